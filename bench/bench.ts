@@ -3,17 +3,17 @@ import { FerruleError } from "#kit/errors.ts";
 
 /** Command-line options. */
 export interface BenchOptions {
-  /** Directory for compiled programs; outside the tree, removed at the end. */
+  /** Directory for compiled programs, outside the tree. It is removed at the end. */
   readonly scratch: string;
-  /** Repetitions of the whole comparison; each bench has its own default. */
+  /** Repetitions of the whole comparison. Each bench has its own default. */
   readonly rounds: number | undefined;
-  /** Another checkout: `ring` compares with it instead of with C, `compare` and `tcp` measure it too. */
+  /** Another checkout: `ring` compares with it instead of with C; `compare` and `tcp` measure it too. */
   readonly against: string | undefined;
   /** Length of one iperf3 run in seconds. */
   readonly seconds: number;
-  /** Progress, for a person; stderr. */
+  /** Progress messages for a person, on stderr. */
   readonly say: (line: string) => void;
-  /** Aborted on SIGINT and SIGTERM: the bench has to stop and clean up. */
+  /** Aborted on SIGINT and SIGTERM: the bench must then stop and clean up. */
   readonly stop: AbortSignal;
 }
 
@@ -23,7 +23,7 @@ export type Row = Readonly<Record<string, string | number>>;
 export interface Report {
   /** Tables for people. */
   readonly rows: readonly Row[];
-  /** Every figure behind the rows, for programs. */
+  /** All figures behind the rows, for programs. */
   readonly data: unknown;
 }
 
@@ -33,7 +33,7 @@ export interface Bench {
   run(options: BenchOptions): Promise<Report>;
 }
 
-/** A bench cannot run here; not a failure of what it measures. */
+/** A bench cannot run here. This is not a failure of what it measures. */
 export class CannotMeasure extends FerruleError {
   readonly code = "CANNOT_MEASURE";
   readonly hint: string;

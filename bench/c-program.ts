@@ -1,4 +1,4 @@
-/** The C programs: compiled into a scratch directory, then run one round at a time. */
+/** Compiles the C programs into a scratch directory, and runs them one round at a time. */
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { giveOwnSession, withPrecedence } from "./precedence.ts";
 
 const CC = process.env["CC"] ?? "gcc";
 export const FLAGS: readonly string[] = ["-O3", "-march=native", "-Wall", "-Wextra", "-pthread"];
-/** No round takes a tenth of this. */
+/** No round takes longer than a tenth of this. */
 const ROUND_LIMIT_MS = 20_000;
 
 const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
@@ -24,7 +24,7 @@ export const compilerVersion = async (): Promise<string | undefined> => {
   }
 };
 
-/** For any x86-64 machine, whatever libraries it has. */
+/** Compiler options for a program that runs on any x86-64 machine, whatever libraries it has. */
 export const PORTABLE: readonly string[] = ["-O2", "-Wall", "-Wextra", "-static", "-s"];
 
 /**
@@ -54,11 +54,11 @@ export const compile = async (
 /** One round as the program reports it. Times are nanoseconds per unit of work. */
 export interface Round {
   readonly median: number;
-  /** The result of the work, if both sides must agree on it. */
+  /** The result of the work, in benches in which both sides must get the same. */
   readonly result?: number;
 }
 
-/** A running program that executes rounds on request. It ends with its input, and so with this process. */
+/** A running program that executes rounds on request. It ends when its input is closed, and therefore with this process. */
 export class Rounds implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;

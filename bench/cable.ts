@@ -25,7 +25,7 @@ interface IperfReport {
   };
 }
 
-/** A path under test, addressed and up. Disposing it ends its program and removes its namespaces. */
+/** A path under test, with addresses, and up. Disposing it ends its program and removes its namespaces. */
 export class Cable implements AsyncDisposable {
   readonly #scope: AsyncDisposableStack;
   readonly #near: string;
@@ -39,7 +39,7 @@ export class Cable implements AsyncDisposable {
     this.#stop = stop;
   }
 
-  /** Namespaces and interfaces are named after this process, so that runs do not meet. */
+  /** Namespaces and interfaces are named after this process, so that runs do not collide. */
   static async open(mover: Mover, stop: AbortSignal): Promise<Cable> {
     await using scope = new AsyncDisposableStack();
     const limits: Limits = { limitMs: COMMAND_LIMIT_MS, stop };
@@ -89,7 +89,7 @@ export class Cable implements AsyncDisposable {
     };
   }
 
-  /** Round trip times of `count` pings, 2 ms apart, in microseconds. Lost ones are left out. */
+  /** Round trip times of `count` pings, 2 ms apart, in microseconds. Lost ones are omitted. */
   async ping(count: number): Promise<number[]> {
     const ping = ["ping", "-n", "-i", "0.002", "-W", "1", "-c", String(count), FAR_ADDRESS];
     const text = await run(inside(this.#near, ping), this.#limits(COMMAND_LIMIT_MS + 20 * count));

@@ -1,4 +1,4 @@
-/** Child processes of benches: with a time limit, and ended only by their process id. */
+/** Child processes of benches. They have a time limit, and are ended by process id only. */
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 
 export interface Limits {
   readonly limitMs: number;
-  /** Ends the program early. */
+  /** Aborting this signal ends the program early. */
   readonly stop: AbortSignal;
 }
 
@@ -57,7 +57,7 @@ export class Child implements AsyncDisposable {
     return this.#output;
   }
 
-  /** Waits until `ready` holds, looking ten times a second. @throws if the program ends first, or at the time limit. */
+  /** Waits until `ready` returns true; checks ten times a second. @throws if the program ends first, or at the time limit. */
   async until(
     what: string,
     ready: (child: Child) => boolean | Promise<boolean>,
@@ -66,7 +66,7 @@ export class Child implements AsyncDisposable {
     const end = performance.now() + limitMs;
     while (!(await ready(this))) {
       stop.throwIfAborted();
-      const why = this.ended ? "it ended" : performance.now() > end ? `no success for ${limitMs / 1000} s` : undefined;
+      const why = this.ended ? "it ended" : performance.now() > end ? `not ready after ${limitMs / 1000} s` : undefined;
       if (why !== undefined)
         throw new Error(`${this.#name}: waiting for ${what}: ${why}; output: ${this.#output.trim()}`);
       await sleep(100);

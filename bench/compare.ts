@@ -6,7 +6,7 @@ import { rowsOf } from "./compare/tables.ts";
 
 export const compare: Bench = {
   name: "compare",
-  about: "drivers in C, Rust and TypeScript in turns on one device: throughput, latency, cost a frame",
+  about: "drivers in C, Rust and TypeScript in turns on one device: throughput, latency, cost per frame",
   run: async ({ scratch, rounds, against, say, stop }) => {
     const args = [
       ...(rounds === undefined ? [] : ["--rounds", String(rounds)]),

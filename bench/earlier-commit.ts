@@ -1,4 +1,4 @@
-/** The commit that a change is compared with: the newest one of the first-parent history that has other files. */
+/** The commit that a change is compared with: the newest one in the first-parent history whose files differ. */
 import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,8 +16,8 @@ const git = async (checkout: string, ...args: readonly string[]): Promise<string
 };
 
 /**
- * The last commit whose files are not those of the checkout: its own last commit if files have been changed since.
- * @throws {CannotMeasure} outside a repository, and where the history ends before there is one
+ * The last commit whose files are not those of the checkout: the last commit itself if files have been changed since.
+ * @throws {CannotMeasure} outside a repository, or if the history has no such commit
  */
 export const earlierCommit = async (checkout: string): Promise<string> => {
   const [changed, history] = await Promise.all([

@@ -1,8 +1,8 @@
 /**
  * `npm run guard`: the rings' hot loops against those of the last commit before this change, in turns.
  *
- * A loop that took longer than the margin allows is measured once more, and the guard fails only if it does so again: one
- * run can be unlucky. The other half, no garbage while frames go through, is `test/steady-state.test.ts`.
+ * A loop that exceeds the margin is measured once more, and the guard fails only if it exceeds it again, because a single run may be
+ * disturbed. `test/steady-state.test.ts` checks that traffic allocates no memory.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,16 +15,16 @@ import { tableOf } from "./table.ts";
 import { argumentsOf } from "../test/program.ts";
 
 const HERE = join(import.meta.dirname, "..");
-/** How much longer a loop may take. What equal checkouts differ by: docs/performance.md. */
+/** The largest permitted ratio of the two times. docs/performance.md has the difference between equal checkouts. */
 export const MARGIN = 1.1;
-/** What a burst costs, and what a frame does. */
+/** The cost of a burst, and the cost of a frame. */
 const PLAN = { processes: 3, rounds: 8, batches: [1, 32] } as const;
 
 const nameOf = ({ path, batch }: Comparison): string => `${path}, bursts of ${batch}`;
 
 const isSlower = (each: Comparison): boolean => each.ratio.median > MARGIN;
 
-/** The loops that were slower by more than the margin, both times. */
+/** The loops that exceeded the margin both times. */
 export const confirmed = (first: readonly Comparison[], second: readonly Comparison[]): readonly string[] => {
   const again = new Set(second.filter(isSlower).map(nameOf));
   return first
@@ -52,14 +52,14 @@ const slowerLoops = async (options: BenchOptions): Promise<readonly string[]> =>
   const first = await measure(options, against, PATHS);
   const suspects = PATHS.filter((path) => first.some((each) => each.path === path && isSlower(each)));
   if (suspects.length === 0) return [];
-  console.log(`more than ${MARGIN} of the earlier time: once more`);
+  console.log(`more than ${MARGIN} of the earlier time: measured once more`);
   return confirmed(first, await measure(options, against, suspects));
 };
 
 const PROGRAM = {
   name: "guard",
   summary: "the rings' hot loops against those of the last commit before this change, in turns",
-  about: `Exit 1 if a loop took more than ${MARGIN} of the earlier time, twice. Compares nothing, and says why, without an earlier commit.`,
+  about: `Exits with 1 if a loop took more than ${MARGIN} of the earlier time, twice. Without an earlier commit it compares nothing, and prints the reason.`,
   operands: [],
   options: {},
   examples: ["npm run guard"],

@@ -1,4 +1,4 @@
-/** A guest with several NICs and a TAP for each in one namespace, for iperf3 and round trips. */
+/** A guest with several NICs, and a TAP for each of them in one namespace, for iperf3 and round trips. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export interface Model {
   readonly name: string;
   /** The guest's kernel module for it. */
   readonly driver: string;
-  /** QEMU's device name; ours is in another process. */
+  /** QEMU's device name; Ferrule's device is in another process. */
   readonly device: string | undefined;
 }
 
@@ -77,7 +77,7 @@ export class GuestMachine implements AsyncDisposable {
     return new GuestMachine({ guest, far, nic, paths }, scope.move());
   }
 
-  /** TCP for `seconds`, after one that is not counted. Mbit/s. */
+  /** TCP throughput in Mbit/s over `seconds`, after one second that is not counted. */
   async transfer(path: Path, direction: "sends" | "receives", { seconds, stop }: BenchOptions): Promise<number> {
     const { far } = this;
     const programs = `PATH=${far.environment["PATH"]}`;
@@ -90,7 +90,7 @@ export class GuestMachine implements AsyncDisposable {
     return end.sum_received.bits_per_second / 1e6;
   }
 
-  /** Times of `count` requests over UDP that the guest makes, in microseconds. Those without a reply are left out. */
+  /** Times of `count` requests over UDP that the guest makes, in microseconds. Those without a reply are omitted. */
   async ask(path: Path, count: number, bytes = 64): Promise<number[]> {
     const text = await this.guest.must(`/tmp/echo ask ${path.far} ${ECHO_PORT} ${count} ${bytes}`, 60_000);
     return text
@@ -100,8 +100,8 @@ export class GuestMachine implements AsyncDisposable {
   }
 
   /**
-   * As `ask`, with the guest's software interrupt coalescing off: Linux keeps interrupts off by a timer for another 20
-   * µs after a poll with r8169, and not with most other drivers (`netdev_sw_irq_coalesce_default_on`).
+   * As `ask`, with the guest's software interrupt coalescing off. With r8169, unlike most other drivers, Linux leaves interrupts masked for
+   * another 20 µs after a poll (`netdev_sw_irq_coalesce_default_on`).
    */
   async askPlainly(path: Path, count: number): Promise<number[]> {
     const settings = ["gro_flush_timeout", "napi_defer_hard_irqs"].map((name) => `/sys/class/net/${path.name}/${name}`);
@@ -116,7 +116,7 @@ export class GuestMachine implements AsyncDisposable {
     }
   }
 
-  /** State of our device. */
+  /** State of Ferrule's device. */
   state(): ReturnType<Nic["state"]> {
     return this.#nic.state();
   }

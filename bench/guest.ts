@@ -1,4 +1,4 @@
-/** Our NIC in a guest compared with QEMU's: TCP both ways, and requests over UDP. */
+/** Ferrule's NIC in a guest compared with QEMU's: TCP in both directions, and requests over UDP. */
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { compile, PORTABLE } from "./c-program.ts";
 import { GuestMachine, type Model, type Path } from "./guest-machine.ts";
@@ -14,7 +14,7 @@ const MODELS: readonly Model[] = [
   { name: "QEMU e1000e", driver: "e1000e", device: "e1000e" },
 ];
 
-/** What is measured: Mbit/s, or the median time of a request in microseconds. */
+/** The measured figures: Mbit/s, or the median time of a request in microseconds. */
 const FIGURES = {
   "guest sends": (machine, path, options) => machine.transfer(path, "sends", options),
   "guest receives": (machine, path, options) => machine.transfer(path, "receives", options),
@@ -25,7 +25,7 @@ const FIGURES = {
 >;
 type Figure = keyof typeof FIGURES;
 
-/** One round of one figure: the values of all NICs, seconds apart. */
+/** One round of one figure: the values of all NICs, measured seconds apart. */
 type Round = ReadonlyMap<string, number>;
 
 interface Result {
@@ -33,7 +33,7 @@ interface Result {
   readonly nic: string;
   /** Mbit/s, or microseconds. */
   readonly value: Summary;
-  /** Ours divided by this NIC's in the same round. */
+  /** Ferrule's value divided by this NIC's in the same round. */
   readonly ratio: Summary;
 }
 
@@ -76,7 +76,7 @@ const measure = async (machine: GuestMachine, options: BenchOptions): Promise<Ma
 
 const run = async (options: BenchOptions): Promise<Report> => {
   if (process.getuid?.() !== 0)
-    throw new CannotMeasure("not root: QEMU's own NICs cannot have TAPs", "Run it with sudo.");
+    throw new CannotMeasure("not root: QEMU's own NICs cannot use TAPs", "Run it with sudo.");
   const echo = await compile(options.scratch, "echo", PORTABLE);
   await using machine = await GuestMachine.open(MODELS, echo, options.stop);
   const rounds = await measure(machine, options);
@@ -91,6 +91,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const guest: Bench = {
   name: "guest",
-  about: "a Linux guest in QEMU: our NIC over vfio-user against QEMU's rtl8139 and e1000e",
+  about: "a Linux guest in QEMU: Ferrule's NIC over vfio-user against QEMU's rtl8139 and e1000e",
   run,
 };

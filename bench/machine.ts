@@ -1,4 +1,4 @@
-/** The machine on which the figures were measured: without it no figure means anything. */
+/** The machine on which the figures were measured. */
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { compilerVersion } from "./c-program.ts";
@@ -13,7 +13,7 @@ export interface Machine {
   readonly node: string;
   readonly v8: string;
   readonly compiler: string;
-  /** Load average over one minute when the benches started: above 0.5 a core, absolute figures are not reliable. */
+  /** Load average over one minute when the benches started: above 0.5 a core, absolute figures are unreliable. */
   readonly load: number;
   readonly date: string;
 }

@@ -25,7 +25,7 @@ ${BENCHES.map((bench) => `  ${bench.name.padEnd(10)} ${bench.about}`).join("\n")
 
   --rounds N     repeat the comparison N times (each bench has its own default)
   --seconds N    length of one iperf3 run (default 10)
-  --against DIR  another checkout: ring is compared with it, in turns, instead of with C; compare and tcp measure it as well
+  --against DIR  another checkout: ring is compared with it, in turns, instead of with C; compare and tcp measure it too
   --json         one object on stdout: machine, then every figure
   --list         only list the benches
 
@@ -61,7 +61,9 @@ const readArguments = () => {
   if (unknown !== undefined) throw new WrongUsage(`there is no bench "${unknown}"`);
   const { against } = values;
   if (against !== undefined && !["ring", "compare", "tcp"].includes(positionals.join()))
-    throw new WrongUsage("--against is for one bench, ring, compare or tcp: npm run bench -- ring --against DIR");
+    throw new WrongUsage(
+      "--against needs exactly one bench, ring, compare or tcp: npm run bench -- ring --against DIR",
+    );
   if (against !== undefined && !existsSync(join(against, "bench/ring-path.ts")))
     throw new WrongUsage(`--against ${against}: there is no checkout of Ferrule with benches`);
   return {

@@ -1,4 +1,4 @@
-/** Memory, mappings and descriptors of a NIC server while clients come and go, and while one client maps and unmaps memory. */
+/** Memory, mappings and descriptors of a NIC server while clients connect and disconnect, and while one client maps and unmaps memory. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,9 +15,9 @@ import { Child } from "./child.ts";
 const CLIENTS = 100;
 const HUNDREDS = ["the first clients", "more clients", "further clients"] as const;
 const MAPS = 1000;
-/** Not counted: warm-up, in which the engine compiles and its heap grows. */
+/** Uncounted warm-up, in which the engine compiles and its heap grows. */
 const WARM_UP = { clients: 20, maps: 200 } as const;
-/** Samples of a run. */
+/** Number of samples of a run. */
 const LOOKS = 10;
 
 const START_LIMIT_MS = 20_000;
@@ -44,7 +44,7 @@ interface Course {
   readonly cycles: number;
   readonly before: Holding;
   readonly after: Holding;
-  /** Largest memory sampled. */
+  /** Largest sampled memory. */
   readonly mostKilobytes: number;
 }
 
@@ -58,7 +58,7 @@ const holding = (pid: number): Holding => {
   };
 };
 
-/** Runs `cycle` the given number of times, and samples ten times on the way and at the end, when the server is idle. */
+/** Runs `cycle` the given number of times. Samples ten times during the run, and at the end, when the server is idle. */
 const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<Course> => {
   const before = holding(pid);
   let most = before.kilobytes;
@@ -126,6 +126,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const memory: Bench = {
   name: "memory",
-  about: "resources of ferrule model serve while clients come and go, and while memory is mapped and unmapped",
+  about:
+    "resources of ferrule model serve while clients connect and disconnect, and while memory is mapped and unmapped",
   run,
 };

@@ -4,15 +4,15 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import type { BenchOptions } from "./bench.ts";
 
-/** A process takes a few seconds. */
+/** Time limit of a process, which takes a few seconds. */
 const LIMIT_MS = 120_000;
 
 /**
  * Runs bench/`file` in fresh processes, one after the other, and returns the JSON that each printed.
  *
- * Engine modes differ from process to process, so one process is one sample. All load stripped code from a compile
- * cache, as in an installed package: stripping types in the process itself detaches an ArrayBuffer, and the engine then
- * checks for that at every access. A first process, not counted, fills the cache.
+ * The engine's optimisations differ from process to process, so one process is one sample. All processes load stripped code from a compile
+ * cache, as in an installed package: stripping types in the process detaches an ArrayBuffer, after which the engine checks every access for
+ * that. A first, uncounted process fills the cache.
  */
 export const inOwnProcesses = async <T>(
   file: string,

@@ -1,4 +1,4 @@
-/** A reset under traffic: how long no frame flows, on a virtual clock and in real time. */
+/** A reset under traffic: the time without frames, on a virtual clock and in real time. */
 import { DirectDevice } from "#bus/direct.ts";
 import { type ChipKey, chipNamed } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/probe.ts";
@@ -18,7 +18,7 @@ const DEFAULT_ROUNDS = 20;
 const IN_FLIGHT = 32;
 const STEP_MICROS = 50;
 
-/** The machine's clock, which lets the model's time pass whenever the driver waits. */
+/** The machine's clock. It advances the model's time whenever the driver waits. */
 class PacedClock implements Clock {
   readonly timers = new Timers();
   readonly #real = new RealClock();
@@ -31,7 +31,7 @@ class PacedClock implements Clock {
   }
 }
 
-/** A NIC with its link up, and what its cable has carried. */
+/** A NIC with its link up, and the frames that its cable has carried. */
 class Setup implements Disposable {
   readonly clock: VirtualClock | PacedClock;
   readonly model: Rtl8169;
@@ -56,7 +56,7 @@ class Setup implements Disposable {
     this.host = new Host(this.nic, this.#device.dma);
   }
 
-  /** Frames each way; returns how many got through. */
+  /** Sends frames in both directions; returns the number delivered. */
   traffic(frames: number): readonly [out: number, back: number] {
     this.cable.sent.length = 0;
     for (let i = 0; i < frames; i++) {
@@ -74,7 +74,7 @@ class Setup implements Disposable {
 
 const INBOUND = udp(ends({ inbound: true }), payload(1000));
 
-/** Microseconds of the clock from the start of a reset under traffic until a frame has passed each way. */
+/** Microseconds of the clock from the start of a reset under traffic until a frame has passed in each direction. */
 const outage = (setup: Setup): number => {
   setup.traffic(IN_FLIGHT);
   for (let i = 0; i < IN_FLIGHT; i++) setup.cable.nic!.receive(INBOUND, 0, INBOUND.length);
@@ -115,6 +115,6 @@ const run = (options: BenchOptions): Promise<Report> => {
 
 export const reset: Bench = {
   name: "reset",
-  about: "how long no frame flows when a NIC of each generation is reset under traffic",
+  about: "time without frames when a NIC of each generation is reset under traffic",
   run,
 };

@@ -9,20 +9,20 @@ import { BATCHES } from "./ring-rounds.ts";
 import { median, spread, summarize, type Summary } from "./statistics.ts";
 
 const HERE = join(import.meta.dirname, "..");
-/** How much is measured. */
+/** Extent of a measurement. */
 interface Plan {
   /** Pairs of processes. */
   readonly processes: number;
-  /** Of each pair, for each batch. */
+  /** Rounds of each pair, for each batch. */
   readonly rounds: number;
   readonly batches: readonly number[];
   readonly paths: readonly PathKind[];
 }
 const THOROUGH: Plan = { processes: 8, rounds: 12, batches: BATCHES, paths: PATHS };
-/** Until the engine has optimised the code. */
+/** Warm-up until the engine has optimised the code. */
 const WARM_UPS = 3;
 
-/** ns per frame, some 20 ms apart. */
+/** ns per frame, measured some 20 ms apart. */
 interface Turn {
   readonly batch: number;
   readonly other: number;
@@ -41,8 +41,8 @@ export interface Comparison {
 }
 
 /**
- * Node, on one processor if taskset is there. The two sides take turns; on a busy machine each would otherwise keep to a processor of
- * its own, and the ratio would be that of the processors.
+ * The command for Node, on one processor if taskset is installed. The two sides take turns; on a busy machine each would otherwise run on a
+ * processor of its own, and the ratio would reflect the processors.
  */
 const onOneProcessor = (): readonly [string, ...string[]] => {
   const last = /^Cpus_allowed_list:.*?(\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
@@ -103,7 +103,7 @@ export const rowOf = ({ path, batch, other, own, ratio, processes }: Comparison)
   "by process": `${Math.min(...processes).toFixed(3)}-${Math.max(...processes).toFixed(3)}`,
 });
 
-/** Every path at every batch of the plan. @param against the other checkout's folder */
+/** Measures every path at every batch size of the plan. @param against the other checkout's folder */
 export const compareRings = async (options: BenchOptions, against: string, plan: Plan): Promise<Comparison[]> => {
   const data: Comparison[] = [];
   for (const path of plan.paths) {

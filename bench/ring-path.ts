@@ -1,4 +1,4 @@
-/** Ferrule's own rings in a forwarding loop, with a device that runs outside the timed part. The twin of c/ring.c. */
+/** Ferrule's own rings in a forwarding loop, with a device that runs outside the timed part. The counterpart of c/ring.c. */
 import { DESCRIPTOR_WORDS, EndOfRing, FirstSegment, LastSegment, OPTS1, Own } from "#chip/descriptors.ts";
 import { createReceiveRing } from "#driver/receive-ring.ts";
 import { createTransmitRing } from "#driver/transmit-ring.ts";
@@ -14,11 +14,11 @@ const IOVA = 0x1000_0000;
 /** TxPoll, and the bit for work in the normal-priority queue. */
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
-// Constants of this module: the engine loads imported ones anew at every use.
+// Bound to constants of this module, because the engine loads imported ones at every use.
 const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 
-/** A driver and the device under it. */
+/** A driver and its device. */
 export interface RingPath {
   /** The timed part: reads up to `budget` frames, swaps their MAC addresses, sends them, refills. Returns their number. */
   forward(budget: number): number;
@@ -28,7 +28,7 @@ export interface RingPath {
   intact(): boolean;
 }
 
-/** Exchanges the two MAC addresses of the frame at word `at`: two bytes of one address share a word with the other. */
+/** Swaps the two MAC addresses of the frame at word `at`. One word holds bytes of both. */
 const swapAddresses = (words: Int32Array, at: number): void => {
   const a = words[at]!;
   const b = words[(at + 1) | 0]!;
@@ -38,13 +38,15 @@ const swapAddresses = (words: Int32Array, at: number): void => {
   words[(at + 2) | 0] = (a >>> 16) | (b << 16);
 };
 
-/** How frames go through: in bursts over the four calls of `Link`, or turned round inside the rings. */
+/** The path of frames: in bursts over the four calls of `Link`, or forwarded inside the rings. */
 export const PATHS = ["turnaround", "link"] as const;
 export type PathKind = (typeof PATHS)[number];
-/** `checked` is `link` with the check of each released buffer. */
+/** `checked` is `link` with a check of each released buffer. */
 export const KINDS = [...PATHS, "checked"] as const;
 
-/** Builds the path on `scope`. Only once per process for measurements: the engine then treats the rings' addresses as constants. */
+/**
+ * Creates the path on `scope`. To be called only once per process when measuring: the engine then treats the rings' addresses as constants.
+ */
 export const createRingPath = (
   scope: DisposableStack,
   kind: (typeof KINDS)[number],
@@ -103,7 +105,7 @@ export const createRingPath = (
   return { forward, device, intact };
 };
 
-/** Byte offsets of the ring's buffers and the spare ones: they are contiguous, from the one in the first slot. */
+/** Byte offsets of the ring's buffers and the spare ones. They are contiguous, starting with the buffer in the first slot. */
 const pool = (words: Int32Array, rxBase: number): number[] => {
   const first = words[rxBase + 2]! - IOVA;
   return Array.from({ length: 2 * SLOTS }, (_, i) => first + i * BUFFER_BYTES);

@@ -5,7 +5,7 @@ import { createRingPath, type PathKind, PATHS, SLOTS, type RingPath } from "./ri
 export const BATCHES = [1, 8, 32, 256] as const;
 export const VARIANTS = ["minimal", "careful", "bursts"] as const;
 
-/** Times of one round, ns per frame: Ferrule's and each C variant's, taken within some 20 ms. */
+/** Times of one round, ns per frame: Ferrule's and each C variant's, measured within some 20 ms. */
 export interface RingRound {
   readonly path: PathKind;
   readonly batch: number;
@@ -13,7 +13,7 @@ export interface RingRound {
   readonly c: Readonly<Record<(typeof VARIANTS)[number], number>>;
 }
 
-/** Full rings in one round: a few milliseconds. */
+/** Full rings per round, which take a few milliseconds. */
 const PASSES = 3000;
 
 /** One round of this process; ns per frame of the median pass. */
@@ -59,6 +59,6 @@ const main = async (program: string, rounds: number, kind: PathKind): Promise<vo
 
 if (import.meta.main) {
   const kind = PATHS.find((path) => path === process.argv[4]);
-  if (kind === undefined) throw new Error(`no path ${process.argv[4]}`);
+  if (kind === undefined) throw new Error(`unknown path ${process.argv[4]}`);
   await main(process.argv[2]!, Number(process.argv[3]), kind);
 }

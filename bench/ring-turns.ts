@@ -1,4 +1,4 @@
-/** One process of a comparison of checkouts: executes rounds of the ring bench on request, on the rings of the given checkout. */
+/** One process of a comparison of checkouts: executes rounds of the ring bench on request, using the rings of the given checkout. */
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type createRingPath as Create, KINDS } from "./ring-path.ts";
@@ -6,7 +6,7 @@ import { ownRound } from "./ring-rounds.ts";
 
 const [checkout, name] = process.argv.slice(2);
 const kind = KINDS.find((each) => each === name);
-if (checkout === undefined || kind === undefined) throw new Error(`no checkout, or no path: ${checkout} ${name}`);
+if (checkout === undefined || kind === undefined) throw new Error(`missing checkout or path: ${checkout} ${name}`);
 const { createRingPath } = (await import(join(checkout, "bench/ring-path.ts"))) as { createRingPath: typeof Create };
 
 using scope = new DisposableStack();

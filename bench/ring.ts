@@ -10,7 +10,7 @@ import { median, summarize, type Summary } from "./statistics.ts";
 const DEFAULT_PROCESSES = 8;
 const ROUNDS_PER_PROCESS = 12;
 
-/** The C programs that a path is compared with: they do the same work, and for `link` through the same interface. */
+/** The C programs that a path is compared with: they do the same work, for `link` through the same interface. */
 const AGAINST: Record<PathKind, readonly (typeof VARIANTS)[number][]> = {
   turnaround: ["minimal", "careful"],
   link: ["minimal", "bursts"],
@@ -76,6 +76,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const ring: Bench = {
   name: "ring",
-  about: "read, swap MACs, send, refill over the driver's rings, 64 bytes, ns a frame",
+  about: "read, swap MACs, send and refill on the driver's rings, 64 bytes, ns per frame",
   run,
 };

@@ -1,4 +1,4 @@
-/** The Rust program: compiled by rustc alone, without cargo or crates. */
+/** The Rust program: compiled with rustc only, without cargo or crates. */
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ export const compileRust = async (scratch: string, name: string, flags: readonly
   return program;
 };
 
-/** `unsafe` in the program's code, blocks and functions. */
+/** The number of `unsafe` blocks and functions in the program's code. */
 export const unsafeSites = (): number =>
   readdirSync(FOLDER)
     .flatMap((file) => readFileSync(join(FOLDER, file), "utf8").split("\n"))

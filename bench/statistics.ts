@@ -1,6 +1,6 @@
-/** Medians and spreads, the only figures that the benches report. */
+/** Medians and spreads, which the benches report. */
 
-/** A sample set in five numbers. */
+/** Five numbers that summarise a set of samples. */
 export interface Summary {
   readonly median: number;
   readonly p10: number;
@@ -9,7 +9,7 @@ export interface Summary {
   readonly count: number;
 }
 
-/** The value at quantile `q` (0 to 1) of `sorted` (ascending), interpolated. NaN when empty. */
+/** The value at quantile `q` (0 to 1) of `sorted` (ascending), interpolated. NaN if empty. */
 const quantile = (sorted: readonly number[], q: number): number => {
   const at = (sorted.length - 1) * q;
   const low = sorted[Math.floor(at)] ?? NaN;

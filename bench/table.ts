@@ -1,4 +1,4 @@
-/** A table of text for people. */
+/** A plain text table. */
 import type { Row } from "./bench.ts";
 
 /** Columns of figures are aligned to the right. */

@@ -14,7 +14,7 @@ const DEFAULT_ROUNDS = 3;
 const PINGS = 1000;
 const DIRECTIONS = ["out", "back"] as const;
 type Direction = (typeof DIRECTIONS)[number];
-/** Congestion control: the usual one, and a paced one. Pacing leaves pauses between super-frames, so paths differ less with it. */
+/** Congestion control algorithms: the usual one, and one with pacing. Pacing leaves pauses between super-frames, so paths differ less. */
 const CONTROLS = ["cubic", "bbr"];
 
 /** The program under test, of one checkout. */
@@ -25,17 +25,17 @@ const ferrule =
     return [...program, "up", "model:rtl8168h", "--name", near, "--wire", `tap:${far}`];
   };
 
-/** The reference paths: one moves frames, one also segments, copies, sums and merges them as a NIC and its driver do. */
+/** The reference paths: one only moves frames, the other also segments, copies, checksums and merges them, as a NIC and its driver do. */
 const REFERENCES = ["C mover", "C NIC"] as const;
 type Reference = (typeof REFERENCES)[number];
 
-/** @param against another checkout, measured too */
+/** @param against another checkout, which is measured too */
 const movers = (mover: string, nic: string, against: string | undefined): readonly Mover[] => [
   { name: REFERENCES[0], command: (near, far) => [mover, near, far] },
   { name: REFERENCES[1], command: (near, far) => [nic, near, far] },
   { name: "Ferrule", command: ferrule(join(import.meta.dirname, "..")) },
   ...(against === undefined ? [] : [{ name: "Ferrule, other checkout", command: ferrule(against) }]),
-  // Moving frames with the kernel's segmentation and checksums: as context, not as a reference.
+  // A mover that uses the kernel's segmentation and checksums: for context, not as a reference.
   { name: "C mover, no offload", command: (near, far) => [mover, "--plain", near, far] },
 ];
 
@@ -53,7 +53,7 @@ interface PathResult {
   readonly path: string;
   readonly control: string;
   readonly gigabitsPerSecond: Readonly<Record<Direction, Summary>>;
-  /** Throughput divided by each reference's of the same round. */
+  /** Throughput divided by that of each reference in the same round. */
   readonly ratio: Readonly<Record<Reference, Readonly<Record<Direction, Summary>>>>;
   readonly retransmits: number;
   readonly ping: { readonly p50: number; readonly p99: number; readonly lost: number };
@@ -125,7 +125,7 @@ const rowsOf = ({ path, control, gigabitsPerSecond, ratio, retransmits, ping }: 
 /** @throws {CannotMeasure} if a tool or privilege is missing */
 const checkMachine = async (stop: AbortSignal): Promise<void> => {
   if (process.getuid?.() !== 0)
-    throw new CannotMeasure("not root: network namespaces cannot be made", "Run it with sudo.");
+    throw new CannotMeasure("not root: network namespaces cannot be created", "Run it with sudo.");
   for (const tool of ["ip", "iperf3", "ping"])
     try {
       await runProgram(["sh", "-c", `command -v ${tool}`], { limitMs: 5_000, stop });
@@ -148,7 +148,10 @@ const run = async (options: BenchOptions): Promise<Report> => {
   const available = readFileSync("/proc/sys/net/ipv4/tcp_available_congestion_control", "utf8").trim().split(" ");
   const controls = CONTROLS.filter((control) => available.includes(control));
   if (controls.length === 0)
-    throw new CannotMeasure(`the kernel has none of ${CONTROLS.join(", ")}`, "Load one: `sudo modprobe tcp_cubic`.");
+    throw new CannotMeasure(
+      `the kernel supports none of ${CONTROLS.join(", ")}`,
+      "Load one: `sudo modprobe tcp_cubic`.",
+    );
   const count = options.rounds ?? DEFAULT_ROUNDS;
   const rounds: Sample[][] = [];
   for (let i = 1; i <= count; i++) {

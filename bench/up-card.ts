@@ -1,7 +1,6 @@
 /**
- * `ferrule up` with a card behind VFIO and with the model, in one guest: the additional start-up time of a card. An
- * emulated processor translates the engine's code first, so only the ratio applies to a real machine; `bench/up.ts`
- * measures the model there.
+ * `ferrule up` with a card behind VFIO and with the model, in one guest: the additional start-up time of a card. An emulated processor is
+ * slow at running new code, so only the ratio applies to a real machine; `bench/up.ts` measures the model there.
  */
 import { noVfio } from "../test/vfio/available.ts";
 import { card, Machine, type Up } from "../test/vfio/machine.ts";
@@ -13,7 +12,7 @@ const CARD = "0000:00:05.0";
 const MODEL = "model:rtl8168h";
 const INTERFACE = "fe0";
 
-/** Some seconds apart. */
+/** Measured some seconds apart. */
 interface Round {
   readonly model: Up;
   readonly card: Up;
@@ -46,7 +45,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
   if (why !== false) throw new CannotMeasure(`no guest with VFIO here: ${why}`, "See test/vfio/available.ts.");
   await using machine = await Machine.boot({ devices: card("card", "bus=pcie.0,addr=5") });
   await machine.must(`bind ${CARD}`);
-  // The first run of each is slower: its files are not in the page cache.
+  // The first run of each is slower, because its files are not in the page cache.
   await startOnce(machine, MODEL);
   await startOnce(machine, CARD);
   const count = options.rounds ?? DEFAULT_ROUNDS;
@@ -61,6 +60,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const upCard: Bench = {
   name: "up-card",
-  about: "from the start to the carrier in a guest: a card behind VFIO against the model",
+  about: "from the start of `ferrule up` to the carrier in a guest: a card behind VFIO against the model",
   run,
 };

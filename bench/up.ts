@@ -1,4 +1,4 @@
-/** Time of `ferrule up` from the start of the program to the carrier, compared with what the link needs. */
+/** The time from the start of `ferrule up` to the carrier, compared with the time that the link needs. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const LIMIT_MS = 30_000;
 const CHIP = "rtl8168h";
 const PROGRAM = join("bin", "ferrule.mjs");
 
-/** One process, in milliseconds from its start. */
+/** Times of one process in milliseconds from its start. */
 interface Start {
   readonly up: number;
   readonly carrier: number;
@@ -23,7 +23,7 @@ interface Start {
   readonly processor: number;
 }
 
-/** Milliseconds that driver and model need until the link is up, on a virtual clock. */
+/** Milliseconds on a virtual clock that driver and model need until the link is up. */
 const linkNeeds = (): number => {
   using rig = openDirectRig();
   rig.nic.up();
@@ -115,6 +115,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const up: Bench = {
   name: "up",
-  about: "from the start of `ferrule up` to the carrier, compared with what the link needs",
+  about: "from the start of `ferrule up` to the carrier, compared with the time that the link needs",
   run,
 };

@@ -1,4 +1,4 @@
-/** Our driver on QEMU's rtl8139 through VFIO in a guest, compared with Linux's on the same device: pings and a download. */
+/** Ferrule's driver on QEMU's rtl8139 through VFIO in a guest, compared with Linux's driver on the same device: pings and a download. */
 import { noVfio } from "../test/vfio/available.ts";
 import { card, Machine, type Pace } from "../test/vfio/machine.ts";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
@@ -8,7 +8,7 @@ const DEFAULT_ROUNDS = 5;
 const CARD = "0000:00:05.0";
 const INTERFACE = "fe0";
 
-/** Both on one device, some seconds apart. */
+/** Both drivers on one device, measured some seconds apart. */
 interface Round {
   readonly theirs: Pace;
   readonly ours: Pace;
@@ -38,7 +38,7 @@ const measure = async (machine: Machine, theirsFirst: boolean): Promise<Round> =
   return { theirs, ours: await underFerrule(machine) };
 };
 
-/** The compared figures. A ratio above 1 means that ours is slower. */
+/** The compared figures. A ratio above 1 means that Ferrule is slower. */
 const FIGURES = {
   "ping ms": { of: ({ pingMillis }) => pingMillis, ratio: (theirs, ours) => ours / theirs, digits: 2 },
   "download Mbit/s": { of: ({ megabits }) => megabits, ratio: (theirs, ours) => theirs / ours, digits: 0 },
@@ -73,6 +73,6 @@ const run = async (options: BenchOptions): Promise<Report> => {
 
 export const vfio: Bench = {
   name: "vfio",
-  about: "QEMU's rtl8139 in a guest: our driver through VFIO against Linux's 8139cp",
+  about: "QEMU's rtl8139 in a guest: Ferrule's driver through VFIO against Linux's 8139cp",
   run,
 };

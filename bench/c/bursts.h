@@ -8,7 +8,7 @@
 static uint32_t spare[SLOTS];
 static uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 
-/* What bursts carry: the four words of src/kit/link.ts. */
+/* A burst has four words per entry, as in src/kit/link.ts. */
 struct frame {
     uint32_t offset, length, flags, tag;
 };
@@ -44,7 +44,7 @@ static __attribute__((noinline, unused)) void release(const uint32_t *offsets, u
     for (unsigned i = 0; i < count; i++) spare[spares++] = offsets[i];
 }
 
-/* The transmit indices run freely and are masked on use: their difference is what is in flight. */
+/* The transmit indices are free-running and masked on use: their difference is the number in flight. */
 static __attribute__((noinline, unused)) unsigned transmit(const struct frame *burst, unsigned count) {
     unsigned i = 0;
     uint64_t bytes = 0;

@@ -25,7 +25,10 @@ static __attribute__((noinline)) uint32_t copy(const uint32_t *restrict from, ui
     return fold(total);
 }
 
-/* ns per call, the best and the median sample of `repeats` calls each; `result` lets both sides prove the same work. */
+/*
+ * ns per call, the best and the median sample of `repeats` calls each; `result` lets both sides show that they did the
+ * same work.
+ */
 static int round_of(const char *name, unsigned bytes, unsigned repeats) {
     static uint64_t sample[SAMPLES];
     int copies = strcmp(name, "copy") == 0;

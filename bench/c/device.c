@@ -1,16 +1,16 @@
-/* The device process of bench/compare: a NIC that is nobody's driver, on memory that it shares with one driver process
- * for each peer. It starts and ends them, and wakes one at a time: the others sleep in read(2).
+/* The device process of bench/compare: simulates a NIC on memory that it shares with one driver process for each peer.
+ * It starts and ends the drivers, and wakes one at a time: the others sleep in read(2).
  *
- * One command a line on stdin, fields separated by tabs; one line of JSON on stdout in answer, {"error": ...} before it fails:
+ * Reads one command per line on stdin, with fields separated by tabs. Replies with one line of JSON on stdout; {"error": ...} before it exits:
  *
  *   spawn INDEX NAME CHIP PROGRAM ARGUMENT...    starts a driver on region INDEX; CHIP 8168 or 8125
  *   end INDEX                                    ends it
  *   window LOAD MBIT BYTES BATCH MICROSECONDS INDEX...
  *                                                LOAD drop, generate or forward; MBIT 0: saturated; BYTES with FCS, 0: a mix
  *   latency BYTES MICROSECONDS INDEX...          request and response
- *   histogram INDEX                              all its times since the last time asked
+ *   histogram INDEX                              all its times since the last histogram
  *
- * Its children end with it, whatever ends it, and the memory has no name: nothing is left. */
+ * Its children end with it, however it ends, and the memory has no name, so nothing is left behind. */
 #define _GNU_SOURCE
 #include "window.h"
 
@@ -22,7 +22,7 @@
 #include <sys/prctl.h>
 
 enum { PEERS = 16, FIELDS = 40, LINE = 4096 };
-/* Of a window, by rings of 1024 descriptors and their buffers. */
+/* The memory of a window, for rings of 1024 descriptors and their buffers. */
 enum { USED_BYTES = 8 << 20 };
 #define START_LIMIT (30000 * MS)
 #define END_LIMIT (2000 * MS)
@@ -55,7 +55,7 @@ static void pin(pid_t pid, int cpu) {
 static int device_cpu, driver_cpu;
 static cpu_set_t allowed;
 
-/* Two processors that this process may use, not threads of one core where there is a choice. */
+/* Two processors that this process may use, on different cores if possible. */
 static void choose_processors(void) {
     int found[CPU_SETSIZE], count = 0;
     sched_getaffinity(0, sizeof allowed, &allowed);
@@ -86,7 +86,7 @@ static void run_driver(char **argv, int input) {
     signal(SIGPIPE, SIG_DFL);
     /* Only the thread that drives is pinned, later: an engine's own threads run where there is room. */
     sched_setaffinity(0, sizeof allowed, &allowed);
-    /* stdout is the device's own: what a driver says goes to stderr. */
+    /* stdout belongs to the device; a driver's output goes to stderr. */
     if (dup2(input, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) _exit(126);
     execvp(argv[0], argv);
     fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
@@ -99,7 +99,7 @@ static uint64_t address_in(const struct peer *peer, unsigned at) {
     return value;
 }
 
-/* Rings and buffers of a driver that are not in the window. */
+/* Rings and buffers of a driver outside the window. */
 static void map_own_memory(struct peer *peer) {
     char path[64];
     const struct control *control = peer->control;
@@ -123,7 +123,7 @@ static void spawn(const char *index, const char *name, const char *chip, char **
     uint8_t *region = shared + (size_t)(peer - peers) * REGION_BYTES, *window = region + WINDOW_OFFSET;
     if (pipe2(wake, O_CLOEXEC) != 0) fail("pipe");
     memset(region, 0, WINDOW_OFFSET);
-    /* Where the kernel can, so that no window has page faults. */
+    /* Maps the pages now if the kernel supports that, so that no window has page faults. */
     madvise(window, USED_BYTES, MADV_POPULATE_WRITE);
     free((char *)peer->name);
     *peer = (struct peer){.name = strdup(name), .wake = wake[1], .registers = region,
@@ -155,7 +155,7 @@ static struct peer *running_peer(const char *index) {
 static void end(const char *index) {
     struct peer *peer = peer_at(index);
     close(running_peer(index)->wake);
-    /* At the end of its input it ends by itself, and writes its compile cache. */
+    /* A driver exits at the end of its input, and then writes its compile cache. */
     uint64_t limit = now_ns() + END_LIMIT;
     while (waitpid(peer->pid, NULL, WNOHANG) == 0) {
         if (now_ns() > limit) kill(peer->pid, SIGKILL);

@@ -6,7 +6,7 @@
  * usage: dpdk REGION      started by the device; reads a byte from stdin for each window, ends at its end of file
  *        dpdk --paired    one round for each line "go NAME BATCH PASSES" on stdin */
 #define _GNU_SOURCE
-/* Its headers would want libbsd's. */
+/* Otherwise its headers require libbsd. */
 #include <rte_config.h>
 #undef RTE_USE_LIBBSD
 
@@ -33,7 +33,7 @@ enum { RX_BUFFER_FRAME = 64, FCS = 4 };
 #define EOR 0x40000000u
 #define WHOLE 0x30000000u
 
-/* Of DPDK 24.11's headers for drivers, which Debian does not ship. */
+/* From DPDK 24.11's driver headers, which Debian does not ship. */
 struct rte_pci_driver;
 struct driver_head {
     void *next, **previous;
@@ -96,7 +96,7 @@ static void start_eal(void) {
     }
 }
 
-/* Probes the card whose BAR is at `bar`, and starts it. Something must answer its registers meanwhile. */
+/* Probes the card whose BAR is at `bar`, and starts it. Meanwhile something must simulate its registers. */
 static void start_port(uint8_t *bar, uint16_t rx_slots, uint16_t tx_slots) {
     static struct card card = {.device = {.name = "0000:00:01.0", .numa_node = -1}, .id = {.vendor_id = 0x10ec, .device_id = 0x8125}};
     struct rte_eth_conf configuration = {0};
@@ -127,7 +127,7 @@ static inline void swap_macs(uint8_t *frame) {
     memcpy(frame + 8, &swapped_high, 4);
 }
 
-/* Frames for which there is no room yet: they leave first next time. */
+/* Frames for which there is no room yet. They are sent first next time. */
 static struct rte_mbuf *waiting[MOST];
 static uint16_t waiting_count;
 
@@ -214,7 +214,7 @@ static int serve(off_t region) {
     while (read(STDIN_FILENO, &byte, 1) == 1) {
         pass_fn pass = passes[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* What the last window could not send was not counted, nor will it be. */
+        /* Frames that the last window could not send were not counted, and will not be. */
         rte_pktmbuf_free_bulk(waiting, waiting_count);
         waiting_count = 0;
         sequence = control->first;
@@ -247,7 +247,7 @@ static void *ring_at(unsigned low) {
     return (void *)(uintptr_t)address;
 }
 
-/* Everything sent is done, and every posted buffer holds a frame of 64 bytes. */
+/* Completes all sent frames, and fills every posted buffer with a frame of 64 bytes. */
 static __attribute__((noinline)) void device(void) {
     struct { uint32_t opts1, opts2; uint64_t address; } *rx = ring_at(RDSAR);
     memcpy(own_bar + TX_CLOSED, own_bar + TX_TAIL, sizeof(uint16_t));

@@ -1,7 +1,7 @@
-/* Requests and responses over UDP, one under way at a time: what bench/guest.ts measures round trips with.
+/* Requests and responses over UDP, one at a time, for the round trips of bench/guest.ts.
  *
- * Linked statically, so that it runs in a guest with other libraries. `serve` sends back what comes until its parent dies.
- * `ask` prints the time of each round trip in nanoseconds, a line each, and -1 for one without an answer in a second.
+ * Linked statically, so that it runs in a guest with other libraries. `serve` echoes requests until its parent dies.
+ * `ask` prints the time of each round trip in nanoseconds, one per line, and -1 if there is no reply within a second.
  *
  * usage: echo serve PORT | echo ask ADDRESS PORT COUNT BYTES */
 #include <arpa/inet.h>
@@ -44,7 +44,7 @@ static _Noreturn void serve(int fd, struct sockaddr_in *at) {
     }
 }
 
-/* Answers that come too late carry an older number and are passed over. */
+/* Replies that come too late have an older number and are skipped. */
 static int64_t ask_once(int fd, uint32_t number, size_t bytes) {
     char data[MOST] = {0};
     memcpy(data, &number, sizeof number);

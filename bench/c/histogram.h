@@ -38,7 +38,7 @@ static inline void add(struct histogram *sum, const struct histogram *h) {
     if (h->max > sum->max) sum->max = h->max;
 }
 
-/* The time that a share of all, such as 0.99, does not exceed. */
+/* The time that the given fraction of samples, such as 0.99, does not exceed. */
 static inline uint64_t percentile_of(const struct histogram *h, double share) {
     uint64_t wanted = (uint64_t)(share * (double)h->total + 0.5), seen = 0;
     if (wanted == 0) wanted = 1;

@@ -40,7 +40,7 @@ static __attribute__((unused)) unsigned drop_minimal(unsigned budget) {
     return done;
 }
 
-/* Each slot of the transmit ring holds the buffer that it has sent before. */
+/* Each slot of the transmit ring holds the buffer that it sent last. */
 static __attribute__((unused)) unsigned generate_minimal(unsigned budget) {
     unsigned done = 0;
     uint32_t slot = tx_next;

@@ -1,5 +1,5 @@
-/* Moves frames between two TAPs and does nothing else: what bench/tcp.ts holds Ferrule's TCP path against. A 64 KiB
- * super-frame crosses in one read and one write. `--plain` asks for no offloads. `--threads` gives each direction a thread.
+/* Only moves frames between two TAPs: a reference for Ferrule's TCP path in bench/tcp.ts. A 64 KiB super-frame takes one
+ * read and one write. `--plain` requests no offloads. `--threads` gives each direction a thread.
  *
  * usage: mover [--plain] [--threads] TAP TAP */
 #include "tap.h"

@@ -1,12 +1,13 @@
-/* What a NIC, its driver and the wire cannot leave out, in C, between two TAPs: beside it bench/tcp.ts shows what Ferrule's TCP path
- * costs because of the language, and beside mover.c what it costs because of the work.
+/* The work that a NIC, its driver and the wire cannot avoid, in C, between two TAPs. In bench/tcp.ts the difference to this program
+ * shows how much of the cost of Ferrule's TCP path is due to the language, and the difference of this program to mover.c how much is
+ * due to the work.
  *
- * From the first TAP to the second a super-frame is cut where it lies, as a NIC sends it: each segment gets headers and checksums of
- * its own. The segments are merged for the second TAP, whose kernel verifies the sum of the whole. On the way back each segment is
- * copied into a receive buffer of its own and summed on the way, verified, and told of by a descriptor; the driver's half takes the
- * descriptors, merges the frames where they lie, and the first TAP's kernel need not sum them.
+ * From the first TAP to the second, a super-frame is segmented in place, as by a sending NIC: each segment gets headers and checksums
+ * of its own. The segments are merged for the second TAP, whose kernel verifies the checksum of the merged frame. In the other
+ * direction each segment is copied into a receive buffer of its own, checksummed while it is copied, verified, and reported by a
+ * descriptor; the driver's half takes the descriptors and merges the frames in place, so the first TAP's kernel need not verify them.
  *
- * TCP over IPv4 without options of IP and without tags, in segments of even length, is cut; all else crosses as it came.
+ * Only TCP over IPv4 without IP options and tags, in segments of even length, is segmented; other frames pass unchanged.
  *
  * usage: nic TAP TAP */
 #include "tap.h"
@@ -40,7 +41,7 @@ static inline uint32_t fold(uint64_t sum) {
     return (uint32_t)sum;
 }
 
-/* The Internet sum of bytes as they lie in memory: to be exchanged (`ntohs`) once it is folded. */
+/* The Internet checksum of bytes in memory order: to be byte-swapped (`ntohs`) after folding. */
 static inline uint64_t add(const uint8_t *bytes, size_t count) {
     uint64_t sum = 0;
     size_t i = 0;
@@ -64,7 +65,7 @@ static inline void seal_ip(uint8_t *frame, uint32_t ip_bytes) {
     put16(frame + AT_IP_SUM, ntohs((uint16_t)~fold(add(frame + ETHERNET, IPV4))));
 }
 
-/* Headers of segment `k` of a super-frame, at `at`, for payload of `bytes` whose sum is known. */
+/* Headers of segment `k` of a super-frame, at `at`, for `bytes` of payload whose sum is known. */
 static inline void make(uint8_t *at, const uint8_t *super, uint32_t length, uint32_t k, uint32_t size, int last,
                         uint32_t bytes, uint64_t sum) {
     memcpy(at, super, length);
@@ -78,7 +79,7 @@ static inline void make(uint8_t *at, const uint8_t *super, uint32_t length, uint
     put16(at + AT_SUM, ntohs((uint16_t)~fold(pseudo(at, tcp + bytes) + add(at + TRANSPORT, tcp) + sum)));
 }
 
-/* Whether a segment goes on where a run of `payload` bytes that starts with `first` ends. */
+/* Whether a segment continues the run of `payload` bytes that starts with `first`. */
 static inline int follows(const uint8_t *first, const uint8_t *next, uint32_t length, uint32_t payload) {
     return memcmp(first, next, AT_LENGTH) == 0 && memcmp(first + AT_ID + 2, next + AT_ID + 2, 4) == 0 &&
            memcmp(first + AT_ADDRESSES, next + AT_ADDRESSES, 12) == 0 &&
@@ -87,7 +88,7 @@ static inline int follows(const uint8_t *first, const uint8_t *next, uint32_t le
            memcmp(first + AT_SUM + 4, next + AT_SUM + 4, length - AT_SUM - 4) == 0;
 }
 
-/* What the payload's sum must be for a segment's checksum to be right. */
+/* The sum that the payload must have for the segment's checksum to be correct. */
 static inline uint32_t implied(const uint8_t *at, uint32_t length, uint32_t payload) {
     uint32_t tcp = length - TRANSPORT;
     return ~fold(pseudo(at, tcp + payload) + add(at + TRANSPORT, tcp)) & 0xffff;
@@ -113,7 +114,7 @@ static ssize_t out(struct direction *d, size_t length) {
         uint32_t bytes = k + 1 < count ? size : payload - k * size;
         make(headers[k], super, head, k, size, k + 1 == count, bytes, add(super + head + k * size, bytes));
     }
-    /* The wire's end: what has been cut is put together, and the sum is what those of the segments make it. */
+    /* The end of the wire: merges the segments, and computes the checksum from those of the segments. */
     uint8_t *first = headers[0];
     uint64_t sum = implied(first, head, size < payload ? size : payload);
     uint32_t run = size < payload ? size : payload;

@@ -1,7 +1,7 @@
-/* What the C halves of the paired benches share: the clock, the statistics and the request loop.
+/* The common part of the C halves of the paired benches: the clock, the statistics and the request loop.
  *
- * A TypeScript runner owns the pace. It writes one request a line and reads one JSON object a line, so that a C round and
- * a TypeScript round always lie next to each other in time and their ratio cancels what the machine does to both. */
+ * A TypeScript runner controls the rounds. It writes one request per line and reads one JSON object per line. A C round and
+ * a TypeScript round follow each other closely, so a disturbance of the machine affects both and their ratio cancels it. */
 #ifndef PAIRED_H
 #define PAIRED_H
 

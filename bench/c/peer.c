@@ -22,7 +22,7 @@ static void serve(const struct variant *variant, struct control *control) {
     while (is_woken()) {
         pass_fn pass = variant->pass[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* `bursts`: what the last window sent has long left. */
+        /* `bursts`: the frames of the last window were sent long ago. */
         if (variant->pass[FORWARD] == forward_bursts) release(offsets, reclaim(offsets, SLOTS));
         sequence = control->first;
         sent_length = control->bytes;
@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct control *control = attach(argv[2]);
-    /* The transmit ring's buffers count as sent; the other variants take no such count. */
+    /* The transmit ring's buffers count as sent; the other variants do not need this. */
     if (variant->pass[FORWARD] == forward_bursts) tx_next = SLOTS;
     set_state(control, DRIVER_IDLE);
     serve(variant, control);

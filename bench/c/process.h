@@ -22,7 +22,7 @@ static void store_address(uint8_t *registers, unsigned at, const void *address) 
     memcpy(registers + at, &value, sizeof value);
 }
 
-/* Brings the rings up in the region of that number, and tells the device where they are. */
+/* Initialises the rings in the region with this number, and reports their addresses to the device. */
 static struct control *attach(const char *number) {
     off_t region = (off_t)atoi(number) * REGION_BYTES;
     uint8_t *registers = map(NULL, WINDOW_OFFSET, region, 0);
@@ -43,7 +43,7 @@ static inline void set_state(struct control *control, enum state state) {
 
 static inline int is_stopped(const struct control *control) { return __atomic_load_n(&control->stop, __ATOMIC_ACQUIRE) != 0; }
 
-/* Sleeps until the device wants a window; 0 when the device is gone. */
+/* Sleeps until the device starts a window; returns 0 if the device is gone. */
 static inline int is_woken(void) {
     char byte;
     return read(STDIN_FILENO, &byte, 1) == 1;

@@ -1,4 +1,4 @@
-/* Registers of an RTL8125B as far as a driver's bring-up waits for them: values that never change, and commands that the
+/* The registers of an RTL8125B that a driver's bring-up polls: values that never change, and commands that the
  * chip marks as done. Addresses and bits are DPDK's (drivers/net/r8169). */
 #ifndef REGISTERS_8125_H
 #define REGISTERS_8125_H
@@ -8,7 +8,7 @@
 
 enum { BAR_BYTES = 64 << 10, TX_TAIL = 0x2800, TX_CLOSED = 0x2802 };
 
-/* Command registers: bit 31 turns over when the command is done. PHY, side buses, configuration space. */
+/* Command registers: bit 31 changes when the command is done. PHY, side buses, configuration space. */
 static const uint16_t commands[] = {0xb8, 0x80, 0x74, 0x68};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 #define DONE 0x80000000u
@@ -23,7 +23,7 @@ static inline void set_up_8125b(uint8_t *bar) {
     static const uint8_t address[] = {0x02, 0, 0, 0, 0, 1};
     const uint32_t tx_config = 0x64000000; /* the die */
     const uint32_t phy_status = 0x403;     /* 2.5 Gbit/s, full duplex, up */
-    const uint16_t idle = 0x103;           /* 0xe2: nothing under way */
+    const uint16_t idle = 0x103;           /* 0xe2: nothing in progress */
     memset(bar, 0, BAR_BYTES);
     memcpy(bar + 0x40, &tx_config, sizeof tx_config);
     memcpy(bar + 0x6c, &phy_status, sizeof phy_status);

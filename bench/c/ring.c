@@ -15,7 +15,10 @@
 
 enum { FRAME = 64, MAX_PASSES = 1 << 16 };
 
-/* The device, whole ring at a time: everything sent is done, every posted receive buffer holds a 64-byte frame. */
+/*
+ * The device, for the whole ring at once: completes all sent frames, and fills every posted buffer with a 64-byte
+ * frame.
+ */
 static __attribute__((noinline)) void device(void) {
     for (uint32_t i = 0; i < SLOTS; i++) {
         tx[i].opts1 &= ~OWN;
@@ -48,7 +51,7 @@ static forward_fn variant_named(const char *name) {
     return NULL;
 }
 
-/* One round: `passes` times a full ring, in bursts of `batch`. Prints ns per frame, the best and the median pass. */
+/* One round: a full ring `passes` times, in bursts of `batch`. Prints ns per frame, the best and the median pass. */
 static int round_of(const char *name, unsigned batch, unsigned passes) {
     static uint64_t sample[MAX_PASSES];
     forward_fn forward = variant_named(name);

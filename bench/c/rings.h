@@ -1,14 +1,14 @@
-/* A driver's rings in C, and what its variants share: what Ferrule's rings are compared with.
+/* A driver's rings in C, the reference for Ferrule's rings, and the parts that its variants share.
  *
  * Receive ring, transmit ring, 2 KiB buffers in one arena; per frame: read the receive descriptor, swap the MAC addresses,
- * post the frame on the transmit ring, take back what an earlier transmit left in that slot, refill the receive slot with it.
+ * post the frame on the transmit ring, reclaim the buffer of an earlier transmit from that slot, refill the receive slot with it.
  *
- *   minimal.h  trusts every word the device wrote; one fused loop: the least this job can cost
+ *   minimal.h  trusts every word the device wrote; one fused loop: the least possible cost of this work
  *   careful.h  the same loop; each device-written word is read once and validated, addresses come from the driver's memory
  *   bursts.h   receive, transmit, reclaim and release as four functions over bursts, with the checks, counters and spare
- *              buffers of Ferrule's rings: tells the price of the interface from that of the language
+ *              buffers of Ferrule's rings: separates the cost of the interface from that of the language
  *
- * Whoever includes this defines SLOTS, the descriptors of a ring. An address on the bus is an address of this process. */
+ * The including file defines SLOTS, the number of descriptors of a ring. Bus addresses are addresses of this process. */
 #ifndef RINGS_H
 #define RINGS_H
 
@@ -39,7 +39,7 @@ static volatile uint8_t *doorbell;
 enum { POLL_NORMAL = 0x40 };
 
 static uint32_t rx_next, tx_next, tx_clean, spares;
-/* The driver's own memory of which buffer is in which slot, as offsets in the arena. */
+/* The driver's own record of the buffer in each slot, as offsets in the arena. */
 static uint32_t rx_buffer[SLOTS], tx_buffer[SLOTS];
 static __attribute__((unused)) uint64_t dropped;
 
@@ -58,13 +58,13 @@ static inline void swap_macs(uint8_t *frame) {
     memcpy(frame + 8, &swapped_high, 4);
 }
 
-/* A frame that is whole, sound and fits the buffer it was received into. */
+/* A frame that is complete, without errors, and fits the buffer it was received into. */
 static inline int is_good(uint32_t opts1) {
     uint32_t length = opts1 & RX_LENGTH;
     return (opts1 & (FS | LS | RX_ERROR)) == (FS | LS) && length >= HEADER + FCS && length <= BUFFER;
 }
 
-/* Number of the next frame to come, or to send; frames that came out of order; bytes of a frame to send. */
+/* Number of the next frame to receive or send; frames received out of order; bytes of a frame to send. */
 static __attribute__((unused)) uint32_t sequence, disorder, sent_length;
 
 static inline void count_in(const uint8_t *frame) {
@@ -82,7 +82,7 @@ static inline void build(uint8_t *frame) {
     sequence++;
 }
 
-/* Receive buffers in the receive ring; the spare half lies in the transmit ring as if it had just been sent. */
+/* Half of the buffers are in the receive ring; the spare half are in the transmit ring, as if just sent. */
 static void bring_up(void) {
     memset(rx, 0, SLOTS * sizeof *rx);
     memset(tx, 0, SLOTS * sizeof *tx);

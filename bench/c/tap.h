@@ -1,7 +1,7 @@
-/* Two TAPs and a loop between them: what the programs that bench/tcp.ts holds Ferrule's TCP path against have in common.
+/* Two TAPs and a loop between them: the common part of the reference programs of bench/tcp.ts.
  *
  * The TAPs are configured as Ferrule configures its own: a virtio-net header of 12 bytes and checksum and TCP segmentation
- * offload, unless they are to be plain. A program prints "ready" once both exist; it ends on SIGTERM, SIGINT, or when its
+ * offload, unless they are plain. A program prints "ready" once both exist; it ends on SIGTERM, SIGINT, or when its
  * parent dies, and then prints its counters as JSON. */
 #ifndef FERRULE_TAP_H
 #define FERRULE_TAP_H
@@ -26,7 +26,7 @@ enum { HEADER = 12, BUFFER = 68 * 1024, BUDGET = 64 };
 struct direction {
     int from, to, stop;
     uint64_t frames, bytes, dropped;
-    /* Carries the frame of `length` bytes in the buffer over. Returns the bytes written, less than 0 when it was lost. */
+    /* Passes on the frame of `length` bytes in the buffer. Returns the bytes written; negative if the frame was lost. */
     ssize_t (*carry)(struct direction *, size_t length);
     uint8_t buffer[BUFFER] __attribute__((aligned(64)));
 };
@@ -63,7 +63,7 @@ static inline int move_frames(struct direction *d) {
             d->frames++;
             d->bytes += (uint64_t)length;
         } else {
-            d->dropped++; /* the interface is down, or its queue is full: a cable has no memory either */
+            d->dropped++; /* the interface is down, or its queue is full: the frame is lost, as on a cable */
         }
     }
     return 1;
@@ -89,7 +89,7 @@ static inline void *serve_one(void *direction) {
     return NULL;
 }
 
-/* Opens both and serves them until it is told to end. `carry` is for each direction. */
+/* Opens both TAPs and serves them until a signal. `carry` has a function for each direction. */
 static inline int run(char **names, int plain, int threads, ssize_t (*const carry[2])(struct direction *, size_t)) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigset_t ends;
@@ -109,7 +109,7 @@ static inline int run(char **names, int plain, int threads, ssize_t (*const carr
     fflush(stdout);
 
     if (threads) {
-        /* The signal stays pending in the descriptor, unread, so it wakes both threads. */
+        /* The signal stays unread in the descriptor, so it wakes both threads. */
         pthread_t other;
         errno = pthread_create(&other, NULL, serve_one, &d[1]);
         if (errno) fail("pthread_create");

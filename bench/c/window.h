@@ -1,4 +1,7 @@
-/* One window of one driver: wakes it, is its device for some milliseconds, stops it, and says what came of it. */
+/*
+ * One window of one driver: wakes the driver, plays its device for some milliseconds, stops the driver, and returns the
+ * result.
+ */
 #ifndef WINDOW_H
 #define WINDOW_H
 
@@ -12,17 +15,19 @@
 #include <unistd.h>
 
 enum { BURST = 64 };
-/* Looks for a response before the first at how long the driver takes. */
+/* Number of polls for a response between checks of the driver's time limit. */
 enum { LOOKS = 1 << 16 };
 #define MS 1000000ull
-/* A driver needs microseconds of its processor to start, to stop, and for a frame. It may have to wait for it long. */
+/*
+ * A driver needs microseconds of processor time to start, to stop, and for a frame. It may wait long for a processor.
+ */
 #define CPU_LIMIT (200 * MS)
 #define WAIT_LIMIT (20000 * MS)
-/* The device lost its processor: that time counts for nobody. */
+/* A longer gap means that the device lost its processor: that time is not counted. */
 #define STALL (20 * 1000ull)
-/* A NIC fetches descriptors over its bus. Looking at them all the time would take their cache lines from the driver. */
+/* A NIC fetches descriptors over its bus. Polling them continuously would take their cache lines from the driver. */
 #define FETCH 500ull
-/* Before the time counts. */
+/* Run-in before the time counts. */
 #define RUN_IN (1 * MS)
 /* Preamble and gap, bytes. */
 enum { LINE_OVERHEAD = 20 };
@@ -36,7 +41,7 @@ struct task {
 };
 
 struct outcome {
-    /* `ns` is without the time in which the device had no processor. */
+    /* `ns` excludes the time in which the device had no processor. */
     uint64_t ns, stalled, cpu, frames, missed;
     uint64_t lost, doubled, reordered, damaged;
     uint32_t collections;
@@ -49,7 +54,7 @@ static uint64_t cpu_of(const struct peer *peer) {
     return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
 }
 
-/* How long a driver may take. */
+/* The time limits of a driver. */
 struct patience {
     uint64_t end, cpu_end;
 };
@@ -91,7 +96,7 @@ static void start(struct peer *peer, const struct task *task) {
     control->first = peer->sequence.sent;
     control->stop = 0;
     peer->swapped = task->load == FORWARD;
-    /* A driver that has ended is found out below. */
+    /* A driver that has ended is detected below. */
     if (write(peer->wake, "g", 1) < 0 && errno != EPIPE) peer_failed(peer, "cannot be woken");
     wait_for_state(peer, DRIVER_RUNNING, new_patience(peer), "does not start");
 }
@@ -104,7 +109,7 @@ static void stop(struct peer *peer) {
 struct line {
     double ns_per_byte; /* 0: saturated */
     double next;        /* when the next frame may begin */
-    uint64_t fetch;     /* when the device looks for receive buffers again */
+    uint64_t fetch;     /* when the device checks for receive buffers again */
     uint64_t missed;
 };
 
@@ -112,7 +117,7 @@ static double time_of(const struct line *line, uint32_t length) {
     return (double)(length + FCS + LINE_OVERHEAD) * line->ns_per_byte;
 }
 
-/* Frames of the line that are due, each into a buffer if there is one: a line does not wait. */
+/* Delivers the frames that are due, each into a buffer if there is one: a line does not wait. */
 static unsigned offer(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
     unsigned n = 0;
     if (line->ns_per_byte == 0) {
@@ -129,16 +134,16 @@ static unsigned offer(struct peer *peer, struct line *line, const struct sizes *
     return n;
 }
 
-/* Frames of the driver as the line has time for them. */
+/* Sends frames of the driver at the line's rate. */
 static unsigned take(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
-    /* The driver makes the numbers. */
+    /* The driver chooses the sequence numbers. */
     peer->sequence.sent = peer->sequence.expected + AHEAD / 2;
     if (line->ns_per_byte == 0) return collect(peer, BURST, sizes);
     double each = time_of(line, sizes->length[0]);
     unsigned due = line->next <= (double)now ? (unsigned)(((double)now - line->next) / each) + 1 : 0;
     unsigned n = due == 0 ? 0 : collect(peer, due < BURST ? due : BURST, sizes);
     line->next += n * each;
-    /* Idle time of a line does not come back. */
+    /* Idle time of the line is lost. */
     if (n < due && n < BURST && line->next < (double)now) line->next = (double)now;
     return n;
 }
@@ -149,7 +154,7 @@ static unsigned step(struct peer *peer, const struct task *task, struct line *li
     return task->load == DROP ? offered : collect(peer, BURST, &task->sizes);
 }
 
-/* Lets the device run until `end`; returns the frames of that time, and adds what it lost of it to `stalled`. */
+/* Runs the device until `end`; returns the number of frames, and adds the time without a processor to `stalled`. */
 static uint64_t run(struct peer *peer, const struct task *task, struct line *line, uint64_t end, uint64_t *stalled) {
     uint64_t frames = 0, last = now_ns();
     line->next = (double)last;
@@ -163,7 +168,7 @@ static uint64_t run(struct peer *peer, const struct task *task, struct line *lin
     return frames;
 }
 
-/* What is still under way comes back; then the driver stops. */
+/* Waits for the frames in flight; then stops the driver. */
 static void drain(struct peer *peer, const struct task *task) {
     struct sequence *s = &peer->sequence;
     struct patience patience = new_patience(peer);
@@ -183,7 +188,7 @@ static void drain(struct peer *peer, const struct task *task) {
     stop(peer);
 }
 
-/* DROP: the driver has looked at the numbers, and the device believes its count. */
+/* DROP: the driver checks the sequence numbers, and the device uses its count. */
 static void account_dropped(struct peer *peer) {
     struct sequence *s = &peer->sequence;
     uint32_t offered = s->sent - peer->control->first, taken = peer->control->frames;
@@ -203,7 +208,7 @@ static struct outcome run_window(struct peer *peer, const struct task *task) {
     run(peer, task, &line, now_ns() + RUN_IN, &ignored);
     line.missed = 0;
     uint64_t begin = now_ns(), cpu = cpu_of(peer);
-    /* A driver that others keep from its processor gets more time for its first frame. */
+    /* A driver whose processor is busy gets more time for its first frame. */
     struct patience patience = new_patience(peer);
     for (uint64_t end = begin + task->ns; out.frames == 0 && !is_over(&patience, peer); end += task->ns)
         out.frames = run(peer, task, &line, end, &stalled);

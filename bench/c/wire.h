@@ -1,4 +1,7 @@
-/* The device's rings: frames into receive buffers and out of transmit descriptors, and what their sequence numbers show. */
+/*
+ * The device's rings: writes frames into receive buffers, takes them from transmit descriptors, and checks their
+ * sequence numbers.
+ */
 #ifndef WIRE_H
 #define WIRE_H
 
@@ -22,23 +25,23 @@ struct descriptor {
     uint64_t address;
 };
 
-/* For transmission, of an RTL8125B. */
+/* Transmit descriptor of an RTL8125B. */
 struct descriptor_8125 {
     uint32_t opts1, opts2;
     uint64_t address;
     uint32_t unused[4];
 };
 
-/* More than all descriptors of a driver together. */
+/* More than the number of descriptors of a driver. */
 enum { AHEAD = 1 << 14 };
 
-/* Sequence numbers of one driver. They go on from window to window, and wrap. */
+/* Sequence numbers of one driver. They continue from window to window, and wrap. */
 struct sequence {
     uint32_t sent;     /* next number for the driver */
-    uint32_t expected; /* lowest one that has not come back */
-    uint32_t highest;  /* one above the highest that has */
+    uint32_t expected; /* lowest one not yet returned */
+    uint32_t highest;  /* one above the highest returned */
     uint32_t ahead_count;
-    uint8_t ahead[AHEAD]; /* of those from `expected` on: has come back */
+    uint8_t ahead[AHEAD]; /* from `expected` on: whether returned */
     uint64_t lost, doubled, reordered, damaged;
 };
 
@@ -48,7 +51,7 @@ struct peer {
     int wake; /* a pipe to its stdin */
     volatile uint8_t *registers;
     struct control *control;
-    /* What the driver may point at. */
+    /* Memory that the driver's descriptors may point to. */
     uint8_t *memory;
     uint64_t iova, bytes;
     struct descriptor *rx;
@@ -57,15 +60,15 @@ struct peer {
         struct descriptor *tx;
         struct descriptor_8125 *tx_8125;
     };
-    int is_8125; /* an RTL8125B: longer transmit descriptors, and how far they are is in registers */
+    int is_8125; /* an RTL8125B: longer transmit descriptors, with ring positions in registers */
     uint16_t closed;
     struct commander commander;
-    int fetching; /* the transmit ring had work when last looked at */
-    int swapped;  /* frames come back with their MAC addresses exchanged */
+    int fetching; /* the transmit ring had work at the last check */
+    int swapped;  /* frames are returned with their MAC addresses swapped */
     struct sequence sequence;
 };
 
-/* Frame lengths without FCS: one, or a mix in turn. */
+/* Frame lengths without FCS, used in turn: one, or a mix. */
 struct sizes {
     unsigned count;
     uint32_t length[12];
@@ -85,7 +88,7 @@ static inline uint8_t *memory_at(const struct peer *peer, uint64_t address, uint
     return peer->memory + offset;
 }
 
-/* Only what the driver and the check of the frame read: a NIC's DMA does not cost a processor anything. */
+/* Writes only the bytes that the driver and the check read, because a NIC's DMA takes no processor time. */
 static inline void write_frame(uint8_t *frame, uint32_t number, uint32_t length) {
     const uint64_t low = DESTINATION | SOURCE << 48, high = SOURCE >> 16 | (uint64_t)ETHERTYPE << 32;
     memcpy(frame, &low, 8);
@@ -94,7 +97,7 @@ static inline void write_frame(uint8_t *frame, uint32_t number, uint32_t length)
     if (length > SHORTEST) memcpy(frame + length - sizeof number, &number, sizeof number);
 }
 
-/* Puts a frame into each of at most `limit` posted buffers, and returns how many there were. */
+/* Puts a frame into each of at most `limit` posted buffers, and returns their number. */
 static unsigned deliver(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     unsigned n = 0;
     for (; n < limit; n++) {
@@ -112,7 +115,7 @@ static unsigned deliver(struct peer *peer, unsigned limit, const struct sizes *s
     return n;
 }
 
-/* Moves `expected` on by one. */
+/* Advances `expected` by one. */
 static void pass_by(struct sequence *s) {
     uint8_t *ahead = &s->ahead[s->expected++ % AHEAD];
     if (*ahead) s->ahead_count--;
@@ -120,11 +123,11 @@ static void pass_by(struct sequence *s) {
     *ahead = 0;
 }
 
-/* A frame came back whose turn it is not. */
+/* Handles a frame that was returned out of order. */
 static void out_of_turn(struct sequence *s, uint32_t number) {
     uint32_t distance = number - s->expected;
     if (distance >= s->sent - s->expected) {
-        /* Came back before, if not long ago; otherwise never sent. */
+        /* Returned before, if recently; otherwise never sent. */
         if (s->expected - number <= AHEAD) s->doubled++;
         else s->damaged++;
         return;
@@ -138,7 +141,7 @@ static void out_of_turn(struct sequence *s, uint32_t number) {
     s->ahead[number % AHEAD] = 1;
     s->ahead_count++;
     while (s->ahead_count > 0 && s->ahead[s->expected % AHEAD]) pass_by(s);
-    /* No ring is that long: what is still out is lost. */
+    /* No ring is that long: frames still missing are lost. */
     while (number - s->expected >= AHEAD / 2 && s->expected != s->highest) pass_by(s);
 }
 
@@ -147,7 +150,7 @@ static inline void came_back(struct sequence *s, uint32_t number) {
     else out_of_turn(s, number);
 }
 
-/* Whether the header, and the end of a longer frame, are as they must be. */
+/* Whether the header, and the end of a longer frame, are correct. */
 static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32_t number, uint32_t length, uint32_t sent) {
     const uint64_t to = peer->swapped ? SOURCE : DESTINATION, from = peer->swapped ? DESTINATION : SOURCE;
     uint64_t low, high;
@@ -158,7 +161,7 @@ static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32
     return low == (to | from << 48) && high == (from >> 16 | (uint64_t)ETHERTYPE << 32) && end == number && length == sent;
 }
 
-/* Where the ring was empty, the driver must have rung since. */
+/* If the ring was empty, the driver must have rung the doorbell since. */
 static int is_rung(struct peer *peer) {
     volatile uint8_t *doorbell = peer->registers + TX_POLL;
     if (!*doorbell) return 0;
@@ -166,7 +169,7 @@ static int is_rung(struct peer *peer) {
     return 1;
 }
 
-/* One frame of the driver leaves. */
+/* Sends one frame of the driver. */
 static void send_frame(struct peer *peer, uint32_t opts1, uint64_t address, const struct sizes *sizes) {
     uint32_t length = opts1 & 0xffff, number;
     const uint8_t *frame = memory_at(peer, address, length < SHORTEST ? SHORTEST : length);
@@ -176,7 +179,7 @@ static void send_frame(struct peer *peer, uint32_t opts1, uint64_t address, cons
     else came_back(&peer->sequence, number);
 }
 
-/* By the own bit, once the doorbell has been rung. */
+/* Finds frames by the OWN bit, once the doorbell has been rung. */
 static unsigned collect_owned(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     unsigned n = 0;
     if (!peer->fetching && !is_rung(peer)) return 0;
@@ -195,7 +198,7 @@ static unsigned collect_owned(struct peer *peer, unsigned limit, const struct si
     return n;
 }
 
-/* By the two pointers: the driver's tail is its doorbell, the device's says what is done. */
+/* Finds frames by two pointers: the driver's tail is its doorbell, the device's shows what is done. */
 static unsigned collect_to_tail(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     unsigned n = 0;
     uint16_t tail = __atomic_load_n((uint16_t *)(peer->registers + TX_TAIL), __ATOMIC_ACQUIRE);
@@ -208,14 +211,14 @@ static unsigned collect_to_tail(struct peer *peer, unsigned limit, const struct 
     return n;
 }
 
-/* Sends what the driver has posted, at most `limit` frames, and returns how many there were. */
+/* Sends at most `limit` frames that the driver has posted, and returns their number. */
 static inline unsigned collect(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     return peer->is_8125 ? collect_to_tail(peer, limit, sizes) : collect_owned(peer, limit, sizes);
 }
 
 static int all_back(const struct sequence *s) { return s->expected == s->sent; }
 
-/* Ends the account of a window: what has not come back by now is lost. Numbers go on behind it. */
+/* Ends the count of a window: frames not returned by now are lost. The sequence numbers continue after them. */
 static void settle(struct sequence *s) {
     while (!all_back(s)) pass_by(s);
     s->highest = s->sent;

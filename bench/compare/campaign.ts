@@ -1,21 +1,21 @@
-/** Runs a plan: starts the drivers, gives each point its rounds, and ends them; several times, with processes of their own. */
+/** Runs a plan several times, each time with new processes: starts the drivers, measures the rounds of each point, and ends the drivers. */
 import type { Device, LatencyWindow, Task, Times, Window } from "./device.ts";
 import type { Plan } from "./options.ts";
 import type { Runner } from "./peers.ts";
 
 const WINDOW_US = 25_000;
 const LATENCY_US = 50_000;
-/** For the engine to compile what is hot, and for the caches; the first time in a process also for its pages. */
+/** Warm-up, in which the engine compiles hot code and the caches fill; the first one in a process also maps its pages. */
 const FIRST_WARM_UPS = 16;
 const WARM_UPS = 3;
-/** Share of a round's time from which it counts as quiet, and how many rounds are tried for each that is wanted. */
+/** The fraction of a round that must be undisturbed for it to count as quiet, and the number of attempts per round. */
 const QUIET = 0.95;
 const MOST_TRIES = 3;
 
-/** What every driver does first. */
+/** The first load of every driver. */
 const FIRST: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
 
-/** Windows of one round, one for each driver that has the load, in the order of the runners. */
+/** The windows of one round: one for each driver that supports the load, in the order of the runners. */
 export interface TaskRounds {
   readonly task: Task;
   readonly runners: readonly number[];
@@ -26,7 +26,7 @@ export interface LatencyRounds {
   readonly bytes: number;
   readonly runners: readonly number[];
   readonly rounds: LatencyWindow[][];
-  /** By runner, one for each process. */
+  /** By runner, one list for each process. */
   readonly times: Map<number, Times[]>;
 }
 
@@ -35,7 +35,7 @@ export interface Rounds {
   readonly latency: readonly LatencyRounds[];
 }
 
-/** Time for rounds, shared out evenly among what is still to be measured. */
+/** The time for rounds, divided evenly among the points still to be measured. */
 export class Budget {
   readonly #end: number;
   #parts: number;
@@ -45,7 +45,7 @@ export class Budget {
     this.#parts = parts;
   }
 
-  /** When the next part should be done, by the clock of `performance`. */
+  /** When the next part should be finished, by the clock of `performance`. */
   next(): number {
     const now = performance.now();
     return now + Math.max(0, this.#end - now) / Math.max(1, this.#parts--);
@@ -58,7 +58,7 @@ export interface Rig {
   readonly say: (line: string) => void;
 }
 
-/** The list from another start, so that no driver is always the first. */
+/** The list rotated, so that no driver is always the first. */
 const rotated = <T>(list: readonly T[], by: number): readonly T[] => list.map((_, i) => list[(i + by) % list.length]!);
 
 const inOrder = <T extends Window>(windows: readonly T[], runners: readonly number[]): T[] =>
@@ -68,16 +68,16 @@ const describe = ({ load, rate, bytes, batch }: Task): string =>
   `${load}, ${rate === "saturated" ? rate : `${rate / 1000} Gbit/s`}, ${bytes === "mix" ? "mix of sizes" : `${bytes} B`}, batch ${batch}`;
 
 /**
- * The share of a window in which driver and device both had their processors, at most 1. A driver polls, so it uses all
- * the time it gets.
+ * The fraction of a window in which both driver and device had their processors, at most 1. A driver polls, so it uses all processor time
+ * that it gets.
  */
 const undisturbed = ({ ns, stalled, cpu }: Window): number => (Math.min(1, cpu / (ns + stalled)) * ns) / (ns + stalled);
 
 const quietness = (round: readonly Window[]): number => Math.min(...round.map(undisturbed));
 
 /**
- * `count` rounds in which nothing else had the processors; where the machine has other work, the quietest of those for which
- * there is time. Which ones are kept does not depend on how fast a driver was.
+ * `count` rounds without other load on the processors; on a busy machine, the quietest rounds that fit into the time. The selection does not
+ * depend on how fast a driver was.
  */
 const quietRounds = async <T extends Window>(
   { budget }: Rig,
@@ -113,7 +113,7 @@ const measureLatency = async (rig: Rig, into: LatencyRounds, count: number): Pro
   for (const runner of runners) times.set(runner, [...(times.get(runner) ?? []), await device.times(runner)]);
 };
 
-/** Every point with one process of each driver. */
+/** Measures every point with one process of each driver. */
 const measureOnce = async (
   rig: Rig,
   runners: readonly Runner[],
@@ -135,7 +135,7 @@ const measureOnce = async (
   for (const index of runners.keys()) await rig.device.end(index);
 };
 
-/** Starts and ends each of ours once: stripped TypeScript is then in the compile cache, as in an installed package. */
+/** Starts and ends each Ferrule driver once: its stripped TypeScript is then in the compile cache, as with an installed package. */
 const fillCache = async ({ device, say }: Rig, runners: readonly Runner[]): Promise<void> => {
   say("filling the compile cache");
   for (const { peer, process } of runners.filter((runner) => runner.peer.language === "TypeScript")) {
@@ -144,7 +144,7 @@ const fillCache = async ({ device, say }: Rig, runners: readonly Runner[]): Prom
   }
 };
 
-/** @throws {ComparisonFailed} when a driver dies, hangs, or points the device outside its memory */
+/** @throws {ComparisonFailed} if a driver exits, hangs, or posts an address outside its memory */
 export const measure = async (rig: Rig, plan: Plan, runners: readonly Runner[]): Promise<Rounds> => {
   const having = (load: Task["load"]): number[] => [...runners.keys()].filter((i) => runners[i]!.loads.includes(load));
   const results: Rounds = {

@@ -16,11 +16,11 @@ import { sameThread } from "./same-thread.ts";
 import { latencyRows, throughputRows } from "./rows.ts";
 
 export interface Surroundings {
-  /** Folder for compiled programs; whoever gives it removes it. */
+  /** Folder for compiled programs. The caller removes it. */
   readonly scratch: string;
-  /** Progress, for a person. */
+  /** Progress messages, for a person. */
   readonly say: (line: string) => void;
-  /** Aborted when the user wants to stop. */
+  /** Aborted when the user stops the program. */
   readonly stop: AbortSignal;
 }
 
@@ -31,7 +31,7 @@ interface Field {
   readonly missing: readonly (Peer & { readonly missing: Missing })[];
 }
 
-/** Compiles what the peers need; one that cannot be is left out, with the reason. */
+/** Compiles what the peers need. A peer that cannot be compiled is omitted, with the reason. */
 const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];
@@ -48,7 +48,7 @@ const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Fiel
   return { runners, missing };
 };
 
-/** Of the time that a comparison may take, what other parts of it do not need. */
+/** The time of a comparison that its other parts do not need. */
 const BUDGET_MS = { full: 200_000, quick: 40_000 };
 
 const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>
@@ -56,7 +56,7 @@ const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>
 
 const loadNow = (): number => loadavg()[0] ?? NaN;
 
-/** @throws {CannotMeasure} without a C compiler, for the device is C; {ComparisonFailed} */
+/** @throws {CannotMeasure} without a C compiler, since the device is written in C; {ComparisonFailed} */
 export const compare = async (plan: Plan, surroundings: Surroundings): Promise<Measurement> => {
   const { scratch, say, stop } = surroundings;
   const begin = new Date();
@@ -64,7 +64,7 @@ export const compare = async (plan: Plan, surroundings: Surroundings): Promise<M
   mkdirSync(scratch, { recursive: true });
   const device = await compile(scratch, "device");
   const { runners, missing } = await prepare(plan, surroundings);
-  // DPDK makes a folder of its own in the second.
+  // DPDK creates a folder of its own in RUNTIME_DIRECTORY.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compile-cache"), RUNTIME_DIRECTORY: scratch };
   await using running = new Device(device, env, stop);
   const rounds = await measure({ device: running, say, budget: budgetOf(plan) }, plan, runners);

@@ -1,4 +1,4 @@
-/** The device process: commands to it, answers from it, and its end, which is that of every driver it has started. */
+/** The device process: sends commands and reads the replies. When it ends, so do all drivers that it started. */
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -7,32 +7,32 @@ import { FerruleError } from "#kit/errors.ts";
 import { giveOwnSession, withPrecedence } from "../precedence.ts";
 import type { Load } from "./layout.ts";
 
-/** No command takes a tenth of this. */
+/** No command takes longer than a tenth of this. */
 const LIMIT_MS = 60_000;
-/** Bytes of what the drivers said that are kept, to explain a failure. */
+/** Bytes of the drivers' output that are kept to explain a failure. */
 const TAIL_BYTES = 2000;
 
-/** A driver died, does not answer, or did what no driver may; or the device cannot run here. */
+/** A driver exited, does not respond, or violated a rule; or the device cannot run here. */
 export class ComparisonFailed extends FerruleError {
   readonly code = "COMPARISON_FAILED";
-  readonly hint = "Nothing that was measured is kept. Run again; --peer leaves drivers out.";
+  readonly hint = "The measurement is discarded. Run again; --peer selects the drivers.";
 }
 
-/** What one driver did in one window. Times are ns. */
+/** The result of one driver in one window. Times are in ns. */
 export interface Window {
   readonly peer: number;
   readonly ns: number;
-  /** Time in which the device had no processor; not in `ns`. */
+  /** Time in which the device had no processor; not included in `ns`. */
   readonly stalled: number;
   /** Processor time of the driver's process. */
   readonly cpu: number;
   readonly frames: number;
-  /** Frames of a paced line for which no receive buffer was there in time. */
+  /** Frames of a paced line for which no receive buffer was posted in time. */
   readonly missed: number;
   readonly lost: number;
   readonly doubled: number;
   readonly reordered: number;
-  /** Frames that came back changed otherwise than they should. */
+  /** Frames that were returned with wrong contents. */
   readonly damaged: number;
   readonly collections: number;
 }
@@ -54,14 +54,14 @@ export interface Times {
   readonly bins: readonly (readonly [ns: number, count: number])[];
 }
 
-/** Whose rings and registers a driver expects. */
+/** The chip whose rings and registers a driver uses. */
 export type Chip = "8168" | "8125";
 
 export interface Task {
   readonly load: Load;
-  /** Mbit/s of the line. */
+  /** Line rate in Mbit/s. */
   readonly rate: number | "saturated";
-  /** Bytes of a frame with its FCS. */
+  /** Frame length in bytes with FCS. */
   readonly bytes: number | "mix";
   readonly batch: number;
 }
@@ -77,7 +77,7 @@ export class Device implements AsyncDisposable {
   constructor(program: string, env: NodeJS.ProcessEnv, stop: AbortSignal) {
     this.#child = spawn(program, [], { ...giveOwnSession, env, stdio: ["pipe", "pipe", "pipe"] });
     withPrecedence(this.#child);
-    this.#child.stdin.on("error", () => {}); // The answer's end tells.
+    this.#child.stdin.on("error", () => {}); // A failure shows as the end of the replies.
     this.#child.stderr.on("data", (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString()).slice(-TAIL_BYTES);
     });
@@ -134,7 +134,7 @@ export class Device implements AsyncDisposable {
     return (await this.#command("latency", bytes, us, ...indices)) as LatencyWindow[];
   }
 
-  /** All times of a driver's requests since the last call. */
+  /** The times of all requests of a driver since the last call. */
   async times(index: number): Promise<Times> {
     return (await this.#command("histogram", index)) as Times;
   }
@@ -149,7 +149,7 @@ export class Device implements AsyncDisposable {
 
 const sizeOf = (bytes: number | "mix"): number => (bytes === "mix" ? 0 : bytes);
 
-/** A device that fails in the middle of an answer adds the error to it. */
+/** If the device fails in the middle of a reply, the error follows in the same line. */
 const parsed = (line: string): unknown => {
   const error = line.indexOf('{"error"');
   return JSON.parse(error > 0 ? line.slice(error) : line);

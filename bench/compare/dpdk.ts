@@ -1,6 +1,6 @@
 /**
- * DPDK's r8169 driver, as Debian ships it: fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/compare`, and used from
- * there with the C library it was built for. Nothing is installed.
+ * DPDK's r8169 driver, as Debian ships it: downloaded once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/compare`, and used from there with the C
+ * library for which it was built. Nothing is installed.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
@@ -14,9 +14,9 @@ import { compile, FLAGS } from "../c-program.ts";
 const RELEASE = "trixie";
 const DRIVER = "librte-net-r8169-25";
 const LIBRARIES = [DRIVER, "librte-mempool-ring25"];
-/** Without what it depends on: only the headers are used. */
+/** Without its dependencies, because only the headers are used. */
 const HEADERS = "libdpdk-dev";
-/** That each is linked, and so loaded, although the program calls no function of the first two. */
+/** Links each library, which loads it, although the program calls no function of the first two. */
 const LINKED = ["net_r8169", "mempool_ring", "ethdev", "mbuf", "mempool", "eal"];
 
 const CACHE = join(userCache() ?? join(tmpdir(), `ferrule-cache-${process.geteuid?.()}`), "ferrule", "compare");
@@ -26,7 +26,7 @@ export const INSTALL = "sudo apt-get update (the packages of DPDK are fetched fr
 
 const cannot = (why: string): CannotMeasure => new CannotMeasure(`DPDK: ${why}`, INSTALL);
 
-/** Fetches and unpacks the packages, some 13 MB. */
+/** Downloads and unpacks the packages, some 13 MB. */
 const fetchPackages = (say: (line: string) => void): void => {
   say(`fetching DPDK from Debian into ${CACHE}`);
   const unfinished = `${FOLDER}.${process.pid}`;
@@ -55,7 +55,7 @@ const dpdkFolder = (say: (line: string) => void): string => {
   return FOLDER;
 };
 
-/** Of the library. */
+/** Version of the library. */
 export const dpdkVersion = (): string | undefined => (existsSync(FOLDER) ? "DPDK 24.11" : undefined);
 
 /** The command that starts the driver, compiled into `scratch`. @throws {CannotMeasure} */

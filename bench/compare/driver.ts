@@ -20,7 +20,7 @@ const TNPDS = 0x20;
 const RDSAR = 0xe4;
 const STDIN = 0;
 
-/** Makes passes until the device says stop; returns the number of frames. */
+/** Makes passes until the device sets `stop`; returns the number of frames. */
 const runWindow = (pass: (budget: number) => number, batch: number, control: Int32Array): number => {
   let frames = 0;
   do {
@@ -59,7 +59,7 @@ const main = async (kindName: string | undefined, regionName: string | undefined
   while (readSync(STDIN, wake) === 1) {
     const load = LOADS[control[Control.load]!]!;
     const pass = driver.passes[load];
-    if (pass === undefined) throw new Error(`${kind} has no load ${load}`);
+    if (pass === undefined) throw new Error(`${kind} does not support the load ${load}`);
     driver.settle(last);
     last = load;
     driver.account[Account.number] = control[Control.first]!;
@@ -71,7 +71,7 @@ const main = async (kindName: string | undefined, regionName: string | undefined
     runWindow(pass, control[Control.batch]!, control);
     end = performance.now();
     control[Control.disorder] = driver.account[Account.disorder]!;
-    // Collections are reported from the event loop, which is also when the engine puts newly compiled code in place.
+    // Garbage collections are reported from the event loop, in which the engine also installs newly compiled code.
     await setImmediate();
     Atomics.store(control, Control.state, State.idle);
   }

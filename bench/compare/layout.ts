@@ -2,11 +2,11 @@
 
 export const PAGE_BYTES = 4096;
 export const REGION_BYTES = 16 * 2 ** 20;
-/** In a region: a page of registers, one of control words, and the DMA window. */
+/** Parts of a region: a page of registers, a page of control words, and the DMA window. */
 export const WINDOW_OFFSET = 2 * PAGE_BYTES;
 /** Device address of the window's first byte. */
 export const WINDOW_IOVA = 0x20_0000_0000;
-/** Descriptor of the memory, in each driver process. */
+/** File descriptor of the memory in each driver process. */
 export const MEMORY_FD = 3;
 
 /** Words of the control page. */
@@ -28,12 +28,12 @@ export const State = { idle: 1, running: 2 } as const;
 export const LOADS = ["forward", "drop", "generate"] as const;
 export type Load = (typeof LOADS)[number];
 
-/** Word of a frame with its sequence number. */
+/** The word of a frame that holds its sequence number. */
 export const SEQUENCE_WORD = 4;
 /** The words before it: both MAC addresses, an experimental EtherType, two zero bytes. */
 export const HEADER = [0xd3d2d1d0 | 0, 0x5756d5d4, 0x5b5a5958, 0x0000b588] as const;
 
-/** Passes that a driver makes between two looks at `Control.stop`. */
+/** Passes of a driver between two reads of `Control.stop`. */
 export const PASSES = 64;
 /** Descriptors of each ring. */
 export const SLOTS = 1024;

@@ -9,7 +9,7 @@ import { ENTRIES, REFERENCE } from "./peers.ts";
 export const USAGE = `usage: node bench/compare/main.ts [--quick] [--json FILE] [--load NAMES] [--peer NAMES] [--batch N] [--rate MBIT]
                                   [--bytes N] [--rounds N] [--against DIR]
 
-Drivers in C, Rust and TypeScript in turns on one device: throughput, latency, cost a frame.
+Drivers in C, Rust and TypeScript in turns on one device: throughput, latency, cost per frame.
 
   --quick       few points, few rounds: a minute and a half at most
   --json FILE   writes the result as one JSON object instead of tables
@@ -32,13 +32,13 @@ export interface Plan {
   readonly tasks: readonly Task[];
   /** Frame sizes of request and response. */
   readonly latency: readonly number[];
-  /** Batches with driver and device in one thread. */
+  /** Batch sizes with driver and device in one thread. */
   readonly sameThread: readonly number[];
-  /** Keys of the peers that were asked for. */
+  /** Keys of the requested peers. */
   readonly peers: readonly string[];
-  /** Times that every driver's process is started anew: the engine compiles a little differently in each. */
+  /** How often every driver's process is started: the engine compiles slightly differently in each. */
   readonly processes: number;
-  /** With each process. */
+  /** Rounds with each process. */
   readonly rounds: number;
   readonly quick: boolean;
   /** Folder of another checkout. */

@@ -1,4 +1,4 @@
-/** What a driver over Ferrule's rings does in one pass, for each load of bench/compare. The twin of c/peer.c. */
+/** One pass of a driver on Ferrule's rings, for each load of bench/compare. The counterpart of c/peer.c. */
 import { createReceiveRing } from "#driver/receive-ring.ts";
 import { createTransmitRing } from "#driver/transmit-ring.ts";
 import { createTurnaround } from "#driver/turnaround.ts";
@@ -12,14 +12,14 @@ export type Kind = (typeof KINDS)[number];
 const BUFFER_BYTES = 2048;
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
-// Constants of this module: the engine loads imported ones anew at every use.
+// Bound to constants of this module, because the engine loads imported ones at every use.
 const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 const LENGTH = FRAME_LENGTH;
 const NUMBER = SEQUENCE_WORD;
 const [HEADER_0, HEADER_1, HEADER_2, HEADER_3] = HEADER;
 
-/** Exchanges the two MAC addresses of the frame at word `at`: two bytes of one address share a word with the other. */
+/** Swaps the two MAC addresses of the frame at word `at`. One word holds bytes of both. */
 export const swapAddresses = (words: Int32Array, at: number): void => {
   const a = words[at]!;
   const b = words[(at + 1) | 0]!;
@@ -29,7 +29,7 @@ export const swapAddresses = (words: Int32Array, at: number): void => {
   words[(at + 2) | 0] = (a >>> 16) | (b << 16);
 };
 
-/** The driver's own count, and what it needs to know. Long enough to lie off the engine's heap. */
+/** The driver's own counts and parameters. Long enough to be allocated outside the engine's heap. */
 export const Account = { number: 0, disorder: 1, bytes: 2 } as const;
 const SEQUENCE = Account.number;
 const DISORDER = Account.disorder;
@@ -40,15 +40,15 @@ export interface Driver {
   readonly receive: number;
   readonly transmit: number;
   readonly account: Int32Array;
-  /** One pass over at most `budget` frames; returns their number. Undefined for a load that it does not have. */
+  /** One pass over at most `budget` frames; returns their number. Undefined for a load that the driver does not support. */
   readonly passes: Readonly<Record<Load, ((budget: number) => number) | undefined>>;
-  /** Takes back what it had sent under `load`, once the device has sent all of it. */
+  /** Reclaims the frames sent under `load`, once the device has sent all of them. */
   settle(load: Load): void;
 }
 
 /**
- * Builds a driver in `window`, with its doorbell in `registers`. Once per process: the engine then treats the rings'
- * addresses as constants.
+ * Creates a driver in `window`, with its doorbell in `registers`. To be called once per process: the engine then treats the rings' addresses
+ * as constants.
  */
 export const createDriver = (
   scope: DisposableStack,
@@ -105,7 +105,7 @@ export const createDriver = (
     return count;
   };
 
-  /** Buffers to send from: a stack. */
+  /** The stack of free send buffers. */
   const own = arena.allocate({ what: "send buffers", bytes: SLOTS * BUFFER_BYTES, align: 64, direction: "toDevice" });
   const free = Int32Array.from({ length: SLOTS }, (_, i) => own.offset + i * BUFFER_BYTES);
   let height = SLOTS;

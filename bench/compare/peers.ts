@@ -1,4 +1,4 @@
-/** The drivers that a comparison holds against each other, and how each is started. */
+/** The drivers of a comparison, and how each is started. */
 import { join } from "node:path";
 import type { Peer } from "#app/compare/result.ts";
 import { compile } from "../c-program.ts";
@@ -11,15 +11,15 @@ import { ownSources, sizeOfFiles } from "./sources.ts";
 
 export const REFERENCE = "minimal-c";
 
-/** How a peer's programs are started. */
+/** Commands that start a peer's programs. */
 interface Commands {
-  /** Its driver process, to which the region's number is added. */
+  /** The driver process; the region's number is appended. */
   readonly process: readonly string[];
-  /** Driver and device in one thread: a program for `Rounds`, and what it calls the driver. */
+  /** Driver and device in one thread: a program for `Rounds`, and its name for the driver. */
   readonly sameThread: { readonly command: readonly [string, ...string[]]; readonly variant: string };
 }
 
-/** A peer that can run, and how. */
+/** A peer that can run, and its commands. */
 export interface Runner extends Commands {
   readonly peer: Peer;
   readonly loads: readonly Load[];
@@ -29,17 +29,17 @@ export interface Runner extends Commands {
 export interface Workshop {
   /** Folder for compiled programs. */
   readonly scratch: string;
-  /** Progress, for a person. */
+  /** Progress messages, for a person. */
   readonly say: (line: string) => void;
 }
 
-/** A peer of the list; `prepare` compiles what it needs, and throws `CannotMeasure` where that is missing. */
+/** A peer of the list. `prepare` compiles what it needs, and throws `CannotMeasure` if something is missing. */
 interface Entry {
   readonly peer: Peer;
-  /** The command that installs what `prepare` misses. */
+  /** The command that installs what `prepare` needs. */
   readonly install: string;
   readonly loads: readonly Load[];
-  /** The one whose rings it drives; RTL8168 unless told. */
+  /** The chip whose rings it drives; default RTL8168. */
   readonly chip?: Chip;
   readonly prepare: (workshop: Workshop) => Promise<Commands>;
 }
@@ -71,7 +71,7 @@ const CHECKOUT = join(import.meta.dirname, "../..");
 const DRIVER = "bench/compare/driver.ts";
 const TURNS = join(import.meta.dirname, "../ring-turns.ts");
 
-/** What every driver of ours has; and what maps the memory. */
+/** Sources of every Ferrule driver, and of the memory mapping. */
 const RINGS = ["src/driver/receive-ring.ts", "src/driver/transmit-ring.ts", "src/sys/mapping.ts"];
 
 const ours = (
@@ -109,7 +109,7 @@ export const ENTRIES: readonly Entry[] = [
       key: "rust",
       name: "safe Rust",
       language: "Rust",
-      about: "One fused loop with careful C's checks; all of it safe but the mapping of the memory.",
+      about: "One fused loop with careful C's checks; all of it is safe except the mapping of the memory.",
       validates: true,
       unsafeSites: unsafeSites(),
       size: sizeOfFiles(["bench/rust/memory.rs", "bench/rust/rings.rs"]),
@@ -146,22 +146,17 @@ export const ENTRIES: readonly Entry[] = [
   ours(
     "turnaround",
     "Ferrule by turnaround",
-    "Frames turned round inside the rings, as XDP_TX does.",
+    "Frames forwarded inside the rings, as XDP_TX does.",
     ["forward"],
     ["src/driver/turnaround.ts"],
   ),
-  ours(
-    "checked",
-    "Ferrule, checked mode",
-    "As over Link; each buffer that comes back is checked to have been out.",
-    EVERY,
-  ),
+  ours("checked", "Ferrule, checked mode", "As over Link; each released buffer is checked to have been held.", EVERY),
 ];
 
-/** Behind the key of a driver that is another checkout's. */
+/** Suffix of the key of a driver from another checkout. */
 export const OTHER = "-other";
 
-/** The same driver of another checkout. */
+/** The same driver from another checkout. */
 const ofOther = (folder: string, { peer, ...entry }: Entry): Entry => ({
   ...entry,
   peer: { ...peer, key: `${peer.key}${OTHER}`, name: `${peer.name}, of ${folder}` },
@@ -171,7 +166,7 @@ const ofOther = (folder: string, { peer, ...entry }: Entry): Entry => ({
   }),
 });
 
-/** Every driver, and with a folder also the TypeScript ones of the checkout there. */
+/** Every driver; with a folder also the TypeScript drivers of the checkout there. */
 export const entriesOf = (against?: string): readonly Entry[] =>
   against === undefined
     ? ENTRIES

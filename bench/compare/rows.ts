@@ -1,4 +1,4 @@
-/** From rounds to the rows of a result: medians, quartiles, and ratios that are taken round by round. */
+/** Computes the rows of a result from rounds: medians, quartiles, and ratios taken round by round. */
 import type { LatencyRow, Quartiles, ThroughputRow } from "#app/compare/result.ts";
 import { percentile } from "../statistics.ts";
 import type { LatencyRounds, TaskRounds } from "./campaign.ts";
@@ -18,7 +18,7 @@ const column = <T>(rounds: readonly (readonly T[])[], place: number): T[] => rou
 
 const perFrame = ({ ns, frames }: Window): number => ns / frames;
 
-/** The first runner is the one that ratios refer to. */
+/** Ratios refer to the first runner. */
 export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: readonly Runner[]): ThroughputRow[] =>
   runners.map((runner, place) => {
     const own = column(rounds, place);
@@ -40,7 +40,7 @@ export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: reado
     };
   });
 
-/** Bins of about a percent, so that a page can draw them. */
+/** Bins about one percent wide, for a chart on the page. */
 export const widened = (bins: Times["bins"]): (readonly [number, number])[] => {
   const wide: [number, number][] = [];
   let least = 0;
@@ -57,14 +57,14 @@ export const widened = (bins: Times["bins"]): (readonly [number, number])[] => {
   return wide;
 };
 
-/** The distributions of several processes as one. */
+/** Merges the distributions of several processes. */
 export const merged = (times: readonly Times[]): Times["bins"] => {
   const counts = new Map<number, number>();
   for (const [ns, count] of times.flatMap(({ bins }) => bins)) counts.set(ns, (counts.get(ns) ?? 0) + count);
   return [...counts].toSorted(([a], [b]) => a - b);
 };
 
-/** The bound that a share of all, such as 0.99, does not exceed. */
+/** The bound that the given fraction of samples, such as 0.99, does not exceed. */
 const percentileOf = (bins: Times["bins"], share: number): number => {
   const wanted = share * sum(bins.map(([, count]) => count));
   let seen = 0;

@@ -1,4 +1,4 @@
-/** Driver and device in one thread, the device's time not counted: what the driver's own code costs, without the caches. */
+/** Driver and device in one thread, without the device's time: the cost of the driver's own code, without cache misses. */
 import type { SameThreadRow } from "#app/compare/result.ts";
 import { Rounds } from "../c-program.ts";
 import type { Surroundings } from "./compare.ts";
@@ -6,12 +6,12 @@ import type { Plan } from "./options.ts";
 import { OTHER, REFERENCE, type Runner } from "./peers.ts";
 import { quartilesOf } from "./rows.ts";
 
-/** Full rings in a round: a few milliseconds. */
+/** Full rings per round, which take a few milliseconds. */
 const PASSES = 3000;
-/** Until the engine has optimised the code. */
+/** Warm-up until the engine has optimised the code. */
 const WARM_UPS = 3;
 
-/** What a peer's time is divided by, where both were measured; the reference for those that are not listed. */
+/** The peer by whose time a peer's time is divided if both were measured; the reference for those not listed. */
 const AGAINST: Readonly<Record<string, readonly string[]>> = {
   link: [REFERENCE, "burst-c", "dpdk"],
   turnaround: [REFERENCE, "careful-c", "rust", "dpdk"],
@@ -22,7 +22,7 @@ const AGAINST: Readonly<Record<string, readonly string[]>> = {
   [`checked${OTHER}`]: [REFERENCE, "checked"],
 };
 
-/** ns per frame of each runner, one after the other. */
+/** ns per frame of each runner, measured one after the other. */
 type Round = readonly number[];
 
 const roundOf = async (
@@ -74,7 +74,7 @@ const rowOf = (runners: readonly Runner[], place: number, batch: number, rounds:
   return { peer: key, batch, ns: quartilesOf(rounds.map((round) => round[place]!)), against };
 };
 
-/** Every peer at every batch, in several processes each: the engine compiles a little differently in each. */
+/** Every peer at every batch, in several processes each: the engine compiles slightly differently in each. */
 export const sameThread = async (
   plan: Plan,
   runners: readonly Runner[],
@@ -83,7 +83,7 @@ export const sameThread = async (
 ): Promise<SameThreadRow[]> => {
   if (plan.sameThread.length === 0) return [];
   const all = new Map(plan.sameThread.map((batch): [number, Round[]] => [batch, []]));
-  // The first fills the compile cache.
+  // The first process fills the compile cache.
   for (let i = 0; i <= plan.processes; i++) {
     say(
       `driver and device in one thread: ${i === 0 ? "filling the compile cache" : `processes ${i} of ${plan.processes}`}`,

@@ -1,13 +1,13 @@
-/** The sources of a driver: how many lines its data path has, and where safety rests on an argument and not on the language. */
+/** The sources of a driver: the size of its data path in lines, and the places where safety depends on reasoning, not on the language. */
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type Size, sizeOf, sumOf } from "#app/compare/line-count.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** A name that code is imported by, types apart, and its path. */
+/** The specifier of an import of code (not only types), and its path. */
 const IMPORT = /^import (?!type\b)[^;]*? from "(?:#([^"]+)|(\.[^"]+))";/gms;
 
-/** What a source imports of this project, and what that imports in turn, and itself. */
+/** A source and, recursively, what it imports from this project. */
 const closureOf = (path: string, into = new Set<string>()): ReadonlySet<string> => {
   if (into.has(path) || !existsSync(path)) return into;
   into.add(path);
@@ -16,13 +16,13 @@ const closureOf = (path: string, into = new Set<string>()): ReadonlySet<string> 
   return into;
 };
 
-/** The sources' size, comments and blank lines also counted apart. */
+/** The size of the sources, with and without comments and blank lines. */
 export const sizeOfFiles = (paths: readonly string[]): Size =>
   sumOf(paths.map((path) => sizeOf(readFileSync(join(ROOT, path), "utf8"))));
 
 /**
- * Of Ferrule, from the parts that a driver process creates: what of the driver's room they consist of, and all that they run.
- * Nothing in a package, which has no sources.
+ * For Ferrule, from the parts that a driver process creates: their files in src/driver, and all code that they run. Empty in an installed
+ * package, which has no sources.
  */
 export const ownSources = (entries: readonly string[]): { readonly size?: Size; readonly unsafeSites?: number } => {
   if (!existsSync(join(ROOT, entries[0]!))) return {};

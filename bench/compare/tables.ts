@@ -1,4 +1,4 @@
-/** A measurement as tables for a terminal. `ferrule compare` has its own; these are for whoever works on a driver. */
+/** A measurement as tables for a terminal. `ferrule compare` has its own; these are for developers of a driver. */
 import type { Measurement, Quartiles } from "#app/compare/result.ts";
 import type { Row } from "../bench.ts";
 import { tableOf } from "../table.ts";
@@ -58,7 +58,7 @@ const row = (what: string, peer: string, ns: string, speed: Quartiles): Row => (
   "speed of minimal C": withQuartiles(speed, 3),
 });
 
-/** All in one table: a time, and how fast that is, minimal C's being 1. */
+/** All in one table: a time, and the speed relative to minimal C. */
 export const rowsOf = ({
   peers,
   throughput: frames,
@@ -82,7 +82,7 @@ export const rowsOf = ({
 export const textOf = (measured: Measurement): string =>
   (
     [
-      ["Throughput; the ratio is frames a second, above 1 is quicker", throughput(measured)],
+      ["Throughput; the ratio is frames per second, above 1 is faster", throughput(measured)],
       ["Request and response; above 1 is slower", latency(measured)],
       ["Driver and device in one thread", sameThread(measured)],
     ] as const

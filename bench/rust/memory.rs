@@ -1,12 +1,12 @@
 //! Memory shared with a device: the only place of the program that needs `unsafe`.
 //!
-//! Every byte of it is in an atomic type, so whatever the device writes, and whenever, is a valid value: what is built on
+//! Every byte of it is in an atomic type, so whatever the device writes at any time is a valid value, and code that uses
 //! `Region` is safe.
 
 use std::os::raw::{c_int, c_void};
 use std::sync::atomic::{AtomicU32, AtomicU8};
 
-/// Descriptors of each ring. Compiled with `--cfg small_rings`: as many as bench/c/ring.c has.
+/// Descriptors of each ring. With `--cfg small_rings`: as many as in bench/c/ring.c.
 pub const SLOTS: usize = if cfg!(small_rings) { 256 } else { 1024 };
 pub const BUFFER_BYTES: usize = 2048;
 const PAGE: usize = 4096;

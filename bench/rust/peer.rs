@@ -15,7 +15,7 @@ use std::time::Instant;
 
 const IDLE: u32 = 1;
 const RUNNING: u32 = 2;
-/// Passes between two looks at `stop`.
+/// Passes between two reads of `stop`.
 const PASSES: u32 = 64;
 
 fn run_window(driver: &mut Driver, control: &Control, pass: fn(&mut Driver, u32) -> u32) {

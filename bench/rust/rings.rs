@@ -1,4 +1,4 @@
-//! A driver's rings in safe Rust: the twin of bench/c/careful.h.
+//! A driver's rings in safe Rust: the counterpart of bench/c/careful.h.
 //!
 //! Each word that the device wrote is read once and validated; buffers and addresses come from the driver's own memory.
 #![forbid(unsafe_code)]
@@ -31,11 +31,11 @@ pub struct Driver {
     region: &'static Region,
     receive_next: usize,
     transmit_next: usize,
-    /// Which buffer is in which slot.
+    /// The buffer in each slot.
     receive_buffer: [u32; SLOTS],
     transmit_buffer: [u32; SLOTS],
     pub dropped: u64,
-    /// Number of the next frame to come, or to send; frames that were not in order; bytes of a frame to send.
+    /// Number of the next frame to receive or send; frames received out of order; bytes of a frame to send.
     pub sequence: u32,
     pub disorder: u32,
     pub bytes: u32,
@@ -49,13 +49,13 @@ fn address_low(buffer: u32) -> u32 {
     (IOVA + BUFFERS) as u32 + buffer * BUFFER_BYTES as u32
 }
 
-/// A frame that is whole, sound and fits the buffer it was received into.
+/// A frame that is complete, without errors, and fits the buffer it was received into.
 fn is_good(opts1: u32) -> bool {
     let length = opts1 & RX_LENGTH;
     opts1 & (WHOLE | RX_ERROR) == WHOLE && length >= HEADER + FCS && length <= BUFFER_BYTES as u32
 }
 
-/// Everything but the last word, which gives the slot away.
+/// Writes all words but the last, which gives the slot to the NIC.
 fn point_at(descriptor: &Descriptor, buffer: u32) {
     descriptor.opts2.store(0, Relaxed);
     descriptor.address_low.store(address_low(buffer), Relaxed);
@@ -69,7 +69,7 @@ fn swap_addresses(frame: &Buffer) {
 }
 
 impl Driver {
-    /// Rings in `region`, all receive descriptors posted, and the addresses in the device's registers.
+    /// Creates rings in `region`, posts all receive descriptors, and writes the rings' addresses to the registers.
     pub fn new(region: &'static Region) -> Driver {
         let window = &region.window;
         let driver = Driver {
@@ -158,7 +158,7 @@ impl Driver {
         done
     }
 
-    /// Takes at most `budget` frames, looks at their numbers and gives the buffers back.
+    /// Takes at most `budget` frames, checks their sequence numbers, and returns the buffers.
     pub fn drop_frames(&mut self, budget: u32) -> u32 {
         let (mut slot, mut done) = (self.receive_next & MASK, 0);
         while done < budget {
@@ -204,7 +204,7 @@ impl Driver {
         done
     }
 
-    /// The device of the comparison in one thread: sends everything, and fills every posted buffer with 64 bytes.
+    /// The device of the comparison in one thread: sends all frames, and fills every posted buffer with 64 bytes.
     pub fn device(&self) {
         for slot in 0..SLOTS {
             let sent = &self.window.transmit[slot].opts1;
@@ -222,7 +222,7 @@ impl Driver {
         }
     }
 
-    /// True when every buffer still has them, in either order, and nothing was dropped.
+    /// True if every buffer still has them, in either order, and no frame was dropped.
     pub fn is_intact(&self) -> bool {
         let [a, b, c, _] = FRAME_HEADER;
         let swapped = [b >> 16 | c << 16, c >> 16 | a << 16, a >> 16 | b << 16];
