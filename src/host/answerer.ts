@@ -25,14 +25,14 @@ export interface Identity {
   readonly bulkPort: number;
 }
 
-/** Requests answered, and frames not answered. */
+/** Number of requests answered, and of frames without a reply, by reason. */
 export interface AnswerCounts {
   arp: number;
   ping: number;
   neighbour: number;
   echo: number;
   bulk: number;
-  /** Not addressed to the responder, or of an unsupported kind. */
+  /** Not addressed to the responder, or of an unsupported type. */
   ignored: number;
   /** Addressed to the responder, but with a wrong checksum. */
   damaged: number;
@@ -61,7 +61,7 @@ export class Answerer {
     this.#counts = counts;
   }
 
-  /** Replies to the frame of `length` bytes at `frame` in place; returns the reply's length, or 0 without a reply. */
+  /** Replies to the frame of `length` bytes at `frame` in place; returns the reply's length, or 0 if there is no reply. */
   answer(frame: number, length: number): number {
     const bytes = this.#bytes;
     const damaged = this.#counts.damaged;
@@ -179,7 +179,7 @@ export class Answerer {
     put16(bytes, transport + udp.LENGTH, end - transport);
     if (this.#parts[d.ETHER_TYPE] === EtherType.ipv4) put16(bytes, network + ipv4.TOTAL_LENGTH, end - network);
     else put16(bytes, network + ipv6.PAYLOAD_LENGTH, end - network - ipv6.IPV6_BYTES);
-    // Before the addresses are swapped, which does not change the sum.
+    // Checked before the addresses are swapped; swapping does not change the sum.
     fillTransportChecksum(this.#memory, network, transport, end, ipv4.Protocol.udp);
     return end - frame;
   }
@@ -198,7 +198,7 @@ export class Answerer {
     return intact(pseudo + sum(this.#memory, frame + this.#parts[d.TRANSPORT]!, length));
   }
 
-  /** Whether IP header and UDP checksum are correct, and `icmpGood` holds; counts the frame if not. */
+  /** True if the IP header's and the UDP checksum are correct, and `icmpGood` is true; otherwise counts the frame. */
   #undamaged(frame: number, icmpGood: boolean): boolean {
     const found = verifyDissected(this.#memory, frame, d.Layer.transport, this.#parts);
     const good =

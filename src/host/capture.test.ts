@@ -23,7 +23,7 @@ after(() => rmSync(directory, { recursive: true }));
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code });
 
-/** A file of limited size, or a pipe that accepts as much as `appetite` returns. */
+/** A file of limited size, or a pipe that accepts as many bytes as `appetite` returns. */
 class FakeSink implements CaptureSink {
   contents: number[] = [];
   closed = 0;
@@ -52,7 +52,7 @@ const full = (limit: number) => (length: number) => {
   return limit - length;
 };
 
-test("a captured port records every frame of both directions, with its time, and passes it on unchanged", () => {
+test("a captured port records every frame of both directions with its time, and passes it on unchanged", () => {
   const path = join(directory, "both.pcapng");
   const clock = new VirtualClock();
   const bytes = Uint8Array.from({ length: 64 }, (_, i) => i);
@@ -102,7 +102,7 @@ test("a captured port records every frame of both directions, with its time, and
   assert.equal(third!.bytes[0], 4);
 });
 
-test("frames beyond the buffer's size are written meanwhile", () => {
+test("frames beyond the buffer's size are written before the capture is closed", () => {
   const sink = new FakeSink(() => Infinity);
   const frame = new Uint8Array(60_000).fill(7);
   {
@@ -165,7 +165,7 @@ test("a pipe that accepts bytes in pieces gets every byte once and in order", ()
   );
 });
 
-test("an unread pipe loses captured frames, which is reported, not traffic, and closing waits at most a second", () => {
+test("an unread pipe loses captured frames but no traffic; the loss is reported, and closing waits at most a second", () => {
   let blocked = false;
   const sink = new FakeSink(() => {
     if (blocked) throw failure("EAGAIN");
@@ -189,7 +189,7 @@ test("an unread pipe loses captured frames, which is reported, not traffic, and 
   assert.deepEqual(sink.packets, []);
 });
 
-test("a reader that ends causes one error", () => {
+test("a reader that exits causes one error", () => {
   let gone = false;
   const sink = new FakeSink(() => {
     if (gone) throw failure("EPIPE");
@@ -230,7 +230,7 @@ test("a pipe gets whole blocks, and its reader may exit without ending the proce
 });
 
 const refuses = (title: string, path: string, errno: string, skip: string | false = false): void => {
-  void test(`a capture to ${title} is refused at once`, { skip }, () => {
+  void test(`a capture to ${title} is rejected at once`, { skip }, () => {
     assert.throws(
       () => new CaptureFile(path),
       (error) => error instanceof CaptureFailed && error.errno === errno && error.path === path && error.hint !== "",

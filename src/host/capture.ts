@@ -1,6 +1,6 @@
 /**
- * Captures the frames of a port or uplink in a pcapng file. If a reader is too slow, the capture loses frames; traffic
- * never waits for it.
+ * Captures the frames of a port or uplink in a pcapng file. If the reader of a pipe is too slow, the capture loses frames; traffic never
+ * waits for it.
  */
 import { type Clock, RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
@@ -13,7 +13,7 @@ import type { FrameObserver } from "./frame-observer.ts";
 /** Longest frame captured whole: a 64 KiB super-frame with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
-/** Longest wait for the reader of a pipe at close. */
+/** Longest wait for the reader of a pipe when the capture is closed. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 
@@ -30,7 +30,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "Name a file, not a directory.",
 };
 
-/** The capture file could not be opened or written. What it contains are whole blocks. */
+/** The capture file could not be opened or written. It contains only whole blocks. */
 export class CaptureFailed extends FerruleError {
   readonly code = "CAPTURE_FAILED";
   readonly hint: string;
@@ -61,24 +61,23 @@ export type CaptureSink = Pick<OutputFile, "write" | "truncate" | "close">;
 export interface CaptureOptions {
   /** Names of the interfaces, in order of their identifiers. */
   readonly interfaces?: readonly string[];
-  /** Called once when frames are left out, and once when capturing stops because of an error. */
+  /** Called once when frames are missing from the capture, and once when an error stops it. */
   readonly onError?: (error: CaptureFailed | CaptureIncomplete) => void;
   readonly clock?: Clock;
-  /** The present time in microseconds since 1970. Later times are derived from the clock. */
+  /** The present time in microseconds since 1970; read once, after which the clock is used. */
   readonly epochMicros?: number;
-  /** Used instead of the file. */
+  /** Replaces the file. */
   readonly sink?: CaptureSink;
 }
 
 /**
  * A capture file, written by the thread that captures.
  *
- * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops
- * the capture and is reported once; traffic continues. Writing never blocks on a pipe: frames are counted and dropped
- * while the buffer is full.
+ * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops the capture and is
+ * reported once; traffic continues. Writing never blocks on a pipe: frames are counted and dropped while the buffer is full.
  *
- * Invariants: the file consists of whole blocks when no write is in progress, also after an error (except a pipe, which
- * cannot be truncated).
+ * Invariant: while no write is in progress, the file consists of whole blocks, also after an error (except a pipe, which cannot be
+ * truncated).
  */
 export class CaptureFile implements FrameObserver, Disposable {
   /** Frames captured, and frames dropped because a pipe's reader was too slow. */
@@ -88,17 +87,17 @@ export class CaptureFile implements FrameObserver, Disposable {
   readonly #sink: CaptureSink;
   readonly #clock: Clock;
   readonly #writer = new PcapngWriter(newMemory(BUFFER_BYTES), SNAP_LENGTH);
-  /** Since 1970, when the clock was at `#openedAt`. */
+  /** Microseconds since 1970 when the clock was at `#openedAt`. */
   readonly #startSeconds: number;
   readonly #startMicros: number;
   readonly #openedAt: number;
   #onError: CaptureOptions["onError"];
   #error: CaptureFailed | undefined;
   #closed = false;
-  /** Bytes of the buffer that are in the file already, and bytes of the file before them. */
+  /** Bytes of the buffer that were already written to the file, and size of the file before them. */
   #written = 0;
   #before = 0;
-  /** The array of the last frame, with a view as words. */
+  /** The array of the last frame, and a view of it as words. */
   #seen: Memory = newMemory(0);
 
   /**
@@ -120,12 +119,12 @@ export class CaptureFile implements FrameObserver, Disposable {
     this.#onError = options.onError;
   }
 
-  /** Why capturing stopped; undefined while it works. */
+  /** Why capturing stopped; undefined while it runs. */
   get error(): CaptureFailed | undefined {
     return this.#error;
   }
 
-  /** Captures `length` bytes at `offset`. `outgoing` is seen from the interface. */
+  /** Captures `length` bytes at `offset`. `outgoing`: true for frames that the interface sent. */
   frame(bytes: Uint8Array, offset: number, length: number, outgoing: boolean, interfaceId = 0): void {
     if (this.#closed) return;
     const elapsed = this.#startMicros + this.#clock.now() - this.#openedAt;
@@ -140,7 +139,7 @@ export class CaptureFile implements FrameObserver, Disposable {
     else if (this.dropped++ === 0) this.#onError?.(new CaptureIncomplete(this.#path));
   }
 
-  /** Writes buffered data, as far as possible without blocking. */
+  /** Writes as much buffered data as possible without blocking. */
   flush(): void {
     const { used, memory } = this.#writer;
     while (this.#error === undefined && !this.#closed && this.#written < used) {
@@ -159,7 +158,7 @@ export class CaptureFile implements FrameObserver, Disposable {
     this.#before += whole;
   }
 
-  /** Writes what is buffered and closes the file. Waits up to a second for a pipe's reader. */
+  /** Writes the buffered data and closes the file. Waits up to a second for the reader of a pipe. */
   [Symbol.dispose](): void {
     if (this.#closed) return;
     for (let waited = 0; ; waited += STEP_MILLIS) {
@@ -176,7 +175,7 @@ export class CaptureFile implements FrameObserver, Disposable {
     try {
       this.#sink.truncate(this.#before + this.#writer.wholeBlocks(this.#written));
     } catch {
-      // A pipe or device cannot be truncated; the error is already reported.
+      // A pipe or device cannot be truncated. The error has been reported already.
     }
     this.#close();
     this.#onError?.(this.#error);
@@ -188,7 +187,7 @@ export class CaptureFile implements FrameObserver, Disposable {
     try {
       this.#sink.close();
     } catch (error) {
-      // A network file system may report a full disk only now.
+      // A network file system may report a full disk only when the file is closed.
       if (this.#error === undefined) this.#onError?.((this.#error = new CaptureFailed(this.#path, error)));
     }
   }
@@ -213,8 +212,7 @@ const openFile = (path: string): CaptureSink => {
 };
 
 /**
- * The same port, with every frame in either direction captured. Outgoing frames are those of the NIC. Frames pass in
- * one piece: neither split nor as segments.
+ * The same port, with every frame in both directions captured. Outgoing frames are those that the NIC sends. Each frame passes in one piece.
  */
 export const captured = (port: Port, capture: CaptureFile, interfaceId = 0): Port => {
   let reserved = 0;

@@ -1,4 +1,4 @@
-/** Reads frames from the far kernel, and segments and checksums them as its NIC would. */
+/** Reads frames from the far kernel, and segments and checksums them as that machine's NIC would. */
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
@@ -14,14 +14,14 @@ import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 // Imported constants are bound here for speed: decision 8.
 const SHORTEST = MIN_FRAME;
 
-/** One frame from the kernel at a time, as one or more wire frames. */
+/** Reads one frame at a time from the kernel, and yields it as one or more wire frames. */
 export class FarFrames {
-  /** The rest of a super-frame, for a NIC that takes segments as they are built; undefined for a whole frame. */
+  /** The rest of a super-frame, for a NIC that accepts segments as they are built; undefined for a whole frame. */
   cut: InPlaceSegmenter | undefined;
   /** The current wire frame, after `complete`; the length is 0 if there is none. */
   offset = 0;
   length = 0;
-  /** Wire frames left of the last one read, including the current one. */
+  /** Wire frames left of the last frame read, including the current one. */
   left = 0;
   /** Frames whose virtio header did not match them, or that were too long. */
   drops = 0;
@@ -63,7 +63,7 @@ export class FarFrames {
     this.#show(cut.offset, cut.length, cut.left);
   }
 
-  /** The current wire frame was consumed. */
+  /** Called when the current wire frame was consumed. */
   advance(): void {
     const { cut } = this;
     cut?.skip();
@@ -101,7 +101,7 @@ export class FarFrames {
     this.offset = offset;
     this.length = length;
     this.left = left;
-    // Every other segment is followed by the payload of the next.
+    // Only the last segment may be padded: each of the others is followed by the payload of the next.
     if (length < SHORTEST && left === 1) this.#pad();
   }
 

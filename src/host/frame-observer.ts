@@ -1,4 +1,4 @@
-/** Receives a copy of each frame that passes a wire or an uplink, for captures. */
+/** Receives each frame that passes a wire or an uplink, for captures. */
 
 /** Called for each frame; its memory is only valid during the call. */
 export interface FrameObserver {

@@ -1,4 +1,4 @@
-/** For tests: frames as a kernel passes them, with and without requested offloads. */
+/** For tests: frames as a kernel passes them, with and without offload requests. */
 import type { Offloads } from "#kit/link.ts";
 import { put16 } from "#wire/bigendian.ts";
 import { buildTcpFrame, buildUdpFrame, type Ends } from "#wire/frames.ts";
@@ -46,7 +46,7 @@ export const OFFLOADS: Offloads = {
 const transportOf = (ends: Ends): number =>
   (ends.tag === undefined ? 14 : 18) + (typeof ends.from === "number" ? 20 : 40);
 
-/** As the kernel passes it: with the pseudo header's sum in the field. */
+/** As the kernel passes it: the checksum field holds the pseudo header's sum. */
 export const partial = (frame: Uint8Array, ends: Ends, field: number): HostFrame => {
   const transport = transportOf(ends);
   const addresses = typeof ends.from === "number" ? 8 : 32;

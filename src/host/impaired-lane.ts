@@ -3,8 +3,8 @@ import type { Timers } from "#kit/clock.ts";
 import { Damage } from "#kit/port.ts";
 
 /**
- * In the order in which they are applied to a frame. `corrupt` changes a bit and the FCS is recomputed, as in a faulty
- * switch; `crc` leaves the FCS wrong, as on a bad cable, so a NIC or switch counts the frame and drops it.
+ * In the order in which they are applied to a frame. `corrupt` changes a bit and the FCS is recomputed, as in a faulty switch; `crc` leaves
+ * the FCS wrong, as on a bad cable, so that a NIC or switch counts the frame and drops it.
  */
 export const IMPAIRMENTS = ["loss", "corrupt", "crc", "duplicate", "reorder", "delay"] as const;
 export type ImpairmentName = (typeof IMPAIRMENTS)[number];
@@ -13,24 +13,21 @@ export type ImpairmentName = (typeof IMPAIRMENTS)[number];
 export const DIRECTIONS = ["out", "in"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** When an impairment applies. */
+/** The frames to which an impairment applies. */
 export interface Impairment {
   /** Fraction of the frames, 0 to 1. */
   readonly probability: number;
   /** Number of frames after which it ends; `Infinity` for no limit. */
   readonly count: number;
-  /** Delay of a frame in microseconds: of `delay` only. */
+  /** Delay in microseconds; only for `delay`. */
   readonly micros: number;
 }
 
-/** Result of a frame that left this direction. */
+/** What happened to a frame that left this direction. */
 export const DeliveryResult = { delivered: 0, refused: 1, lost: 2 } as const;
 export type DeliveryResult = (typeof DeliveryResult)[keyof typeof DeliveryResult];
 
-/**
- * Totals of one direction: entered + doubled = delivered + refused + lost + held at all times. A duplicate counts as a
- * further frame.
- */
+/** Totals of one direction: entered + doubled = delivered + refused + lost + held at all times. A duplicate counts as another frame. */
 export interface LaneTotals {
   /** Frames and bytes that were put on the cable. */
   entered: number;
@@ -39,9 +36,9 @@ export interface LaneTotals {
   /** Frames and bytes accepted at the other end. */
   delivered: number;
   deliveredBytes: number;
-  /** Frames that arrived but were not accepted: no receiver, or not addressed to it. */
+  /** Frames that arrived but were not accepted: there is no receiver, or they are not addressed to it. */
   refused: number;
-  /** Frames that did not arrive: lost, damaged so that the receiver drops them, or without space in the queue. */
+  /** Frames that did not arrive: lost, damaged so that the receiver drops them, or dropped by a full queue. */
   lost: number;
   /** Frames in transit. */
   held: number;
@@ -49,9 +46,9 @@ export interface LaneTotals {
 
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
-/** Limit of frames in transit, beyond which a slow cable loses frames. */
+/** Limit of frames in transit. Beyond it a slow cable loses frames. */
 const MAX_HELD = 4096;
-/** A frame to be swapped with the next one is delivered alone after this time. */
+/** A frame to be swapped with the next one is delivered alone if none follows within this time. */
 const LONELY_MICROS = 10_000;
 
 /** Pseudorandom numbers from 0 to below 1, reproducible from a seed: xorshift32 (Marsaglia 2003). */
@@ -72,7 +69,7 @@ interface Armed {
   micros: number;
 }
 
-/** A frame in transit, with bits of `Damage`. */
+/** A frame in transit; its flags are bits of `Damage`. */
 export interface FrameInFlight {
   readonly bytes: Uint8Array;
   readonly damage: number;
@@ -84,7 +81,7 @@ export interface LaneParts {
   readonly deliver: (flight: FrameInFlight) => DeliveryResult;
 }
 
-/** One direction: its impairments, and the frames held. */
+/** One direction: its impairments, and the frames in transit. */
 export class Lane {
   readonly counts: Record<ImpairmentName | "overflow", number>;
   readonly totals: LaneTotals = {
@@ -97,7 +94,7 @@ export class Lane {
     lost: 0,
     held: 0,
   };
-  /** No impairment is armed and no frame held: frames pass unchanged. */
+  /** No impairment is armed and no frame is held: frames pass unchanged. */
   idle = true;
   readonly #armed = new Map<ImpairmentName, Armed>();
   readonly #parts: LaneParts;
@@ -132,7 +129,7 @@ export class Lane {
     );
   }
 
-  /** Takes a frame of this direction, and delivers it as the impairments require. */
+  /** Accepts a frame in this direction, and delivers it as the impairments require. */
   take(bytes: Uint8Array): void {
     this.totals.entered++;
     this.totals.enteredBytes += bytes.length;
@@ -151,7 +148,7 @@ export class Lane {
     this.#settle();
   }
 
-  /** Counts a frame that bypassed the impairments. Returns whether it was delivered. */
+  /** Counts a frame that bypassed the impairments. Returns true if it was delivered. */
   passed(length: number, fate: DeliveryResult): boolean {
     this.totals.entered++;
     this.totals.enteredBytes += length;
@@ -226,7 +223,7 @@ export class Lane {
     return armed;
   }
 
-  /** Flips one bit after the addresses, so that the frame still arrives. */
+  /** Flips one bit after the addresses, so that the frame is still delivered. */
   #flip(frame: Uint8Array): void {
     const from = Math.min(12, frame.length - 1);
     const bit = Math.floor(this.#random() * 8 * (frame.length - from));

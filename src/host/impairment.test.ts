@@ -7,7 +7,7 @@ import { Damage, type Plug, type Port, type SegmentSource } from "#kit/port.ts";
 import { IMPAIRMENTS } from "./impaired-lane.ts";
 import { ImpairedWire } from "./impairment.ts";
 
-/** The far end: keeps frames of the NIC, and can send. */
+/** The far end: keeps the frames that the NIC sends, and can send. */
 class Far implements Port {
   readonly bytes = new Uint8Array(1 << 16);
   readonly sent: number[][] = [];
@@ -76,14 +76,14 @@ test("loses the given number of frames, in one direction only", () => {
   assert.deepEqual(wire.armed("out"), {});
 });
 
-test("a lost frame from the far end is counted for the wire, not the NIC", () => {
+test("a lost frame from the far end is counted by the wire, not the NIC", () => {
   const { wire, received, come } = setUp();
   wire.arm("in", "loss", {});
   assert.equal(come(1), true);
   assert.deepEqual(received, []);
 });
 
-test("damages one bit after the addresses, and not the sender's own copy", () => {
+test("flips one bit after the addresses, and not in the sender's own copy", () => {
   const { far, wire, send, come, received } = setUp();
   const frame = Array.from({ length: 60 }, (_, i) => i);
   wire.arm("out", "corrupt", { count: 1 });
@@ -120,7 +120,7 @@ test("a duplicated frame arrives twice, a reordered one after the next", () => {
   assert.deepEqual(far.sent, [[1], [1], [3], [2], [4]]);
 });
 
-test("a reordered frame is delivered after a limited time", () => {
+test("a reordered frame without a successor is delivered after a limited time", () => {
   const { clock, far, wire, send } = setUp();
   wire.arm("out", "reorder", { count: 1 });
   send(1);
@@ -147,7 +147,7 @@ test("delays frames in order, and flushes them on arrival", () => {
   assert.equal(far.flushes, 2);
 });
 
-test("a wire holds a limited number of frames, and counts what it lost", () => {
+test("a wire holds a limited number of frames, and counts the ones it loses", () => {
   const { clock, wire, received, come } = setUp();
   wire.arm("in", "delay", { micros: 1000 });
   for (let i = 0; i < 5000; i++) come(i & 255);
@@ -156,7 +156,7 @@ test("a wire holds a limited number of frames, and counts what it lost", () => {
   assert.equal(wire.counts("in").overflow, 5000 - 4096);
 });
 
-/** The frames that arrive, of 100 in each direction, if a third is lost. */
+/** The frames that arrive of 100 in each direction, if a third is lost. */
 const survivors = (seed: number): string => {
   const { far, wire, received, send, come } = setUp(seed);
   for (const direction of ["out", "in"] as const) wire.arm(direction, "loss", { probability: 0.3 });
@@ -174,7 +174,7 @@ test("the same seed affects the same frames, and the directions are independent"
   assert.notEqual(survivors(1), survivors(2));
 });
 
-test("cleared impairments end; held frames are still delivered", () => {
+test("cleared impairments no longer apply; held frames are still delivered", () => {
   const { clock, far, wire, send } = setUp();
   wire.arm("out", "delay", { micros: 10 });
   send(1);
@@ -197,7 +197,7 @@ test("rejects invalid probabilities, counts and delays", () => {
     assert.throws(() => wire.arm("out", "delay", wrong), OutOfRange);
 });
 
-test("a frame that the NIC does not accept is refused, and not received", () => {
+test("a frame that the NIC does not accept is counted as refused, not as received", () => {
   const { clock, far, wire } = setUp();
   wire.plug({ receive: () => false, receiveDamaged: () => false });
   const come = () => far.nic!.receive(new Uint8Array(60), 0, 60);
@@ -280,7 +280,7 @@ test("the totals agree at all times, with any impairments and receivers", () => 
   );
 });
 
-test("each frame that arrives was sent, and arrives at most twice, with any impairments", () => {
+test("with any impairments, each frame that arrives was sent, and arrives at most twice", () => {
   const setting = fc.record({
     name: fc.constantFrom(...IMPAIRMENTS.filter((name) => name !== "corrupt" && name !== "crc")),
     probability: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -318,7 +318,7 @@ const segmentsOf = (count: number): SegmentSource & { left: number } => ({
   },
 });
 
-test("segments pass as they are built and count as frames, until something is armed, or if the NIC takes none", () => {
+test("segments pass as they are built and count as frames, unless an impairment is armed or the NIC takes none", () => {
   const { far, wire } = setUp();
   wire.plug({
     receive: () => true,

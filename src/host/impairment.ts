@@ -30,11 +30,11 @@ export class ImpairedWire implements Port {
   readonly #in: Lane;
   #nic: Plug | undefined;
   #reserved = 0;
-  /** The previous frame was not passed unchanged, so no frame continues it. */
+  /** The previous frame was not passed unchanged, so the next one cannot continue it. */
   #broken = false;
-  /** Frames delivered by a timer must be flushed separately. */
+  /** Frames delivered by a timer need a flush of their own. */
   #inCommit = false;
-  /** Buffer for held frames, so that the NIC always sees the same memory. */
+  /** Buffer for held frames, so that the NIC always reads from the same memory. */
   readonly #inbox = new Uint8Array(MAX_FRAME);
 
   readonly #segments = new CountedSegments((length) => this.#in.passed(length, DeliveryResult.delivered));
@@ -64,7 +64,7 @@ export class ImpairedWire implements Port {
     this.#lane(direction).arm(name, { probability, count, micros });
   }
 
-  /** Disarms all. Frames already held are still delivered. */
+  /** Disarms all impairments. Frames already held are still delivered. */
   clear(direction: Direction): void {
     this.#lane(direction).clear();
   }
@@ -73,17 +73,17 @@ export class ImpairedWire implements Port {
     return this.#lane(direction).armed();
   }
 
-  /** Frames affected so far; `overflow` were lost because too many were held, or the far end had no room. */
+  /** Frames affected so far. `overflow`: lost because too many were held, or the far end had no room. */
   counts(direction: Direction): ImpairmentCounts {
     return this.#lane(direction).counts;
   }
 
-  /** Frames of one direction by result, at present. */
+  /** Frames of one direction by result, including those held now. */
   totals(direction: Direction): Readonly<LaneTotals> {
     return { ...this.#lane(direction).totals };
   }
 
-  /** Injects a frame for the NIC, bypassing impairments. Returns whether the NIC accepted it. */
+  /** Injects a frame for the NIC, bypassing impairments. Returns true if the NIC accepted it. */
   inject(frame: Uint8Array): boolean {
     return this.#pass(frame, 0, frame.length);
   }
@@ -127,7 +127,7 @@ export class ImpairedWire implements Port {
       this.#out.passed(headerBytes + payloadBytes, DeliveryResult.delivered);
       return;
     }
-    // An impairment was armed after the NIC asked: the frame is assembled here.
+    // An impairment was armed after the NIC reserved the frame: it is assembled here.
     const frame = new Uint8Array(headerBytes + payloadBytes);
     frame.set(this.bytes.subarray(this.#reserved, this.#reserved + headerBytes));
     frame.set(this.bytes.subarray(payloadAt, payloadAt + payloadBytes), headerBytes);
@@ -149,7 +149,7 @@ export class ImpairedWire implements Port {
     return direction === "out" ? this.#out : this.#in;
   }
 
-  /** Segments are taken as they are built while nothing is armed; each counts as a frame. */
+  /** Segments are accepted as they are built while no impairment is armed; each counts as a frame. */
   #passSegments(nic: Plug, segments: SegmentSource): number {
     if (!this.#in.idle || nic.receiveSegments === undefined) return 0;
     this.#segments.source = segments;
@@ -162,7 +162,7 @@ export class ImpairedWire implements Port {
   }
 
   #send({ bytes, damage }: FrameInFlight): DeliveryResult {
-    // The far end is a switch, which forwards no frame with a wrong FCS.
+    // The far end is a switch, which does not forward frames with a wrong FCS.
     if (damage !== 0) return DeliveryResult.lost;
     const at = this.#port.reserve(bytes.length);
     if (at < 0) {
@@ -189,7 +189,7 @@ export class ImpairedWire implements Port {
   }
 }
 
-/** Segments on their way through the wire, each counted when it is taken. */
+/** Segments that pass through the wire, each counted when it is taken. */
 class CountedSegments implements SegmentSource {
   /** The current segments. */
   source!: SegmentSource;

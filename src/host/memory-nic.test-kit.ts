@@ -1,7 +1,4 @@
-/**
- * A NIC without hardware, rings or registers, for tests of this room: checksums, segments, tags and verifies in one
- * call.
- */
+/** A NIC without hardware, rings or registers, for tests of `src/host`: one call checksums, segments, tags or verifies. */
 import { OutOfRange } from "#kit/errors.ts";
 import {
   FRAME_FLAGS,
@@ -30,7 +27,7 @@ export interface MemoryNicOptions {
   readonly port: Port;
   /** Limit of outstanding fragments. */
   readonly slots?: number;
-  /** Damages outgoing frames, to test detection. */
+  /** Damages outgoing frames, to test that this is detected. */
   readonly fault?: (bytes: Uint8Array, offset: number, length: number) => void;
 }
 
@@ -39,7 +36,7 @@ export class MemoryNic {
   readonly sendArena = { offset: 0, length: SEND_BYTES };
   readonly link: Link;
   readonly plug: Plug;
-  /** Frames segmented here; frames on the wire in each direction; received frames with a good checksum. */
+  /** Frames segmented here; frames on the wire in each direction; received frames with a correct checksum. */
   superFrames = 0;
   sent = 0;
   received = 0;
@@ -48,11 +45,11 @@ export class MemoryNic {
   holdsBack = false;
   readonly #options: MemoryNicOptions;
   readonly #segments: SegmentPort;
-  /** Offset of each free buffer, four words of each frame that waits, and offset of each sent fragment. */
+  /** Offsets of free buffers; four words for each waiting frame; offsets of sent fragments. */
   readonly #free: number[] = [];
   readonly #waiting: number[] = [];
   #done: number[] = [];
-  /** Of the frame being sent. */
+  /** State of the frame being sent. */
   #tag = -1;
   #place = 0;
 

@@ -1,32 +1,32 @@
 /**
- * The host's side of a NIC with several queues, polled by one thread: a TAP queue for each receive queue. The kernel remembers in
- * which TAP queue a flow arrived, and sends its answers through the same one.
+ * The host's side of a NIC with several queues, polled by one thread: a TAP queue for each receive queue. The kernel remembers in which TAP
+ * queue a flow arrived, and sends replies through the same one.
  */
 import type { Link, Offloads } from "#kit/link.ts";
 import type { Tap } from "#sys/tap.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 import { TapUplink, type UplinkCounters, type UplinkSwitches } from "./tap-uplink.ts";
 
-/** What a data-plane thread drives: one queue, or all. */
+/** The interface that a data-plane thread drives: one queue, or all. */
 export type Uplink = Pick<TapUplink, "drained" | "pumpOut" | "pumpIn" | "counters" | "switch"> &
   Disposable & {
-    /** The transmit queue of this TAP queue has no room, so that reading from it is useless. */
+    /** The transmit queue for this TAP queue has no room, so there is no point in reading from it. */
     stalled(tap: number): boolean;
   };
 
 export interface QueueUplinksOptions {
   /** The queues of one TAP, one for each link. */
   readonly taps: readonly Tap[];
-  /** The first ones send; the others only receive. */
+  /** The first ones can send; the others only receive. */
   readonly links: readonly (Link & { readonly sends: boolean })[];
-  /** One for each link that sends. */
+  /** The send arena of each link that sends. */
   readonly sendArenas: readonly { readonly offset: number; readonly length: number }[];
   readonly offloads: Offloads;
   readonly switches?: UplinkSwitches | undefined;
   readonly capture?: FrameObserver | undefined;
 }
 
-/** The uplink of each queue. A TAP queue without a transmit queue of its number shares one. */
+/** The uplink of each queue. A TAP queue without a transmit queue of its own shares one. */
 export const uplinksOf = ({
   taps,
   links,
@@ -67,14 +67,14 @@ export class QueueUplinks implements Uplink {
     return this.#uplinks.every(({ drained }) => drained);
   }
 
-  /** At most `budget` frames into each queue. */
+  /** Moves at most `budget` frames into each queue. */
   pumpOut(budget: number): number {
     let moved = 0;
     for (const uplink of this.#uplinks) moved += uplink.pumpOut(budget);
     return moved;
   }
 
-  /** At most `budget` frames of each queue. */
+  /** Moves at most `budget` frames out of each queue. */
   pumpIn(budget: number): number {
     let moved = 0;
     for (const uplink of this.#uplinks) moved += uplink.pumpIn(budget);

@@ -1,4 +1,4 @@
-/** For tests of this room: a link that records what is sent, and delivers prepared frames. */
+/** For tests of `src/host`: a link that records what is sent, and delivers prepared frames. */
 import assert from "node:assert/strict";
 import {
   FRAME_FLAGS,
@@ -24,7 +24,7 @@ export class RecordingLink implements Link {
   readonly bufferBytes = 2048;
   readonly sent: Sent[] = [];
   readonly released: number[] = [];
-  /** Fragments that fit, and those completed. */
+  /** Number of fragments that fit, and number completed. */
   room = Infinity;
   /** Number of fragments completed at a time. */
   pace = Infinity;
@@ -65,14 +65,14 @@ export class RecordingLink implements Link {
     return count;
   }
 
-  /** In as many buffers as it takes. */
+  /** Delivers a frame in as many buffers as it needs. */
   arrive(frame: Uint8Array, flags: number, tag = 0): void {
     for (let at = 0; at < frame.length; at += this.bufferBytes) {
       const piece = frame.subarray(at, at + this.bufferBytes);
       this.memory.bytes.set(piece, this.#place);
       const more = at + piece.length < frame.length ? Received.more : 0;
       this.#arrived.push(this.#place, piece.length, flags | more, tag);
-      // Not one behind the other.
+      // The buffers are not adjacent.
       this.#place += 2 * this.bufferBytes;
     }
   }

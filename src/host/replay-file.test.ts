@@ -47,7 +47,7 @@ const refusal = (path: string): ReplayFailed => {
     assert.ok(error instanceof ReplayFailed, String(error));
     return error;
   }
-  return assert.fail(`${path} was taken`);
+  return assert.fail(`${path} was accepted`);
 };
 
 const refused = (bytes: Uint8Array, name = "capture"): ReplayFailed => {
@@ -64,7 +64,7 @@ test("an obsolete packet block is a packet", () => {
 
 const mixed = (): Section => new Section().interface().interface(113);
 
-test("only packets of interfaces with another link type are left out, and reported", () => {
+test("only packets of interfaces with another link type are omitted, and reported", () => {
   assert.deepEqual(play(mixed().packet(1).bytes), { lengths: [60], times: [0], ...SILENT });
   const { lengths, warnings } = play(mixed().packet(1).packet(2, frame(), { id: 1 }).bytes);
   assert.deepEqual(lengths, [60]);
@@ -75,7 +75,7 @@ test("an FCS that the file declares is removed", () => {
   assert.deepEqual(play(pcap([{ bytes: frame(64) }], { link: 0x2400_0001 })).lengths, [60]);
 });
 
-test("a packet longer than on the wire is truncated; one with length 0 on the wire is reported", () => {
+test("a packet longer than its length on the wire is truncated; one with length 0 on the wire is reported", () => {
   assert.deepEqual(play(pcap([{}, { bytes: frame(76), original: 60 }])), {
     lengths: [60, 60],
     times: [0, 0],
@@ -87,11 +87,11 @@ test("a packet longer than on the wire is truncated; one with length 0 on the wi
   assert.match(refused(pcap([{ original: 0 }])).message, /can be delivered: 1 with an original length of 0/);
 });
 
-test("packets without a time are sent at once, and pauses of years are shortened and reported", () => {
+test("packets without a time are sent at once; pauses of years are shortened and reported", () => {
   assert.deepEqual(play(new Section().interface().simple().packet(1.7e15).bytes).times, [0, 0]);
   const { times, warnings } = play(pcap([{ seconds: 1 }, { seconds: 1_700_000_000 }, { seconds: 1_700_000_001 }]));
   assert.deepEqual(times, [0, 60e6, 61e6]);
-  assert.deepEqual(warnings, ["1 pause of more than 60 s shortened to that"]);
+  assert.deepEqual(warnings, ["1 pause of more than 60 s shortened to this limit"]);
 });
 
 test("super-frames are reported: too long for the NIC, or without a length in IPv4", () => {
@@ -103,7 +103,7 @@ test("super-frames are reported: too long for the NIC, or without a length in IP
   assert.match(hints[0]!, /ethtool -K NAME gro off/);
 });
 
-test("nanoseconds with the magic number of microseconds are read as nanoseconds", () => {
+test("nanoseconds in a file with the magic number of microseconds are read as nanoseconds", () => {
   const { times } = play(
     pcap([
       { seconds: 5, fraction: 999_999_000 },
@@ -128,7 +128,7 @@ test("a truncated file is replayed up to its end, with a warning", () => {
   }
 });
 
-test("only an unreadable block is left out, with a warning", () => {
+test("only unreadable blocks are omitted, with a warning", () => {
   const { lengths, warnings } = play(
     new Section().interface().packet(1, frame(), { id: 9 }).packet(2, frame(61)).bytes,
   );
@@ -136,7 +136,7 @@ test("only an unreadable block is left out, with a warning", () => {
   assert.match(warnings[0]!, /^1 unreadable block left out, the first: .* interface 9/);
 });
 
-test("reports why no frame of a file can be delivered, or that there is none", () => {
+test("reports why no frame of a file can be delivered, or that the file has none", () => {
   const out = new Section()
     .interface()
     .packet(1, frame(), { options: [flags(2)] })
@@ -147,9 +147,9 @@ test("reports why no frame of a file can be delivered, or that there is none", (
   assert.match(refused(new Uint8Array(0)).message, /the file is empty/);
 });
 
-const NO_FILES = "Devices and pipes have no end, or none that comes by itself.";
+const NO_FILES = "Devices and pipes may have no end.";
 
-test("anything but a file is refused at once, without waiting for a writer or reading without end", async () => {
+test("anything but a regular file is rejected at once, without waiting for a writer or reading forever", async () => {
   const fifo = join(directory, "fifo");
   execFileSync("mkfifo", [fifo]);
   assert.match(refusal(fifo).message, /it is a pipe$/, NO_FILES);
@@ -167,7 +167,7 @@ test("a file that is longer than its stated size is not read further", { skip: !
   assert.match(refusal("/proc/self/status").message, /the file is empty/);
 });
 
-/** Runs the command in a hint with a shell, with a name for its output. */
+/** Runs the command in a hint with a shell, with OUT replaced by a file name. */
 const follow = (hint: string): string => {
   const made = join(directory, "made");
   const command = hint
@@ -259,7 +259,7 @@ for (const [link, packet, etherType] of [
     },
   );
 
-test("a file with secrets in it is replayed", () => {
+test("a file with decryption secrets is replayed", () => {
   const secrets = new Section()
     .block(10, (body) => body.put(4, 0x544c_534b, 5).add([1, 2, 3, 4, 5]))
     .interface()

@@ -1,4 +1,4 @@
-/** Loads a capture file for replay, and reports what in it cannot be replayed. */
+/** Loads a capture file for replay, and reports what cannot be replayed. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { FerruleError } from "#kit/errors.ts";
 import { MalformedCapture } from "#wire/captured-packet.ts";
@@ -9,7 +9,7 @@ import { buildReplay, type CaptureContents, type Replay } from "./replay.ts";
 
 /** Files are held in memory. */
 const LARGEST_FILE = 1 << 30;
-/** Limit of faults kept for the report. */
+/** Largest number of faults in the report. */
 const MAX_FAULTS = 1000;
 
 /** A capture file cannot be replayed. */
@@ -22,7 +22,7 @@ export class ReplayFailed extends FerruleError {
   }
 }
 
-/** A capture file is replayed with changes. */
+/** A capture file is replayed, but not exactly as recorded. */
 export class ReplayAltered extends FerruleError {
   readonly code = "REPLAY_ALTERED";
   readonly hint: string;
@@ -40,7 +40,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 const PIPE = "a pipe";
 
-/** Only regular files have a defined end. */
+/** Only regular files have a known end. */
 const kindOf = (stats: Stats): string | undefined => {
   if (stats.isFile()) return undefined;
   if (stats.isDirectory()) return "a directory";
@@ -51,7 +51,7 @@ const kindOf = (stats: Stats): string | undefined => {
 const notFileHint = (kind: string, path: string): string =>
   kind === PIPE ? `Save its data to a file: cat ${quoted(path)} > OUT` : "Use a pcap or pcapng file.";
 
-/** The present contents of a file. Does not block: opening a pipe would wait for its writer. */
+/** The present contents of a file. Does not block, as opening a pipe would. */
 const readWhole = (path: string): Uint8Array => {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
@@ -74,7 +74,7 @@ const readWhole = (path: string): Uint8Array => {
   }
 };
 
-/** All that can be read from the file. */
+/** Everything that can be read from the file. */
 const contentsOf = (bytes: Uint8Array): CaptureContents => {
   const packets: CapturedPacket[] = [];
   const faults: MalformedCapture[] = [];
@@ -104,7 +104,7 @@ const load = (path: string): Replay => {
 };
 
 /**
- * Loads a file. Each kind of packet that is omitted or changed causes one warning.
+ * Loads a file. There is one warning for each kind of packet that is omitted or changed.
  * @param longest bytes of the longest frame that the NIC accepts, without FCS
  * @throws {ReplayFailed} if no frame can be delivered
  */

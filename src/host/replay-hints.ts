@@ -1,4 +1,4 @@
-/** Advice for capture files that cannot be replayed. Each command here is tested by `replay-file.test.ts`. */
+/** Advice for capture files that cannot be replayed. `replay-file.test.ts` tests each command. */
 import { get16 } from "#wire/bigendian.ts";
 import { EtherType } from "#wire/ethernet.ts";
 import { MAX_PAUSE_SECONDS } from "./replay-schedule.ts";
@@ -45,7 +45,7 @@ export const formatOf = (bytes: Uint8Array, path: string): readonly [name: strin
   return format === undefined ? undefined : [format.name, format.hint(path)];
 };
 
-/** Wireshark's tools may know the format even if its first bytes are unknown here. */
+/** Wireshark's tools may support a format that is not recognised here. */
 export const unknownFormatHint = (path: string): string =>
   `If \`capinfos ${quoted(path)}\` reads it, convert it: editcap -F pcapng ${quoted(path)} OUT`;
 
@@ -64,7 +64,7 @@ const LINK_NAMES: Readonly<Record<number, string>> = {
 const withHeader = (source: string, etherType = "0x0800"): string => `${source} -x | text2pcap -e ${etherType} - OUT`;
 const AGAIN = "capture on an Ethernet interface by its name: tcpdump -i NAME -w OUT";
 
-/** Conversions lose information, which the advice mentions. */
+/** Conversions lose information; the advice says which. */
 const linkHint = (linkType: number, path: string): string => {
   const file = quoted(path);
   const invented = "invented addresses and without times";
@@ -89,7 +89,7 @@ const leftOutHint = (why: SkipReason, { linkTypes }: Replay, path: string): stri
       return linkHint(linkTypes.values().next().value ?? -1, path);
     case "sent":
     case "damaged":
-      return `To replay them too, remove the file's information about each packet: editcap -F pcap ${quoted(path)} OUT`;
+      return `To replay them too, remove the metadata of each packet: editcap -F pcap ${quoted(path)} OUT`;
     case "cut":
       return "Capture whole frames: tcpdump -s 0 -i NAME -w OUT";
     case "unsized":
@@ -103,7 +103,7 @@ const leftOutHint = (why: SkipReason, { linkTypes }: Replay, path: string): stri
 
 const counted = (number: number, what: string): string => `${number} ${what}${number === 1 ? "" : "s"}`;
 
-/** One phrase for each kind of packet that is not replayed. */
+/** One phrase for each reason why packets are not replayed. */
 export const leftOutPhrases = ({ left, linkTypes }: Replay): readonly string[] =>
   [...left].map(([why, number]) => {
     const types = [...linkTypes].map(
@@ -112,13 +112,13 @@ export const leftOutPhrases = ({ left, linkTypes }: Replay): readonly string[] =
     return `${number} ${SKIP_REASONS[why]}${why === "foreign" ? ` (${types.join("; ")})` : ""}`;
   });
 
-/** Advice for the most frequent kind of packet that is not replayed. */
+/** Advice for the most frequent of these reasons. */
 export const leftOutHintOf = (replay: Replay, path: string): string => {
   const [most] = [...replay.left].sort(([, a], [, b]) => b - a);
   return most === undefined ? `Examine it with: capinfos ${quoted(path)}` : leftOutHint(most[0], replay, path);
 };
 
-/** Frames between a kernel and its NIC with offloads; the IPv4 length of more than 64 KiB is 0. */
+/** Frames between a kernel and its NIC with segmentation offload; if one exceeds 64 KiB, its IPv4 length is 0. */
 const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): number => {
   let found = 0;
   for (let i = 0; i < places.length; i += 2) {
@@ -129,7 +129,7 @@ const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): 
   return found;
 };
 
-/** Changes in the replay of the file, with advice for the first of each; empty if there are none. */
+/** How the replay differs from the file, with advice for the first of each kind; empty if it does not. */
 export const alterations = (
   replay: Replay,
   path: string,
@@ -160,7 +160,7 @@ export const alterations = (
     ]);
   if (pauses > 0)
     found.push([
-      `${counted(pauses, "pause")} of more than ${MAX_PAUSE_SECONDS} s shortened to that`,
+      `${counted(pauses, "pause")} of more than ${MAX_PAUSE_SECONDS} s shortened to this limit`,
       "To replay at a steady rate instead, add ,rate=N to the wire.",
     ]);
   if (stepsBack > 0)

@@ -1,10 +1,8 @@
-/** Times at which the packets of a capture file are due: as in the file, if its times are plausible. */
+/** When the packets of a capture file are due: at the recorded times, unless these are implausible. */
 
-/**
- * Longer pauses are shortened to this: a wrong time stamp would otherwise delay all that follows, perhaps for years.
- */
+/** Longer pauses are shortened to this. Otherwise a wrong time stamp would delay all later packets, perhaps for years. */
 export const MAX_PAUSE_SECONDS = 60;
-/** Packets of several queues may be out of order by less than this. A larger step back means that the clock was set. */
+/** Packets of several queues may be out of order by less than this. A larger step back means that the clock was set back. */
 const DISORDER_MICROS = 1_000_000;
 
 interface Timed {
@@ -14,18 +12,17 @@ interface Timed {
 }
 
 export class Schedule {
-  /** Pauses shortened, and steps back ignored. */
+  /** Number of pauses shortened, and of steps back ignored. */
   pauses = 0;
   stepsBack = 0;
-  /** The time in the file that corresponds to `#base`. In two parts, because nanoseconds since 1970 exceed 53 bits. */
+  /** The time in the file that corresponds to `#base`. Stored in two parts, because nanoseconds since 1970 exceed 53 bits. */
   #seconds = Number.NaN;
   #nanoseconds = 0;
   #base = 0;
   #latest = 0;
 
   /**
-   * Microseconds after the first packet, never less than for the previous one. A packet without a time is due with the
-   * previous one.
+   * Microseconds after the first packet, never less than for the previous one. A packet without a time is due together with the previous one.
    */
   next(packet: Timed): number {
     if (!packet.timed) return this.#latest;
@@ -45,7 +42,7 @@ export class Schedule {
     return this.#latest;
   }
 
-  /** From this packet on, the file's time is counted anew. */
+  /** Measures time in the file from this packet on. */
   #restart({ seconds, nanoseconds }: Timed): void {
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;

@@ -2,7 +2,7 @@
 import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { Direction } from "#wire/pcapng.ts";
 
-/** A packet captured `micros` after 100 s; its `length` bytes are the low byte of the length. */
+/** A packet captured `micros` microseconds after 100 s; its `length` bytes all hold the low byte of the length. */
 export const packet = (micros: number, length = 60, more: Partial<CapturedPacket> = {}): CapturedPacket => ({
   interfaceId: 0,
   interfaceName: "wire",

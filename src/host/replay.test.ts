@@ -8,7 +8,7 @@ import { buildReplay } from "./replay.ts";
 
 const PAUSE = MAX_PAUSE_SECONDS * 1e6;
 
-test("leaves out packets that cannot be frames from the wire, and counts them by reason", () => {
+test("omits packets that cannot be frames from the wire, and counts them by reason", () => {
   const replay = buildReplay({
     packets: [
       packet(0, 60, { linkType: 113 }),
@@ -39,11 +39,11 @@ const timesOf = (...packets: Parameters<typeof packet>[]) => {
   return { times: [...times], pauses, stepsBack };
 };
 
-test("reordered packets are sent together", () => {
+test("out-of-order packets are sent together", () => {
   assert.deepEqual(timesOf([500], [100], [600]), { times: [0, 0, 100], pauses: 0, stepsBack: 0 });
 });
 
-test("packets without a time are sent with the previous one", () => {
+test("packets without a time are sent together with the previous one", () => {
   const untimed = { timed: false, seconds: 0, nanoseconds: 0 };
   assert.deepEqual(timesOf([0, 60, untimed], [500], [0, 60, untimed], [700]).times, [0, 0, 0, 200]);
 });
@@ -71,7 +71,7 @@ test("with any times, frames are in order and no two are further apart than the 
     fc.property(fc.array(time), (times) => {
       let last = 0;
       for (const at of buildReplay({ packets: times.map((more) => packet(0, 60, more)) }).times) {
-        // The difference loses the last bits of a number of microseconds.
+        // The subtraction loses the last bits of a large number of microseconds.
         assert.ok(at >= last && at - last <= PAUSE + 1e-3, `${at} behind ${last}`);
         last = at;
       }

@@ -1,7 +1,4 @@
-/**
- * Prepares the frames of a capture file for delivery: selects those that can be delivered, and computes when each is
- * due.
- */
+/** Prepares the frames of a capture file for delivery: selects those that can be delivered, and computes their times. */
 import type { FrameMemory } from "#kit/link.ts";
 import type { CapturedPacket, MalformedCapture } from "#wire/captured-packet.ts";
 import { ETHERNET_BYTES } from "#wire/ethernet.ts";
@@ -9,10 +6,10 @@ import { newMemory } from "#wire/memory.ts";
 import { Direction, LINKTYPE_ETHERNET } from "#wire/pcapng.ts";
 import { Schedule } from "./replay-schedule.ts";
 
-/** The longest frame that is replayed, and the size of the area before the frames in which the NIC builds its own. */
+/** The longest frame that is replayed; also the size of the area before the frames in which the NIC builds its own. */
 export const MAX_FRAME = 1 << 16;
 
-/** Why a packet is not replayed, in the order of the checks. */
+/** Reasons why a packet is not replayed, in the order in which they are checked. */
 export const SKIP_REASONS = {
   foreign: "not Ethernet",
   sent: "sent by the capturing interface itself",
@@ -31,15 +28,15 @@ export interface Replay {
   readonly places: Int32Array;
   /** Microseconds after the first, never less than the previous one. */
   readonly times: Float64Array;
-  /** Packets in the file, including those not replayed. */
+  /** Packets in the file, including omitted ones. */
   readonly packets: number;
-  /** Packets not replayed, by reason; link types of those that are not Ethernet. */
+  /** Packets omitted, by reason; and the link types of those that are not Ethernet. */
   readonly left: ReadonlyMap<SkipReason, number>;
   readonly linkTypes: ReadonlySet<number>;
-  /** Times in the file that were changed: pauses shortened, steps back ignored. */
+  /** Number of times that were changed: pauses shortened, steps back ignored. */
   readonly pauses: number;
   readonly stepsBack: number;
-  /** Packets that could not be read; and the position after which nothing could be read. */
+  /** Packets that could not be read, and the error after which nothing could be read. */
   readonly faults: readonly MalformedCapture[];
   readonly end: MalformedCapture | undefined;
 }

@@ -40,7 +40,7 @@ const bench = (responder = new Responder()) => {
   };
   const v4: Ends = { destination: FAR, source: OURS, from: OUR_IPV4, to: RESPONDER_IPV4 };
   const v6: Ends = { destination: FAR, source: OURS, from: OUR_IPV6, to: responder.identity.ipv6 };
-  /** Sends, and returns the only reply. */
+  /** Sends a frame, and returns the only reply. */
   const ask = (frame: Uint8Array): Uint8Array => {
     assert.ok(send(frame));
     assert.equal(received.length, 0, "delivered inside commit");
@@ -137,7 +137,7 @@ const solicitation = (target: Uint8Array, from: Uint8Array, hops: number): Uint8
     return at + 24;
   });
 
-test("advertises itself to a neighbour that solicits, and to all nodes if that has no address yet", () => {
+test("advertises itself to a neighbour that solicits, and to all nodes if that one has no address yet", () => {
   const { ask, silent, responder } = bench();
   const { ipv6 } = responder.identity;
   for (const from of [OUR_IPV6, new Uint8Array(16)]) {
@@ -200,7 +200,7 @@ test("does not reply to damaged frames, and counts them", () => {
   assert.equal(responder.counts.ignored, 0);
 });
 
-test("does not reply to frames for others, or that must not be answered", () => {
+test("does not reply to frames for other stations, or that must not be answered", () => {
   const { silent, responder, v4 } = bench();
   const payload = new Uint8Array(30);
   silent(datagram({ ...v4, destination: Uint8Array.of(2, 9, 9, 9, 9, 9) }, 7, payload));
@@ -217,7 +217,7 @@ test("does not reply to frames for others, or that must not be answered", () => 
   assert.equal(responder.counts.ignored, 9);
 });
 
-test("a full queue refuses frames, and accepts them again once it was delivered", () => {
+test("a full queue refuses frames, and accepts frames again once it was delivered", () => {
   const { responder, send, received, v4 } = bench(new Responder({ queue: 3, longestFrame: 200 }));
   const frame = datagram(v4, 7, new Uint8Array(20));
   for (let round = 0; round < 5; round++) {
@@ -233,7 +233,7 @@ test("a full queue refuses frames, and accepts them again once it was delivered"
   assert.equal(received.length, 15);
 });
 
-test("frames that the NIC sends while it receives get their replies in the next delivery", () => {
+test("replies to frames that the NIC sends while it receives follow in the next delivery", () => {
   const responder = new Responder();
   const { v4, send } = bench(responder);
   const frame = datagram(v4, 7, new Uint8Array(20));
@@ -254,7 +254,7 @@ test("frames that the NIC sends while it receives get their replies in the next 
   assert.equal(responder.counts.dropped, 1);
 });
 
-test("keeps replies while no NIC is plugged in", () => {
+test("keeps replies while no NIC is connected", () => {
   const responder = new Responder();
   const frame = arpRequest(RESPONDER_IPV4);
   responder.bytes.set(frame, responder.reserve(frame.length));
@@ -266,7 +266,7 @@ test("keeps replies while no NIC is plugged in", () => {
   assert.deepEqual(received, [60]);
 });
 
-test("a bulk stream arrives complete both ways although frames are lost, and both ends can verify it", () => {
+test("a bulk stream arrives complete in both directions despite lost frames, and both ends can verify it", () => {
   const { responder, send, received, v4, v6 } = bench();
   for (const ends of [v4, v6]) {
     const far = { received: createHash("sha256"), sent: createHash("sha256") };

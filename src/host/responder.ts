@@ -1,8 +1,8 @@
 /**
  * A far end without a network stack: replies to ARP, ping, UDP echo and a checked bulk stream, for use without a TAP.
  *
- * It keeps no neighbour table: each reply goes back to the sender of its request, built in place of the request. It
- * replies only to requests with correct checksums, so a NIC's transmit offloads are tested too.
+ * It keeps no neighbour table: each reply is built in place of its request and goes back to the sender. It replies only to requests with
+ * correct checksums, which also tests a NIC's transmit offloads.
  */
 import type { Plug, Port } from "#kit/port.ts";
 import { BULK_PORT, type BulkServer } from "#wire/bulk.ts";
@@ -39,7 +39,7 @@ export class Responder implements Port {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly identity: Identity;
-  /** Frames by result; sent and received are as seen by the NIC. */
+  /** Frames by result. Sent and received are as seen by the NIC. */
   readonly counts = {
     sentFrames: 0,
     sentBytes: 0,
@@ -52,7 +52,7 @@ export class Responder implements Port {
     bulk: 0,
     ignored: 0,
     damaged: 0,
-    /** The queue was full, or the frame was too long. */
+    /** Frames refused because the queue was full or the frame was too long. */
     refused: 0,
     /** Replies that the NIC did not accept. */
     dropped: 0,
@@ -85,7 +85,7 @@ export class Responder implements Port {
     this.#answerer = new Answerer(memory, this.#slotBytes, this.identity, this.counts);
   }
 
-  /** The stream of `wire/bulk.ts`; its owner restarts it and reads its progress. */
+  /** The stream of `wire/bulk.ts`. Its owner restarts it and reads its progress. */
   get bulk(): BulkServer {
     return this.#answerer.bulk;
   }
@@ -117,9 +117,7 @@ export class Responder implements Port {
     this.poll();
   }
 
-  /**
-   * Delivers queued replies; returns their number. Frames that the NIC sends meanwhile are handled by the next call.
-   */
+  /** Delivers queued replies; returns their number. Replies to frames that the NIC sends meanwhile follow in the next call. */
   poll(): number {
     const nic = this.#nic;
     if (nic === undefined || this.#delivering) return 0;
@@ -133,7 +131,7 @@ export class Responder implements Port {
           this.counts.receivedFrames++;
           this.counts.receivedBytes += length;
         } else this.counts.dropped++;
-        // Not before the call has returned: until then the NIC may read the frame.
+        // Freed only after the call has returned: until then the NIC may read the frame.
         this.#first = (slot + 1) % this.#slots;
         this.#waiting--;
       }

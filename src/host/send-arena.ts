@@ -1,6 +1,4 @@
-/**
- * A ring of bytes for outgoing frames: each is read contiguously into the next free space, and they are sent in order.
- */
+/** A ring of bytes for outgoing frames. Each frame is read into contiguous free space, and frames are sent in order. */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 
 /** Limit of outstanding fragments: a power of two, more than any transmit ring and a burst together. */
@@ -9,14 +7,14 @@ const FRAGMENTS = 4096;
 /**
  * Invariant: space returned by `place` overlaps no fragment that was `add`ed and not yet `free`d.
  *
- * Space is freed up to the oldest outstanding fragment, so lengths are not stored. When no fragment is outstanding, the
- * ring starts again at its first byte: the frames of a NIC that keeps up then stay in the same cache lines.
+ * Space is freed up to the oldest outstanding fragment, so lengths are not stored. When no fragment is outstanding, the ring starts again at
+ * its first byte, so that a fast NIC's frames stay in the same cache lines.
  */
 export class SendArena {
   readonly #start: number;
   readonly #end: number;
   readonly #room: number;
-  /** Offset of all frames modulo 8. */
+  /** The offset of every frame modulo 8. */
   readonly #bias: number;
   /** Byte offset of each outstanding fragment. */
   readonly #fragments = new Int32Array(FRAGMENTS);
@@ -44,7 +42,7 @@ export class SendArena {
     return (this.#newest - this.#oldest) | 0;
   }
 
-  /** Byte offset for a frame; -1 if there is no space until fragments are freed. */
+  /** The byte offset for a frame; -1 if there is no space until fragments are freed. */
   place(): number {
     if (this.outstanding === 0) return this.#aligned(this.#start);
     // A frame has at most five fragments (64 KiB in pieces of 16).
@@ -57,18 +55,20 @@ export class SendArena {
     return first + this.#room <= oldest ? first : -1;
   }
 
-  /** A fragment is now at `offset`, in the space returned last or directly after the previous fragment. */
+  /** Adds the fragment at `offset`, which is in the space returned last or directly after the previous fragment. */
   add(offset: number, length: number): void {
     this.#fragments[this.#newest & (FRAGMENTS - 1)] = offset;
     this.#newest = (this.#newest + 1) | 0;
     this.#head = offset + length;
   }
 
-  /** The oldest outstanding fragment, which must be the one at `offset`, was sent. @throws {Misuse} */
+  /** Frees the oldest outstanding fragment, which must be the one at `offset`. @throws {Misuse} */
   free(offset: number): void {
     const oldest = this.#fragments[this.#oldest & (FRAGMENTS - 1)]!;
     if (this.outstanding === 0 || oldest !== offset)
-      throw new Misuse(`the fragment at ${offset} was reclaimed; ${this.outstanding} are out, the oldest at ${oldest}`);
+      throw new Misuse(
+        `the fragment at ${offset} was reclaimed, but of ${this.outstanding} outstanding ones the oldest is at ${oldest}`,
+      );
     this.#oldest = (this.#oldest + 1) | 0;
   }
 

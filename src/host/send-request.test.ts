@@ -88,7 +88,7 @@ test("segmentation that does not match the frame's protocol, or with size 0, is 
   }
 });
 
-test("a virtio header that does not match its frame never leads outside it", () => {
+test("a virtio header that does not match its frame never leads to an access outside the frame", () => {
   const fields = fc.record({
     flags: fc.constantFrom(0, 1, 2, 3),
     gso: fc.constantFrom(0, 1, 3, 4, 5, 0x81, 0x84, 0xff),

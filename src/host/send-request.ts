@@ -19,10 +19,10 @@ import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
 import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
 import { Gso, NEEDS_CHECKSUM, type VnetHeader } from "./vnet-header.ts";
 
-/** Results of `translate` that are not `Send` bits: the NIC cannot do the offload, so software does. */
+/** Result of `translate` that is not `Send` bits: the NIC does not support the offload, so software does it. */
 export const CHECKSUM_IN_SOFTWARE = -1;
 export const SEGMENT_IN_SOFTWARE = -2;
-/** The request does not match the frame. */
+/** Result of `translate`: the request does not match the frame. */
 export const INVALID = -3;
 
 /** Offloads of a NIC without any. */
@@ -42,9 +42,9 @@ export const NO_OFFLOADS: Offloads = {
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
 
-/** One per sender: it keeps the dissection of the last frame. */
+/** One per sender, because it stores the dissection of the last frame. */
 export class SendRequest {
-  /** Result of `dissect` for the last frame with a request. */
+  /** What `dissect` returned for the last frame with a request. */
   readonly parts = new Int32Array(DISSECTION_WORDS);
   readonly #offloads: Offloads;
 
@@ -54,11 +54,11 @@ export class SendRequest {
 
   /**
    * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative results.
-   * @param shift bytes by which the frame has become shorter in front of its network header since the kernel described it
+   * @param shift bytes removed in front of the network header since the kernel described the frame
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const cut = header.gso !== Gso.none;
-    // A forwarded super-frame may have a complete checksum (DATA_VALID, or no flag); once cut, each segment needs its own.
+    // A forwarded super-frame may have a complete checksum (DATA_VALID, or no flag). After segmentation each segment needs its own.
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
     if (summed && !cut) return 0;
     const start = header.checksumStart - shift;
@@ -74,7 +74,7 @@ export class SendRequest {
     return (request & Send.segmentSize) === 0 ? CHECKSUM_IN_SOFTWARE : SEGMENT_IN_SOFTWARE;
   }
 
-  /** `Send` bits of the dissected frame's protocol if that keeps its checksum at `field`; otherwise 0. */
+  /** `Send` bits for the dissected frame's protocol if its checksum field is at `field`; otherwise 0. */
   #transport(field: number): number {
     const family = this.parts[ETHER_TYPE] === EtherType.ipv6 ? Send.ipv6 : 0;
     if (this.parts[PROTOCOL] === Protocol.tcp && field === TCP_CHECKSUM) return family | Send.tcpChecksum;
@@ -82,13 +82,13 @@ export class SendRequest {
     return 0;
   }
 
-  /** Whether the NIC parses the dissected frame as we do: no tag left in it, and no extension headers. */
+  /** True if the NIC parses the dissected frame as this code does: it has no tag left, and no extension headers. */
   #isPlain(): boolean {
     const parts = this.parts;
     return parts[TRAITS] === 0 && (parts[ETHER_TYPE] !== EtherType.ipv6 || parts[NETWORK_LENGTH] === IPV6_BYTES);
   }
 
-  /** Whether the NIC offers anything for this frame. */
+  /** True if the NIC offers any offload for this frame. */
   #offers(transport: number): boolean {
     return this.#isPlain() && ((transport & Send.ipv6) === 0 || this.#offloads.ipv6);
   }
@@ -101,7 +101,7 @@ export class SendRequest {
     return transport | (start << Send.transportOffsetShift);
   }
 
-  /** @param summed the checksum is complete */
+  /** @param summed true if the checksum is complete */
   #cut(header: VnetHeader, length: number, transport: number, summed: boolean): number {
     const type = header.gso & ~Gso.ecn;
     if (type !== Gso.tcp4 && type !== Gso.tcp6) return INVALID;
@@ -110,7 +110,7 @@ export class SendRequest {
     const payload = this.parts[PAYLOAD_LENGTH]!;
     if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return INVALID;
     const { segmentation, superFrameBytes, segments } = this.#offloads;
-    // It is not known whether the chips set CWR only in the first segment, so such frames are not requested.
+    // It is not known whether the chips set CWR only in the first segment, so such frames are segmented in software.
     const able = segmentation && !summed && (header.gso & Gso.ecn) === 0 && this.#offers(transport);
     const fits = length <= superFrameBytes && payload <= segments * size && size <= Send.segmentSize;
     const start = this.parts[TRANSPORT]!;

@@ -10,7 +10,7 @@ import { TapObserver } from "./tap-observer.ts";
 
 const skip =
   (whyNoNamespace() ?? whyNoTap())?.message ??
-  (spawnSync("ip", ["-V"]).status === 0 ? false : "needs the `ip` program");
+  (spawnSync("ip", ["-V"]).status === 0 ? false : "the `ip` program is missing");
 
 /** Runs `ip` in a namespace; throws its error. */
 const ip = (namespace: NetworkNamespace, words: string): void =>
@@ -56,7 +56,7 @@ test("changes of a TAP's name, MTU, address, filter and namespace are seen", { s
     using interfaces = Interfaces.open();
     moveInterface(interfaces.index("ft0"), elsewhere.fd);
   });
-  // Another one takes its name and perhaps its number.
+  // Another TAP takes its name, and perhaps its number.
   using other = home.within(() => Tap.open("ft0"));
   ip(home, "link set ft0 promisc on up");
   assert.equal(observer.look().promiscuous, false);
@@ -67,7 +67,7 @@ test("changes of a TAP's name, MTU, address, filter and namespace are seen", { s
   assert.equal(other.currentName(), "ft0");
 });
 
-test("a macvlan, which causes no notification, makes it promiscuous", { skip }, (context) => {
+test("a macvlan, which causes no notification, makes the interface promiscuous", { skip }, (context) => {
   using namespace = NetworkNamespace.create();
   using tap = namespace.within(() => Tap.open("ft0"));
   using observer = new TapObserver(tap);
@@ -81,7 +81,7 @@ test("a macvlan, which causes no notification, makes it promiscuous", { skip }, 
   assert.equal(observer.look().promiscuous, false);
 });
 
-test("a name that Ferrule would not choose is handled", { skip }, () => {
+test("an interface name with unusual characters is handled", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using tap = namespace.within(() => Tap.open("ft0"));
   using observer = new TapObserver(tap);

@@ -1,8 +1,8 @@
 /**
  * Settings of a TAP: its name, MTU, address, and the frames it must receive.
  *
- * A kernel driver is notified of these (ndo_set_rx_mode and others); the owner of a TAP has to poll them. A macvlan, a
- * further unicast address or a multicast group causes no netlink notification.
+ * The kernel notifies a driver of these (ndo_set_rx_mode and others), but the owner of a TAP has to poll them. A macvlan, a further unicast
+ * address or a multicast group causes no netlink notification.
  */
 import { Errno, SystemError } from "#sys/errno.ts";
 import { InterfaceFlag } from "#sys/interface.ts";
@@ -14,15 +14,12 @@ import type { Tap } from "#sys/tap.ts";
 
 export interface TapState {
   readonly name: string;
-  /**
-   * False while the interface is in a network namespace that this process may not enter; the other fields are then
-   * assumptions.
-   */
+  /** False while the interface is in a network namespace that this process may not enter; the other fields are then defaults. */
   readonly visible: boolean;
   /** Undefined while it cannot be read. */
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
-  /** All frames are needed: by an administrator, a packet socket, a bridge, or for a further unicast address. */
+  /** All frames must be received: for an administrator, a packet socket, a bridge, or a further unicast address. */
   readonly promiscuous: boolean;
   /** Multicast addresses to receive; "all" also if the kernel does not report which. */
   readonly groups: "all" | readonly Uint8Array[];
@@ -52,7 +49,7 @@ export class TapObserver implements Disposable {
     const { address } = this.#tap;
     const view = this.#follow();
     const link = view === undefined ? undefined : interfaceState(view.routes, name);
-    // If the kernel does not report the namespace, another interface may have this name.
+    // If the kernel does not report the namespace, the interface with this name may be another one.
     if (view === undefined || link === undefined || !same(link.address, address))
       return { name, visible: false, mtu: undefined, address, promiscuous: false, groups: "all" };
     return {
@@ -70,7 +67,7 @@ export class TapObserver implements Disposable {
     this.#view = undefined;
   }
 
-  /** The view of the interface's present namespace; undefined if that may not be entered. */
+  /** A view of the interface's present namespace; undefined if this process may not enter it. */
   #follow(): View | undefined {
     using namespace = this.#tap.namespace() ?? NetworkNamespace.current();
     const { identity } = namespace;

@@ -1,5 +1,5 @@
 /**
- * The host's side of a NIC: a TAP interface and a `Link`, with super-frames kept whole in between.
+ * The host's side of a NIC: a TAP interface and a `Link`, between which super-frames stay whole.
  *
  * Out: one readv puts a frame of up to 64 KiB directly into DMA memory; its virtio header becomes `Send` bits. In:
  * frames of a burst are merged in place in the receive buffers, and one writev takes a merged frame directly from
@@ -14,15 +14,15 @@ import { UplinkIn } from "./uplink-in.ts";
 import { UplinkOut } from "./uplink-out.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** What users switch on and off. Off, the kernel does it. */
+/** The offloads that users switch on and off. The kernel does those that are off. */
 export interface UplinkSwitches {
-  /** Checksums of frames to be sent, and segments of TCP over IPv4 and over IPv6. */
+  /** Checksums of frames to be sent, and segmentation of TCP over IPv4 and over IPv6. */
   readonly checksum: boolean;
   readonly tso4: boolean;
   readonly tso6: boolean;
-  /** A tag is taken out of the frame, for the NIC to insert. */
+  /** A tag is removed from the frame, for the NIC to insert. */
   readonly insertTag: boolean;
-  /** What the NIC says of checksums is believed. */
+  /** The NIC's checksum results are used. */
   readonly verified: boolean;
   /** Received segments are merged. */
   readonly merge: boolean;
@@ -40,32 +40,32 @@ const ALL_ON: UplinkSwitches = {
 export interface TapUplinkOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Tap;
-  /** The queues of the TAP whose frames leave through the link: `tap` itself unless given; none for a link that only receives. */
+  /** The queues of the TAP whose frames are sent through the link; default: `tap` itself; none for a link that only receives. */
   readonly sources?: readonly Tap[];
   readonly link: Link;
   /** The part of the link's DMA window for outgoing frames, in bytes: at least 256 KiB. */
   readonly sendArena: { readonly offset: number; readonly length: number };
-  /** Present offloads of the NIC. The kernel does the rest, except checksums over IPv6 only, which are filled in here. */
+  /**
+   * Present offloads of the NIC. The kernel does the others, except that checksums are computed here if the NIC lacks them only over IPv6.
+   */
   readonly offloads: Offloads;
-  /** Switches that users have left on; all unless given. */
+  /** Offloads that users have left on; default: all. */
   readonly switches?: UplinkSwitches | undefined;
-  /** Gets each frame as sent by the host and as delivered by the NIC, with tags stripped. */
+  /** Receives each frame as sent by the host and as delivered by the NIC, with tags stripped. */
   readonly capture?: FrameObserver | undefined;
 }
 
 /** Counters since the uplink was created. */
 export interface UplinkCounters {
-  /**
-   * Frames read from the host (a super-frame is one), and of these the ones with checksums or segmentation in software.
-   */
+  /** Frames read from the host (a super-frame is one), and how many of them were checksummed or segmented in software. */
   readonly frames: number;
   readonly softwareSums: number;
   readonly softwareCuts: number;
-  /** Frames from the host that were too long, or whose virtio header did not fit. */
+  /** Frames from the host that were too long, or whose virtio header did not match. */
   readonly sendDrops: number;
-  /** Frames and segments that were read and not given to the NIC: known once the uplink is disposed. */
+  /** Frames and segments that were read but not passed to the NIC: known once the uplink is disposed. */
   readonly sendDiscards: number;
-  /** Frames written to the host (a merged one is one), and frames from the wire that were merged. */
+  /** Frames written to the host (a merged frame is one), and frames from the wire that were merged. */
   readonly writes: number;
   readonly merged: number;
   /** Frames that arrived with a tag, which was reinserted. */
@@ -78,7 +78,7 @@ export interface UplinkCounters {
 
 const NOTHING_SENT = { frames: 0, softwareSums: 0, softwareCuts: 0, drops: 0, discards: 0 } as const;
 
-/** Moves frames in both directions when pumped, by one thread. The caller owns the TAP and the link. */
+/** Moves frames in both directions when pumped, in one thread. The caller owns the TAP and the link. */
 export class TapUplink implements Disposable {
   readonly #tap: Tap;
   readonly #offloads: Offloads;
@@ -97,7 +97,7 @@ export class TapUplink implements Disposable {
     if (offloads.segmentation) limitSuperFrames(tap, offloads);
   }
 
-  /** Users have switched something. Frames that are on their way are not affected. @throws {SystemError} */
+  /** Applies the users' switches. Frames that were read already are not affected. @throws {SystemError} */
   switch({ checksum, tso4, tso6, insertTag, verified, merge }: UplinkSwitches): void {
     const { segmentation, ipv6 } = this.#offloads;
     const sums = this.#offloads.checksum && checksum;
@@ -107,30 +107,27 @@ export class TapUplink implements Disposable {
     this.#in.believe({ verified, merge });
   }
 
-  /** False where the link only receives. */
+  /** False if the link only receives. */
   get sends(): boolean {
     return this.#out !== undefined;
   }
 
-  /** True while the NIC has no room, so that reading from the TAP is useless. */
+  /** True while the NIC has no room, so there is no point in reading from the TAP. */
   stalled(): boolean {
     return this.#out?.stalled ?? false;
   }
 
-  /** The host had no more frames at the last read. */
+  /** True if the last read found no more frames from the host. */
   get drained(): boolean {
     return this.#out?.drained ?? true;
   }
 
-  /**
-   * From the host to the NIC, at most `budget` frames. Returns the number moved. @throws {SystemError} if the TAP is
-   * gone
-   */
+  /** Moves at most `budget` frames from the host to the NIC. Returns their number. @throws {SystemError} if the TAP is gone */
   pumpOut(budget: number): number {
     return this.#disposed || this.#out === undefined ? 0 : this.#out.pump(budget);
   }
 
-  /** From the NIC to the host, at most `budget` frames. Returns their number. @throws {SystemError} if the TAP is gone */
+  /** Moves at most `budget` frames from the NIC to the host. Returns their number. @throws {SystemError} if the TAP is gone */
   pumpIn(budget: number): number {
     return this.#disposed ? 0 : this.#in.pump(budget);
   }
@@ -153,14 +150,14 @@ export class TapUplink implements Disposable {
     };
   }
 
-  /** Stops. Frames that were read and wait for the NIC are discarded and counted. */
+  /** Stops the uplink. Frames that wait for the NIC are discarded and counted. */
   [Symbol.dispose](): void {
     if (!this.#disposed) this.#out?.discard();
     this.#disposed = true;
   }
 }
 
-/** Limits the kernel's super-frames to what the chips can segment. If that fails, longer ones are segmented in software. */
+/** Limits the kernel's super-frames to what the chips can segment. Without this limit, longer ones are segmented in software. */
 const limitSuperFrames = (tap: Tap, { superFrameBytes, segments }: Offloads): void => {
   const set = (): void => {
     using interfaces = Interfaces.open();

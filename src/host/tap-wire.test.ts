@@ -57,7 +57,7 @@ const rig = () => {
   return { far, wire, nic, seen, put, [Symbol.dispose]: () => far[Symbol.dispose]() };
 };
 
-test("segments of a burst reach the far kernel as one frame that it still has to verify", { skip }, () => {
+test("the segments of a burst reach the far kernel as one frame whose checksum it verifies", { skip }, () => {
   using r = rig();
   for (let i = 0; i < 10; i++) r.put(tcpFrame(V4, 1448, { ...TCP, sequence: 3 + i * 1448 }));
   assert.deepEqual(r.far.received(), []);
@@ -74,7 +74,7 @@ test("segments of a burst reach the far kernel as one frame that it still has to
   );
 });
 
-test("a NIC that marks consecutive segments gets the same frame written", { skip }, () => {
+test("if a NIC marks consecutive segments, the same frame is written", { skip }, () => {
   const sent = [false, true].map((hints) => {
     using r = rig();
     for (let i = 0; i < 60; i++) {
@@ -90,7 +90,7 @@ test("a NIC that marks consecutive segments gets the same frame written", { skip
   assert.equal(sent[0]!.length, 2);
 });
 
-test("a NIC that leaves payload in guest memory gets the same frames written, single or merged", { skip }, () => {
+test("if a NIC leaves payload in guest memory, the same frames are written, single or merged", { skip }, () => {
   const STAGED = 400 << 10;
   for (const count of [1, 5, 60]) {
     const segments = Array.from({ length: count }, (_, i) => tcpFrame(V4, 1448, { ...TCP, sequence: 3 + i * 1448 }));
@@ -114,7 +114,7 @@ test("a NIC that leaves payload in guest memory gets the same frames written, si
   }
 });
 
-test("payload outside the memory is refused, and a capture requires whole frames", { skip }, () => {
+test("payload outside the memory is refused; a capture requires whole frames", { skip }, () => {
   using r = rig();
   assert.equal(r.wire.gathers, false);
   r.wire.reserve(66);
@@ -136,7 +136,7 @@ test("more frames than the staging memory holds are all written, in order", { sk
   assert.deepEqual(got, sizes);
 });
 
-test("a commit without reservation, or longer than it, is refused", { skip }, () => {
+test("a commit without reservation, or longer than the reservation, is refused", { skip }, () => {
   using r = rig();
   assert.equal(r.wire.reserve(1 << 20), -1);
   assert.equal(r.wire.reserve(0), -1);
@@ -172,7 +172,7 @@ test(
   },
 );
 
-test("a super-frame that the far kernel forwards with its checksum is segmented as any other", { skip }, () => {
+test("a super-frame that the far kernel forwards with a complete checksum is segmented too", { skip }, () => {
   for (const flags of [0, DATA_VALID]) {
     using r = rig();
     const frame = tcpFrame(V4, 5000);
@@ -187,7 +187,7 @@ test("a super-frame that the far kernel forwards with its checksum is segmented 
   }
 });
 
-test("no super-frame is begun that may exceed the budget, unless it is the first", { skip }, () => {
+test("a super-frame that may exceed the budget is not begun, unless it is the first", { skip }, () => {
   using r = rig();
   const segments = 40;
   for (let i = 0; i < 3; i++) r.far.send(superFrame(V4, segments * 1448));
@@ -197,8 +197,8 @@ test("no super-frame is begun that may exceed the budget, unless it is the first
   assert.equal(r.wire.pump(100), 0);
 });
 
-test("a NIC that takes segments as they are built gets the same frames, with the same counts", { skip }, () => {
-  /** Takes segments while it has room, and builds each one's frame. */
+test("a NIC that accepts segments as they are built gets the same frames, with the same counts", { skip }, () => {
+  /** Accepts segments while it has room, and builds each one's frame. */
   class Taking extends Noting {
     bytes: Uint8Array = new Uint8Array(0);
     receiveSegments(segments: SegmentSource): number {
@@ -240,9 +240,9 @@ test("a NIC without room does not block others: its frames are dropped and count
   assert.equal(r.wire.pending, 0);
 });
 
-test("a short frame from the far kernel is padded with zeros, as its own NIC would", { skip }, () => {
+test("a short frame from the far kernel is padded with zeros, as its own NIC would do", { skip }, () => {
   using r = rig();
-  // Earlier contents must not be visible.
+  // The previous contents must not be sent.
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(200).fill(0xee) });
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(42).fill(7) });
   while (r.wire.pump(64) > 0);
@@ -272,7 +272,7 @@ test("for any virtio header, the NIC gets frames no longer than the one received
   );
 });
 
-/** Two kernels' stacks with everything of this room in between, pumped by the event loop. */
+/** Two kernels' network stacks with all of `src/host` in between, pumped by the event loop. */
 const network = (options: Omit<MemoryNicOptions, "port"> = {}) => {
   const scope = new DisposableStack();
   const make = (name: string, address: string): { tap: Tap; namespace: NetworkNamespace; interfaces: Interfaces } => {
@@ -310,9 +310,9 @@ const digest = async (socket: Socket): Promise<string> => {
   return hash.digest("hex");
 };
 
-/** Sends bytes through TCP from the near end to the far end, or back; returns a hash of the received data. */
+/** Sends bytes over TCP from the near end to the far end, or back. Returns a hash of the received data. */
 const transfer = async (n: ReturnType<typeof network>, bytes: Uint8Array, forth: boolean): Promise<string> => {
-  // A socket belongs to the namespace in which its thread is when it is created.
+  // A socket belongs to the namespace of its thread at the time of creation.
   const server = n.far.namespace.within(() => createServer().listen(5000));
   using home = NetworkNamespace.current();
   n.near.namespace.enter();
@@ -350,7 +350,7 @@ test("the far kernel detects every segment that the NIC has damaged", { skip: sk
     fault: (bytes, offset, length) => {
       if (length < 1000 || ++frames % 400 !== 0) return;
       damaged++;
-      // Alternately damages a byte of payload and the checksum, as a broken engine would.
+      // Damages in turn a byte of the payload and the checksum, as a faulty engine would.
       bytes[offset + (damaged % 2 === 0 ? 50 : 700)]! ^= 0x10;
     },
   });

@@ -1,9 +1,9 @@
 /**
- * The far end of a model's cable: a TAP, with the kernel's network stack as the other machine.
+ * The far end of the model's cable: a TAP, with the kernel's network stack as the other machine.
  *
- * Frames from the NIC are merged before they are written, and frames from the kernel are segmented for the NIC, as the
- * other machine's NIC would do. Checksums from the model are not trusted: the merged frame's is computed from those of
- * the segments, and the kernel verifies it over all of the payload, so an error of the model's engine is detected.
+ * Frames from the NIC are merged before they are written, and frames from the kernel are segmented for the NIC, as the other machine's NIC
+ * would do. Checksums from the model are not trusted: the merged frame's is computed from those of the segments, and the kernel verifies it
+ * over all of the payload, which detects an error of the model's engine.
  */
 import { OutOfRange } from "#kit/errors.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -16,22 +16,22 @@ import { NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Memory for outgoing frames of one burst, and for one incoming super-frame. Small enough for a core's cache. */
+/** Memory for the outgoing frames of one burst, and for one incoming super-frame. Small enough for a core's cache. */
 const STAGING = 256 << 10;
 const INBOX = 68 << 10;
 /** Offset of frames modulo 8: payload after the usual 66 bytes of headers is then aligned. */
 const BIAS = 6;
-/** Number of frames in the longest super-frame at the usual MTU. */
+/** Frames in the longest super-frame at the usual MTU. */
 const SUPER_FRAME = 46;
-/** Calls of `pump` during which a frame waits for a NIC without room before it is dropped. */
+/** Number of calls of `pump` for which a frame waits for a NIC without room before it is dropped. */
 const MAX_WAITS = 10_000;
 
 export interface TapWireOptions {
   /** Opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Pick<Tap, "name" | "number" | "setOffload">;
-  /** Gets each frame as on the wire. */
+  /** Receives each frame as on the wire. */
   readonly capture?: FrameObserver | undefined;
-  /** Memory for frames, and the byte from which it may be used (324 KiB; a multiple of 8); default: own memory. */
+  /** Memory for frames, and the byte from which it may be used (324 KiB; a multiple of 8); default: memory of its own. */
   readonly memory?: Memory;
   readonly staging?: number;
 }
@@ -41,12 +41,12 @@ export interface WireCounters {
   readonly sentFrames: number;
   readonly sentBytes: number;
   readonly writes: number;
-  /** Frames that the NIC accepted (segments counted singly), and their bytes. */
+  /** Frames that the NIC accepted (each segment counts), and their bytes. */
   readonly receivedFrames: number;
   readonly receivedBytes: number;
-  /** Frames that the NIC did not accept: its receiver is off, or they are not for it. */
+  /** Frames that the NIC did not accept: its receiver is off, or they are not addressed to it. */
   readonly unwanted: number;
-  /** Frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header did not fit. */
+  /** Frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header did not match. */
   readonly drops: number;
   /** Frames that arrived while the far interface was down. */
   readonly hostDown: number;
@@ -55,7 +55,7 @@ export interface WireCounters {
 export class TapWire implements Port {
   readonly bytes: Uint8Array;
   readonly memory: Memory;
-  /** Outgoing frames are between these; incoming ones are after the end. */
+  /** Outgoing frames are between these offsets; incoming ones are after the end. */
   readonly #start: number;
   readonly #end: number;
   readonly #capture: FrameObserver | undefined;
@@ -63,7 +63,7 @@ export class TapWire implements Port {
   readonly #coalescer: Coalescer;
   readonly #incoming: FarFrames;
   #nic: Plug | undefined;
-  /** Position of the next outgoing frame, and of the last reserved one. */
+  /** Offsets of the next outgoing frame, and of the last reserved one. */
   #free: number;
   #reserved = -1;
   #waits = 0;
@@ -101,7 +101,7 @@ export class TapWire implements Port {
     this.#nic = nic;
   }
 
-  /** Frames (segments counted singly) that wait for the NIC. Call `pump` again soon while there are any. */
+  /** Frames (each segment counts) that wait for the NIC. Call `pump` again soon while there are any. */
   get pending(): number {
     return this.#incoming.left;
   }
@@ -142,7 +142,7 @@ export class TapWire implements Port {
     if (!continues || !this.#coalescer.follow(at, length)) this.#coalescer.add(at, length, false, 0, NO_TAG);
   }
 
-  /** A capture needs frames in one piece. */
+  /** Captured frames must be in one piece. */
   get gathers(): boolean {
     return this.#capture === undefined;
   }
@@ -168,8 +168,8 @@ export class TapWire implements Port {
   }
 
   /**
-   * Gives the NIC up to `budget` frames. Does not begin a super-frame that exceeds the rest of the budget: one divided
-   * over two bursts would be merged and acknowledged as two. Returns the number accepted.
+   * Gives the NIC up to `budget` frames. Does not begin a super-frame that exceeds the rest of the budget: split over two bursts, it would be
+   * merged and acknowledged as two. Returns the number accepted.
    * @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {
@@ -199,7 +199,7 @@ export class TapWire implements Port {
     return frames;
   }
 
-  /** Lets the NIC take segments of a super-frame as they are built. Not with a capture, which needs each frame. */
+  /** Lets the NIC accept segments of a super-frame as they are built. Not possible with a capture, which needs each frame. */
   #deliverSegments(nic: Plug): number {
     const { cut } = this.#incoming;
     if (cut === undefined || nic.receiveSegments === undefined || this.#capture !== undefined) return 0;

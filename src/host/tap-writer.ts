@@ -7,9 +7,9 @@ import type { Tap } from "#sys/tap.ts";
 import { MAX_PIECES, type SegmentRun } from "#wire/segment-run.ts";
 import { TAG_BYTES, VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 
-/** Destination and source, in front of a tag. */
+/** The destination and source addresses, in front of a tag. */
 const ADDRESSES = 12;
-/** Source and destination of frames: a TAP, as a queue of frames. */
+/** Source and destination of frames: a TAP as a queue of frames. */
 export type FrameQueue = Pick<Tap, "name" | "number">;
 
 /** No tag to insert. */
@@ -20,13 +20,13 @@ export class TapWriter {
   readonly header = new VnetHeader();
   /** Frames written (a merged one is one). */
   writes = 0;
-  /** Frames lost because the interface was down, and because the kernel rejected them or had no memory. */
+  /** Frames lost because the interface was down, and frames that the kernel rejected or had no memory for. */
   down = 0;
   refused = 0;
   readonly #tap: FrameQueue;
   readonly #iovecs: Iovecs;
 
-  /** @param buffer the memory of the frames */
+  /** @param buffer the memory that holds the frames */
   constructor(tap: FrameQueue, buffer: ArrayBufferLike) {
     this.#tap = tap;
     this.#iovecs = new Iovecs(MAX_PIECES + 3, buffer, this.header.buffer);
@@ -49,8 +49,8 @@ export class TapWriter {
   }
 
   /**
-   * Writes a frame in several pieces: `pieces` entries of a burst, from word `word` on. One of more than `MAX_PIECES`
-   * is refused. @throws {SystemError} if the TAP is gone
+   * Writes a frame in several pieces: `pieces` entries of a burst, from word `word` on. A frame of more than `MAX_PIECES` is refused. @throws
+   * {SystemError} if the TAP is gone
    */
   writePieces(burst: Int32Array, word: number, pieces: number, tag: number): void {
     if (pieces > MAX_PIECES) {
@@ -71,10 +71,7 @@ export class TapWriter {
     this.#send(count);
   }
 
-  /**
-   * Sets the entries of virtio header, tag, and the piece that starts with the Ethernet header. Returns the number of
-   * entries.
-   */
+  /** Sets the I/O vector entries for the virtio header, the tag, and the piece that starts with the Ethernet header. Returns their number. */
   #pointFirst(offset: number, length: number, tag: number): number {
     const iovecs = this.#iovecs;
     if (tag === NO_TAG) {
@@ -107,7 +104,7 @@ export class InterfaceGone extends FerruleError {
   }
 }
 
-/** The error of a TAP that can no longer be read or written. */
+/** The error for a TAP that can no longer be read or written. */
 export const tapGone = (syscall: string, errno: number, tap: FrameQueue): FerruleError =>
   errno === Errno.EBADFD || errno === Errno.EBADF
     ? new InterfaceGone(tap.name)

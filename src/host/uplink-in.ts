@@ -1,4 +1,4 @@
-/** From a NIC to a TAP: the frames of a burst are merged and written directly from the receive buffers. */
+/** From a NIC to a TAP: the frames of a burst are merged, and written directly from the receive buffers. */
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_TAG, FRAME_WORDS, type Link, Received } from "#kit/link.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
 import { fold } from "#wire/checksum.ts";
@@ -22,7 +22,7 @@ import { type FrameQueue, NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso, TAG_BYTES } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Frames taken from the ring at once. */
+/** Largest number of frames taken from the ring at once. */
 const BURST = 256;
 /** Below this length, the kernel's own check costs less than marking a frame as verified. */
 const WORTH_TELLING = 256;
@@ -46,9 +46,9 @@ export class UplinkIn {
   tagsTaken = 0;
   readonly writer: TapWriter;
   readonly #link: Link;
-  /** Of the flags of received frames. */
+  /** Mask for the flags of received frames: which of the NIC's results are used. */
   #believed = -1;
-  /** One of these flags, and the frame may be merged with others. */
+  /** A frame with one of these flags may be merged with others. */
   #mergeable = TCP_GOOD;
   readonly #capture: FrameObserver | undefined;
   readonly #coalescer: Coalescer;
@@ -70,7 +70,7 @@ export class UplinkIn {
     });
   }
 
-  /** @param wanted whether the NIC's verdict on checksums counts, and whether segments with a good one are merged */
+  /** @param wanted whether the NIC's checksum results are used, and whether segments with a correct one are merged */
   believe({ verified, merge }: { readonly verified: boolean; readonly merge: boolean }): void {
     this.#believed = verified ? -1 : ~ALL_GOOD;
     this.#mergeable = merge ? TCP_GOOD : 0;
@@ -91,7 +91,7 @@ export class UplinkIn {
     return count;
   }
 
-  /** Returns the frame's number of entries in the burst. */
+  /** Returns the number of entries that the frame has in the burst. */
   #add(burst: Int32Array, word: number): number {
     const offset = burst[word + OFFSET]!;
     const length = burst[word + LENGTH]!;
@@ -105,7 +105,7 @@ export class UplinkIn {
     return 1;
   }
 
-  /** A frame in several buffers is not merged with others: earlier ones are written first. */
+  /** A frame in several buffers is not merged with others. Earlier ones are written first. */
   #writePieces(burst: Int32Array, word: number, tag: number): number {
     this.#coalescer.flush();
     const offset = burst[word + OFFSET]!;
@@ -124,7 +124,7 @@ export class UplinkIn {
     return pieces;
   }
 
-  /** The frame in one piece, for a capture. */
+  /** Copies the frame into one piece, for a capture. */
   #joined(burst: Int32Array, word: number, pieces: number, length: number): Uint8Array {
     const whole = new Uint8Array(length);
     let end = 0;
@@ -155,10 +155,9 @@ export class UplinkIn {
   }
 
   /**
-   * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores
-   * VIRTIO_NET_HDR_F_DATA_VALID (tested on Linux 6.18), so the frame gets a partial checksum, which every kernel
-   * trusts, as if it had just been sent.
-   * @param first bytes of it that are at `offset`, if the rest is elsewhere: all headers must be among them
+   * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores VIRTIO_NET_HDR_F_DATA_VALID (tested
+   * on Linux 6.18), so the frame gets a partial checksum, which every kernel trusts, as if it had just been sent.
+   * @param first number of its bytes at `offset`, if the rest is elsewhere; all headers must be among them
    */
   #vouch(offset: number, length: number, shift: number, first = length): void {
     const { memory } = this.#link;

@@ -1,4 +1,4 @@
-/** From a TAP to a NIC: super-frames are read directly into DMA memory and sent from there. */
+/** From a TAP to a NIC: super-frames are read directly into DMA memory, and sent from there. */
 import { OutOfRange } from "#kit/errors.ts";
 import {
   FRAME_FLAGS,
@@ -26,28 +26,24 @@ import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/**
- * Room for the longest frame of the kernel (64 KiB of IP packet and its Ethernet header), with some more to detect
- * longer ones.
- */
+/** Room for the kernel's longest frame (64 KiB of IP packet and an Ethernet header), and some more to detect longer ones. */
 export const FRAME_ROOM = 66 << 10;
 /** Offset of frames modulo 8, so that TCP payload after the usual 66 bytes of headers is aligned for the NIC. */
 const BIAS = 6;
 /**
- * A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. The last may be a
- * little longer, so that none is tiny: the 8168E-VL does not segment a super-frame whose last fragment has six bytes or
- * fewer.
+ * A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. The last may be a little longer, so that no
+ * fragment is tiny: the 8168E-VL does not segment a super-frame whose last fragment has six bytes or fewer.
  */
 const FRAGMENT = 16 << 10;
 const LAST_FRAGMENT = FRAGMENT + 64;
-/** Fragments and bytes after which the doorbell is rung, before more is read. */
+/** Number of fragments or bytes after which the doorbell is rung, before more is read. */
 const BURST = 512;
 const BURST_BYTES = 128 << 10;
-/** Fragments of the longest frame. */
+/** Number of fragments in the longest frame. */
 const MAX_FRAGMENTS = Math.ceil(FRAME_ROOM / FRAGMENT);
 
 export interface UplinkOutOptions {
-  /** Read in turn: a TAP, or several of its queues. */
+  /** The TAP, or several of its queues, which are read in turn. */
   readonly taps: readonly FrameQueue[];
   readonly link: Link;
   readonly sendArena: { readonly offset: number; readonly length: number };
@@ -55,9 +51,9 @@ export interface UplinkOutOptions {
   readonly capture: FrameObserver | undefined;
 }
 
-/** Invariant: a frame that was read is sent, or counted as dropped; what the NIC has no room for stays in `#burst`. */
+/** Invariant: a frame that was read is sent, or counted as dropped; fragments for which the NIC has no room stay in `#burst`. */
 export class UplinkOut {
-  /** No room: the TAP need not be read until the NIC has sent something. */
+  /** The NIC has no room: reading the TAP is useless until it has sent something. */
   stalled = false;
   /** The last read of the TAP found no more frames. */
   drained = false;
@@ -66,13 +62,13 @@ export class UplinkOut {
   softwareSums = 0;
   softwareCuts = 0;
   drops = 0;
-  /** Frames and segments that were read, and discarded before the NIC had room for them. */
+  /** Frames and segments that were read, but discarded before the NIC had room for them. */
   discards = 0;
   readonly #taps: readonly FrameQueue[];
-  /** The one that is read next, and how many in a row had nothing. */
+  /** The queue that is read next, and how many queues in a row had no frame. */
   #turn = 0;
   #empty = 0;
-  /** A tag is taken out of the frame, for the NIC to insert. */
+  /** A tag is removed from the frame, for the NIC to insert. */
   insertsTag = true;
   readonly #link: Link;
   readonly #capture: FrameObserver | undefined;
@@ -83,9 +79,9 @@ export class UplinkOut {
   readonly #request: SendRequest;
   readonly #burst = new Int32Array(BURST * FRAME_WORDS);
   readonly #sent = new Int32Array(BURST);
-  /** Fragments in `#burst`. */
+  /** Number of fragments in `#burst`. */
   #count = 0;
-  /** Buffer of a frame that is segmented here, and its tag. */
+  /** Buffer of a frame that is segmented here, and the frame's tag. */
   readonly #scratch: number;
   readonly #cutter: InPlaceSegmenter;
   #cutFlags = 0;
@@ -112,8 +108,8 @@ export class UplinkOut {
   }
 
   /**
-   * Moves up to `budget` frames; with 0 only those read before. Returns the number read or passed on. @throws
-   * {SystemError} if the TAP is gone
+   * Moves up to `budget` frames; with 0 only those read earlier. Returns the number read or passed on. @throws {SystemError} if the TAP is
+   * gone
    */
   pump(budget: number): number {
     this.#reclaim();
@@ -123,7 +119,7 @@ export class UplinkOut {
     return moved;
   }
 
-  /** Counts what the NIC has not taken, and forgets it. */
+  /** Counts the fragments that the NIC has not taken, and discards them. */
   discard(): void {
     for (let i = 0; i < this.#count; i++)
       if ((this.#burst[i * FRAME_WORDS + FRAME_FLAGS]! & Send.more) === 0) this.discards++;
@@ -133,7 +129,7 @@ export class UplinkOut {
 
   #fill(budget: number): number {
     if (budget > 0) this.drained = false;
-    // A TAP queue that always has frames must not keep the others waiting.
+    // A TAP queue that always has frames must not delay the others.
     this.#turn = (this.#turn + 1) % this.#taps.length;
     let frames = 0;
     let bytes = 0;
@@ -155,7 +151,7 @@ export class UplinkOut {
     return frames;
   }
 
-  /** Reads one frame to `place`. Returns its length, or -1 if no queue has any. */
+  /** Reads one frame to `place`. Returns its length, or -1 if no queue has a frame. */
   #read(place: number): number {
     this.#iovecs.point(1, place, FRAME_ROOM);
     for (;;) {
@@ -175,11 +171,11 @@ export class UplinkOut {
     }
   }
 
-  /** Determines the offloads of a frame, and does in software what the NIC cannot. */
+  /** Determines the offloads of a frame, and does in software what the NIC does not support. */
   #take(place: number, bytesRead: number): void {
     this.frames++;
     this.#capture?.frame(this.#bytes, place, bytesRead, true);
-    // A frame that fills its room was truncated.
+    // A frame that fills its buffer was truncated.
     if (bytesRead < ETHERNET_BYTES || bytesRead === FRAME_ROOM) {
       this.drops++;
       return;
@@ -208,9 +204,9 @@ export class UplinkOut {
   }
 
   /**
-   * The checksum field of an IPv6 super-frame contains the pseudo header's sum without the length: the chips add each
-   * segment's (DPDK `rte_net_intel_cksum_prepare`, on which its r8169 driver relies). For IPv4, Linux includes the
-   * length and DPDK does not; both work.
+   * The checksum field of an IPv6 super-frame must contain the pseudo header's sum without the length: the chips add the length of each
+   * segment (DPDK `rte_net_intel_cksum_prepare`, on which its r8169 driver relies). For IPv4, Linux includes the length and DPDK does not;
+   * both work.
    */
   #dropLengthFromSum(frame: number, length: number): void {
     const transport = this.#request.parts[TRANSPORT]!;
@@ -236,7 +232,7 @@ export class UplinkOut {
     }
   }
 
-  /** Passes the burst to the NIC. Returns the number of fragments taken; the others are moved to the front. */
+  /** Passes the burst to the NIC. Returns the number of fragments taken, and moves the others to the front. */
   #offer(): number {
     const taken = this.#link.transmit(this.#burst, this.#count);
     this.#burst.copyWithin(0, taken * FRAME_WORDS, this.#count * FRAME_WORDS);
@@ -260,7 +256,7 @@ export class UplinkOut {
     return this.#cutter.begin(this.#scratch, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!);
   }
 
-  /** Posts the next segment, built at `place`. Returns its bytes. */
+  /** Posts the next segment, built at `place`. Returns its length. */
   #cut(place: number): number {
     const { offset, length } = this.#cutter;
     this.#bytes.copyWithin(place, offset, offset + length);

@@ -40,7 +40,7 @@ const inRig = () => {
   };
 };
 
-/** The checksum of a finished frame, verified with the slow sum. */
+/** The checksum of a finished frame, verified with a simple loop. */
 const isIntact = (frame: Uint8Array, transport: number, addresses: number, protocol: number): boolean => {
   const length = frame.length - transport;
   return (
@@ -98,7 +98,7 @@ test("several queues of a TAP are read in turn, and are drained once none has a 
   const lengths = (): number[] => link.sent.splice(0).map(({ frame }) => frame.length);
   for (let i = 0; i < 4; i++) one.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
   for (let i = 0; i < 2; i++) other.send({ ...NO_REQUEST, frame: udpFrame(V4, 200) });
-  // Neither waits for the other to run out of frames.
+  // No queue waits until another has no more frames.
   assert.equal(out.pump(1) + out.pump(1), 2);
   assert.deepEqual(
     lengths().toSorted((a, b) => a - b),
@@ -200,7 +200,7 @@ test("a forwarded super-frame with a complete checksum is sent like any other", 
     }
 });
 
-test("a NIC with offloads over IPv4 only gets no request over IPv6", { skip }, () => {
+test("offloads are not requested over IPv6 if the NIC supports them over IPv4 only", { skip }, () => {
   using rig = outRig({ ...OFFLOADS, ipv6: false });
   rig.host.send(partial(udpFrame(V4, 1000), V4, 6));
   rig.host.send(superFrame(V4, 9000));
@@ -234,7 +234,7 @@ test("with a full ring nothing more is read, and nothing is lost", { skip }, () 
     assert.equal(rig.out.stalled, false);
     assert.equal(rig.out.drops, 0);
     const got = rig.link.sent.flatMap(({ frame }) => [...frame.subarray(66)]);
-    // A short frame is padded: the IP header has the length of its payload.
+    // A short frame is padded; the IP header has the length of its payload.
     assert.equal(
       got.length,
       sizes.reduce((a, b) => a + b),
@@ -256,7 +256,7 @@ test("a frame that is too long, too short, or has a segment size of 0 is dropped
   assert.equal(rig.link.sent.length, 0);
 });
 
-test("what was read and the NIC has not taken is counted when it is discarded, segment by segment", { skip }, () => {
+test("frames and segments that the NIC has not taken are counted when they are discarded", { skip }, () => {
   for (const room of [0, 5, 20]) {
     using rig = outRig(NO_OFFLOADS);
     rig.link.room = room;
@@ -265,7 +265,7 @@ test("what was read and the NIC has not taken is counted when it is discarded, s
     rig.out.pump(64);
     rig.out.discard();
     rig.out.discard();
-    // Of the second one nothing was read while the first was being cut.
+    // Nothing of the second frame was read while the first was being segmented.
     const read = rig.out.frames === 2 ? [60_000, 30_000] : [60_000];
     const segments = read.reduce((sum, size) => sum + Math.ceil(size / 1448), 0);
     assert.equal(rig.link.sent.length + rig.out.discards, segments, `${room} descriptors`);
@@ -296,7 +296,7 @@ test("segments that the NIC has verified reach the host as one frame with a part
     assert.deepEqual(none, []);
     const expected = superFrame(ends, 5000, 1000);
     assert.deepEqual({ ...got, frame: [] }, { ...expected, frame: [] });
-    // Only the IPv4 checksum differs in form: both are right.
+    // Only the IPv4 checksum differs in form; both forms are correct.
     assert.deepEqual(got!.frame, expected.frame);
     assert.equal(rig.uplink.merged, 5);
     assert.deepEqual(rig.link.released.length, 5);
@@ -335,7 +335,7 @@ test("a tag that the NIC stripped is reinserted", { skip }, () => {
   assert.equal(rig.uplink.tagsTaken, 2);
 });
 
-test("what the NIC says of checksums counts only while it is believed, whole frames and pieces alike", { skip }, () => {
+test("the NIC's checksum results are used only while enabled, for whole frames and segments", { skip }, () => {
   using rig = inRig();
   const good = Received.ipChecksumGood | Received.udpChecksumGood;
   rig.uplink.believe({ verified: false, merge: true });
@@ -352,7 +352,7 @@ test("what the NIC says of checksums counts only while it is believed, whole fra
   ]);
 });
 
-test("a tag stays in the frame while the NIC is not to insert it", { skip }, () => {
+test("a tag stays in the frame while tag insertion is off", { skip }, () => {
   using rig = outRig();
   rig.out.insertsTag = false;
   const frame = udpFrame({ ...V4, tag: 0x6123 }, 500);
@@ -362,7 +362,7 @@ test("a tag stays in the frame while the NIC is not to insert it", { skip }, () 
   assert.equal(rig.link.sent[0]!.flags, 0);
 });
 
-test("a frame in several buffers reaches the host whole, with its tag, verified, and in order", { skip }, () => {
+test("a frame in several buffers reaches the host complete, with its tag, verified, and in order", { skip }, () => {
   using host = new FakeTap();
   const captured: Uint8Array[] = [];
   const link = new RecordingLink();

@@ -7,20 +7,20 @@
 
 /** Bytes of the header with the buffer count. */
 export const VNET_HEADER_BYTES = 12;
-/** A VLAN tag to insert is kept after the header, where `writev` takes it between the pieces of a frame. */
+/** A VLAN tag to insert is stored after the header, from where `writev` takes it between the pieces of a frame. */
 export const TAG_BYTES = 4;
 
-/** `flags`: the checksum field holds the pseudo header's sum; the rest is to be added. */
+/** `flags`: the checksum field holds the pseudo header's sum; the sum of the rest is to be added. */
 export const NEEDS_CHECKSUM = 1;
 /** `flags`: the sender of the frame has verified its checksum. */
 export const DATA_VALID = 2;
 
-/** `gso`, segmentation: the type, and a bit that says that only the first segment has CWR. */
+/** `gso`: the type of segmentation, and a bit for CWR in the first segment only. */
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, ecn: 0x80 } as const;
 
 const TYPE_VLAN = 0x8100;
 
-/** One header in memory of its own, which an `Iovecs` takes as its side buffer. */
+/** One header in its own memory, which an `Iovecs` uses as its side buffer. */
 export class VnetHeader {
   readonly buffer = new ArrayBuffer(VNET_HEADER_BYTES + TAG_BYTES);
   readonly #halves = new Uint16Array(this.buffer);
@@ -39,7 +39,7 @@ export class VnetHeader {
   get segmentBytes(): number {
     return this.#halves[2]!;
   }
-  /** Start of the checksum from the start of the frame in bytes, and offset of the checksum field from there. */
+  /** Start of the checksummed bytes, from the start of the frame, and offset of the checksum field from there; in bytes. */
   get checksumStart(): number {
     return this.#halves[3]!;
   }
@@ -47,19 +47,19 @@ export class VnetHeader {
     return this.#halves[4]!;
   }
 
-  /** No offload. */
+  /** Requests no offload. */
   clear(): void {
     this.#halves.fill(0, 0, VNET_HEADER_BYTES / 2);
   }
 
-  /** A super-frame, in segments of `segmentBytes` of payload. Call after `clear`. */
+  /** Requests segmentation, with `segmentBytes` of payload in each segment. Call after `clear`. */
   setSegments(gso: number, segmentBytes: number, headerBytes: number): void {
     this.#halves[0] = (this.#halves[0]! & 0xff) | (gso << 8);
     this.#halves[1] = headerBytes;
     this.#halves[2] = segmentBytes;
   }
 
-  /** The checksum field at `start` + `offset` is to be completed. Call after `clear`. */
+  /** Requests the checksum at `start` + `offset`. Call after `clear`. */
   setChecksum(start: number, offset: number): void {
     this.#halves[0]! |= NEEDS_CHECKSUM;
     this.#halves[3] = start;

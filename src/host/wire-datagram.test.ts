@@ -27,7 +27,7 @@ class Station implements Disposable {
       hasRoom: () => this.room,
     });
   }
-  /** The other side connects. */
+  /** Connects as the other side. */
   appear(): UnixDatagram {
     const far = UnixDatagram.bind(join(this.folder, "far"));
     assert.equal(far.connect(join(this.folder, "near")), 0);
@@ -58,7 +58,7 @@ test("a frame is a datagram, in both directions", () => {
   assert.equal(station.wire.delivery.counts.malformed, 1);
 });
 
-test("is up only while the other side exists, and finds it again", () => {
+test("is up only while the other side exists, and reconnects when it is back", () => {
   using station = new Station();
   assert.equal(station.wire.connect(), false);
   station.send(60);
@@ -101,7 +101,7 @@ test("a frame without reservation cannot be committed", () => {
   assert.throws(() => station.wire.commit(60), Misuse);
 });
 
-test("invalid datagrams count against the budget of a turn, so that they cannot occupy it for ever", () => {
+test("invalid datagrams count against the budget of a call, so that they cannot occupy it forever", () => {
   using station = new Station();
   const far = station.appear();
   station.wire.connect();

@@ -1,4 +1,4 @@
-/** The far end of the cable at a datagram socket: one frame per datagram, as in QEMU's `-netdev dgram`. */
+/** The far end of the cable is a datagram socket, with one frame per datagram, as in QEMU's `-netdev dgram`. */
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -16,7 +16,7 @@ const IN_AT = (MAX_FRAME + 63) & ~63;
 /** A bound datagram socket. */
 export interface DatagramSocket {
   readonly number: number;
-  /** 0, or the negated error number. */
+  /** 0, or a negative error number. */
   connect(path: string): number;
 }
 
@@ -37,7 +37,7 @@ export class DatagramWire implements Port {
   readonly #iovecs: Iovecs;
   #connected = false;
   #reserved = false;
-  /** Bytes of the frame that waits for the NIC; 0 if there is none. */
+  /** Length of the frame that waits for the NIC; 0 if there is none. */
   #waiting = 0;
 
   constructor(options: DatagramWireOptions) {
@@ -61,7 +61,7 @@ export class DatagramWire implements Port {
     return this.#waiting > 0;
   }
 
-  /** Connects to the other side. Returns whether it exists. */
+  /** Connects to the other side. Returns true if it exists. */
   connect(): boolean {
     if (this.#connected) return true;
     this.#connected = this.#options.socket.connect(this.#options.peer) === 0;
@@ -87,10 +87,10 @@ export class DatagramWire implements Port {
 
   flush(): void {}
 
-  /** Reads, and gives the NIC up to `budget` frames. Returns the number accepted. */
+  /** Reads frames, and delivers up to `budget` of them to the NIC. Returns the number accepted. */
   pump(budget: number): number {
     let frames = 0;
-    // Invalid frames count too: otherwise a stream of them would keep this loop running.
+    // Invalid frames count too; otherwise a stream of them would keep this loop running.
     for (let steps = 0; steps < budget && (this.#waiting > 0 || this.#read()); steps++) {
       if (this.#waiting === 0) continue;
       if (!this.delivery.offer(this.bytes, IN_AT, this.#waiting)) break;
@@ -104,7 +104,7 @@ export class DatagramWire implements Port {
     this.#iovecs.point(0, 0, length);
     const taken = writev(this.fd, this.#iovecs, 1);
     if (taken === length) return true;
-    // A full queue, or a frame longer than the kernel accepts: the frame is lost. Other errors: the other side is gone.
+    // A full queue, or a frame longer than the kernel accepts: the frame is lost. After other errors the other side is gone.
     if (taken < 0 && taken !== -Errno.EAGAIN && taken !== -Errno.ENOBUFS && taken !== -Errno.EMSGSIZE)
       this.#gone(-taken);
     return false;

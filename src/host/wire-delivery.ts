@@ -1,21 +1,19 @@
-/**
- * The NIC's side of a far end that queues frames: delivers them when there is room, retries for a while, and counts.
- */
+/** The NIC's side of a far end that queues frames: delivers them when there is room, retries for a limited time, and counts. */
 import type { Plug } from "#kit/port.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
 /** Attempts to deliver a frame to a NIC without room before it is dropped. */
 const PATIENCE = 10_000;
 
-/** Frames and bytes that the NIC sent and accepted, and frames that were lost, by reason. */
+/** Frames and bytes that the NIC sent and accepted; frames lost, by reason. */
 export interface WireCounts {
   sentFrames: number;
   sentBytes: number;
   receivedFrames: number;
   receivedBytes: number;
-  /** Frames that the NIC did not accept: its receiver is off, or they are not for it. */
+  /** Frames that the NIC did not accept: its receiver is off, or they are not addressed to it. */
   unwanted: number;
-  /** Frames from the NIC that were dropped: nobody is connected, or the peer does not read. */
+  /** Frames from the NIC that were dropped: no peer is connected, or the peer does not read. */
   unsent: number;
   /** Frames for which the NIC had no room for too long. */
   missed: number;
@@ -47,7 +45,7 @@ export class Delivery {
     this.#tries = 0;
   }
 
-  /** Whether a NIC is connected and would accept a frame now. */
+  /** True if a NIC is connected and would accept a frame now. */
   get room(): boolean {
     return this.#nic !== undefined && this.#nic.hasRoom?.() !== false;
   }
@@ -69,7 +67,7 @@ export class Delivery {
     return true;
   }
 
-  /** The NIC has sent a frame. */
+  /** Counts a frame that the NIC has sent. */
   sent(bytes: Uint8Array, offset: number, length: number): void {
     this.counts.sentFrames++;
     this.counts.sentBytes += length;

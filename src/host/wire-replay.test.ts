@@ -64,7 +64,7 @@ test("in a loop the first frame follows the last", () => {
   );
 });
 
-test("each NIC that is plugged in gets the frames from the start", () => {
+test("each NIC that is connected gets the frames from the start", () => {
   const { came, run, wire, nic } = setUp([packet(0, 60)]);
   run(10);
   wire.plug(nic);
@@ -72,7 +72,7 @@ test("each NIC that is plugged in gets the frames from the start", () => {
   assert.equal(came.length, 2);
 });
 
-test("a frame waits for room, while time continues", () => {
+test("a frame waits for room in the NIC, while time continues", () => {
   const { came, run, wire, nic } = setUp([packet(0, 60), packet(100, 61), packet(200, 62)]);
   run(10);
   nic.room = false;

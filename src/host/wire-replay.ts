@@ -1,7 +1,4 @@
-/**
- * The far end of the cable in a capture file: its frames are delivered at their times, and frames from the NIC are
- * discarded.
- */
+/** The far end of the cable is a capture file: its frames are delivered at their times, and frames from the NIC are discarded. */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -9,20 +6,20 @@ import { MAX_FRAME, type Replay } from "./replay.ts";
 import { Delivery } from "./wire-delivery.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Time between checks of a NIC without room: nothing signals that a guest has enabled its receiver. */
+/** Interval at which a NIC without room is checked: a guest that enables its receiver causes no event. */
 const LOOK_MICROS = 1000;
 
 export interface ReplayWireOptions {
   readonly replay: Replay;
   readonly clock: { now(): number };
-  /** Frames per second, `Infinity` for as fast as the NIC accepts them; default: the times in the file. */
+  /** Frames per second; `Infinity` for as fast as the NIC accepts them. Default: the times in the file. */
   readonly rate?: number | undefined;
-  /** Start again after the end. */
+  /** Start again after the last frame. */
   readonly loop?: boolean;
   readonly capture?: FrameObserver | undefined;
 }
 
-/** Replay starts, for each NIC that is connected, when the NIC first has room for a frame. */
+/** Replay starts for each NIC that is connected, when it first has room for a frame. */
 export class ReplayWire implements Port {
   readonly bytes: Uint8Array;
   readonly memory: FrameMemory;
@@ -30,7 +27,7 @@ export class ReplayWire implements Port {
   readonly #options: ReplayWireOptions;
   readonly #replay: Replay;
   readonly #gap: number;
-  /** When the first frame of this round was delivered or due; NaN before. */
+  /** When the first frame of this round was delivered or due; NaN before that. */
   #start = Number.NaN;
   #next = 0;
   #waits = false;
@@ -48,17 +45,17 @@ export class ReplayWire implements Port {
     this.#gap = rate === undefined ? Number.NaN : 1e6 / rate;
   }
 
-  /** A frame is due and waits for the NIC. */
+  /** True while a frame is due and waits for the NIC. */
   get pending(): boolean {
     return this.#waits;
   }
 
-  /** Whether all frames were delivered. */
+  /** True if all frames were delivered. */
   get done(): boolean {
     return this.#next >= this.#replay.times.length;
   }
 
-  /** Time of the next check: when the next frame is due; `Infinity` after the last one. */
+  /** The time at which to call again: when the next frame is due; `Infinity` after the last one. */
   get due(): number {
     if (this.done) return Infinity;
     return Number.isNaN(this.#start) ? this.#options.clock.now() + LOOK_MICROS : this.#start + this.#at(this.#next);
@@ -84,7 +81,7 @@ export class ReplayWire implements Port {
 
   flush(): void {}
 
-  /** Gives the NIC up to `budget` frames that are due. Returns the number accepted. */
+  /** Delivers up to `budget` due frames to the NIC. Returns the number accepted. */
   pump(budget: number): number {
     const now = this.#options.clock.now();
     if (Number.isNaN(this.#start)) {

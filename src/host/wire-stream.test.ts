@@ -9,7 +9,7 @@ import { libc } from "#sys/libc.ts";
 import { Struct } from "#sys/memory.ts";
 import { StreamWire } from "./wire-stream.ts";
 
-/** Both ends of a connection, not blocking. */
+/** Both ends of a connection, non-blocking. */
 const pair = (): [Fd, Fd] => {
   const numbers = new Struct(8);
   // SAFETY: the kernel writes two ints into a structure that is kept here.
@@ -41,7 +41,7 @@ const setUp = () => {
   return { clock, ends, wire, received, nic, far, send };
 };
 
-/** As it is on the socket. */
+/** A frame as it is on the socket. */
 const framed = (...frames: (readonly number[])[]): Uint8Array =>
   Uint8Array.from(
     frames.flatMap((f) => [f.length >>> 24, (f.length >>> 16) & 255, (f.length >>> 8) & 255, f.length & 255, ...f]),
@@ -144,7 +144,7 @@ test("a close in the middle of a frame loses that frame, and the next connection
   assert.equal(s.received.length, 1);
 });
 
-test("without a connection what the NIC sends is lost and counted", () => {
+test("frames that the NIC sends without a connection are lost and counted", () => {
   using s = disposable(setUp());
   s.far[Symbol.dispose]();
   s.wire.pump(1);
@@ -154,7 +154,7 @@ test("without a connection what the NIC sends is lost and counted", () => {
   assert.equal(s.wire.delivery.drops, 1);
 });
 
-test("a slow reader makes the NIC wait, one that reads nothing for a second does not, and no frame is truncated", () => {
+test("the NIC waits for a slow reader, but not for one that reads nothing for a second, and no frame is truncated", () => {
   using s = disposable(setUp());
   let sent = 0;
   while (s.send(1514, 5)) {
@@ -180,7 +180,7 @@ test("a slow reader makes the NIC wait, one that reads nothing for a second does
   assert.ok(s.send(60, 1));
 });
 
-test("a NIC without room is waited for, then frames are dropped", () => {
+test("a frame waits for a NIC without room, and is then dropped", () => {
   using s = disposable(setUp());
   s.nic.room = false;
   write(s.far.number, framed(ofLength(60, 1), ofLength(60, 2)));
@@ -193,7 +193,7 @@ test("a NIC without room is waited for, then frames are dropped", () => {
   assert.equal(s.wire.delivery.counts.missed, 1);
 });
 
-test("takes one connection at a time", () => {
+test("accepts one connection at a time", () => {
   using s = disposable(setUp());
   const [near, far] = pair();
   using _near = near;

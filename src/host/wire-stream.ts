@@ -1,9 +1,9 @@
 /**
- * The far end of the cable at a stream socket: each frame is preceded by its length in four bytes, most significant
- * first, as in QEMU's `-netdev stream` and passt.
+ * The far end of the cable is a stream socket. Each frame is preceded by its length in four bytes, most significant first, as in QEMU's
+ * `-netdev stream` and passt.
  *
- * The other side is not trusted. An invalid length ends the connection, since later frames cannot be found. While
- * nobody is connected frames are dropped and counted, as on an unplugged cable.
+ * The other side is not trusted. An invalid length ends the connection, since the start of the next frame is unknown. Without a connection
+ * frames are dropped and counted, as on an unplugged cable.
  */
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
@@ -20,18 +20,18 @@ import type { FrameObserver } from "./frame-observer.ts";
 const PREFIX = 4;
 /** QEMU's NET_BUFSIZE: a super-frame of 64 KiB with room for headers. */
 const MAX_FRAME = 4096 + 65_536;
-/** Outgoing frames, one that will be dropped, and incoming ones follow each other. */
+/** Areas for outgoing frames, for one that will be dropped, and for incoming frames. */
 const OUT_BYTES = 512 << 10;
 const LOST_AT = OUT_BYTES;
 const IN_AT = OUT_BYTES + ((PREFIX + MAX_FRAME + 63) & ~63);
 const IN_BYTES = 256 << 10;
-/** Time after which a peer that does not read is no longer waited for: frames are dropped. */
+/** Time after which a peer that does not read is no longer waited for; frames are then dropped. */
 const STALL_MICROS = 1_000_000;
 
 export interface StreamWireOptions {
   readonly clock: { now(): number };
   readonly capture?: FrameObserver | undefined;
-  /** Called when a connection ends by itself. The descriptor is closed by then. */
+  /** Called when the other side or an error has ended the connection. The descriptor is already closed. */
   readonly onEnd?: (why: string) => void;
 }
 
@@ -42,7 +42,7 @@ export class StreamWire implements Port, Disposable {
   readonly #options: StreamWireOptions;
   readonly #iovecs: Iovecs;
   #socket: Fd | undefined;
-  /** Range of outgoing bytes not yet taken. */
+  /** Range of outgoing bytes that the socket has not yet taken. */
   #head = 0;
   #tail = 0;
   #reserved = -1;
@@ -74,12 +74,12 @@ export class StreamWire implements Port, Disposable {
     return this.#socket !== undefined;
   }
 
-  /** For poll(2); -1 while nobody is connected. */
+  /** For poll(2); -1 without a connection. */
   get fd(): number {
     return this.#socket?.number ?? -1;
   }
 
-  /** The socket did not take all bytes: wait for it to be writable too. */
+  /** The socket did not take all bytes: wait until it is writable too. */
   get blocked(): boolean {
     return this.#head < this.#tail;
   }
@@ -101,7 +101,7 @@ export class StreamWire implements Port, Disposable {
       this.#makeRoom();
       at = this.#tail;
       if (at + PREFIX + length > OUT_BYTES) {
-        // The NIC keeps the frame while the peer is only slow.
+        // The NIC keeps the frame while the peer is slow but reads.
         if (!this.#stalled()) return -1;
         at = LOST_AT;
       }
@@ -120,7 +120,7 @@ export class StreamWire implements Port, Disposable {
       return;
     }
     const { bytes } = this;
-    // QEMU's NICs send no padding, so their peers expect none: passt before 2024 takes it for payload.
+    // QEMU's NICs send no padding, so their peers do not expect it: passt before 2024 treats it as payload.
     const kept = withoutPadding(bytes, at, length);
     bytes[at - 4] = 0;
     bytes[at - 3] = kept >>> 16;
@@ -149,11 +149,11 @@ export class StreamWire implements Port, Disposable {
     this.#head = this.#tail = 0;
   }
 
-  /** Reads, and gives the NIC up to `budget` frames. Returns the number accepted. */
+  /** Reads frames, and delivers up to `budget` of them to the NIC. Returns the number accepted. */
   pump(budget: number): number {
     if (this.blocked) this.flush();
     let frames = 0;
-    // Invalid frames count too: otherwise a stream of them would keep this loop running.
+    // Invalid frames count too; otherwise a stream of them would keep this loop running.
     for (let steps = 0; frames < budget && steps <= 2 * budget; steps++) {
       const length = this.#whole();
       if (length < 0) {
@@ -175,7 +175,7 @@ export class StreamWire implements Port, Disposable {
     this.#socket = undefined;
   }
 
-  /** Gives the NIC the first frame, or drops it if invalid. False if it must wait. */
+  /** Delivers the first frame to the NIC, or drops it if it is invalid. False if it must wait. */
   #hand(length: number): boolean {
     const at = this.#first + PREFIX;
     if (length < ETHERNET_BYTES) this.delivery.counts.malformed++;
@@ -193,13 +193,13 @@ export class StreamWire implements Port, Disposable {
       const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
       if (length < 0 || length > MAX_FRAME) return -1;
       if (length > 0) return this.#last - at - PREFIX >= length ? length : 0;
-      // Shorter than a frame, and harmless.
+      // Shorter than a frame; such input is only counted.
       this.delivery.counts.malformed++;
       this.#first += PREFIX;
     }
   }
 
-  /** Reads once. False without data or connection. */
+  /** Reads once. False if there are no data or no connection. */
   #read(): boolean {
     if (this.#socket === undefined) return false;
     if (this.#first === this.#last) this.#first = this.#last = IN_AT;
@@ -216,7 +216,7 @@ export class StreamWire implements Port, Disposable {
     return read > 0;
   }
 
-  /** Sends what is possible, and moves the rest to the front. */
+  /** Sends as many bytes as possible, and moves the rest to the front. */
   #makeRoom(): void {
     this.flush();
     if (this.#head === 0) return;
