@@ -27,7 +27,7 @@ test("an MTU that the chip does not support causes no reset, and is rejected onc
   for (let i = 0; i < 20; i++) bench.follow(9500);
   assert.equal(bench.resets, 0);
   const refusals = bench.reports.slice(before).map((report) => report.report === "mtuRefused" && report.error.message);
-  assert.deepEqual(refusals, ["an MTU of 9500 bytes is outside what this chip carries"]);
+  assert.deepEqual(refusals, ["an MTU of 9500 bytes is outside the range of this chip"]);
   assert.deepEqual(bench.reports.at(-1), { ...bench.reports.at(-1), mtu: 1500 });
 });
 

@@ -135,7 +135,7 @@ export const QUIRKS = {
   brokenMulticastHash: {
     because: "The multicast hash filter passes nothing unless all of its bits are set. The driver sets all of them as soon as one group is joined.",
     evidence: "Linux's r8169; FreeBSD if_re.c, there for both steppings of the 8168F",
-    proof: { file: "src/driver/receive-filter.test.ts", title: "a chip with a broken hash filter accepts every group as soon as one is joined" },
+    proof: { file: "src/driver/receive-filter.test.ts", title: "a chip with a broken hash filter accepts every group once one is joined" },
     fact: "allMulticastOnly",
     on: ({ profile }) => profile.frames.allMulticastOnly,
   },

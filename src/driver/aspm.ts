@@ -1,4 +1,4 @@
-/** The power management of the PCI Express link (ASPM), by a policy: whether the chip may let its end sleep, and why. */
+/** PCI Express link power management (ASPM): a policy decides whether the chip may put its end of the link into a low-power state. */
 import { TESTED } from "#chip/aspm.ts";
 import type { Chip } from "#chip/chips.ts";
 import { QUIRKS } from "#chip/quirks.ts";
@@ -10,28 +10,27 @@ import type { Finding } from "./health.ts";
 import { run } from "./steps.ts";
 
 /**
- * `auto`: the chip lets the link sleep where the system has ASPM on and the board's vendor has marked it as tested.
- * `off`: it never does. `full`: it does whatever is known of the board, with substates and latency reports where it has
- * them.
+ * `auto`: ASPM is on if the system has enabled it and the board's vendor has marked it as tested. `off`: always off. `full`: on whatever is
+ * known of the board, with L1 substates and latency reports on chips that have them.
  */
 export const ASPM_POLICIES = ["auto", "off", "full"] as const;
 export type AspmPolicy = (typeof ASPM_POLICIES)[number];
 
-/** Link Control of the Express capability (PCI Express 3.0, 7.8.7): which states the system lets the link enter. */
+/** Link Control of the Express capability (PCI Express 3.0, 7.8.7): the low-power states that the system allows. */
 const LINK_CONTROL = 16;
 const LINK_STATES = ["none", "L0s", "L1", "L0s and L1"] as const;
 const STATES = 3;
 
 export interface AspmState {
   readonly policy: AspmPolicy;
-  /** Whether the chip may let its end of the link sleep. */
+  /** True if the chip may put its end of the link into a low-power state. */
   readonly allowed: boolean;
   readonly because: string;
-  /** What the system lets the link enter; undefined on PCI. It also needs the port at the other end. */
+  /** The low-power states that the system allows; undefined on PCI. The port at the other end must allow them too. */
   readonly link: (typeof LINK_STATES)[number] | undefined;
 }
 
-/** @throws {BadAspm} for a policy that the chip cannot have */
+/** @throws {BadAspm} for a policy that the chip does not support */
 export const checkAspm = (chip: Chip, policy: AspmPolicy): AspmPolicy => {
   if (policy !== "full") return policy;
   if (chip.aspm === undefined) throw new BadAspm(chip.name, "no driver has enabled it on this chip");
@@ -39,16 +38,16 @@ export const checkAspm = (chip: Chip, policy: AspmPolicy): AspmPolicy => {
   return policy;
 };
 
-/** The policy outlives reset, MTU changes and sleep: `apply` puts it back at each start. */
+/** The policy is kept across resets, MTU changes and sleep: `apply` restores it at each start. */
 export class LinkPower {
   readonly #hw: Hardware;
   readonly #config: Mmio;
   #policy: AspmPolicy;
-  /** The transmitter has timed out, for which ASPM is the usual reason. */
+  /** The transmitter has timed out, which is usually caused by ASPM. */
   #distrusted = false;
   #state: AspmState;
 
-  /** Nothing is read or written yet. @throws {BadAspm} */
+  /** Accesses no register. @throws {BadAspm} */
   constructor(hw: Hardware, config: Mmio, policy: AspmPolicy = "auto") {
     this.#hw = hw;
     this.#config = config;
@@ -60,14 +59,14 @@ export class LinkPower {
     return this.#state;
   }
 
-  /** Applies at once, if the NIC is up. @throws {BadAspm} before anything is written; {SideBusTimeout} */
+  /** Applied at once if the NIC is up. @throws {BadAspm} before anything is written; {SideBusTimeout} */
   set(policy: AspmPolicy, running: boolean): void {
     this.#policy = checkAspm(this.#hw.chip, policy);
     this.#distrusted = false;
     if (running) this.apply();
   }
 
-  /** The last step of a start: the PCI Express PHY is not written any more. @throws {SideBusTimeout} */
+  /** The last step of a start: the PCI Express PHY must not be written afterwards. @throws {SideBusTimeout} */
   apply(): void {
     const { chip, io } = this.#hw;
     const link = this.#linkStates();
@@ -80,7 +79,7 @@ export class LinkPower {
     io.write8(Cfg9346, Lock.lock);
   }
 
-  /** After a transmit time-out the link does not sleep any more, whatever the policy, until one is set. Returns what was found. */
+  /** A transmit time-out disables ASPM, whatever the policy, until a policy is set. Returns the finding it was called with. */
   heed(finding: Finding | undefined): Finding | undefined {
     this.#distrusted ||= finding === "transmitTimeout";
     return finding;
@@ -97,7 +96,7 @@ export class LinkPower {
     if (!chip.aspm.marked) return [false, "it is not known to work on this chip"];
     if ((side.macRead(TESTED.address) & TESTED.bits) === 0)
       return [false, "the board's vendor has not marked it as tested"];
-    return [true, "the system has it on, and the board's vendor has marked it as tested"];
+    return [true, "the system has enabled it, and the board's vendor has marked it as tested"];
   }
 
   #linkStates(): AspmState["link"] {
@@ -106,7 +105,7 @@ export class LinkPower {
     return LINK_STATES[this.#config.read16(rw16(expressAt + LINK_CONTROL)) & STATES];
   }
 
-  /** This end goes first (PCI Express 3.0, 5.4.1.3). Where the system keeps Link Control to itself, as VFIO does, nothing changes. */
+  /** This end goes first (PCI Express 3.0, 5.4.1.3). If the system does not let drivers write Link Control, as with VFIO, nothing changes. */
   #forbidLink(): void {
     const control = rw16(this.#hw.chip.profile.function.expressAt + LINK_CONTROL);
     if ((this.#config.read16(control) & STATES) !== 0) this.#config.update16(control, STATES, 0);

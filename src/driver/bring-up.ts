@@ -1,4 +1,4 @@
-/** Bring-up as a list of steps, one on each line; and shutdown. */
+/** Bring-up as a list of steps, one per line; and shutdown. */
 import { STANDARD_MTU } from "#chip/frames.ts";
 import {
   CPlusCmd,
@@ -50,7 +50,7 @@ import { TAKE_OVERS } from "./take-over.ts";
 export interface Rings {
   readonly receive: BusAddress;
   readonly transmit: BusAddress;
-  /** Those of queues 1 and up. */
+  /** The rings of queues 1 and up. */
   readonly others: readonly { readonly receive: BusAddress; readonly transmit: BusAddress | undefined }[];
   /** Largest frame the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
@@ -71,7 +71,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   clearSleep(hw);
   if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
-  // The start values of some chips clear its bit.
+  // The start values of some chips clear a bit of this register.
   setReceiveFormat(hw, rings);
   limitReceive(hw, rings);
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
@@ -114,15 +114,15 @@ export const maskInterrupts = ({ io, chip, allInterrupts }: Hardware): void => {
 };
 
 /**
- * Enables receive checksums and tag stripping. The first register after a reset: on the oldest chips it changes the
- * meaning of others (FreeBSD, re_init_locked).
+ * Enables receive checksums and tag stripping. Must be the first register written after a reset: on the oldest chips it changes the meaning
+ * of others (FreeBSD, re_init_locked).
  */
 const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): void =>
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
- * Selects the receive descriptor format, on chips with several. Chips that can drop frames with a bad FCS exclude the
- * FCS from lengths in that mode, which another system may have enabled (DPDK 1e370595f4).
+ * Selects the receive descriptor format on chips with several. In the mode in which a chip drops frames with a bad FCS, lengths exclude the
+ * FCS; another system may have enabled that mode (DPDK 1e370595f4).
  */
 const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
   const { hashedFormat } = chip.profile.frames;
@@ -132,7 +132,7 @@ const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): voi
   if (hashedFormat === 4) io.update8(RxFormat, dropBadFcs | format4, receiveFormat.select);
 };
 
-/** Switches interrupt moderation off. */
+/** Turns interrupt moderation off. */
 const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
   const { mac, queues } = profile;
   if (mac.moderation === "IntrMitigate") io.write16(IntrMitigate, 0);
@@ -141,7 +141,7 @@ const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
     for (const word of INT_MITI.slice(0, 2 * queues.moderationBlocks)) io.write32(word, 0);
 };
 
-/** Switches off what must be off while the PCI Express PHY is written, and wake-up. */
+/** Disables what must be off while the PCI Express PHY is written, and wake-up. */
 const clearSleep = ({ io, chip }: Hardware): void => {
   const { config2, config3, config5 } = chip.profile.mac.cleared;
   if (config3 !== 0) io.update8(Config3, config3, 0);
@@ -161,7 +161,7 @@ const limitReceive = ({ io, chip }: Hardware, { largestFrame }: Rings): void => 
   if (chip.profile.mac.limitsReceive) io.write16(RxMaxSize, largestFrame);
 };
 
-/** Switches jumbo frames on or off, on chips that have a switch. Configuration is unlocked. */
+/** Enables or disables jumbo frames on chips that have a bit for it. Configuration must be unlocked. */
 const allowJumbo = ({ io, chip }: Hardware, { mtu }: Rings): void => {
   const { frames } = chip.profile;
   if (frames.jumbo === undefined) return;
@@ -185,7 +185,7 @@ const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeLow(RDSAR, rings.receive);
 };
 
-/** The rings of queues 1 and up, how many transmit queues there are, and interrupts by vector. `Rss` does the rest. */
+/** Sets the rings of queues 1 and up, the number of transmit queues, and the interrupt vectors. `Rss` does the rest. */
 const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   for (const [i, { receive, transmit }] of others.entries()) {
     io.writeHigh(RDSAR_Q[2 * i + 1]!, receive);
@@ -211,7 +211,7 @@ export const setStationAddress = ({ io }: Hardware, mac: Uint8Array): void => {
   io.write8(Cfg9346, Lock.lock);
 };
 
-/** The chip's present station address. */
+/** The station address that the chip uses at present. */
 export const stationAddress = ({ io }: Hardware): Uint8Array => {
   const low = io.read32(IDR0);
   const high = io.read32(IDR4);

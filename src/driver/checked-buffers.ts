@@ -6,14 +6,14 @@ import { FRAME_WORDS, type Link } from "#kit/link.ts";
 type Calls = Pick<Link, "receive" | "release">;
 
 /**
- * The same calls, with tracking of buffers that are handed out.
- * @throws {Misuse} from `release`, for an offset that names no buffer, or one that is not out; nothing is released then
+ * The same calls, with a check that each released buffer is held.
+ * @throws {Misuse} from `release`, for an offset at which no buffer starts, or a buffer that is not held; then nothing is released
  */
 export const checkedBuffers = ({ receive, release }: Calls, pool: DmaMemory, bufferBytes: number): Calls => {
   const out = new Uint8Array(pool.length / bufferBytes);
   const take = (offset: number): void => {
     const buffer = (offset - pool.offset) / bufferBytes;
-    if (out[buffer] !== 1) throw new Misuse(`the receive buffer at ${offset} was released without being out`);
+    if (out[buffer] !== 1) throw new Misuse(`the receive buffer at ${offset} was released but is not held`);
     out[buffer] = 0;
   };
   return {

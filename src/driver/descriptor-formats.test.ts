@@ -21,7 +21,7 @@ const receiver = (bufferBytes = 2048) => {
   const base = (ring.iova - IOVA) >> 2;
   const burst = new Int32Array(8 * FRAME_WORDS);
   let slot = 0;
-  /** The chip writes a word back; returns the flags of the resulting frame, or undefined. */
+  /** Writes a descriptor back as the chip does; returns the flags of the resulting frame, or undefined. */
   const flagsOf = (opts1: number): number | undefined => {
     words[base + 4 * slot++] = opts1;
     return ring.receive(burst, 8) === 0 ? undefined : burst[2];
@@ -70,7 +70,7 @@ test("a frame over two descriptors is rejected", () => {
   assert.equal(ring.counters()[ReceiveCount.nonsense], 2);
 });
 
-test("buffers of an RTL8139C+ are at most as long as the 13 bits of their length can say", () => {
+test("buffers of an RTL8139C+ are no longer than its 13-bit length field allows", () => {
   assert.throws(() => receiver(8192), { code: "OUT_OF_RANGE", hint: "Use a multiple of 8 from 64 to 8184." });
   receiver(8184);
 });
@@ -87,7 +87,7 @@ const sentAs = (flags: number, tag = 0): readonly number[] => {
 };
 
 // FreeBSD if_rlreg.h, RL_TDESC_CMD_* and RL_TDESC_VLANCTL_*.
-test("the first transmit format has all requests but the tag in the first word", () => {
+test("the first transmit format has all requests except the tag in the first word", () => {
   const at = 34 << Send.transportOffsetShift;
   assert.deepEqual(sentAs(0), [OWN_WHOLE + 100, 0]);
   assert.deepEqual(sentAs(Send.tcpChecksum | at), [OWN_WHOLE + 0x0005_0000 + 100, 0]);

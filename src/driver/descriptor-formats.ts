@@ -1,4 +1,4 @@
-/** Meaning of descriptor words that differ between chips: selected when a ring is created, and constant from then on. */
+/** The descriptor words that differ between chips. A format is selected when a ring is created, and does not change afterwards. */
 import {
   ADDRESS_LOW,
   DESCRIPTOR_BYTES,
@@ -33,9 +33,9 @@ export interface ReceiveFormat {
   readonly bytes: number;
   readonly opts1: number;
   readonly opts2: number;
-  /** The low half; the high half follows. */
+  /** The low half of the buffer's address; the high half follows. */
   readonly address: number;
-  /** The NIC overwrites the buffer's address. */
+  /** The NIC overwrites the buffer's address when it writes the descriptor back. */
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
@@ -43,11 +43,11 @@ export interface ReceiveFormat {
   readonly length: number;
   /** Any of these bits: the frame is bad. */
   readonly bad: number;
-  /** Those of them that make its length unreliable. */
+  /** Of these: the bits with which the length is unreliable. */
   readonly watchdog: number;
-  /** Those of them for a wrong FCS or a runt: the frame is otherwise as received. */
+  /** Of these: the bits for a wrong FCS or a runt; the frame is otherwise as received. */
   readonly damaged: number;
-  /** Any of these bits: the descriptor is not a frame's. */
+  /** If any of these bits is set, the descriptor does not belong to a frame. */
   readonly alien: number;
   /** Checksum results: whether in opts2 instead of opts1, their shift, and their mask after the shift. */
   readonly verdictInOpts2: boolean;
@@ -55,17 +55,17 @@ export interface ReceiveFormat {
   readonly verdictMask: number;
   /** `Received` bits by checksum result. */
   readonly verdicts: Int32Array;
-  /** Positions of the hash and of its type; undefined in formats without. */
+  /** Words of the hash and of its type; undefined in formats without a hash. */
   readonly hash: HashPlaces | undefined;
-  /** RxConfig bits that switch the format on. */
+  /** RxConfig bits that select the format. */
   readonly config: number;
-  /** `RxFormat` bits that do. */
+  /** `RxFormat` bits that select the format. */
   readonly select: number;
 }
 
 interface HashPlaces {
   readonly hash: number;
-  /** The word with the type of hash, and its bits for addresses and for ports. */
+  /** The word with the type of the hash, and its bits for a hash of addresses and for one of ports. */
   readonly header: number;
   readonly addresses: number;
   readonly ports: number;
@@ -79,7 +79,7 @@ interface VerdictBits {
   readonly tcpChecksumFailed: number;
 }
 
-/** Both protocol bits mean IP without a known protocol above. After any failure software verifies the frame itself. */
+/** Both protocol bits set: IP with an unknown protocol above it. After any failure software verifies the frame itself. */
 const received = (word: number, bits: VerdictBits): number => {
   if ((word & (bits.ipChecksumFailed | bits.udpChecksumFailed | bits.tcpChecksumFailed)) !== 0) return 0;
   const udp = (word & bits.protocolUdp) !== 0;
@@ -89,7 +89,7 @@ const received = (word: number, bits: VerdictBits): number => {
   return Received.ipChecksumGood | (udp ? Received.udpChecksumGood : Received.tcpChecksumGood);
 };
 
-/** The bits from TCP's failure to UDP's protocol bit. */
+/** The bits from TCP checksum failure to UDP packet. */
 const verdictsOf = (bits: VerdictBits): Pick<ReceiveFormat, "verdictShift" | "verdictMask" | "verdicts"> => {
   const verdictShift = Math.log2(bits.tcpChecksumFailed) | 0;
   const count = (2 * bits.protocolUdp) / bits.tcpChecksumFailed;
@@ -187,7 +187,7 @@ export const RECEIVE_HASHED = { 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
 export interface TransmitFormat {
   /** Bits of the first word. */
   readonly first: (flags: number) => number;
-  /** The second word. */
+  /** Bits of the second word. */
   readonly second: (flags: number, tag: number) => number;
 }
 
@@ -196,15 +196,15 @@ const TRANSPORT = Send.tcpChecksum | Send.udpChecksum;
 const tagWord = (flags: number, tag: number): number =>
   (flags & Send.tag) === 0 ? 0 : TxInsertTag | ((tag & 0xff) << 8) | ((tag >>> 8) & 0xff);
 
-/** First format, IPv4 only. The NIC finds the headers itself. */
+/** First format, IPv4 only: the NIC parses the headers. */
 export const TRANSMIT_V1: TransmitFormat = {
-  /** @throws {OutOfRange} for a sum or segments over IPv6 */
+  /** @throws {OutOfRange} for a checksum or segmentation over IPv6 */
   first(flags) {
     const size = flags & Send.segmentSize;
     const transport = flags & TRANSPORT;
     if (size === 0 && transport === 0) return 0;
     if ((flags & Send.ipv6) !== 0)
-      throw new OutOfRange("this chip can neither sum nor segment IPv6", "Do both in software.");
+      throw new OutOfRange("this chip can neither checksum nor segment IPv6", "Do both in software.");
     if (size !== 0) return TxV1.segment | (size << TxV1.segmentSizeShift);
     return TxV1.ipChecksum | (transport === Send.tcpChecksum ? TxV1.tcpChecksum : TxV1.udpChecksum);
   },
@@ -230,6 +230,6 @@ export const TRANSMIT_V2: TransmitFormat = {
   },
 };
 
-/** Selects the formats by a die's frame facts. */
+/** Selects the formats for a die's frame facts. */
 export const RECEIVE_FORMATS = { "8139": RECEIVE_8139, "8169": RECEIVE_8169 } as const;
 export const TRANSMIT_FORMATS = { 1: TRANSMIT_V1, 2: TRANSMIT_V2 } as const;

@@ -1,4 +1,4 @@
-/** How each generation is drained before a reset, and the MAC taken over after it, on registers that are plain memory. */
+/** How each generation is drained before a reset, and how the MAC is then taken over. The registers are plain memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
@@ -36,7 +36,7 @@ const cardOf = (chip: Chip, values: Readonly<Record<number, number>>) => {
   return { hw: hardwareOf({ io, clock, chip }, chip.start), clock, writes };
 };
 
-/** Receiver on, all accept bits set; both FIFOs empty and nothing to send. */
+/** Receiver on, all accept bits set; both FIFOs empty and no frame to send. */
 const AT_REST = { [RX_CONFIG]: 0xff, [CHIP_CMD]: 0x0c, [TX_CONFIG]: 1 << 11, [MCU]: 0x30, [FIFO_STATUS]: 0x0103 };
 const DEAF = "44=c0";
 const STOP = "37=8c";
@@ -71,7 +71,7 @@ for (const [drain, what, stuck, from, to] of [
   ["gate-stop", "the bus side's FIFOs", { [FIFO_STATUS]: 0x0003 }, 152_200, 152_300],
   ["gate-stop", "the bus side's FIFOs", { [FIFO_STATUS]: 0x0100 }, 152_200, 152_300],
 ] as const)
-  test(`${drain}: ${what} that never drains (${JSON.stringify(stuck)}) is counted, and the chip is reset`, () => {
+  test(`${drain}: if ${what} never drains (${JSON.stringify(stuck)}), that is counted and the chip is reset`, () => {
     const card = cardOf(chipWith(drain), { ...AT_REST, ...stuck });
     quiesce(card.hw);
     assert.equal(card.writes.at(-1), RESET);
@@ -87,7 +87,7 @@ for (const [takeOver, writes] of [
   ["link-list", ["d3=2", READ, "b0=f46f3fff", READ, "b0=f46fffff"]],
   ["link-list-8125", ["d3=2", READ, "b0=f46f3fff"]],
 ] as const)
-  test(`${takeOver}: the MAC is taken from the management firmware, which is given 4.2 ms each time`, () => {
+  test(`${takeOver}: the MAC is taken from the management firmware, with a limit of 4.2 ms for each step`, () => {
     const chip = ALL.find(({ profile }) => profile.mac.takeOver === takeOver)!;
     const ready = cardOf(chip, { [MCU]: 0x82, [OCP_DATA]: 0x7fff });
     TAKE_OVERS[takeOver](ready.hw);

@@ -3,13 +3,13 @@ import { FerruleError } from "#kit/errors.ts";
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-/** The chip's identification is in no row of the table. */
+/** The chip table has no row for the chip's identification. */
 export class UnknownChip extends FerruleError {
   readonly code = "UNKNOWN_CHIP";
   readonly hint = "Please report the identification: see CONTRIBUTING.md, “An unknown chip”.";
   readonly xid: number;
   constructor(xid: number) {
-    super(`unknown chip: identification ${hex(xid)} is in no row of the table`);
+    super(`unknown chip: the chip table has no row for the identification ${hex(xid)}`);
     this.xid = xid;
   }
 }
@@ -38,36 +38,36 @@ export class ResetTimeout extends FerruleError {
   }
 }
 
-/** A register behind another register did not answer. */
+/** A register that is accessed through another register did not respond. */
 export class SideBusTimeout extends FerruleError {
   readonly code = "SIDE_BUS_TIMEOUT";
-  readonly hint = "The chip's controller hangs or sleeps. A full power cycle of the card helps where a reset does not.";
+  readonly hint = "The chip's controller hangs or sleeps. If a reset does not help, power the card off and on again.";
   constructor(fields: { bus: string; address: number; waitedMicros: number }) {
-    super(`${fields.bus} register ${hex(fields.address)} did not answer in ${fields.waitedMicros} µs`);
+    super(`${fields.bus} register ${hex(fields.address)} did not respond within ${fields.waitedMicros} µs`);
   }
 }
 
-/** The MTU is more than the chip can carry, or less than IP needs. */
+/** The MTU is more than the chip supports, or less than IP needs. */
 export class BadMtu extends FerruleError {
   readonly code = "BAD_MTU";
   readonly hint: string;
   constructor(mtu: number, largest: number) {
-    super(`an MTU of ${mtu} bytes is outside what this chip carries`);
+    super(`an MTU of ${mtu} bytes is outside the range of this chip`);
     this.hint = `Use 68 to ${largest}.`;
   }
 }
 
-/** The chip's rings cannot have this many descriptors. */
+/** The chip does not support rings of this size. */
 export class BadRingSize extends FerruleError {
   readonly code = "BAD_RING_SIZE";
   readonly hint: string;
   constructor(slots: number, smallest: number, largest: number) {
-    super(`rings of ${slots} descriptors are not possible with this chip`);
+    super(`this chip does not support rings of ${slots} descriptors`);
     this.hint = `Use a power of two from ${smallest} to ${largest}.`;
   }
 }
 
-/** The chip, or the bus that it is on, has no such number of queues. */
+/** The chip, or its bus, does not support this number of queues. */
 export class BadQueues extends FerruleError {
   readonly code = "BAD_QUEUES";
   readonly hint: string;
@@ -77,12 +77,12 @@ export class BadQueues extends FerruleError {
   }
 }
 
-/** The key or the table of receive side scaling is not possible. */
+/** The key or the indirection table of receive side scaling is invalid. */
 export class BadRss extends FerruleError {
   readonly code = "BAD_RSS";
   readonly hint: string;
   constructor(what: string, hint: string) {
-    super(`receive side scaling with ${what} is not possible`);
+    super(`receive side scaling does not accept ${what}`);
     this.hint = hint;
   }
 }
@@ -101,7 +101,7 @@ export class BadModeration extends FerruleError {
   }
 }
 
-/** The chip cannot be set so. Nothing was written; the setting before is in force. */
+/** The chip does not support a setting. Nothing was written; the previous setting stays in force. */
 export class BadLinkSetting extends FerruleError {
   readonly code = "BAD_LINK_SETTING";
   readonly hint: string;
@@ -113,7 +113,7 @@ export class BadLinkSetting extends FerruleError {
   }
 }
 
-/** A pin of the board keeps the PHY off: nothing was asked of it. */
+/** A pin of the board keeps the PHY off; the PHY was not accessed. */
 export class PhyDisabled extends FerruleError {
   readonly code = "PHY_DISABLED";
   readonly hint = "Enable the network port in the firmware's setup, or by the board's switch.";
@@ -122,21 +122,23 @@ export class PhyDisabled extends FerruleError {
   }
 }
 
-/** The NIC cannot be woken by this. */
+/** The NIC does not support this wake-up event. */
 export class NoWakeUp extends FerruleError {
   readonly code = "NO_WAKE_UP";
   readonly hint: string;
   constructor(form: string, supported: readonly string[]) {
-    super(supported.length === 0 ? "the card cannot signal a wake-up event (PME)" : `no chip is woken by ${form}`);
+    super(
+      supported.length === 0 ? "the card cannot signal a wake-up event (PME)" : `no chip supports wake-up by ${form}`,
+    );
     this.hint = supported.length === 0 ? "Wake-up needs another slot or card." : `Choose from ${supported.join(", ")}.`;
   }
 }
 
-/** The link of this chip must not sleep. The policy before stays in force. */
+/** The chip's link must not enter a low-power state. The previous policy stays in force. */
 export class BadAspm extends FerruleError {
   readonly code = "BAD_ASPM";
   readonly hint = "Use `auto` or `off`.";
   constructor(chip: string, because: string) {
-    super(`${chip} cannot have ASPM: ${because}`);
+    super(`${chip} cannot use ASPM: ${because}`);
   }
 }

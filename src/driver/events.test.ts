@@ -1,4 +1,4 @@
-/** Events that the driver handles, by chip. */
+/** The events that each chip interrupts for. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";

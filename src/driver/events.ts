@@ -1,20 +1,20 @@
-/** The events that a NIC interrupts for. */
+/** The events for which a NIC interrupts. */
 import type { Chip } from "#chip/chips.ts";
 import { QUIRKS } from "#chip/quirks.ts";
 import { Intr } from "#chip/registers.ts";
 
-/** What happened since the last look, as `Nic.interrupt` found it. */
+/** The events since the last call of `Nic.interrupt`, which returns them. */
 export const Events = {
   receive: Intr.receiveOk | Intr.receiveError | Intr.receiveFifoOverflow,
   transmit: Intr.transmitOk | Intr.transmitError,
   link: Intr.linkChange,
-  /** The chip could not access memory, or its bus failed: it must be reset. Never reported by chips that raise it spuriously. */
+  /** The chip could not access memory, or its bus failed: it must be reset. Not reported by chips that raise it spuriously. */
   broken: Intr.systemError,
 } as const;
 
 const ALL = Events.receive | Events.transmit | Events.link | Events.broken;
 
-/** The events that a chip may interrupt for. A chip that stops on a bus error raises nothing else afterwards. */
+/** The events for which a chip interrupts. A chip that stops on a bus error raises no other event afterwards. */
 export const wantedEvents = (chip: Chip): number =>
   ALL &
   ~(chip.profile.mac.reportsOverflow ? 0 : Intr.receiveFifoOverflow) &

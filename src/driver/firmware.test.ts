@@ -1,4 +1,4 @@
-/** Firmware: what a file must be, and what its program does to PHY and MAC controller. */
+/** Firmware: which files are accepted, and what their programs do to the PHY and the MAC controller. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -28,7 +28,7 @@ const raw = (words: readonly number[]): Uint8Array => {
   return bytes;
 };
 
-/** In a container: the program starts where the header ends, which is no multiple of 4. */
+/** In a container: the program follows the header, at an offset that is no multiple of 4. */
 const contained = (
   words: readonly number[],
   version = "test-1_0.0.1",
@@ -77,7 +77,7 @@ const runs = (words: readonly number[], values?: Readonly<Record<string, number>
   return { done, clock: hw.clock };
 };
 
-test("a file with a header has its version, one without has its name", () => {
+test("the version of a file with a header is in the header; that of a file without one is its name", () => {
   const words = [WRITE(31, 0xa43), WRITE(16, 1)];
   assert.deepEqual([...parseFirmware(contained(words), "a.fw").words], words);
   assert.equal(parseFirmware(contained(words), "a.fw").version, "test-1_0.0.1");
@@ -85,12 +85,12 @@ test("a file with a header has its version, one without has its name", () => {
   assert.equal(parseFirmware(raw(words), "a.fw").version, "a.fw");
 });
 
-test("PHY registers are those of the page that was chosen last, and page 0 again at the end", () => {
+test("PHY registers are on the last page selected, and page 0 is selected at the end", () => {
   const { done } = runs([WRITE(31, 0xa43), WRITE(16, 0x1234), WRITE(31, 0), WRITE(4, 1), WRITE(31, 0xb82)]);
   assert.deepEqual(done, ["phy a43.10=1234", "phy 0.4=1"]);
 });
 
-test("registers of the MAC controller are counted from a base of 16 bytes", () => {
+test("addresses of MAC controller registers are relative to a base in units of 16 bytes", () => {
   const { done } = runs([
     CHOOSE(1),
     WRITE(31, 0xf80),
@@ -103,15 +103,15 @@ test("registers of the MAC controller are counted from a base of 16 bytes", () =
   assert.deepEqual(done, ["mac 0.f824=7", "mac 0.fc26=8", "phy 0.4=9"]);
 });
 
-test("a value that was read is changed and written back", () => {
+test("a value that was read can be changed and written back", () => {
   const { done } = runs([READ(4), AND(0xff0f), OR(0x0020), WRITE_PREVIOUS(5)], { "phy 0.4": 0x12f4 });
   assert.deepEqual(done, ["phy 0.5=1224"]);
 });
 
-/** Number of writes executed, of two, after a read of 7 and this instruction. */
+/** The number of writes executed, of two, if this instruction follows a read of 7. */
 const skips = (skip: number) => runs([READ(4), skip, WRITE(5, 1), WRITE(6, 1)], { "phy 0.4": 7 }).done.length;
 
-test("jumps depend on whether the value read is equal", () => {
+test("a jump can depend on whether the value read equals a constant", () => {
   assert.equal(skips(SKIP_IF(1, 7)), 1);
   assert.equal(skips(SKIP_IF(1, 8)), 2);
   assert.equal(skips(SKIP_UNLESS(1, 7)), 2);
@@ -119,30 +119,30 @@ test("jumps depend on whether the value read is equal", () => {
   assert.equal(skips(SKIP(1)), 1);
 });
 
-test("a loop polls until a number of reads, and waits between them", () => {
-  // Waits a millisecond, reads, leaves when equal or after 3 reads, else goes back.
+test("a loop polls up to a number of reads, with a wait between them", () => {
+  // Waits a millisecond and reads; leaves if equal or after 3 reads, otherwise jumps back.
   const loop = [CLEAR_READS, DELAY(1), READ(4), SKIP_IF(2, 0xff), SKIP_AT_READS(3), BACK(4), WRITE(5, 1)];
   const { done, clock } = runs(loop);
   assert.deepEqual(done, ["phy 0.5=1"]);
   assert.equal(clock.now(), 3000);
 });
 
-test("every error of a file is detected before it runs", () => {
+test("every error in a file is detected before the program runs", () => {
   const broken = contained([WRITE(4, 1)]);
   broken[46]! ^= 1;
   for (const [bytes, message] of [
-    [new Uint8Array(0), /no program/],
-    [new Uint8Array(3), /no program/],
-    [raw([WRITE(4, 1)]).subarray(0, 3), /no program/],
-    [new Uint8Array((1 << 20) + 4), /more than any/],
-    [new Uint8Array(44), /cut off/],
+    [new Uint8Array(0), /not a program/],
+    [new Uint8Array(3), /not a program/],
+    [raw([WRITE(4, 1)]).subarray(0, 3), /not a program/],
+    [new Uint8Array((1 << 20) + 4), /too many/],
+    [new Uint8Array(44), /truncated/],
     [broken, /checksum/],
-    [contained([WRITE(4, 1)], "", 45, 2), /do not lie/],
-    [contained([WRITE(4, 1)], "", 0xffff_fff0, 1), /do not lie/],
-    [contained([], "", 45, 0), /do not lie/],
-    [raw([word(5)]), /no instruction/],
-    [raw([word(6)]), /no instruction/],
-    [raw([word(15)]), /no instruction/],
+    [contained([WRITE(4, 1)], "", 45, 2), /do not fit/],
+    [contained([WRITE(4, 1)], "", 0xffff_fff0, 1), /do not fit/],
+    [contained([], "", 45, 0), /do not fit/],
+    [raw([word(5)]), /not an instruction/],
+    [raw([word(6)]), /not an instruction/],
+    [raw([word(15)]), /not an instruction/],
     [raw([WRITE(0x20, 1)]), /register 0x20, which the PHY/],
     [raw([WRITE(4, 1), READ(0xfff)]), /register 0xfff/],
     [raw([CHOOSE(1), WRITE(0x23, 1)]), /MAC controller/],
@@ -162,14 +162,14 @@ test("every error of a file is detected before it runs", () => {
     );
 });
 
-test("a program that never ends is stopped, by its steps or by its time", () => {
+test("a program that never ends is stopped, by the limit of its steps or of its time", () => {
   assert.throws(() => runs([WRITE(4, 1), BACK(1)]), /does not end/);
   assert.throws(() => runs([WRITE(4, 1), DELAY(100), BACK(2)]), /does not end/);
   runs(Array.from({ length: 20 }, () => DELAY(100)));
   assert.throws(() => runs(Array.from({ length: 22 }, () => DELAY(100))), /does not end \(at word 21\)/);
 });
 
-test("registers are also checked at run time: a jump can skip a selection", () => {
+test("registers are also checked at run time, because a jump can skip a page selection", () => {
   for (const words of [
     [SKIP(1), CHOOSE(1), WRITE(0x800, 1), CLEAR_READS],
     [SKIP(1), CHOOSE(1), READ(0x800), CLEAR_READS],
@@ -187,11 +187,11 @@ test("registers are also checked at run time: a jump can skip a selection", () =
   }
 });
 
-test("a PHY that the program leaves in reset is an error", () => {
+test("a program that leaves the PHY in reset fails", () => {
   assert.throws(() => runs([WRITE(0, 0x8000)]), /leaves the PHY in reset/);
 });
 
-test("for any words, a file is refused, or its program ends and accesses only existing registers", () => {
+test("whatever its words, a file is rejected, or its program ends and accesses only existing registers", () => {
   const seed = 20_261_130;
   fc.assert(
     fc.property(

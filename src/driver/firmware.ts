@@ -1,8 +1,8 @@
 /**
- * Firmware files (`rtl_nic/*.fw`): the container, its checks, and the interpreter of what is in it.
+ * Firmware files (`rtl_nic/*.fw`): the container, its checks, and the interpreter of its program.
  *
- * A file is a program of 32-bit words that reads and writes registers of the PHY, or of the MAC controller. It comes from outside, so that
- * everything that can be checked is checked before the first word runs, and running has a budget.
+ * A file is a program of 32-bit words that reads and writes registers of the PHY, or of the MAC controller. A file is untrusted: everything
+ * that can be checked is checked before the first word runs, and the number of steps and the time are limited.
  */
 import { BMCR, Bmcr, PAGE } from "#chip/phy.ts";
 import { type Clock, until } from "#kit/clock.ts";
@@ -23,18 +23,18 @@ export class BadFirmware extends FerruleError {
 
 export interface Program {
   readonly file: string;
-  /** From the file's header; the file's name for a file without a header. */
+  /** The version in the file's header; the file's name if it has no header. */
   readonly version: string;
   readonly words: Uint32Array;
 }
 
-/** Bits 31:28 of a word; 27:16 are a register or a number of words, 15:0 data. */
+/** Bits 31:28 of a word. Bits 27:16 are a register or a number of words, bits 15:0 data. */
 const Op = {
   read: 0,
   or: 1,
   and: 2,
   jumpBack: 3,
-  /** Data 1: registers are the MAC controller's from here on; 0: the PHY's. */
+  /** Data 1 selects the MAC controller for the following registers, 0 the PHY. */
   choose: 4,
   clearReads: 7,
   write: 8,
@@ -50,9 +50,9 @@ const opOf = (word: number): number => word >>> 28;
 const registerOf = (word: number): number => (word >>> 16) & 0xfff;
 const dataOf = (word: number): number => word & 0xffff;
 
-/** Larger than any file of the family by a factor of thirty. */
+/** Thirty times the size of the family's largest file. */
 const LARGEST_BYTES = 1 << 20;
-/** No file has a single delay of more than 3 ms. */
+/** The longest single delay in any file is 3 ms. */
 const MAX_DELAY_MILLIS = 100;
 const LAST_PHY_REGISTER = 0x1f;
 
@@ -74,18 +74,18 @@ export const parseFirmware = (bytes: Uint8Array, file: string): Program => {
 
 const contentOf = (view: DataView, file: string): { start: number; length: number; version: string } => {
   const size = view.byteLength;
-  if (size > LARGEST_BYTES) throw new BadFirmware(file, `${size} bytes are more than any firmware has`);
+  if (size > LARGEST_BYTES) throw new BadFirmware(file, `${size} bytes are too many for a firmware file`);
   if (size < 4 || (view.getUint32(0, true) !== 0 && size % 4 !== 0))
-    throw new BadFirmware(file, `${size} bytes are no program`);
+    throw new BadFirmware(file, `${size} bytes are not a program`);
   if (view.getUint32(0, true) !== 0) return { start: 0, length: size / 4, version: file };
-  if (size < HEADER_BYTES) throw new BadFirmware(file, "its header is cut off");
+  if (size < HEADER_BYTES) throw new BadFirmware(file, "its header is truncated");
   let sum = 0;
   for (let i = 0; i < size; i++) sum = (sum + view.getUint8(i)) & 0xff;
   if (sum !== 0) throw new BadFirmware(file, "its checksum is wrong");
   const start = view.getUint32(START_AT, true);
   const length = view.getUint32(LENGTH_AT, true);
   if (start > size || length === 0 || length > (size - start) / 4)
-    throw new BadFirmware(file, `${length} words at ${start} do not lie in its ${size} bytes`);
+    throw new BadFirmware(file, `${length} words at ${start} do not fit into its ${size} bytes`);
   let version = "";
   for (let i = 0; i < VERSION_BYTES && view.getUint8(VERSION_AT + i) !== 0; i++)
     version += String.fromCharCode(view.getUint8(VERSION_AT + i));
@@ -108,13 +108,13 @@ const check = (words: Uint32Array, file: string): void => {
       case Op.write:
       case Op.writePrevious:
         if (mac ? register % 2 !== 0 && register !== PAGE : register > LAST_PHY_REGISTER)
-          refuse(`has register 0x${register.toString(16)}, which the ${mac ? "MAC controller" : "PHY"} does not have`);
+          refuse(`uses register 0x${register.toString(16)}, which the ${mac ? "MAC controller" : "PHY"} does not have`);
         break;
       case Op.jumpBack:
         if (register === 0 || register > i) refuse("jumps to itself or before the start");
         break;
       case Op.choose:
-        if (data > 1) refuse("chooses registers of neither PHY nor MAC controller");
+        if (data > 1) refuse("selects neither the PHY nor the MAC controller");
         mac = data === 1;
         break;
       case Op.skipAtReads:
@@ -133,12 +133,12 @@ const check = (words: Uint32Array, file: string): void => {
       case Op.clearReads:
         break;
       default:
-        refuse("is no instruction");
+        refuse("is not an instruction");
     }
   });
 };
 
-/** The registers that a program works on. */
+/** The registers that a program accesses. */
 export interface FirmwareTarget {
   readonly clock: Clock;
   readonly phy: PhyBus;
@@ -146,11 +146,11 @@ export interface FirmwareTarget {
   readonly mac: { read(address: number): number; write(address: number, value: number): void };
 }
 
-/** A program that waits for an event that never occurs loops. */
+/** The limit of steps: a program that waits for an event that never occurs loops. */
 const MAX_STEPS = 200_000;
 /** Limit of all delays of a program. */
 const MAX_DELAY_MICROS = 2_000_000;
-/** Limit of the total time. An access takes up to 10 ms on a busy emulated processor, and a program has 2,000. */
+/** Limit of the total time. An access takes up to 10 ms on a busy emulated processor, and a program makes 2,000. */
 const MAX_MICROS = 60_000_000;
 /** A program may end with a reset of the PHY. */
 const RESET_LIMIT_MICROS = 600_000;
@@ -160,10 +160,10 @@ interface Registers {
   write(register: number, value: number): void;
 }
 
-/** PHY registers on the page that was written to register 31 last. */
+/** PHY registers on the page last written to register 31. */
 const phyRegisters = (phy: PhyBus, file: string): Registers => {
   let page = 0;
-  /** A jump may have skipped a page selection, and only the bus knows which pages exist. */
+  /** Checked at run time: a jump may have skipped a page selection, and only the bus knows which pages exist. */
   const access = <T>(register: number, act: () => T): T => {
     try {
       if (register <= LAST_PHY_REGISTER) return act();
@@ -184,7 +184,7 @@ const phyRegisters = (phy: PhyBus, file: string): Registers => {
   };
 };
 
-/** Registers of the MAC controller above a base, which is what was written to register 31 last, in units of 16. */
+/** Registers of the MAC controller, relative to a base: the value last written to register 31, in units of 16. */
 const macRegisters = ({ mac }: FirmwareTarget): Registers => {
   let base = 0;
   return {
@@ -198,7 +198,7 @@ const macRegisters = ({ mac }: FirmwareTarget): Registers => {
 
 /**
  * Runs a checked program, and waits until the PHY is out of reset. The PHY's page is 0 afterwards, whatever the program left.
- * @throws {BadFirmware} when it does not come to its end, or uses a register that the PHY does not have; {SideBusTimeout}
+ * @throws {BadFirmware} if it does not end, or uses a register that the PHY does not have; {SideBusTimeout}
  */
 export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): void => {
   const { clock, phy } = target;

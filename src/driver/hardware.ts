@@ -1,4 +1,4 @@
-/** What the driver's steps work on: an identified chip and access to its parts. */
+/** The hardware that the driver's steps access: an identified chip and its parts. */
 import type { Chip } from "#chip/chips.ts";
 import type { Start } from "#chip/steps.ts";
 import { type Clock, until } from "#kit/clock.ts";
@@ -15,10 +15,10 @@ export interface IdentifiedChip {
   readonly chip: Chip;
 }
 
-/** Expired waits that did not end bring-up: their number, and the purpose of the last one. */
+/** Waits that expired without ending bring-up: their number, and what the last one waited for. */
 export class ExpiredWaits {
   count = 0;
-  /** Empty until there was one. */
+  /** Empty until a wait has expired. */
   last = "";
 
   note(what: string): void {
@@ -30,13 +30,13 @@ export class ExpiredWaits {
 export interface Hardware extends IdentifiedChip {
   readonly phy: PhyBus;
   readonly side: SideBus;
-  /** Of the queues that are polled together, and of everything that belongs to no queue. */
+  /** Interrupts of the queues that are polled together, and of everything that does not belong to a queue. */
   readonly interrupts: InterruptRegisters;
-  /** Of all queues: to mask them. */
+  /** Interrupts of all queues, for masking them. */
   readonly allInterrupts: InterruptRegisters;
   /** Receive queues in use. */
   readonly queues: number;
-  /** The chip's start-up values. */
+  /** The start-up values for this chip. */
   readonly start: Start;
   /** The chip's firmware, checked; undefined if there is none. */
   readonly firmware: Program | undefined;
@@ -44,9 +44,9 @@ export interface Hardware extends IdentifiedChip {
 }
 
 /**
- * Nothing is read or written yet.
- * @param queues receive queues; more than one only for chips that have them
- * @param polled how many of them are polled together
+ * Accesses no register.
+ * @param queues receive queues; several only on chips that have them
+ * @param polled the number of them that are polled together
  */
 export const hardwareOf = (
   device: IdentifiedChip,
@@ -71,7 +71,9 @@ export const hardwareOf = (
   };
 };
 
-/** Waits up to `limit` microseconds, checking every `poll`; an expired wait is counted as `what`. */
+/**
+ * Waits at most `limit` microseconds for a condition that it checks every `poll`. If the wait expires, it is counted under the name `what`.
+ */
 export const awaitState = (
   { clock, overdue }: Hardware,
   what: string,

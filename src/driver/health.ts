@@ -1,4 +1,4 @@
-/** Checks a running NIC periodically for failures that it does not report itself. */
+/** Checks a running NIC periodically for failures that it does not report. */
 import { QUIRKS } from "#chip/quirks.ts";
 import { RDU_STA } from "#chip/registers-8125.ts";
 import { Intr } from "#chip/registers.ts";
@@ -11,16 +11,16 @@ import { ReceiveCount } from "./receive-core.ts";
 import type { RingPair } from "./rings.ts";
 import type { TransmitRing } from "./transmit-ring.ts";
 
-/** Results of a check. After `doorbellLost` the NIC goes on; the others need a reset, the last one of the PHY alone. */
+/** Results of a check. `doorbellLost` needs no action. The others need a reset, `phyLost` only of the PHY. */
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
 
-/** A descriptor that waits this long while the link is up: the doorbell is rung once more. Longer than a pause frame at 100 Mbit/s lasts. */
+/** If a descriptor waits this long while the link is up, the doorbell is rung once more. Longer than a pause frame lasts at 100 Mbit/s. */
 export const RING_AGAIN_MICROS = 500_000;
-/** And after this long the transmitter is reset: the limit of Linux's network stack. */
+/** If it waits this long, the transmitter is reset: the limit of Linux's network stack. */
 export const TRANSMIT_LIMIT_MICROS = 5_000_000;
-/** Interval of checks of status and PHY. */
+/** Interval at which the status and the PHY are checked. */
 export const LOOK_MICROS = 1_000_000;
-/** Consecutive checks that find frames lost for lack of room, an empty ring and no frame received. */
+/** A receive stall is this many consecutive checks with lost frames, an empty ring and no frame received. */
 const STALLED_LOOKS = 3;
 
 const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
@@ -28,7 +28,7 @@ const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
 const handled = (counters: Float64Array): number =>
   counters[ReceiveCount.frames]! + counters[ReceiveCount.errors]! + counters[ReceiveCount.nonsense]!;
 
-/** Of one transmit queue: its oldest descriptor, since when it is, and whether the doorbell was rung again for it. */
+/** For one transmit queue: its oldest descriptor, how long it has been the oldest, and whether the doorbell was rung again for it. */
 class TransmitWatch {
   #oldest = -1;
   #since = 0;
@@ -54,16 +54,16 @@ class TransmitWatch {
 }
 
 export class Health {
-  /** Times that the status showed a full receive FIFO, or a receive ring without a descriptor. */
+  /** How often the status showed a full receive FIFO, or a receive ring without a free descriptor. */
   fifoOverflows = 0;
   ringsExhausted = 0;
-  /** What PCI status said at the last bus error. */
+  /** The errors in PCI status at the last bus error. */
   busErrors: readonly string[] = [];
   readonly #hw: Hardware;
   readonly #config: Mmio;
-  /** Of each transmit queue. */
+  /** One for each transmit queue. */
   #watches: readonly TransmitWatch[] = [];
-  /** The bus has had an error since the start. */
+  /** A bus error has occurred since the start. */
   #broken = false;
   #nextLook = 0;
   #losses = 0;
@@ -75,7 +75,7 @@ export class Health {
     this.#config = config;
   }
 
-  /** The NIC was started: nothing found so far counts. */
+  /** Called when the NIC was started: discards earlier findings. */
   renew(): void {
     this.#watches = Array.from({ length: this.#hw.queues }, () => new TransmitWatch());
     this.#broken = false;
@@ -85,7 +85,7 @@ export class Health {
     this.#nextLook = this.#hw.clock.now() + LOOK_MICROS;
   }
 
-  /** Counts what a status that is about to be acknowledged says of lost frames, and reads the cause of a bus error. */
+  /** Counts the lost frames that a status reports before it is acknowledged, and reads the cause of a bus error. */
   note(status: number): void {
     if ((status & Intr.systemError) !== 0) {
       this.busErrors = takeBusErrors(this.#config);
@@ -111,8 +111,8 @@ export class Health {
   }
 
   /**
-   * Chips latch in the status what they do not interrupt for: most of them lost frames, and some bus errors. Those set SYSErr also
-   * without reason, but PCI status then has no error.
+   * Chips set status bits also for events that raise no interrupt: mostly lost frames, and some bus errors. Those chips set SYSErr also
+   * without reason, but PCI status then shows no error.
    */
   #lookAtStatus(): void {
     const { io, interrupts, chip } = this.#hw;
@@ -127,7 +127,7 @@ export class Health {
     interrupts.acknowledge(io, latched);
   }
 
-  /** The vectored status has no bits for lost frames and bus errors: a register of its own has the former, PCI status the latter. */
+  /** The vectored status has no bits for lost frames and bus errors: another register reports the former, PCI status the latter. */
   #besideVectors(): number {
     const { io } = this.#hw;
     const exhausted = io.read16(RDU_STA);

@@ -1,4 +1,4 @@
-/** Identifies a chip: by its XID and, if several chips share one, by further registers. */
+/** Identifies a chip by its XID and, if several chips share one, by further registers. */
 import { type Chip, chipOf, nearestChip } from "#chip/chips.ts";
 import { ChipId, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";
@@ -9,16 +9,16 @@ import { SideBus } from "./side-bus.ts";
 
 export interface Identification {
   readonly xid: number;
-  /** Undefined when the table has no row for it, nor for a related one. */
+  /** Undefined if the table has no row for the chip, nor for a related one. */
   readonly chip: Chip | undefined;
-  /** The table has no row for this stepping: `chip` is the nearest one. */
+  /** The table has no row for this stepping; `chip` is the nearest one. */
   readonly unknownStepping: boolean;
   /** The register reads all ones: no device responds. */
   readonly absent: boolean;
 }
 
 /**
- * Reads nothing beyond the registers that every chip has, unless the XID leaves several chips open.
+ * Reads only registers that every chip has, unless several chips have this XID.
  * @param device its PCI device
  * @throws {ChangingIdentification}
  */
@@ -39,7 +39,7 @@ export const identify = (io: Mmio, device: number, clock: Clock): Identification
   return { xid, chip, unknownStepping: exact === undefined && chip !== undefined, absent };
 };
 
-/** Whether the chip with this XID responds again after a removal. @throws {ChangingIdentification} if another does */
+/** True if the chip with this XID responds again after a removal. @throws {ChangingIdentification} if a different chip responds */
 export const answers = (known: number, io: Mmio, device: number, clock: Clock): boolean => {
   const { xid, absent } = identify(io, device, clock);
   if (!absent && xid !== known) throw new ChangingIdentification(known, xid);

@@ -1,6 +1,6 @@
 /**
- * The chip's interrupt mask and status, in `Intr` bits. Their place and width differ between generations; chips with several
- * queues have a word besides with a bit, and a vector, for each queue.
+ * The chip's interrupt mask and status, in `Intr` bits. Their address and width differ between generations. Chips with several queues have
+ * another word, with a bit and a vector for each queue.
  */
 import type { Queues } from "#chip/queues.ts";
 import { IMR0, IMR_V2_CLEAR, IMR_V2_SET, ISR0, ISR_V2 } from "#chip/registers-8125.ts";
@@ -10,7 +10,7 @@ import type { Mmio } from "#kit/mmio.ts";
 import { BadQueues } from "./errors.ts";
 
 export interface InterruptRegisters {
-  /** The status of a card that has left the bus. */
+  /** The status that is read if the card has left the bus. */
   readonly absent: number;
   status(io: Mmio): number;
   /** Enables interrupts for these events only. */
@@ -36,14 +36,14 @@ export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
   },
 };
 
-/** Bits of queues, and of the link, in the vectored word. A vector has the number of its bit. */
+/** The bits of queues and of the link in the vectored word. A vector has the number of its bit. */
 interface VectorBits {
   readonly receive: number;
   readonly transmit: number;
   readonly link: number;
 }
 
-/** Those of `count` queues from `first` on. */
+/** The bits of `count` queues, starting at `first`. */
 const bitsOf = ({ vectored, transmit: most }: Queues, first: number, count: number): VectorBits => {
   if (vectored === undefined) return { receive: 0, transmit: 0, link: 0 };
   let [receive, transmit] = [0, 0];
@@ -54,7 +54,7 @@ const bitsOf = ({ vectored, transmit: most }: Queues, first: number, count: numb
   return { receive, transmit, link: first === 0 ? 1 << vectored.linkChange : 0 };
 };
 
-/** The bits of one queue, both directions, as they are masked and acknowledged. */
+/** The bits of one queue, both directions, for masking and acknowledging. */
 export const queueBits = (facts: Queues, queue: number): number => {
   const { receive, transmit } = bitsOf(facts, queue, 1);
   return receive | transmit;
@@ -64,7 +64,7 @@ const vectorsIn = (word: number): readonly number[] =>
   Array.from({ length: 32 }, (_, i) => i).filter((i) => ((word >>> i) & 1) !== 0);
 
 /**
- * The vectors of each interrupt line: one line for the queues that are polled together, and the link, then one for each other queue.
+ * The vectors of each interrupt line: one line for the queues that are polled together and for the link, then one for each other queue.
  * @throws {BadQueues} when the bus has fewer vectors
  */
 export const vectorsOf = (
@@ -85,8 +85,8 @@ export const vectorsOf = (
 };
 
 /**
- * The vectored word, for `queues` queues polled together. Errors and overflows have no bits there. Where both directions of a
- * queue share a bit, it stands for both. A direction is acknowledged for all queues: all are looked at afterwards.
+ * The vectored word, for `queues` queues that are polled together. It has no bits for errors and overflows. If both directions of a queue
+ * share a bit, it reports both. A direction is acknowledged for all queues, since all are polled afterwards.
  */
 export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
   const { receive, transmit, link } = bitsOf(facts, 0, queues);

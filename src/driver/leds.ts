@@ -1,4 +1,4 @@
-/** The LEDs at the socket: what each shows, and blinking to find the card. */
+/** The LEDs at the socket: what each of them shows, and blinking to identify the card. */
 import { LED_FIELDS, LED_PATTERN, type LedFields } from "#chip/leds.ts";
 import { Cfg9346, Config1, Lock } from "#chip/registers.ts";
 import { BadLinkSetting } from "./errors.ts";
@@ -6,11 +6,11 @@ import type { Hardware } from "./hardware.ts";
 import type { Operation } from "./operation.ts";
 import type { LinkState } from "./phy.ts";
 
-/** What one LED shows. Both in one: it is lit with a link, and blinks with traffic. */
+/** What one LED shows. With both, it is on with a link and blinks with traffic. */
 export interface LedRule {
-  /** Speeds in Mbit/s at which it is lit. */
+  /** Speeds in Mbit/s at which the LED is on. */
   readonly speeds: readonly number[];
-  /** It blinks with frames sent and received. */
+  /** The LED blinks when frames are sent or received. */
   readonly activity: boolean;
 }
 
@@ -20,7 +20,7 @@ export class Leds {
   readonly #hw: Hardware;
   readonly #nic: { readonly running: boolean; readonly link: LinkState };
   readonly #fields: LedFields | undefined;
-  /** What users have set, by LED. */
+  /** The rules that users have set, by LED. */
   readonly #rules = new Map<number, LedRule>();
   #pattern: number | undefined;
 
@@ -36,7 +36,7 @@ export class Leds {
     return this.#fields?.places.length ?? 0;
   }
 
-  /** Speeds in Mbit/s that a LED can show; no register has bits for 5 and 10 Gbit/s. */
+  /** Speeds in Mbit/s that an LED can show; no register has bits for 5 and 10 Gbit/s. */
   get speeds(): readonly number[] {
     return this.#fields?.speeds.flatMap(([speed]) => (speed <= this.#hw.chip.speed ? [speed] : [])) ?? [];
   }
@@ -54,24 +54,24 @@ export class Leds {
     });
   }
 
-  /** Sets what a LED shows; kept over resets. @throws {BadLinkSetting} before anything is written */
+  /** Sets what an LED shows; kept across resets. @throws {BadLinkSetting} before anything is written */
   set(led: number, rule: LedRule): void {
     const names = Array.from({ length: this.count }, (_, i) => `${i}`).join(", ");
     const fields = this.#fields ?? this.#refuse("a rule for one LED", "Choose a pattern from 0 to 3 for all of them.");
     if (fields.places[led] === undefined) this.#refuse(`a rule for LED ${led}`, `Its LEDs are ${names}.`);
     const strange = rule.speeds.filter((speed) => !this.speeds.includes(speed));
     if (strange.length > 0)
-      this.#refuse(`a LED that shows ${strange.join(", ")} Mbit/s`, `Choose from ${this.speeds.join(", ")}.`);
+      this.#refuse(`an LED that shows ${strange.join(", ")} Mbit/s`, `Choose from ${this.speeds.join(", ")}.`);
     if (fieldOf(fields, rule) === fields.reserved)
       this.#refuse(
-        "a LED that shows every speed and traffic",
-        "Leave one of them out: this choice means something else.",
+        "an LED that shows every speed and traffic",
+        "Leave one of them out: the chip gives this combination another meaning.",
       );
     this.#rules.set(led, rule);
     this.#write(fields, led, fieldOf(fields, rule));
   }
 
-  /** Of a chip on PCI: the pattern of all LEDs, 0 to 3; undefined on others. */
+  /** The pattern of all LEDs on a PCI chip, 0 to 3; undefined on others. */
   get pattern(): number | undefined {
     return this.#fields === undefined
       ? (this.#hw.io.read8(Config1) >> LED_PATTERN.shift) & LED_PATTERN.mask
@@ -98,18 +98,20 @@ export class Leds {
   }
 
   /**
-   * All LEDs blink together, half a second lit and half a second dark, for `seconds`. They can be lit only at the speed
-   * of a link.
+   * Blinks all LEDs together for `seconds`, half a second on and half a second off. An LED can be on only while there is a link at one of its
+   * speeds.
    * @throws {BadLinkSetting} without a link at one of `speeds`
    */
   identify(seconds: number): Operation<void> {
-    const fields = this.#fields ?? this.#refuse("blink its LEDs", "The patterns of a PCI chip have no dark one.");
-    if (!Number.isFinite(seconds) || seconds <= 0) this.#refuse(`blink for ${seconds} s`, "Use more than 0.");
+    const fields =
+      this.#fields ?? this.#refuse("blink its LEDs", "No LED pattern of a PCI chip turns all of them off.");
+    if (!Number.isFinite(seconds) || seconds <= 0)
+      this.#refuse(`blink for ${seconds} s`, "Use a number greater than 0.");
     const { running, link } = this.#nic;
     if (!running || !this.speeds.includes(link.speed))
       this.#refuse(
         `blink its LEDs with ${link.up && running ? `a link of ${link.speed} Mbit/s` : "no link"}`,
-        `They can be lit with a link of ${this.speeds.join(", ")} Mbit/s.`,
+        `LEDs can blink only with a link of ${this.speeds.join(", ")} Mbit/s.`,
       );
     return this.#blink(fields, seconds);
   }
@@ -132,7 +134,7 @@ export class Leds {
     return this.#hw.io.read16(register) >> shift;
   }
 
-  /** The other bits of the register stay. */
+  /** The other bits of the register are preserved. */
   #write({ places, speeds, activity }: LedFields, led: number, field: number): void {
     const { register, shift } = places[led]!;
     const mask = speeds.reduce((bits, [, bit]) => bits | bit, activity);

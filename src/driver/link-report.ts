@@ -1,4 +1,4 @@
-/** What `ethtool DEVICE` shows: the modes of both ends, and what they settled on beyond speed and duplex. */
+/** What `ethtool DEVICE` shows: the modes of both ends, and the results of negotiation besides speed and duplex. */
 import { type LinkModeName, type LinkMode } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
 import { ANLPAR, Advertise, BMSR, Bmsr, Gbsr, PARTNER_10G, Partner10G } from "#chip/phy.ts";
@@ -6,7 +6,7 @@ import type { Hardware } from "./hardware.ts";
 import { type LinkSettings, supportedModes } from "./link-settings.ts";
 import { macLink } from "./mac-link.ts";
 
-/** What an end offers of pause, as table 28B-2 of IEEE 802.3 has it. */
+/** The pause modes that an end advertises, as in IEEE 802.3, table 28B-2. */
 export interface PauseOffer {
   readonly symmetric: boolean;
   readonly asymmetric: boolean;
@@ -21,11 +21,11 @@ export interface LinkReport {
   readonly partner: readonly LinkModeName[];
   readonly advertisedPause: PauseOffer;
   readonly partnerPause: PauseOffer;
-  /** Which end gives the clock, once there is a link that has one; "fault": both ends insist on the same part. */
+  /** Which end provides the clock, if the speed needs one; "fault": both ends insist on the same role. */
   readonly clock: "master" | "slave" | "fault" | undefined;
-  /** How the pairs are crossed, where the PHY shows it and there is a link. */
+  /** Which way the pairs are crossed; undefined without a link, or if the PHY does not report it. */
   readonly crossover: "mdi" | "mdix" | undefined;
-  /** The speed is below what both ends offer: the cable does not carry it. */
+  /** The speed is lower than the best that both ends advertise, because the cable does not support that. */
   readonly lowered: boolean;
 }
 
@@ -41,7 +41,7 @@ interface PartnerRegisters {
 }
 const SILENT: PartnerRegisters = { ability: 0, gigabit: 0, faster: 0 };
 
-/** The partner's pages; the second of the two fault bits is there without a link as well. */
+/** The partner's pages. The second of the two fault bits is valid without a link too. */
 const partnerRegisters = ({ phy, chip }: Hardware, gigabitStatus: () => number): PartnerRegisters => {
   const kind = phyKind(chip);
   return {

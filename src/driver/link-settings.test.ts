@@ -1,4 +1,4 @@
-/** Link settings of the chip that no model plays: the RTL8139C+, whose PHY has five registers. */
+/** The link settings of the RTL8139C+, whose PHY has five registers; the software model does not implement this chip. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS } from "#chip/chips.ts";
@@ -8,7 +8,7 @@ const CHIP = LEGACY_CHIPS[0]!;
 const check = (change: Partial<LinkSettings>): LinkSettings =>
   checkLinkSettings(CHIP, false, { ...defaultLinkSettings(CHIP, false), ...change });
 
-test("an RTL8139C+ has 10 and 100 Mbit/s, negotiated or forced, and pause in both directions or none", () => {
+test("an RTL8139C+ supports 10 and 100 Mbit/s, negotiated or forced, and pause in both directions or none", () => {
   assert.deepEqual(
     supportedModes(CHIP, false).map(({ name }) => name),
     ["10baseT/Half", "10baseT/Full", "100baseT/Half", "100baseT/Full"],

@@ -1,4 +1,4 @@
-/** What users set of the link, as ethtool has it, and what of it a chip refuses. */
+/** The link settings of users, as ethtool has them, and the checks whether a chip supports them. */
 import type { Chip } from "#chip/chips.ts";
 import { FIBRE_MODES, type LinkMode, type LinkModeName, modesOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -16,38 +16,38 @@ export const MASTER_SLAVE = {
 const CROSSOVERS = ["auto", "mdi", "mdix"] as const;
 
 export interface PauseSettings {
-  /** Off: neither direction, because the MAC takes pause from the negotiation alone. */
+  /** Without autonegotiation both must be false: the MAC takes pause only from negotiation. */
   readonly autonegotiate: boolean;
-  /** Pause frames are obeyed, and sent. */
+  /** Received pause frames are obeyed; pause frames are sent. */
   readonly receive: boolean;
   readonly transmit: boolean;
 }
 
-/** Each setting outlives reset, MTU change, down and up. */
+/** Settings are kept across reset, MTU change, down and up. */
 export interface LinkSettings {
   readonly autonegotiate: boolean;
-  /** The modes that are offered while autonegotiation is on. */
+  /** The modes advertised while autonegotiation is on. */
   readonly advertise: readonly LinkModeName[];
-  /** Without autonegotiation: Mbit/s and duplex. */
+  /** Speed in Mbit/s and duplex without autonegotiation. */
   readonly speed: number;
   readonly fullDuplex: boolean;
-  /** Clock of 1000BASE-T and faster. */
+  /** The clock role at 1000BASE-T and faster. */
   readonly masterSlave: keyof typeof MASTER_SLAVE;
   readonly crossover: (typeof CROSSOVERS)[number];
-  /** A lower speed is tried where the cable does not carry the one agreed on; undefined where it cannot be set. */
+  /** Tries a lower speed if the cable does not support the negotiated one; undefined on PHYs without a register for it. */
   readonly downshift: boolean | undefined;
-  /** Fast retrain at the advertised speeds above 1000; undefined leaves what the chip's start values set. */
+  /** Fast retrain at the advertised speeds above 1000; undefined keeps the chip's start value. */
   readonly fastRetrain: boolean | undefined;
-  /** Undefined until a user sets it: both directions, together or each alone, are offered. */
+  /** Undefined until a user sets it: pause is then advertised for both directions, together or either one alone. */
   readonly pause: PauseSettings | undefined;
 }
 
-/** The chip behind an SFP cage offers modules' modes. */
+/** A chip with an SFP cage supports the modes of modules. */
 export const supportedModes = (chip: Chip, cage: boolean): readonly LinkMode[] => (cage ? FIBRE_MODES : modesOf(chip));
 
 export const defaultLinkSettings = (chip: Chip, cage: boolean): LinkSettings => ({
   autonegotiate: !cage,
-  // No partner is left that has half duplex at 1000 Mbit/s.
+  // No present link partner supports half duplex at 1000 Mbit/s.
   advertise: supportedModes(chip, cage).flatMap(({ name }) => (name === "1000baseT/Half" ? [] : [name])),
   speed: cage ? 10_000 : 100,
   fullDuplex: true,
@@ -60,7 +60,7 @@ export const defaultLinkSettings = (chip: Chip, cage: boolean): LinkSettings => 
 
 type Check = readonly [refused: boolean, what: string, hint: string];
 
-/** Refuses what this chip cannot do, before anything is written. @throws {BadLinkSetting} */
+/** Rejects settings that this chip does not support. Nothing is written. @throws {BadLinkSetting} */
 export const checkLinkSettings = (chip: Chip, cage: boolean, wanted: LinkSettings): LinkSettings => {
   const { autonegotiate, advertise, speed, fullDuplex } = wanted;
   const kind = phyKind(chip);
@@ -74,8 +74,8 @@ export const checkLinkSettings = (chip: Chip, cage: boolean, wanted: LinkSetting
   const checks: readonly Check[] = [
     [strange.length > 0, `advertising ${strange.join(", ")}`, all],
     [autonegotiate && cage, "autonegotiation through an SFP module", "Set the module's speed: 1000 or 10000."],
-    [autonegotiate && advertise.length === 0, "autonegotiation that offers nothing", all],
-    [!autonegotiate && fixed, "a speed without autonegotiation", "The transceiver behind this chip has one speed."],
+    [autonegotiate && advertise.length === 0, "autonegotiation without advertised modes", all],
+    [!autonegotiate && fixed, "a speed without autonegotiation", "The transceiver of this chip has one speed."],
     [
       !autonegotiate && !forced,
       `${speed} Mbit/s, ${fullDuplex ? "full" : "half"} duplex, without autonegotiation`,
@@ -85,23 +85,23 @@ export const checkLinkSettings = (chip: Chip, cage: boolean, wanted: LinkSetting
     ],
     [
       !Object.hasOwn(MASTER_SLAVE, wanted.masterSlave),
-      "this choice of clock master",
+      "this clock role",
       `Choose from ${Object.keys(MASTER_SLAVE).join(", ")}.`,
     ],
-    [!CROSSOVERS.includes(wanted.crossover), "this choice of MDI or MDI-X", `Choose from ${CROSSOVERS.join(", ")}.`],
+    [!CROSSOVERS.includes(wanted.crossover), "this MDI setting", `Choose from ${CROSSOVERS.join(", ")}.`],
     [
       wanted.masterSlave !== "preferred-slave" && (cage || fixed || kind.estatus === 0),
-      "a choice of clock master",
-      "Only 1000BASE-T and faster have one.",
+      "a clock role",
+      "Only 1000BASE-T and faster have a clock role.",
     ],
     [
       wanted.crossover !== "auto" && (cage || fixed || kind.crossover === undefined),
-      "a choice of MDI or MDI-X",
+      "a fixed MDI or MDI-X",
       "Leave it to the PHY (auto): no register for it is known.",
     ],
     [
       wanted.downshift !== (kind.downshift === undefined ? undefined : (wanted.downshift ?? true)),
-      "a choice of downshift",
+      "a downshift setting",
       "No register for it is known on this PHY.",
     ],
     [
@@ -121,18 +121,18 @@ const pauseChecks = (chip: Chip, pause: PauseSettings | undefined): readonly Che
   return [
     [
       !autonegotiate && (receive || transmit),
-      "pause frames without negotiation",
-      "Turn its autonegotiation on, or both directions off: the MAC takes pause from the negotiation alone.",
+      "pause without pause autonegotiation",
+      "Turn pause autonegotiation on, or pause off in both directions: the MAC takes pause only from negotiation.",
     ],
     [
       receive !== transmit && chip.profile.phyAccess === "registers",
       "pause in one direction",
-      "Set both directions on or off: this PHY cannot offer one alone.",
+      "Set both directions on or off: this PHY cannot advertise one alone.",
     ],
   ];
 };
 
-/** What ANAR says of pause: IEEE 802.3, table 28B-2. Receive alone cannot be said; with it goes both, as in Linux. */
+/** The pause bits of ANAR: IEEE 802.3, table 28B-2. It has no code for receive alone; both directions are advertised instead, as in Linux. */
 export const pauseOffer = (pause: PauseSettings | undefined): number => {
   if (pause === undefined) return Advertise.pause | Advertise.asymmetricPause;
   const { receive, transmit } = pause;

@@ -1,4 +1,4 @@
-/** The link as seen by the MAC, by the register that shows it. */
+/** The link as the MAC sees it, by the register that reports it. */
 import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
 import { MSR, Msr } from "#chip/registers-8139cp.ts";
 import { PHYstatus16, PhyStatus16 } from "#chip/registers-8125.ts";
@@ -15,7 +15,7 @@ export interface MacLink {
   readonly fullDuplex: boolean;
 }
 
-/** RTL8139C+: the duplex is not shown. It is the best that both ends advertise, or half where nothing was negotiated. */
+/** RTL8139C+: the MAC does not report duplex. It is the best mode that both ends advertise, or half duplex if nothing was negotiated. */
 const fromMsr = ({ io, phy }: Hardware): MacLink => {
   const status = io.read8(MSR);
   const up = (status & Msr.linkDown) === 0;
@@ -48,7 +48,7 @@ const LINKS: Readonly<Record<Hardware["chip"]["profile"]["mac"]["link"], (hw: Ha
   PHYstatus16: ({ io }) => decode(io.read16(PHYstatus16)),
 };
 
-/** What the MAC needs at the speed of a link that has come up. A side bus that does not respond is counted. */
+/** Adapts the MAC to the speed of a link that has come up. A side bus that does not respond is counted. */
 export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number, more: () => readonly Step[]): void => {
   try {
     run(hw, [...(hw.start.linkUp?.[speed as 10 | 100 | 1000] ?? []), ...more()], mtu);

@@ -1,4 +1,4 @@
-/** Interrupt moderation: how long, and for how many frames, the chip delays an interrupt. */
+/** Interrupt moderation: for how long, and for how many frames, the chip delays an interrupt. */
 import { BLOCK_MOST_TIME, MITIGATION_SCALES, Mitigation, mitigationUnitNanos } from "#chip/moderation.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
@@ -8,54 +8,57 @@ import { ReceiveCount } from "./receive-core.ts";
 import type { RingPair } from "./rings.ts";
 import { TransmitCount } from "./transmit-ring.ts";
 
-/** Limits of one direction. The interrupt comes when the first is reached. */
+/** Limits of one direction. The chip interrupts when the first of them is reached. */
 export interface Limits {
   /** Microseconds after the first frame; 0 for no delay. */
   readonly micros: number;
-  /** Frames; 0 for no limit but the time. */
+  /** Frames; 0 for a time limit only. */
   readonly frames: number;
 }
 
-/** As `ethtool -C`: rx-usecs, rx-frames, tx-usecs, tx-frames. */
+/** In the terms of `ethtool -C`: rx-usecs, rx-frames, tx-usecs, tx-frames. */
 export interface Coalescing {
   readonly receive: Limits;
   readonly transmit: Limits;
 }
 
-/** What a chip can do at one speed of the link. */
+/** What a chip supports at one speed of the link. */
 interface Ability {
-  /** Units of time in microseconds, the finest first; both directions have the same. */
+  /** Units of time in microseconds, the finest first. Both directions use the same one. */
   readonly units: readonly number[];
   /** Largest number of units. */
   readonly most: number;
-  /** Frames in one unit of the frame limit; 0 where the chip counts none. */
+  /** Frames per unit of the frame limit; 0 if the chip does not count frames. */
   readonly framesUnit: number;
 }
 
 const NONE: Limits = { micros: 0, frames: 0 };
 const OFF: Coalescing = { receive: NONE, transmit: NONE };
 
-/** Rates in frames a second from which interrupts are delayed, and the delay. Below the first there is none. */
+/** Frame rates per second from which interrupts are delayed, and the delay. Below the first rate there is none. */
 const ADAPTIVE = [
   { from: 0, micros: 0 },
   { from: 20_000, micros: 20 },
   { from: 80_000, micros: 60 },
 ] as const;
-/** A level is left for a lower one only at this part of its rate, so that a steady rate near it does not switch to and fro. */
+/** The level drops only below this fraction of its rate, so that a steady rate near a limit does not switch back and forth. */
 const HYSTERESIS = 0.7;
 const SHORTEST_SAMPLE_MICROS = 10_000;
-/** What a time that is a whole number of units may be above it as a floating-point number. */
+/** Rounding tolerance for times that are a whole number of units. */
 const ROUNDING = 1e-9;
 
-/** Settings outlive reset, MTU and ring changes, and are put again at each speed, whose units of time differ. */
+/**
+ * Settings are kept across reset, MTU change and ring change. They are written again at each link speed, because the unit of time depends on
+ * it.
+ */
 export class Moderation {
   readonly #hw: Hardware;
   readonly #rings: () => readonly RingPair[] | undefined;
   #wanted = OFF;
   #actual = OFF;
-  /** Mbit/s of the last link; 0 before the first, which counts as the fastest. */
+  /** Speed of the last link in Mbit/s; 0 before the first, which is treated as the fastest. */
   #speed = 0;
-  /** True once the registers are not as the start left them, which is off. */
+  /** True once the registers differ from their start values, with which moderation is off. */
   #written = false;
   #adaptive = false;
   #level = 0;
@@ -72,19 +75,19 @@ export class Moderation {
     return this.#wanted;
   }
 
-  /** What the chip has: times and frames rounded up to its units, times at most the longest at the link's speed. */
+  /** The setting in force: times and frames are rounded up to the chip's units, and limited to the longest time at the link's speed. */
   get actual(): Coalescing {
     return this.#actual;
   }
 
-  /** Limits by the measured rate of frames instead of fixed ones. */
+  /** Limits that follow the measured frame rate instead of fixed ones. */
   get adaptive(): boolean {
     return this.#adaptive;
   }
 
   /**
-   * Sets both directions, and ends `adaptive`. Returns what the chip has of it.
-   * @throws {BadModeration} before anything is written: the old setting stays
+   * Sets both directions, and ends `adaptive`. Returns the setting in force.
+   * @throws {BadModeration} before anything is written; the old setting stays in force
    */
   set(wanted: Coalescing): Coalescing {
     check(wanted, this.#ability());
@@ -104,20 +107,20 @@ export class Moderation {
     this.#put(on ? OFF : this.#wanted);
   }
 
-  /** The chip was started, which switched moderation off. */
+  /** Called when the chip was started, which turned moderation off. */
   restore(): void {
     this.#written = false;
     this.#sample = { at: this.#hw.clock.now(), frames: 0 };
     this.#put(this.#current());
   }
 
-  /** The link came up at this speed. */
+  /** Called when the link came up at this speed. */
   linkUp(speed: number): void {
     this.#speed = speed;
     this.#put(this.#current());
   }
 
-  /** For `adaptive`: measures the rate of frames. To be called after each poll. */
+  /** Measures the frame rate for `adaptive`. To be called after each poll. */
   sample(): void {
     if (!this.#adaptive) return;
     const now = this.#hw.clock.now();
@@ -223,7 +226,7 @@ const check = ({ receive, transmit }: Coalescing, { units, most, framesUnit }: A
   }
 };
 
-/** The level for a rate in frames a second. */
+/** The level for a rate in frames per second. */
 const levelFor = (rate: number, level: number): number => {
   const up = ADAPTIVE.findLastIndex(({ from }) => rate >= from);
   const stays = rate >= HYSTERESIS * ADAPTIVE[level]!.from;

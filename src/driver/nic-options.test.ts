@@ -1,4 +1,4 @@
-/** What a NIC may be brought up with: both sides of each limit. */
+/** The options with which a NIC can be brought up: both sides of each limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, type Chip, chipNamed } from "#chip/chips.ts";
@@ -13,7 +13,7 @@ test("the MTU is 68 bytes to the chip's largest, in whole bytes", () => {
   for (const mtu of [67, 9195, 1500.5, Number.NaN]) assert.throws(() => checkMtu(chip, mtu), { code: "BAD_MTU" });
 });
 
-test("a ring has a power of two of descriptors, from 64 to the chip's limit, and 256 unless told otherwise", () => {
+test("the size of a ring is a power of two, from 64 to the chip's limit, and 256 by default", () => {
   for (const slots of [64, 128, 4096]) assert.equal(checkSlots(chip, slots), slots);
   for (const slots of [0, -64, 32, 65, 96, 8192, 64.5])
     assert.throws(() => checkSlots(chip, slots), { code: "BAD_RING_SIZE" });
@@ -23,7 +23,7 @@ test("a ring has a power of two of descriptors, from 64 to the chip's limit, and
   assert.throws(() => slotsOf(chip, { ...options, slots: 1 }), { code: "BAD_RING_SIZE" });
 });
 
-test("the window holds the chip's registers, and the address is a station's", () => {
+test("the window holds the chip's registers, and the address is a unicast address", () => {
   checkOptions(chip, 4096, options);
   assert.throws(() => checkOptions(chip, 4095, options), { code: "OUT_OF_WINDOW" });
   checkOptions(chip, 4096, { ...options, address: Uint8Array.of(2, 0, 0, 0, 0, 1) });
@@ -31,13 +31,13 @@ test("the window holds the chip's registers, and the address is a station's", ()
   assert.throws(() => checkOptions(chip, 4096, { ...options, address }), { code: "OUT_OF_RANGE" });
 });
 
-test("a hash is asked only of chips that have one", () => {
+test("receive hashing is accepted only on chips that support it", () => {
   const receiveHash = true;
   assert.throws(() => checkOptions(chip, 4096, { ...options, receiveHash }), { code: "OUT_OF_RANGE" });
   checkOptions(chipNamed("rtl8125b")!, 65536, { ...options, receiveHash });
 });
 
-test("a chip without firmware asks for none, and one whose file is missing runs without", () => {
+test("a chip without firmware loads none, and a chip whose file is missing runs without", () => {
   const asked: string[] = [];
   const firmware = (file: string): undefined => void asked.push(file);
   assert.equal(firmwareOf(chipNamed("rtl8168b")!, { ...options, firmware }), undefined);

@@ -13,38 +13,38 @@ import { type Program, parseFirmware } from "./firmware.ts";
 
 export interface NicOptions {
   readonly clock: Clock;
-  /** Bytes of layer 3: 68 to the chip's largest. */
+  /** MTU: 68 bytes to the chip's largest. */
   readonly mtu: number;
   /** Station address to use; default: the chip's own, or a random one if it has none. */
   readonly address?: Uint8Array;
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
   /**
-   * Contents of a firmware file, by the name in `Chip.firmware`; undefined if there is none: the chip then runs
-   * without, as with Linux's driver. Called once, before anything is written to the chip.
+   * Returns the contents of a firmware file, by the name in `Chip.firmware`, or undefined if there is none: the chip then runs without
+   * firmware, as with Linux's driver. Called once, before anything is written to the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
   /** Descriptors in each ring: a power of two, at most the chip's limit. Default 256, or the limit if it is lower. */
   readonly slots?: number;
-  /** Receive buffers the host may hold at once; default: twice the ring. */
+  /** Receive buffers that the host may hold at once. Default: twice the number of descriptors. */
   readonly spareBuffers?: number;
-  /** Most bytes of a receive buffer, a multiple of 8: longer frames use several. Default 4096. */
+  /** Largest receive buffer in bytes, a multiple of 8; longer frames use several. Default 4096. */
   readonly largestBuffer?: number;
   /**
-   * Receive queues: a power of two; 1 unless given. Chips from the RTL8125B on have 4, with 2 transmit queues, or 8 and 8. With several,
-   * the NIC hashes received frames, as with `receiveHash`.
+   * Receive queues: a power of two; default 1. Chips from the RTL8125B on have 4 receive and 2 transmit queues, or 8 of each. With several
+   * queues the NIC hashes received frames, as with `receiveHash`.
    */
   readonly queues?: number;
   /**
-   * Each queue but the first is polled by a thread of its own: `RingPair.lent` is what it needs, `Nic.lentLines` are their interrupts.
-   * Without it, the caller polls all.
+   * Each queue except the first is polled by its own thread. That thread needs `RingPair.lent` and the queue's line in `Nic.lentLines`.
+   * Without this option the caller polls all queues.
    */
   readonly queueThreads?: boolean;
-  /** Have the NIC hash received frames: `Link.hashes`. Chips from the RTL8125 on can. */
+  /** Makes the NIC hash received frames: `Link.hashes`. Supported from the RTL8125 on. */
   readonly receiveHash?: boolean;
-  /** Whether the chip lets its PCI Express link sleep; `auto` unless given. */
+  /** Whether the chip may put its PCI Express link into low-power states; default `auto`. */
   readonly aspm?: AspmPolicy;
-  /** Check on each `release` that the buffer was out: for tests. */
+  /** Checks on each `release` that the buffer was held: for tests. */
   readonly checked?: boolean;
 }
 
@@ -59,12 +59,12 @@ export interface NicParts {
   readonly lentLines: readonly InterruptLine[];
   readonly tally: DmaMemory;
   readonly permanentAddress: Uint8Array | undefined;
-  /** The original station address, to be restored at the end. */
+  /** The original station address, which is restored at the end. */
   readonly original: Uint8Array;
   readonly options: NicOptions;
 }
 
-/** RFC 791: every IPv4 host must take 68 bytes. */
+/** RFC 791: every IPv4 host must accept packets of 68 bytes. */
 const SMALLEST_MTU = 68;
 
 /** @throws {BadMtu} */
@@ -74,11 +74,10 @@ export const checkMtu = (chip: Chip, mtu: number): number => {
 };
 
 export const checkAddress = (mac: Uint8Array): void => {
-  if (!isStationAddress(mac))
-    throw new OutOfRange("a station address has six bytes, is not a group's and not all zero");
+  if (!isStationAddress(mac)) throw new OutOfRange("a station address has six bytes, is unicast and not all zero");
 };
 
-/** With fewer descriptors a ring loses frames whenever the host pauses. Tests make such rings on purpose. */
+/** Smaller rings lose frames whenever the host pauses. Tests use them on purpose. */
 const SMALLEST_RING = 64;
 const DEFAULT_RING = 256;
 
@@ -90,7 +89,7 @@ export const checkSlots = ({ profile }: Chip, slots: number, smallest = SMALLEST
   return slots;
 };
 
-/** Descriptors in each ring at first. @throws {BadRingSize} */
+/** Initial number of descriptors in each ring. @throws {BadRingSize} */
 export const slotsOf = (chip: Chip, { slots }: NicOptions): number =>
   slots === undefined ? Math.min(DEFAULT_RING, chip.profile.frames.ringLimit) : checkSlots(chip, slots, 2);
 
@@ -106,7 +105,7 @@ export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): n
   return queues;
 };
 
-/** Whether received frames are hashed, which takes descriptors with room for the hash. */
+/** True if received frames are hashed, which needs descriptors with room for the hash. */
 export const hashes = ({ receiveHash = false, queues = 1 }: Pick<NicOptions, "receiveHash" | "queues">): boolean =>
   receiveHash || queues > 1;
 

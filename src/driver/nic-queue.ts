@@ -1,6 +1,6 @@
 /**
- * One queue of a NIC, for a thread of its own: its rings, its doorbell and its interrupt. The NIC itself is another thread's. Registers
- * are only written, and only those in which a bit of the queue is set or cleared by a single write.
+ * One queue of a NIC, for a thread of its own: its rings, its doorbell and its interrupt. Another thread owns the NIC. This thread reads no
+ * register, and writes only those in which a single write sets or clears a bit of the queue.
  */
 import { chipNamed } from "#chip/chips.ts";
 import { IMR_V2_CLEAR, IMR_V2_SET, ISR_V2 } from "#chip/registers-8125.ts";
@@ -21,19 +21,19 @@ export interface QueueDevice {
   readonly iova: BusAddress;
 }
 
-/** Between two `up`s of the NIC. */
+/** Valid until the NIC goes down. */
 export class NicQueue {
   readonly line: InterruptLine;
   readonly offloads: Offloads;
   readonly #registers: Mmio;
   readonly #pair: RingPair;
-  /** In the vectored status and its masks. */
+  /** The queue's bits in the vectored status and its masks. */
   readonly #bits: number;
 
   /** @throws {Misuse} for rings that were made with other options */
   constructor(lent: LentQueue, { registers, window, iova }: QueueDevice, line: InterruptLine) {
     const chip = chipNamed(lent.chip);
-    if (chip === undefined) throw new Misuse(`there is no chip ${lent.chip}`);
+    if (chip === undefined) throw new Misuse(`no chip is named ${lent.chip}`);
     const { profile } = chip;
     this.line = line;
     this.offloads = offloadsOf(profile.frames, lent.settings.mtu);
@@ -46,7 +46,7 @@ export class NicQueue {
     return this.#pair.link;
   }
 
-  /** As `Nic.interrupt`. The vector says what has happened: nothing is read. */
+  /** As `Nic.interrupt`. The vector identifies the event, so nothing is read. */
   interrupt(): number {
     this.mask();
     this.#registers.acknowledge32(ISR_V2, this.#bits);
@@ -58,8 +58,8 @@ export class NicQueue {
   }
 
   /**
-   * As `Nic.acknowledge`, without knowing whether there was an event. A write may be on its way while the NIC sets the bit again: the
-   * caller looks at the ring once more a little later.
+   * As `Nic.acknowledge`, without knowing whether there was an event. The NIC may set the bit again while the write is on its way, so the
+   * caller checks the ring once more a little later.
    */
   acknowledge(): number {
     this.#registers.acknowledge32(ISR_V2, this.#bits);
@@ -70,18 +70,18 @@ export class NicQueue {
     this.#registers.write32(IMR_V2_SET, this.#bits);
   }
 
-  /** Shows the NIC's thread what the rings have counted so far. */
+  /** Makes the counters of the rings visible to the NIC's thread. */
   settle(): void {
     this.#pair.receive.core.settle();
     this.#pair.transmit?.core.settle();
   }
 
-  /** Whether a received frame waits. */
+  /** True if a received frame waits. */
   get waiting(): boolean {
     return this.#pair.receive.waiting();
   }
 
-  /** As `Nic.pending`, as far as can be seen without the status. */
+  /** As `Nic.pending`, as far as the rings show it without the status. */
   get pending(): boolean {
     return this.waiting;
   }

@@ -1,4 +1,4 @@
-/** What each chip is asked for, and what is left to software, by chip. */
+/** The offloads that are requested of each chip, and those done in software. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, chipNamed } from "#chip/chips.ts";
@@ -20,7 +20,7 @@ test("checksums and segmentation end at an MTU of 1500, but PCI chips keep both 
   for (const key of ["rtl8169s", "rtl8169sc-980"]) assert.deepEqual(offered(key, 1501), [true, true], key);
 });
 
-test("no chip segments above an MTU of 2047, whose segment size has no room in the descriptor", () => {
+test("no chip segments above an MTU of 2047, because the descriptor's segment size field is too small", () => {
   assert.deepEqual(offered("rtl8169s", 2047), [true, true]);
   for (const key of keys) assert.equal(offloadsOf(facts(key), 2048).segmentation, false, key);
 });
@@ -30,20 +30,20 @@ const limits = (key: string) => {
   return [ipv6, superFrameBytes, segments, transmitRules(facts(key)).frameDescriptors];
 };
 
-test("the first descriptor format has no IPv6 and shorter super-frames", () => {
+test("the first descriptor format has shorter super-frames, and no offloads over IPv6", () => {
   for (const key of ["rtl8169s", "rtl8168b", "rtl8101e"]) assert.deepEqual(limits(key), [false, 32_000, 24, 24], key);
   for (const key of ["rtl8401", "rtl8168c-3c0", "rtl8168h", "rtl8127a"])
     assert.deepEqual(limits(key), [true, 64_000, 64, 64], key);
 });
 
-test("chips without faults have no function to ask, and nothing is padded for them", () => {
+test("chips without faults need no rules, and no padding", () => {
   for (const key of ["rtl8168d-281", "rtl8168e-2c1", "rtl8168f-481", "rtl8168g", "rtl8168h", "rtl8168ep", "rtl8106e"]) {
     assert.equal(offloadsOf(facts(key), 1500).refuses, undefined, key);
     assert.equal(transmitRules(facts(key)).padding, undefined, key);
   }
 });
 
-/** An IP packet without payload of its own: only what the rules read. */
+/** An IP packet without a payload: only the fields that the rules read. */
 const packet = (options: {
   ipv6?: boolean;
   /** Bytes of the IPv4 and of the TCP header. */
@@ -143,7 +143,7 @@ test("the 8168E-VL does not segment IPv4 with options in either header, nor if t
 const refusesLast = (key: string, tcp: number, payload: number) =>
   refuses(key, packet({ length: 34 + tcp + payload, tcp }), 34 + tcp + payload, Send.tcpChecksum | 1000, 34);
 
-test("a super-frame whose last segment would be short is cut in software where the chip pads with stale bytes", () => {
+test("a super-frame with a short last segment is segmented in software on chips that pad with stale bytes", () => {
   assert.deepEqual([refusesLast("rtl8125d-688", 20, 3005), refusesLast("rtl8125d-688", 20, 3006)], [true, false]);
   assert.equal(refusesLast("rtl8125d-688", 32, 3001), false);
 });
@@ -159,8 +159,8 @@ test("an incomplete UDP header and PTP datagrams are padded to the length that t
     assert.ok(length(81, { port }) <= 81);
     assert.equal(length(74 + 46, { port, network: 60 }), 74 + 47);
     assert.equal(length(90, { port, ipv6: true, tags: 1 }), 58 + 47);
-    assert.equal(length(38, { port }), 34 + 47, "with the port and no more");
-    assert.equal(length(37, { port }), 60, "without all of the port");
+    assert.equal(length(38, { port }), 34 + 47, "up to the ports");
+    assert.equal(length(37, { port }), 60, "with part of the ports");
   }
   assert.equal(length(74, { network: 60 }), 82);
   assert.equal(length(54, { ipv6: true }), 62);
@@ -172,12 +172,12 @@ test("an incomplete UDP header and PTP datagrams are padded to the length that t
 const refusesPtp = (key: string, length: number): boolean =>
   refuses(key, packet({ protocol: 17, port: 319, length }), length, Send.udpChecksum, 34);
 
-test("the checksum of a datagram that the 8125A and 8125B need padded is filled in by software", () => {
+test("the checksum of a datagram that must be padded for the 8125A and 8125B is computed in software", () => {
   assert.deepEqual([refusesPtp("rtl8125a", 80), refusesPtp("rtl8125a", 81)], [true, false]);
   assert.deepEqual([refusesPtp("rtl8125d-688", 80), refusesPtp("rtl8125d-688", 81)], [false, false]);
 });
 
-test("UDP is found behind IPv6 extension headers", () => {
+test("UDP is found after IPv6 extension headers", () => {
   const { wanted } = transmitRules(facts("rtl8125a")).padding!;
   const bytes = packet({ ipv6: true, protocol: 0, length: 80 });
   bytes.set([60, 0], 54); // hop-by-hop options, 8 bytes
@@ -185,6 +185,6 @@ test("UDP is found behind IPv6 extension headers", () => {
   bytes.set([0, 0, 319 >> 8, 319 & 0xff], 78);
   assert.equal(wanted(bytes, 0, 82), 78 + 47);
   assert.equal(wanted(bytes, 0, 79), 78 + 8);
-  // A chain that leaves the frame leads nowhere.
+  // A chain of headers that runs past the end of the frame has no UDP header.
   assert.equal(wanted(bytes, 0, 63), 60);
 });

@@ -1,8 +1,8 @@
 /**
- * Offloads that may be requested of a chip's transmitter, and its faults: the facts of `chip/frames.ts`, compiled once
- * into one function. A chip without faults has none.
+ * Offloads that may be requested of a chip's transmitter, and its faults. The facts of `chip/frames.ts` are compiled once into one function;
+ * a chip without faults has none.
  *
- * Headers are parsed here by separate code: the model uses `wire`, and no test would detect a shared error.
+ * The headers are not parsed by `wire`, which the model uses: no test would detect an error in code that both share.
  */
 import { LARGEST_SEGMENT_MTU, TX_LIMITS } from "#chip/descriptors.ts";
 import { type FrameFacts, STANDARD_MTU } from "#chip/frames.ts";
@@ -35,34 +35,34 @@ export const transmitRules = (
 
 /** Rule for frames that software must pad. */
 export interface PaddingRule {
-  /** Frames of this length or more need no padding. */
+  /** Frames of at least this length need no padding. */
   readonly below: number;
-  /** Length to which the frame of `length` bytes at `frame` must be padded; at most `length` if none is needed. */
+  /** The length to which the frame of `length` bytes at `frame` must be padded; a value up to `length` means no padding. */
   readonly wanted: (bytes: Uint8Array, frame: number, length: number) => number;
 }
 
 /** Shortest frame on the wire, without FCS. */
 const MIN_FRAME = 60;
-/** Most bytes of a frame with a UDP datagram that needs padding, and what such a datagram needs. */
+/** The longest frame in which a UDP datagram needs padding, and the bytes that such a datagram must have. */
 const STUMBLE_BELOW = 175;
 const SHORTEST_PTP = 47;
 const UDP_BYTES = 8;
 const PTP_EVENT_PORT = 319;
 const PTP_GENERAL_PORT = 320;
-/** Chips that damage frames when they fill in a checksum do so below this (FreeBSD if_re.c, re_encap). */
+/** Some chips damage frames shorter than this when they insert a checksum (FreeBSD if_re.c, re_encap). */
 const SHORTEST_SUMMED = 42;
 /** Room for any padded frame. */
 export const PADDED_BYTES = 256;
 
-/** The padding rule, or undefined for a chip that pads with zeros itself. */
+/** The padding rule; undefined for a chip that pads with zeros itself. */
 export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
   if (facts.stumblesOverUdp) return { below: STUMBLE_BELOW, wanted: lengthForUdp };
   return facts.padding === "stale" ? { below: MIN_FRAME, wanted: () => MIN_FRAME } : undefined;
 };
 
 /**
- * Length with which a frame cannot stop the transmitter of an 8125A or 8125B: UDP's header must be whole, and datagrams to PTP's ports
- * need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len; Linux's r8169).
+ * The shortest length with which a frame cannot stop the transmitter of an 8125A or 8125B: the UDP header must be complete, and datagrams to
+ * PTP ports need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len; Linux's r8169).
  */
 const lengthForUdp = (bytes: Uint8Array, frame: number, length: number): number => {
   const udp = udpOffset(bytes, frame, length);
@@ -81,20 +81,20 @@ const IPV4_BYTES = 20;
 const IPV6_BYTES = 40;
 const TCP_BYTES = 20;
 const UDP = 17;
-/** IPv6 extension headers that may stand before UDP: hop-by-hop options, routing, destination options; fragments need no care. */
+/** IPv6 extension headers that may stand before UDP: hop-by-hop options, routing, destination options; fragments are not affected. */
 const EXTENSIONS = [0, 43, 60];
 
 const get16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[(at + 1) | 0]!;
 
 const isTag = (type: number): boolean => type === TYPE_VLAN || type === TYPE_SERVICE_VLAN;
 
-/** Where the network header starts, in bytes from the start of the frame, behind up to two tags. */
+/** The offset of the network header in bytes from the start of the frame, after up to two tags. */
 const networkOffset = (bytes: Uint8Array, frame: number): number => {
   if (!isTag(get16(bytes, (frame + 12) | 0))) return 14;
   return isTag(get16(bytes, (frame + 16) | 0)) ? 22 : 18;
 };
 
-/** Where UDP's header starts, or should start; -1 when there is none in the frame. */
+/** The offset of the UDP header, or where it should start; -1 if the frame has none. */
 const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
   const network = networkOffset(bytes, frame);
   const type = get16(bytes, frame + network - 2);
@@ -114,7 +114,7 @@ const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => 
   return protocol === UDP && at <= length ? at : -1;
 };
 
-/** The 8168E-VL does not segment if the last segment has no more payload than this. */
+/** The 8168E-VL does not segment a frame whose last segment has no more payload than this. */
 const SHORT_PAYLOAD = 6;
 // V8 folds a module's own constants, but loads imported ones at every use.
 const SEGMENT_SIZE = Send.segmentSize;
@@ -122,13 +122,13 @@ const OVER_IPV6 = Send.ipv6;
 const OFFSET = Send.transportOffset;
 const OFFSET_SHIFT = Send.transportOffsetShift;
 
-/** The faults of a chip as one function, or undefined for one that has none. */
+/** The faults of a chip as one function; undefined for a chip without faults. */
 const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   const { sumsPadding, sumsNoOptions, segmentsPlainOnly, stumblesOverUdp } = facts;
   const stale = facts.padding === "stale";
   const shortest = sumsPadding ? MIN_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
   const plainIpv4 = sumsNoOptions || segmentsPlainOnly;
-  // No source says whether such a chip finds them after a tag in the frame; QEMU's RTL8139C+ does not.
+  // No source says whether these chips find the headers after a tag in the frame; QEMU's RTL8139C+ does not.
   const findsHeaders = facts.transmitFormat === 1;
   if (shortest === 0 && !plainIpv4 && !stale && !findsHeaders) return undefined;
 
@@ -154,7 +154,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
     if (!segmentsPlainOnly && !stale) return false;
     const tcpBytes = (bytes[(frame + transport + 12) | 0]! >>> 4) << 2;
     if (segmentsPlainOnly && ipv4 && tcpBytes !== TCP_BYTES) return true;
-    // This much payload is too little for a last segment.
+    // A last segment with no more payload than this is too short.
     const headers = transport + tcpBytes;
     const few = segmentsPlainOnly ? SHORT_PAYLOAD : MIN_FRAME - 1 - headers;
     if (few <= 0) return false;

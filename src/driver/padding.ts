@@ -1,16 +1,21 @@
-/** Padding by software: a frame's end is sent from a copy followed by zeros, because other data may follow it in the caller's memory. */
+/**
+ * Padding in software: the end of a frame is sent from a copy followed by zeros, because other data may follow the frame in the caller's
+ * memory.
+ */
 import type { DmaDomain } from "#kit/dma.ts";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
 import { PADDED_BYTES, type PaddingRule } from "./offload-rules.ts";
 
 export interface Padding extends PaddingRule {
-  /** Copies `length` bytes at `offset` for `slot` of the ring and adds zeros up to `padded`. Returns the copy's byte offset. */
+  /**
+   * Copies the `length` bytes at `offset` into the copy of `slot`, and adds zeros up to `padded` bytes. Returns the byte offset of the copy.
+   */
   readonly copy: (slot: number, offset: number, length: number, padded: number) => number;
-  /** Bytes that a frame of several fragments is short of: `fragments` of `burst` from `first` on, together fewer than `below`. */
+  /** The padding that a frame of several fragments needs in bytes: `fragments` of `burst` from `first` on, together shorter than `below`. */
   readonly missing: (burst: Int32Array, first: number, fragments: number, slot: number) => number;
 }
 
-/** Allocates room for one copy a slot, on `scope`. */
+/** Allocates one copy per slot on `scope`. */
 export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: number, rule: PaddingRule): Padding => {
   const room = scope.use(
     dma.allocate({ what: "padded frames", bytes: slots * PADDED_BYTES, align: 64, direction: "toDevice" }),
@@ -24,7 +29,7 @@ export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: num
     return at;
   };
 
-  /** The headers may be in several fragments: they are brought together to be read. */
+  /** Copies the headers together for parsing, because they may be in several fragments. */
   const missing = (burst: Int32Array, first: number, fragments: number, slot: number): number => {
     const frame = room.offset + slot * PADDED_BYTES;
     let length = 0;

@@ -1,4 +1,4 @@
-/** PHY registers by MDIO, on a chip played by hand: gap, limit, page and gate. */
+/** Access to PHY registers by MDIO, against a simulated chip: gap between accesses, time limit, page and gate. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -31,7 +31,7 @@ const rig = (key: string, answers = true) => {
   return { bus: phyBusOf({ io, clock, chip: chipNamed(key)! }), clock, writes, starts };
 };
 
-test("the page is chosen before the first access and where it changes, and again after a reset", () => {
+test("the page is selected before the first access, when it changes, and again after a reset", () => {
   const { bus, writes } = rig("rtl8168d-281");
   assert.equal(bus.read(2), 0x1234);
   bus.read(3);
@@ -59,13 +59,13 @@ test("two accesses by MDIO are at least 20 µs apart", () => {
   assert.equal(clock.now(), 60);
 });
 
-test("an access that never ends is given up after 2 ms", () => {
+test("an access that never completes is abandoned after 2 ms", () => {
   const { bus, clock } = rig("rtl8168d-281", false);
   assert.throws(() => bus.read(2), { code: "SIDE_BUS_TIMEOUT" });
   assert.ok(clock.now() >= 2000 && clock.now() <= 2025);
 });
 
-test("a register beyond 31 is refused before anything is written to it", () => {
+test("a register beyond 31 is rejected before anything is written to it", () => {
   const { bus, writes } = rig("rtl8168d-281");
   for (const register of [-1, 32, 1.5]) assert.throws(() => bus.read(register), { code: "OUT_OF_RANGE" });
   assert.deepEqual(writes, ["60=801f0000"]);

@@ -1,4 +1,4 @@
-/** Access to the PHY's registers: in the window, by MDIO or by OCP address. */
+/** Access to the PHY's registers: in the register window, by MDIO or by OCP address. */
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, OCP_STANDARD, PAGE, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { ANAR_8139, ANER_8139, ANLPAR_8139, BMCR_8139, BMSR_8139 } from "#chip/registers-8139cp.ts";
 import { Cfg9346, FLAG, Lock, PHYAR, RDSAR1, Rdsar1 } from "#chip/registers.ts";
@@ -7,7 +7,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import type { IdentifiedChip } from "./hardware.ts";
 import { SideBus, awaitFlag } from "./side-bus.ts";
 
-/** The PHY's clause 22 registers, 0 to 31, and those on its pages (0 unless given), with any kind of access. */
+/** The PHY's clause 22 registers, 0 to 31, and those on its pages (default 0), with any kind of access. */
 export interface PhyBus {
   /** @throws {SideBusTimeout} */
   read(register: number, page?: number): number;
@@ -17,20 +17,20 @@ export interface PhyBus {
 /** BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
 const RESET_LIMIT_MICROS = 500_000;
 
-/** @param more bits of BMCR that are written with the reset. @throws {Timeout} {SideBusTimeout} */
+/** @param bits of BMCR that are written together with the reset. @throws {Timeout} {SideBusTimeout} */
 export const resetPhy = ({ phy, clock }: { readonly phy: PhyBus; readonly clock: Clock }, more = 0): void => {
   phy.write(BMCR, Bmcr.reset | Bmcr.autonegotiate | more);
   expect(clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (phy.read(BMCR) & Bmcr.reset) === 0);
 };
 
-/** What BMCR has of the standard's bits; 8139s use others for purposes of their own (FreeBSD, re_miibus_writereg). */
+/** The bits of BMCR with their standard meaning; 8139s use others for purposes of their own (FreeBSD, re_miibus_writereg). */
 const BMCR_BITS = Bmcr.reset | Bmcr.speedLow | Bmcr.autonegotiate | Bmcr.restart | Bmcr.fullDuplex;
 
 const refuse = (register: number): never => {
-  throw new OutOfRange(`PHY register ${register} cannot be reached on an RTL8139C+`);
+  throw new OutOfRange(`an RTL8139C+ has no access to PHY register ${register}`);
 };
 
-/** RTL8139C+: the PHY has five registers, each in the window, and no identifier. */
+/** RTL8139C+: five PHY registers, each in the register window, and no PHY identifier. */
 const inWindow = ({ io }: IdentifiedChip): PhyBus => ({
   read(register) {
     switch (register) {
@@ -64,7 +64,7 @@ const inWindow = ({ io }: IdentifiedChip): PhyBus => ({
 
 /** FreeBSD and Realtek's driver poll for at least this long (re_gmii_readreg: 2000 times 1 µs). */
 const MDIO_WAIT_MICROS = { limit: 2000, poll: 25 };
-/** Between two accesses (FreeBSD, re_gmii_readreg: "it takes about 20 µs to clear"). */
+/** The gap between two accesses (FreeBSD, re_gmii_readreg: "it takes about 20 µs to clear"). */
 const MDIO_GAP_MICROS = 20;
 const REGISTER_SHIFT = 16;
 
@@ -84,7 +84,7 @@ const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): 
 
 type Access = (device: IdentifiedChip, register: number, value?: number) => number;
 
-/** Register 31 selects the page of all others. It is written when it changes, and before the first access. */
+/** Register 31 selects the page of all others. It is written when the page changes, and before the first access. */
 const paged =
   (access: Access) =>
   (device: IdentifiedChip): PhyBus => {
@@ -102,13 +102,13 @@ const paged =
       write(register, value, page = 0) {
         if (register !== PAGE) select(page);
         access(device, register, value);
-        // A reset may put the page back as well.
+        // A reset may also select page 0 again.
         if (register === PAGE || (register === BMCR && (value & Bmcr.reset) !== 0)) current = undefined;
       },
     };
   };
 
-/** RTL8168DP: a gate gives the driver access to the PHY, which otherwise belongs to the management controller. */
+/** RTL8168DP: a gate grants the driver access to the PHY, which otherwise belongs to the management controller. */
 const gated: Access = (device, register, value) => {
   device.io.update32(RDSAR1, Rdsar1.mdioGate, 0);
   try {
@@ -121,7 +121,7 @@ const gated: Access = (device, register, value) => {
 const ocpAddress = (register: number, page: number): number =>
   page === 0 ? OCP_STANDARD + 2 * register : (page << 4) + 2 * (register - 16);
 
-/** Clause 22 registers are consecutive in the PHY's OCP space; page p, register n (16 to 23), at (p << 4) + 2(n - 16). */
+/** Clause 22 registers are consecutive in the PHY's OCP space. Register n (16 to 23) of page p is at (p << 4) + 2(n - 16). */
 const byOcp = ({ io, clock }: IdentifiedChip): PhyBus => {
   const bus = new SideBus(io, clock);
   return {

@@ -40,7 +40,7 @@ const pauseOf = (ours: number, theirs: number, link = FULL, bmsr: number = Bmsr.
   return `${receive ? "receive" : ""}${transmit ? "transmit" : ""}` || "none";
 };
 
-/** IEEE 802.3, table 28B-3: local PAUSE and ASM_DIR, the partner's, and what the local end does. */
+/** IEEE 802.3, table 28B-3: PAUSE and ASM_DIR of the local end and of the partner, and the resolution for the local end. */
 const TABLE = [
   ["00", ["00", "01", "10", "11"], "none"],
   ["01", ["00", "01", "10"], "none"],
@@ -52,7 +52,7 @@ const TABLE = [
   ["11", ["10", "11"], "receivetransmit"],
 ] as const;
 
-test("pause is resolved as table 28B-3 of IEEE 802.3 says, for all sixteen pairs of abilities", () => {
+test("pause is resolved by table 28B-3 of IEEE 802.3 for all sixteen pairs of abilities", () => {
   let pairs = 0;
   for (const [local, partners, result] of TABLE)
     for (const partner of partners) {
@@ -62,7 +62,7 @@ test("pause is resolved as table 28B-3 of IEEE 802.3 says, for all sixteen pairs
   assert.equal(pairs, 16);
 });
 
-test("there is no pause on a half duplex link, on one that was not negotiated, or without a link", () => {
+test("there is no pause at half duplex, without negotiation, or without a link", () => {
   const both = ability(1, 1);
   assert.equal(pauseOf(both, both), "receivetransmit");
   assert.equal(pauseOf(both, both, { ...FULL, fullDuplex: false }), "none");
@@ -81,14 +81,14 @@ test("pause is advertised in both directions, but not with jumbo frames", () => 
   }
 });
 
-test("a PHY that stays in reset is given up after half a second", () => {
+test("a PHY that stays in reset is abandoned after half a second", () => {
   const { phy, clock } = phyOn({}, FULL);
   assert.throws(() => phy.reset(), { code: "TIMEOUT", waitedMicros: 500_000 });
   assert.ok(clock.now() <= 501_000);
   assert.equal(phy.read(BMCR) & Bmcr.reset, Bmcr.reset);
 });
 
-test("a PHY whose controller does not show that it is alive is reset once more, and counted", () => {
+test("a PHY whose controller does not show that it runs is reset once more, and counted", () => {
   const chip = chipNamed("rtl8125b")!;
   for (const dead of [0, 1, 2]) {
     const clock = new VirtualClock();

@@ -1,6 +1,6 @@
 /**
- * The built-in PHY: reset, autonegotiation or a forced mode, and the result. IEEE 802.3 clauses 22, 28, 40 and 45;
- * differences between chips are in their start-up values.
+ * The built-in PHY: reset, autonegotiation or a forced mode, and the result. IEEE 802.3 clauses 22, 28, 40 and 45; chips differ in their
+ * start-up values.
  */
 import { LINK_MODES, offerOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -58,7 +58,7 @@ export const LINK_DOWN: LinkState = {
   pause: { receive: false, transmit: false },
 };
 
-/** As long as Realtek's driver waits for the state of the PHY after power-up (DPDK, rtl_wait_phy_ups_resume). */
+/** As long as Realtek's driver waits for the PHY after power-up (DPDK, rtl_wait_phy_ups_resume). */
 const ALIVE_LIMIT_MICROS = 100_000;
 
 const FASTER = LINK_MODES.filter(({ register }) => register === "faster");
@@ -76,9 +76,9 @@ const isSwitchedOff = ({ io, side, chip: { profile } }: Hardware): boolean =>
 export class Phy {
   readonly #hw: Hardware;
   readonly #nic: { readonly mtu: number; readonly running: boolean };
-  /** An SFP cage with a SerDes is in the copper PHY's place. */
+  /** An SFP cage with a SerDes takes the place of the copper PHY. */
   readonly cage: boolean;
-  /** The link was down since the last `link`, even if no poll has seen it down. */
+  /** The link was down since the last call of `link`, even if no poll saw it. */
   flapped = false;
   #settings: LinkSettings;
   #idleErrors = 0;
@@ -87,7 +87,7 @@ export class Phy {
   /** The values written last. */
   #written = { control: 0, ability: 0, gigabit: 0 };
 
-  /** @param nic whose link it is */
+  /** @param nic the NIC with this PHY */
   constructor(hw: Hardware, nic: { readonly mtu: number; readonly running: boolean }) {
     this.#hw = hw;
     this.#nic = nic;
@@ -113,8 +113,8 @@ export class Phy {
   }
 
   /**
-   * Changes what is given and restarts the link, at once or with the next `up`.
-   * @throws {BadLinkSetting} before anything is written; the settings are as before
+   * Changes the given settings and restarts the link, at once or at the next `up`.
+   * @throws {BadLinkSetting} before anything is written; the old settings stay in force
    */
   set(change: Partial<LinkSettings>): void {
     const { chip } = this.#hw;
@@ -125,32 +125,32 @@ export class Phy {
     if (this.#nic.running) this.apply();
   }
 
-  /** Pause as ethtool has it, with what is not given as it was. @throws {BadLinkSetting} */
+  /** Pause in the terms of ethtool; fields that are not given stay as they are. @throws {BadLinkSetting} */
   setPause(change: Partial<PauseSettings>): void {
     const before = this.#settings.pause ?? { autonegotiate: true, receive: true, transmit: true };
     this.set({ pause: { ...before, ...change } });
   }
 
-  /** Restarts negotiation. @throws {BadLinkSetting} while autonegotiation is off, or the NIC down */
+  /** Restarts negotiation. @throws {BadLinkSetting} while autonegotiation is off or the NIC is down */
   restart(): void {
     const { autonegotiate } = this.#settings;
     if (!autonegotiate || !this.#nic.running)
       throw new BadLinkSetting(
         this.#hw.chip.name,
-        "negotiate again",
+        "restart negotiation",
         autonegotiate ? "Bring the NIC up first." : "Turn autonegotiation on first.",
       );
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
   }
 
-  /** Supported modes, advertised modes, and the partner's. */
+  /** The supported modes, the advertised modes, and the partner's. */
   report(): LinkReport {
     return linkReport(this.#hw, this.#settings, this.cage, this.#pause, () => this.#gigabitStatus());
   }
 
   /**
-   * Since the driver has the NIC: idle symbols with errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs), and how
-   * often the link was lost, between two looks as well.
+   * Counts since the NIC was bound: idle symbols with errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs), and link
+   * losses, including those between two polls.
    */
   statistics(): { readonly idleErrors: number | undefined; readonly linkLosses: number } {
     const counts = !this.cage && phyKind(this.#hw.chip).estatus !== 0;
@@ -158,7 +158,7 @@ export class Phy {
     return { idleErrors: counts ? this.#idleErrors : undefined, linkLosses: this.#linkLosses };
   }
 
-  /** The count in it starts over with each read. */
+  /** Reading the error count clears it. */
   #gigabitStatus(): number {
     const status = this.read(GBSR);
     this.#idleErrors += status & IDLE_ERRORS;
@@ -166,8 +166,8 @@ export class Phy {
   }
 
   /**
-   * Wakes the PHY up and resets it; once more where its controller does not show that it is alive.
-   * @throws {Timeout}; {PhyDisabled} before anything is asked of it
+   * Wakes the PHY up and resets it, a second time if its controller does not show that it runs.
+   * @throws {Timeout}; {PhyDisabled} before the PHY is accessed
    */
   reset(): void {
     const { chip, overdue } = this.#hw;
@@ -175,10 +175,10 @@ export class Phy {
     resetPhy(this.#hw);
     if (this.#alive()) return;
     resetPhy(this.#hw);
-    if (!this.#alive()) overdue.note("the PHY's controller to show that it is alive");
+    if (!this.#alive()) overdue.note("the PHY's controller to start");
   }
 
-  /** The controller of PHYs above 1000 Mbit/s clears a bit; of others nothing shows it. */
+  /** The controller of PHYs above 1000 Mbit/s clears a bit when it runs; other PHYs do not report it. */
   #alive(): boolean {
     const { chip, side, clock } = this.#hw;
     if (chip.profile.phy.multigigabit === 0) return true;
@@ -186,12 +186,12 @@ export class Phy {
     return until(clock, ALIVE_LIMIT_MICROS, 1000, () => (side.phyRead(Ocp.alive) & ALIVE) === 0);
   }
 
-  /** Bits of ANAR. Pause is not offered with jumbo frames: the chip cannot do both. */
+  /** Bits of ANAR. Pause is not advertised with jumbo frames: the chip does not support both. */
   get #pause(): number {
     return this.#nic.mtu > STANDARD_MTU ? 0 : pauseOffer(this.#settings.pause);
   }
 
-  /** Writes the settings and starts the link over. */
+  /** Writes the settings and restarts the link. */
   apply(): void {
     const { autonegotiate, speed, fullDuplex } = this.#settings;
     if (this.cage) {
@@ -226,7 +226,7 @@ export class Phy {
     );
   }
 
-  /** Crossing and downshift, where they differ from what is wanted. */
+  /** Writes crossover and downshift if they differ from the settings. */
   #cross(): void {
     const { crossover, downshift } = phyKind(this.#hw.chip);
     const settings = this.#settings;
@@ -244,18 +244,17 @@ export class Phy {
   }
 
   /**
-   * Whether it has lost its settings, or reads all zeros or all ones, or does not answer: the effect of an
-   * electrostatic discharge (Realtek's drivers look for it once a second). The RTL8139C+ cannot advertise asymmetric
-   * pause.
+   * True if the PHY has lost its settings, reads all zeros or all ones, or does not respond: the effects of an electrostatic discharge
+   * (Realtek's drivers check for it once a second). The RTL8139C+ cannot advertise asymmetric pause.
    */
   get lost(): boolean {
-    // Nothing is negotiated through an SFP cage.
+    // There is no negotiation through an SFP cage.
     if (this.cage) return false;
     const { control, ability, gigabit } = this.#written;
     try {
       if (((this.read(BMCR) ^ control) & (Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate)) !== 0) return true;
       if (((this.read(ANAR) ^ ability) & ~Advertise.asymmetricPause) !== 0) return true;
-      // The value after power-on offers it, which few users do.
+      // Its power-on value advertises fast retrain, which few users need.
       return phyKind(this.#hw.chip).estatus !== 0 && (this.read(GBCR) & ~gigabit & Gbcr.half1000) !== 0;
     } catch (error) {
       if (error instanceof SideBusTimeout) return true;
@@ -263,12 +262,12 @@ export class Phy {
     }
   }
 
-  /** Powers the PHY down; the next `reset` wakes it up. */
+  /** Powers the PHY down. `reset` wakes it up. */
   powerDown(): void {
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.powerDown);
   }
 
-  /** The link as seen by the MAC. The PHY's latch is read too, which clears it, and is kept in `flapped`. */
+  /** The link as the MAC sees it. Reading the PHY's latched link bit clears it; the result is kept in `flapped`. */
   link(): LinkState {
     const { up, speed, fullDuplex } = macLink(this.#hw);
     const lost = this.#wasUp;
@@ -278,7 +277,7 @@ export class Phy {
       return LINK_DOWN;
     }
     this.flapped = (this.read(BMSR) & Bmsr.linkUp) === 0;
-    // A PHY that hides the link has no latch either.
+    // A PHY that hides the link has no latched bit either.
     if (lost && this.flapped && phyKind(this.#hw.chip).hidesLink !== true) this.#linkLosses++;
     const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;
     const ours = this.read(ANAR);

@@ -1,4 +1,4 @@
-/** What saves power while the interface is up: energy-efficient Ethernet (EEE), ALDPS without a cable, and giga-lite. */
+/** Power saving while the interface is up: energy-efficient Ethernet (EEE), ALDPS without a cable, and giga-lite. */
 import { ALDPS, ALDPS_ENDED, EEE_MODES, EEE_REGISTERS, type EeeFacts, type EeeMode, type PhyBits } from "#chip/eee.ts";
 import type { LinkModeName } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -9,33 +9,33 @@ import { awaitState, type Hardware } from "./hardware.ts";
 import type { LinkState, Phy } from "./phy.ts";
 import { run } from "./steps.ts";
 
-/** Each setting outlives reset, MTU change, down and up. */
+/** Settings are kept across reset, MTU change, down and up. */
 export interface EeeSettings {
   readonly enabled: boolean;
-  /** The modes at which it is offered. */
+  /** The modes for which EEE is advertised. */
   readonly advertise: readonly LinkModeName[];
-  /** The MAC idles between frames, where both ends agreed on it. */
+  /** The MAC enters low-power idle between frames if both ends have agreed on EEE. */
   readonly txLpi: boolean;
   /**
-   * Microseconds without a frame before it idles, 0 to 5242, at most the time of 65,535 bytes at the speed of the link;
-   * undefined: the time of a frame of the present MTU and 32 bytes, as in Linux.
+   * Microseconds without a frame before low-power idle, 0 to 5242, and at most the time of 65,535 bytes at the link's speed. Undefined: the
+   * time of one frame of the present MTU and 32 bytes, as in Linux.
    */
   readonly txLpiTimer: number | undefined;
 }
 
 /** What `ethtool --show-eee` shows. */
 export interface EeeReport extends EeeSettings {
-  /** Both ends offer it at the speed of the link. */
+  /** Both ends advertise EEE at the speed of the link. */
   readonly active: boolean;
-  /** Empty: the chip has none. */
+  /** Empty if the chip does not support EEE. */
   readonly supported: readonly LinkModeName[];
   /** Empty unless the ends have negotiated. */
   readonly partner: readonly LinkModeName[];
-  /** Microseconds that are in force at the speed of the link; undefined without a link, or where no register sets it. */
+  /** The time in force at the link's speed, in microseconds; undefined without a link, or if no register sets it. */
   readonly actualTimer: number | undefined;
 }
 
-/** Of the register, in bytes. */
+/** Largest value of the timer's register, in bytes. */
 const MAX_TIMER = 0xffff;
 /** At 100 Mbit/s, the slowest speed with EEE. */
 const MAX_TIMER_MICROS = Math.floor((MAX_TIMER * 8) / 100);
@@ -77,7 +77,7 @@ export class PowerSaving {
     };
   }
 
-  /** What is set, what the chip can and the partner offers, and what came of it. */
+  /** The settings, the modes that the chip supports and the partner advertises, and the state that results. */
   get eee(): EeeReport {
     const { link } = this.#nic;
     const partner = link.up && this.#facts !== undefined ? this.#shown("partner") : [];
@@ -92,8 +92,8 @@ export class PowerSaving {
   }
 
   /**
-   * Changes what is given and negotiates again, at once or with the next `up`.
-   * @throws {BadLinkSetting} before anything is written; the settings are as before
+   * Changes the given settings and renegotiates, at once or at the next `up`.
+   * @throws {BadLinkSetting} before anything is written; the old settings stay in force
    */
   setEee(change: Partial<EeeSettings>): void {
     const wanted = { ...this.#eee, ...change };
@@ -103,14 +103,14 @@ export class PowerSaving {
     const refuse = (what: string, hint: string): never => {
       throw new BadLinkSetting(this.#hw.chip.name, what, hint);
     };
-    const facts = this.#facts ?? refuse("energy-efficient Ethernet", "No driver of this chip has it.");
+    const facts = this.#facts ?? refuse("energy-efficient Ethernet", "No driver supports it on this chip.");
     if (strange.length > 0) refuse(`EEE at ${strange.join(", ")}`, `Choose from ${names.join(", ")}.`);
     if (enabled && advertise.length === 0)
-      refuse("EEE that is offered at no speed", `Choose from ${names.join(", ")}.`);
+      refuse("EEE without an advertised speed", `Choose from ${names.join(", ")}.`);
     if (txLpiTimer !== undefined && facts.timer === undefined)
-      refuse("a time before it idles", "No register of this chip sets it.");
+      refuse("an idle timer", "This chip has no register for it.");
     if (txLpiTimer !== undefined && !(txLpiTimer >= 0 && txLpiTimer <= MAX_TIMER_MICROS))
-      refuse(`idle after ${txLpiTimer} µs`, `Use 0 to ${MAX_TIMER_MICROS} µs.`);
+      refuse(`an idle timer of ${txLpiTimer} µs`, `Use 0 to ${MAX_TIMER_MICROS} µs.`);
     const renegotiates = "enabled" in change || "advertise" in change;
     this.#eee = wanted;
     if (!this.#nic.running) return;
@@ -118,22 +118,22 @@ export class PowerSaving {
     else run(this.#hw, this.stepsAt(this.#nic.link));
   }
 
-  /** The PHY sleeps while no cable is there. Off at first, as in every driver: a link then comes up later. */
+  /** The PHY sleeps while no cable is connected. Off by default, as in every driver, because a link then takes longer to come up. */
   get aldps(): boolean {
     return this.#aldps;
   }
-  /** @throws {BadLinkSetting} where the chip has none */
+  /** @throws {BadLinkSetting} if the chip does not support it */
   setAldps(on: boolean): void {
     this.#checkOcp(true, "ALDPS");
     this.#aldps = on;
     if (this.#nic.running) this.#applyAldps();
   }
 
-  /** A speed over two pairs; undefined until it is set: as the PHY has it after power-on. */
+  /** 1000 Mbit/s over two pairs; undefined until it is set, which keeps the PHY's power-on value. */
   get gigaLite(): boolean | undefined {
     return this.#gigaLite;
   }
-  /** @throws {BadLinkSetting} where the chip has none */
+  /** @throws {BadLinkSetting} if the chip does not support it */
   setGigaLite(on: boolean): void {
     this.#checkOcp(this.#hw.chip.profile.gigaLite !== undefined && this.#hw.chip.speed >= 1000, "giga-lite");
     this.#gigaLite = on;
@@ -151,7 +151,7 @@ export class PowerSaving {
     this.#nic.phy.apply();
   }
 
-  /** Puts the PHY's part back after its start, before it negotiates. */
+  /** Restores the PHY's settings after its start, before it negotiates. */
   apply(): void {
     const facts = this.#facts;
     if (facts !== undefined) {
@@ -183,7 +183,7 @@ export class PowerSaving {
     for (const [address, mask] of bits) this.#hw.side.phyUpdate(address, mask, on ? mask : 0);
   }
 
-  /** What the MAC gets when a link has come up: low-power idle where both ends agreed on it, and when it begins. */
+  /** The MAC's settings for a link that has come up: low-power idle if both ends have agreed on it, and the time before it begins. */
   stepsAt(link: LinkState): readonly Step[] {
     const facts = this.#facts;
     if (facts === undefined || !link.up) return [];

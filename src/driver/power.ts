@@ -1,4 +1,4 @@
-/** A NIC's way to D3hot and back. What it has been set to is kept by its parts, which put it back at the next start. */
+/** Suspends a NIC to D3hot and resumes it. Each part of the driver keeps its own settings and restores them at the next start. */
 import { DeviceGone } from "#kit/errors.ts";
 import type { Phy } from "./phy.ts";
 import type { NicParts } from "./nic-options.ts";
@@ -6,21 +6,21 @@ import type { RunningNic } from "./rings.ts";
 import { restoreStationAddress } from "./station-address.ts";
 import type { Wake } from "./wake.ts";
 
-/** What of the NIC is needed here. */
+/** The parts of the NIC that are needed here. */
 export interface Sleeper {
   readonly wake: Wake;
   readonly phy: Phy;
   readonly running: boolean;
   up(): RunningNic;
   down(): void;
-  /** As `down`, with `rest` run in place of what the PHY gets there. */
+  /** As `down`, but `rest` runs instead of powering the PHY down. */
   stop(rest: () => void): void;
 }
 
 export interface Resumed {
   /** The new rings of a NIC that was up. */
   readonly link: RunningNic | undefined;
-  /** Something that was armed has happened. */
+  /** True if an armed event has occurred. */
   readonly woken: boolean;
 }
 
@@ -36,22 +36,23 @@ export class Power {
     this.#nic = nic;
   }
 
-  /** Whether it sleeps: registers do not respond. */
+  /** True while it sleeps: registers do not respond. */
   get asleep(): boolean {
     return this.#state !== "awake";
   }
 
   /**
-   * Stops a NIC that is up, and enters D3hot with what `wake` has armed. Rings are freed; `resume` makes new ones.
-   * @throws {ResetTimeout}; and then it is down and awake
+   * Stops a NIC that is up, and enters D3hot with the wake-up events of `wake` armed. The rings are freed; `resume` allocates new ones.
+   * @throws {ResetTimeout}; the NIC is then down and awake
    */
   suspend(): void {
     this.#enter("suspended");
   }
 
   /**
-   * As `suspend`, for a NIC without a link: its PHY stays as it is, and nothing is armed or signalled. `findLink` says when there is one.
-   * @throws {ResetTimeout}; and then it is down and awake
+   * As `suspend`, for a NIC without a link: its PHY stays as it is, and no wake-up event is armed or signalled. `findLink` reports whether
+   * there is a link again.
+   * @throws {ResetTimeout}; the NIC is then down and awake
    */
   rest(): void {
     if (this.asleep) return;
@@ -61,7 +62,7 @@ export class Power {
     this.#state = "suspended";
   }
 
-  /** Whether a sleeping NIC's PHY has a link. It is in D0 meanwhile, for 20 ms. @throws {DeviceGone} {Asleep} {SideBusTimeout} */
+  /** True if the PHY of a sleeping NIC has a link. Puts the NIC into D0 for 20 ms. @throws {DeviceGone} {Asleep} {SideBusTimeout} */
   findLink(): boolean {
     const { device, options } = this.#parts;
     device.power.wake(options.clock);
@@ -73,8 +74,8 @@ export class Power {
   }
 
   /**
-   * Back to D0, and up again if it was up, with every setting as before.
-   * @throws {DeviceGone} {Asleep}; whatever `up` throws, and then it is down and awake
+   * Returns to D0, and brings the NIC up if it was up, with all of its settings.
+   * @throws {DeviceGone} {Asleep}; whatever `up` throws: the NIC is then down and awake
    */
   resume(): Resumed {
     const woken = this.#wake();
@@ -82,8 +83,8 @@ export class Power {
   }
 
   /**
-   * Leaves the chip to the firmware or the next driver: stopped, with its own address; in D0, or asleep with `wake` armed, which then outlives
-   * this driver. Nothing but `resume` may be called afterwards. @throws {ResetTimeout}
+   * Hands the chip over to the firmware or the next driver: stopped and with its own address, in D0 or asleep with the events of `wake`
+   * armed, which stay armed after this driver ends. Only `resume` may be called afterwards. @throws {ResetTimeout}
    */
   shutdown(options: { readonly wake: boolean }): void {
     this.#nic.down();
@@ -92,12 +93,15 @@ export class Power {
     if (options.wake && this.#nic.wake.armed.length > 0) this.#enter("handed over");
   }
 
-  /** The station address that the chip had before this driver came. Nothing where it sleeps. */
+  /** Restores the station address that the chip had before this driver. Does nothing while the NIC sleeps. */
   restoreAddress(): void {
     if (!this.asleep) restoreStationAddress(this.#parts.hw, this.#parts.original);
   }
 
-  /** A suspended NIC is woken, and is down. One whose card left the bus counts as awake: registers respond when it is back. @throws {Asleep} */
+  /**
+   * Wakes a suspended NIC, which is then down. A NIC whose card left the bus counts as awake: its registers respond when the card is back.
+   * @throws {Asleep}
+   */
   end(): void {
     if (this.#state !== "suspended") return;
     this.#wasUp = false;
@@ -122,7 +126,7 @@ export class Power {
     this.#state = state;
   }
 
-  /** Nothing where it is awake. Returns whether something has woken it. @throws {DeviceGone} {Asleep} */
+  /** Does nothing if the NIC is awake. Returns true if an event has woken it. @throws {DeviceGone} {Asleep} */
   #wake(): boolean {
     if (!this.asleep) return false;
     const { device, options } = this.#parts;

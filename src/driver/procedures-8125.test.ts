@@ -1,4 +1,4 @@
-/** Procedures of RTL8125 and later, against a chip of plain registers. */
+/** Start-up procedures of the RTL8125 and later, against simulated registers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -10,7 +10,7 @@ import { type Hardware, hardwareOf } from "./hardware.ts";
 import { hasCage, startSerdes } from "./serdes.ts";
 import { run } from "./steps.ts";
 
-/** @param patient the PHY's controller stands still when it is asked to */
+/** @param patient the PHY's controller halts when requested */
 const card = (key: Parameters<typeof chipNamed>[0], patient = true) => {
   const window = new Map<number, number>();
   const mac = new Map<number, number>();
@@ -81,7 +81,7 @@ test("the PHY's registers are changed while its controller is halted, and it con
   assert.deepEqual(writes, ["phy b820 10", "phy c416 0", "phy c416 500", "phy b820 0"]);
   writes.length = 0;
   call("phyPowerSavingOff");
-  assert.deepEqual(writes, [], "not again once it is off");
+  assert.deepEqual(writes, [], "does nothing if power saving is off already");
   assert.equal(phy.get(0xb800), 0);
   assert.equal(hw.overdue.count, 0);
 });
@@ -89,11 +89,11 @@ test("the PHY's registers are changed while its controller is halted, and it con
 test("a PHY controller that does not halt is counted, and bring-up continues after a tenth of a second", () => {
   const { hw, clock, call } = card("rtl8125a", false);
   call("requestPhyPatch");
-  assert.deepEqual([hw.overdue.count, hw.overdue.last], [1, "the PHY's controller to stand still"]);
+  assert.deepEqual([hw.overdue.count, hw.overdue.last], [1, "the PHY's controller to halt"]);
   assert.ok(clock.now() >= 100_000 && clock.now() < 102_000, String(clock.now()));
 });
 
-test("calibration changes places where the board has the pairs in reverse order, and nowhere else", () => {
+test("calibration values are swapped on boards with the pairs in reverse order, and on no other", () => {
   for (const [board, pairs] of [
     [0, 2],
     [1 << 5, 0],
@@ -116,19 +116,19 @@ test("calibration changes places where the board has the pairs in reverse order,
     [0xbd5a, 0xbd5c, 0xbc18, 0xbc1a].map((at) => phy.get(at)!.toString(16)),
     ["e304", "e102", "708", "506"],
   );
-  assert.equal(phy.get(0xd068), 0xa019, "the last pair is selected, and the question is answered");
+  assert.equal(phy.get(0xd068), 0xa019, "the last pair is selected, and the result is kept");
   writes.length = 0;
   call("swapPairs");
   assert.deepEqual(writes, []);
 });
 
-test("the calibration of pair 0 goes to pair 3, that of pair 1 to pair 2, and back", () => {
+test("the calibration of pair 0 goes to pair 3, that of pair 1 to pair 2, and vice versa", () => {
   const { hw, mac, phy } = card("rtl8125a");
   mac.set(0xd442, 1 << 5);
   phy.set(0xd068, 2);
   const offsets = [0x111, 0x222, 0x333, 0x444];
   const pair = (): number => (phy.get(0xd068)! >> 3) & 3;
-  // The register that a pair is chosen for: one behind the other.
+  // The register of the selected pair: one follows the other.
   const get = phy.get.bind(phy);
   const set = phy.set.bind(phy);
   phy.get = (at) => (at === 0xd06a ? offsets[pair()] : get(at));
@@ -156,7 +156,7 @@ test("the link saves power unless a management controller uses it", () => {
   }
 });
 
-test("the SerDes of an RTL8127ATF is started at 10 or 1 Gbit/s, with pause or without", () => {
+test("the SerDes of an RTL8127ATF is started at 10 or 1 Gbit/s, with or without pause", () => {
   for (const [speed, pause, serdesWords, windowWords, atC466] of [
     [10_000, true, [0x00f7, 0x0140, 0xc, 0, 0], [0x801a, 0xdffc, 1], 3],
     [10_000, false, [0x00f7, 0x0140, 0, 0, 0], [0x801a, 0xdffc, 1], 3],
@@ -186,7 +186,7 @@ test("the SerDes of an RTL8127ATF is started at 10 or 1 Gbit/s, with pause or wi
   }
 });
 
-test("an RTL8127A with a copper PHY has no SFP cage, and no other chip is asked", () => {
+test("an RTL8127A with a copper PHY has no SFP cage, and other chips are not checked", () => {
   assert.equal(hasCage(card("rtl8127a").hw), false);
   const other = card("rtl8126a-64a");
   other.mac.set(0xd006, 7);
@@ -199,7 +199,7 @@ test("the PHY's interrupts are off", () => {
   assert.deepEqual(writes, ["phy a4d2 0"]);
 });
 
-test("steps for firmware that was not loaded are left out", () => {
+test("steps for firmware that was not loaded are skipped", () => {
   const { hw, writes } = card("rtl8125d-688");
   run(hw, [{ firmware: "phy" }, { withFirmware: [{ on: "phy", words: [[0xa436, 0x8feb]] }] }]);
   assert.deepEqual(writes, []);

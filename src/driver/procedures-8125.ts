@@ -1,17 +1,17 @@
 /**
- * Steps of the start-up of RTL8125, 8126, 8127 and 9151 that read the chip, or need the MTU, to decide what they write.
+ * Start-up steps of the RTL8125, 8126, 8127 and 9151 whose writes depend on registers or on the MTU.
  *
- * Source: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), functions named at each.
+ * Source: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), with the function at each step.
  */
 import { Ocp, PATCH_READY, PATCH_REQUEST } from "#chip/phy.ts";
 import { DLLPR, Dllpr, MISC_1, Misc1 } from "#chip/registers.ts";
 import { awaitState, type Hardware } from "./hardware.ts";
 
-/** From this MTU on the thresholds follow another rule. */
+/** From this MTU on, the thresholds are computed differently. */
 const LARGE_MTU = 9500;
 
 /**
- * Flow control: how full the receive FIFO is when pause begins and when it ends, in units of 16 bytes (rtl8125_get_fifo_nf,
+ * Flow control: the fill level of the receive FIFO at which pause begins and ends, in units of 16 bytes (rtl8125_get_fifo_nf,
  * rtl8125_get_fifo_ne).
  */
 const fifoThresholds =
@@ -21,18 +21,18 @@ const fifoThresholds =
     bus.macWrite(0xc0a6, full(mtu) >> 4);
     bus.macWrite(0xc0aa, empty(mtu) >> 4);
   };
-/** The same constant below the large MTU; from there on, `base` and the MTU once more. */
+/** A constant below the large MTU; from there on, `base` plus the MTU. */
 const fullAt = (base: number) => (mtu: number) => base + (mtu < LARGE_MTU ? mtu : 2 * mtu - LARGE_MTU);
 const emptyAt = (usual: number, large: number) => (mtu: number) => (mtu < LARGE_MTU ? usual : large - mtu);
 
-/** Pair 0 is bits 4:0 of a register, pair 1 bits 12:8; pairs 2 and 3 are the same of the next. */
+/** Pair 0 is in bits 4:0 of a register, pair 1 in bits 12:8; pairs 2 and 3 are in the same bits of the next register. */
 const CAPACITORS = [0xbd5a, 0xbc18];
 const BOTH = 0x1f1f;
 const swapBytes = (word: number): number => ((word & 0xff) << 8) | (word >> 8);
 
 /**
- * RTL8125A on a board with its pairs in reverse order: the calibration that fuses gave pairs 0 to 3 goes to pairs 3 to 0
- * (rtl_init_software_variable: RequirePhyMdiSwapPatch; rtl_hw_phy_config_8125a_2). Done, it is not asked for again.
+ * RTL8125A on a board with its pairs in reverse order: the fuses' calibration of pairs 0 to 3 is written to pairs 3 to 0
+ * (rtl_init_software_variable: RequirePhyMdiSwapPatch; rtl_hw_phy_config_8125a_2). Done only once.
  */
 const swapPairs = (hw: Hardware): void => {
   const bus = hw.side;
@@ -57,14 +57,14 @@ const swapPairs = (hw: Hardware): void => {
 
 const PATCH_LIMIT_MICROS = 100_000;
 
-/** Asks the PHY's controller to stand still, or lets it go on (rtl_set_phy_mcu_patch_request, rtl_clear_phy_mcu_patch_request). */
+/** Asks the PHY's controller to halt, or to continue (rtl_set_phy_mcu_patch_request, rtl_clear_phy_mcu_patch_request). */
 const phyPatch =
   (request: boolean) =>
   (hw: Hardware): void => {
     const bus = hw.side;
     bus.phyUpdate(Ocp.patchRequest, PATCH_REQUEST, request ? PATCH_REQUEST : 0);
     const done = (): boolean => ((bus.phyRead(Ocp.patchStatus) & PATCH_READY) !== 0) === request;
-    awaitState(hw, `the PHY's controller to ${request ? "stand still" : "go on"}`, PATCH_LIMIT_MICROS, done);
+    awaitState(hw, `the PHY's controller to ${request ? "halt" : "continue"}`, PATCH_LIMIT_MICROS, done);
   };
 const requestPhyPatch = phyPatch(true);
 const releasePhyPatch = phyPatch(false);
@@ -72,8 +72,8 @@ const releasePhyPatch = phyPatch(false);
 const PHY_POWER_SAVING = { address: 0xc416, off: 0x0500 } as const;
 
 /**
- * Power saving of the PHY's registers, which may not change while its controller runs (rtl_disable_ocp_phy_power_saving: for
- * this chip it looks for 0x0050, for all others for what it then writes).
+ * Disables power saving of the PHY's registers, which may not change while its controller runs (rtl_disable_ocp_phy_power_saving: this chip
+ * is tested for 0x0050, all others for the value that is then written).
  */
 const phyPowerSavingOff = (hw: Hardware): void => {
   const bus = hw.side;
@@ -85,19 +85,19 @@ const phyPowerSavingOff = (hw: Hardware): void => {
   releasePhyPatch(hw);
 };
 
-/** The PHY's own interrupts: none, and those that came are forgotten when they are read (rtl_tgphy_irq_mask_and_ack). */
+/** Disables the PHY's own interrupts; reading the status clears pending ones (rtl_tgphy_irq_mask_and_ack). */
 const phyInterruptsOff = (hw: Hardware): void => {
   const bus = hw.side;
   bus.phyWrite(0xa4d2, 0);
   bus.phyRead(0xa4d4);
 };
 
-/** Low byte of MAC-OCP 0xd006: kinds with a management controller. */
+/** Low byte of MAC-OCP 0xd006: the values of chips with a management controller. */
 const MANAGED: readonly number[] = [2, 3, 4];
 
 /**
- * Power saving of the link layer, and of the transmitter at 10 Mbit/s. A management controller needs the link itself: what
- * its firmware chose stays (rtl8125_hw_config, rtl_init_software_variable).
+ * Power saving of the link layer, and of the transmitter at 10 Mbit/s. If a management controller uses the link, its firmware's settings are
+ * kept (rtl8125_hw_config, rtl_init_software_variable).
  */
 const saveLinkPower = (hw: Hardware): void => {
   const { io, chip } = hw;

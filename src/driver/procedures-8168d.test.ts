@@ -1,4 +1,4 @@
-/** What the procedures of the RTL8168D and 8168E write for what they read, against registers that remember. */
+/** What the procedures of the RTL8168D and 8168E write for given register values, against simulated registers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ChipKey, chipNamed } from "#chip/chips.ts";
@@ -10,11 +10,11 @@ import { hardwareOf } from "./hardware.ts";
 import { run } from "./steps.ts";
 
 const FLAG = 0x8000_0000;
-/** Words of the PHY as they were written: page, register, value. */
+/** The writes to the PHY: page, register, value. */
 type Written = readonly (readonly [page: number, register: number, value: number])[];
 
 interface IdentifiedChip {
-  /** One-time memory; all ones where nothing is burnt. Absent: it never answers. */
+  /** One-time programmable memory; all ones if blank. Undefined: it never responds. */
   readonly fuses?: Readonly<Record<number, number>>;
   /** Page 2, register 0x0d of the PHY. */
   readonly voltage?: number;
@@ -34,7 +34,7 @@ const card = (key: ChipKey, { fuses, voltage = 0 }: IdentifiedChip) => {
       return FLAG + (word & 0x3ff00) + (fuses[(word >>> 8) & 0x3ff] ?? 0xff);
     },
     write: (offset, _width, value) => {
-      // A write of an extended register is over at once.
+      // An access to an extended register completes at once.
       memory.set(offset, offset === ERIAR ? value & 0xfff : value);
       if (offset === ERIAR) extended.set(value & 0xfff, memory.get(ERIDR)!);
     },
@@ -63,7 +63,7 @@ for (const [key, name, plain] of [
   ["rtl8168d-281", "regulatorOf281", 0x6662],
   ["rtl8168d-280", "regulatorOf280", 0x2642],
 ] as const) {
-  test(`${key}: the regulator of a chip that was calibrated is raised one by one, unless it is there already`, () => {
+  test(`${key}: the regulator of a calibrated chip is raised step by step, unless it has the value already`, () => {
     for (const [voltage, more] of [
       [0x1234, RAISED],
       [0x126c, []],
@@ -74,7 +74,7 @@ for (const [key, name, plain] of [
     }
   });
 
-  test(`${key}: the regulator of a chip that was not calibrated gets its plain setting`, () => {
+  test(`${key}: the regulator of an uncalibrated chip gets the default setting`, () => {
     for (const fuses of [{}, { 1: 0xb0, 2: 0xb1 }]) {
       const { written, overdue, call } = card(key, { fuses, voltage: 0x1234 });
       call(name);
@@ -83,7 +83,7 @@ for (const [key, name, plain] of [
     }
   });
 
-  test(`${key}: a one-time memory that does not answer is counted, and taken for blank`, () => {
+  test(`${key}: a one-time memory that does not respond is counted, and treated as blank`, () => {
     const { written, overdue, call } = card(key, {});
     call(name);
     assert.deepEqual(written, setting(plain));
@@ -98,7 +98,7 @@ test("the 8168E has a second copy of the station address", () => {
   assert.equal(memory.get(SecMAC4), 0x6655);
 });
 
-test("the 8168E-VL has two copies of the station address in extended registers, one of them two bytes further on", () => {
+test("the 8168E-VL has two copies of the station address in extended registers, the second at an offset of two bytes", () => {
   const { extended, call } = card("rtl8168evl", {});
   call("copyAddressToExtended");
   assert.deepEqual(

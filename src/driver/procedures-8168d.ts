@@ -12,7 +12,7 @@ import type { Hardware } from "./hardware.ts";
 const FUSE_LIMIT_MICROS = 30_000;
 const BLANK = 0xff;
 
-/** A byte of the one-time memory, at 0 to 0x3ff. One that cannot be read counts as blank. */
+/** A byte of the one-time programmable memory, at 0 to 0x3ff. One that cannot be read counts as blank. */
 const fuse = ({ io, clock, overdue }: Hardware, address: number): number => {
   io.write32(EFUSEAR, address << 8);
   if (until(clock, FUSE_LIMIT_MICROS, 100, () => io.read32(EFUSEAR) >= FLAG)) return io.read32(EFUSEAR) & 0xff;
@@ -21,15 +21,12 @@ const fuse = ({ io, clock, overdue }: Hardware, address: number): number => {
 };
 
 const CALIBRATED = { address: 0x01, value: 0xb1 } as const;
-/** Where the PHY's controller has its copy of the setting. */
+/** The address at which the PHY's controller has its copy of the setting. */
 const COPY = 0x8330;
-/** Page 2, register 0x0d: the voltage is raised one by one. */
+/** Page 2, register 0x0d: the voltage is raised in steps of one. */
 const VOLTAGE = { register: 0x0d, mask: 0xff, first: 0x65, last: 0x6c } as const;
 
-/**
- * 8168D: the PHY's voltage regulator, by what the factory burnt in.
- * @param plain its setting on a chip that was not calibrated
- */
+/** 8168D: the PHY's voltage regulator, as calibrated by the factory. @param plain the setting of an uncalibrated chip */
 const regulator =
   (plain: number) =>
   (hw: Hardware): void => {
@@ -53,7 +50,7 @@ const copyAddressToSecond = ({ io }: Hardware): void => {
   io.write16(SecMAC4, io.read32(IDR4) & 0xffff);
 };
 
-/** 8168E-VL: two more copies of the station address, the second two bytes further on. */
+/** 8168E-VL: two more copies of the station address, the second at an offset of two bytes. */
 const copyAddressToExtended = ({ io, side }: Hardware): void => {
   const low = io.read32(IDR0);
   const high = io.read32(IDR4) & 0xffff;

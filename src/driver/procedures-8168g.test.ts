@@ -1,4 +1,7 @@
-/** What each procedure writes for what it reads, against registers that remember, but for those that only report. */
+/**
+ * What each procedure writes for the values that it reads, against simulated registers that keep what is written, except those that only
+ * report.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ChipKey, chipNamed } from "#chip/chips.ts";
@@ -9,7 +12,7 @@ import { hardwareOf } from "./hardware.ts";
 import { PROCEDURES } from "./procedures.ts";
 
 const FLAG = 0x8000_0000;
-/** Command words of the MAC controller, the PHY and the extended registers, and the latter's data. */
+/** The command words of the MAC controller, the PHY and the extended registers, and the data of the latter. */
 const MAC = 0xb0;
 const PHY = 0xb8;
 const ERI = 0x74;
@@ -22,9 +25,9 @@ const at = (space: string, address: number): string => `${space} 0x${address.toS
 
 /**
  * Runs a procedure.
- * @param reports registers that answer so, whatever is written
- * @param before what is in others
- * @returns what was written last to each register, and what the waits came to
+ * @param reports registers that always read this value
+ * @param before initial values of others
+ * @returns the last write to each register, and the total time waited
  */
 const run = (
   key: ChipKey,
@@ -80,7 +83,7 @@ test("8168G: two PHY settings follow two status bits, one of them inverted", () 
   assert.deepEqual(followed(1 << 8, 1 << 8), { "phy 0xbcc4": 0, "phy 0xc41a": 1 << 1 });
 });
 
-test("8168G: the other bits of both registers stay", () =>
+test("8168G: the other bits of both registers are preserved", () =>
   assert.deepEqual(
     run(
       "rtl8168g",
@@ -91,7 +94,7 @@ test("8168G: the other bits of both registers stay", () =>
     { "phy 0xbcc4": 0x7fff, "phy 0xc41a": 0xfffd },
   ));
 
-test("8168H: the bias is put together from its places, and blank fuses leave it alone", () => {
+test("8168H: the bias is assembled from its fuses, and blank fuses change nothing", () => {
   assert.equal(bias(0xffff, 0xffff), undefined);
   // Bit 3 belongs to none of them.
   assert.equal(bias(0x0080, 0xfff7), undefined);
@@ -101,15 +104,15 @@ test("8168H: the bias is put together from its places, and blank fuses leave it 
   assert.equal(bias(0, 1 << 4), 0x0008);
 });
 
-test("8168H: each pair gets three less than the PHY reports, and never less than nothing", () =>
+test("8168H: each pair gets three less than the PHY reports, but not less than 0", () =>
   assert.deepEqual([0, 3, 4, 0xfff4, 15].map(length), [0, 0, 0x1111, 0x1111, 0xcccc]));
 
-test("8168H: a millisecond is 16 million over the oscillator's count, if it has counted", () => {
+test("8168H: a millisecond is 16 million divided by the oscillator's count, unless that is 0", () => {
   assert.equal(millisecond(0), undefined);
   assert.equal(millisecond(0xc000), undefined);
   assert.equal(millisecond(8000), 2000);
   assert.equal(millisecond(0xc000 | 6000), 2666);
-  assert.equal(millisecond(1000), 16_000 & 0xfff, "twelve bits of it");
+  assert.equal(millisecond(1000), 16_000 & 0xfff, "limited to twelve bits");
   assert.equal(millisecond(0x3fff), 976);
 });
 
@@ -135,16 +138,16 @@ for (const [key, name, dash] of [
   });
 }
 
-test("8117: three registers and power saving go with the package", () => {
+test("8117: three registers and power saving depend on the package", () => {
   const on = { "io 0xd0": 0xc1, "io 0xf2": 0x41 };
   const off = { "io 0xd0": 0x01, "io 0xf2": 0x01 };
   const plain = { "mac 0xea80": 0, "mac 0xe052": 0, "eri 0x5f0": 0x4000 };
   assert.deepEqual(fitted(0, 0, off), { ...plain, ...on });
   assert.deepEqual(fitted(0xf, 0, off), { "mac 0xea80": 3, "mac 0xe052": 1, "eri 0x5f0": 0x4f00, ...on });
-  // A SerDes in place of the PHY saves none.
+  // A chip with a SerDes instead of the PHY has no power saving.
   for (const medium of [0, 2]) assert.deepEqual(fitted(6, medium, on), { ...plain, ...off });
   assert.deepEqual(fitted(6, 1, off), { ...plain, ...on });
-  // Of registers with other bits set, those stay.
+  // Other bits of the registers are preserved.
   const full = { "mac 0xe052": 0xffff, "eri 0x5f0": 0xffff_ffff };
   assert.deepEqual(fitted(0, 0, { ...full, ...off }), {
     "mac 0xea80": 0,

@@ -9,7 +9,7 @@ import type { Procedure } from "#chip/steps.ts";
 import { rw8 } from "#kit/mmio.ts";
 import { awaitState, type Hardware } from "./hardware.ts";
 
-/** 8168G: two settings of the PHY follow what it reports of its own (hw_phy_config_8168g_1). */
+/** 8168G: two PHY settings depend on the PHY's own status (hw_phy_config_8168g_1). */
 const followPhyStatus = ({ phy }: Hardware): void => {
   const update = (page: number, register: number, bit: number, set: boolean): void =>
     phy.write(register, (phy.read(register, page) & ~bit) | (set ? bit : 0), page);
@@ -18,7 +18,7 @@ const followPhyStatus = ({ phy }: Hardware): void => {
 };
 
 /**
- * 8168H: the bias of the PHY's converters, four bits a pair, as fuses have it. All ones says that they are blank
+ * 8168H: the bias of the PHY's converters from the fuses, four bits per pair. All ones means blank fuses
  * (rtl8168h_require_adc_bias_patch_check).
  */
 const biasFromFuses = (hw: Hardware): void => {
@@ -30,7 +30,7 @@ const biasFromFuses = (hw: Hardware): void => {
   if (bias !== 0xffff) hw.phy.write(22, bias, 0xbcf);
 };
 
-/** 8168H: three less than what the PHY reports, not below 0, for each pair (hw_phy_config_8168h_2). */
+/** 8168H: for each pair, three less than the value that the PHY reports, but not below 0 (hw_phy_config_8168h_2). */
 const lengthForPairs = ({ phy }: Hardware): void => {
   const length = Math.max(0, (phy.read(22, 0xbcd) & 0xf) - 3);
   phy.write(23, length * 0x1111, 0xbcd);
@@ -47,9 +47,8 @@ const TRANSMIT_IDLE = 1 << 5;
 const STOP_LIMIT_MICROS = 100_000;
 
 /**
- * Stops the management controller's transmitter, then its receiver, if its firmware runs (rtl_check_dash,
- * rtl_dash2_disable_txrx).
- * @param base of its registers
+ * Stops the management controller's transmitter, then its receiver, if its firmware runs (rtl_check_dash, rtl_dash2_disable_txrx).
+ * @param base address of its registers
  */
 const stopManagementMac =
   (base: number) =>
@@ -69,11 +68,11 @@ const stopManagementMac =
     io.update8(IBCR0, 1, 0);
   };
 
-/** Bits 6:3 of MAC-OCP 0xdc00: which package the die is in. */
+/** Bits 6:3 of MAC-OCP 0xdc00: the package of the die. */
 const PACKAGE_DASH = 0xf;
 const PACKAGE_SERDES = 0x6;
 
-/** 8168FP: what depends on the package, and on whether a SerDes is in the PHY's place (hw_config_8168fp). */
+/** 8168FP: the settings that depend on the package, and on whether a SerDes takes the place of the PHY (hw_config_8168fp). */
 const fitPackage = (hw: Hardware): void => {
   const { io } = hw;
   const bus = hw.side;

@@ -1,4 +1,4 @@
-/** Procedures of start-up sequences, on plain registers. */
+/** Procedures of start-up sequences, against simulated registers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS } from "#chip/chips.ts";
@@ -41,7 +41,7 @@ test("the bus timing of an RTL8169SC depends on the chip and on the bus clock", 
   }
 });
 
-test("a reset of the PHY is awaited, and at most for half a second", () => {
+test("a reset of the PHY is awaited for at most half a second", () => {
   const writes: number[][] = [];
   let looks = 3;
   const write = (...word: number[]): void => void writes.push(word);

@@ -9,13 +9,10 @@ import { PROCEDURES_8125 } from "./procedures-8125.ts";
 import { PROCEDURES_8168D } from "./procedures-8168d.ts";
 import { PROCEDURES_8168G } from "./procedures-8168g.ts";
 
-/** Config2 of the PCI chips: the bus runs at 66 MHz. */
+/** Config2 of the PCI chips: set if the bus runs at 66 MHz. */
 const PCI_66MHZ = 1 << 0;
 
-/**
- * The low byte is for a bus of 66 MHz alone. Source: FreeBSD `sys/dev/re/if_re.c`, `re_init_locked` (BSD-4-Clause; values
- * only).
- */
+/** The low byte applies only to a 66 MHz bus. Source: FreeBSD `sys/dev/re/if_re.c`, `re_init_locked` (BSD-4-Clause; values only). */
 const pciTiming =
   (mask: number) =>
   ({ io }: Hardware): void =>
@@ -24,7 +21,7 @@ const pciTiming =
 /** @param mtu bytes of layer 3 */
 export const PROCEDURES: Readonly<Record<Procedure, (hw: Hardware, mtu: number) => void>> = {
   pciTiming180: pciTiming(0x000f_ff00),
-  // Realtek's own driver has 0x003f_ff00 here.
+  // Realtek's own driver uses 0x003f_ff00 here.
   pciTiming980: pciTiming(0x00ff_ff00),
   resetPhy: (hw) => resetPhy(hw, Bmcr.restart),
   ...PROCEDURES_8168D,

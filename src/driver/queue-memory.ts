@@ -1,6 +1,6 @@
 /**
- * The memory of a queue's rings, noted while they are made, so that another thread can make the same rings over it once more: they
- * allocate the same pieces in the same order.
+ * The memory of a queue's rings, recorded while they are created, so that another thread can create the same rings over it: it allocates the
+ * same pieces in the same order.
  */
 import { addressAt, type BusAddress, type DmaDomain, type DmaMemory, type DmaRequest } from "#kit/dma.ts";
 import { Misuse } from "#kit/errors.ts";
@@ -10,21 +10,21 @@ import type { FrameMemory } from "#kit/link.ts";
 export interface QueueMemory {
   /** Pieces of the DMA window, in bytes. */
   readonly pieces: readonly { readonly offset: number; readonly length: number }[];
-  /** Positions and counts, which the device cannot reach. */
+  /** Positions and counters, which the device cannot access. */
   readonly buffers: readonly SharedArrayBuffer[];
 }
 
-/** Where rings get their memory. */
+/** Where rings allocate their memory. */
 export interface RingMemory {
   readonly dma: DmaDomain;
-  /** Zeroed memory for positions and counts. */
+  /** Zeroed memory for positions and counters. */
   readonly buffer: (bytes: number) => ArrayBufferLike;
 }
 
-/** As it comes: for rings that stay in one thread. */
+/** Unrecorded allocation, for rings that stay in one thread. */
 export const privateMemory = (dma: DmaDomain): RingMemory => ({ dma, buffer: (bytes) => new ArrayBuffer(bytes) });
 
-/** Notes what rings allocate. */
+/** Records what rings allocate. */
 export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: QueueMemory } => {
   const pieces: { offset: number; length: number }[] = [];
   const buffers: SharedArrayBuffer[] = [];
@@ -41,12 +41,15 @@ export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: Que
   return { dma: { window: dma.window, iova: dma.iova, allocate }, buffer, memory: { pieces, buffers } };
 };
 
-/** Gives the same memory again, in the same order. Disposing a piece frees nothing: it is the first thread's. @throws {Misuse} */
+/**
+ * Returns the recorded memory again, in the same order. Disposing a piece frees nothing, because the first thread owns it.
+ * @throws {Misuse}
+ */
 export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buffers }: QueueMemory): RingMemory => {
   let [piece, made] = [0, 0];
   const allocate = ({ what, bytes, direction }: DmaRequest): DmaMemory => {
     const { offset, length } = pieces[piece++] ?? { offset: 0, length: 0 };
-    if (length < bytes) throw new Misuse(`${what} of ${bytes} bytes are made again over ${length}`);
+    if (length < bytes) throw new Misuse(`${what} needs ${bytes} bytes, but ${length} were recorded`);
     return {
       iova: addressAt(iova, offset),
       length,
@@ -60,7 +63,7 @@ export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buff
   const buffer = (bytes: number): SharedArrayBuffer => {
     const same = buffers[made++];
     if (same?.byteLength !== bytes)
-      throw new Misuse(`${bytes} bytes of a ring are made again over ${same?.byteLength}`);
+      throw new Misuse(`a ring needs ${bytes} bytes, but ${same?.byteLength} were recorded`);
     return same;
   };
   return { dma: { window, iova, allocate }, buffer };

@@ -1,20 +1,20 @@
 /**
- * PCI Express: how much a chip may ask of memory in one request.
+ * PCI Express: the largest read request of a chip.
  *
- * Source: PCI Express Base Specification, Device Control register; FreeBSD if_re.c, re_set_jumbo (512 bytes with jumbo
- * frames, 4096 otherwise).
+ * Source: PCI Express Base Specification, Device Control register; FreeBSD if_re.c, re_set_jumbo (512 bytes with jumbo frames, 4096
+ * otherwise).
  */
 import type { Chip } from "#chip/chips.ts";
 import { STANDARD_MTU } from "#chip/frames.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import { rw16 } from "#kit/mmio.ts";
 
-/** In the Express capability. */
+/** Offset in the Express capability. */
 const DEVICE_CONTROL = 8;
 const REQUEST_MASK = 7 << 12;
 const REQUEST = { 512: 2 << 12, 4096: 5 << 12 } as const;
 
-/** The chips of 100 Mbit/s keep what the system chose, and PCI has no such limit. */
+/** The chips of 100 Mbit/s keep the system's value, and PCI has no such limit. */
 export const limitReadRequests = (config: Mmio, { profile, speed }: Chip, mtu: number): void => {
   const { expressAt } = profile.function;
   if (expressAt === 0 || speed < 1000) return;

@@ -1,4 +1,4 @@
-/** Frames in several buffers, damaged frames and hashes, against a device played by hand: words in memory, nothing else. */
+/** Frames in several buffers, damaged frames and hashes, against a simulated device: words in memory only. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -29,7 +29,7 @@ const rig = (options: Partial<ReceiveRingOptions> = {}) => {
     words[at(slot) + format.opts2] = opts2;
     words[at(slot) + format.opts1] = (own(slot) & EndOfRing) | opts1;
   };
-  /** What the device does with a frame of `length` bytes without FCS. */
+  /** Does what the device does with a frame of `length` bytes without FCS. */
   const deliver = (slot: number, length: number, opts1 = 0, opts2 = 0): number => {
     const stored = length + FCS;
     const pieces = Math.ceil(stored / BUFFER);
@@ -65,7 +65,7 @@ for (const countsLastPiece of [false, true])
             slot += deliver(slot, length);
             assert.ok(ring.waiting());
             const entries = receive();
-            assert.equal(entries.length, Math.ceil(length / BUFFER), "what has nothing but FCS is left out");
+            assert.equal(entries.length, Math.ceil(length / BUFFER), "a buffer with nothing but FCS is left out");
             assert.deepEqual(
               entries.map(([, bytes]) => bytes),
               entries.map((_, i) => Math.min(BUFFER, length - i * BUFFER)),
@@ -76,7 +76,7 @@ for (const countsLastPiece of [false, true])
             );
             assert.equal(new Set(entries.map(([offset]) => offset)).size, entries.length);
             give(entries);
-            for (let i = 0; i < slots; i++) assert.ok(own(i) < 0, "every slot is the NIC's again");
+            for (let i = 0; i < slots; i++) assert.ok(own(i) < 0, "every slot belongs to the NIC again");
           }
           assert.equal(ring.counters()[ReceiveCount.frames], lengths.length);
           assert.equal(
@@ -98,7 +98,7 @@ test("a frame that the NIC is still writing is left to it, without waiting", () 
   assert.equal(receive().length, 2);
 });
 
-test("verdict and tag are the last descriptor's, and every entry has them", () => {
+test("checksum result and tag are taken from the last descriptor, and every entry has them", () => {
   const { deliver, receive } = rig();
   deliver(0, 600, Rx.protocolTcp, RxTagTaken | 0x3412);
   const good = Received.ipChecksumGood | Received.tcpChecksumGood | Received.tagged;
@@ -118,11 +118,11 @@ const BROKEN: readonly [
   number,
   "errors" | "nonsense",
 ][] = [
-  ["one without an end", (write) => write(0, FirstSegment | BUFFER), 1, "nonsense"],
-  ["an end without a beginning", (write) => write(0, LastSegment | 100), 1, "nonsense"],
-  ["a middle by itself", (write) => write(0, BUFFER), 1, "nonsense"],
+  ["without an end", (write) => write(0, FirstSegment | BUFFER), 1, "nonsense"],
+  ["an end without a start", (write) => write(0, LastSegment | 100), 1, "nonsense"],
+  ["a middle part alone", (write) => write(0, BUFFER), 1, "nonsense"],
   [
-    "one that is bad in its last piece",
+    "bad in its last part",
     (write) => {
       write(0, FirstSegment | BUFFER);
       write(1, LastSegment | 300 | Rx.errorSummary | Rx.crcError);
@@ -131,7 +131,7 @@ const BROKEN: readonly [
     "errors",
   ],
   [
-    "one whose length does not reach its last buffer",
+    "a length that does not reach its last buffer",
     (write) => {
       write(0, FirstSegment | BUFFER);
       write(1, LastSegment | BUFFER);
@@ -140,7 +140,7 @@ const BROKEN: readonly [
     "nonsense",
   ],
   [
-    "one whose length goes beyond its last buffer",
+    "a length beyond its last buffer",
     (write) => {
       write(0, FirstSegment | BUFFER);
       write(1, LastSegment | (2 * BUFFER + 1));
@@ -149,7 +149,7 @@ const BROKEN: readonly [
     "nonsense",
   ],
   [
-    "one of more buffers than a frame can have",
+    "more buffers than a frame can have",
     (write) => {
       for (let i = 0; i < 4; i++) write(i, (i === 0 ? FirstSegment : 0) | BUFFER);
     },
@@ -158,7 +158,7 @@ const BROKEN: readonly [
   ],
 ];
 for (const [what, act, slots, counter] of BROKEN)
-  test(`a broken frame is counted and dropped, and the next one comes: ${what}`, () => {
+  test(`an invalid frame is counted and dropped, and the next one is received: ${what}`, () => {
     const { ring, write, deliver, receive, own } = rig();
     act(write);
     deliver(slots, 700);
@@ -172,31 +172,31 @@ for (const [what, act, slots, counter] of BROKEN)
     assert.ok(own(0) < 0);
   });
 
-test("a whole ring of beginnings is dropped in one pass", () => {
+test("a whole ring of starts of frames is dropped in one pass", () => {
   const { ring, write, receive, slots, own } = rig();
   for (let i = 0; i < slots; i++) write(i, FirstSegment | BUFFER);
   assert.deepEqual(receive(), []);
   for (let i = 0; i < slots - 1; i++) assert.ok(own(i) < 0);
-  assert.equal(ring.counters()[ReceiveCount.nonsense], slots - 1, "the last one may still go on");
+  assert.equal(ring.counters()[ReceiveCount.nonsense], slots - 1, "the last one may still be continued");
 });
 
-test("a frame for which the burst or the spare buffers are too few stays where it is", () => {
+test("a frame that does not fit the burst or the spare buffers stays in the ring", () => {
   const { deliver, receive, give } = rig({ spare: 5 });
   deliver(deliver(0, 700), 700);
   assert.equal(receive(5).length, 3);
   assert.equal(receive(4).length, 0, "two spare buffers are left");
   const { deliver: put, receive: take } = rig();
   put(0, 700);
-  assert.throws(() => take(2), { code: "OUT_OF_RANGE", message: "a frame of 3 buffers for a burst of 2" });
+  assert.throws(() => take(2), { code: "OUT_OF_RANGE", message: "a frame of 3 buffers does not fit a burst of 2" });
   assert.equal(take(3).length, 3);
   give([]);
 });
 
-test("a ring that could not hold one frame of its size is refused", () => {
+test("a ring that could not hold one frame of the largest size is rejected", () => {
   for (const wrong of [{ slots: 2 }, { spare: 3 }]) assert.throws(() => rig(wrong), OutOfRange);
 });
 
-test("damaged frames are received on request, marked, except those whose length is not to be trusted", () => {
+test("damaged frames are received on request, marked, except those with an unreliable length", () => {
   const { ring, deliver, receive } = rig();
   const arrive = () => {
     let slot = ring.core.state[0]!;
@@ -212,12 +212,12 @@ test("damaged frames are received on request, marked, except those whose length 
   const { damaged, more } = Received;
   const three = [256, 256, 88].map((length, i) => [length, damaged | (i < 2 ? more : 0)]);
   assert.deepEqual(arrive(), [[100, damaged], [40, damaged], ...three]);
-  assert.equal(ring.counters()[ReceiveCount.errors], 10, "they are errors all the same");
+  assert.equal(ring.counters()[ReceiveCount.errors], 10, "they still count as errors");
   ring.accept({ damaged: false });
   assert.deepEqual(arrive(), []);
 });
 
-test("the FCS stays when it is wanted", () => {
+test("the FCS is kept on request", () => {
   const { ring, deliver, receive } = rig();
   ring.accept({ fcs: true });
   deliver(deliver(0, 100), BUFFER);
@@ -233,7 +233,7 @@ const HASHES: readonly [string, ReceiveFormat, number, number, number][] = [
   ["format 4", RECEIVE_HASHED[4], HashedV4.ipv6, HashedV4.udp, RxV4.protocolTcp],
 ];
 for (const [name, format, addresses, ports, tcp] of HASHES)
-  test(`${name}: each entry has its hash, and the buffer's address is whole again`, () => {
+  test(`${name}: each entry has its hash, and the buffer's address is restored`, () => {
     const { ring, words, at, deliver, receive, slots } = rig({ format });
     const hash = (slot: number, value: number, header: number): void => {
       words[at(slot) + format.hash!.hash] = value;
@@ -264,7 +264,7 @@ for (const [name, format, addresses, ports, tcp] of HASHES)
     }
   });
 
-test("format 3: another kind of descriptor than a frame's is dropped", () => {
+test("format 3: a descriptor that does not belong to a frame is dropped", () => {
   const { ring, write, receive } = rig({ format: RECEIVE_HASHED[3] });
   write(0, RxV3.firstSegment | RxV3.lastSegment | (1 << 26) | 104);
   assert.deepEqual(receive(), []);
@@ -276,7 +276,7 @@ for (const [name, format] of [
   ["format 3", RECEIVE_HASHED[3]],
   ["format 4", RECEIVE_HASHED[4]],
 ] as const)
-  test(`${name}: whatever a hostile NIC writes back, each entry lies in a buffer of its own, and none is lost`, () => {
+  test(`${name}: whatever a hostile NIC writes back, each entry is in a buffer of its own, and no buffer is lost`, () => {
     const word = fc.oneof(
       fc.integer(),
       fc.integer({ min: 0, max: 4 * BUFFER }).map((n) => n | format.first | format.last),
@@ -305,7 +305,7 @@ for (const [name, format] of [
             if (taken.length > 8) give(taken.splice(0));
           }
           give(taken);
-          // What is left are pieces of a frame without an end, and what was written out of turn. The NIC goes on with a whole frame.
+          // The rest are parts of a frame without an end, and descriptors written out of order. The NIC continues with a whole frame.
           let slot = ring.core.state[0]!;
           while (own(slot) >= 0) slot++;
           deliver(slot, 700);
@@ -314,7 +314,7 @@ for (const [name, format] of [
           give(entries);
           const { held, free, state } = ring.core;
           assert.equal(state[1], 16);
-          assert.equal(new Set([...held, ...free.subarray(0, 16)]).size, slots + 16, "every buffer is there, once");
+          assert.equal(new Set([...held, ...free.subarray(0, 16)]).size, slots + 16, "every buffer exactly once");
         },
       ),
     );

@@ -1,6 +1,6 @@
 /**
- * The rare cases of the receive ring's loop: frames in several buffers, requested damaged frames, and invalid
- * descriptors. Also the hash of every frame, in formats that have one.
+ * The rare cases of the receive ring's loop: frames in several buffers, damaged frames that were requested, and invalid descriptors. Also the
+ * hash of every frame, in formats that have one.
  */
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -9,20 +9,21 @@ import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./re
 
 export interface Chains {
   /**
-   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Entries go to
-   * `burst` from word `from` up to word `end`. Returns their number: 0 if the frame was dropped and counted; negative if nothing can be done now: the NIC is still writing the frame, or there is no room for it in the burst or too few
-   * spare buffers. @throws {OutOfRange} when the burst could never hold the frame
+   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Entries go to `burst` from word `from` up
+   * to word `end`. Returns their number; 0 if the frame was dropped and counted; negative if it must wait: the NIC is still writing it, it
+   * does not fit the burst, or there are too few spare buffers.
+   * @throws {OutOfRange} if the frame would not fit an empty burst
    */
   readonly unusual: (burst: Int32Array, from: number, end: number) => number;
-  /** Whether the next slot has something that `unusual` or the ring's loop can deal with. */
+  /** True if `unusual` or the ring's loop can process the next slot. */
   readonly waiting: () => boolean;
-  /** By entry of the burst; undefined in formats without. */
+  /** By entry of the burst; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
-  /** Keeps the hash of the descriptor whose own word is at `at` for the entry at word `out`. Returns `Received` bits. */
+  /** Stores the hash of the descriptor whose own word is at `at`, for the entry at word `out`. Returns `Received` bits. */
   readonly noteHash: (at: number, out: number) => number;
 }
 
-/** The NIC is still writing the frame, or there is no room. */
+/** Result: the NIC is still writing the frame, or there is no room. */
 const LATER = -1;
 
 export const createChains = (
@@ -48,7 +49,7 @@ export const createChains = (
     return 0;
   };
 
-  /** The frame is bad, and not requested. The errors may be in any of its descriptors. */
+  /** The frame is bad, and damaged frames were not requested. Any of its descriptors may show the error. */
   const isRefused = (seen: number): boolean =>
     (seen & bad) !== 0 && (state[ReceiveState.damaged] === 0 || (seen & watchdog) !== 0 || (seen & damaged) === 0);
 
@@ -60,7 +61,7 @@ export const createChains = (
     return verdict | ((opts2 & RxTagTaken) === 0 ? 0 : Received.tagged) | noteHash(at, out);
   };
 
-  /** Hands out `length` bytes from the buffers of `pieces` slots on; a buffer that has nothing but FCS stays in its slot. */
+  /** Hands out `length` bytes from the buffers of the next `pieces` slots. A buffer with nothing but FCS stays in its slot. */
   const handOut = (
     burst: Int32Array,
     from: number,
@@ -102,7 +103,7 @@ export const createChains = (
       if (pieces === most) return drop(slot, pieces, seen);
       word = load(slot + pieces);
       if (word < 0) return LATER;
-      // The next frame begins without an end of this one.
+      // The next frame starts before this one has ended.
       if ((word & first) !== 0) return drop(slot, pieces, seen);
       seen |= word;
     }
@@ -113,7 +114,10 @@ export const createChains = (
     if (!fits || (seen & alien) !== 0 || isRefused(seen)) return drop(slot, pieces, seen);
     const entries = Math.ceil(length / bufferBytes);
     if (from === 0 && entries * FRAME_WORDS > end)
-      throw new OutOfRange(`a frame of ${entries} buffers for a burst of ${end / FRAME_WORDS}`, "Use a larger burst.");
+      throw new OutOfRange(
+        `a frame of ${entries} buffers does not fit a burst of ${end / FRAME_WORDS}`,
+        "Use a larger burst.",
+      );
     if (from + entries * FRAME_WORDS > end || state[ReceiveState.spares]! < entries) return LATER;
     return handOut(burst, from, slot, pieces, length, seen);
   };

@@ -1,19 +1,19 @@
-/** State shared by the parts of a receive ring: memory, counters and positions. */
+/** The state that the parts of a receive ring share: memory, counters and positions. */
 import type { BusLow } from "#kit/dma.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 
-/** Places in `ReceiveRing.counters()`; 53-bit counts. */
+/** Indices of `ReceiveRing.counters()`; 53-bit counts. */
 export const ReceiveCount = {
   /** Frames handed out, and their bytes without FCS. */
   frames: 0,
   bytes: 1,
-  /** Frames the NIC marked bad: CRC, runt, too long. */
+  /** Frames that the NIC marked bad: CRC, runt, too long. */
   errors: 2,
-  /** Invalid words written back: parts of frames, lengths outside the buffer. Counted and dropped. */
+  /** Invalid descriptors written back: parts of frames, or lengths outside the buffer. Counted and dropped. */
   nonsense: 3,
 } as const;
 
-/** Words of `RingCore.state` of a receive ring. */
+/** Indices of `RingCore.state` in a receive ring. */
 export const ReceiveState = {
   /** Next slot to examine. */
   slot: 0,
@@ -23,20 +23,20 @@ export const ReceiveState = {
   strip: 2,
   /** 1 when damaged frames are handed out too. */
   damaged: 3,
-  /** Good frames and their bytes that are not in the counters yet: see `settle`. */
+  /** Good frames and their bytes not yet added to the counters: see `settle`. */
   frames: 4,
   bytes: 5,
 } as const;
 
 /**
- * Bytes up to which a ring's loop counts in its integer state before it adds them to the counters: to add to a double costs the
- * engine more than a nanosecond, which a burst of one frame feels. One more burst never overflows an integer.
+ * Number of bytes up to which a ring's loop counts in its integer state before it adds them to the counters. Adding to a double costs more
+ * than a nanosecond, which is significant for a burst of one frame. One more burst never overflows the integer.
  */
 export const MOST_UNSETTLED = 2 ** 30;
 
 /** A ring's memory. */
 export interface RingCore {
-  /** The DMA window, and where in it the ring starts (words). */
+  /** The DMA window, and the ring's start in it (words). */
   readonly words: Int32Array;
   readonly base: number;
   /** Descriptors less one. */
@@ -44,18 +44,18 @@ export interface RingCore {
   /** Buffer (byte offset in the window) that each slot holds. */
   readonly held: Int32Array;
   readonly state: Int32Array;
-  /** Adds what the loops have counted in `state` to the counters. */
+  /** Adds to the counters what the loops have counted in `state`. */
   readonly settle: () => void;
   /** Low half of the device address of the window. */
   readonly addressLow: BusLow;
 }
 
 export interface ReceiveCore extends RingCore {
-  /** Spare buffers: a stack. */
+  /** The stack of spare buffers. */
   readonly free: Int32Array;
   readonly bufferBytes: number;
   readonly format: ReceiveFormat;
-  /** Most buffers that a frame may take. */
+  /** The largest number of buffers of a frame. */
   readonly pieces: number;
 }
 

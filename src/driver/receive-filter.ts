@@ -1,4 +1,4 @@
-/** The receive filter: the destinations that are accepted, as accept bits and multicast hash. */
+/** The receive filter: the accepted destinations, as accept bits and multicast hash. */
 import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { MAR0, MAR4, RxConf, RxConfig } from "#chip/registers.ts";
@@ -10,9 +10,9 @@ import type { Hardware } from "./hardware.ts";
 export interface ReceiveFilter {
   /** Every frame, whatever its destination. */
   readonly promiscuous: boolean;
-  /** Group addresses, 6 bytes each; "all" for every group. The hash has 64 bits, so that other groups may pass as well. */
+  /** Group addresses, 6 bytes each; "all" for every group. Frames to other groups may pass too, because the hash has only 64 bits. */
   readonly groups: "all" | readonly Uint8Array[];
-  /** Further station addresses, 6 bytes each. The chips have no filter for them: with any, every frame is received. */
+  /** Further station addresses, 6 bytes each. The chips have no filter for them: if there is one, every frame is received. */
   readonly addresses?: readonly Uint8Array[];
   /** Frames with a wrong FCS and runts too, marked `Received.damaged` (ethtool: rx-all). */
   readonly damaged?: boolean;
@@ -20,7 +20,7 @@ export interface ReceiveFilter {
   readonly fcs?: boolean;
 }
 
-/** The filter until the host sets one: everything that a network stack may request without a further address. */
+/** The filter until the host sets one: everything that a network stack may need without further unicast addresses. */
 export const ALL_MULTICAST: ReceiveFilter = { promiscuous: false, groups: "all" };
 
 const CRC32_POLYNOMIAL = 0x04c1_1db7;
@@ -40,7 +40,7 @@ const hashBit = (address: Uint8Array): number => {
 const byteSwap = (word: number): number =>
   ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 
-/** Values of MAR0 and MAR4 for these groups. PCI Express chips have the eight bytes in reverse order. */
+/** Values of MAR0 and MAR4 for these groups. On PCI Express chips the eight bytes are in reverse order. */
 export const multicastHash = (chip: Chip, groups: ReceiveFilter["groups"]): { mar0: number; mar4: number } => {
   const { reversedHash, allMulticastOnly } = framesOf(chip);
   if (groups === "all" || (allMulticastOnly && groups.length > 0)) return { mar0: ALL_ONES, mar4: ALL_ONES };
@@ -53,14 +53,14 @@ export const multicastHash = (chip: Chip, groups: ReceiveFilter["groups"]): { ma
   return reversedHash ? { mar0: byteSwap(high), mar4: byteSwap(low) } : { mar0: low, mar4: high };
 };
 
-/** @throws {OutOfRange} for an address that is not a group's, or a further one that is not a station's */
+/** @throws {OutOfRange} for a group address that is not multicast, or a further address that is not unicast */
 export const checkFilter = ({ groups, addresses = [] }: ReceiveFilter): void => {
   if (!addresses.every(isStationAddress))
-    throw new OutOfRange("a further station address is six bytes, is not a group's and not all zero");
+    throw new OutOfRange("a further station address has six bytes, is unicast and not all zero");
   if (groups === "all") return;
   for (const group of groups)
     if (group.length !== 6 || (group[0]! & 1) === 0)
-      throw new OutOfRange("a group address is six bytes, the first odd");
+      throw new OutOfRange("a group address has six bytes, the first odd");
 };
 
 /** The accept bits of RxConfig. */
@@ -77,7 +77,7 @@ const acceptBits = ({ promiscuous, groups, addresses = [], damaged = false }: Re
 
 /**
  * Sets the filter. The hash is in place before the receiver uses it; its high half is written first.
- * @param config bits of RxConfig that the format of the receive descriptors has set
+ * @param config RxConfig bits of the receive descriptors' format
  */
 export const setReceiveFilter = ({ io, chip }: Hardware, filter: ReceiveFilter, config: number): void => {
   const accept = acceptBits(filter);

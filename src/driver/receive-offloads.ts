@@ -1,11 +1,11 @@
-/** What the receiver does to frames besides the filter: checksums verified, VLAN tags taken out. */
+/** Receive offloads: checksum verification and VLAN tag stripping. */
 import { CPlus, CPlusCmd, RxConfig } from "#chip/registers.ts";
 import { RxConf8125 } from "#chip/registers-8125.ts";
 import type { Hardware } from "./hardware.ts";
 
 const STRIP_8125 = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
 
-/** All of them are on until one is switched off; that outlives resets. */
+/** All are on by default. The settings are kept across resets. */
 export class ReceiveOffloads {
   readonly #hw: Hardware;
   readonly #running: () => boolean;
@@ -21,7 +21,7 @@ export class ReceiveOffloads {
     if (this.#running()) this.restore();
   }
 
-  /** The chip was started, or RxConfig written. The receiver may run meanwhile. */
+  /** Called when the chip was started, or RxConfig written. The receiver may be running. */
   restore(): void {
     if (this.#wanted === undefined) return;
     const { checksum, stripTag } = this.#wanted;

@@ -1,4 +1,4 @@
-/** The receive ring against a device played by hand: words in memory, nothing else. */
+/** The receive ring against a simulated device: words in memory only. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -20,7 +20,7 @@ const rig = (options: Partial<ReceiveRingOptions> = {}) => {
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
   const word = (slot: number, i: number): number => words[base + slot * 4 + i]!;
-  /** What the device does: a frame of `length` bytes without FCS into `slot`. */
+  /** Does what the device does: writes a frame of `length` bytes without FCS into `slot`. */
   const deliver = (slot: number, length: number, bits = WHOLE, opts2 = 0): void => {
     words[base + slot * 4 + OPTS2] = opts2;
     words[base + slot * 4 + OPTS1] = (word(slot, OPTS1) & EndOfRing) | bits | (length + 4);
@@ -48,11 +48,11 @@ for (const weaklyOrdered of [false, true]) {
     assert.equal(burst[1], 60);
     assert.equal(burst[0]! + IOVA, (before >>> 0) + 2 * 2 ** 32);
     assert.notEqual(word(0, 2), before);
-    assert.ok(word(0, OPTS1) < 0, "the slot is the NIC's again");
+    assert.ok(word(0, OPTS1) < 0, "the slot belongs to the NIC again");
   });
 }
 
-test("stops at the first descriptor the NIC still owns", () => {
+test("stops at the first descriptor that the NIC still owns", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60);
   deliver(2, 60);
@@ -101,13 +101,13 @@ test("leaves frames with the NIC when the host holds every spare buffer", () => 
   assert.equal(ring.receive(burst, 64), 2);
 });
 
-test("refuses buffers that were never given out", () => {
+test("rejects buffers that were never handed out", () => {
   const { ring } = rig();
   assert.throws(() => ring.release(Int32Array.of(0), 1), OutOfRange);
 });
 
 for (const checked of [false, true])
-  test(`refuses an offset outside its buffers, and takes none of that release back${checked ? " (checked)" : ""}`, () => {
+  test(`rejects an offset outside its buffers, and then takes none of the buffers back${checked ? " (checked)" : ""}`, () => {
     const { ring, deliver, burst } = rig({ checked });
     for (let slot = 0; slot < 2; slot++) deliver(slot, 60);
     assert.equal(ring.receive(burst, 64), 2);
@@ -120,7 +120,7 @@ for (const checked of [false, true])
     assert.throws(() => ring.release(Int32Array.of(one), 1), { code: checked ? "MISUSE" : "OUT_OF_RANGE" });
   });
 
-test("when checked, refuses a buffer that is released twice, or by an offset inside it", () => {
+test("when checked, rejects a buffer that is released twice, or by an offset inside it", () => {
   const { ring, deliver, burst } = rig({ checked: true });
   for (let slot = 0; slot < 2; slot++) deliver(slot, 60);
   ring.receive(burst, 64);
@@ -135,9 +135,9 @@ test("when checked, refuses a buffer that is released twice, or by an offset ins
 });
 
 const verdicts: readonly [string, number, number][] = [
-  ["TCP, all right", Rx.protocolTcp, Received.ipChecksumGood | Received.tcpChecksumGood],
-  ["UDP, all right", Rx.protocolUdp, Received.ipChecksumGood | Received.udpChecksumGood],
-  ["IP, all right", Rx.protocol, Received.ipChecksumGood],
+  ["TCP, correct", Rx.protocolTcp, Received.ipChecksumGood | Received.tcpChecksumGood],
+  ["UDP, correct", Rx.protocolUdp, Received.ipChecksumGood | Received.udpChecksumGood],
+  ["IP, correct", Rx.protocol, Received.ipChecksumGood],
   ["not IP", 0, 0],
   ["TCP with a bad TCP checksum", Rx.protocolTcp | Rx.tcpChecksumFailed, 0],
   ["TCP with a bad IP checksum", Rx.protocolTcp | Rx.ipChecksumFailed, 0],
@@ -173,15 +173,15 @@ test("counts and drops parts of frames and invalid lengths", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, FirstSegment);
   deliver(1, 60, LastSegment);
-  deliver(2, -4); // a length of 0, less than the FCS alone
-  deliver(3, 2045); // one byte more than the buffer holds
+  deliver(2, -4); // A length of 0: less than the FCS.
+  deliver(3, 2045); // One byte more than the buffer holds.
   deliver(4, 2044);
   assert.equal(ring.receive(burst, 64), 1);
   assert.equal(burst[1], 2044);
   assert.equal(ring.counters()[ReceiveCount.nonsense], 4);
 });
 
-test("whatever a hostile NIC writes back, every frame handed out lies in its own buffer", () => {
+test("whatever a hostile NIC writes back, every frame handed out is in a buffer of its own", () => {
   fc.assert(
     fc.property(
       fc.array(fc.record({ opts1: fc.integer(), opts2: fc.integer(), address: fc.integer() }), { maxLength: 64 }),
@@ -216,7 +216,7 @@ test("whatever a hostile NIC writes back, every frame handed out lies in its own
   );
 });
 
-test("arming the ring writes its own descriptors and nothing beside them", () => {
+test("arming the ring writes only its own descriptors", () => {
   const { dma, ring, slots } = rig();
   const { words } = dma.window;
   const base = (ring.iova - IOVA) >> 2;

@@ -15,52 +15,52 @@ import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED, MOST_UNSETT
 export interface ReceiveRing {
   /** Device address of the ring. */
   readonly iova: BusAddress;
-  /** Counts so far, by `ReceiveCount`. */
+  /** Counters, indexed by `ReceiveCount`. */
   counters(): Float64Array;
-  /** The same without what is not settled yet: for a thread that does not work on the ring. */
+  /** The counters without unsettled counts: for a thread that does not poll the ring. */
   readonly settled: Float64Array;
-  /** The hash of each entry of the last burst, or 0; undefined in formats without. */
+  /** The hash of each entry of the last burst, or 0; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
-  /** For `turnaround.ts`, which works on both rings at once. */
+  /** For `turnaround.ts`, which accesses both rings. */
   readonly core: ReceiveCore;
   /** As `Link.receive`. Stops early when too few spare buffers are left: the NIC then keeps what it has. */
   readonly receive: (burst: Int32Array, budget: number) => number;
   /**
    * As `Link.release`.
-   * @throws {OutOfRange} when more buffers come back than were given out, or one that lies outside the ring's; with `checked`
-   * also {Misuse} for one that was not out. None is taken back then.
+   * @throws {OutOfRange} if more buffers are released than are held, or one outside the ring's memory; with `checked` also {Misuse} for a
+   * buffer that is not held. Then none is taken back.
    */
   readonly release: (offsets: Int32Array, count: number) => void;
-  /** What is handed out besides good frames without FCS; kept over `arm`. */
+  /** Which frames are handed out besides good ones without FCS; kept across `arm`. */
   accept(extra: { readonly damaged?: boolean; readonly fcs?: boolean }): void;
-  /** Gives every descriptor to the NIC: at the start, and again after a reset. Held frames are not touched. */
+  /** Gives every descriptor to the NIC: at the start, and again after a reset. Buffers that the caller holds are not affected. */
   arm(): void;
   /** True when `receive` would find something. */
   waiting(): boolean;
-  /** Frames that the NIC has written and nobody has received. For a NIC that is stopped. */
+  /** Frames that the NIC has written and that were not received. For a NIC that is stopped. */
   untaken(): number;
-  /** Descriptors the NIC has right now. For display only: it walks the ring. */
+  /** Descriptors that the NIC owns. For display only: it walks the ring. */
   armed(): number;
 }
 
 export interface ReceiveRingOptions {
   /** Descriptors: a power of two, 1 to 4096. */
   readonly slots: number;
-  /** Bytes in a buffer: a multiple of 8, at most what the format's length can say. */
+  /** Bytes of a buffer: a multiple of 8 that fits the format's length field. */
   readonly bufferBytes: number;
-  /** Buffers beyond the ring's own: how many frames the caller may hold. */
+  /** Buffers besides those in the ring: the number that the caller may hold. */
   readonly spare: number;
-  /** The CPU may reorder loads and stores (arm64): the own word is then accessed through Atomics. */
+  /** The CPU may reorder loads and stores (arm64): the word with the OWN bit is then accessed through Atomics. */
   readonly weaklyOrdered: boolean;
-  /** What the descriptors' words mean; what they mean to the 8169 and later unless told. */
+  /** The meaning of descriptor words; default: that of the 8169 and later. */
   readonly format?: ReceiveFormat;
-  /** Most buffers a frame may take; 1 unless told. */
+  /** Most buffers of a frame; default 1. */
   readonly pieces?: number;
-  /** `FrameFacts.countsLastPiece`; false unless told. */
+  /** `FrameFacts.countsLastPiece`; default false. */
   readonly countsLastPiece?: boolean;
-  /** Check on each release that the buffer was out. For tests: it costs a look-up for each frame. */
+  /** Checks on each release that the buffer was held. For tests: it costs a look-up for each frame. */
   readonly checked?: boolean;
-  /** Where positions and counts are kept; memory of this thread unless given. */
+  /** Where positions and counters are kept; default: memory of this thread. */
   readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 
@@ -95,7 +95,7 @@ const checkOptions = (options: ReceiveRingOptions, format: ReceiveFormat, pieces
     );
   if (pieces > 1 && (pieces > slots || pieces > spare))
     throw new OutOfRange(
-      `frames of ${pieces} buffers in a ring of ${slots} descriptors with ${spare} spare buffers`,
+      `a ring of ${slots} descriptors with ${spare} spare buffers is too small for frames of ${pieces} buffers`,
       "Use larger buffers, or more of them.",
     );
 };
@@ -123,7 +123,9 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const mask = slots - 1;
   const addressLow = lowHalf(dma.iova);
   const addressHigh = highHalf(dma.iova);
-  /** The first own word, how far it is to the next one (words, as a shift), and from there to the other words. */
+  /**
+   * The first word with an OWN bit, the distance to the next one (words, as a shift), and the offsets of a descriptor's other words from it.
+   */
   const own = base + format.opts1;
   const step = (Math.log2(format.bytes) - 2) | 0;
   const toOpts2 = format.opts2 - format.opts1;
@@ -132,7 +134,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const { overwritesAddress } = format;
   const hashed = format.hash !== undefined;
 
-  /** Buffer (byte offset in the window) each slot holds, and the spare ones: a stack. */
+  /** The buffer of each slot (byte offset in the window), and the stack of spare ones. */
   const held = new Int32Array(buffer(4 * slots));
   const free = new Int32Array(buffer(4 * total));
   // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loop below.
@@ -144,7 +146,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   state[SPARES] = spare;
   state[STRIP] = FCS;
 
-  /** Gives a slot to the NIC, whatever is in its words. */
+  /** Gives a slot to the NIC, whatever its words hold. */
   const post = (slot: number): void => {
     const at = own + (slot << step);
     pointAt(words, at + toLow, addressLow, held[slot]!);
@@ -170,16 +172,16 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let slot = state[SLOT]!;
     const spares = state[SPARES]!;
     const strip = state[STRIP]!;
-    /** Longest frame, less the shortest: one comparison checks both ends. */
+    /** The longest frame minus the shortest: one comparison checks both limits. */
     const lengths = (bufferBytes - strip - SHORTEST) >>> 0;
-    // Every entry takes a spare buffer, and none comes from a slot twice.
+    // Every entry takes a spare buffer, and no slot is used twice.
     const end = (Math.min(budget | 0, spares, slots) * STRIDE) | 0;
     let out = 0;
     let bytes = 0;
     let others = 0;
     let refused = 0;
     let opts1 = words[(own + (slot << step)) | 0]! | 0;
-    // Nothing there: one more look, through Atomics, lest the engine carry the word over from one pass to the next.
+    // Empty: check once more through Atomics, in case the engine has reused the word of an earlier pass.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
     while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;
@@ -201,7 +203,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         held[slot] = fresh;
         pointAt(words, (at + toLow) | 0, addressLow, fresh);
         if (overwritesAddress) setHigh(words, (at + toHigh) | 0, addressHigh);
-        // opts1 goes last: it gives the slot away.
+        // opts1 is written last: it gives the slot to the NIC.
         words[(at + toOpts2) | 0] = 0;
         const posted = OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);
         if (weaklyOrdered) Atomics.store(words, at, posted);
@@ -212,7 +214,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         state[SPARES] = spares - (out >> 2);
         const entries = unusual(burst, out, budget * STRIDE);
         if (entries < 0) break;
-        // Once round at most: a NIC that gives back nonsense as fast as it is refused must not hold us here.
+        // At most one round: a NIC that returns invalid descriptors as fast as they are rejected must not keep this loop running.
         refused += ((state[SLOT] - slot - 1) & mask) + 1;
         others += entries;
         out = (out + entries * STRIDE) | 0;
@@ -230,12 +232,12 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     return entries;
   };
 
-  /** The last buffer's place: a buffer from the outside would let the NIC write to memory that is not the ring's. */
+  /** The offset of the last buffer. With an offset from outside the ring's memory, the NIC would write to memory that is not the ring's. */
   const span = (total - 1) * bufferBytes;
   const start = pool.offset;
   const release = (offsets: Int32Array, count: number): void => {
     const spares = state[SPARES]!;
-    if (spares + count > spare) throw new OutOfRange(`${count} receive buffers came back that were not out`);
+    if (spares + count > spare) throw new OutOfRange(`${count} receive buffers were released, but fewer are held`);
     let outside = 0;
     for (let i = 0; i < count; i = (i + 1) | 0) {
       const offset = offsets[i]! | 0;
@@ -243,7 +245,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       outside |= place | (span - place);
       free[(spares + i) | 0] = offset;
     }
-    if (outside < 0) throw new OutOfRange(`one of ${count} receive buffers that came back is not the ring's`);
+    if (outside < 0) throw new OutOfRange(`one of ${count} released receive buffers is outside the ring's memory`);
     state[SPARES] = (spares + count) | 0;
   };
 

@@ -1,4 +1,4 @@
-/** The rings of a NIC: how many descriptors and which buffers, and in which formats. */
+/** The rings of a NIC: number of descriptors, buffers and formats. */
 import type { Profile } from "#chip/profile.ts";
 import type { BusAddress, DmaDomain } from "#kit/dma.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
@@ -15,23 +15,23 @@ import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
 /** Header with a tag, and the FCS. */
 const FRAMING = 14 + 4 + 4;
-/** A page: buffers of 16 KiB for the longest jumbo frames would mostly be filled with a few hundred bytes. */
+/** One page: buffers of 16 KiB for the longest jumbo frames would mostly hold a few hundred bytes. */
 const LARGEST_BUFFER = 4096;
 
-/** A queue between `up` and `down`, as a `Link`: the rings' own functions, so that a burst costs no second call. */
+/** A queue between `up` and `down`, as a `Link`. Its functions are the rings' own, which avoids a second call per burst. */
 export type RunningNic = Pick<Link, "memory" | "bufferBytes" | "hashes"> &
   Pick<ReceiveRing, "receive" | "release"> &
   Pick<TransmitRing, "transmit" | "reclaim"> & {
-    /** False for a queue that only receives: `transmit` takes nothing. */
+    /** False for a queue that only receives; its `transmit` accepts no frame. */
     readonly sends: boolean;
   };
 
-/** A receive queue, and the transmit queue of its number where the chip has one. */
+/** A receive queue, and the transmit queue with its number if the chip has one. */
 export interface RingPair {
   readonly receive: ReceiveRing;
   readonly transmit: TransmitRing | undefined;
   readonly link: RunningNic;
-  /** For the thread that polls it, if that is not the NIC's own. */
+  /** For the thread that polls the queue, if it is not the NIC's own thread. */
   readonly lent?: LentQueue;
 }
 
@@ -56,14 +56,14 @@ export interface SendingPair extends RingPair {
   readonly transmit: TransmitRing;
 }
 
-/** Every queue in use; the first one sends. */
+/** Every queue in use. The first one can send. */
 export interface QueueRings {
   readonly pairs: readonly [SendingPair, ...RingPair[]];
-  /** Those that the caller polls: all, or the first one. */
+  /** The queues that the caller polls: all, or only the first. */
   readonly polled: readonly [SendingPair, ...RingPair[]];
-  /** What the NIC gets: their addresses and sizes. */
+  /** The addresses and sizes for the NIC. */
   readonly layout: Rings;
-  /** Frees them. */
+  /** Frees the rings. */
   readonly memory: DisposableStack;
 }
 
@@ -82,7 +82,7 @@ interface PairSettings extends RingSettings {
   readonly hashed: boolean;
 }
 
-/** What another thread needs to work on a queue. Survives structured cloning. */
+/** What another thread needs to use a queue. Survives structured cloning. */
 export interface LentQueue {
   readonly chip: string;
   readonly queue: number;
@@ -109,7 +109,9 @@ const receiveFormatOf = ({ frames }: Profile, hashed: boolean): ReceiveFormat =>
 const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
   Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
 
-/** Nothing is given to the NIC yet: when the rings are made again, it has them. @throws {DmaExhausted} {OutOfRange} */
+/**
+ * Does not arm the ring, because the NIC may own its descriptors already if another thread created it. @throws {DmaExhausted} {OutOfRange}
+ */
 const createReceiver = (
   { dma, buffer }: RingMemory,
   scope: DisposableStack,
@@ -134,7 +136,7 @@ const createTransmitter = (
 ): TransmitRing =>
   createTransmitRing(dma, scope, { slots, doorbell, weaklyOrdered, buffer, ...transmitRules(profile.frames) });
 
-/** Allocates the rings of every queue, empty and ready for the NIC. @throws {DmaExhausted} {OutOfRange} */
+/** Allocates the rings of every queue, empty and ready for the NIC. */
 export const createRings = (
   dma: DmaDomain,
   { io, chip, queues }: Hardware,
@@ -178,21 +180,21 @@ export const createRings = (
   return { pairs, polled: options.queueThreads === true ? [first] : pairs, layout, memory: scope.move() };
 };
 
-/** A pair that another thread works on, which alone settles its counts. */
+/** A pair that another thread uses. Only that thread settles its counters. */
 const unsettling = ({ receive, transmit, link }: RingPair): RingPair => ({
   receive: { ...receive, counters: () => receive.settled },
   transmit: transmit && { ...transmit, counters: () => transmit.settled },
   link,
 });
 
-/** The rings of a queue that another thread has made, made again over the same memory. Only one of the two may work on them. */
+/** Creates the rings of a queue again, over the memory in which another thread created them. Only one of the two threads may use them. */
 export const sameRings = (
   { queue, settings, memory }: LentQueue,
   profile: Profile,
   { io, window, iova }: { readonly io: Mmio; readonly window: FrameMemory; readonly iova: BusAddress },
 ): RingPair => {
   const same = sameMemory(window, iova, memory);
-  // Frees nothing: the memory is the other thread's.
+  // Frees nothing: the other thread owns the memory.
   const scope = new DisposableStack();
   const receive = createReceiver(same, scope, profile, settings);
   if (queue >= profile.queues.transmit) return pairOf(window, receive, undefined);

@@ -1,10 +1,10 @@
-/** Receive side scaling: which frames are hashed, with which key, and which queue a hash selects. */
+/** Receive side scaling: the frames that are hashed, the key, and the queue that each hash selects. */
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
 import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl } from "#chip/rss.ts";
 import { BadRss } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 
-/** The key of Microsoft's specification of RSS, which has hashes to compare with. */
+/** The key of Microsoft's RSS specification, which gives hashes to compare with. */
 // prettier-ignore
 // oxfmt-ignore
 const KEY = Uint8Array.of(
@@ -12,21 +12,21 @@ const KEY = Uint8Array.of(
   0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 );
 
-/** As `ethtool -X`: hkey, and the table that `equal` and `weight` fill. */
+/** In the terms of `ethtool -X`: hkey, and the table that `equal` and `weight` fill. */
 export interface RssSettings {
   /** 40 bytes. */
   readonly key: Uint8Array;
-  /** 128 receive queues: the entry of a frame is the low seven bits of its hash. */
+  /** 128 receive queues; the low seven bits of a frame's hash are the index. */
   readonly table: Uint8Array;
 }
 
-/** The settings outlive resets. Addresses and ports of TCP and UDP are hashed, and the addresses of everything else that is IP. */
+/** The settings are kept across resets. The hash covers the addresses of IP packets, and the ports of TCP and UDP. */
 export class Rss {
   readonly #hw: Pick<Hardware, "io" | "queues">;
   readonly #running: () => boolean;
   #settings: RssSettings;
 
-  /** @param running whether the chip is started: else settings wait for `restore` */
+  /** @param running true while the chip runs; otherwise settings wait for `restore` */
   constructor(hw: Pick<Hardware, "io" | "queues">, running: () => boolean) {
     this.#hw = hw;
     this.#running = running;
@@ -38,14 +38,14 @@ export class Rss {
     return { key: key.slice(), table: table.slice() };
   }
 
-  /** A table that spreads the hashes evenly over the first `queues`; over all unless given. @throws {BadRss} */
+  /** A table that spreads the hashes evenly over the first `queues` queues; default all. @throws {BadRss} */
   spread(queues = this.#hw.queues): Uint8Array {
     if (!(Number.isInteger(queues) && queues >= 1 && queues <= this.#hw.queues))
       throw new BadRss(`${queues} queues`, `Use 1 to ${this.#hw.queues}.`);
     return Uint8Array.from({ length: RSS_ENTRIES }, (_, i) => i % queues);
   }
 
-  /** Changes key or table or both, also under traffic. @throws {BadRss} before anything is written: the old settings stay */
+  /** Changes key or table or both, also under traffic. @throws {BadRss} before anything is written; the old settings stay in force */
   set(change: Partial<RssSettings>): void {
     const { key, table } = { ...this.#settings, ...change };
     if (key.length !== RSS_KEY_BYTES)
@@ -58,7 +58,7 @@ export class Rss {
     if (this.#running()) this.#put();
   }
 
-  /** The chip was started. */
+  /** Called when the chip was started. */
   restore(): void {
     const { io, queues } = this.#hw;
     const bits = Math.log2(queues);
@@ -75,6 +75,6 @@ export class Rss {
   }
 }
 
-/** The first byte is the lowest. */
+/** The first byte goes into the lowest bits. */
 const word = (bytes: Uint8Array, i: number): number =>
   (bytes[4 * i]! | (bytes[4 * i + 1]! << 8) | (bytes[4 * i + 2]! << 16) | (bytes[4 * i + 3]! << 24)) >>> 0;

@@ -1,4 +1,4 @@
-/** What is special about an RTL8139C+, against registers that do nothing but remember. */
+/** The special features of the RTL8139C+, against registers that keep what is written. */
 import { RECEIVE_8139 } from "./descriptor-formats.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,7 +26,7 @@ const registers = () => {
           : memory.getUint32(offset, true),
     write(offset, width, value) {
       writes.push(`${offset.toString(16)}=${value.toString(16)}`);
-      // A reset is over at once.
+      // A reset completes at once.
       if (width === 1) memory.setUint8(offset, offset === 0x37 ? value & ~0x10 : value);
       else if (width === 2) memory.setUint16(offset, value, true);
       else memory.setUint32(offset, value, true);
@@ -38,7 +38,7 @@ const registers = () => {
   return { memory, writes, phy: hw.phy, hw };
 };
 
-test("the PHY's registers lie in the window", () => {
+test("the PHY's registers are in the register window", () => {
   const { memory, phy } = registers();
   for (const [register, offset] of [
     [BMCR, 0x62],
@@ -56,19 +56,19 @@ test("the PHY's registers lie in the window", () => {
   for (const register of [BMSR, ANLPAR, GBCR]) assert.throws(() => phy.write(register, 0), { code: "OUT_OF_RANGE" });
 });
 
-test("BMCR is written while configuration is unlocked, and only the bits that mean what the standard says", () => {
+test("BMCR is written while configuration is unlocked, and only its standard bits", () => {
   const { phy, writes } = registers();
   phy.write(BMCR, Bmcr.autonegotiate | Bmcr.restart | Bmcr.powerDown | Bmcr.isolate | Bmcr.loopback);
   assert.deepEqual(writes, ["50=c0", "62=1200", "50=0"]);
 });
 
-test("offers pause for both directions or for none", () => {
+test("advertises pause for both directions or none", () => {
   const { phy, writes } = registers();
   phy.write(ANAR, Advertise.selector | Advertise.full100 | Advertise.pause | Advertise.asymmetricPause);
   assert.deepEqual(writes, ["66=501"]);
 });
 
-test("the link is what the MAC says, its duplex what both ends offer", () => {
+test("the link state is the MAC's, its duplex the best that both ends advertise", () => {
   const all = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
   const look = (status: number, control: number, basic: number, theirs: number) => {
     const { memory, hw } = registers();
@@ -88,10 +88,14 @@ test("the link is what the MAC says, its duplex what both ends offer", () => {
     speed: 10,
     fullDuplex: true,
   });
-  // Full duplex at the other speed is none at this one.
+  // Full duplex at 10 Mbit/s does not apply at 100.
   assert.equal(look(Msr.speed10, auto, Bmsr.negotiated, Advertise.full100 | Advertise.half10).fullDuplex, false);
-  assert.equal(look(0, auto, 0, all).fullDuplex, false, "a partner that does not negotiate has half duplex");
-  assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "set by hand");
+  assert.equal(
+    look(0, auto, 0, all).fullDuplex,
+    false,
+    "with a partner that does not negotiate the link is half duplex",
+  );
+  assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "forced");
 });
 
 const at = (address: number): BusAddress => address as BusAddress;
@@ -104,13 +108,13 @@ const RINGS = {
   mtu: 1500,
 };
 
-test("both directions are on before TxConfig is written, which would not count otherwise", () => {
+test("both directions are enabled before TxConfig is written, which has no effect otherwise", () => {
   const { hw, writes } = registers();
   bringUp(hw, RINGS);
   assert.deepEqual(writes.slice(-3), ["37=c", "40=3000700", "ec=10"]);
 });
 
-test("wake-up is off, and the ring of high priority is empty", () => {
+test("wake-up is off, and the high-priority ring is empty", () => {
   const { hw, memory, writes } = registers();
   memory.setUint8(0x59, 0xff);
   memory.setUint8(0xd8, 0xff);

@@ -38,10 +38,10 @@ export type { RunningNic } from "./rings.ts";
 export class Nic {
   readonly chip: Chip;
   readonly xid: number;
-  /** The chip table has no row for this stepping: it is driven as the nearest one. */
+  /** The chip table has no row for this stepping: the nearest one is used. */
   readonly unknownStepping: boolean;
   readonly line: InterruptLine;
-  /** With `queueThreads`: those of queues 1 and up. */
+  /** The lines of queues 1 and up, with `queueThreads`. */
   readonly lentLines: readonly InterruptLine[];
   readonly memory: FrameMemory;
   readonly phy: Phy;
@@ -51,16 +51,16 @@ export class Nic {
   readonly receiveOffloads: ReceiveOffloads;
   readonly eeprom: () => Generator<number, void>;
   readonly aspm: LinkPower;
-  /** Undefined where the NIC hashes no frames. */
+  /** Undefined if the NIC does not hash received frames. */
   readonly rss: Rss | undefined;
-  /** What wakes it while it sleeps. */
+  /** Wake-up while the NIC sleeps. */
   readonly wake: Wake;
   /** Suspend, resume, shutdown. */
   readonly power: Power;
-  /** The chip's own address; undefined when it has none: then `address` was given or is random. */
+  /** The chip's own address; undefined if it has none, in which case `address` was given or is random. */
   readonly permanentAddress: Uint8Array | undefined;
   readonly health: Health;
-  /** Frames that were in the rings when the NIC was stopped: not sent, and written by the NIC but not received. */
+  /** Frames in the rings when the NIC was stopped: not sent, or written by the NIC but not received. */
   readonly lost = { sent: 0, received: 0 };
   readonly #hw: Hardware;
   readonly #device: PciDevice;
@@ -71,11 +71,11 @@ export class Nic {
   #mtu: number;
   #slots: number;
   #link: LinkState = LINK_DOWN;
-  /** The station address, where it is not the chip's own. */
+  /** The station address, if it is not the chip's own. */
   #address: Uint8Array | undefined;
   #filter = ALL_MULTICAST;
 
-  /** @internal made by `probe` */
+  /** @internal created by `probe` */
   constructor(parts: NicParts) {
     this.#device = parts.device;
     this.chip = parts.chip;
@@ -110,14 +110,14 @@ export class Nic {
   }
 
   /**
-   * Allocates the rings, starts the PHY and the receiver and enables interrupts. The link may come up later, as an event.
-   * What is returned must not be used after `down`. When it throws, the NIC is down and owns no rings.
+   * Allocates the rings, starts the PHY and the receiver and enables interrupts. The link may come up later, as an event. The returned object
+   * must not be used after `down`. If it throws, the NIC is down and owns no rings.
    */
   up(): RunningNic {
     return this.#running?.pairs[0].link ?? this.#bringUp(true);
   }
 
-  /** @param phy starts the PHY as well, which costs the link */
+  /** @param phy restart the PHY too, which drops the link */
   #bringUp(phy: boolean): RunningNic {
     const running = createRings(this.#device.dma, this.#hw, this, this.#options);
     this.#running = running;
@@ -130,13 +130,13 @@ export class Nic {
     return running.pairs[0].link;
   }
 
-  /** Stops a chip whose start has failed, so that it reaches no memory when it may be bus master again. */
+  /** Stops a chip whose start has failed, so that it cannot access memory when bus mastering is enabled again. */
   #abandon(): void {
     try {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
     } catch {
-      // What the start has failed with says more.
+      // The error of the start is the one to report.
     } finally {
       this.#release();
     }
@@ -157,11 +157,11 @@ export class Nic {
     this.health.renew();
     this.line.unmask();
     this.unmask();
-    // The link may already be up; no event follows then.
+    // The link may already be up, and then no event follows.
     this.refreshLink();
   }
 
-  /** Resets the PHY and gives it all of its settings again; the MAC goes on. @throws {Timeout} {SideBusTimeout} */
+  /** Resets the PHY and restores all of its settings. The MAC keeps running. @throws {Timeout} {SideBusTimeout} */
   restartPhy(): void {
     this.phy.reset();
     run(this.#hw, this.#hw.start.phy, this.#mtu);
@@ -170,22 +170,22 @@ export class Nic {
   }
 
   /**
-   * Stops the chip and starts it again: with new rings, all of its settings, and the link that it has. Returns the new `Link`.
-   * @throws whatever `down` and `up` throw, and then the NIC is down
+   * Stops the chip and starts it again with new rings and all of its settings. The link stays up. Returns the new `Link`.
+   * @throws whatever `down` and `up` throw; the NIC is then down
    */
   reset(): RunningNic {
     if (this.running) this.stop(() => {});
     return this.#bringUp(false);
   }
 
-  /** What is wrong with a NIC that is up, as far as a short look shows: to be called now and then. @throws {DeviceGone} */
+  /** A short check of a NIC that is up; returns what is wrong. To be called regularly. @throws {DeviceGone} */
   look(): Finding | undefined {
     return this.#running && this.aspm.heed(this.health.look(this.#running.pairs, this.phy, this.#link.up));
   }
 
   /**
-   * The reverse of `up`: reception and transmission end, and the chip's access to memory, before the rings are freed. The
-   * rings are freed and bus mastering is off also when it throws. A PHY that does not answer only stays awake.
+   * The reverse of `up`: stops reception, transmission and DMA, then frees the rings. Also when it throws, the rings are freed and bus
+   * mastering is off. A PHY that does not respond stays awake, without an error.
    * @throws {ResetTimeout}
    */
   down(): void {
@@ -193,7 +193,7 @@ export class Nic {
     if (this.running) this.stop(() => this.phy.powerDown());
   }
 
-  /** @internal for `power` @param rest what the chip is left with once it has stopped */
+  /** @internal for `power` @param rest runs once the chip has stopped */
   stop(rest: () => void): void {
     this.line.mask();
     try {
@@ -213,7 +213,7 @@ export class Nic {
 
   #release(): void {
     try {
-      // The system refuses it when the card is gone.
+      // The system rejects it if the card is gone.
       this.#device.setBusMaster(false);
     } finally {
       const { pairs = [], memory } = this.#running ?? {};
@@ -234,7 +234,7 @@ export class Nic {
   get mtu(): number {
     return this.#mtu;
   }
-  /** What the chip may be asked for at the present MTU. */
+  /** Offloads of the chip at the present MTU. */
   get offloads(): Offloads {
     return offloadsOf(this.chip.profile.frames, this.#mtu);
   }
@@ -247,11 +247,11 @@ export class Nic {
   set address(mac: Uint8Array) {
     checkAddress(mac);
     setStationAddress(this.#hw, mac);
-    // Chips may load their own again when they are reset.
+    // Some chips load their own address again when they are reset.
     this.#address = mac.slice();
   }
 
-  /** Which frames are received; kept over MTU changes and resets. @throws {OutOfRange} for an address of the wrong kind */
+  /** Which frames are received; kept across MTU changes and resets. @throws {OutOfRange} for an address of the wrong kind */
   set filter(filter: ReceiveFilter) {
     checkFilter(filter);
     this.#filter = filter;
@@ -265,9 +265,9 @@ export class Nic {
   }
 
   /**
-   * Rebuilds the rings for another MTU, and returns the new `Link` of a NIC that is up. Frames in flight are lost, as on any NIC;
-   * held buffers must be released first.
-   * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw, and then the NIC is down
+   * Rebuilds the rings for another MTU, and returns the new `Link` of a NIC that is up. Frames in flight are lost, as on any NIC; held
+   * buffers must be released first.
+   * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw; the NIC is then down
    */
   setMtu(mtu: number): RunningNic | undefined {
     checkMtu(this.chip, mtu);
@@ -278,9 +278,9 @@ export class Nic {
   }
 
   /**
-   * Rebuilds both rings with this many descriptors, as `setMtu` does for an MTU, and returns the new `Link` as that does.
-   * @throws {BadRingSize} before anything has changed; {DmaExhausted}, and the NIC is up with the rings it had; whatever else
-   * `down` and `up` throw, and then the NIC is down
+   * Rebuilds both rings with this many descriptors, and returns the new `Link` like `setMtu`.
+   * @throws {BadRingSize} before anything has changed; {DmaExhausted}: the NIC is up with its old ring size; whatever else `down` and `up`
+   * throw; the NIC is then down
    */
   setRings(slots: number): RunningNic | undefined {
     const before = this.#slots;
@@ -308,12 +308,12 @@ export class Nic {
     return this.#settle(status);
   }
 
-  /** Masks interrupts before polling that no interrupt has started. */
+  /** Masks interrupts before polling that was not started by an interrupt. */
   mask(): void {
     this.#hw.interrupts.allow(this.#hw.io, 0);
   }
 
-  /** As `interrupt`, where interrupts are masked already. */
+  /** As `interrupt`, if interrupts are masked already. */
   acknowledge(): number {
     const status = this.#happened();
     return status === 0 ? 0 : this.#settle(status);
@@ -325,17 +325,17 @@ export class Nic {
     this.#hw.interrupts.allow(this.#hw.io, this.#wanted);
   }
 
-  /** Whether the status has something for us. @throws {DeviceGone} */
+  /** True if the status shows an event that the driver handles. @throws {DeviceGone} */
   get pending(): boolean {
     return this.#happened() !== 0;
   }
 
-  /** Whether a received frame waits in a ring that the caller polls. */
+  /** True if a received frame waits in a ring that the caller polls. */
   get waiting(): boolean {
     return this.#running?.polled.some(({ receive }) => receive.waiting()) ?? false;
   }
 
-  /** Looks at the link without an interrupt. */
+  /** Reads the link state without an interrupt. */
   refreshLink(): LinkState {
     const link = this.phy.link();
     if (link.up && (link.speed !== this.#link.speed || this.phy.flapped)) {
@@ -347,8 +347,8 @@ export class Nic {
   }
 
   /**
-   * Tests the chip in short steps. Offline, frames return through MAC and PHY: the data plane leaves the rings alone until it ends.
-   * @throws {OutOfRange} at the first step: while down, or with frames that are not reclaimed
+   * Tests the chip in short steps. Offline, frames are looped back through MAC and PHY; the data plane must not use the rings until it ends.
+   * @throws {OutOfRange} at the first step: the NIC is down, or sent frames are not reclaimed
    */
   selfTest(offline: boolean): Operation<SelfTestReport> {
     return selfTest(this.#hw, this, this.#device.dma, offline);
@@ -359,27 +359,27 @@ export class Nic {
     return dumpTally(this.#hw, this.#tally);
   }
 
-  /** Version of the firmware that the chip is started with; undefined without one. */
+  /** Version of the chip's firmware file; undefined without one. */
   get firmware(): string | undefined {
     return this.#hw.firmware?.version;
   }
 
-  /** Waits for the chip that reached their limit; the reset that followed recovered it. */
+  /** Waits that expired; the reset that followed recovered the chip. */
   get overdue(): Readonly<ExpiredWaits> {
     return this.#hw.overdue;
   }
 
-  /** The rings of each queue, with a `Link` of their own. @throws {OutOfRange} while down */
+  /** The rings of each queue, each with its own `Link`. @throws {OutOfRange} while down */
   get queues(): readonly [SendingPair, ...RingPair[]] {
     if (this.#running === undefined) throw new OutOfRange("the NIC is down", "Bring it up first.");
     return this.#running.pairs;
   }
-  /** Those of queue 0. */
+  /** The rings of queue 0. */
   get rings(): SendingPair {
     return this.queues[0];
   }
 
-  /** The status, where it has something for us. @throws {DeviceGone} */
+  /** The status if it shows an event that the driver handles, otherwise 0. @throws {DeviceGone} */
   #happened(): number {
     if (this.power.asleep) return 0;
     const { io, interrupts } = this.#hw;

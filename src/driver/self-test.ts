@@ -1,8 +1,8 @@
 /**
- * Self-test, in short steps: registers, DMA, interrupts, link, and frames that the MAC or the PHY returns.
+ * Self-test, in short steps: registers, DMA, interrupts, link, and loopback in the MAC or the PHY.
  *
- * Online it disturbs nothing. Offline the rings are the test's alone until it ends: the data plane neither sends, receives nor reclaims.
- * What arrives meanwhile is dropped, and the link comes up again afterwards.
+ * Online it does not affect traffic. Offline it needs the rings for itself until it ends: the data plane must not send, receive or reclaim.
+ * Frames that arrive meanwhile are dropped, and the link comes up again afterwards.
  */
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -18,38 +18,38 @@ import { allocateTally, dumpTally } from "./tally.ts";
 
 export type SelfTestName = "registers" | "DMA" | "link" | "MAC loopback" | "interrupt" | "PHY loopback";
 
-/** `detail` says what was wrong; empty where it passed. */
+/** What was wrong; empty if it passed. */
 export interface SelfTestResult {
   readonly name: SelfTestName;
   readonly passed: boolean;
   readonly detail: string;
 }
 
-/** What `ethtool -t` shows. */
+/** As `ethtool -t` shows it. */
 export interface SelfTestReport {
   readonly passed: boolean;
   readonly tests: readonly SelfTestResult[];
 }
 
 const PATTERNS = [0x5555_5555, 0xaaaa_aaaa, 0, 0xffff_ffff];
-/** No counter begins with it. */
+/** No counter starts with this value. */
 const FILL = 0xa5;
-/** Bytes without FCS: the shortest, one whose length is odd, and the longest of the usual MTU. */
+/** Lengths without FCS: the shortest, one that is odd, and the longest of the usual MTU. */
 const LENGTHS = [60, 601, 1514];
 /** IEEE Ethernet's loopback protocol. */
 const ETHERTYPE = 0x9000;
 const TURN_MICROS = 500;
 const MOST_TURNS = 40;
 const LINK_TURN_MICROS = 10_000;
-/** FreeBSD's re_diag waits this long for a PHY in loopback. */
+/** FreeBSD's re_diag waits this long for the PHY to enter loopback. */
 const MOST_LINK_TURNS = 50;
 const HEADER = 14;
 
-/** @throws {OutOfRange} at the first step: the NIC is down; or offline, and the data plane has not reclaimed all that it sent */
+/** @throws {OutOfRange} at the first step: the NIC is down; or, offline, sent frames are not reclaimed */
 export function* selfTest(hw: Hardware, nic: Nic, dma: DmaDomain, offline: boolean): Operation<SelfTestReport> {
   if (!nic.running) throw new OutOfRange("the NIC is down", "Bring it up first.");
   if (offline && nic.rings.transmit.pending() > 0)
-    throw new OutOfRange("frames that were sent are not reclaimed yet", "Stop sending, reclaim all, and test then.");
+    throw new OutOfRange("sent frames are not reclaimed yet", "Stop sending, reclaim all frames, then test.");
   const tests: SelfTestResult[] = [];
   const check = (name: SelfTestName, detail: string): void => void tests.push({ name, passed: detail === "", detail });
   check("link", nic.refreshLink().up ? "" : "there is no link");
@@ -66,10 +66,10 @@ export function* selfTest(hw: Hardware, nic: Nic, dma: DmaDomain, offline: boole
 
 const identification = ({ io }: Hardware, { xid }: Nic): string => {
   const read = (io.read32(TxConfig) >>> TxConf.xidShift) & TxConf.xidMask;
-  return read === xid ? "" : `the identification is 0x${read.toString(16)}, and was 0x${xid.toString(16)}`;
+  return read === xid ? "" : `the identification is 0x${read.toString(16)}, but was 0x${xid.toString(16)}`;
 };
 
-/** The multicast hash holds what is written to it; it is as before afterwards. */
+/** The multicast hash keeps the written values; its own value is restored. */
 const patterns = ({ io }: Hardware): string => {
   for (const register of [MAR0, MAR4]) {
     const before = io.read32(register);
@@ -85,7 +85,7 @@ const patterns = ({ io }: Hardware): string => {
   return "";
 };
 
-/** The chip writes its counters where it is told, all of them and not a byte more. */
+/** The chip writes its counters to the given address, completely and without a byte more. */
 const countersArrive = (hw: Hardware, dma: DmaDomain): string => {
   using memory = allocateTally(dma);
   memory.bytes.fill(FILL);
@@ -97,7 +97,7 @@ const countersArrive = (hw: Hardware, dma: DmaDomain): string => {
   }
   const { bytes } = hw.chip.profile.tally;
   if (memory.bytes.subarray(0, bytes).every((byte) => byte === FILL)) return "nothing was written to memory";
-  return memory.bytes.subarray(bytes).every((byte) => byte === FILL) ? "" : "more was written than asked for";
+  return memory.bytes.subarray(bytes).every((byte) => byte === FILL) ? "" : "more bytes were written than requested";
 };
 
 type Check = (name: SelfTestName, detail: string) => void;
@@ -110,11 +110,11 @@ function* loopbacks(hw: Hardware, nic: Nic, dma: DmaDomain, check: Check): Opera
   try {
     io.update32(TxConfig, 0, TxConf.loopback);
     check("MAC loopback", yield* exchange(nic, memory));
-    check("interrupt", nic.line.take() ? "" : "frames came and went without one");
+    check("interrupt", nic.line.take() ? "" : "frames were looped back without an interrupt");
   } finally {
     io.update32(TxConfig, TxConf.loopback, 0);
   }
-  // The five registers of the RTL8139C+'s PHY have no loopback; a SerDes has others.
+  // The five PHY registers of the RTL8139C+ have no loopback; a SerDes has other registers.
   if (nic.phy.cage || chip.profile.phyAccess === "registers") return;
   try {
     const speed = phyKind(chip).estatus === 0 ? Bmcr.speedLow : Bmcr.speedHigh;
@@ -128,7 +128,7 @@ function* loopbacks(hw: Hardware, nic: Nic, dma: DmaDomain, check: Check): Opera
   }
 }
 
-/** Frames of each length, to the NIC itself, come back as they were. What is wrong, or nothing. */
+/** Frames of each length, sent to the NIC's own address, come back unchanged. Returns what is wrong; empty if nothing is. */
 function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
   const offsets = new Int32Array(1);
   for (const length of LENGTHS) {
@@ -138,7 +138,7 @@ function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
     frame.set([ETHERTYPE >> 8, ETHERTYPE & 0xff], 12);
     for (let i = HEADER; i < length; i++) frame[i] = (i * 7 + length) & 0xff;
     const { transmit } = nic.rings;
-    if (transmit.transmit(Int32Array.of(memory.offset, length, 0, 0), 1) !== 1) return "the ring took no frame";
+    if (transmit.transmit(Int32Array.of(memory.offset, length, 0, 0), 1) !== 1) return "the ring accepted no frame";
     let came = false;
     for (let turns = 0; turns < MOST_TURNS && !came; turns++) {
       yield TURN_MICROS;
@@ -150,7 +150,7 @@ function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
   return "";
 }
 
-/** Takes what was received, and whether `frame` was among it. */
+/** Receives frames; returns true if `frame` was among them. */
 const returned = (nic: Nic, frame: Uint8Array): boolean => {
   const burst = new Int32Array(64 * FRAME_WORDS);
   const offsets = new Int32Array(64);
@@ -170,7 +170,7 @@ const returned = (nic: Nic, frame: Uint8Array): boolean => {
   return found;
 };
 
-/** The FCS may be behind it. */
+/** The FCS may follow the frame. */
 const matches = (pieces: readonly Uint8Array[], frame: Uint8Array): boolean => {
   const bytes = pieces.flatMap((piece) => [...piece]);
   return bytes.length >= frame.length && frame.every((byte, i) => byte === bytes[i]);

@@ -1,4 +1,4 @@
-/** Registers behind registers: the command words, the limits of addresses, and a bus that does not answer. */
+/** Side buses: the command words, the limits of addresses, and a bus that does not respond. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CSIAR, EPHYAR, ERIAR, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
@@ -6,13 +6,13 @@ import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
 import { SideBus } from "./side-bus.ts";
 
-/** A chip that ends each access at once, or with `answers` false none. */
+/** A chip that completes each access at once, or none if `answers` is false. */
 const open = ({ answers = true } = {}) => {
   const commands: [register: number, command: number][] = [];
   const words = new Map<number, number>();
   const io = new Mmio({
     length: 256,
-    // A read ends with the flag set, a write with it clear.
+    // A read completes with the flag set, a write with it clear.
     read: (offset) => ((words.get(offset) ?? 0) ^ (answers ? FLAG : 0)) >>> 0,
     write(offset, _width, value) {
       words.set(offset, value);
@@ -23,7 +23,7 @@ const open = ({ answers = true } = {}) => {
   return { bus: new SideBus(io, clock), clock, commands };
 };
 
-/** What accesses an address; the first and the last one, and those outside. */
+/** A function that accesses an address; the first and the last valid address; and invalid ones. */
 const SPACES = [
   ["phyRead", PHYOCP, 0xfffe, 0x7fff_0000, [-2, 1, 0xffff, 0x1_0000]],
   ["phyWrite", PHYOCP, 0xfffe, 0xffff_0000, [-2, 1, 0xffff, 0x1_0000]],
@@ -38,18 +38,18 @@ const SPACES = [
 ] as const;
 
 for (const [method, register, last, command, outside] of SPACES)
-  test(`${method} reaches every address of its space, and refuses others before anything is written`, () => {
+  test(`${method} reaches every address of its space, and rejects others before anything is written`, () => {
     const { bus, commands } = open();
     bus[method](0, 0);
     bus[method](last, 0);
     assert.deepEqual(commands.at(-1), [register, command]);
-    // The data of a 32-bit space is in a register of its own.
+    // A 32-bit space has its own data register.
     const before = commands.filter(([at]) => at === register).length;
     for (const address of outside) assert.throws(() => bus[method](address, 0), { code: "OUT_OF_RANGE" });
     assert.equal(commands.filter(([at]) => at === register).length, before);
   });
 
-test("an extended register is written in one to four of its bytes", () => {
+test("one to four bytes of an extended register are written", () => {
   const { bus, commands } = open();
   for (const lanes of [1, 8, 0xf]) {
     bus.eriWrite(0, 0, lanes);
@@ -58,7 +58,7 @@ test("an extended register is written in one to four of its bytes", () => {
   for (const lanes of [0, -1, 0x10]) assert.throws(() => bus.eriWrite(0, 0, lanes), { code: "OUT_OF_RANGE" });
 });
 
-test("each access waits for its end for 10 ms, 10 µs at a time; MAC-OCP has none to wait for", () => {
+test("each access polls for up to 10 ms, every 10 µs; MAC-OCP needs no wait", () => {
   for (const [method] of SPACES) {
     const { bus, clock } = open({ answers: false });
     if (method.startsWith("mac")) bus[method](0, 0);

@@ -1,9 +1,9 @@
 /**
- * Registers behind registers: PHY, MAC controller, extended MAC and PCIe PHY of the OCP generation, and configuration space
- * from inside.
+ * Side buses, which access registers through other registers: PHY, MAC controller, extended MAC registers and PCIe PHY of the OCP generation,
+ * and the chip's own configuration space.
  *
- * Each has a data/command word with a flag that says whose turn it is. Sources: DPDK `drivers/net/r8169/r8169_hw.c`
- * (rtl_eri_*, rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
+ * Each has a data/command word with a flag that shows when an access is complete. Sources: DPDK `drivers/net/r8169/r8169_hw.c` (rtl_eri_*,
+ * rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
  */
 import { CSIAR, CSIDR, EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
 import { type Clock, until } from "#kit/clock.ts";
@@ -19,10 +19,7 @@ const LIMIT_MICROS = 10_000;
 const LANES_SHIFT = 12;
 const TYPE_SHIFT = 16;
 
-/**
- * Waits for the end of an access to a register behind `register`: a read ends with the flag set, a write with the flag clear.
- * @throws {SideBusTimeout}
- */
+/** Waits for the end of an access through `register`: a read ends with the flag set, a write with the flag clear. @throws {SideBusTimeout} */
 export const awaitFlag = (
   io: Mmio,
   clock: Clock,
@@ -58,7 +55,7 @@ export class SideBus {
     this.phyWrite(address, (this.phyRead(address) & ~clear) | set);
   }
 
-  /** MAC controller register at an even OCP address. Answers at once: this one has no flag. */
+  /** MAC controller register at an even OCP address. It responds at once: there is no flag. */
   macRead(address: number): number {
     this.#io.write32(MACOCP, ocp(address));
     return this.#io.read32(MACOCP) & 0xffff;
@@ -86,7 +83,7 @@ export class SideBus {
     this.eriWrite(address, ((this.eriRead(address) & ~clear) | set) >>> 0);
   }
 
-  /** Register of the management controller, 32 bits. @param base bits 29:18 of the command, where the chip wants them */
+  /** Register of the management controller, 32 bits. @param base bits 29:18 of the command, on chips that need them */
   outOfBandRead(address: number, base: number): number {
     this.#io.write32(ERIAR, eri(address, 0xf) | (Eri.oob << TYPE_SHIFT) | base);
     this.#wait("management", ERIAR, true, address);

@@ -1,4 +1,4 @@
-/** A link that only has to carry what wakes the NIC: the slowest speed that both ends have, which costs the least power. */
+/** Negotiates the slowest link speed that both ends support, while the NIC only waits for wake-up events. It needs the least power. */
 import {
   ANAR,
   ANLPAR,
@@ -18,10 +18,7 @@ import type { Hardware } from "./hardware.ts";
 
 const FASTER_THAN_1000 = Advertise10G.full2500 | Advertise10G.full5000 | Advertise10G.full10000;
 
-/**
- * Advertises no more than that speed and negotiates once more. Nothing changes where the speed is set by hand, or the partner has
- * not said what it can.
- */
+/** Advertises no more than that speed and renegotiates. Changes nothing if the speed is forced, or the partner's abilities are unknown. */
 export const slowDown = ({ phy, chip }: Hardware): void => {
   const negotiated = (phy.read(BMCR) & Bmcr.autonegotiate) !== 0 && (phy.read(BMSR) & Bmsr.negotiated) !== 0;
   if (!negotiated) return;

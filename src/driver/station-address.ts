@@ -1,8 +1,8 @@
 /**
- * The station address: where a chip keeps it, and what is done where it has none.
+ * The station address: where a chip stores it, and what happens if it has none.
  *
- * The order is that of Linux's and DPDK's drivers: the factory's copy first, since another system may have written the
- * station address registers; then those; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
+ * The order is that of Linux's and DPDK's drivers: first the factory's copy, since another system may have written the station address
+ * registers; then these registers; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
  */
 import { ADDRESS_BITS, EEPROM_WORDS, MAC_WORD, Pins, READ, SIGNATURE } from "#chip/eeprom.ts";
 import { Cfg9346, Lock } from "#chip/registers.ts";
@@ -26,7 +26,7 @@ const fromExtendedRegister: Source = ({ side }) => bytesOf(side.eriRead(MAC_COPY
 
 const fromBackupRegister: Source = ({ io }) => bytesOf(io.read32(BACKUP_ADDR0), io.read16(BACKUP_ADDR1));
 
-/** One word of the EEPROM. A read takes a start bit, the opcode and the address, and answers with a 0 before the data. */
+/** One word of the EEPROM. A read is a start bit, the opcode and the address; a 0 precedes the data. */
 const readWord = ({ io, clock }: Hardware, addressBits: number, address: number): number => {
   const move = (pins: number): void => {
     io.write8(Cfg9346, Pins.programming | Pins.select | pins);
@@ -53,8 +53,8 @@ const addressBits = (hw: Hardware): (typeof ADDRESS_BITS)[number] | undefined =>
   ADDRESS_BITS.find((width) => readWord(hw, width, 0) === SIGNATURE);
 
 /**
- * The words of the EEPROM; none on a chip or a board without one. The chip has no bus while its pins are moved, some 150 µs a word: it
- * gets it back before each word is handed out, so that frames can move in between.
+ * The words of the EEPROM; empty on a chip or a board without one. While the EEPROM's pins are driven, some 150 µs a word, the chip has no
+ * access to the bus. It gets the bus back before each word is yielded, so that traffic continues in between.
  */
 export function* eepromWords(hw: Hardware): Generator<number, void> {
   if (hw.chip.profile.memory !== "eeprom") return;
@@ -81,7 +81,7 @@ const fromEeprom: Source = (hw) => {
   }
 };
 
-/** Where this chip may have its address, the best place first. */
+/** The places where this chip may store its address, in order of preference. */
 const sourcesOf = ({ chip: { profile } }: Hardware): readonly Source[] => [
   ...(profile.addressCopies.includes("backup") ? [fromBackupRegister] : []),
   ...(profile.addressCopies.includes("eri") ? [fromExtendedRegister] : []),
@@ -89,7 +89,7 @@ const sourcesOf = ({ chip: { profile } }: Hardware): readonly Source[] => [
   ...(profile.memory === "eeprom" ? [fromEeprom] : []),
 ];
 
-/** The chip's own address; undefined when no place of it holds one. @throws {SideBusTimeout} */
+/** The chip's own address; undefined if none of these places has one. @throws {SideBusTimeout} */
 export const findStationAddress = (hw: Hardware): Uint8Array | undefined => {
   for (const source of sourcesOf(hw)) {
     const address = source(hw);
@@ -98,7 +98,7 @@ export const findStationAddress = (hw: Hardware): Uint8Array | undefined => {
   return undefined;
 };
 
-/** Gives a card back with the address that it is to have without this driver. A card that is gone is left alone. */
+/** Restores the address that a card had before this driver. Does nothing if the card is gone. */
 export const restoreStationAddress = (hw: Hardware, address: Uint8Array): void => {
   try {
     const now = stationAddress(hw);

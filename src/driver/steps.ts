@@ -1,4 +1,4 @@
-/** Runs a start-up sequence of `src/chip/steps.ts` over the window and the buses behind it. */
+/** Runs a start-up sequence of `src/chip/steps.ts` on the registers and the side buses. */
 import type { Space, Step, Word } from "#chip/steps.ts";
 import { rw16, rw32, rw8 } from "#kit/mmio.ts";
 import type { Hardware } from "./hardware.ts";
@@ -10,14 +10,17 @@ interface Words {
   readonly write: (address: number, value: number) => void;
 }
 
-/** RTL8168D to 8168F: the page with extensions, and the register that chooses one. */
+/** RTL8168D to 8168F: the page with extension pages, and the register that selects one. */
 const EXTENSIONS = 7;
 const EXTENSION_SELECT = 30;
 
 /** 802.3: layer 3 in an untagged frame. */
 const DEFAULT_MTU = 1500;
 
-/** @throws {SideBusTimeout}; {BadFirmware} of a program that does not end; {Timeout} from a procedure; {OutOfRange} for an address that its bus does not have */
+/**
+ * @throws {SideBusTimeout}; {BadFirmware} if a program does not end; {Timeout} from a procedure; {OutOfRange} for an address that its bus
+ * does not have
+ */
 export const run = (hw: Hardware, steps: readonly Step[], mtu = DEFAULT_MTU): void => {
   const spaces = spacesOf(hw);
   for (const step of steps) {

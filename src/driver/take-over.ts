@@ -1,7 +1,7 @@
 /**
- * Takes the MAC from the chip's own firmware, which may have run it while no driver was there ("out of band").
+ * Takes the MAC over from the chip's firmware, which may have used it while no driver was bound ("out of band").
  *
- * Source: DPDK `drivers/net/r8169/r8169_hw.c`, rtl_exit_oob: hand-shakes over the list of packet buffers inside the chip.
+ * Source: DPDK `drivers/net/r8169/r8169_hw.c`, rtl_exit_oob: handshakes about the list of packet buffers inside the chip.
  */
 import type { TakeOver } from "#chip/mac.ts";
 import { MCU, Mcu } from "#chip/registers.ts";

@@ -1,4 +1,4 @@
-/** The counters' dump, on a device played by hand. */
+/** The dump of the chip's counters, on a simulated device. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";
@@ -36,7 +36,7 @@ const rig = (answers: boolean) => {
   return { accesses, clock, dump: () => dumpTally(hw, memory) };
 };
 
-test("the high half of the address is on the card before the low half, and the dump starts last", () => {
+test("the high half of the address is written before the low half, which starts the dump", () => {
   const { accesses, dump } = rig(true);
   dump();
   assert.deepEqual(accesses, [
@@ -48,11 +48,11 @@ test("the high half of the address is on the card before the low half, and the d
   ]);
 });
 
-/** The number in `bytes` bytes from `at` on, of which each holds its place plus one. */
+/** The number in the `bytes` bytes at `at`, if each byte holds its offset plus one. */
 const value = (at: number, bytes: number): number =>
   Array.from({ length: bytes }, (_, i) => (at + i + 1) * 256 ** i).reduce((sum, part) => sum + part, 0);
 
-test("counters of two, four and eight bytes are read from their places, low byte first", () => {
+test("counters of two, four and eight bytes are read at their offsets, low byte first", () => {
   const counters = Object.values(rig(true).dump());
   // FreeBSD, struct rl_stats: three of 64 bits, one of 32, two of 16, two of 32, three of 64, one of 32, two of 16.
   const sizes = [8, 8, 8, 4, 2, 2, 4, 4, 8, 8, 4, 2, 2];
@@ -62,7 +62,7 @@ test("counters of two, four and eight bytes are read from their places, low byte
   assert.deepEqual(counters, expected);
 });
 
-test("a chip that never finishes its dump is given ten milliseconds", () => {
+test("a dump that never ends is abandoned after ten milliseconds", () => {
   const { clock, dump } = rig(false);
   assert.throws(dump, { code: "TIMEOUT", waitedMicros: 10_000 });
   assert.ok(clock.now() >= 10_000 && clock.now() <= 10_010);

@@ -1,4 +1,4 @@
-/** The chip's own counters, dumped by DMA. Datasheet: DTCCR; layout as FreeBSD `struct rl_stats`. */
+/** The chip's own counters, dumped by DMA. Datasheet: DTCCR; layout as in FreeBSD `struct rl_stats`. */
 import {
   COUNTERS,
   type Counter,
@@ -14,16 +14,16 @@ import { expect } from "#kit/clock.ts";
 import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import type { Hardware } from "./hardware.ts";
 
-/** Each of the chip's counters, by its name in `chip/counters.ts`; those of the long dump where the chip has one. */
+/** The chip's counters, by their names in `chip/counters.ts`; with those of the long dump if the chip has it. */
 export type Tally = Readonly<Record<CounterName, number> & Partial<Record<ExtendedCounterName, number>>>;
 
 const LIMIT_MICROS = 10_000;
 
-/** Memory for the longest dump, whatever the chip: another system may have switched it on (CVE-2024-49973). */
+/** Memory for the longest dump on every chip: another system may have enabled it (CVE-2024-49973). */
 export const allocateTally = (dma: DmaDomain): DmaMemory =>
   dma.allocate({ what: "tally counters", bytes: EXTENDED_DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" });
 
-/** Reads the chip's counters. `memory` is from `allocateTally`. @throws {Timeout} */
+/** Reads the chip's counters. `memory` must be from `allocateTally`. @throws {Timeout} */
 export const dumpTally = (hw: Hardware, memory: DmaMemory): Tally => {
   if (hw.chip.profile.tally.bytes !== EXTENDED_DUMP_BYTES) return dump(hw, memory, COUNTERS);
   const { side } = hw;

@@ -1,4 +1,4 @@
-/** The transmit ring against a device played by hand. */
+/** The transmit ring against a simulated device. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -25,10 +25,10 @@ const rig = (options: Partial<TransmitRingOptions> = {}) => {
     words,
     base,
     bytes: dma.window.bytes,
-    /** Where the fragment of a slot lies. */
+    /** The address of a slot's fragment. */
     place: (slot: number): number => (words[base + slot * 4 + 2]! - IOVA) | 0,
     word: (slot: number, i: number): number => words[base + slot * 4 + i]!,
-    /** What the device does when it has sent a fragment. */
+    /** Does what the device does when it has sent a fragment. */
     finish: (slot: number): void => void (words[base + slot * 4]! &= ~Own),
     doorbells: () => doorbells,
     offsets: new Int32Array(64),
@@ -36,7 +36,7 @@ const rig = (options: Partial<TransmitRingOptions> = {}) => {
 };
 
 for (const weaklyOrdered of [false, true])
-  test(`a frame is one descriptor with OWN, FS, LS and its length (weakly ordered: ${weaklyOrdered})`, () => {
+  test(`a frame in one fragment is one descriptor with OWN, FS, LS and its length (weakly ordered: ${weaklyOrdered})`, () => {
     const { ring, word, doorbells } = rig({ weaklyOrdered });
     assert.equal(ring.transmit(Int32Array.of(4096, 60, 0, 0), 1), 1);
     assert.equal(word(0, 0), Own | FirstSegment | LastSegment | 60);
@@ -46,7 +46,7 @@ for (const weaklyOrdered of [false, true])
     assert.equal(doorbells(), 1);
   });
 
-test("clearing the ring takes back its own descriptors and writes nothing beside them", () => {
+test("clearing the ring takes back its own descriptors and writes nothing else", () => {
   const { ring, words, base, slots } = rig();
   words.fill(-1);
   ring.clear();
@@ -59,7 +59,7 @@ test("clearing the ring takes back its own descriptors and writes nothing beside
   assert.ok(words.every((word) => word === -1));
 });
 
-test("counts bytes beyond what a 32-bit word holds, and keeps its counts when it is cleared", () => {
+test("counts bytes beyond what a 32-bit word holds, and keeps the counts when it is cleared", () => {
   const { ring, finish, slots, offsets } = rig();
   const frames = 80_000;
   for (let n = 0; n < frames; n++) {
@@ -89,7 +89,7 @@ test("the last descriptor of the ring is marked as its end", () => {
   assert.equal(ring.reclaim(offsets, 8), 2);
 });
 
-test("takes what fits and says how much that was", () => {
+test("accepts what fits and returns the number", () => {
   const { ring, slots, finish, offsets } = rig();
   const burst = new Int32Array(12 * 4);
   for (let i = 0; i < 12; i++) burst.set([i * 64, 60, 0, 0], i * 4);
@@ -101,7 +101,7 @@ test("takes what fits and says how much that was", () => {
   assert.equal(ring.transmit(burst, 12), 1);
 });
 
-test("fragments share one frame: FS on the first, LS on the last, options on all", () => {
+test("the fragments of a frame: FS on the first, LS on the last, options on all", () => {
   const { ring, word } = rig();
   const flags = 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum;
   const burst = Int32Array.of(0, 1000, flags | Send.more, 0, 1024, 500, flags | Send.more, 0, 2048, 200, flags, 0);
@@ -123,13 +123,13 @@ test("never sends a part of a frame", () => {
   assert.equal(doorbells(), 1);
 });
 
-test("refuses a frame of more fragments than the ring could ever hold", () => {
+test("rejects a frame of more fragments than the ring has descriptors", () => {
   const { ring } = rig({ slots: 2 });
   const burst = Int32Array.of(0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0);
   assert.throws(() => ring.transmit(burst, 3), OutOfRange);
 });
 
-test("refuses a frame of more fragments than the chip takes", () => {
+test("rejects a frame of more fragments than the chip supports", () => {
   const { ring } = rig({ frameDescriptors: 2 });
   const burst = Int32Array.of(0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0);
   assert.throws(() => ring.transmit(burst, 3), OutOfRange);
@@ -137,7 +137,7 @@ test("refuses a frame of more fragments than the chip takes", () => {
   assert.equal(ring.transmit(burst, 2), 2);
 });
 
-/** Frames below 60 bytes need 60. */
+/** Frames below 60 bytes are padded to 60. */
 const padding = { below: 60, wanted: () => 60 };
 
 test("a short frame is sent from a zero-padded copy, and its own buffer is returned", () => {
@@ -146,7 +146,7 @@ test("a short frame is sent from a zero-padded copy, and its own buffer is retur
   const sends = [
     { slot: 0, length: 59, flags: 0 },
     { slot: 1, length: 59, flags: Send.tag },
-    // Where a longer one was before.
+    // The slot held a longer frame before.
     { slot: 0, length: 42, flags: Send.tag },
     { slot: 1, length: 14, flags: 0 },
   ];
@@ -163,11 +163,11 @@ test("a short frame is sent from a zero-padded copy, and its own buffer is retur
   assert.equal(ring.counters()[TransmitCount.bytes], 240);
   assert.ok(
     bytes.subarray(4096, 4096 + 128).every((byte) => byte === 0xee),
-    "the caller's memory is left alone",
+    "the caller's memory is unchanged",
   );
 });
 
-test("of a short frame in several fragments the last one leaves from a copy", () => {
+test("the last fragment of a short frame in several fragments is sent from a copy", () => {
   const { ring, word, place, bytes } = rig({ padding });
   bytes.fill(0xee, 4096, 8192);
   const burst = Int32Array.of(4096, 20, Send.more, 0, 5000, 10, Send.more, 0, 6000, 12, 0, 0);
@@ -178,7 +178,7 @@ test("of a short frame in several fragments the last one leaves from a copy", ()
   assert.deepEqual([...last], [...Array<number>(12).fill(0xee), ...Array<number>(18).fill(0)]);
 });
 
-test("frames of 60 bytes and more leave from where they lie, in one fragment or several", () => {
+test("frames of 60 bytes or more are sent in place, in one fragment or several", () => {
   const { ring, word, place } = rig({ padding });
   const burst = Int32Array.of(4096, 60, 0, 0, 5000, 59, Send.more, 0, 6000, 1, 0, 0);
   assert.equal(ring.transmit(burst, 3), 3);
@@ -189,7 +189,7 @@ test("frames of 60 bytes and more leave from where they lie, in one fragment or 
   );
 });
 
-test("refuses fragments outside the window also where it would copy them", () => {
+test("rejects fragments outside the window also if it would copy them", () => {
   const { ring, doorbells } = rig({ padding });
   for (const burst of [
     Int32Array.of(0, -4, 0, 0),
@@ -208,7 +208,7 @@ const offloads: readonly [string, number, number, number][] = [
   ["a UDP checksum over IPv6", Send.udpChecksum | Send.ipv6, 0, TxV2.ipv6Checksum | TxV2.udpChecksum],
 ];
 for (const [what, flags, , expected] of offloads)
-  test(`asks for ${what}`, () => {
+  test(`requests ${what}`, () => {
     const { ring, word } = rig();
     const transport = (flags & Send.ipv6) !== 0 ? 54 : 34;
     ring.transmit(Int32Array.of(0, 100, flags | (transport << Send.transportOffsetShift), 0), 1);
@@ -223,14 +223,14 @@ test("requests a tag, with its bytes swapped", () => {
   assert.equal(ring.counters()[TransmitCount.scattered], 0);
 });
 
-test("asks for IPv6 segmentation", () => {
+test("requests IPv6 segmentation", () => {
   const { ring, word } = rig();
   const flags = 1428 | (54 << Send.transportOffsetShift) | Send.tcpChecksum | Send.ipv6;
   ring.transmit(Int32Array.of(0, 20000, flags, 0), 1);
   assert.equal(word(0, 0), Own | FirstSegment | LastSegment | TxV2.segment6 | (54 << TxV2.segmentOffsetShift) | 20000);
 });
 
-test("refuses fragments outside the window, empty ones and ones that are too long", () => {
+test("rejects fragments outside the window, empty ones and ones that are too long", () => {
   const { ring } = rig();
   for (const [offset, length] of [
     [-1, 60],
@@ -249,7 +249,7 @@ test("rings the doorbell again if frames are still pending after a reclaim", () 
   assert.equal(doorbells(), 2);
 });
 
-test("in any order of sending and finishing, fragments come back once, in order", () => {
+test("in any order of sending and completion, fragments are returned once, in order", () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.constant("send"), fc.constant("finish"), fc.constant("reclaim"))), (steps) => {
       const { ring, finish, slots, offsets } = rig();

@@ -1,7 +1,7 @@
 /**
- * The transmit ring: gives frames to the NIC in bursts, and takes back the ones that have been sent.
+ * The transmit ring: posts frames in bursts, and reclaims those that were sent.
  *
- * The hot path. The first descriptor of a frame gets its OWN bit last: until then the NIC cannot see the frame at all.
+ * The hot path. The first descriptor of a frame gets its OWN bit last: until then the NIC ignores the frame.
  */
 import {
   ADDRESS_HIGH,
@@ -25,12 +25,12 @@ import type { PaddingRule } from "./offload-rules.ts";
 import { createPadding } from "./padding.ts";
 import { MOST_UNSETTLED, type RingCore } from "./receive-core.ts";
 
-/** Places in `TransmitRing.counters()`; 53-bit counts. */
+/** Indices of `TransmitRing.counters()`; 53-bit counts. */
 export const TransmitCount = {
-  /** Frames given to the NIC (a super-frame is one), and their bytes. */
+  /** Frames posted (a super-frame is one), and their bytes. */
   frames: 0,
   bytes: 1,
-  /** Of these: frames to be cut, to be summed, with a tag to be inserted, of several fragments. */
+  /** Of these: frames with segmentation, with a checksum offload, with a tag to insert, and in several fragments. */
   superFrames: 2,
   checksums: 3,
   tags: 4,
@@ -39,12 +39,12 @@ export const TransmitCount = {
   doorbells: 6,
 } as const;
 
-/** Words of `RingCore.state` of a transmit ring. */
+/** Indices of `RingCore.state` in a transmit ring. */
 export const TransmitState = {
-  /** Next slot to fill, and next to reclaim. They run freely: their difference is what is in flight. */
+  /** The next slot to fill, and the next to reclaim. They are free-running: their difference is the number in flight. */
   next: 0,
   clean: 1,
-  /** Frames, their bytes, and doorbells that are not in the counters yet: see `settle`. */
+  /** Frames, their bytes, and doorbells not yet added to the counters: see `settle`. */
   frames: 2,
   bytes: 3,
   doorbells: 4,
@@ -53,47 +53,47 @@ export const TransmitState = {
 export interface TransmitRing {
   /** Device address of the ring. */
   readonly iova: BusAddress;
-  /** Counts so far, by `TransmitCount`. */
+  /** Counters, indexed by `TransmitCount`. */
   counters(): Float64Array;
-  /** The same without what is not settled yet: for a thread that does not work on the ring. */
+  /** The counters without unsettled counts: for a thread that does not poll the ring. */
   readonly settled: Float64Array;
-  /** For `turnaround.ts`, which works on both rings at once. */
+  /** For `turnaround.ts`, which accesses both rings. */
   readonly core: RingCore;
-  /** Some frames leave from copies, with padding. */
+  /** Some frames are sent from copies, with padding. */
   readonly pads: boolean;
   /**
-   * As `Link.transmit`. @throws {OutOfRange} for a fragment outside the window, or of 0 or more than 65,535 bytes, and
-   * for a frame of more fragments than the chip takes or the ring has descriptors.
+   * As `Link.transmit`. @throws {OutOfRange} for a fragment outside the window, or of 0 or more than 65,535 bytes; for a frame of more
+   * fragments than the chip supports or the ring has descriptors.
    */
   readonly transmit: (burst: Int32Array, count: number) => number;
   /** As `Link.reclaim`. */
   readonly reclaim: (offsets: Int32Array, limit: number) => number;
   /** Fragments given to the NIC and not yet reclaimed. */
   pending(): number;
-  /** Rings the doorbell again: it may have been lost. */
+  /** Rings the doorbell again, in case it was lost. */
   ring(): void;
-  /** The oldest fragment that the NIC still owns, as a running number; -1 if it owns none. */
+  /** The oldest fragment that the NIC still owns, as a free-running number; -1 if it owns none. */
   oldest(): number;
-  /** Frames that the NIC was given and has not sent. For a NIC that is stopped. */
+  /** Frames posted and not sent. For a NIC that is stopped. */
   unsent(): number;
-  /** Forgets everything in flight and takes every descriptor back: at the start and after a reset. */
+  /** Takes every descriptor back and forgets the frames in flight: at the start and after a reset. */
   clear(): void;
 }
 
 export interface TransmitRingOptions {
   /** Descriptors: a power of two, 2 to 4096. */
   readonly slots: number;
-  /** Tells the NIC that there is work. */
+  /** Notifies the NIC of new descriptors. */
   readonly doorbell: () => void;
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
-  /** How descriptors ask for offloads; in the second format unless told. */
+  /** How descriptors encode offloads; default: the second format. */
   readonly format?: TransmitFormat;
-  /** Most descriptors of a frame; as many as the ring has unless told. */
+  /** Most descriptors of a frame; default: those of the ring. */
   readonly frameDescriptors?: number;
-  /** Which frames software must pad; none unless told. */
+  /** Which frames software must pad; default none. */
   readonly padding?: PaddingRule | undefined;
-  /** Where positions and counts are kept; memory of this thread unless given. */
+  /** Where positions and counters are kept; default: memory of this thread. */
   readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 
@@ -177,7 +177,7 @@ export const createTransmitRing = (
     }
   };
 
-  /** Counts what a frame asks of the NIC. Off the path of plain frames. */
+  /** Counts the offloads of a frame. Not on the path of plain frames. */
   const count = (flags: number): void => {
     if ((flags & SEGMENT_SIZE) !== 0) counters[TransmitCount.superFrames]!++;
     if ((flags & TRANSPORT) !== 0) counters[TransmitCount.checksums]!++;
@@ -186,10 +186,10 @@ export const createTransmitRing = (
 
   const check = (offset: number, length: number): void => {
     if (offset < 0 || length <= 0 || length > LENGTH || offset + length > windowBytes)
-      throw new OutOfRange(`a fragment of ${length} bytes at ${offset} does not lie in the DMA window`);
+      throw new OutOfRange(`a fragment of ${length} bytes at ${offset} is outside the DMA window`);
   };
 
-  /** All of a descriptor but its first word. Returns the length that belongs there. */
+  /** Writes all words of a descriptor except the first. Returns the length for that word. */
   const fill = (slot: number, offset: number, length: number, opts2: number): number => {
     check(offset, length);
     const at = base + (slot << 2);
@@ -199,21 +199,21 @@ export const createTransmitRing = (
     return length;
   };
 
-  /** As `fill` of a whole frame, where software pads. */
+  /** As `fill` for a frame in one fragment, with padding in software. */
   const fillPadded = (slot: number, offset: number, length: number, opts2: number): number => {
     fill(slot, offset, length, opts2);
     return length < padding!.below ? extend(slot, offset, length, padding!.wanted(bytes, offset, length)) : length;
   };
   const fillWhole = padding === undefined ? fill : fillPadded;
 
-  /** Lets a fragment leave with padding, from a copy. */
+  /** Sends a fragment from a padded copy. */
   const extend = (slot: number, offset: number, length: number, padded: number): number => {
     if (padded <= length) return length;
     pointAt(words, base + (slot << 2) + LOW, addressLow, padding!.copy(slot, offset, length, padded));
     return padded;
   };
 
-  /** Bytes of padding that a frame of several fragments needs. */
+  /** The padding in bytes that a frame of several fragments needs. */
   const missing = (burst: Int32Array, first: number, fragments: number, slot: number): number => {
     let length = 0;
     for (let at = first << 2; at < (first + fragments) << 2; at += DESCRIPTOR_WORDS) {
@@ -223,7 +223,7 @@ export const createTransmitRing = (
     return length < padding!.below ? padding!.missing(burst, first, fragments, slot) : 0;
   };
 
-  /** Several fragments: written back to front, so that the first gets OWN last. */
+  /** Several fragments: written from the last to the first, so that the first gets OWN last. */
   const scatter = (burst: Int32Array, first: number, fragments: number, head: number): number => {
     const flags = burst[(first << 2) + AT_FLAGS]!;
     const opts1 = firstOptions(flags);
@@ -298,7 +298,7 @@ export const createTransmitRing = (
     if (end <= 0) return 0;
     let n = 0;
     let opts1 = words[(base + ((clean & mask) << 2)) | 0]! | 0;
-    // As in `receive`: never only a word that the engine has carried over.
+    // As in `receive`: read through Atomics in case the engine has reused an earlier value.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + ((clean & mask) << 2)) | 0;
     while (opts1 >= 0) {
       offsets[n] = sent[(clean + n) & mask]!;
@@ -308,7 +308,7 @@ export const createTransmitRing = (
       opts1 = (weaklyOrdered ? Atomics.load(words, at) : words[at]!) | 0;
     }
     state[CLEAN] = (clean + n) | 0;
-    // A doorbell that follows another closely can be lost on 8168: ring again for the rest, as Linux's r8169 does.
+    // On 8168 a doorbell that closely follows another can be lost: ring again for the rest, as Linux's r8169 does.
     if (n > 0 && n < unsent && n < limit) ringAgain();
     return n;
   };

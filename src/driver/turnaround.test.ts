@@ -1,4 +1,4 @@
-/** Frames turned round inside the rings, against a device played by hand that delivers, sends and misbehaves at random. */
+/** Frames forwarded inside the rings, against a simulated device that receives, sends and misbehaves at random. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -15,7 +15,7 @@ const WHOLE = FirstSegment | LastSegment;
 const FCS = 4;
 const MARK = 0x1111_0000;
 
-/** Adds to the first word, which holds the frame's number. */
+/** Added to the first word, which holds the frame's number. */
 const edit = (words: Int32Array, at: number): void => void (words[at]! += MARK);
 
 interface RigOptions {
@@ -42,7 +42,7 @@ const rig = ({ slots = 4, sendSlots = 8, spare = 8, weaklyOrdered = false }: Rig
   let received = 0;
   let sent = 0;
   const device = {
-    /** Puts frame `number` of `length` bytes into the next receive slot, if that is the NIC's. */
+    /** Puts frame `number` of `length` bytes into the next receive slot, if the NIC owns it. */
     deliver(number: number, length: number, bits: number = WHOLE): boolean {
       const at = rx + received * 4;
       if (words[at]! >= 0) return false;
@@ -51,7 +51,7 @@ const rig = ({ slots = 4, sendSlots = 8, spare = 8, weaklyOrdered = false }: Rig
       received = (received + 1) % slots;
       return true;
     },
-    /** Sends the next frame: its first word and length, or undefined when there is none. */
+    /** Sends the next frame: returns its first word and length, or undefined if there is none. */
     send(): { number: number; length: number } | undefined {
       const at = tx + sent * 4;
       const opts1 = words[at]!;
@@ -63,7 +63,7 @@ const rig = ({ slots = 4, sendSlots = 8, spare = 8, weaklyOrdered = false }: Rig
       sent = (sent + 1) % sendSlots;
       return frame;
     },
-    /** Buffers the NIC has: those of posted receive slots, and of frames not sent yet. */
+    /** The buffers that the NIC owns: those of posted receive slots, and of frames not sent yet. */
     buffers(): number[] {
       const all: number[] = [];
       for (let slot = 0; slot < slots; slot++) if (words[rx + slot * 4]! < 0) all.push(buffer(rx, slot));
@@ -76,7 +76,7 @@ const rig = ({ slots = 4, sendSlots = 8, spare = 8, weaklyOrdered = false }: Rig
 
 for (const weaklyOrdered of [false, true]) {
   const cpu = weaklyOrdered ? "a weakly ordered CPU" : "x86";
-  test(`every good frame goes out edited, once and in order, and no buffer is in two places (${cpu})`, () => {
+  test(`every good frame is sent edited, once and in order, and no buffer is in use twice (${cpu})`, () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant("deliver" as const), length: fc.integer({ min: 0, max: 3000 }), bad: fc.nat(9) }),
       fc.record({ kind: fc.constant("send" as const), count: fc.nat(9) }),
@@ -107,7 +107,7 @@ for (const weaklyOrdered of [false, true]) {
           const inUse = device.buffers();
           assert.equal(new Set(inUse).size, inUse.length);
         }
-        // What is left comes through once the NIC sends again.
+        // The rest follows once the NIC sends again.
         for (let i = 0; i < 3; i++) {
           turn(64);
           for (let frame = device.send(); frame !== undefined; frame = device.send())
@@ -123,7 +123,7 @@ for (const weaklyOrdered of [false, true]) {
   });
 }
 
-test("refuses a chip whose short frames need padding: a runt would leave with what lay behind it", () => {
+test("rejects a chip whose short frames need padding: a runt would be sent with the stale bytes after it", () => {
   const dma = new DmaArena(new SharedArrayBuffer(1 << 20), IOVA);
   const scope = new DisposableStack();
   const parts = { doorbell: () => undefined, weaklyOrdered: false };
@@ -133,7 +133,7 @@ test("refuses a chip whose short frames need padding: a runt would leave with wh
   assert.throws(() => createTurnaround(receiver, transmitter, { edit, ...parts }), OutOfRange);
 });
 
-test("rings the doorbell once a pass, and not for nothing", () => {
+test("rings the doorbell once per pass, and not without frames", () => {
   const { turn, device, rung } = rig();
   assert.equal(turn(8), 0);
   assert.equal(rung(), 0);
@@ -154,13 +154,13 @@ test("counts frames and bytes once in each direction", () => {
   assert.deepEqual(sent, [3, 1635, 1]);
 });
 
-test("stops at its budget and goes on from there", () => {
+test("stops at its budget and continues from there", () => {
   const { turn, device } = rig();
   for (let i = 0; i < 4; i++) device.deliver(i, 60);
   assert.equal(turn(3), 3);
   assert.equal(turn(3), 1);
 });
 
-test("wants a spare buffer for every transmit descriptor", () => {
+test("needs a spare buffer for every transmit descriptor", () => {
   assert.throws(() => rig({ sendSlots: 8, spare: 7 }), OutOfRange);
 });

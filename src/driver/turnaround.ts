@@ -1,8 +1,8 @@
 /**
- * Turns frames round inside the rings: receive, edit, send, refill in one pass. What Linux calls XDP_TX.
+ * Forwards frames inside the rings: receive, edit, send and refill in one pass, as XDP_TX in Linux.
  *
- * The shortest way a frame can take: its buffer goes from the receive slot to the transmit slot, and the buffer that an
- * earlier frame left in that transmit slot refills the receive slot. Nothing is copied, queued or counted twice.
+ * A frame's buffer goes from the receive slot to the transmit slot, and the buffer that an earlier frame left in that transmit slot refills
+ * the receive slot. Nothing is copied or queued.
  */
 import { ADDRESS_LOW, EndOfRing, FirstSegment, LastSegment, Own } from "#chip/descriptors.ts";
 import { storeLow } from "#kit/dma.ts";
@@ -11,7 +11,7 @@ import { MOST_UNSETTLED, ReceiveCount, ReceiveState } from "./receive-core.ts";
 import type { ReceiveRing } from "./receive-ring.ts";
 import { type TransmitRing, TransmitState } from "./transmit-ring.ts";
 
-// See receive-ring.ts on why imports are taken into constants of the module.
+// receive-ring.ts explains why imports are bound to constants of the module.
 const OWN = Own;
 const WHOLE = FirstSegment | LastSegment;
 const LOW = ADDRESS_LOW;
@@ -29,17 +29,17 @@ const SHORTEST = 14;
 const FCS = 4;
 const pointAt = storeLow;
 
-/** Changes a frame in place: `length` bytes from word `at` of `words`. It must not grow. */
+/** Edits a frame in place: `length` bytes from word `at` of `words`. The frame must not grow. */
 export type Edit = (words: Int32Array, at: number, length: number) => void;
 
 /**
- * Returns a function that turns at most `budget` frames round and says how many it looked at. It stops at the first frame
- * not yet received, and where the NIC has not yet sent what the next transmit slot holds.
+ * Returns a function that forwards at most `budget` frames and returns the number of descriptors processed. It stops at the first frame not
+ * yet received, or if the NIC has not yet sent the frame in the next transmit slot.
  *
- * From now on both rings belong to it, which are as `arm` and `clear` left them. Whoever arms and clears them again has
- * them back, with the buffers they had. A factory for the same reason as `createReceiveRing`: `edit` becomes part of the loop.
- * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots, frames of several
- * buffers, or descriptors with a hash, or software must pad frames
+ * The rings must be as `arm` and `clear` left them. The function owns both until they are armed and cleared again, which restores their
+ * original buffers. A factory for the same reason as `createReceiveRing`: `edit` becomes part of the loop.
+ * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots, frames of several buffers, or
+ * descriptors with a hash, or software must pad frames
  */
 export const createTurnaround = (
   receive: ReceiveRing,
@@ -53,13 +53,13 @@ export const createTurnaround = (
   const { state: sendState } = transmit.core;
   const counters = receive.counters();
   if (pieces > 1 || receive.hashes !== undefined)
-    throw new OutOfRange("only frames of one buffer and descriptors without a hash can be turned round", "Use `Link`.");
+    throw new OutOfRange("only frames of one buffer and descriptors without a hash can be forwarded", "Use `Link`.");
   const spares = receiveState[ReceiveState.spares]!;
   if (spares <= sendMask)
     throw new OutOfRange(`${spares} spare buffers for ${sendMask + 1} transmit descriptors`, "Use more spare buffers.");
   if (transmit.pads)
-    throw new OutOfRange("this chip's short frames need padding", "Send what was received by `transmit`.");
-  // EndOfRing without a branch: in the last slot the bit above the mask is carried into, and shifted to its place.
+    throw new OutOfRange("this chip's short frames need padding", "Send received frames by `transmit`.");
+  // EndOfRing without a branch: the last slot carries into the bit above the mask, which is shifted to its position.
   const slots = mask + 1;
   const sendSlots = sendMask + 1;
   const end = END_OF_RING_BIT - Math.log2(slots);
@@ -68,20 +68,19 @@ export const createTurnaround = (
     receive.core.settle();
     transmit.core.settle();
   };
-  /** Longest frame, less the shortest: one comparison checks both ends. */
+  /** The longest frame minus the shortest: one comparison checks both limits. */
   const span = bufferBytes - FCS - SHORTEST;
   /**
-   * Buffer of each receive slot, then of each transmit slot. Those start with a spare one, as if it had been sent: the
-   * loop then always exchanges. One array, because the engine looks at each array anew for every frame.
+   * The buffer of each receive slot, then of each transmit slot. Each transmit slot starts with a spare buffer, as if it had been sent, so
+   * the loop always exchanges two. One array, because the engine checks each array for every frame.
    */
   const buffers = new Int32Array(Math.max(32, slots + sendSlots));
   buffers.set(held.subarray(0, slots));
   buffers.set(free.subarray(spares - sendSlots, spares), slots);
-  /** [next receive slot, next transmit slot]; long enough to lie off the engine's heap. */
+  /** [next receive slot, next transmit slot]. Long enough to be allocated outside the engine's heap. */
   const state = new Int32Array(32);
 
-  // `| 0` says that an index is an integer: without it the engine checks every sum for overflow, and keeps what comes
-  // from Atomics as a tagged number.
+  // `| 0` marks an index as an integer. Without it the engine checks every sum for overflow, and keeps values from Atomics as tagged numbers.
   return (budget) => {
     let slot = state[0]!;
     let next = state[1]!;
@@ -89,7 +88,7 @@ export const createTurnaround = (
     let bytes = 0;
     let bad = 0;
     let opts1 = words[(base + (slot << 2)) | 0]! | 0;
-    // Nothing there: one more look, through Atomics, lest the engine carry the word over from one pass to the next.
+    // Empty: check once more through Atomics, in case the engine has reused the word of an earlier pass.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && turns > 0) {
       const at = (base + (slot << 2)) | 0;

@@ -1,4 +1,4 @@
-/** Wake-up: which events may wake a sleeping NIC, what arms them in the chip, and what is prepared before it sleeps. */
+/** Wake-up: the events that may wake a sleeping NIC, how they are armed in the chip, and how the chip is prepared for sleep. */
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import {
   Cfg9346,
@@ -29,8 +29,8 @@ import type { Hardware } from "./hardware.ts";
 import { slowDown } from "./speed-down.ts";
 
 /**
- * What can wake the NIC: the link comes up; a frame to the station, to a group or to all arrives; a magic packet does. Every
- * chip of the family has these. No public source says how wake-up by patterns is set up in any of them.
+ * The wake-up events: the link comes up; a frame arrives for the station, a group or broadcast; a magic packet arrives. Every chip of the
+ * family supports these. No public source describes wake-up by patterns for any of them.
  */
 export const WAKE_FORMS = ["link", "unicast", "multicast", "broadcast", "magic"] as const;
 export type WakeForm = (typeof WAKE_FORMS)[number];
@@ -41,12 +41,12 @@ const CONFIG = {
 } as const;
 const CONFIG5 = { unicast: Conf5.unicastWake, multicast: Conf5.multicastWake, broadcast: Conf5.broadcastWake } as const;
 
-/** The setting outlives resets, changes of the MTU and sleep: `apply` puts it back at each start. */
+/** The setting is kept across resets, MTU changes and sleep: `apply` restores it at each start. */
 export class Wake {
   readonly #hw: Hardware;
   readonly #power: PciPower;
   #armed: readonly WakeForm[] = [];
-  /** Until something is asked for, the chip stays as firmware has set it. */
+  /** Until an event is requested, the chip stays as its firmware has set it. */
   #asked = false;
 
   constructor(hw: Hardware, power: PciPower) {
@@ -54,13 +54,13 @@ export class Wake {
     this.#power = power;
   }
 
-  /** Empty where the function cannot signal a wake-up event (PME). */
+  /** Empty if the function cannot signal a wake-up event (PME). */
   get supported(): readonly WakeForm[] {
     const { d3hot, d3cold } = this.#power.wakesFrom;
     return d3hot || d3cold ? WAKE_FORMS : [];
   }
 
-  /** Whether the signal reaches a machine that is powered off. */
+  /** True if the signal also reaches a machine that is powered off. */
   get fromPowerOff(): boolean {
     return this.#power.wakesFrom.d3cold;
   }
@@ -69,7 +69,7 @@ export class Wake {
     return this.#armed;
   }
 
-  /** @throws {NoWakeUp} {Sleeping}, or what the bus has against it; the setting before stays in force */
+  /** @throws {NoWakeUp} {Sleeping}, or an error of the bus; the old setting stays in force */
   set armed(forms: readonly WakeForm[]) {
     const refused = forms.find((form) => !this.supported.includes(form));
     if (refused !== undefined) throw new NoWakeUp(refused, this.supported);
@@ -125,8 +125,8 @@ export class Wake {
   }
 
   /**
-   * A stopped NIC that is to hear what wakes it: frames may pass to where they are looked at, and the link gets as slow as both ends can. Bus
-   * mastering is off, so none goes to memory. The multicast hash stays as it was. With a PHY that does not answer, frames still wake it.
+   * Prepares a stopped NIC for wake-up: frames reach the filter, and the link is as slow as both ends allow. Bus mastering is off, so no
+   * frame reaches memory. The multicast hash is kept. If the PHY does not respond, frames still wake the NIC.
    */
   listen(): void {
     const { io, chip, overdue } = this.#hw;
@@ -147,11 +147,11 @@ export class Wake {
     const { phy } = this.#hw;
     const control = phy.read(BMCR);
     if ((control & Bmcr.powerDown) !== 0) phy.write(BMCR, (control & ~Bmcr.powerDown) | Bmcr.restart);
-    // A link that is negotiated once more comes up, and that would wake it at once.
+    // A renegotiated link comes up, which would wake the NIC at once.
     else if (!this.#armed.includes("link")) slowDown(this.#hw);
   }
 
-  /** Bits of a register, written only where they change. */
+  /** The bits of a register, written only if they change. */
   #change(register: Register<8, "rw">, mask: number, bits: number): void {
     const { io } = this.#hw;
     const before = io.read8(register);

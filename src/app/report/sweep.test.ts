@@ -134,7 +134,7 @@ test("technical content stays", () => {
   for (const line of [
     "0000:03:00.0 is in use by process 238",
     "/dev/vfio/7 cannot be opened [EBUSY]: see /sys/bus/pci/devices/0000:03:00.0 and /proc/cmdline",
-    "unknown chip: identification 0x0541 is in no row of the table",
+    "unknown chip: the chip table has no row for the identification 0x0541",
     "register 0x003c reads 0xffffffff: the card has gone",
     "the reset did not end within 100 ms; 8.0 GT/s PCIe x1, intel_iommu=on,sm_on iommu.strict=1 vfio-pci.ids=10ec:8168",
     "10ec:8168 revision 15, subsystem 1458:e000 at 12:34:56",
