@@ -84,7 +84,7 @@ static struct peer *peer_at(const char *index) {
 static void run_driver(char **argv, int input) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);
-    /* Only the thread that drives is pinned, later: an engine's own threads run where there is room. */
+    /* Only the thread that runs the driver is pinned, later. The engine's other threads may run on any processor. */
     sched_setaffinity(0, sizeof allowed, &allowed);
     /* stdout belongs to the device; a driver's output goes to stderr. */
     if (dup2(input, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) _exit(126);

@@ -48,7 +48,7 @@ const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Fiel
   return { runners, missing };
 };
 
-/** The time of a comparison that its other parts do not need. */
+/** The time that a comparison has for its rounds. */
 const BUDGET_MS = { full: 200_000, quick: 40_000 };
 
 const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>

@@ -24,7 +24,7 @@ export const Control = {
 
 export const State = { idle: 1, running: 2 } as const;
 
-/** In the order of `enum load`. */
+/** Loads, in the order of `enum load`. */
 export const LOADS = ["forward", "drop", "generate"] as const;
 export type Load = (typeof LOADS)[number];
 

@@ -105,7 +105,10 @@ export class LinkPower {
     return LINK_STATES[this.#config.read16(rw16(expressAt + LINK_CONTROL)) & STATES];
   }
 
-  /** This end goes first (PCI Express 3.0, 5.4.1.3). If the system does not let drivers write Link Control, as with VFIO, nothing changes. */
+  /**
+   * Disables ASPM at this end, which must precede the other end (PCI Express 3.0, 5.4.1.3). If the system does not let drivers write
+   * Link Control, as with VFIO, nothing changes.
+   */
   #forbidLink(): void {
     const control = rw16(this.#hw.chip.profile.function.expressAt + LINK_CONTROL);
     if ((this.#config.read16(control) & STATES) !== 0) this.#config.update16(control, STATES, 0);

@@ -1,4 +1,4 @@
-/** The link settings of users, as ethtool has them, and the checks whether a chip supports them. */
+/** Link settings of users, in ethtool's terms, and checks that a chip supports them. */
 import type { Chip } from "#chip/chips.ts";
 import { FIBRE_MODES, type LinkMode, type LinkModeName, modesOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";

@@ -19,7 +19,7 @@ export interface Chains {
   readonly waiting: () => boolean;
   /** By entry of the burst; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
-  /** Stores the hash of the descriptor whose own word is at `at`, for the entry at word `out`. Returns `Received` bits. */
+  /** Stores the hash of the descriptor whose word with the OWN bit is at `at`, for the entry at word `out`. Returns `Received` bits. */
   readonly noteHash: (at: number, out: number) => number;
 }
 

@@ -1,4 +1,4 @@
-/** A NIC that the driver has bound: up, which gives a `Link`, down, and its settings in between. */
+/** A NIC that the driver has bound: bring-up, which returns a `Link`, shutdown, and settings. */
 import type { Chip } from "#chip/chips.ts";
 import type { PciDevice } from "#kit/device.ts";
 import { DmaExhausted, type DmaMemory } from "#kit/dma.ts";

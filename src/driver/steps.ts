@@ -14,7 +14,7 @@ interface Words {
 const EXTENSIONS = 7;
 const EXTENSION_SELECT = 30;
 
-/** 802.3: layer 3 in an untagged frame. */
+/** 802.3: bytes of layer 3 in an untagged frame. */
 const DEFAULT_MTU = 1500;
 
 /**

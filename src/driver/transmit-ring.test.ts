@@ -118,7 +118,7 @@ test("the fragments of a frame: FS on the first, LS on the last, options on all"
 test("never sends a part of a frame", () => {
   const { ring, doorbells } = rig({ slots: 4 });
   const burst = Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0, 128, 60, Send.more, 0, 192, 60, Send.more, 0, 256, 60, 0, 0);
-  assert.equal(ring.transmit(burst, 5), 2, "three fragments do not fit behind two");
+  assert.equal(ring.transmit(burst, 5), 2, "three more fragments do not fit");
   assert.equal(ring.transmit(Int32Array.of(128, 60, Send.more, 0), 1), 0, "a frame without its end");
   assert.equal(doorbells(), 1);
 });
