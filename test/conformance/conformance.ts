@@ -345,7 +345,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.nic.offloads.checksum, true);
     });
 
-    check("rejects what the chip does not support", () => {
+    check("rejects requests that the chip does not support", () => {
       using rig = open();
       const { largestMtu } = rig.nic.chip;
       for (const mtu of [67, largestMtu + 1, 1499.5, Number.NaN])

@@ -153,7 +153,7 @@ for (const chip of SEVERAL) {
   });
 }
 
-test("rings that were made with other options cannot be made again", () => {
+test("a lent queue with other options, or of an unknown chip, is rejected", () => {
   using rig = started(SEVERAL[0]!);
   const { lent } = rig.nic.queues[1]!;
   const device = { registers: rig.registers, window: rig.dma.window, iova: rig.dma.iova };

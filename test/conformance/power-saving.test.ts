@@ -175,7 +175,7 @@ for (const chip of CHIPS_UNDER_TEST) {
     word(rig.model.state.phy, PHY_OCP.giga) & (1 << 9),
     word(rig.model.state.phy, PHY_OCP.faster) & 7,
   ];
-  test(`${chip.key}: ALDPS and giga-lite are off at first; where a register sets them, they are switched and outlive a reset`, () => {
+  test(`${chip.key}: ALDPS and giga-lite are off by default; on chips with a register for them, they can be switched, also across a reset`, () => {
     using rig = linked(chip.key);
     const { powerSaving } = rig.nic;
     if (ocp) {

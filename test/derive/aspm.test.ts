@@ -23,7 +23,7 @@ const recordings = new Map(
   }),
 );
 
-/** What the steps write when every register of the MAC controller reads as `fill`, and those of the window as 0. */
+/** The writes of the steps when every register of the MAC controller reads as `fill`, and those of the window as 0. */
 const written = ({ aspm }: Chip, fill: number): Writes =>
   aspm!.on.flatMap((step) => {
     assert.ok("on" in step);

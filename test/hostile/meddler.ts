@@ -13,7 +13,7 @@ interface MeddlerTask {
   readonly cells: Int32Array<SharedArrayBuffer>;
 }
 
-/** Cells: the descriptor, -1 for none; the current round, and the last completed one; 1 to end. */
+/** Cells: the descriptor, -1 for none; the current round; the last completed one; and 1 to end the thread. */
 const FD = 0;
 const ROUND = 1;
 const OVER = 2;

@@ -41,7 +41,7 @@ const firmware = (): Fd => {
 export interface MachineOptions {
   /** Default: QEMU's RTL8139C+. */
   readonly model?: QtestModel;
-  /** What the NIC's cable is connected to: the test, QEMU's user network, or nothing. */
+  /** The other end of the NIC's cable: the test, QEMU's user network, or nothing. */
   readonly cable: "us" | "user network" | "nowhere";
   readonly mac: string;
   /** Address of an echo server on the user network. */

@@ -16,7 +16,7 @@ export interface Recording {
   readonly command: string;
   /** The MTU at the moment of that name. */
   readonly mtu: number;
-  /** Complete snapshots, in order; a source may lack some. */
+  /** Complete snapshots, in order; some sources do not have all. */
   readonly moments: ReadonlyMap<Moment, Snapshot>;
 }
 
