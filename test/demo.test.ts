@@ -96,7 +96,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Network namespaces that any thread of any process is in, by the kernel's number for each. */
+/** The kernel's numbers of all network namespaces that a thread of any process is in. */
 const namespaces = (): Set<string> => {
   const found = new Set<string>();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))

@@ -66,7 +66,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await bench().rig.guest.must(`until [ $(cat ${count}) -gt ${times} ]; do sleep 0.01; done`);
   };
 
-  test(`the cable is pulled and plugged ${FLAPS} times under traffic both ways`, async (t) => {
+  test(`the cable is unplugged and plugged ${FLAPS} times under traffic both ways`, async (t) => {
     const { rig } = bench();
     const { guest, nic } = rig;
     await using _server = await serveStreams(rig);

@@ -122,7 +122,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     assert.ok(busy.length >= (driverOf(cell) === "r8125" && cell.chip.key !== "rtl8125a" ? 2 : 1));
   });
 
-  test(`the cable is pulled and plugged ${FLAPS} times`, async () => {
+  test(`the cable is unplugged and plugged ${FLAPS} times`, async () => {
     const { rig } = bench();
     for (let i = 0; i < FLAPS; i++) {
       await rig.nic.ask({ command: "link", up: false });

@@ -265,8 +265,8 @@ export interface Configuration {
 }
 
 /**
- * Every chip, as it is and with all bits set; with all of its queues if it has several; with an SFP cage if it may have
- * one.
+ * Every chip unchanged, and with registers that read all ones; with all of its queues if it has several; with an SFP
+ * cage if it may have one.
  */
 export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, profile }) => [
   { name: key, options: { chip: key } },

@@ -2,7 +2,7 @@
 import type { ChipKey } from "#chip/chips.ts";
 import type { Reason } from "./compare.ts";
 
-/** Bytes of the register dump that differ between any two drivers, or any two moments. */
+/** Bytes of the register dump that depend on the driver or on the moment. */
 export const DUMP_MASK: readonly (readonly [first: number, last: number, why: string])[] = [
   [0x10, 0x17, "address of the counters' memory"],
   [0x1c, 0x1f, "a timer, on later chips"],

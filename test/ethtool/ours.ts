@@ -1,5 +1,5 @@
 /**
- * Our driver with a TAP in its own namespace, over the model in the same thread, as `ferrule ethtool` would show it.
+ * The output of `ferrule ethtool` for our driver, with a TAP in its own namespace, over the model in the same thread.
  */
 import { carryOut, type Outcome, parseCall, refusedLine } from "#app/ethtool/call.ts";
 import { NotRunning } from "#app/control/up-control.ts";
