@@ -5,7 +5,7 @@ import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 const INPUT = "/run/testpmd.in";
 const OUTPUT = "/run/testpmd.out";
 const PID = "/run/testpmd.pid";
-/** File with the process that keeps the input open between commands. */
+/** File with the id of the process that keeps the input open between commands. */
 const HOLDER = "/run/testpmd.holder";
 const PROMPT = "testpmd> ";
 const TURN_SECONDS = 0.05;

@@ -175,7 +175,7 @@ describe("properties of an RTL8139C+", { skip: notOwn }, () => {
     assert.equal(card.used(), 2, "only the identification was read, twice");
   });
 
-  test("comes up in a fraction of the waits of a real PHY", (t) => {
+  test("comes up in a fraction of the time that a real PHY takes", (t) => {
     using rig = openQtestRig();
     const times = Array.from({ length: 21 }, () => {
       const start = performance.now();

@@ -63,7 +63,7 @@ export const streamCable = (path: string): Cable => {
         if (performance.now() > end) throw new Error("the server does not read from the cable");
     },
     setCarrier(plugged) {
-      if (!plugged) throw new Error("this cable cannot be pulled");
+      if (!plugged) throw new Error("this cable cannot be unplugged");
     },
     settle() {},
     [Symbol.dispose]: () => wire[Symbol.dispose](),
