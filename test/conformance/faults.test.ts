@@ -142,8 +142,8 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.deepEqual({ ...rig.nic.overdue }, { count: 1, last: "the PHY to power down" });
     assert.throws(() => rig.nic.up(), {
       code: "SIDE_BUS_TIMEOUT",
-      message: /^(PHY|MDIO) register 0x[0-9a-f]+ did not answer/,
-      hint: /power cycle/,
+      message: /^(PHY|MDIO) register 0x[0-9a-f]+ did not respond/,
+      hint: /power the card off/,
     });
     assert.ok(rig.clock.now() - before < 100_000, `${rig.clock.now() - before} µs`);
     assert.equal(rig.nic.running, false);

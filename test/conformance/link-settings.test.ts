@@ -85,14 +85,14 @@ for (const chip of COPPER)
       const names = modes.map(({ name }) => name);
       for (const { name } of [...LINK_MODES, ...FIBRE_MODES])
         if (!names.includes(name)) refuses(rig, { advertise: [name] }, new RegExp(`advertising ${name}`));
-      refuses(rig, { advertise: [] }, /offers nothing/);
+      refuses(rig, { advertise: [] }, /without advertised modes/);
       for (const speed of [0, 1000, 2500, 10_000, 50])
         refuses(rig, { autonegotiate: false, speed }, /without autonegotiation/);
-      refuses(rig, { pause: { autonegotiate: false, receive: true, transmit: false } }, /pause frames without/);
+      refuses(rig, { pause: { autonegotiate: false, receive: true, transmit: false } }, /pause without/);
       const { crossover, downshift, estatus, multigigabit } = phyKind(chip);
       if (crossover === undefined) refuses(rig, { crossover: "mdix" }, /MDI/);
       if (downshift === undefined) refuses(rig, { downshift: false }, /downshift/);
-      if (estatus === 0) refuses(rig, { masterSlave: "forced-master" }, /clock master/);
+      if (estatus === 0) refuses(rig, { masterSlave: "forced-master" }, /clock role/);
       if (multigigabit === 0) refuses(rig, { fastRetrain: true }, /fast retrain/);
     });
   });
@@ -318,7 +318,7 @@ test("an RTL8116af has the one speed of its transceiver, and rejects every other
     lowered: false,
   });
   refuses(rig, { autonegotiate: false, speed: 100 }, /without autonegotiation/);
-  refuses(rig, { masterSlave: "forced-master" }, /clock master/);
+  refuses(rig, { masterSlave: "forced-master" }, /clock role/);
   refuses(rig, { crossover: "mdi" }, /MDI/);
 });
 
@@ -336,7 +336,7 @@ test("an RTL8127ATF runs its module at 10000 or 1000 Mbit/s, and rejects setting
   assert.equal(mode(rig), "1000 full");
   refuses(rig, { autonegotiate: true }, /SFP/);
   refuses(rig, { speed: 100 }, /100 Mbit/);
-  refuses(rig, { masterSlave: "forced-slave" }, /clock master/);
+  refuses(rig, { masterSlave: "forced-slave" }, /clock role/);
   refuses(rig, { crossover: "mdi" }, /MDI/);
   phy.set({ speed: 10_000 });
   relink(rig);

@@ -72,7 +72,7 @@ export class Host {
         if ((flag & Received.more) !== 0) continue;
         frames.push(Uint8Array.from(Buffer.concat(this.#pieces.splice(0))));
         this.flags.push(flag);
-        this.tags.push(tag);
+        this.tags.push((flag & Received.tagged) === 0 ? 0 : tag);
       }
       receive.release(this.#offsets, n);
     }
