@@ -141,7 +141,7 @@ static void out_of_turn(struct sequence *s, uint32_t number) {
     s->ahead[number % AHEAD] = 1;
     s->ahead_count++;
     while (s->ahead_count > 0 && s->ahead[s->expected % AHEAD]) pass_by(s);
-    /* No ring is that long: frames still missing are lost. */
+    /* No ring holds AHEAD / 2 frames, so what is still missing that far back is lost. */
     while (number - s->expected >= AHEAD / 2 && s->expected != s->highest) pass_by(s);
 }
 

@@ -202,7 +202,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   });
   const leadPorts = plans.map(({ lead }) => lead.port);
   const threads: Thread[] = [];
-  /** Before the thread that lends them their rings, so that they end after it; and before the model that they write to. */
+  /** Starts the threads of the queues before the driver's thread, which lends them rings, and before the model's, to which they write: they end after both. */
   const startQueues = async (): Promise<void> => {
     const started = await Promise.all(
       plans.map(({ queue, bell }, i) =>

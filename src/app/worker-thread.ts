@@ -5,7 +5,7 @@ import type { EventFd } from "#sys/eventfd.ts";
 import { SocketPlace } from "#sys/unix-path.ts";
 import type { PlainError } from "./plain-error.ts";
 
-/** Time limits in milliseconds: for a thread to release its resources, and to end once it is terminated. */
+/** Time limits in milliseconds: for a thread to release its resources, and to exit after `terminate()`. */
 const LIMITS = { close: 5_000, terminate: 1_000 } as const;
 
 /** An error that happened in a data-plane thread. */

@@ -11,7 +11,7 @@ export interface Quirk {
   readonly evidence: string;
   /** A test that fails if the driver does not handle it. */
   readonly proof: { readonly file: string; readonly title: string };
-  /** Where the driver finds it: a field of the profile, or this quirk's name. */
+  /** What the driver checks: a field of the profile, or the profile's list of quirks for this name. */
   readonly fact: string;
   readonly on: (chip: Chip) => boolean;
 }

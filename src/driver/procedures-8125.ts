@@ -72,8 +72,8 @@ const releasePhyPatch = phyPatch(false);
 const PHY_POWER_SAVING = { address: 0xc416, off: 0x0500 } as const;
 
 /**
- * Disables power saving of the PHY's registers, which may not change while its controller runs (rtl_disable_ocp_phy_power_saving: this chip
- * is tested for 0x0050, all others for the value that is then written).
+ * Disables power saving of the PHY's registers. The PHY's controller must be halted for the change. (rtl_disable_ocp_phy_power_saving compares
+ * with 0x0050 on this chip; on all others, as here, with the value that it writes.)
  */
 const phyPowerSavingOff = (hw: Hardware): void => {
   const bus = hw.side;

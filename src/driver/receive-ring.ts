@@ -181,7 +181,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let others = 0;
     let refused = 0;
     let opts1 = words[(own + (slot << step)) | 0]! | 0;
-    // Empty: check once more through Atomics, in case the engine has reused the word of an earlier pass.
+    // Empty: check once more through Atomics, in case V8 has reused the word of an earlier pass.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
     while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;

@@ -32,7 +32,7 @@ export const ringBases = (io: Mmio, memory: DmaMemory): void => {
   io.update32(Ring, 0, 1);
   // @ts-expect-error the halves must not be mixed up
   io.writeLow(RingHigh, memory.iova);
-  // @ts-expect-error an address is not stored in another register
+  // @ts-expect-error a bus address may only be written to a register for addresses
   io.writeLow(Plain, memory.iova);
 };
 

@@ -18,8 +18,8 @@ const LISTENS = "00010000";
 const NO_TEXT = "\ufffd";
 
 /**
- * Abstract names in this network namespace that have a listener and begin with `prefix`, in order. Names that are not
- * text are omitted: no user of `connectAbstract` makes them, and their text may be too long for an address.
+ * Abstract names in this network namespace that have a listener and begin with `prefix`, in order. Names that are not valid
+ * UTF-8 are skipped: no caller of `connectAbstract` creates them, and decoded they may be too long for an address.
  */
 export const abstractListeners = (prefix: string): readonly string[] =>
   readFileSync("/proc/thread-self/net/unix", "utf8")

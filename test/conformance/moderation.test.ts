@@ -23,7 +23,7 @@ const OFF = { receive: NONE, transmit: NONE };
 const moderates = ({ profile }: Chip): boolean => profile.mac.moderation !== "none";
 const countsFrames = ({ profile }: Chip): boolean => profile.mac.moderation === "IntrMitigate";
 
-/** Handles an interrupt as NAPI does, and returns how many there were. */
+/** Handles a pending interrupt as NAPI does. Returns 1 if there was one, else 0. */
 const handle = (rig: DirectRig): number => {
   if (!rig.nic.line.take()) return 0;
   rig.nic.interrupt();

@@ -78,7 +78,7 @@ const allMutants = (): readonly Mutant[] =>
 
 const seconds = (): number => Math.round(performance.now() / 1000);
 
-/** Checks that fail without a mutant would seem to detect every one. */
+/** A check that fails on unchanged code would appear to detect every mutant. */
 const checkTheChecks = async (copies: readonly Copy[]): Promise<void> => {
   const failures = await Promise.all(
     ALL_CHECKS.map(async (check, i) => ({ name: check.name, passed: await copies[i % copies.length]!.passes(check) })),

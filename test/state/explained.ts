@@ -151,7 +151,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "EEE of the RTL8168E",
-    because: "Its MAC has no low-power idle: our PHY does not offer EEE. Linux leaves on what the PHY offers after power-on.",
+    because: "Its MAC has no low-power idle, so our driver does not let the PHY advertise EEE. Linux keeps what the PHY advertises after power-on.",
     rows: [{ space: "clause45", words: "0x7003c=0", on: ["rtl8168e-2c0", "rtl8168e-2c1"] }],
   },
   {
@@ -198,7 +198,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "parameter 0x8011",
-    because: "Bit 11 of the PHY's parameter 0x8011: set by DPDK (`rtl8168h.c`, `rtl8168fp.c`), by Realtek's driver for FreeBSD and, on the RTL8117, by Linux. On the 8168H Linux writes 0x811, which no other source has: the first digit seems to be missing.",
+    because: "Bit 11 of the PHY's parameter 0x8011: set by DPDK (`rtl8168h.c`, `rtl8168fp.c`), by Realtek's driver for FreeBSD and, on the RTL8117, by Linux. On the 8168H Linux writes 0x0811 instead, as no other source does: presumably a slip for 0x8011.",
     rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8168m"] }],
   },
   {

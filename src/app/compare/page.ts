@@ -57,7 +57,7 @@ const part = (found: Comparison, table: Table, section: string): Child => [
 /** Every row of throughput, with the figures that the tables above leave out. */
 const everyRow = (found: Comparison): Table => ({
   id: "rows",
-  title: "Every figure of throughput",
+  title: "All throughput figures",
   note: "",
   headings: [
     "driver",
@@ -118,7 +118,7 @@ const method = (found: Comparison): Child => [
   h("pre", {}, command(found)),
   found.throughput.length === 0
     ? ""
-    : h("details", {}, h("summary", {}, "Every figure of throughput"), tableMarkup(everyRow(found))),
+    : h("details", {}, h("summary", {}, "All throughput figures"), tableMarkup(everyRow(found))),
 ];
 
 const TITLE = "C, Rust and TypeScript on one network device";

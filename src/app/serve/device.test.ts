@@ -56,7 +56,7 @@ const setUp = () => {
 
 const come = (): void => void FAR.nic!.receive(new Uint8Array(60), 0, 60);
 
-test("frames that arrive before the receiver is on are counted as rejected, lost ones as lost, and none is received", () => {
+test("frames that arrive before the receiver is on are counted as rejected, those dropped by the wire as lost; none is received", () => {
   const { device } = setUp();
   come();
   device.ask({ command: "wire", name: "loss", directions: ["in"], count: 3 });

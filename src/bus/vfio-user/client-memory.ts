@@ -1,8 +1,6 @@
 /**
- * Guest memory that was mapped without a descriptor: accessed by messages, while the client's own requests are
- * executed.
- *
- * That is necessary: a virtual processor that reads a register holds QEMU's big lock, which QEMU needs to reply.
+ * Guest memory that was mapped without a file descriptor: it is accessed by messages. The client's own requests are executed
+ * while a reply is awaited: a virtual processor that reads a register holds QEMU's big lock, and QEMU needs that lock to reply.
  */
 import { put64, u16, u32 } from "./codec.ts";
 import type { Connection } from "./connection.ts";

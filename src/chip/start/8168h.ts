@@ -46,7 +46,7 @@ const L1_EXIT: Word = [0xd4, 0, 0x1f80];
 const MAC: readonly Word[] = [
   // PCIe PHY error mask.
   [0xe0d6, 0x01ff, 0x017f],
-  // Wake-up by checksum off.
+  // Disables wake-up by checksum.
   [0xc140, 0xffff, 0xffff],
   [0xc142, 0xffff, 0xffff],
   [0xe098, 0xffff, 0x0aa2],

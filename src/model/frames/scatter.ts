@@ -33,7 +33,7 @@ export class ScatterList {
     this.#start = 0;
   }
 
-  /** Appends `length` bytes at `offset` of `region`, which must contain them. At most 1024 calls. */
+  /** Appends `length` bytes at `offset` of `region`, which must contain them. At most `MAX_DESCRIPTORS` calls. */
   add(region: MemoryRegion, offset: number, length: number): void {
     if (length === 0) return;
     const last = this.#count - 1;

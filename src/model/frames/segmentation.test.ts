@@ -159,7 +159,7 @@ const gathering = (guest: Guest, apart: Uint8Array[]): Port & { readonly splits:
   };
 };
 
-test("a port that gathers reads the payload from guest memory, and the same frames are sent", () => {
+test("with a port that can gather, the payload is taken from guest memory, and the frames sent are the same", () => {
   for (const payload of [1448, 1449, 8000, 30_001]) {
     const whole = ipv4Tcp({ payload, flags: 0x19 });
     const opts1 = (TxV2.segment4 | (34 << TxV2.segmentOffsetShift)) >>> 0;

@@ -72,7 +72,7 @@ export interface TransmitParts {
  * Sends the frames of one ring.
  *
  * Invariants: each descriptor word is read once; memory is accessed only inside regions of the bus; one turn takes at
- * most 1024 descriptors and makes at most `FRAMES_PER_TURN` frames; the rest follows by timer.
+ * most `MAX_DESCRIPTORS` descriptors and makes at most `FRAMES_PER_TURN` frames; the rest follows by timer.
  */
 export class TransmitEngine {
   readonly ring: DescriptorRing;

@@ -33,8 +33,8 @@ export interface ConfigParts extends Personality {
 const PRODUCT_DATA_FLAG = 1 << 15;
 
 /**
- * Registers that are memory with a mask of writable bits, in the page after the device's registers, and a few with side
- * effects.
+ * Configuration space. Most registers are memory with a mask of writable bits, kept in the page after the device's
+ * registers; a few have side effects.
  *
  * Invariant: `busMaster`, `memory`, `io` and `state` agree with the page; outside D0 the first three are false.
  */
