@@ -15,6 +15,7 @@ import { tableOf } from "./table.ts";
 import { tcp } from "./tcp.ts";
 import { up } from "./up.ts";
 import { upCard } from "./up-card.ts";
+import { isWrongUsage, whole, WrongUsage } from "./usage.ts";
 import { vfio } from "./vfio.ts";
 
 const BENCHES: readonly Bench[] = [ring, compare, checksum, tcp, up, upCard, reset, guest, vfio, memory];
@@ -36,14 +37,8 @@ type Outcome =
   | { readonly skipped: string; readonly hint: string }
   | { readonly failed: string };
 
-class WrongUsage extends Error {}
-
-const positive = (name: string, text: string | undefined): number | undefined => {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= 100_000) return value;
-  throw new WrongUsage(`--${name} ${text}: expected a whole number from 1 to 100000`);
-};
+const positive = (name: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : whole(name, 1, 100_000)(text);
 
 const readArguments = () => {
   const { values, positionals } = parseArgs({
@@ -75,10 +70,6 @@ const readArguments = () => {
     seconds: positive("seconds", values.seconds) ?? 10,
   };
 };
-
-const isWrongUsage = (error: unknown): error is Error =>
-  error instanceof WrongUsage ||
-  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
 
 const measure = async (bench: Bench, options: BenchOptions): Promise<Outcome> => {
   try {

@@ -5,14 +5,11 @@ import { join } from "node:path";
 import { FerruleError } from "#kit/errors.ts";
 import { dieWithParent } from "#sys/process.ts";
 import { compare } from "./compare.ts";
-import { readOptions, USAGE, WrongUsage } from "./options.ts";
+import { isWrongUsage } from "../usage.ts";
+import { readOptions, USAGE } from "./options.ts";
 import { textOf } from "./tables.ts";
 
 const INTERRUPTED = 130;
-
-const isWrongUsage = (error: unknown): error is Error =>
-  error instanceof WrongUsage ||
-  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
 
 const main = async (): Promise<void> => {
   const { plan, json, help } = readOptions(process.argv.slice(2));

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { whole, WrongUsage } from "../usage.ts";
 import type { Task } from "./device.ts";
 import { LOADS } from "./layout.ts";
 import { ENTRIES, REFERENCE } from "./peers.ts";
@@ -25,8 +26,6 @@ Each of these takes several values, separated by commas. With any of --load, --b
 are measured: forward, 32, saturated and 64 where one is not given.
 
 example: node bench/compare/main.ts --load forward --rate saturated,1000 --peer link,turnaround`;
-
-export class WrongUsage extends Error {}
 
 export interface Plan {
   readonly tasks: readonly Task[];
@@ -68,12 +67,6 @@ const QUICK: readonly Task[] = [
 ];
 
 const MORE_LOADS = ["latency", "same-thread"] as const;
-
-const whole = (flag: string, least: number, most: number) => (text: string) => {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new WrongUsage(`--${flag} ${text}: expected a whole number from ${least} to ${most}`);
-};
 
 const among =
   <const T extends string>(flag: string, words: readonly T[]) =>

@@ -140,22 +140,18 @@ const modelChannel = (
  * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
  */
 export const openSession = async (options: SessionOptions, stop?: AbortSignal): Promise<Session> => {
-  const { device } = options;
+  const { device, queues = 1, queueThreads = false } = options;
   await prepareThreads(() =>
-    device.kind === "model"
-      ? Promise.all([
-          import("./one-thread.ts"),
-          import("./data-plane.ts"),
-          import("./model-thread.ts"),
-          import("./queue-thread.ts"),
-        ])
-      : Promise.all([import("./data-plane.ts"), import("./queue-thread.ts")]),
+    Promise.all([
+      import("./data-plane.ts"),
+      ...(device.kind === "model" ? [import("./one-thread.ts"), import("./model-thread.ts")] : []),
+      ...(queueThreads ? [import("./queue-thread.ts")] : []),
+    ]),
   );
   refuseTakenName(options.host, true, options.queues);
   if (device.kind === "model" && device.wire.kind === "tap") refuseTakenName(device.wire);
   await using scope = new AsyncDisposableStack();
   const shared = scope.use(new DisposableStack());
-  const { queues = 1, queueThreads = false } = options;
   const plans = Array.from({ length: queueThreads ? queues - 1 : 0 }, () => planQueue(shared));
   const memory = {
     queues: Array.from({ length: queues }, () => statisticsMemory(QUEUE_COUNTERS)),

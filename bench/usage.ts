@@ -1,0 +1,17 @@
+/** Wrong arguments of the benches' programs. */
+
+export class WrongUsage extends Error {}
+
+/** Also what `parseArgs` of Node throws. */
+export const isWrongUsage = (error: unknown): error is Error =>
+  error instanceof WrongUsage ||
+  (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));
+
+/** Parses the number of an option. */
+export const whole =
+  (flag: string, least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new WrongUsage(`--${flag} ${text}: expected a whole number from ${least} to ${most}`);
+  };
