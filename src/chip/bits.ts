@@ -8,6 +8,7 @@ import type { Queues } from "./queues.ts";
 import * as common from "./registers.ts";
 import * as later from "./registers-8125.ts";
 import * as pci from "./registers-8169.ts";
+import { PtpCommand, PtpControl, PtpEvent } from "./ptp.ts";
 import { QueueCount, RssControl } from "./rss.ts";
 
 /** Bits of a field. `value >> shift` counts from the lowest of them unless another bit is given. */
@@ -93,6 +94,10 @@ export const BITS: Readonly<Record<string, Fields>> = {
   RSS_CTRL: RSS,
   Q_NUM_CTRL: { queues: QueueCount.mask << QueueCount.shift },
   RxFormat: later.ReceiveFormat,
+  PTP_CTRL: { enable: PtpControl.enable },
+  PTP_ISR: PtpEvent,
+  PTP_IMR: PtpEvent,
+  PTP_TIME_CORRECT_CMD: { execute: PtpCommand.execute, command: PtpCommand.code },
 };
 
 /** The bits of a field. */

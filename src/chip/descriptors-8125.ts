@@ -24,6 +24,17 @@ export const RxV3 = {
   watchdog: 1 << 18,
   crcError: 1 << 17,
 } as const;
+/**
+ * Descriptor types in `RxV3.kind`: the frame's, if its timestamp follows, and the one with the timestamp, in the words
+ * of the address and the lower half of opts2. Source: Realtek's own driver for Linux.
+ */
+export const StampV3 = {
+  followed: 1 << 26,
+  stamp: 2 << 26,
+  nanoseconds: V3Word.address,
+  seconds: V3Word.address + 1,
+  secondsHigh: V3Word.opts2,
+} as const;
 /** opts2, besides the VLAN tag and the bits of `RxV2`. */
 export const RxV3Verdict = {
   protocolUdp: 1 << 29,

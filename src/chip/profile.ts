@@ -39,6 +39,8 @@ export type RegisterBlock =
   | "singlePointers"
   | "separatePointers"
   | "fifoProtection"
+  /** The clock of the Precision Time Protocol, where it is in the MAC. */
+  | "macClock"
   /** The SerDes of an SFP cage. */
   | "serdes";
 
@@ -77,6 +79,8 @@ export interface Profile {
   readonly eee?: EeeFacts;
   /** What enables a speed over two pairs, in a PHY that supports it. */
   readonly gigaLite?: PhyBits;
+  /** The clock of the Precision Time Protocol: in the MAC or in the PHY; undefined without one. */
+  readonly ptp?: "mac" | "phy";
   /** How the LEDs are configured: Config1's patterns, four bits each in LED_CTRL, or a word each. */
   readonly leds: "patterns" | "nibbles" | "words";
 }

@@ -314,10 +314,10 @@ export const PROFILES = {
   },
   "8125b": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125A, queues: QUEUES_8125B, timers: 4,
-    registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "pairedPointers"],
+    registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "pairedPointers", "macClock"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125B, phySwitch: 1 << 13, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(1),
+    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(1), ptp: "mac",
   },
   "8125bp": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125BP, timers: 4,
@@ -331,28 +331,28 @@ export const PROFILES = {
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phySwitch: 1 << 13, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125D, gigaLite: gigaLite8125(1),
+    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125D, gigaLite: gigaLite8125(1), ptp: "phy",
   },
   "8125d": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125D, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125D, phySwitch: 1 << 13, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125D, gigaLite: gigaLite8125(1),
+    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125D, gigaLite: gigaLite8125(1), ptp: "phy",
   },
   "8126": {
     function: EXPRESS_8126, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8126, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "singlePointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8126A, phySwitch: 1 << 13, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(3),
+    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(3), ptp: "phy",
   },
   "8127": {
     function: EXPRESS_8127, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8127, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "separatePointers", "fifoProtection", "serdes"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8127A, phySwitch: 1 << 13, phyAccess: "ocp", macOcp: "paged", pciePhy: "paged",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: WAKE_8127, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(7),
+    tally: { bytes: 192, clearable: true }, wake: WAKE_8127, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(7), ptp: "phy",
   },
 } as const satisfies Record<string, Profile>;
 

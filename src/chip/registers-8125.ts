@@ -5,7 +5,7 @@
  * Source: DPDK `drivers/net/r8169/r8169_compat.h`, for the names, and DPDK's use of each register (BSD-3-Clause,
  * Realtek). Registers without a name in any source are named by their offset.
  */
-import { bits, half32, ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, wo16 } from "#kit/mmio.ts";
+import { bits, half32, ro16, ro32, rw16, rw32, rw8, w1c16, w1c32, w1c8, wo16 } from "#kit/mmio.ts";
 
 const run8 = (from: number, count: number, step: number) =>
   Array.from({ length: count }, (_, i) => rw8(from + step * i));
@@ -147,6 +147,17 @@ export const Q_NUM_CTRL = rw16(0x4800, "QueueCount");
 export const EEE_TXIDLE_TIMER = rw16(0x6048);
 /** The identification of chips whose XID refers to this register. */
 export const TxConfigV2 = ro32(0x60b0);
+
+/** The clock of the Precision Time Protocol (8125B): see `ptp.ts`. The time is nanoseconds, then seconds in two words. */
+export const PTP_CTRL = rw16(0x6800, "PtpControl");
+export const PTP_ISR = w1c8(0x6804, "PtpEvent");
+export const PTP_IMR = rw8(0x6805, "PtpEvent");
+export const PTP_TIME_CORRECT_CMD = rw16(0x6806, "PtpCommand");
+export const PTP_TIME_NS = rw32(0x6808);
+export const PTP_TIME_S = rw32(0x680c);
+export const PTP_TIME_S_HIGH = rw16(0x6810);
+/** Bits 11:10: where the next timestamp of a sent message goes. */
+export const At2032 = ro16(0x2032);
 
 /** Every driver writes values or bits here at start; no source says what they are. */
 export const At0382 = rw16(0x382);

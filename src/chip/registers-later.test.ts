@@ -39,11 +39,14 @@ const MULTIGIGABIT: readonly Place[] = [
   ["TDU_STA", 0xd08], ["RDU_STA", 0xd0a], ["IMR_V2_SET", 0xd0c], ["IMR_V4_L2_CLEAR", 0xd10], ["ISR_V4_L2", 0xd14],
   ["IMR_V4_L2_SET", 0xd18], ["SW_TAIL_PTR_V6", 0xd30, 8, 8], ["HW_CLO_PTR_V6", 0xd34, 8, 8],
   ["EPHYAR_EXT_ADDR", 0xffe], ["DOUBLE_VLAN_CONFIG", 0x1000], ["At1880", 0x1880], ["BACKUP_ADDR0", 0x19e0],
-  ["BACKUP_ADDR1", 0x19e4], ["TX_NEW_CTRL", 0x203e], ["At20e4", 0x20e4], ["TNPDS_Q1", 0x2100, 14, 4], ["At233a", 0x233a],
+  ["BACKUP_ADDR1", 0x19e4], ["At2032", 0x2032], ["TX_NEW_CTRL", 0x203e], ["At20e4", 0x20e4], ["TNPDS_Q1", 0x2100, 14, 4], ["At233a", 0x233a],
   ["At233e", 0x233e], ["SDS_CMD", 0x2348], ["SDS_ADDR", 0x234a], ["SDS_DATA_IN", 0x234c], ["SDS_DATA_OUT", 0x234e],
   ["At2350", 0x2350], ["PLA_TXQ_IDLE_CREDIT", 0x2500, 2, 4], ["SW_TAIL_PTR", 0x2800, 2, 4], ["HW_CLO_PTR", 0x2802, 2, 4],
   ["TX_PTR_V4", 0x2800, 2, 4], ["RDSAR_Q", 0x4000, 30, 4], ["RSS_CTRL", 0x4500], ["RSS_CTRL_0", 0x4500], ["RSS_KEY", 0x4600, 10, 4],
   ["RSS_INDIRECTION_TBL", 0x4700, 32, 4], ["Q_NUM_CTRL", 0x4800], ["EEE_TXIDLE_TIMER", 0x6048], ["TxConfigV2", 0x60b0],
+  // Realtek's r8125 for Linux, r8125.h.
+  ["PTP_CTRL", 0x6800], ["PTP_ISR", 0x6804], ["PTP_IMR", 0x6805], ["PTP_TIME_CORRECT_CMD", 0x6806], ["PTP_TIME_NS", 0x6808],
+  ["PTP_TIME_S", 0x680c], ["PTP_TIME_S_HIGH", 0x6810],
 ];
 
 const offsetsOf = (map: object): Map<string, readonly number[]> =>

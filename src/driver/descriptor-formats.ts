@@ -18,6 +18,7 @@ import {
   RxV3,
   RxV3Verdict,
   RxV4,
+  StampV3,
   V3_BYTES,
   V3Word,
   V4_BYTES,
@@ -57,6 +58,8 @@ export interface ReceiveFormat {
   readonly verdicts: Int32Array;
   /** Words of the hash and of its type; undefined in formats without a hash. */
   readonly hash: HashPlaces | undefined;
+  /** The descriptor that may follow a frame's, with its timestamp; undefined in formats without one. */
+  readonly stamp: typeof StampV3 | undefined;
   /** RxConfig bits that select the format. */
   readonly config: number;
   /** `RxFormat` bits that select the format. */
@@ -108,6 +111,7 @@ const CLASSIC = {
   alien: 0,
   verdictInOpts2: false,
   hash: undefined,
+  stamp: undefined,
   config: 0,
   select: 0,
 } as const;
@@ -152,6 +156,7 @@ const RECEIVE_V3: ReceiveFormat = {
     addresses: HashedV3.ipv4 | HashedV3.ipv6,
     ports: HashedV3.tcp | HashedV3.udp,
   },
+  stamp: undefined,
   config: RxConf8125.descriptorsV3,
   select: 0,
 };
@@ -176,9 +181,13 @@ const RECEIVE_V4: ReceiveFormat = {
     addresses: HashedV4.ipv4 | HashedV4.ipv6,
     ports: HashedV4.tcp | HashedV4.udp,
   },
+  stamp: undefined,
   config: 0,
   select: FormatBits.format4,
 };
+
+/** The RTL8125B's while it stamps received event messages. */
+export const RECEIVE_STAMPED: ReceiveFormat = { ...RECEIVE_V3, stamp: StampV3 };
 
 /** Formats with a hash, by `FrameFacts.hashedFormat`. */
 export const RECEIVE_HASHED = { 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;

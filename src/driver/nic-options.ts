@@ -42,6 +42,8 @@ export interface NicOptions {
   readonly queueThreads?: boolean;
   /** Makes the NIC hash received frames: `Link.hashes`. Supported from the RTL8125 on. */
   readonly receiveHash?: boolean;
+  /** Enables the clock of the Precision Time Protocol and timestamps of its messages: `Nic.ptp`, `Link.times`. The RTL8125B and later have one. */
+  readonly timestamps?: boolean;
   /** Whether the chip may put its PCI Express link into low-power states; default `auto`. */
   readonly aspm?: AspmPolicy;
   /** Checks on each `release` that the buffer was held: for tests. */
@@ -120,6 +122,11 @@ export const checkOptions = (chip: Chip, windowBytes: number, options: NicOption
   if (options.address !== undefined) checkAddress(options.address);
   if (options.receiveHash === true && profile.frames.hashedFormat === undefined)
     throw new OutOfRange(`${name} does not hash frames`, "Leave `receiveHash` out.");
+  if (options.timestamps === true && profile.ptp === undefined)
+    throw new OutOfRange(`${name} has no clock for the Precision Time Protocol`, "Leave `timestamps` out.");
+  // A thread that polls a single queue may not use the registers with the timestamps.
+  if (options.timestamps === true && options.queueThreads === true)
+    throw new OutOfRange("timestamps are for the thread that polls every queue", "Leave `queueThreads` out.");
 };
 
 /** The checked firmware of the chip; undefined if it has none, or the file is missing. @throws {BadFirmware} */

@@ -47,7 +47,8 @@ const MIN_FRAME = 60;
 const STUMBLE_BELOW = 175;
 const SHORTEST_PTP = 47;
 const UDP_BYTES = 8;
-const PTP_EVENT_PORT = 319;
+/** UDP port of event messages of the Precision Time Protocol (IEEE 1588). */
+export const PTP_EVENT_PORT = 319;
 const PTP_GENERAL_PORT = 320;
 /** Some chips damage frames shorter than this when they insert a checksum (FreeBSD if_re.c, re_encap). */
 const SHORTEST_SUMMED = 42;
@@ -84,18 +85,18 @@ const UDP = 17;
 /** IPv6 extension headers that may stand before UDP: hop-by-hop options, routing, destination options; fragments are not affected. */
 const EXTENSIONS = [0, 43, 60];
 
-const get16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[(at + 1) | 0]!;
+export const get16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[(at + 1) | 0]!;
 
 const isTag = (type: number): boolean => type === TYPE_VLAN || type === TYPE_SERVICE_VLAN;
 
 /** The offset of the network header in bytes from the start of the frame, after up to two tags. */
-const networkOffset = (bytes: Uint8Array, frame: number): number => {
+export const networkOffset = (bytes: Uint8Array, frame: number): number => {
   if (!isTag(get16(bytes, (frame + 12) | 0))) return 14;
   return isTag(get16(bytes, (frame + 16) | 0)) ? 22 : 18;
 };
 
 /** The offset of the UDP header, or where it should start; -1 if the frame has none. */
-const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
+export const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
   const network = networkOffset(bytes, frame);
   const type = get16(bytes, frame + network - 2);
   let protocol = -1;

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { EndOfRing, FirstSegment, LastSegment, Rx, RxTagTaken } from "#chip/descriptors.ts";
-import { HashedV3, HashedV4, RxV3, RxV3Verdict, RxV4 } from "#chip/descriptors-8125.ts";
+import { HashedV3, HashedV4, RxV3, RxV3Verdict, RxV4, StampV3 } from "#chip/descriptors-8125.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
-import { RECEIVE_8169, RECEIVE_HASHED, type ReceiveFormat } from "./descriptor-formats.ts";
+import { RECEIVE_8169, RECEIVE_HASHED, RECEIVE_STAMPED, type ReceiveFormat } from "./descriptor-formats.ts";
 import { ReceiveCount } from "./receive-core.ts";
 import { type ReceiveRingOptions, createReceiveRing } from "./receive-ring.ts";
 
@@ -271,9 +271,49 @@ test("format 3: a descriptor that does not belong to a frame is dropped", () => 
   assert.equal(ring.counters()[ReceiveCount.nonsense], 1);
 });
 
+test("a timestamp follows its frame; without one, or with another descriptor in its place, the frame is not handed out", () => {
+  const { ring, words, at, own, write, deliver, receive, give } = rig({ format: RECEIVE_STAMPED });
+  const stamp = (slot: number, kind: number = StampV3.stamp): void => {
+    words[at(slot) + StampV3.nanoseconds] = 999_999_999;
+    words[at(slot) + StampV3.seconds] = -1;
+    words[at(slot) + StampV3.secondsHigh] = 1;
+    write(slot, kind, 1);
+  };
+  // A frame in two buffers, and its timestamp.
+  deliver(0, 300, StampV3.followed);
+  assert.equal(ring.waiting(), false);
+  assert.deepEqual(receive(), []);
+  stamp(2);
+  assert.ok(ring.waiting());
+  const entries = receive();
+  assert.deepEqual(
+    entries.map(([, length, flags]) => [length, flags]),
+    [
+      [256, Received.stamped | Received.more],
+      [44, Received.stamped],
+    ],
+  );
+  assert.equal(ring.times![0], (2n ** 33n - 1n) * 1_000_000_000n + 999_999_999n);
+  give(entries);
+  assert.equal(words[at(2) + StampV3.nanoseconds], ((ring.core.held[2]! + IOVA) % 2 ** 32) | 0, "the buffer's address");
+  for (const kind of [0, StampV3.followed, 3 << 26]) {
+    const slot = ring.core.state[0]! % 8;
+    deliver(slot, 60, StampV3.followed);
+    stamp(slot + 1, kind);
+    const before = ring.counters()[ReceiveCount.nonsense]!;
+    assert.deepEqual(receive(), []);
+    assert.equal(ring.counters()[ReceiveCount.nonsense], before + 1);
+  }
+  // A timestamp without a frame.
+  write(ring.core.state[0]!, StampV3.stamp);
+  assert.deepEqual(receive(), []);
+  for (let slot = 0; slot < 8; slot++) assert.ok(own(slot) < 0, "every slot belongs to the NIC again");
+});
+
 for (const [name, format] of [
   ["classic", RECEIVE_8169],
   ["format 3", RECEIVE_HASHED[3]],
+  ["format 3 with timestamps", RECEIVE_STAMPED],
   ["format 4", RECEIVE_HASHED[4]],
 ] as const)
   test(`${name}: whatever a hostile NIC writes back, each entry is in a buffer of its own, and no buffer is lost`, () => {

@@ -19,6 +19,8 @@ export interface Chains {
   readonly waiting: () => boolean;
   /** By entry of the burst; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
+  /** Timestamps by entry of the burst, in nanoseconds; undefined in formats without. */
+  readonly times: BigInt64Array | undefined;
   /** Stores the hash of the descriptor whose word with the OWN bit is at `at`, for the entry at word `out`. Returns `Received` bits. */
   readonly noteHash: (at: number, out: number) => number;
 }
@@ -37,7 +39,9 @@ export const createChains = (
 ): Chains => {
   const { words, base, mask, held, free, state, bufferBytes, format, pieces: most } = core;
   const { counters, post, countsLastPiece } = parts;
-  const { first, last, bad, alien, watchdog, damaged, hash: places } = format;
+  const { first, last, bad, alien, watchdog, damaged, hash: places, stamp } = format;
+  const { followed = 0 } = stamp ?? {};
+  const times = stamp && new BigInt64Array(mask + 1);
   const step = (Math.log2(format.bytes) - 2) | 0;
   const own = base + format.opts1;
   const load = (slot: number): number => Atomics.load(words, own + ((slot & mask) << step));
@@ -93,6 +97,23 @@ export const createChains = (
     return (out - from) / FRAME_WORDS;
   };
 
+  /** As `handOut`, with the timestamp in the descriptor after the frame's. */
+  const handOutStamped: typeof handOut = (burst, from, slot, pieces, length, seen) => {
+    const next = (slot + pieces) & mask;
+    const start = base + (next << step);
+    const seconds =
+      (BigInt(words[start + stamp!.secondsHigh]! & 0xffff) << 32n) | BigInt(words[start + stamp!.seconds]! >>> 0);
+    const time = seconds * 1_000_000_000n + BigInt(words[start + stamp!.nanoseconds]! >>> 0);
+    const entries = handOut(burst, from, slot, pieces, length, seen);
+    for (let i = from / FRAME_WORDS; i < from / FRAME_WORDS + entries; i++) {
+      burst[i * FRAME_WORDS + 2]! |= Received.stamped;
+      times![i] = time;
+    }
+    post(next);
+    state[ReceiveState.slot] = (next + 1) & mask;
+    return entries;
+  };
+
   const unusual = (burst: Int32Array, from: number, end: number): number => {
     const slot = state[ReceiveState.slot]!;
     let word = load(slot);
@@ -110,8 +131,13 @@ export const createChains = (
     const before = (pieces - 1) * bufferBytes;
     const stored = (word & format.length) + (countsLastPiece ? before : 0);
     const length = stored - state[ReceiveState.strip]!;
+    const kind = seen & alien;
+    const stamped = stamp !== undefined && kind === followed;
+    const after = stamped ? load(slot + pieces) : 0;
+    if (after < 0) return LATER;
+    const belongs = stamped ? (after & alien) === stamp.stamp : kind === 0;
     const fits = stored > before && stored <= before + bufferBytes && length >= MIN_RECEIVED;
-    if (!fits || (seen & alien) !== 0 || isRefused(seen)) return drop(slot, pieces, seen);
+    if (!fits || !belongs || isRefused(seen)) return drop(slot, stamped ? pieces + 1 : pieces, seen);
     const entries = Math.ceil(length / bufferBytes);
     if (from === 0 && entries * FRAME_WORDS > end)
       throw new OutOfRange(
@@ -119,7 +145,9 @@ export const createChains = (
         "Use a larger burst.",
       );
     if (from + entries * FRAME_WORDS > end || state[ReceiveState.spares]! < entries) return LATER;
-    return handOut(burst, from, slot, pieces, length, seen);
+    return stamped
+      ? handOutStamped(burst, from, slot, pieces, length, seen)
+      : handOut(burst, from, slot, pieces, length, seen);
   };
 
   const waiting = (): boolean => {
@@ -127,6 +155,7 @@ export const createChains = (
     for (let i = 0; i < most; i++) {
       const word = load(slot + i);
       if (word < 0) return false;
+      if (stamp !== undefined && (word & last) !== 0 && (word & alien) === followed) return load(slot + i + 1) >= 0;
       if ((word & last) !== 0 || ((word & first) !== 0) !== (i === 0)) return true;
     }
     return true;
@@ -145,5 +174,5 @@ export const createChains = (
     return flags;
   };
 
-  return { unusual, waiting, hashes, noteHash };
+  return { unusual, waiting, hashes, times, noteHash };
 };

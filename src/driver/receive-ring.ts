@@ -21,6 +21,8 @@ export interface ReceiveRing {
   readonly settled: Float64Array;
   /** The hash of each entry of the last burst, or 0; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
+  /** As `Link.times`; undefined in formats without timestamps. */
+  readonly times: BigInt64Array | undefined;
   /** For `turnaround.ts`, which accesses both rings. */
   readonly core: ReceiveCore;
   /** As `Link.receive`. Stops early when too few spare buffers are left: the NIC then keeps what it has. */
@@ -164,7 +166,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
 
   const core: ReceiveCore = { words, base, mask, held, state, settle, addressLow, free, bufferBytes, format, pieces };
   const countsLastPiece = options.countsLastPiece ?? false;
-  const { unusual, waiting, hashes, noteHash } = createChains(core, { counters, post, countsLastPiece });
+  const { unusual, waiting, hashes, times, noteHash } = createChains(core, { counters, post, countsLastPiece });
 
   const wanted = first | last;
   const examined = first | last | bad | alien;
@@ -258,6 +260,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       return counters;
     },
     hashes,
+    times,
     core,
     ...(options.checked === true ? checkedBuffers(calls, pool, bufferBytes) : calls),
     accept({ damaged = false, fcs = false }) {

@@ -4,11 +4,13 @@ import type { BusAddress, DmaDomain } from "#kit/dma.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import type { Rings } from "./bring-up.ts";
-import { RECEIVE_FORMATS, RECEIVE_HASHED, type ReceiveFormat } from "./descriptor-formats.ts";
+import { RECEIVE_FORMATS, RECEIVE_HASHED, RECEIVE_STAMPED, type ReceiveFormat } from "./descriptor-formats.ts";
 import { doorbellOf } from "./doorbell.ts";
 import type { Hardware } from "./hardware.ts";
 import { transmitRules } from "./offload-rules.ts";
 import { type NicOptions, hashes } from "./nic-options.ts";
+import type { Ptp } from "./ptp.ts";
+import { stamping } from "./ptp-messages.ts";
 import { type QueueMemory, type RingMemory, notedMemory, privateMemory, sameMemory } from "./queue-memory.ts";
 import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
@@ -19,7 +21,7 @@ const FRAMING = 14 + 4 + 4;
 const LARGEST_BUFFER = 4096;
 
 /** A queue between `up` and `down`, as a `Link`. Its functions are the rings' own, which avoids a second call per burst. */
-export type RunningNic = Pick<Link, "memory" | "bufferBytes" | "hashes"> &
+export type RunningNic = Pick<Link, "memory" | "bufferBytes" | "hashes" | "times"> &
   Pick<ReceiveRing, "receive" | "release"> &
   Pick<TransmitRing, "transmit" | "reclaim"> & {
     /** False for a queue that only receives; its `transmit` accepts no frame. */
@@ -44,6 +46,7 @@ const pairOf = <T extends TransmitRing | undefined>(memory: FrameMemory, receive
     memory,
     bufferBytes: receive.core.bufferBytes,
     hashes: receive.hashes,
+    times: receive.times,
     receive: receive.receive,
     release: receive.release,
     transmit: transmit?.transmit ?? nothing,
@@ -80,6 +83,8 @@ interface PairSettings extends RingSettings {
   readonly largestBuffer: number;
   readonly checked: boolean;
   readonly hashed: boolean;
+  /** Received event messages are stamped in descriptors. */
+  readonly stamped: boolean;
 }
 
 /** What another thread needs to use a queue. Survives structured cloning. */
@@ -90,7 +95,7 @@ export interface LentQueue {
   readonly memory: QueueMemory;
 }
 
-const settingsOf = ({ mtu, slots }: RingSettings, options: NicOptions): PairSettings => ({
+const settingsOf = ({ mtu, slots }: RingSettings, options: NicOptions, { ptp }: Profile): PairSettings => ({
   mtu,
   slots,
   weaklyOrdered: options.weaklyOrdered,
@@ -98,12 +103,18 @@ const settingsOf = ({ mtu, slots }: RingSettings, options: NicOptions): PairSett
   largestBuffer: options.largestBuffer ?? LARGEST_BUFFER,
   checked: options.checked ?? false,
   hashed: hashes(options),
+  stamped: options.timestamps === true && ptp === "mac",
 });
 
-const receiveFormatOf = ({ frames }: Profile, hashed: boolean): ReceiveFormat =>
-  hashed && frames.hashedFormat !== undefined
+const receiveFormatOf = (
+  { frames }: Profile,
+  { hashed, stamped }: Pick<PairSettings, "hashed" | "stamped">,
+): ReceiveFormat => {
+  if (stamped) return RECEIVE_STAMPED;
+  return hashed && frames.hashedFormat !== undefined
     ? RECEIVE_HASHED[frames.hashedFormat]
     : RECEIVE_FORMATS[frames.receiveFormat];
+};
 
 /** A tagged frame of the largest size, rounded up. */
 const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
@@ -116,9 +127,10 @@ const createReceiver = (
   { dma, buffer }: RingMemory,
   scope: DisposableStack,
   profile: Profile,
-  { mtu, slots, weaklyOrdered, spare, largestBuffer, checked, hashed }: PairSettings,
+  settings: PairSettings,
 ): ReceiveRing => {
-  const format = receiveFormatOf(profile, hashed);
+  const { mtu, slots, weaklyOrdered, spare, largestBuffer, checked } = settings;
+  const format = receiveFormatOf(profile, settings);
   const largestFrame = largestFrameOf(format, mtu);
   const bufferBytes = Math.min(largestBuffer, largestFrame, format.length & ~7);
   const pieces = Math.ceil(largestFrame / bufferBytes);
@@ -140,16 +152,17 @@ const createTransmitter = (
 export const createRings = (
   dma: DmaDomain,
   { io, chip, queues }: Hardware,
-  { mtu, slots }: RingSettings,
+  { mtu, slots, ptp }: RingSettings & { readonly ptp?: Pick<Ptp, "received"> | undefined },
   options: NicOptions,
 ): QueueRings => {
   using scope = new DisposableStack();
   const { profile } = chip;
-  const settings = settingsOf({ mtu, slots }, options);
+  const settings = settingsOf({ mtu, slots }, options, profile);
+  const stampOf = ptp?.received;
   const receiver = (memory: RingMemory): ReceiveRing => {
     const ring = createReceiver(memory, scope, profile, settings);
     ring.arm();
-    return ring;
+    return stampOf === undefined ? ring : stamping(ring, dma.window, stampOf);
   };
   const transmitter = (memory: RingMemory, queue: number): TransmitRing => {
     const ring = createTransmitter(memory, scope, profile, settings, doorbellOf(io, profile, queue));

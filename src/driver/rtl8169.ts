@@ -20,6 +20,7 @@ import { LINK_DOWN, type LinkState, Phy } from "./phy.ts";
 import { PowerSaving } from "./power-saving.ts";
 import { ALL_MULTICAST, type ReceiveFilter, checkFilter, setReceiveFilter } from "./receive-filter.ts";
 import { Power } from "./power.ts";
+import { type Ptp, ptpOf } from "./ptp.ts";
 import { ReceiveOffloads } from "./receive-offloads.ts";
 import { limitReadRequests } from "./read-requests.ts";
 import { type QueueRings, type RingPair, type RunningNic, type SendingPair, createRings } from "./rings.ts";
@@ -53,6 +54,8 @@ export class Nic {
   readonly aspm: LinkPower;
   /** Undefined if the NIC does not hash received frames. */
   readonly rss: Rss | undefined;
+  /** Undefined without the option `timestamps`. */
+  readonly ptp: Ptp | undefined;
   /** Wake-up while the NIC sleeps. */
   readonly wake: Wake;
   /** Suspend, resume, shutdown. */
@@ -95,6 +98,7 @@ export class Nic {
     this.receiveOffloads = new ReceiveOffloads(parts.hw, () => this.running);
     this.moderation = new Moderation(parts.hw, () => this.#running?.pairs);
     this.rss = hashes(parts.options) ? new Rss(parts.hw, () => this.running) : undefined;
+    this.ptp = ptpOf(parts, () => this.running);
     this.aspm = new LinkPower(parts.hw, parts.device.config, parts.options.aspm);
     this.health = new Health(parts.hw, parts.device.config);
     this.phy = new Phy(parts.hw, this);
@@ -152,6 +156,7 @@ export class Nic {
     this.leds.restore();
     this.rss?.restore();
     if (phy) this.restartPhy();
+    this.ptp?.restore();
     this.wake.apply();
     this.aspm.apply();
     this.health.renew();
@@ -184,8 +189,7 @@ export class Nic {
   }
 
   /**
-   * The reverse of `up`: stops reception, transmission and DMA, then frees the rings. Also when it throws, the rings are freed and bus
-   * mastering is off. A PHY that does not respond stays awake, without an error.
+   * The reverse of `up`: stops the chip and its DMA, and frees the rings, also when it throws. A PHY that does not respond stays awake.
    * @throws {ResetTimeout}
    */
   down(): void {
@@ -197,6 +201,7 @@ export class Nic {
   stop(rest: () => void): void {
     this.line.mask();
     try {
+      this.ptp?.keep();
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
       this.#device.setBusMaster(false);
@@ -265,8 +270,7 @@ export class Nic {
   }
 
   /**
-   * Rebuilds the rings for another MTU, and returns the new `Link` of a NIC that is up. Frames in flight are lost, as on any NIC; held
-   * buffers must be released first.
+   * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in flight are lost; release held buffers first.
    * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw; the NIC is then down
    */
   setMtu(mtu: number): RunningNic | undefined {
@@ -279,8 +283,7 @@ export class Nic {
 
   /**
    * Rebuilds both rings with this many descriptors, and returns the new `Link` like `setMtu`.
-   * @throws {BadRingSize} before anything has changed; {DmaExhausted}: the NIC is up with its old ring size; whatever else `down` and `up`
-   * throw; the NIC is then down
+   * @throws {BadRingSize} before anything has changed; {DmaExhausted}: the NIC is up with its old rings; else it is down
    */
   setRings(slots: number): RunningNic | undefined {
     const before = this.#slots;
@@ -298,8 +301,7 @@ export class Nic {
 
   /**
    * Reads the status, masks further interrupts and acknowledges what was read, as a NAPI driver's interrupt handler does.
-   * Returns `Events` bits; 0 for an interrupt that was not ours.
-   * @throws {DeviceGone}
+   * Returns `Events` bits; 0 for an interrupt that was not ours. @throws {DeviceGone}
    */
   interrupt(): number {
     const status = this.#happened();

@@ -35,6 +35,8 @@ export const Received = {
   hashed: 1 << 6,
   /** The hash includes its TCP or UDP ports. */
   hashedPorts: 1 << 7,
+  /** The NIC has timestamped it: `Link.times`. */
+  stamped: 1 << 8,
 } as const;
 
 /**
@@ -99,6 +101,8 @@ export interface Link {
   readonly bufferBytes: number;
   /** Hash of each entry of the last burst received (Toeplitz; 0 if the frame has none); undefined unless requested of the NIC. */
   readonly hashes?: Int32Array | undefined;
+  /** Time at which each entry of the last burst that is marked `stamped` was received, in nanoseconds of the NIC's PTP clock. */
+  readonly times?: BigInt64Array | undefined;
   /**
    * Receives whole frames into `burst`, up to `budget` entries; returns the number of entries. A frame that is longer than a
    * buffer has one entry for each of its buffers, all but the last marked with `Received.more`. The caller owns the buffers

@@ -154,6 +154,10 @@ export class Mmio {
     this.#bus.write(r, 4, Math.floor(address / 2 ** 32));
   }
   /** Clears the given events: the only way to write a write-1-to-clear register. */
+  acknowledge8<B extends string>(r: Register<8, "w1c", B>, events: BitsOf<NoInfer<B>>): void {
+    this.#check(r, 1);
+    this.#bus.write(r, 1, events & 0xff);
+  }
   acknowledge16<B extends string>(r: Register<16, "w1c", B>, events: BitsOf<NoInfer<B>>): void {
     this.#check(r, 2);
     this.#bus.write(r, 2, events & 0xffff);

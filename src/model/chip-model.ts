@@ -17,6 +17,7 @@ import { phyKind } from "#chip/phy-kinds.ts";
 import type { PhyFront } from "./phy/phy-front.ts";
 import { registersOfPhy } from "./phy/phy-registers.ts";
 import { Phy } from "./phy/phy.ts";
+import { PtpMac } from "./frames/ptp-mac.ts";
 import { RegisterFile } from "./registers/register-file.ts";
 import { registersOf } from "./registers/register-set.ts";
 import type { Schedule } from "./registers/schedule.ts";
@@ -60,6 +61,7 @@ export class ChipModel {
   readonly registers: RegisterFile;
   readonly #serdes: SerDes;
   readonly #phyFront: PhyFront;
+  readonly #ptp: PtpMac;
   readonly #timers: TimerBlock;
   readonly #parts: ChipModelParts;
 
@@ -87,7 +89,7 @@ export class ChipModel {
       if (fibre) this.phy.restart();
     });
     if (fibre) this.phy.serdes = () => this.#serdes.speed;
-    this.#phyFront = registersOfPhy(this.phy);
+    this.#phyFront = registersOfPhy(this.phy, chip.profile.ptp === "phy" ? schedule : undefined);
     const managed = options.managed ?? false;
     this.side = new SideRegisters({
       ...shared,
@@ -106,8 +108,11 @@ export class ChipModel {
     });
     this.#timers = new TimerBlock({ ...shared, interrupts: this.interrupts });
     this.tally = new TallyCounters(accessMicros, { ...shared, macOcp });
+    this.#ptp = new PtpMac({ ...shared, macOcp, putMacOcp: (address, value) => this.side.putMacOcp(address, value) });
     this.frames = new DataPath({
       ...shared,
+      stamps: chip.profile.ptp === "mac" ? this.#ptp : this.#phyFront.ptp,
+      stampsReceived: chip.profile.ptp === "mac" ? this.#ptp : undefined,
       interrupts: this.interrupts,
       counters: this.tally,
       phy: this.phy,
@@ -171,6 +176,7 @@ export class ChipModel {
     this.registers.softReset();
     this.dma.reset();
     this.frames.reset();
+    this.#ptp.reset();
     this.#timers.reset();
     this.interrupts.reset();
   }
@@ -205,6 +211,7 @@ export class ChipModel {
       tally: () => {
         if (!faults.strikes("stuck-counters")) this.tally.command();
       },
+      ...this.#ptp.effects,
       ...this.frames.effects,
       poll: (value, lanes, offset) => {
         if (!unheard()) poll(value, lanes, offset);

@@ -1,4 +1,4 @@
-/** `-T`: time stamping. The interface's TAP does it, because there is no usable source for the chips' own clocks. */
+/** `-T`: time stamping. The interface's TAP does it: the kernel gives a TAP no hardware clock, whatever the chip has. */
 import { type Timestamping, timestamping as timestampingOf } from "#sys/timestamping.ts";
 import { flag, type Group } from "./flag.ts";
 

@@ -6,9 +6,12 @@ import type { TallyCounters } from "./counters.ts";
 import type { Dma } from "./dma.ts";
 import type { Effects } from "../registers/effects.ts";
 import { FlowControl } from "./flow-control.ts";
+import { eventMessageOf } from "./ptp-messages.ts";
 import type { InterruptBlock } from "../interrupts/interrupts.ts";
 import type { Page } from "../registers/page.ts";
 import type { Phy } from "../phy/phy.ts";
+import type { MessageStamps } from "../phy/ptp-phy.ts";
+import type { ReceiveParts } from "./receive.ts";
 import { latchReceive, type Receiver, receiverOf } from "./receive-queues.ts";
 import type { Schedule } from "../registers/schedule.ts";
 import type { Offences } from "../observation/strict.ts";
@@ -23,6 +26,9 @@ export interface DataPathParts {
   readonly interrupts: InterruptBlock;
   readonly counters: TallyCounters;
   readonly phy: Phy;
+  /** The clock of the Precision Time Protocol, if the chip has one. */
+  readonly stamps: MessageStamps | undefined;
+  readonly stampsReceived: ReceiveParts["stampsReceived"];
   /** Write the FCS of received frames as well. */
   readonly frameCheck: boolean;
   /** Reads a MAC-OCP register. */
@@ -98,7 +104,13 @@ export class DataPath {
   }
 
   receive(bytes: Uint8Array, offset: number, length: number): boolean {
-    return this.#parts.phy.link.up && this.#receiver.receive(bytes, offset, length);
+    const { phy, stamps } = this.#parts;
+    if (!phy.link.up) return false;
+    if (stamps?.active === true) {
+      const message = eventMessageOf(bytes, offset, length);
+      if (message >= 0) stamps.received(message);
+    }
+    return this.#receiver.receive(bytes, offset, length);
   }
 
   receiveSegments(segments: SegmentSource): number {
@@ -133,7 +145,11 @@ export class DataPath {
 
   /** Takes frames that do not reach the wire: in loopback they are received, without a link they are lost. */
   #divert(bytes: Uint8Array, offset: number, length: number): boolean {
-    const { phy } = this.#parts;
+    const { phy, stamps } = this.#parts;
+    if (stamps?.active === true) {
+      const message = eventMessageOf(bytes, offset, length);
+      if (message >= 0) stamps.sent(message);
+    }
     if (this.#loopback || phy.loopback) {
       this.#receiver.receive(bytes, offset, length);
       return true;

@@ -1,5 +1,6 @@
 /** Receive buffers: takes descriptors from a ring, fills their buffers, and returns them to the guest. */
 import { EndOfRing, MAX_DESCRIPTORS, Own, Rx } from "#chip/descriptors.ts";
+import { StampV3 } from "#chip/descriptors-8125.ts";
 import type { FrameFacts } from "#chip/frames.ts";
 import type { MemoryRegion } from "#kit/target.ts";
 import { copyAndSum } from "#wire/checksum.ts";
@@ -18,6 +19,7 @@ const LENGTH = Rx.length;
 const END_OF_RING = EndOfRing;
 const ADDRESSES = TAG;
 const FCS = 4;
+const SECOND = 1_000_000_000n;
 
 const ZEROS = newMemory(MIN_FRAME);
 const NOWHERE: MemoryRegion = { address: 0, length: 0, ...newMemory(0) };
@@ -193,6 +195,27 @@ export class ReceiveBuffers {
     const { words } = this.ring;
     words[at + this.#layout.hash] = hash;
     words[at + this.#layout.header] = header;
+  }
+
+  /** Whether the descriptor after the claimed ones is free for a timestamp. */
+  hasStampRoom(): boolean {
+    const { ring } = this;
+    return (
+      this.#next !== ring.index && ring.reaches(this.#next) && ring.owns((ring.at(this.#next) + this.#opts1Word) | 0)
+    );
+  }
+
+  /** Returns the next descriptor to the guest, with the timestamp of the frame before it. Format 3 only. */
+  stamp(nanos: bigint): void {
+    const { ring } = this;
+    const { words, index } = ring;
+    const start = ring.at(index);
+    const opts1 = ring.opts1(start + this.#opts1Word, 0);
+    words[start + StampV3.nanoseconds] = Number(nanos % SECOND);
+    words[start + StampV3.seconds] = Number(BigInt.asIntN(32, nanos / SECOND));
+    words[start + StampV3.secondsHigh] = Number((nanos / SECOND) >> 32n) & 0xffff;
+    ring.publish(start + this.#opts1Word, (opts1 & END_OF_RING) | StampV3.stamp);
+    ring.index = ring.after(index, opts1);
   }
 
   /** Returns the descriptors to the guest, with a frame of `length` bytes. */

@@ -1,5 +1,6 @@
 /** The receive engine of one ring: filters, strips tags, verifies checksums, writes the status, and counts. */
 import { Rx, RxTagTaken } from "#chip/descriptors.ts";
+import { StampV3 } from "#chip/descriptors-8125.ts";
 import type { ChipFrames } from "#chip/frames.ts";
 import { Intr, MissedPackets } from "#chip/registers.ts";
 import { Damage, type Port, type SegmentSource } from "#kit/port.ts";
@@ -17,6 +18,7 @@ import { hashedBits, type ReceiveLayout, receiveLayout } from "./receive-layout.
 import { type ReceiveSettings, receiveSettings } from "./receive-settings.ts";
 import { damageStatus } from "./damaged.ts";
 import { ReceiveBuffers } from "./receive-buffers.ts";
+import { eventMessageOf } from "./ptp-messages.ts";
 import type { DescriptorRing } from "./ring.ts";
 import type { ReceiveSideScaling } from "./rss.ts";
 import type { Offences } from "../observation/strict.ts";
@@ -51,6 +53,8 @@ export interface ReceiveParts {
   readonly flow?: FlowControl;
   /** Has computed the hash of the frame, on chips with hashes in descriptors. */
   readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed">;
+  /** On chips that stamp event messages in descriptors: the time to stamp them with. */
+  readonly stampsReceived?: { readonly active: boolean; readonly time: bigint } | undefined;
   /**
    * Write the four bytes of the FCS too, computed for each frame, which is slow. Otherwise they count in the length, as
    * drivers expect, but the bytes in the buffer are not changed.
@@ -89,6 +93,8 @@ export class ReceiveEngine {
   #verdicts2: Int32Array;
   /** An FCS or a hash is written for each frame. */
   #more = false;
+  /** The descriptor format has room for timestamps. */
+  #stamps = false;
 
   constructor(ring: DescriptorRing, parts: ReceiveParts) {
     this.ring = ring;
@@ -127,6 +133,7 @@ export class ReceiveEngine {
     this.#verdicts1 = layout.verdicts1;
     this.#verdicts2 = layout.verdicts2;
     this.#more = layout.hash >= 0 || frameCheck === true;
+    this.#stamps = settings.hashed === 3 && this.#parts.stampsReceived !== undefined;
     this.#filter.load();
   }
 
@@ -147,13 +154,16 @@ export class ReceiveEngine {
     const stored = (length + padding + FCS - start) | 0;
     const buffers = this.#buffers;
     if (!buffers.claim(stored)) return this.#missed();
+    const stamped = this.#stamps && this.#isStamped(bytes, offset, length);
+    if (stamped && !buffers.hasStampRoom()) return this.#missed();
     const from = bytes === this.#source.bytes ? this.#source : this.#memoryOf(bytes, offset, length);
     const frame = from.bytes === bytes ? offset : 0;
     const total = buffers.write(from, frame, length, start, padding);
     const found = this.#verify ? verifySummed(from, frame, length, tag >= 0, total) : 0;
-    const status = (kind >> this.#kindShift) | this.#verdicts1[found]!;
+    const status = (kind >> this.#kindShift) | this.#verdicts1[found]! | (stamped ? StampV3.followed : 0);
     if (this.#more) this.#writeMore(from, frame, length, padding, stored);
     buffers.giveBack(stored, status, (tag < 0 ? 0 : TAG_TAKEN | swapTag(tag)) | this.#verdicts2[found]!);
+    if (stamped) buffers.stamp(this.#parts.stampsReceived!.time);
     const counts = this.#counts;
     counts[FRAMES]!++;
     counts[kind === BROADCAST ? BROADCASTS : kind === MULTICAST ? MULTICASTS : UNICASTS]!++;
@@ -263,6 +273,10 @@ export class ReceiveEngine {
     buffers.giveBack(stored, (kind >> this.#kindShift) | status, 0);
     this.#interrupts.raise(Intr.receiveError);
     return true;
+  }
+
+  #isStamped(bytes: Uint8Array, offset: number, length: number): boolean {
+    return this.#parts.stampsReceived?.active === true && eventMessageOf(bytes, offset, length) >= 0;
   }
 
   #writeMore(from: Memory, frame: number, length: number, padding: number, stored: number): void {

@@ -1,6 +1,7 @@
 /** Interface of a PHY to its two access paths, MDIO and PHY-OCP. */
 import type { Space, Words } from "../observation/state.ts";
 import type { Access } from "../registers/handshake.ts";
+import type { MessageStamps } from "./ptp-phy.ts";
 
 /** A register space with a PHY in it. */
 export interface PhyFront {
@@ -9,6 +10,8 @@ export interface PhyFront {
   /** PHYOCP: address 30:15, data 15:0. */
   readonly ocp: Access;
   powerOn(): void;
+  /** Its clock of the Precision Time Protocol, if it has one. */
+  readonly ptp?: MessageStamps | undefined;
   /** Its contents, including the clause 22 registers of the PHY. */
   readonly state: Readonly<Record<Extract<Space, "phy" | "phyExtension" | "phyMemory">, Words>>;
 }

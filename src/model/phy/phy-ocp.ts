@@ -19,9 +19,11 @@ import type { LinkSpeed } from "./link-partner.ts";
 import { crossing } from "./crossing.ts";
 import { ocpAddress } from "./ocp-address.ts";
 import type { Phy } from "./phy.ts";
+import type { Schedule } from "../registers/schedule.ts";
 import { wordsOf } from "../observation/state.ts";
 import { PhyMemory } from "./phy-memory.ts";
 import type { PhyFront } from "./phy-front.ts";
+import { PtpPhy } from "./ptp-phy.ts";
 
 const SPEEDS: Readonly<Record<0 | LinkSpeed, number>> = {
   0: 0,
@@ -58,9 +60,12 @@ export class OcpPhy implements PhyFront {
   readonly #memory2 = new PhyMemory();
   /** The page in register 31 of MDIO. */
   #page = 0;
+  readonly ptp: PtpPhy | undefined;
 
-  constructor(phy: Phy) {
+  /** @param ptp the time, if the PHY has a clock of the Precision Time Protocol */
+  constructor(phy: Phy, ptp?: Schedule) {
     this.#phy = phy;
+    if (ptp !== undefined) this.ptp = new PtpPhy(this.#words, ptp);
     phy.speedDown = () => (this.#words[Ocp.speedDown >> 1]! & SPEED_DOWN) !== 0;
     phy.crossover = () => crossing(this.#words[CROSSOVER_AT >> 1]!, CROSSOVER);
     this.powerOn();
@@ -73,6 +78,7 @@ export class OcpPhy implements PhyFront {
     this.#memory.clear();
     this.#memory2.clear();
     this.#page = 0;
+    this.ptp?.powerOn();
   }
 
   readonly ocp = (command: number, write: boolean): number => {
@@ -180,7 +186,7 @@ export class OcpPhy implements PhyFront {
         this.#cross(value);
         break;
       default:
-        this.#words[address >> 1] = value;
+        if (this.ptp?.write(address, value) !== true) this.#words[address >> 1] = value;
     }
   }
 

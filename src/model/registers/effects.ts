@@ -44,6 +44,10 @@ export type Effect =
   | "managementOcp"
   | "mailboxControl"
   | "mailboxStatus"
+  // The clock of the Precision Time Protocol
+  | "ptpControl"
+  | "ptpCommand"
+  | "ptpAcknowledge"
   | "serdesCommand"
   | "serdesMode";
 

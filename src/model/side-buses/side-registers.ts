@@ -144,6 +144,11 @@ export class SideRegisters {
     return this.#macOcp.read(address);
   }
 
+  /** The chip sets a MAC-OCP register itself. */
+  putMacOcp(address: number, value: number): void {
+    this.#macOcp.write(address, value);
+  }
+
   /** Value of an extended register, at a multiple of 4 below 0x1000. */
   exgmac(address: number): number {
     return this.#extended.exgmac(address);

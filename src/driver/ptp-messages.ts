@@ -1,0 +1,59 @@
+/** Timestamps of received PTP messages where the PHY has them, one for each type of message, instead of descriptors. */
+import { EVENT_MESSAGES } from "#chip/ptp.ts";
+import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type FrameMemory, Received } from "#kit/link.ts";
+import { PTP_EVENT_PORT, get16, networkOffset, udpOffset } from "./offload-rules.ts";
+import type { ReceiveRing } from "./receive-ring.ts";
+
+const PTP_TYPE = 0x88f7;
+const UDP_BYTES = 8;
+/** Bytes of the common header of every message (IEEE 1588, version 2). */
+const HEADER = 34;
+const VERSION = 2;
+
+/** Type of the event message, 0 to 3, in the frame of `length` bytes at `frame`; -1 if it is none. */
+export const eventMessageOf = (bytes: Uint8Array, frame: number, length: number): number => {
+  const network = networkOffset(bytes, frame);
+  let at = network;
+  if (get16(bytes, frame + network - 2) !== PTP_TYPE) {
+    const udp = udpOffset(bytes, frame, length);
+    if (udp < 0 || udp + UDP_BYTES > length || get16(bytes, frame + udp + 2) !== PTP_EVENT_PORT) return -1;
+    at = udp + UDP_BYTES;
+  }
+  if (at + HEADER > length || (bytes[frame + at + 1]! & 0xf) !== VERSION) return -1;
+  const message = bytes[frame + at]! & 0xf;
+  return message < EVENT_MESSAGES ? message : -1;
+};
+
+/**
+ * The ring, with timestamps of received event messages. The PHY has only the last of each type: of several in a burst the earlier ones have
+ * no timestamp, nor have messages in several buffers.
+ * @param stampOf the last timestamp of a type of message
+ */
+export const stamping = (
+  ring: ReceiveRing,
+  { bytes }: FrameMemory,
+  stampOf: (message: number) => bigint | undefined,
+): ReceiveRing => {
+  const times = new BigInt64Array(ring.core.mask + 1);
+  return {
+    ...ring,
+    times,
+    receive(burst, budget) {
+      const entries = ring.receive(burst, budget);
+      let seen = 0;
+      for (let i = entries - 1; i >= 0; i--) {
+        const at = i * FRAME_WORDS;
+        const more = (burst[at + FRAME_FLAGS]! | (i > 0 ? burst[at + FRAME_FLAGS - FRAME_WORDS]! : 0)) & Received.more;
+        if (more !== 0) continue;
+        const message = eventMessageOf(bytes, burst[at + FRAME_OFFSET]!, burst[at + FRAME_LENGTH]!);
+        if (message < 0 || (seen & (1 << message)) !== 0) continue;
+        seen |= 1 << message;
+        const time = stampOf(message);
+        if (time === undefined) continue;
+        times[i] = time;
+        burst[at + FRAME_FLAGS]! |= Received.stamped;
+      }
+      return entries;
+    },
+  };
+};

@@ -1,0 +1,32 @@
+/** The PTP clock's registers as calls, the same for a clock in the MAC and one in the PHY; and the form of a time in registers. */
+
+/** The clock, wherever it is. Times are nanoseconds. */
+export interface ClockRegisters {
+  /** Largest deviation from the nominal rate, as a fraction. */
+  readonly mostRate: number;
+  enabled(): boolean;
+  enable(): void;
+  read(): bigint;
+  write(nanos: bigint): void;
+  step(nanos: bigint): void;
+  setRate(fraction: number): void;
+  sent(): bigint | undefined;
+  /** Timestamp of the last received event message of a type, 0 to 3; undefined if descriptors have it. */
+  readonly received?: (message: number) => bigint;
+}
+
+const SECOND = 1_000_000_000n;
+
+/** A time as five words of 16 bits, the lowest first: two of nanoseconds, three of seconds. */
+export const timeWords = (nanos: bigint): readonly number[] => {
+  const below = Number(nanos % SECOND);
+  const seconds = nanos / SECOND;
+  return [below & 0xffff, below >>> 16, ...[0n, 16n, 32n].map((shift) => Number((seconds >> shift) & 0xffffn))];
+};
+
+/** The reverse. */
+export const timeOf = (words: readonly number[]): bigint => {
+  const [low = 0, high = 0, ...seconds] = words;
+  const whole = seconds.reduceRight((sum, word) => (sum << 16n) | BigInt(word), 0n);
+  return whole * SECOND + BigInt((high & 0x3fff) * 0x1_0000 + low);
+};

@@ -1,0 +1,136 @@
+/** The chip's clock for the Precision Time Protocol (IEEE 1588): read, set, stepped, adjusted; and the timestamps of sent event messages. */
+import { Timeout, OutOfRange } from "#kit/errors.ts";
+import { SideBusTimeout } from "./errors.ts";
+import type { Hardware } from "./hardware.ts";
+import type { NicOptions } from "./nic-options.ts";
+import { macClock } from "./ptp-mac.ts";
+import { phyClock } from "./ptp-phy.ts";
+import type { ClockRegisters } from "./ptp-registers.ts";
+
+const CLOCKS = { mac: macClock, phy: phyClock } as const;
+/** Timestamps in a burst are signed 64-bit numbers. */
+const LATEST = 2n ** 63n - 1n;
+const BILLION = 1e9;
+
+/**
+ * With the option `timestamps`, on chips that have a clock. Time and rate are kept while the NIC is stopped and across resets. The chip
+ * chooses the time at which its clock starts. Accesses are not for the path of a frame: in the PHY each takes some 100 µs.
+ */
+export class Ptp {
+  readonly #clock: ClockRegisters;
+  readonly #hw: Hardware;
+  readonly #running: () => boolean;
+  #rate = 0;
+  /** The time when the NIC was stopped, and `Clock.now()` then. */
+  #kept: { readonly time: bigint; readonly at: number } | undefined;
+
+  /** @param running true between `up` and `down` */
+  constructor(hw: Hardware, place: "mac" | "phy", running: () => boolean) {
+    this.#clock = CLOCKS[place](hw);
+    this.#hw = hw;
+    this.#running = running;
+  }
+
+  /** Nanoseconds. @throws {OutOfRange} while down {Timeout} {SideBusTimeout} */
+  get time(): bigint {
+    return this.#up().read();
+  }
+  /** @throws {OutOfRange} while down, or for a time below 0 or above 2^63 - 1 ns {Timeout} {SideBusTimeout} */
+  set time(nanos: bigint) {
+    this.#up().write(checkTime(nanos));
+  }
+
+  /**
+   * Adds to the time. In the MAC this is a read and a write, and the time between them is lost: about 2 µs.
+   * @throws as the setter of `time`
+   */
+  step(nanos: bigint): void {
+    const clock = this.#up();
+    checkTime(clock.read() + nanos);
+    clock.step(nanos);
+  }
+
+  /** Largest adjustment of the rate, in parts per billion. */
+  get mostAdjustment(): number {
+    return Math.floor(this.#clock.mostRate * BILLION);
+  }
+  /** Deviation from the nominal rate in parts per billion; the chip rounds it to its unit. */
+  get adjustment(): number {
+    return this.#rate;
+  }
+  /** @throws {OutOfRange} above `mostAdjustment`, or while down {Timeout} {SideBusTimeout} */
+  set adjustment(billionths: number) {
+    const most = this.mostAdjustment;
+    if (!(Math.abs(billionths) <= most))
+      throw new OutOfRange(
+        `an adjustment of ${billionths} ppb`,
+        `This clock's rate can be changed by at most ${most} ppb.`,
+      );
+    this.#up().setRate(billionths / BILLION);
+    this.#rate = billionths;
+  }
+
+  /**
+   * The time at which the last event message was sent; undefined if none was since the last call, or the chip has not stamped it yet. Send
+   * one event message at a time.
+   * @throws as the getter of `time`
+   */
+  sent(): bigint | undefined {
+    return this.#up().sent();
+  }
+
+  /**
+   * @internal Timestamp of the last received event message of a type; undefined if the PHY does not respond. Undefined itself where
+   * descriptors have the timestamps.
+   */
+  get received(): ((message: number) => bigint | undefined) | undefined {
+    const { received } = this.#clock;
+    return received && ((message) => this.#ifItResponds(() => received(message)));
+  }
+
+  /** @internal Called before the chip is stopped. A chip that does not respond keeps the time of the stop before. */
+  keep(): void {
+    const time = this.#ifItResponds(() => this.#clock.read());
+    // A card that left the bus reads all ones.
+    if (time !== undefined && time <= LATEST) this.#kept = { time, at: this.#hw.clock.now() };
+  }
+
+  /** @internal Called when the chip and its PHY were started. A clock that was not stopped keeps its own time. */
+  restore(): void {
+    const ran = this.#clock.enabled();
+    this.#clock.enable();
+    if (ran || this.#kept === undefined) return;
+    this.#clock.write(this.#kept.time + BigInt(Math.round((this.#hw.clock.now() - this.#kept.at) * 1000)));
+    this.#clock.setRate(this.#rate / BILLION);
+  }
+
+  #ifItResponds(read: () => bigint): bigint | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof SideBusTimeout || error instanceof Timeout)) throw error;
+      this.#hw.overdue.note("the PTP clock");
+      return undefined;
+    }
+  }
+
+  #up(): ClockRegisters {
+    if (!this.#running()) throw new OutOfRange("the NIC is down", "Bring it up first.");
+    return this.#clock;
+  }
+}
+
+/** The clock, if the option asks for it. */
+export const ptpOf = (
+  { hw, options }: { readonly hw: Hardware; readonly options: Pick<NicOptions, "timestamps"> },
+  running: () => boolean,
+): Ptp | undefined => {
+  const place = hw.chip.profile.ptp;
+  return options.timestamps === true && place !== undefined ? new Ptp(hw, place, running) : undefined;
+};
+
+const checkTime = (nanos: bigint): bigint => {
+  if (nanos < 0n || nanos > LATEST)
+    throw new OutOfRange(`a time of ${nanos} ns`, "Use 0 to 2^63 - 1 ns after the start of the clock's time scale.");
+  return nanos;
+};

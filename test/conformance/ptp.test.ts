@@ -1,0 +1,193 @@
+/** The PTP clock and its timestamps on the direct rig, on every chip that has a clock. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CHIPS, type Chip } from "#chip/chips.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { buildUdpFrame } from "#wire/frames.ts";
+import { memoryOf } from "#wire/memory.ts";
+import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+import { ends, HERE, payload, THERE, udp } from "../rigs/frames.ts";
+import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";
+
+const SECOND = 1_000_000_000n;
+const MESSAGES = ["Sync", "Delay_Req", "Pdelay_Req", "Pdelay_Resp"] as const;
+const GENERAL = 0xb;
+
+const hasClock = ({ profile }: Chip): boolean => profile.ptp !== undefined;
+
+const started = (chip: Chip, options: Parameters<typeof openDirectRig>[0] = {}): DirectRig => {
+  const rig = openDirectRig({ chip: chip.key, ...options, nic: { timestamps: true, ...options.nic } });
+  rig.up();
+  return rig;
+};
+/** Accesses take no time in this model, so a difference of more than some units of rate or rounding is a fault. */
+const near = (actual: bigint, expected: bigint, what: string, most = 300n): void => {
+  const off = actual - expected;
+  assert.ok(off >= -most && off <= most, `${what}: ${actual} ns, ${off} from ${expected}`);
+};
+
+/** A message of a type, as IEEE 1588 has it: 44 bytes, version 2. */
+const message = (type: number, version = 2): Uint8Array =>
+  Uint8Array.from({ length: 44 }, (_, i) => (i === 0 ? type : i === 1 ? version : i === 3 ? 44 : 0));
+const overEthernet = (inbound: boolean, type: number): Uint8Array => {
+  const [to, from] = inbound ? [HERE, THERE] : [THERE, HERE];
+  return Uint8Array.from([...to, ...from, 0x88, 0xf7, ...message(type), 0, 0]);
+};
+const overUdp = (v6: boolean, inbound: boolean, type: number, port = 319, version = 2): Uint8Array => {
+  const bytes = new Uint8Array(256);
+  const ports = { sourcePort: 319, destinationPort: port };
+  return bytes.slice(0, buildUdpFrame(memoryOf(bytes), 0, ends({ v6, inbound }), ports, message(type, version)));
+};
+const WAYS = {
+  Ethernet: overEthernet,
+  "UDP over IPv4": (inbound: boolean, type: number) => overUdp(false, inbound, type),
+  "UDP over IPv6": (inbound: boolean, type: number) => overUdp(true, inbound, type),
+} as const;
+const UNSTAMPED = (inbound: boolean): readonly Uint8Array[] => [
+  overEthernet(inbound, GENERAL),
+  overUdp(false, inbound, 0, 320),
+  overUdp(false, inbound, 0, 319, 1),
+  udp(ends({ inbound }), payload(100)),
+];
+
+/** Frames that arrive together, and their timestamps; undefined for a frame without one. */
+const receive = (rig: DirectRig, frames: readonly Uint8Array[]): (bigint | undefined)[] => {
+  for (const frame of frames) assert.ok(rig.deliver(frame));
+  const burst = new Int32Array(64 * FRAME_WORDS);
+  const ring = rig.nic.rings.receive;
+  const count = ring.receive(burst, 64);
+  assert.equal(count, frames.length);
+  const entries = Array.from({ length: count }, (_, i) => burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS));
+  for (const [i, [offset = 0, length = 0]] of entries.entries())
+    assert.deepEqual(rig.nic.memory.bytes.slice(offset, offset + length), frames[i]);
+  ring.release(
+    Int32Array.from(entries, ([offset]) => offset!),
+    count,
+  );
+  return entries.map(([, , flags = 0], i) => ((flags & Received.stamped) === 0 ? undefined : ring.times![i]!));
+};
+
+for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
+  test(`${chip.key}: the PTP clock is read, set, stepped and adjusted`, () => {
+    using rig = started(chip);
+    const ptp = rig.nic.ptp!;
+    const start = 1_800_000_000n * SECOND + 999_999_999n;
+    ptp.time = start;
+    near(ptp.time, start, "set");
+    rig.pass(3_000_000);
+    near(ptp.time, start + 3n * SECOND, "after three seconds");
+
+    ptp.step(-(10n * SECOND + 5n));
+    near(ptp.time, start - 7n * SECOND, "stepped back");
+    ptp.step(5_000_000_000n * SECOND);
+    near(ptp.time, start + 4_999_999_993n * SECOND, "stepped by more than 32 bits of seconds");
+
+    for (const ppb of [100_000, -ptp.mostAdjustment, ptp.mostAdjustment, 0.5, 0]) {
+      ptp.time = 0n;
+      ptp.adjustment = ppb;
+      rig.pass(1e9);
+      assert.equal(ptp.adjustment, ppb);
+      // One unit is 0.12 ppb in the MAC, 0.23 ppb in the PHY: in 1000 s 116 and 233 ns.
+      near(ptp.time, 1000n * SECOND + BigInt(1000 * ppb), `${ppb} ppb for 1000 s`);
+    }
+    assert.ok(ptp.mostAdjustment >= 488_281);
+  });
+
+  test(`${chip.key}: PTP event messages are timestamped when sent and when received, other frames are not`, () => {
+    using rig = started(chip);
+    const ptp = rig.nic.ptp!;
+    const free = rig.nic.rings.receive.armed();
+    ptp.time = 5n * SECOND;
+    assert.equal(ptp.sent(), undefined);
+    for (const [way, frame] of Object.entries(WAYS))
+      for (const [type, name] of MESSAGES.entries()) {
+        rig.pass(1_000_000);
+        const before = ptp.time;
+        rig.send(frame(false, type));
+        near(ptp.sent()!, before, `${name} sent by ${way}`);
+        assert.equal(ptp.sent(), undefined, "each timestamp is taken once");
+
+        rig.pass(1_000_000);
+        const arrived = ptp.time;
+        near(receive(rig, [frame(true, type)])[0]!, arrived, `${name} received by ${way}`);
+        rig.poll();
+      }
+    for (const frame of UNSTAMPED(false)) rig.send(frame);
+    assert.equal(ptp.sent(), undefined);
+    const plain = UNSTAMPED(true);
+    assert.deepEqual(
+      receive(rig, plain),
+      plain.map(() => undefined),
+    );
+    assert.equal(rig.nic.rings.receive.armed(), free, "every descriptor belongs to the NIC again");
+  });
+
+  test(`${chip.key}: several messages that are received together have timestamps; the PHY keeps one of each type`, () => {
+    using rig = started(chip);
+    const frames = [0, 3, 0, 1].map((type) => overEthernet(true, type));
+    for (let i = 0; i < 200; i++) {
+      const stamps = receive(rig, [...frames, ...UNSTAMPED(true)]);
+      const has = stamps.map((stamp) => stamp !== undefined);
+      const first = chip.profile.ptp === "mac";
+      assert.deepEqual(has, [first, true, true, true, false, false, false, false], `round ${i}`);
+    }
+  });
+
+  test(`${chip.key}: time, rate and timestamps survive a reset, an MTU change, down and up`, () => {
+    using rig = started(chip);
+    const ptp = rig.nic.ptp!;
+    ptp.time = 7n * SECOND;
+    ptp.adjustment = 100_000;
+    const since = rig.clock.now();
+    for (const change of [
+      () => rig.nic.reset(),
+      () => rig.nic.setMtu(4000),
+      () => {
+        rig.nic.down();
+        rig.pass(5_000_000);
+        rig.nic.up();
+      },
+    ]) {
+      change();
+      rig.up();
+      for (let i = 0; i < 20; i++) rig.pass(100_000);
+      rig.poll();
+      const elapsed = BigInt(Math.round((rig.clock.now() - since) * 1000));
+      // A stopped NIC's clock is restored by the host's clock, without the adjustment.
+      near(ptp.time, 7n * SECOND + elapsed + elapsed / 10_000n, "time", 2_000_000n);
+      const [stamp] = receive(rig, [overEthernet(true, 0)]);
+      assert.ok(stamp !== undefined);
+      rig.send(overEthernet(false, 0));
+      assert.ok(ptp.sent()! >= stamp);
+    }
+  });
+}
+
+test("times and adjustments that the clock does not have are rejected, and change nothing", () => {
+  for (const key of ["rtl8125b", "rtl8126a-64a"]) {
+    using rig = started(CHIPS.find((chip) => chip.key === key)!);
+    const ptp = rig.nic.ptp!;
+    ptp.time = SECOND;
+    assert.throws(() => (ptp.time = -1n), OutOfRange);
+    assert.throws(() => (ptp.time = 2n ** 63n), OutOfRange);
+    assert.throws(() => ptp.step(-2n * SECOND), OutOfRange);
+    for (const ppb of [ptp.mostAdjustment + 1, -ptp.mostAdjustment - 1, NaN, Infinity])
+      assert.throws(() => (ptp.adjustment = ppb), OutOfRange);
+    near(ptp.time, SECOND, "time");
+    assert.equal(ptp.adjustment, 0);
+    rig.nic.down();
+    assert.throws(() => ptp.time, OutOfRange);
+  }
+});
+
+test("timestamps are refused by chips without a clock, and with a thread for each queue", () => {
+  for (const chip of CHIPS.filter((each) => !hasClock(each)))
+    assert.throws(() => openDirectRig({ chip: chip.key, nic: { timestamps: true } }), OutOfRange, chip.key);
+  assert.throws(
+    () => openDirectRig({ chip: "rtl8125b", nic: { timestamps: true, queues: 2, queueThreads: true } }),
+    OutOfRange,
+  );
+  using rig = openDirectRig({ chip: "rtl8125b" });
+  assert.equal(rig.nic.ptp, undefined);
+});
