@@ -6,10 +6,11 @@ import * as fc from "fast-check";
 import { CHIPS } from "#chip/chips.ts";
 import { COUNTERS, EXTENDED_COUNTERS, LongDump } from "#chip/counters.ts";
 import { SideBus } from "#driver/side-bus.ts";
-import { Received } from "#kit/link.ts";
+import { Received, Send } from "#kit/link.ts";
 import { Damage } from "#kit/port.ts";
 import { ends, HERE, payload, tcp, udp } from "../rigs/frames.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
+import { GENERATIONS } from "../rigs/generations.ts";
 
 const arriving = (bytes: number, seed = 0): Uint8Array => udp(ends({ inbound: true }), payload(bytes, seed));
 /** A frame for another destination. */
@@ -73,6 +74,24 @@ test("a frame longer than the MTU allows is not received, even if it fits in sev
   assert.equal(arrives(rig, arriving(5000 - 28)), true);
   assert.equal(arrives(rig, arriving(6000)), false);
 });
+
+for (const chip of GENERATIONS)
+  test(`${chip}: of two VLAN tags the outer one is passed with the frame, and inserted in front of one that is in the frame`, () => {
+    const receiveHash = CHIPS.find(({ key }) => key === chip)!.profile.frames.hashedFormat !== undefined;
+    for (const hashed of new Set([false, receiveHash])) {
+      using rig = openDirectRig({ chip, nic: { receiveHash: hashed } });
+      rig.up();
+      const inner = udp(ends({ inbound: true, tag: 0x0064 }), payload(200));
+      rig.deliver(Uint8Array.of(...inner.subarray(0, 12), 0x81, 0, 0x61, 0x23, ...inner.subarray(12)));
+      assert.deepEqual(rig.poll(), [inner]);
+      assert.equal(rig.tags[0], 0x6123);
+      assert.equal(rig.flags[0]! & Received.udpChecksumGood, Received.udpChecksumGood);
+
+      const sent = udp(ends({ tag: 0x0064 }), payload(200));
+      rig.send(sent, Send.tag, 0x6123);
+      assert.deepEqual(rig.sent, [Uint8Array.of(...sent.subarray(0, 12), 0x81, 0, 0x61, 0x23, ...sent.subarray(12))]);
+    }
+  });
 
 // Chips with the usual hash, with reversed bytes, and without a working hash.
 for (const [chip, others] of [
