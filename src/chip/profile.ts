@@ -1,4 +1,5 @@
 /** The facts of a die: the shape of a record in `profiles.ts`. */
+import type { CableTestFacts } from "./cable-test.ts";
 import type { EeeFacts, PhyBits } from "./eee.ts";
 import type { FrameFacts } from "./frames.ts";
 import type { MacFacts } from "./mac.ts";
@@ -79,6 +80,8 @@ export interface Profile {
   readonly eee?: EeeFacts;
   /** What enables a speed over two pairs, in a PHY that supports it. */
   readonly gigaLite?: PhyBits;
+  /** Undefined if no source describes a cable test. */
+  readonly cableTest?: CableTestFacts;
   /** The clock of the Precision Time Protocol: in the MAC or in the PHY; undefined without one. */
   readonly ptp?: "mac" | "phy";
   /** How the LEDs are configured: Config1's patterns, four bits each in LED_CTRL, or a word each. */

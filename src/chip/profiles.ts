@@ -6,6 +6,7 @@
  * controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up before), Linux's r8169 (which
  * chip signals PME by Config2).
  */
+import { CABLE_8125A, CABLE_8125B, CABLE_8168H } from "./cable-test.ts";
 import {
   EEE_8125A,
   EEE_8125B,
@@ -288,7 +289,7 @@ export const PROFILES = {
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
     rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phySwitch: 1 << 9, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
-    tally: { bytes: 64, clearable: true }, wake: WAKE_8168G, leds: "nibbles", eee: EEE_8168H, gigaLite: GIGA_LITE_8168H,
+    tally: { bytes: 64, clearable: true }, wake: WAKE_8168G, leds: "nibbles", eee: EEE_8168H, gigaLite: GIGA_LITE_8168H, cableTest: CABLE_8168H,
   },
   // The fibre version of the same die: PHYstatus reports the link, the PHY does not (Linux r8169, RTL8116af).
   "8116af": {
@@ -310,14 +311,14 @@ export const PROFILES = {
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "pairedPointers"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125A, phySwitch: 1 << 13, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125A, gigaLite: gigaLite8125(1),
+    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125A, gigaLite: gigaLite8125(1), cableTest: CABLE_8125A,
   },
   "8125b": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125A, queues: QUEUES_8125B, timers: 4,
     registers: ["express", "linkPower", "ocp", "latency", "efuse", "multigigabit", "vectored", "pairedPointers", "macClock"],
     rxConfig: RX_8125, txConfig: TX_8125, phy: RTL8125B, phySwitch: 1 << 13, phyAccess: "ocp", macOcp: "paged", pciePhy: "flat128",
     memory: "efuse", addressCopies: ["eri","backup"], management: undefined,
-    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(1), ptp: "mac",
+    tally: { bytes: 192, clearable: true }, wake: WAKE_8125, leds: "words", eee: EEE_8125B, gigaLite: gigaLite8125(1), cableTest: CABLE_8125B, ptp: "mac",
   },
   "8125bp": {
     function: EXPRESS_8125B, mac: MAC_8125B, frames: FRAMES_8125D, queues: QUEUES_8125BP, timers: 4,

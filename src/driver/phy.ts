@@ -27,6 +27,8 @@ import {
 import { STANDARD_MTU } from "#chip/frames.ts";
 import { MISC_1, Misc1 } from "#chip/registers.ts";
 import { until } from "#kit/clock.ts";
+import { OutOfRange } from "#kit/errors.ts";
+import { type PairReport, testCable } from "./cable-test.ts";
 import { BadLinkSetting, PhyDisabled, SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import {
@@ -40,6 +42,7 @@ import {
 } from "./link-settings.ts";
 import { type LinkReport, linkReport } from "./link-report.ts";
 import { macLink } from "./mac-link.ts";
+import type { Operation } from "./operation.ts";
 import { resetPhy } from "./phy-bus.ts";
 import { hasCage, startSerdes } from "./serdes.ts";
 
@@ -189,6 +192,15 @@ export class Phy {
   /** Bits of ANAR. Pause is not advertised with jumbo frames: the chip does not support both. */
   get #pause(): number {
     return this.#nic.mtu > STANDARD_MTU ? 0 : pauseOffer(this.#settings.pause);
+  }
+
+  /**
+   * Tests the cable in short steps. The link of 10 or 100 Mbit/s may go down meanwhile.
+   * @throws {OutOfRange} at the first step: the NIC is down, or its chip has no cable test
+   */
+  *testCable(): Operation<readonly PairReport[]> {
+    if (!this.#nic.running) throw new OutOfRange("the NIC is down", "Bring it up first.");
+    return yield* testCable(this.#hw, macLink(this.#hw).speed);
   }
 
   /** Writes the settings and restarts the link. */

@@ -14,6 +14,7 @@ import { isFibre } from "./phy/medium.ts";
 import { MsixTable } from "./pci/msix-table.ts";
 import { CONFIG_BYTES, Page, registerBytes } from "./registers/page.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
+import type { CableFault } from "./phy/cable.ts";
 import type { PhyFront } from "./phy/phy-front.ts";
 import { registersOfPhy } from "./phy/phy-registers.ts";
 import { Phy } from "./phy/phy.ts";
@@ -89,7 +90,7 @@ export class ChipModel {
       if (fibre) this.phy.restart();
     });
     if (fibre) this.phy.serdes = () => this.#serdes.speed;
-    this.#phyFront = registersOfPhy(this.phy, chip.profile.ptp === "phy" ? schedule : undefined);
+    this.#phyFront = registersOfPhy(this.phy, { ...chip.profile, schedule });
     const managed = options.managed ?? false;
     this.side = new SideRegisters({
       ...shared,
@@ -150,6 +151,11 @@ export class ChipModel {
     this.#phyFront.powerOn();
     if (silent) this.phy.upset();
     else this.phy.powerOn();
+  }
+
+  set cable(faults: readonly CableFault[]) {
+    if (this.#phyFront.cable !== undefined) this.#phyFront.cable.faults = faults;
+    this.phy.pairs = faults.some(({ pair }) => pair >= 2) ? 2 : 4;
   }
 
   powerCycle(): void {

@@ -9,6 +9,7 @@ import type { PowerState } from "./pci/config-space.ts";
 import { type CounterName, Count } from "./frames/counters.ts";
 import { type FaultName, Faults, LINK_LOSS_MICROS, RefusedMemory } from "./faults.ts";
 import { type Led, ledsOf } from "./registers/leds.ts";
+import type { CableFault } from "./phy/cable.ts";
 import { ANY_PARTNER, type Partner, type PhyLink } from "./phy/link-partner.ts";
 import type { ModelOptions } from "./model-options.ts";
 import { type AccessWidth, ones, pageBytes } from "./registers/page.ts";
@@ -117,6 +118,14 @@ export class Rtl8169 implements Target, Plug {
   /** Sets how many of the cable's pairs carry a signal: gigabit and faster need all four. */
   setPairs(pairs: 2 | 4): void {
     this.#chip.phy.pairs = pairs;
+  }
+
+  /**
+   * Faults of the cable's pairs, for the PHY's cable test. Those of the last two pairs limit the link to 100 Mbit/s; with one of the first
+   * two there is no link, which `setCarrier` must set.
+   */
+  setCable(faults: readonly CableFault[]): void {
+    this.#chip.cable = faults;
   }
 
   /** Sets the duration of accesses to a side bus in microseconds; with `Infinity` they never complete. */

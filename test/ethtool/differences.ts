@@ -270,6 +270,13 @@ export const REASONS: readonly Reason[] = [
     because: "Linux's driver has none of these.",
   },
   {
+    commands: ["--cable-test"],
+    chips: ["rtl8168h", "rtl8125b"],
+    linux: /^(! netlink error: .*|= 1)$/,
+    ours: /^(Cable test |Pair [A-D] code OK$|= 0$)/,
+    because: "Linux's driver has no cable test.",
+  },
+  {
     commands: ["-l "],
     chips: ["rtl8125b", "rtl8126a-64a", "rtl8127a"],
     linux: /^(! netlink error: Operation not supported|= 1)$/,

@@ -213,6 +213,28 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal((await ours.ethtool("-p fe0 many")).exit, 1);
   });
 
+  test("the cable test names each pair's fault and its distance", async () => {
+    using ours = new Ours("rtl8125b");
+    ours.model.setCarrier(false);
+    ours.model.setCable([
+      { pair: 1, state: "short", metres: 7.5 },
+      { pair: 3, state: "mismatch", metres: 20 },
+    ]);
+    ours.settle();
+    assert.deepEqual(await must(ours, "--cable-test fe0"), [
+      "Cable test started for device fe0.",
+      "Cable test completed for device fe0.",
+      "Pair A code Open Circuit",
+      "Pair A, fault length: 0.00m",
+      "Pair B code Short within Pair",
+      "Pair B, fault length: 7.50m",
+      "Pair C code Open Circuit",
+      "Pair C, fault length: 0.00m",
+      "Pair D code Impedance mismatch",
+      "Pair D, fault length: 20.00m",
+    ]);
+  });
+
   test("a reset keeps every setting", async () => {
     using ours = new Ours("rtl8168h");
     await must(ours, "-K fe0 rx off");

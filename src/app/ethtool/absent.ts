@@ -42,13 +42,6 @@ const ROWS: readonly Row[] = [
     failure: ["rxclass: Cannot get RX class rule count: %", "Cannot insert classification rule"],
   },
   {
-    names: ["--cable-test"],
-    what: "test the cable",
-    why: "No register of these PHYs for cable tests is documented.",
-    exit: 1,
-    failure: ["netlink error: PHY driver does not support cable testing", "netlink error: %"],
-  },
-  {
     names: ["-E", "--change-eeprom"],
     what: "write the EEPROM",
     why: "The driver does not write it: a wrong word makes a card unusable.",

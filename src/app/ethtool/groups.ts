@@ -1,5 +1,6 @@
 /** Every flag of `ferrule ethtool`, in the order in which its help lists them. */
 import { absent } from "./absent.ts";
+import { cable } from "./cable.ts";
 import { coalesce } from "./coalesce.ts";
 import { driver } from "./driver.ts";
 import { eeprom } from "./eeprom.ts";
@@ -29,6 +30,7 @@ const GROUPS: readonly Group[] = [
   eeprom,
   timestamping,
   maintenance,
+  cable,
   absent,
 ];
 

@@ -1,7 +1,15 @@
 /** Interface of a PHY to its two access paths, MDIO and PHY-OCP. */
 import type { Space, Words } from "../observation/state.ts";
+import type { Profile } from "#chip/profile.ts";
+import type { CableTester } from "./cable.ts";
+import type { Schedule } from "../registers/schedule.ts";
 import type { Access } from "../registers/handshake.ts";
 import type { MessageStamps } from "./ptp-phy.ts";
+
+/** What only some PHYs have, and the time for it. */
+export interface PhyParts extends Pick<Profile, "ptp" | "cableTest"> {
+  readonly schedule: Schedule;
+}
 
 /** A register space with a PHY in it. */
 export interface PhyFront {
@@ -12,6 +20,8 @@ export interface PhyFront {
   powerOn(): void;
   /** Its clock of the Precision Time Protocol, if it has one. */
   readonly ptp?: MessageStamps | undefined;
+  /** Its cable test, if it has one. */
+  readonly cable?: CableTester | undefined;
   /** Its contents, including the clause 22 registers of the PHY. */
   readonly state: Readonly<Record<Extract<Space, "phy" | "phyExtension" | "phyMemory">, Words>>;
 }

@@ -30,6 +30,12 @@ export class PhyMemory {
     this.#address = 0;
   }
 
+  /** The controller itself stores a word. @param at below its registers */
+  store(at: number, word: number): void {
+    this.#bytes[at] = word >>> 8;
+    this.#bytes[at + 1] = word;
+  }
+
   get address(): number {
     return this.#address;
   }

@@ -15,14 +15,15 @@ import {
   PHYSR_PAGE,
   SPEED_DOWN,
 } from "#chip/phy.ts";
+import { CableTest } from "#chip/cable-test.ts";
+import { CableTester } from "./cable.ts";
 import type { LinkSpeed } from "./link-partner.ts";
 import { crossing } from "./crossing.ts";
 import { ocpAddress } from "./ocp-address.ts";
 import type { Phy } from "./phy.ts";
-import type { Schedule } from "../registers/schedule.ts";
 import { wordsOf } from "../observation/state.ts";
 import { PhyMemory } from "./phy-memory.ts";
-import type { PhyFront } from "./phy-front.ts";
+import type { PhyFront, PhyParts } from "./phy-front.ts";
 import { PtpPhy } from "./ptp-phy.ts";
 
 const SPEEDS: Readonly<Record<0 | LinkSpeed, number>> = {
@@ -62,10 +63,13 @@ export class OcpPhy implements PhyFront {
   #page = 0;
   readonly ptp: PtpPhy | undefined;
 
-  /** @param ptp the time, if the PHY has a clock of the Precision Time Protocol */
-  constructor(phy: Phy, ptp?: Schedule) {
+  readonly cable: CableTester | undefined;
+
+  /** @param parts what only some of these PHYs have */
+  constructor(phy: Phy, parts?: PhyParts) {
     this.#phy = phy;
-    if (ptp !== undefined) this.ptp = new PtpPhy(this.#words, ptp);
+    if (parts?.ptp === "phy") this.ptp = new PtpPhy(this.#words, parts.schedule);
+    if (parts?.cableTest !== undefined) this.cable = new CableTester(parts.cableTest, this.#memory, parts.schedule);
     phy.speedDown = () => (this.#words[Ocp.speedDown >> 1]! & SPEED_DOWN) !== 0;
     phy.crossover = () => crossing(this.#words[CROSSOVER_AT >> 1]!, CROSSOVER);
     this.powerOn();
@@ -185,9 +189,19 @@ export class OcpPhy implements PhyFront {
       case CROSSOVER_AT:
         this.#cross(value);
         break;
+      case CableTest.address:
+        this.#testCable(value);
+        break;
       default:
         if (this.ptp?.write(address, value) !== true) this.#words[address >> 1] = value;
     }
+  }
+
+  #testCable(value: number): void {
+    const at = CableTest.address >> 1;
+    const before = this.#words[at]!;
+    this.#words[at] = value & ~CableTest.done;
+    this.cable?.write(before, value, this.#phy.plugged, () => (this.#words[at]! |= CableTest.done));
   }
 
   /** The link restarts if the crossover setting changed. */

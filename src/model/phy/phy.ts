@@ -159,6 +159,10 @@ export class Phy {
     this.#start();
   }
 
+  get plugged(): boolean {
+    return this.#partner !== undefined;
+  }
+
   /** Number of pairs that carry a signal: gigabit and faster need all four. */
   set pairs(pairs: 2 | 4) {
     this.#pairs = pairs;
