@@ -164,6 +164,20 @@ for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
   });
 }
 
+test("the PTP clock keeps its time while the system sleeps", () => {
+  for (const key of ["rtl8125b", "rtl8127a"]) {
+    using rig = started(CHIPS.find((chip) => chip.key === key)!);
+    const ptp = rig.nic.ptp!;
+    ptp.time = 3n * SECOND;
+    const since = rig.clock.now();
+    rig.nic.power.suspend();
+    rig.pass(60_000_000);
+    rig.nic.power.resume();
+    rig.up();
+    near(ptp.time, 3n * SECOND + BigInt(Math.round((rig.clock.now() - since) * 1000)), key, 100_000n);
+  }
+});
+
 test("times and adjustments that the clock does not have are rejected, and change nothing", () => {
   for (const key of ["rtl8125b", "rtl8126a-64a"]) {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
