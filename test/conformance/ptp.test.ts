@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
+import { SideBusTimeout } from "#driver/errors.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
 import { buildUdpFrame } from "#wire/frames.ts";
@@ -176,6 +177,25 @@ test("the PTP clock keeps its time while the system sleeps", () => {
     rig.up();
     near(ptp.time, 3n * SECOND + BigInt(Math.round((rig.clock.now() - since) * 1000)), key, 100_000n);
   }
+});
+
+test("with a PHY that does not respond, messages are received without timestamps, and the clock's time is an error", () => {
+  using rig = started(CHIPS.find((chip) => chip.key === "rtl8126a-64a")!);
+  const ptp = rig.nic.ptp!;
+  ptp.time = 3n * SECOND;
+  const since = rig.clock.now();
+  const { count } = rig.nic.overdue;
+  rig.model.setLatency("phy", Infinity);
+  assert.deepEqual(receive(rig, [overEthernet(true, 0)]), [undefined]);
+  assert.equal(rig.nic.overdue.count, count + 1);
+  assert.throws(() => ptp.time, SideBusTimeout);
+  assert.throws(() => ptp.step(1n), SideBusTimeout);
+  assert.throws(() => ptp.sent(), SideBusTimeout);
+  rig.model.setLatency("phy", 0);
+  rig.nic.reset();
+  rig.up();
+  near(ptp.time, 3n * SECOND + BigInt(Math.round((rig.clock.now() - since) * 1000)), "the PHY's clock went on");
+  assert.notEqual(receive(rig, [overEthernet(true, 0)])[0], undefined);
 });
 
 test("times and adjustments that the clock does not have are rejected, and change nothing", () => {
