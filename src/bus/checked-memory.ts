@@ -1,11 +1,13 @@
 /**
- * Guest memory with checks: the device may access only pieces that the driver has allocated, each access within one
- * piece and in its direction. An IOMMU checks whole pages; this also detects errors within a page.
+ * Guest memory with checks: the device may access only pieces that the driver has allocated, and each access must be
+ * within one piece and in the piece's direction. An IOMMU checks whole pages; this also detects errors within a page.
  */
 import type { DmaArena, DmaMemory } from "#kit/dma.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
-/** The arena's `changed` must reach the device as `memoryChanged`: it may cache regions. */
+/**
+ * The owner must call the device's `memoryChanged` from the arena's `changed`, because the device may cache regions.
+ */
 export class CheckedMemory implements GuestMemory {
   readonly #dma: DmaArena;
   readonly #regions = new WeakMap<DmaMemory, MemoryRegion>();

@@ -1,5 +1,6 @@
 /**
- * A model in the driver's own thread: each access is a call. The default for a model; deterministic on a virtual clock.
+ * A model in the driver's own thread: each access is a function call. This is the default for a model, and
+ * deterministic with a virtual clock.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
@@ -14,12 +15,12 @@ import { WINDOW_IOVA, WindowMemory, identity, setBusMaster } from "./window.ts";
 
 export interface DirectOptions {
   readonly name: string;
-  /** The region of the registers. */
+  /** The region that contains the registers. */
   readonly registers: RegionName;
   /** Bytes of DMA memory: a multiple of 4096. */
   readonly dmaBytes: number;
   readonly vectors: number;
-  /** Each access of the device is checked against the piece of memory that it is in, and its direction. For tests. */
+  /** Checks that each access of the device is inside one piece of DMA memory and in its direction. For tests. */
   readonly checked?: boolean;
   /** Memory whose first `dmaBytes` are the DMA window; allocated by default. */
   readonly memory?: FrameMemory;
@@ -48,7 +49,7 @@ export class DirectDevice implements PciDevice, Disposable {
       : new WindowMemory(memory ?? this.dma.window, WINDOW_IOVA, dmaBytes);
     target.attach(guest, (vector) => this.interrupts.raise(vector));
     this.config = new Mmio(this.#region(target, "config"));
-    // As a system does before it passes a device to a driver: decoding on.
+    // Enables memory space, as a system does before it passes a device to a driver.
     setBusMaster(this.config, false);
     this.registers = new Mmio(this.#region(target, options.registers));
     this.id = identity(this.config);

@@ -3,7 +3,7 @@ import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
   readonly event: { readonly number: number; drain(): boolean };
-  /** Called when the driver unmasks, for an interrupt that is masked when it fires. */
+  /** Called when the driver unmasks the line; for interrupts that are masked when they fire. */
   readonly unmasked?: () => void;
   readonly dispose: () => void;
 }

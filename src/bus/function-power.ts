@@ -5,14 +5,14 @@ import { DeviceGone } from "#kit/errors.ts";
 import { type Mmio, ro16, rw16, rw32, rw8 } from "#kit/mmio.ts";
 import { CONTROL, findCapability, PME_STATUS, POWER_MANAGEMENT, STATE, wake } from "./power.ts";
 
-/** 3.2.3: from which states PME can be signalled. */
+/** 3.2.3: the states in which the function can signal PME. */
 const CAPABILITIES = 2;
 const PME_FROM_D3HOT = 1 << 14;
 const PME_FROM_D3COLD = 1 << 15;
 const PME_ENABLE = 1 << 8;
 const NO_SOFT_RESET = 1 << 3;
 const D3HOT = 3;
-/** 5.6.1: time without any access after a change to D3hot. */
+/** 5.6.1: after a change to D3hot there must be no access for this time. */
 const ENTER_MICROS = 10_000;
 const VENDOR = ro16(0);
 
@@ -39,7 +39,7 @@ const CONTROLS = [
 
 type Saved = readonly (readonly [at: number, width: 1 | 2 | 4, value: number])[];
 
-/** Permission for wake-up, where the system and not the owner of the function controls it. */
+/** Permission for wake-up on buses where the system, not the user of the function, controls it. */
 export type WakePermission = Pick<PciPower, "wakesFrom" | "allowWake">;
 
 export class FunctionPower implements PciPower {
@@ -48,7 +48,7 @@ export class FunctionPower implements PciPower {
   readonly #registers: Mmio;
   readonly #name: string;
   readonly #permission: WakePermission | undefined;
-  /** Offset of the capability; undefined if the function does not have it: it then stays in D0. */
+  /** Offset of the capability; undefined if the function does not have it and so always stays in D0. */
   readonly #at: number | undefined;
 
   constructor(parts: { config: Mmio; registers: Mmio; name: string; permission?: WakePermission }) {
@@ -106,7 +106,7 @@ export class FunctionPower implements PciPower {
     return width === 2 ? this.#config.read16(rw16(at)) : this.#config.read32(rw32(at));
   }
 
-  /** Restores only what has changed: through VFIO the kernel has already restored it. */
+  /** Writes only fields that have changed: with VFIO the kernel has already restored them. */
   #restore(saved: Saved): void {
     for (const [at, width, value] of saved) {
       if (this.#read(at, width) === value) continue;

@@ -1,7 +1,6 @@
 /**
- * Registers in mapped memory, each access exactly one access of the device.
- *
- * How V8 executes an access was measured on a mapped BAR, at the device:
+ * Registers in mapped memory. Each access must be exactly one access of the device. How V8 executes an access was
+ * measured at the device, on a mapped BAR:
  * - `DataView` is split into single bytes until the code is optimised, and a read whose result is unused is removed.
  * - Two plain typed-array reads of one register in sequence are merged.
  * - `Atomics.load` on a typed array is always one access of the element's width: used to read registers.

@@ -10,9 +10,9 @@ export const POWER_MANAGEMENT = 0x01;
 /** PCI Power Management 1.2, 3.2.4: the control word after the capability's header. */
 export const CONTROL = 4;
 export const STATE = 0b11;
-/** Cleared by writing one, which is left to the code that handles the wake-up event. */
+/** Cleared by writing one; the code that handles the wake-up event does that. */
 export const PME_STATUS = 1 << 15;
-/** Limit of a list in 256 bytes. */
+/** A list in 256 bytes cannot have more capabilities. */
 const MAX_CAPABILITIES = 48;
 /** Table 5-6: 10 ms from D3hot to D0. Firmware may take longer. */
 const WAKE_LIMIT_MICROS = 200_000;

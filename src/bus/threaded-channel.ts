@@ -1,8 +1,8 @@
 /**
- * What the threads of a driver share with the thread of its model: registers in a page, a ring of posted writes for each thread, and
- * eventfds for wake-ups.
+ * What a driver's threads share with the model's thread: a page of registers, a ring of posted writes for each of the
+ * driver's threads, and eventfds that wake them.
  *
- * As on PCI Express, writes of one thread are posted and stay in order; those of different threads have no order.
+ * As on PCI Express, writes are posted. Those of one thread stay in order; those of different threads are not ordered.
  */
 import { Timeout } from "#kit/errors.ts";
 import { type RingShape, SpscConsumer, SpscProducer, spscWords } from "#kit/spsc.ts";
@@ -12,42 +12,45 @@ import { EventFd } from "#sys/eventfd.ts";
 /** Shared control words. */
 export const Word = {
   modelSleeps: 0,
-  /** Counts how often the model found work and has done all of it; this many threads wait for that. */
+  /** How often the model has found work and done all of it; then the number of threads that wait for this. */
   drained: 16,
   waiting: 17,
-  /** Reply to a read with side effect: a count, and the value. Only one thread reads. */
+  /** Reply to a read with a side effect: a count, then the value. Only one thread reads. */
   answers: 32,
   answer: 33,
-  /** By vector, the place of its descriptor in `ThreadedChannel.interrupts`, plus one; 0 where it is not requested. */
+  /** For each vector, 1 plus the index of its descriptor in `ThreadedChannel.interrupts`; 0 if it is not requested. */
   vectors: 48,
 } as const;
 export const VECTORS = 32;
 const CONTROL_WORDS = Word.vectors + VECTORS;
 
-/** A posted access: kind and position, the value, and the count of interrupt events that the driver had seen. */
+/**
+ * A posted access has three words: kind and offset; the value; and the number of interrupt events that the driver had
+ * seen.
+ */
 const RING: RingShape = { records: 1024, recordWords: 3 };
 export const Access = { write: 0, read: 1 } as const;
 export const encode = (kind: number, region: number, offset: number, width: number): number =>
   (kind << 31) | (region << 28) | (width << 24) | offset;
 
-/** Time limit of the replies of the model: a thread of this process, which others may keep from running. */
+/** Time limit of the model's replies. It is long because other programs may keep the model's thread from running. */
 const ANSWER_LIMIT_MILLIS = 30_000;
 /** Iterations of busy waiting before sleeping. */
 const SPINS = 200;
 
-/** Created by the main thread and passed to each of the others as worker data. */
+/** The main thread creates it and passes it to the other threads as worker data. */
 export interface ThreadedChannel {
   readonly name: string;
-  /** The registers, then configuration space of 4 KiB. */
+  /** The registers, followed by 4 KiB of configuration space. */
   readonly page: SharedArrayBuffer;
   readonly rules: PageRules;
   readonly control: SharedArrayBuffer;
-  /** Memory shared by both threads. Its first `dmaBytes` are the device's DMA window; the rest is the model's. */
+  /** Memory shared by all threads. Its first `dmaBytes` are the device's DMA window; the model uses the rest. */
   readonly dma: SharedArrayBuffer;
   readonly dmaBytes: number;
   /** Threads of the driver, each with a ring of posted writes. */
   readonly threads: number;
-  /** Event descriptors: work for the model; interrupts, one for each line that the driver may request. */
+  /** Eventfds: `kick` signals work for the model; `interrupts` has one for each line that the driver may request. */
   readonly kick: number;
   readonly interrupts: readonly number[];
 }
@@ -73,15 +76,15 @@ export const controlWords = ({ control }: ThreadedChannel): Int32Array => new In
 const ringWords = ({ control }: ThreadedChannel, thread: number): Int32Array =>
   new Int32Array(control, (CONTROL_WORDS + thread * spscWords(RING)) * 4, spscWords(RING));
 
-/** The model's end of the posted writes of each thread. */
+/** The model's ends of the rings of posted writes. */
 export const consumersOf = (channel: ThreadedChannel): readonly SpscConsumer[] =>
   Array.from({ length: channel.threads }, (_, thread) => new SpscConsumer(ringWords(channel, thread), RING));
 
 /** A `Target` whose registers are in shared memory. */
 export interface PublishingTarget extends Target {
-  /** Events raised so far, for `seen`. */
+  /** Number of events raised so far, for `seen`. */
   readonly eventsRaised: number;
-  /** The driver is about to acknowledge the events that it saw when `eventsRaised` was `events`. */
+  /** The driver will now acknowledge the events that it saw when `eventsRaised` was `events`. */
   seen(events: number): void;
 }
 
@@ -91,11 +94,11 @@ export interface PageRules {
   readonly bytes: number;
   /** The region whose registers are in the page. */
   readonly registers: RegionName;
-  /** Offsets that have a side effect when read: they need a request. */
+  /** Offsets whose read has a side effect, so that a request to the model is needed. */
   readonly asked: readonly number[];
   /** Offsets that may be read without waiting for earlier writes. */
   readonly relaxed: readonly number[];
-  /** Word of the page where the model counts the events it raised. */
+  /** Word of the page in which the model counts the events that it has raised. */
   readonly eventsWord: number;
 }
 
@@ -105,10 +108,10 @@ export class PostedWrites {
   readonly #ring: SpscProducer;
   readonly #control: Int32Array;
   readonly #kick: EventFd;
-  /** Written since the ring was last found empty. */
+  /** Number of writes since the ring was last found empty. */
   #outstanding = 0;
 
-  /** @param thread its number: 0 to `threads` - 1 */
+  /** @param thread the thread's number: 0 to `threads` - 1 */
   constructor(channel: ThreadedChannel, thread: number) {
     this.#name = channel.name;
     this.#control = controlWords(channel);
@@ -132,14 +135,14 @@ export class PostedWrites {
     if (Atomics.exchange(this.#control, Word.modelSleeps, 0) === 1) this.#kick.signal();
   }
 
-  /** Waits until the model has executed them all. @throws {Timeout} if its thread does not respond */
+  /** Waits until the model has executed all posted writes. @throws {Timeout} if the model's thread does not respond */
   flush(): void {
     if (this.#outstanding === 0) return;
     this.await(() => this.#ring.drained());
     this.#outstanding = 0;
   }
 
-  /** Spins briefly, then sleeps until the model has done all of its work once more. @throws {Timeout} */
+  /** Spins briefly, then sleeps until the model has again done all of its work. @throws {Timeout} */
   await(done: () => boolean): void {
     for (let i = 0; i < SPINS; i++) if (done()) return;
     const control = this.#control;

@@ -1,4 +1,7 @@
-/** A model in a thread of its own, from the model's side: executes what the driver's threads have posted, and signals its interrupts. */
+/**
+ * The model's side of a model in a thread of its own: executes the accesses that the driver's threads have posted, and
+ * signals interrupts to them.
+ */
 import type { FrameMemory } from "#kit/link.ts";
 import type { SpscConsumer } from "#kit/spsc.ts";
 import type { RegionName } from "#kit/target.ts";
@@ -13,7 +16,7 @@ import {
 } from "./threaded-channel.ts";
 import { WINDOW_IOVA, WindowMemory } from "./window.ts";
 
-/** The model's end. All calls come from the model's thread. */
+/** All calls come from the model's thread. */
 export class ThreadedPort {
   /** For poll(2): ready when there is work. */
   readonly fd: number;
@@ -51,7 +54,7 @@ export class ThreadedPort {
     let n = 0;
     for (let at = posted.peek(); at >= 0; at = posted.peek()) {
       this.#execute(posted.words, at);
-      // Only after the access: a driver that finds the ring empty may read the page.
+      // The record is released only after the access, because a driver that finds the ring empty may read the page.
       posted.release();
       n++;
     }
@@ -72,13 +75,13 @@ export class ThreadedPort {
     } else this.#target.write(region, offset, width, width === 4 ? value >>> 0 : value);
   }
 
-  /** A vector that is not requested is dropped, as by an interrupt controller. */
+  /** An interrupt for a vector that is not requested is dropped, as an interrupt controller would do. */
   #raise(vector: number): void {
     const line = Atomics.load(this.#control, Word.vectors + (vector % VECTORS));
     this.#events[line - 1]?.signal();
   }
 
-  /** The model is about to wait on `fd`. False if there is work: do not wait. */
+  /** Call this before waiting on `fd`. If it returns false, there is work: do not wait. */
   sleep(): boolean {
     Atomics.store(this.#control, Word.modelSleeps, 1);
     if (this.#posted.every((posted) => posted.peek() < 0)) return true;
@@ -86,7 +89,7 @@ export class ThreadedPort {
     return false;
   }
 
-  /** To be called after waiting. */
+  /** Call this after waiting on `fd`. */
   wake(): void {
     Atomics.store(this.#control, Word.modelSleeps, 0);
     this.#kick.drain();

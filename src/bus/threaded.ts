@@ -1,7 +1,7 @@
 /**
- * A model in a separate thread, with shared memory, from the driver's side. Reading a register whose value is in the page is a plain
- * load once all earlier writes have arrived; reading one with a side effect is a request through the ring of posted writes. The
- * model's side: `ThreadedPort`.
+ * The driver's side of a model in a thread of its own, through shared memory. To read a register, the driver waits
+ * until its earlier writes have arrived, then loads the value from the page. Only a register with a side effect when
+ * read needs a request through the ring of posted writes. The model's side is `ThreadedPort`.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { type BusAddress, DmaArena } from "#kit/dma.ts";
@@ -24,7 +24,7 @@ import {
 } from "./threaded-channel.ts";
 import { WINDOW_IOVA, identity, setBusMaster } from "./window.ts";
 
-/** The end of the thread that has the NIC. */
+/** The device as used by the thread that owns the NIC. */
 export class ThreadedDevice implements PciDevice {
   readonly name: string;
   readonly id: PciId;
@@ -57,7 +57,7 @@ export class ThreadedDevice implements PciDevice {
     this.registers = new Mmio(this.#region(0, 0, rules.bytes, asked, relaxed));
     this.config = new Mmio(this.#region(1, rules.bytes, CONFIG_BYTES, new Set(), new Set()));
     this.id = identity(this.config);
-    // As a system does before it passes a device to a driver: decoding on.
+    // Enables memory space, as a system does before it passes a device to a driver.
     setBusMaster(this.config, false);
     this.power = new FunctionPower(this);
   }
@@ -78,7 +78,7 @@ export class ThreadedDevice implements PciDevice {
       read: (offset, width) => {
         if (asked.has(offset)) return this.#ask(region, offset, width);
         if (!relaxed.has(offset)) this.#posted.flush();
-        // Loaded before the register: an event counted later may or may not be in the value read.
+        // Loaded before the register: an event that is counted after this may already be in the value, or not.
         else this.#seen = Atomics.load(this.#words, this.#eventsWord);
         const at = base + offset;
         if (width === 1) return Atomics.load(this.#bytes, at);
@@ -99,7 +99,10 @@ export class ThreadedDevice implements PciDevice {
   }
 }
 
-/** The end of a thread that has one of the driver's queues: registers that are only written, and DMA memory. */
+/**
+ * The device as used by a thread that serves one of the driver's queues: registers that are only written, and DMA
+ * memory.
+ */
 export class ThreadedQueue {
   readonly registers: Mmio;
   readonly window: FrameMemory;
@@ -118,25 +121,25 @@ export class ThreadedQueue {
         throw new Misuse(`a queue's thread reads register 0x${offset.toString(16)}`);
       },
       write: (offset, width, value) => {
-        // An event that is raised from now on survives an acknowledgement that arrives later.
+        // An event that is raised from now on is not cleared when the model executes this acknowledgement.
         const seen = Atomics.load(words, rules.eventsWord);
         this.#posted.post(encode(Access.write, 0, offset, width), value, seen);
       },
     });
   }
 
-  /** Waits until the device has all writes. @throws {Timeout} */
+  /** Waits until the device has executed all writes. @throws {Timeout} */
   flush(): void {
     this.#posted.flush();
   }
 }
 
-/** Interrupts through eventfds: one for each line, whatever vectors share it. */
+/** Interrupts through eventfds. Each line has one, even if several vectors share the line. */
 class EventInterrupts implements Interrupts {
   readonly vectors = VECTORS;
   readonly #control: Int32Array;
   readonly #events: readonly EventFd[];
-  /** Whether each of them is in use. */
+  /** For each eventfd, whether it is in use. */
   readonly #taken: boolean[];
 
   constructor(channel: ThreadedChannel) {
@@ -154,7 +157,7 @@ class EventInterrupts implements Interrupts {
       if (vector < 0 || vector >= this.vectors)
         throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
       if (line < 0 || Atomics.load(this.#control, Word.vectors + vector) !== 0)
-        throw new OutOfRange(`interrupt vector ${vector} is already requested, or no line is left for it`);
+        throw new OutOfRange(`interrupt vector ${vector} is already requested, or all lines are in use`);
     }
     const put = (place: number): void => {
       this.#taken[line] = place !== 0;

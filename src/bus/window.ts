@@ -1,4 +1,4 @@
-/** Common to all buses with a model: guest memory of one window, and PCI identity from configuration space. */
+/** Parts that several buses use: guest memory of one window, base address registers, and the command register. */
 import type { PciId } from "#kit/device.ts";
 import { type Mmio, ro16, ro32, ro8, rw16 } from "#kit/mmio.ts";
 import type { FrameMemory } from "#kit/link.ts";
@@ -25,7 +25,7 @@ export class WindowMemory implements GuestMemory {
   }
 }
 
-/** PCI configuration space, the registers every function has (PCI 3.0, 6.1). */
+/** Registers of PCI configuration space that every function has (PCI 3.0, 6.1). */
 const VENDOR = ro16(0x00);
 const DEVICE = ro16(0x02);
 const COMMAND = rw16(0x04);
@@ -47,10 +47,10 @@ export const identity = (config: Mmio): PciId => ({
 export const BAR_AT = 0x10;
 export const BARS = 6;
 export const BAR_IO = 1;
-/** It uses the next register too. */
+/** The BAR has 64 bits and uses the next register too. */
 export const BAR_64 = 4;
 
-/** The first base address register that is memory, with a size from `bytesOf`; undefined if there is none. */
+/** The first memory BAR whose size, given by `bytesOf`, is not 0; undefined if there is none. */
 export const firstMemoryBar = (config: Mmio, bytesOf: (bar: number) => number): number | undefined => {
   for (let bar = 0; bar < BARS; bar++) {
     const low = config.read32(ro32(BAR_AT + 4 * bar));

@@ -1,10 +1,10 @@
 /**
- * ASPM: whether a chip may use power saving of the PCI Express link, and the registers for it.
+ * ASPM: power saving of the PCI Express link: which chips may use it, and how the driver enables it.
  *
  * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`,
- * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. The words for L1.2 and
- * for latency tolerance reports (LTR) were derived from what Linux writes (`test/derive/aspm.ts`): no source with
- * another licence has them.
+ * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No source with a free
+ * licence has the words for L1.2 and for latency tolerance reports (LTR); they were derived from what Linux writes
+ * (`test/derive/aspm.ts`).
  */
 import type { Die } from "./profiles.ts";
 import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";
@@ -15,9 +15,11 @@ import type { Step, Word } from "./steps.ts";
 export interface Aspm {
   readonly on: readonly Step[];
   readonly off: readonly Step[];
-  /** MAC-OCP 0xc0b2 shows whether the board vendor has validated L1 and its substates. */
+  /**
+   * The chip has MAC-OCP 0xc0b2 (`TESTED`), which shows whether the board vendor has validated L1 and its substates.
+   */
   readonly marked: boolean;
-  /** Clears the events that leave L1, which the start-up sequence has set, when the NIC stops. */
+  /** Written when the NIC stops: clears the events that leave L1, which the start-up sequence has set. */
   readonly stopped: readonly Step[];
 }
 
@@ -42,13 +44,13 @@ const BY_INT_CFG0 = {
 const SUBSTATES = mac([0xe094, 0xff00, 0], [0xe092, 0x00ff, 0x0004]);
 const NO_SUBSTATES = mac([0xe092, 0x00ff, 0]);
 
-/** The word of most latencies. */
+/** The word in most entries of the latency table. */
 const COMMON = 0x9003;
 const from = (address: number, ...values: readonly number[]): readonly Word[] =>
   values.map((value, i) => [address + 2 * i, value]);
 /**
- * Enables reports of latencies with and without snooping, also in the PHY's power-down (ALDPS) and when the link speed
- * changes.
+ * Enables latency reports, with and without snooping, also while the PHY is powered down (ALDPS) and when the link
+ * speed changes.
  */
 const LATENCIES: Word = [0xe034, 0, 0xc000];
 const IN_ALDPS: Word = [0xe0a2, 0, 0x0001];
@@ -81,7 +83,10 @@ const LATENCY_8125 = [latencyOf([0x889c, 0x8c30], [0x883e, 0x889c, 0x8c09])];
 const LATENCY_8126 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e])];
 const LATENCY_8127 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e, 0x8849])];
 
-/** In an extended register from the 8168E-VL to the 8117, in a register of the MAC controller on later chips. */
+/**
+ * Stops leaving L1 on events. The register is an extended one from the 8168E-VL to the 8117, and one of the MAC
+ * controller on later chips.
+ */
 const NO_EXITS_ERI: Step = { on: "eri", words: [[0xd4, 0x1f80, 0]] };
 const NO_EXITS_MAC = mac([0xc0ac, 0x1f80, 0]);
 
@@ -103,7 +108,7 @@ const ASPM_8168EVL = plain([NO_EXITS_ERI]);
 const ASPM_8168H = later(BY_CONFIG2, LATENCY_8168H, NO_EXITS_ERI);
 const ASPM_8125 = later(BY_CONFIG2, LATENCY_8125, NO_EXITS_MAC);
 
-/** By die; undefined if no driver enables ASPM. DPDK switches it on the 8125CP by INT_CFG0, Linux by Config2. */
+/** By die; undefined if no driver enables ASPM. On the 8125CP, DPDK enables it in INT_CFG0, Linux in Config2. */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8168e": ASPM_8168E,
   "8106": ASPM_8168E,
@@ -123,7 +128,10 @@ const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8127": later(BY_INT_CFG0, LATENCY_8127, NO_EXITS_MAC),
 };
 
-/** Exceptions within a die: the 8168EP and the 8117 do not enter L1.2 by themselves, and report other latencies. */
+/**
+ * Chips that differ from the rest of their die: the 8168EP and the 8117 do not enter L1.2 by themselves, and report
+ * other latencies.
+ */
 const BY_CHIP: Readonly<Record<string, Aspm>> = {
   rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on, LATENCY_8168EP], marked: true },
   "rtl8117-54a": { ...ASPM_8168EVL, on: [BY_CONFIG2.on, ...LATENCY_8168H], marked: true },

@@ -1,6 +1,6 @@
 /**
- * Names of the fields of each register, for register dumps and traces. Names and places are those of the register maps;
- * fields that a map only describes in a comment are defined here.
+ * Names of the fields of each register, for register dumps and traces. Names and positions are taken from the register
+ * maps; fields that a map only describes in a comment are defined here.
  */
 import type { Chip } from "./chips.ts";
 import type { Profile } from "./profile.ts";
@@ -11,15 +11,17 @@ import * as pci from "./registers-8169.ts";
 import { PtpCommand, PtpControl, PtpEvent } from "./ptp.ts";
 import { QueueCount, RssControl } from "./rss.ts";
 
-/** Bits of a field. `value >> shift` counts from the lowest of them unless another bit is given. */
+/**
+ * The bits of a field, as a mask. `value >> shift` counts from the lowest bit, unless another bit is given as `from`.
+ */
 export type Field = number | readonly [bits: number, from: number];
 export type Fields = Readonly<Record<string, Field>>;
 
 const { Intr, TxConf } = common;
 
-/** Indirect access registers. Whether the driver or the chip sets the flag differs. */
+/** Registers for indirect access. Whether the driver or the chip sets the flag differs from register to register. */
 const FLAG = { flag: common.FLAG };
-/** The address is even; it is shifted by 15. */
+/** The address is even. Its bit 1 is stored in bit 16, so the shift is 15. */
 const OCP = { ...FLAG, address: [0x7fff_0000, 15], data: 0xffff } as const;
 const ETHERNET = { half10: 1 << 5, full10: 1 << 6, half100: 1 << 7, full100: 1 << 8, pause: 1 << 10 } as const;
 const queues = (name: string, count: number): Fields =>
@@ -27,7 +29,10 @@ const queues = (name: string, count: number): Fields =>
 
 const DTCCR = { ...common.Dtccr, address: [0xffff_ffc0, 0] } as const;
 const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
-/** What is hashed (Toeplitz); the base-2 logarithms of the number of table entries in use and of the number of CPUs. */
+/**
+ * What is hashed (Toeplitz), and two base-2 logarithms: of the number of table entries in use, and of the number of
+ * CPUs.
+ */
 const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
 
@@ -112,20 +117,20 @@ export const fieldValue = (value: number, field: Field): number => {
   return (value & bits) >>> (typeof field === "number" ? 31 - Math.clz32(bits & -bits) : field[1]);
 };
 
-/** Fields of `fields` that share no bit with any of `others`. */
+/** Those of `fields` that share no bit with any of `others`. */
 const beside = (fields: Fields, others: Fields): Fields => {
   const taken = Object.values(others).reduce<number>((bits, field) => bits | bitsOf(field), 0);
   return Object.fromEntries(Object.entries(fields).filter(([, field]) => (bitsOf(field) & taken) === 0));
 };
 
-/** RxConfig of the 8125 and later: their own fields, and those that are unchanged. */
+/** RxConfig of the 8125 and later: the fields that are new there, and the older ones that are unchanged. */
 const RX_CONFIG_8125: Fields = { ...later.RxConf8125, ...beside(BITS["RxConfig"]!, later.RxConf8125) };
 
-/** RxConfig of the PCI chips: FIFO thresholds are where later chips have descriptor fetching. */
+/** RxConfig of the PCI chips: they have FIFO thresholds in the bits that control descriptor fetching on later chips. */
 const FIFO_THRESHOLD = { fifoThreshold: 7 << 13 } as const;
 const RX_CONFIG_PCI: Fields = { ...FIFO_THRESHOLD, ...beside(BITS["RxConfig"]!, FIFO_THRESHOLD) };
 
-/** The vectored status word. A bit that both directions of a queue share has the queue's name alone. */
+/** The vectored status word. A bit that both directions of a queue share is named after the queue alone. */
 const vectors = ({ receive, transmit, vectored }: Queues): Fields => {
   if (vectored === undefined) return {};
   const fields: Record<string, number> = { linkChange: 1 << vectored.linkChange };
@@ -157,7 +162,7 @@ const txConfig = ({ txConfig: writable }: Profile): Fields => {
   };
 };
 
-/** On PCI these bits enable MSI and report PME; on PCI Express they signal PME and enable ASPM. */
+/** On PCI chips these bits enable MSI and report PME; on PCI Express chips they signal PME and enable ASPM. */
 const { clockRequest: _clock, pmeSignal, ...config2 } = common.Conf2;
 const { aspm, ...config5 } = common.Conf5;
 const ON_PCI = { Config2: { ...config2, msi: pmeSignal }, Config5: { ...config5, pmeStatus: aspm } } as const;
@@ -190,7 +195,7 @@ export const fieldsOf = (name: string, chip?: Chip): Fields | undefined => {
   return OWN.get(chip?.key ?? "")?.[name] ?? BITS[name] ?? BITS[name.replace(/\d+$/, "")];
 };
 
-/** The fields that are not 0, highest bit first. */
+/** The fields whose value is not 0, highest bit first. */
 export const decode = (value: number, fields: Fields): readonly (readonly [name: string, value: number])[] =>
   Object.entries(fields)
     .filter(([, field]) => (value & bitsOf(field)) !== 0)

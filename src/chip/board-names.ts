@@ -1,5 +1,6 @@
 /**
- * Chips by the names that users see: on the package, in a shop's list, in a log. `RTL8111HS-CG`, `8168h`, `rtl8125bg`.
+ * Finds chips by the names that users see: on the package, in a shop's list, in a log; for example `RTL8111HS-CG`,
+ * `8168h`, `rtl8125bg`.
  *
  * Most names are in the chip table (Realtek sells one die as 8168 and as 8111); other markings are listed here.
  * Sources: Realtek's product pages (RTL8111H(S)-CG, RTL8111FP-CG, RTL8125BG(S)-CG), the list in its r8125 driver
@@ -8,7 +9,7 @@
  */
 import { CHIPS, type Chip } from "./chips.ts";
 
-/** Markings, each with the chip table's name. */
+/** Markings that are not in the chip table, each with the name that is. */
 const PRINTED: Readonly<Record<string, string>> = {
   "8111gs": "8111g",
   "8111hs": "8111h",
@@ -20,7 +21,7 @@ const PRINTED: Readonly<Record<string, string>> = {
   "8125bgs": "8125b",
 };
 
-/** Lead-free packages, in the ordering information of the datasheets. */
+/** Suffixes of lead-free packages, from the ordering information in the datasheets. */
 const PACKAGE = /-(cg|gr|lf)$/;
 
 /** "RTL8111HS-CG" becomes "8111hs". In a driver's name such as "r8125", only the "r" is removed. */
@@ -40,7 +41,7 @@ export const chipsCalled = (text: string): readonly Chip[] => {
   const name = plain(text);
   const wanted = Object.hasOwn(PRINTED, name) ? PRINTED[name]! : name;
   const called = CHIPS.filter((chip) => namesOf(chip).includes(wanted));
-  // A key belongs to exactly one chip, whatever its other names.
+  // If the text is a key, it means that one chip, even if other chips have it among their names.
   const own = called.filter(({ key }) => plain(key) === wanted);
   if (own.length > 0) return own;
   // Steppings that differ only in registers have the same marking; they are selected by key.
@@ -48,19 +49,22 @@ export const chipsCalled = (text: string): readonly Chip[] => {
   return printed.length > 0 ? printed : called;
 };
 
-/** Shorter prefixes match most of the family. */
-const TELLING = 4;
+/** A prefix must be at least this long: shorter ones match most of the family. */
+const SHORTEST_PREFIX = 4;
 
 /**
- * The chips whose names start with the text; if there are none, those with the longest name that the text starts with.
+ * The chips whose names start with the text. If there are none: the chips with the longest name that is the beginning
+ * of the text.
  */
 export const chipsNear = (text: string): readonly Chip[] => {
   const name = plain(text);
-  if (name.length < TELLING) return [];
+  if (name.length < SHORTEST_PREFIX) return [];
   const begun = CHIPS.filter((chip) => namesOf(chip).some((each) => each.startsWith(name)));
   if (begun.length > 0) return begun;
   const reach = (chip: Chip): number =>
-    Math.max(...namesOf(chip).map((each) => (name.startsWith(each) && each.length >= TELLING ? each.length : 0)));
+    Math.max(
+      ...namesOf(chip).map((each) => (name.startsWith(each) && each.length >= SHORTEST_PREFIX ? each.length : 0)),
+    );
   const farthest = Math.max(...CHIPS.map(reach));
   return farthest === 0 ? [] : CHIPS.filter((chip) => reach(chip) === farthest);
 };

@@ -13,13 +13,13 @@ import { STARTS } from "./starts.ts";
 import type { Start } from "./steps.ts";
 
 interface Row {
-  /** Its name on the command line. Unique; an `x` stands for the digits that a row's mask leaves open. */
+  /** Its name on the command line. Unique; an `x` stands for a digit that the row's mask ignores. */
   readonly key: string;
   /** The name that Realtek and the kernel's log use. */
   readonly name: string;
   readonly mask: number;
   readonly xid: number;
-  /** Further conditions besides the XID; only those that are given are checked. */
+  /** Conditions besides the XID; those that are absent are not checked. */
   readonly only?: {
     readonly device?: number;
     /** Bits 30:0 of TxConfigV2. */
@@ -36,14 +36,14 @@ interface Row {
   readonly largestMtu: number;
   /** The best interrupt type that works. */
   readonly interrupts: "intx" | "msi";
-  /** PHY firmware file, if the chip needs one. */
+  /** PHY firmware file; undefined if the chip needs none. */
   readonly firmware: string | undefined;
 }
 
 export interface Chip extends Row {
   readonly bus: "pci" | "pcie";
   readonly profile: Profile;
-  /** Undefined if no driver enables EEE. */
+  /** Undefined if no driver enables ASPM on this chip. */
   readonly aspm: Aspm | undefined;
   /** Start-up values of MAC and PHY. */
   readonly start: Start;
@@ -126,8 +126,8 @@ const withProfile = <R extends Row>(row: R): R & Chip => {
 export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(withProfile);
 
 /**
- * The family's predecessor: Fast Ethernet, with the descriptors and rings of all later chips. The driver supports it;
- * there is no model of it here, because QEMU has one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
+ * The family's predecessor: a Fast Ethernet chip that already has the descriptors and rings of the later ones. The
+ * driver supports it. There is no model of it here, because QEMU has one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -137,8 +137,8 @@ export const LEGACY_CHIPS: readonly Chip[] = ([
 
 /**
  * What a driver knows about a card besides its XID. Registers are read only if a row with that XID requires it: other
- * chips may not have them, and a window of 256 bytes ends before TxConfigV2. A missing clue matches no row that
- * requires it.
+ * chips may not have them, and a window of 256 bytes ends before TxConfigV2. A row that requires a clue does not match
+ * if the clue is missing.
  */
 export interface Clues {
   /** PCI device. */
@@ -162,9 +162,9 @@ export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
 const STEPPING = 7;
 
 /**
- * For a stepping without a row in the table: the chip with the nearest stepping in the same family; the older one if
- * two are equally near. DPDK and Realtek's own drivers do the same. Undefined if the XID belongs to no family. Chips
- * identified by further registers are left out: an unknown chip may not have those registers.
+ * For a stepping that the table does not list: the chip with the nearest stepping in the same family, or the older one
+ * of two that are equally near. DPDK and Realtek's own drivers do the same. Undefined if the XID belongs to no family.
+ * Chips that are identified by more registers are not candidates: an unknown chip may not have those registers.
  */
 export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   const distance = (row: Chip): number => Math.abs((xid & STEPPING) - (row.xid & STEPPING));
@@ -181,7 +181,7 @@ export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   return nearest;
 };
 
-/** The most common XID in logs of such chips, where it is not the lowest that matches the row. */
+/** The XID that logs of these chips show most often, where that is not the lowest that matches the row. */
 const COMMON: Readonly<Record<string, number>> = {
   rtl8106e: 0x449,
   "rtl8168d-280": 0x283,
@@ -189,7 +189,7 @@ const COMMON: Readonly<Record<string, number>> = {
   rtl8168evl: 0x2c9,
 };
 
-/** The chip's XID: the common one if listed, otherwise the lowest that an earlier row does not match. */
+/** The chip's XID: the one in `COMMON` if listed, otherwise the lowest that matches this row and no earlier one. */
 export const xidOf = (chip: Chip): number => {
   const common = COMMON[chip.key];
   if (common !== undefined) return common;

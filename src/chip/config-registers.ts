@@ -3,7 +3,7 @@
  */
 import type { Fields } from "./bits.ts";
 
-/** Offset (in a capability: from its start), bytes, name, fields. */
+/** Offset (for a capability: from the start of the capability), bytes, name, fields. */
 export type ConfigRegister = readonly [offset: number, bytes: 1 | 2 | 4, name: string, fields?: Fields];
 
 const STATUS = {

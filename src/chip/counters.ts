@@ -1,5 +1,5 @@
 /**
- * The tally counters that a chip writes to memory on DTCCR's dump command: little-endian, at fixed offsets.
+ * The tally counters. On DTCCR's dump command a chip writes them to memory, little-endian, at fixed offsets.
  *
  * Sources: FreeBSD `if_rlreg.h` (struct rl_stats) for the base block; DPDK `drivers/net/r8169` for the 8125's
  * extension.
@@ -9,14 +9,14 @@ export interface Counter {
   readonly name: string;
   /** Bytes from the start of the dump. */
   readonly offset: number;
-  /** Width; the counter wraps there. */
+  /** Width; the counter wraps when it is exceeded. */
   readonly bytes: 2 | 4 | 8;
 }
 
-/** The dump's address; the low six bits are the command. */
+/** Alignment of the dump's address: its low six bits hold the command. */
 export const DUMP_ALIGN = 64;
 
-/** Counters that every chip has. */
+/** Size of the block that every chip writes. */
 export const DUMP_BYTES = 64;
 
 // prettier-ignore
@@ -37,11 +37,11 @@ export const COUNTERS = [
   { name: "txUnderrun",       offset: 0x3e, bytes: 2 },
 ] as const satisfies readonly Counter[];
 
-/** An 8125 or later writes the long dump while these bits of the MAC controller's register are set. */
+/** The RTL8125 and later write the long dump while these bits of a register of the MAC controller are set. */
 export const LongDump = { macOcp: 0xea84, on: 3 } as const;
 
 /**
- * Bytes of the long dump. The buffer must always be this large: in Linux, the chip wrote past a 64-byte block
+ * Bytes of the long dump. The buffer must always be this large: Linux allocated 64 bytes, and the chip wrote past them
  * (CVE-2024-49973).
  */
 export const EXTENDED_DUMP_BYTES = 192;

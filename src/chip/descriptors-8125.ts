@@ -1,5 +1,5 @@
 /**
- * Receive descriptors with a hash, which the RTL8125 and later support besides the classic ones.
+ * Receive descriptors that report a hash. The RTL8125 and later support them in addition to the classic ones.
  *
  * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h (rtl_rx_descv3, rtl_rx_descv4), r8169_compat.h and r8169_rxtx.c
  * (bits). All support format 3, which OpenBSD's rge(4) uses on every chip; DPDK uses format 4 on chips after the 8125A
@@ -7,12 +7,12 @@
  * are assumed to have moved with the adjacent bits.
  */
 
-/** Format 3, 32 bytes: RxConfig bit 24. The descriptor's words. */
+/** Format 3, 32 bytes, enabled by RxConfig bit 24; then the index of each word. */
 export const V3_BYTES = 32;
 export const V3Word = { hash: 2, header: 3, address: 4, opts2: 6, opts1: 7 } as const;
 /** opts1. */
 export const RxV3 = {
-  /** Zero in the descriptor of a frame; other descriptor types have other values. */
+  /** Type of the descriptor: 0 for a frame. */
   kind: 0xf << 26,
   firstSegment: 1 << 25,
   lastSegment: 1 << 24,
@@ -44,10 +44,13 @@ export const RxV3Verdict = {
   tcpChecksumFailed: 1 << 24,
 } as const;
 
-/** Format 4, 16 bytes: `RxFormat` bit 1. The hash and its type replace the address. */
+/** Format 4, 16 bytes, enabled by bit 1 of `RxFormat`. The chip overwrites the address with the hash and its type. */
 export const V4_BYTES = 16;
 export const V4Word = { address: 0, header: 0, hash: 1, opts2: 2, opts1: 3 } as const;
-/** opts1, besides the bits for unicast, multicast and broadcast, which are where classic descriptors have them. */
+/**
+ * opts1. The bits for unicast, multicast and broadcast are not repeated here: they are the same as in classic
+ * descriptors.
+ */
 export const RxV4 = {
   watchdog: 1 << 23,
   errorSummary: 1 << 22,
@@ -61,8 +64,8 @@ export const RxV4 = {
 } as const;
 
 /**
- * What was hashed: bits of the upper half of format 3's header word; format 4 has the same bits starting at 27. Source:
- * Realtek's own driver for Linux, for the bits that it reads.
+ * What was hashed. Format 3 has these bits in the upper half of its header word, format 4 from bit 27 on. Source:
+ * Realtek's own driver for Linux, as far as it reads them.
  */
 export const HashedV3 = { udp: 1 << 25, ipv4: 1 << 26, ipv6: 1 << 28, tcp: 1 << 29 } as const;
 export const HashedV4 = { udp: 1 << 27, ipv4: 1 << 28, ipv6: 1 << 29, tcp: 1 << 30 } as const;

@@ -38,14 +38,14 @@ export const TxV1 = {
   tcpChecksum: 1 << 16,
 } as const;
 /**
- * Status in the same word after write-back; only the RTL8139C+ sets any (RTL8169 datasheet, Tx status descriptor). The
- * BSD drivers count errors and collisions from it.
+ * Status bits in the same word after write-back; only the RTL8139C+ sets any of them (RTL8169 datasheet, Tx status
+ * descriptor). The BSD drivers count errors and collisions from it.
  */
 export const TxV1Status = 0x0fff_0000;
 
 /**
  * Transmit, second descriptor format: 8102E, 8168C and later. Segmentation can still be requested with the bit of the
- * first format, for IPv4 only; the segment size is then where this format has it (FreeBSD if_re.c, re_encap).
+ * first format, for IPv4 only; the segment size is then in this format's position (FreeBSD if_re.c, re_encap).
  */
 export const TxV2 = {
   /** opts1: segmentation of an IPv4 or IPv6 frame; the transport offset is in bits 24:18. */
@@ -66,15 +66,15 @@ export const TxV2 = {
 } as const;
 
 /**
- * By transmit format: the longest super-frame in bytes and its most segments (limits of Linux's r8169), and the most
- * descriptors of a frame (DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG, for the second format; for the first, no source has
- * a number, and the number of segments is used).
+ * Limits by transmit format: bytes of a super-frame and its number of segments (both as in Linux's r8169), and the
+ * number of descriptors of a frame (second format: DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG; first format: no source
+ * has a number, so the number of segments is used).
  */
 export const TX_LIMITS = {
   1: { bytes: 32_000, segments: 24, descriptors: 24 },
   2: { bytes: 64_000, segments: 64, descriptors: 64 },
 } as const;
-/** Above this MTU a segment size does not fit its 11 bits. */
+/** Above this MTU, a segment size does not fit into its field of 11 bits. */
 export const LARGEST_SEGMENT_MTU = 0x7ff;
 
 /** Receive, opts1. */
@@ -89,7 +89,7 @@ export const Rx = {
   errorSummary: 1 << 21,
   runt: 1 << 20,
   crcError: 1 << 19,
-  /** Protocol: both bits for other IP, one of them for UDP or TCP, neither for non-IP. */
+  /** Protocol: one bit for UDP, one for TCP, both for another protocol over IP, neither if the frame is not IP. */
   protocolUdp: 1 << 18,
   protocolTcp: 1 << 17,
   protocol: 3 << 17,

@@ -1,6 +1,6 @@
 /**
- * Energy-efficient Ethernet (IEEE 802.3az, bz), power saving of an unplugged PHY (ALDPS) and speeds over two pairs
- * (giga-lite), by die.
+ * By die: energy-efficient Ethernet (IEEE 802.3az, bz), power saving while no cable is plugged in (ALDPS), and a
+ * fallback for cables with only two pairs (giga-lite).
  *
  * Sources: Realtek's FreeBSD driver 1.99.04 `if_re.c`, re_enable_EEE, re_disable_EEE and re_set_eee_lpi_timer
  * (BSD-4-Clause; values only); DPDK `drivers/net/r8169/r8169_phy.c`, rtl_disable_eee, rtl_disable_aldps and
@@ -11,16 +11,16 @@ import { Eee, Eee2, Mmd, Ocp } from "./phy.ts";
 import { PARAMETER_8168D, type Space, type Step, type Word } from "./steps.ts";
 
 export interface EeeFacts {
-  /** Words that turn it on and off in the PHY. */
+  /** Words that turn EEE on and off in the PHY. */
   readonly on: readonly Step[];
   readonly off: readonly Step[];
-  /** Low-power idle of the MAC in each direction: bits of each word. */
+  /** Bits that enable low-power idle of the MAC, in each direction. */
   readonly idle: { readonly on: Space; readonly words: readonly (readonly [address: number, bits: number])[] };
   /** How long the transmitter waits before it idles, in byte times. */
   readonly timer?: { readonly on: Space; readonly address: number };
-  /** The value that Linux leaves. */
+  /** Whether Linux leaves EEE on. */
   readonly onAtFirst: boolean;
-  /** A speed at which EEE does not work, although the PHY has a bit for it. */
+  /** A link mode in which EEE does not work, although the PHY has a bit for it. */
   readonly broken?: LinkModeName;
 }
 
@@ -54,11 +54,12 @@ export const EEE_8125A: EeeFacts = {
   broken: "2500baseT/Full",
 };
 export const EEE_8125B: EeeFacts = { on: [], off: [], idle: OCP_IDLE, timer: TIMER_8125, onAtFirst: true };
-/** PHY-OCP 0xa432 bit 4 stays on here (rtl_disable_eee, methods 50 and later). */
+/** Turning EEE off leaves bit 4 of PHY-OCP 0xa432 set here (rtl_disable_eee, methods 50 and later). */
 export const EEE_8125D: EeeFacts = { ...EEE_8125B, on: EEE_8168G.on, off: EEE_8168G.on };
 
 /**
- * Clause 45 registers, and their places in an OCP PHY: ability, advertisement, and the link partner's advertisement.
+ * Ability, advertisement, and the link partner's advertisement: the clause 45 registers, and their addresses in an OCP
+ * PHY.
  */
 export const EEE_REGISTERS = {
   eee: {
@@ -91,7 +92,7 @@ export const EEE_MODES: readonly EeeMode[] = [
 export type PhyBits = readonly (readonly [address: number, bits: number])[];
 export const ALDPS: PhyBits = [[0xa430, 1 << 2]];
 export const GIGA_LITE_8168H: PhyBits = [[0xa428, 1 << 9]];
-/** With a separate bit for each speed above 1000. */
+/** These PHYs have one more bit for each speed above 1000 Mbit/s. */
 export const gigaLite8125 = (faster: number): PhyBits => [...GIGA_LITE_8168H, [0xa5ea, faster]];
-/** MAC-OCP: ALDPS has ended, on RTL8125 and later. */
+/** MAC-OCP bit that shows that ALDPS has ended (RTL8125 and later). */
 export const ALDPS_ENDED = { address: 0xe908, bit: 1 << 7 } as const;

@@ -1,6 +1,6 @@
 /**
- * The serial EEPROM of the older chips, a 93C46 or 93C56 on four pins that a driver controls through Cfg9346, and its
- * layout. Source: RTL8169 register table (9346CR); FreeBSD `if_rlreg.h` (RL_EE_*, RL_EECMD_*).
+ * The serial EEPROM of the older chips, a 93C46 or 93C56 on four pins that a driver controls through Cfg9346; and the
+ * layout of its contents. Source: RTL8169 register table (9346CR); FreeBSD `if_rlreg.h` (RL_EE_*, RL_EECMD_*).
  */
 
 /** Cfg9346: programming mode, then the pins. Bit 0 is the EEPROM's output. */
@@ -15,12 +15,12 @@ export const Pins = {
 
 /** Start bit and opcode of a read. */
 export const READ = 0b110;
-/** Address bits of a 93C56 and of a 93C46. The position at which the signature is read shows which one it is. */
+/** Address bits of a 93C56 and of a 93C46. A driver tries both, and takes the one with which it reads the signature. */
 export const ADDRESS_BITS = [8, 6] as const;
-/** Number of 16-bit words, by address bits: a 93C56 ignores the highest. */
+/** Number of 16-bit words, by address bits. A 93C56 ignores the highest address bit. */
 export const EEPROM_WORDS = { 6: 64, 8: 128 } as const;
 
-/** Word 0. */
+/** Value of word 0. */
 export const SIGNATURE = 0x8129;
 /** The first of three words of the station address, low byte first. */
 export const MAC_WORD = 7;

@@ -1,14 +1,14 @@
 /**
- * Frame facts of each die: formats, lengths, and known faults.
+ * What dies differ in regarding frames: descriptor formats, lengths, and known faults.
  *
  * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash
  * order, frames in several buffers on older chips, damage to short frames without RL_FLAG_AUTOPAD, IP options on the
  * 8168C, jumbo); Linux's r8169 and Realtek's own drivers (what they switch off): checksums and segmentation above an
- * MTU of 1500 (the 8125 and later still checksum), segmentation with options on the 8168E-VL, and padding by hardware
- * on that one, the 8125 and later.
+ * MTU of 1500 (on the 8125 and later: only segmentation), segmentation with options on the 8168E-VL, and padding by
+ * hardware on the 8168E-VL, the 8125 and later.
  */
 
-/** Ethernet header with a VLAN tag, in addition to the MTU. */
+/** Bytes of a frame besides the MTU: the Ethernet header with a VLAN tag. */
 const OVERHEAD = 18;
 /** Frames above this MTU are jumbo frames. */
 export const STANDARD_MTU = 1500;
@@ -23,34 +23,40 @@ export interface JumboSwitch {
 
 /** Lengths are bytes without FCS. */
 export interface FrameFacts {
-  /** Largest ring, in descriptors: the chip wraps there even without EndOfRing. */
+  /** Largest ring, in descriptors: after that many the chip starts over, even without EndOfRing. */
   readonly ringLimit: 64 | 1024 | 4096;
-  /** A write to either half of a ring's base takes effect at once; otherwise the low half latches both. */
+  /**
+   * A write to either half of a ring's base takes effect at once. If false, both take effect when the low half is
+   * written.
+   */
   readonly eitherHalf: boolean;
   /** Transmit descriptor format. */
   readonly transmitFormat: 1 | 2;
-  /** Also accepts transmit requests of the first format. */
+  /** The chip also accepts transmit descriptors of the first format. */
   readonly eitherFormat: boolean;
   /** Bit layout of classic receive descriptors. */
   readonly receiveFormat: "8139" | "8169";
-  /** The newest receive descriptors with a hash that the chip supports; format 4 implies format 3. */
+  /**
+   * The newest format of receive descriptors with a hash that the chip supports; a chip with format 4 also supports
+   * format 3.
+   */
   readonly hashedFormat: 3 | 4 | undefined;
-  /** Receive descriptors report the IP version, and checksums over IPv6 are verified. */
+  /** Receive descriptors report the IP version, and the chip verifies checksums over IPv6. */
   readonly knowsIpv6: boolean;
-  /** VLAN tags are removed by RxConfig's bits, not by CPlusCmd's. */
+  /** Bits of RxConfig, not of CPlusCmd, enable the removal of VLAN tags. */
   readonly stripsByRxConfig: boolean;
   /**
-   * For a frame in several receive buffers, the last descriptor has the length of its own piece; otherwise the length
-   * of the frame.
+   * The last descriptor of a frame in several receive buffers reports the length of its own piece. If false, it reports
+   * the length of the frame.
    */
   readonly countsLastPiece: boolean;
   /** The bytes of the multicast hash filter are in reverse order. */
   readonly reversedHash: boolean;
   /** The multicast hash filter passes nothing unless all of its bits are set. */
   readonly allMulticastOnly: boolean;
-  /** MISC has a receive gate (see `Misc`). */
+  /** MISC has a bit that holds received frames back (`Misc.receiveGate`). */
   readonly receiveGate: boolean;
-  /** MissedPackets is implemented. */
+  /** The chip implements MissedPackets. */
   readonly countsMissed: boolean;
   /** Bits that enable jumbo frames. */
   readonly jumbo: JumboSwitch | undefined;
@@ -62,17 +68,17 @@ export interface FrameFacts {
   readonly padding: "zeros" | "stale";
   /** A frame shorter than 42 bytes is damaged if its IPv4 checksum is offloaded. */
   readonly damagesShort: boolean;
-  /** TCP and UDP checksums are computed as if the packet ended at the end of the frame. */
+  /** The chip computes TCP and UDP checksums as if the packet ended at the end of the frame, so padding is included. */
   readonly sumsPadding: boolean;
   /** Certain short UDP frames can stop the transmitter. */
   readonly stumblesOverUdp: boolean;
-  /** The IPv4 checksum does not cover options. */
+  /** The IPv4 checksum that the chip computes does not cover options. */
   readonly sumsNoOptions: boolean;
   /** Segmentation fails with IPv4 or TCP options, and with a last segment of six bytes or fewer. */
   readonly segmentsPlainOnly: boolean;
 }
 
-/** Facts of a die, with the longest frame of its chip, in bytes including a VLAN tag. */
+/** The facts of a die, and the longest frame of one of its chips, in bytes with a VLAN tag. */
 export interface ChipFrames extends FrameFacts {
   readonly longestFrame: number;
 }
@@ -135,7 +141,7 @@ export const FRAMES_8102: FrameFacts = {
   damagesShort: false,
 };
 
-/** Realtek's own driver and the BSDs' use the second format, Linux's the first. */
+/** Realtek's own driver and the BSDs' use the second transmit format, Linux's the first. */
 export const FRAMES_8401: FrameFacts = { ...FRAMES_8102, eitherFormat: true };
 
 export const FRAMES_8168C: FrameFacts = {
@@ -167,7 +173,7 @@ export const FRAMES_8168F_480: FrameFacts = { ...FRAMES_8168F, allMulticastOnly:
 export const FRAMES_8168G: FrameFacts = {
   ...FRAMES_8168F,
   ringLimit: 4096,
-  // It is not known which chip between FreeBSD's and DPDK's sources changed it.
+  // FreeBSD's source, for older chips, says no; DPDK's, for newer ones, yes. Which chip was the first is not known.
   countsLastPiece: true,
   receiveGate: true,
 };

@@ -1,20 +1,20 @@
 /**
- * What the LEDs at the socket can show, by the layout of a die's registers. Sources: for the bits, what Linux's r8169
+ * What the LEDs at the socket can show, for each register layout. Sources: for the bits, what Linux's r8169
  * is known to write (facts only); for the patterns, Realtek's datasheets of RTL8169S and 8139C+, Config1.
  */
 import { LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3, LedSelect } from "./registers-8125.ts";
 import { LED_CTRL } from "./registers.ts";
 
 /**
- * A field for each LED: for each speed in Mbit/s the bit that lights the LED, and the bit that makes it blink with
- * traffic.
+ * The field of one LED: for each speed in Mbit/s, the bit that lights the LED at that speed; and the bit that makes it
+ * blink with traffic.
  */
 export interface LedFields {
-  /** Where each LED's field is. */
+  /** Register and position of each LED's field. */
   readonly places: readonly { readonly register: typeof LED_CTRL | typeof LEDSEL0; readonly shift: number }[];
   readonly speeds: readonly (readonly [speed: number, bit: number])[];
   readonly activity: number;
-  /** Values with a special meaning. */
+  /** A value of the field with a special meaning. */
   readonly reserved?: number;
 }
 

@@ -1,4 +1,7 @@
-/** Link modes by ethtool's names, the bits that advertise each, and the bits for the link partner's. IEEE 802.3, clauses 28, 40 and 126. */
+/**
+ * Link modes by ethtool's names, with the bits that advertise each mode and the bits that show the link partner's. IEEE
+ * 802.3, clauses 28, 40 and 126.
+ */
 import { type PhyKind, phyKind } from "./phy-kinds.ts";
 import { Advertise, Advertise10G, FastRetrain, Gbcr, Gbsr, Partner10G } from "./phy.ts";
 
@@ -7,11 +10,11 @@ export interface LinkMode {
   /** Mbit/s. */
   readonly speed: number;
   readonly fullDuplex: boolean;
-  /** Where it is advertised: ANAR, GBCR or 7.32; where the link partner's advertisement is: ANLPAR, GBSR or 7.33. */
+  /** The register that advertises the mode: ANAR, GBCR or 7.32. The link partner's is in ANLPAR, GBSR or 7.33. */
   readonly register: "ability" | "gigabit" | "faster";
   readonly offer: number;
   readonly partner: number;
-  /** Bit of 7.32 that advertises fast retrain at this speed. */
+  /** Bit of 7.32 that advertises fast retrain in this mode. */
   readonly fastRetrain: number;
 }
 export type LinkModeName = (typeof ROWS)[number][0] | (typeof FIBRE_ROWS)[number][0];
@@ -27,7 +30,7 @@ const ROWS = [
   ["5000baseT/Full", 5000, true, "faster", Advertise10G.full5000, Partner10G.full5000, FastRetrain.full5000],
   ["10000baseT/Full", 10_000, true, "faster", Advertise10G.full10000, Partner10G.full10000, FastRetrain.full10000],
 ] as const;
-/** An SFP cage: no register advertises these; the SerDes is set to one of them. */
+/** Modes of an SFP cage. They are not advertised: the driver sets the SerDes to one of them. */
 const FIBRE_ROWS = [
   ["1000baseX/Full", 1000, true, "gigabit", Gbcr.full1000, Gbsr.full1000, 0],
   ["10000baseSR/Full", 10_000, true, "faster", 0, 0, 0],
@@ -54,17 +57,16 @@ interface Able {
 }
 
 /**
- * Modes of the chip's own PHY. A chip whose PHY does not report the link has a fibre transceiver at 1000 Mbit/s behind
- * it.
+ * The link modes of a chip. A chip whose PHY does not report the link has a fibre transceiver for 1000 Mbit/s.
  */
 export const modesOf = (chip: Able): readonly LinkMode[] => {
   const { hidesLink, estatus, multigigabit } = phyKind(chip);
   if (hidesLink) return FIBRE_MODES.filter(({ speed }) => speed === 1000);
-  // ESTATUS has the gigabit modes four bits above GBCR.
+  // In ESTATUS the bits of the gigabit modes are four higher than in GBCR.
   const has = { ability: ~0, gigabit: estatus >> 4, faster: multigigabit };
   return LINK_MODES.filter(({ register, offer, speed }) => (has[register] & offer) !== 0 && speed <= chip.speed);
 };
 
-/** Bits that advertise the modes in a register. */
+/** The bits of a register that advertise these modes. */
 export const offerOf = (offered: readonly LinkMode[], register: LinkMode["register"]): number =>
   offered.reduce((bits, mode) => (mode.register === register ? bits | mode.offer : bits), 0);

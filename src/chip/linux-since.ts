@@ -1,18 +1,18 @@
 /**
- * The Linux release since which r8169 supports a chip: the one for which the commit was merged; some `stable` kernels
- * have it earlier.
+ * The first Linux release whose r8169 supports a chip. It is the release for which the commit was merged; some `stable`
+ * kernels got it earlier.
  */
 import type { ChipKey } from "./chips.ts";
 
-/** Chips not listed are supported by the oldest kernel of the conformance suite. */
+/** The oldest kernel of the conformance suite. It supports every chip that the tables below do not list. */
 const OLDEST_TRIED = "5.10";
 
-/** For chips for which only this is known: the kernel of the conformance suite that supports it. */
+/** Chips whose commit is not known, with the oldest kernel of the conformance suite that supports them. */
 const TRIED: Partial<Record<ChipKey, string>> = { rtl8125cp: "7.3" };
 
 /**
- * Commits, in that order: e6d6ca6e1204, 3907f1ffc0ec, 69cb89981c7a, 39f59c72ad3a, 9b968bcab7a6, b3593df26ab1,
- * b11bff90f2ad; RTL8127A of May 2025; 1479493c91fc, d6eea0048bc3, 5e3c5a2b85da.
+ * The commits, in the order of the rows: e6d6ca6e1204, 3907f1ffc0ec, 69cb89981c7a, 39f59c72ad3a, 9b968bcab7a6,
+ * b3593df26ab1, b11bff90f2ad; RTL8127A of May 2025; 1479493c91fc, d6eea0048bc3, 5e3c5a2b85da.
  */
 const MERGED: Partial<Record<ChipKey, string>> = {
   "rtl8117-54b": "5.12",
@@ -29,7 +29,7 @@ const MERGED: Partial<Record<ChipKey, string>> = {
   rtl9151as: "7.0",
 };
 
-/** Linux drives it as an RTL8168H and never sees its link; the fix was in no release when this was written. */
+/** Linux treats this chip as an RTL8168H and never detects a link. No release had the fix when this was written. */
 const NOT_YET: ReadonlySet<ChipKey> = new Set(["rtl8116af"]);
 
 /** "6.16": since that release. "≤5.10": that release supports it, perhaps earlier ones too. "–": no release does. */

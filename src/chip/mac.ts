@@ -1,47 +1,47 @@
 /**
- * MAC facts of each die: differences in register offsets and widths, values written at every start, and the names of
- * the procedures in `src/driver` that start and stop it.
+ * What dies differ in regarding the MAC: register offsets and widths, values written at every start, and the names of
+ * the procedures in `src/driver` that start and stop the MAC.
  *
  * Sources: FreeBSD if_re.c, re_init_locked, re_stop and re_intr (chips before RTL8168G); DPDK `drivers/net/r8169`,
- * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); what Linux 6.12's r8169 writes to the model (for
- * the chips in between: the bits of RxConfig, MaxTxPacketSize and the drain).
+ * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); for the chips in between, what Linux 6.12's r8169
+ * writes to the model (the bits of RxConfig, MaxTxPacketSize and the drain).
  */
 import { CPlus8139, RxConf8139 } from "./registers-8139cp.ts";
 import { RxConf8125 } from "./registers-8125.ts";
 import { CPlus, Conf2, Conf3, Conf5, RxConf, TxConf } from "./registers.ts";
 
-/** How both directions are drained before a reset. */
+/** How the driver drains both directions before a reset. */
 export type Drain =
-  /** Completion is not reported: the reset ends both at once. */
+  /** The chip cannot report that it has finished: the reset stops both directions at once. */
   | "none"
-  /** StopReq, and a short wait. */
+  /** Set StopReq and wait a short time. */
   | "stop"
-  /** StopReq, until the transmit FIFO is empty. */
+  /** Set StopReq and wait until the transmit FIFO is empty. */
   | "stop-empty"
-  /** Until the doorbell has cleared itself. */
+  /** Wait until the doorbell has cleared itself. */
   | "doorbell"
-  /** The receive gate, until TxConfig and MCU report empty FIFOs. */
+  /** Close the receive gate and wait until TxConfig and MCU report empty FIFOs. */
   | "gate"
-  /** The receive gate, until MCU reports empty FIFOs. */
+  /** Close the receive gate and wait until MCU reports empty FIFOs. */
   | "gate-mcu"
-  /** The receive gate and StopReq, until MCU and FifoStatus report empty FIFOs. */
+  /** Close the receive gate, set StopReq, and wait until MCU and FifoStatus report empty FIFOs. */
   | "gate-stop";
 
 /**
- * "Out of band": how the driver takes the MAC over from the chip's firmware, which may have used it while no driver was
- * loaded.
+ * How the driver takes the MAC over from the chip's firmware, which may have used it while no driver was loaded ("out
+ * of band").
  */
 export type TakeOver =
   | "none"
-  /** Clears NowIsOob; the list of packet buffers is handed over in two steps. */
+  /** Clears NowIsOob; hands the list of packet buffers over in two steps. */
   | "link-list"
-  /** As above, without the second request. */
+  /** As `link-list`, without the second step. */
   | "link-list-8125";
 
 export interface MacFacts {
   /** Width of interrupt mask and status: 16 bits at 0x3c and 0x3e, 32 bits at 0x38 and 0x3c. */
   readonly interrupts: 16 | 32;
-  /** Receive FIFO overflow has an interrupt of its own, which drivers enable. */
+  /** The chip has an interrupt for overflow of the receive FIFO, and drivers enable it. */
   readonly reportsOverflow: boolean;
   /** The register that starts transmission (doorbell). */
   readonly doorbell: "TxPoll8139" | "TxPoll" | "TPPOLL";
@@ -55,16 +55,26 @@ export interface MacFacts {
   readonly receiveConfig: number;
   readonly transmitConfig: number;
   /**
-   * TxConfig and the transmit threshold take effect only after both directions are enabled (FreeBSD, re_init_locked).
+   * TxConfig and the transmit threshold take effect only if they are written after both directions are enabled
+   * (FreeBSD, re_init_locked).
    */
   readonly configuredOnceOn: boolean;
-  /** Registers of interrupt moderation, which is off at start: IntrMitigate, or the blocks that `queues` counts. */
+  /**
+   * The registers of interrupt moderation: IntrMitigate, or blocks whose number is in `queues`. The driver starts with
+   * moderation off.
+   */
   readonly moderation: "none" | "IntrMitigate" | "blocks";
-  /** IntrMitigate: CPlusCmd disables the frame counters, and drivers disable them when there is no limit of frames. */
+  /** CPlusCmd can disable IntrMitigate's frame counters; drivers do that when they set no limit of frames. */
   readonly frameCounterSwitch: boolean;
-  /** Bits of Config2, 3 and 5 that are cleared at start: clock request and PME; power-down of the bus, and beacons; ASPM. */
+  /**
+   * Bits that are cleared at start. Config2: clock request and PME; Config3: power-down of the bus, and beacons;
+   * Config5: ASPM.
+   */
   readonly cleared: { readonly config2: number; readonly config3: number; readonly config5: number };
-  /** RxMaxSize limits received frames; otherwise every frame that the chip supports is received. */
+  /**
+   * RxMaxSize limits the length of received frames. If false, the chip receives frames of every length that it
+   * supports.
+   */
   readonly limitsReceive: boolean;
   /**
    * Register 0xec. On PCI, the FIFO fill level at which transmission starts, in units of 32 bytes; on PCI Express, the
@@ -89,10 +99,10 @@ const NO_SLEEP = {
   config5: Conf5.aspm,
 } as const;
 const LARGE_READS = { usual: 4096, jumbo: 4096 } as const;
-/** Jumbo frames lock these chips up with larger requests. */
+/** With larger read requests, jumbo frames lock these chips up. */
 const SMALL_JUMBO_READS = { usual: 4096, jumbo: 512 } as const;
 
-/** The PCI chips. 0x3f: transmission starts once the frame is complete in the FIFO. */
+/** The PCI chips. Threshold 0x3f: transmission starts when the whole frame is in the FIFO. */
 export const MAC_PCI: MacFacts = {
   interrupts: 16,
   reportsOverflow: true,
@@ -116,7 +126,10 @@ export const MAC_PCI: MacFacts = {
 /** RTL8169S and 8110S need one bit more (FreeBSD, re_init_locked: "magic"). */
 export const MAC_8169S: MacFacts = { ...MAC_PCI, command: MAC_PCI.command | CPlus.macDebug };
 
-/** RTL8139C+. The receiver accepts up to 4 KiB, whatever the size of the buffers; transmission starts at 512 bytes. */
+/**
+ * RTL8139C+. The receiver accepts frames of up to 4 KiB, however small the buffers are. Transmission starts when 512
+ * bytes are in the FIFO.
+ */
 export const MAC_8139CP: MacFacts = {
   ...MAC_PCI,
   reportsOverflow: false,
@@ -139,7 +152,7 @@ export const MAC_8168B: MacFacts = {
   readRequest: SMALL_JUMBO_READS,
 };
 
-/** RTL8101E, which has no start-up sequence that clears it. */
+/** RTL8101E. Other chips clear the beacon bit in their start-up sequence; this one has none. */
 export const MAC_8101: MacFacts = { ...MAC_8168B, cleared: NO_BEACON };
 
 /** RTL8102E. */
@@ -150,7 +163,7 @@ export const MAC_8168C: MacFacts = {
   receiveConfig: RxConf.interrupt128 | RxConf.multipleFetch | BURST,
 };
 
-/** RTL8168D: as the 8102E. */
+/** RTL8168D. */
 export const MAC_8168D: MacFacts = MAC_8102;
 
 export const MAC_8168DP_28A: MacFacts = { ...MAC_8168D, readRequest: LARGE_READS, drain: "doorbell" };

@@ -1,17 +1,20 @@
 /**
  * Registers and status bits of each management controller (DASH). Sources: DPDK `drivers/net/r8169/r8169_dash.c` for EP
- * and BP; for DP, which DPDK does not support, what Linux's driver expects.
+ * and BP; for DP, which DPDK does not support, the values that Linux's driver expects.
  */
 export interface ManagementRegisters {
   /** Bit: firmware is present and enabled. */
   readonly enabled: readonly [address: number, bit: number];
   /** Bit: firmware has acknowledged the driver. */
   readonly ready: readonly [address: number, bit: number];
-  /** Addresses of the driver's message, its doorbell and the version. The 8168DP has its message elsewhere. */
+  /**
+   * Addresses of the driver's message, of the doorbell for it, and of the version. `word` is undefined on the 8168DP,
+   * which has its message elsewhere.
+   */
   readonly word: number | undefined;
   readonly bell: number;
   readonly version: number | undefined;
-  /** Reached through extended registers of type OOB; otherwise through OCPAR. */
+  /** The registers are accessed as extended registers of type OOB. If false, through OCPAR. */
   readonly outOfBand: boolean;
 }
 

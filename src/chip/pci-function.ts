@@ -1,9 +1,10 @@
 /**
- * How each die appears on the bus: register windows, interrupt vectors, offsets of capabilities in configuration space.
+ * How each die appears on the PCI bus: register windows, interrupt vectors, and offsets of its capabilities in
+ * configuration space.
  *
- * Capabilities and offsets are from public `lspci -vv` listings of some chips; chips in between, and facts that a
- * listing does not show, are assumed to be as on adjacent chips. No listing shows function-level reset (FLReset+): a
- * chip is reset by the bus, or by D3hot and back.
+ * Sources: public `lspci -vv` listings of some chips. For the others, and for facts that a listing does not show, the
+ * values of the adjacent chips are assumed. No listing shows function-level reset (FLReset+), so a chip is reset by a
+ * reset of the bus, or by entering and leaving D3hot.
  */
 
 /** Offsets are from the start of configuration space; 0 if the function does not have the capability. */
@@ -15,12 +16,14 @@ export interface PciFunction {
   readonly registersBar: 1 | 2;
   /** Entries of the MSI-X table; 0 without one. */
   readonly msixVectors: number;
-  /** The BAR with the MSI-X table is prefetchable. */
+  /** The BAR that contains the MSI-X table is prefetchable. */
   readonly prefetchable: boolean;
   /** MSI has per-vector masking. */
   readonly maskableMsi: boolean;
   readonly powerAt: number;
-  /** Version 3 of the power management capability; No_Soft_Reset: state is kept from D3hot to D0. */
+  /**
+   * The power management capability has version 3 and sets No_Soft_Reset: registers keep their values from D3hot to D0.
+   */
   readonly keepsState: boolean;
   readonly expressAt: number;
   /** Version of the Express capability. */
@@ -34,11 +37,11 @@ export interface PciFunction {
   readonly virtualChannelAt: number;
   readonly serialNumberAt: number;
   readonly latencyAt: number;
-  /** L1 substates. */
+  /** The capability of L1 substates. */
   readonly substatesAt: number;
 }
 
-/** Interrupt types, from the one that every function has to the best. */
+/** Interrupt types, best last. Every function has the first. */
 export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 
@@ -99,7 +102,7 @@ export const EXPRESS_8168C: PciFunction = {
   productDataAt: 0xd0,
 };
 
-/** RTL8168D and 8168DP: the last two capabilities are four bytes lower than on adjacent chips. */
+/** RTL8168D and 8168DP: the last two capabilities start four bytes lower than on adjacent chips. */
 export const EXPRESS_8168D: PciFunction = {
   ...EXPRESS_8168C,
   msixVectors: 4,

@@ -1,9 +1,10 @@
 /**
- * PCI ids of each chip. A board's vendor may have stored other ids in the EEPROM; these are meant to be the chip's
- * defaults, with the subsystem id of boards that have none of their own.
+ * PCI ids of each chip. These are, as far as known, the chip's defaults, with the subsystem id of boards that set none.
+ * A board's vendor may have stored other ids in the EEPROM.
  *
  * Device ids are those that drivers list. Revisions are less certain: some are from public `lspci` listings, few of
- * which name the chip; the others are assumed to be as on the preceding chip. Drivers use the XID, not these.
+ * which name the chip; the others are assumed to be as on the preceding chip. Drivers identify the chip by the XID, not
+ * by these.
  */
 import type { Chip } from "./chips.ts";
 

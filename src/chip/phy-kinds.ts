@@ -3,8 +3,8 @@
  *
  * Identifiers are those that C drivers print: RTL8201L revision 1 in 8101E (OpenBSD); RTL8208's model in 8105E and
  * 8106E; 8211B's in 8169SC, 8168C and 8168D; 8211D's in 8168E; 8211E's in 8168E-VL and 8168F; and those of 8125A,
- * 8125B, 8125D, 8126A and 8127A (all Linux). For chips in between no report was found; the PHY of an adjacent chip is
- * assumed.
+ * 8125B, 8125D, 8126A and 8127A (all Linux). For the other chips no report was found; they are assumed to have the PHY
+ * of an adjacent chip.
  */
 import {
   Advertise10G,
@@ -24,20 +24,20 @@ export interface PhyKind {
   readonly id: number;
   /** ESTATUS: 0 in a PHY for 10 and 100 Mbit/s only. */
   readonly estatus: number;
-  /** Speeds above 1000, as `Advertise10G`. */
+  /** Speeds above 1000 Mbit/s: bits of `Advertise10G`. */
   readonly multigigabit: number;
-  /** Energy-efficient Ethernet, as `Eee` and `Eee2`. */
+  /** Energy-efficient Ethernet: bits of `Eee` and `Eee2`. */
   readonly eee: number;
   readonly eee2: number;
   /** How its registers are arranged. */
   readonly registers: "paged" | "ocp";
   /** Clause 45 registers can be reached through registers 13 and 14. */
   readonly indirect: boolean;
-  /** The word at 0x1b of the controller's memory when the PHY is ready for firmware. */
+  /** The value of the word at 0x1b of the PHY controller's memory when the PHY is ready for firmware. */
   readonly ready?: number;
-  /** How MDI and MDI-X are selected; undefined if no source says. */
+  /** The bits that select MDI or MDI-X; undefined if no source names them. */
   readonly crossover?: Crossover;
-  /** What enables the fallback to a lower speed on a bad cable; undefined if no source says. */
+  /** The bits that enable a fallback to a lower speed on a bad cable; undefined if no source names them. */
   readonly downshift?: Downshift;
   /** BMSR never reports the link; only the MAC's PHYstatus does. */
   readonly hidesLink?: true;
@@ -50,13 +50,16 @@ const EEE_GIGABIT = Eee.full100 | Eee.full1000;
 
 export const RTL8201: PhyKind = { ...paged, id: 0x0000_8201, estatus: 0 };
 /**
- * EEE of the 100 Mbit/s chips (8105E and later) is disabled by every driver and not modelled. The revision, the last
- * digit, is not known.
+ * Every driver disables EEE on the 100 Mbit/s chips (8105E and later), so the model does not have it. The revision
+ * (last digit of the identifier) is not known.
  */
 export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
-/** The first gigabit PHY, in 8169S and 8110S: the vendor's driver has a workaround for these two only. */
+/**
+ * The first gigabit PHY, in 8169S and 8110S: it is different from later ones, because the vendor's driver has a
+ * workaround for these two chips only.
+ */
 export const RTL8211: PhyKind = { ...paged, id: 0x001c_c910, estatus: BOTH };
-/** The 8168DP reports another identifier, which is not public; drivers replace it with this one. */
+/** The 8168DP's own identifier is not public; drivers replace it with this one. */
 export const RTL8211B: PhyKind = { ...paged, id: 0x001c_c912, estatus: BOTH, crossover: CROSSOVER_8211 };
 /** `ready` is the condition in Linux's and the vendor's driver for loading the firmware. */
 export const RTL8211B_280: PhyKind = { ...RTL8211B, ready: 0xb300 };
@@ -88,7 +91,7 @@ const EEE_2500 = Eee2.full2500;
 
 export const RTL8125A: PhyKind = { ...RTL8168G, multigigabit: TO_2500, eee2: EEE_2500 };
 export const RTL8125B: PhyKind = { ...RTL8125A, id: 0x001c_c840 };
-/** Assumed of the 8125BP, 8125CP and 9151 too. */
+/** The 8125BP, 8125CP and 9151 are assumed to have this PHY too. */
 export const RTL8125D: PhyKind = { ...RTL8125A, id: 0x001c_c841 };
 export const RTL8126A: PhyKind = {
   ...RTL8125A,
@@ -104,8 +107,8 @@ export const RTL8127A: PhyKind = {
 };
 
 /**
- * The PHY of a chip: that of its die, which fuses limit on some chips: 8106EUS and 8107E to 100 Mbit/s, 8168KB and
- * 8168KD to 1000.
+ * The PHY of a chip. It is the PHY of the die, limited by fuses on some chips: on the 8106EUS and 8107E to 100 Mbit/s,
+ * on the 8168KB and 8168KD to 1000.
  */
 export const phyKind = ({
   speed,
@@ -115,6 +118,6 @@ export const phyKind = ({
   readonly profile: { readonly phy: PhyKind };
 }): PhyKind => {
   if (speed < 1000) return { ...phy, estatus: 0, eee: phy.eee & Eee.full100 };
-  // Linux's driver, which supports these chips, recognizes a PHY without 2.5 Gbit/s by this identifier alone.
+  // Linux supports these chips, and recognizes a PHY without 2.5 Gbit/s only by this identifier.
   return speed === 1000 && phy.multigigabit !== 0 ? { ...phy, id: RTL8168G.id, multigigabit: 0, eee2: 0 } : phy;
 };

@@ -11,7 +11,7 @@ export const ANER = 6;
 export const GBCR = 9;
 export const GBSR = 10;
 export const ESTATUS = 15;
-/** Realtek: page select, and back to page 0. */
+/** Realtek's page select register, and the value that selects page 0. */
 export const PAGE = 31;
 
 export const Bmcr = {
@@ -35,7 +35,7 @@ export const Bmsr = {
   noPreamble: 1 << 6,
   negotiated: 1 << 5,
   autonegotiable: 1 << 3,
-  /** Latches low: after a link loss the first read reports it, even if the link is up again. */
+  /** Latches low: after a link loss, the first read returns 0 even if the link is up again. */
   linkUp: 1 << 2,
   extended: 1 << 0,
 } as const;
@@ -62,7 +62,7 @@ export const Gbcr = {
   half1000: 1 << 8,
 } as const;
 export const Gbsr = {
-  /** Both ends are manually set to the same role: there is no link. */
+  /** Both ends are manually set to the same role, so no link comes up. */
   masterFault: 1 << 15,
   master: 1 << 14,
   localOk: 1 << 13,
@@ -86,7 +86,7 @@ export const MmdControl = {
   address: 0 << 14,
   data: 1 << 14,
   dataIncrementing: 2 << 14,
-  /** As `dataIncrementing`, but reads leave the address alone. */
+  /** As `dataIncrementing`, but only writes increment the address. */
   dataIncrementingOnWrite: 3 << 14,
 } as const;
 /** Clause 45 devices. */
@@ -97,7 +97,7 @@ export const PmaSpeed = { speed10000: 1 << 0, speed2500: 1 << 13, speed5000: 1 <
 /** Advertised speeds above 1000 (7.32), and those of the link partner (7.33). Bits 15:13 are 12:10 of GBCR. */
 export const Advertise10G = { full2500: 1 << 7, full5000: 1 << 8, full10000: 1 << 12 } as const;
 export const MASTER_SHIFT_10G = 3;
-/** 7.32: fast retrain. A link whose signal has degraded trains again without a new negotiation. */
+/** 7.32: fast retrain, which restores a degraded link without a new negotiation. */
 export const FastRetrain = { full10000: 1 << 1, full2500: 1 << 5, full5000: 1 << 6 } as const;
 export const Partner10G = {
   full2500: 1 << 5,
@@ -110,15 +110,18 @@ export const Partner10G = {
 } as const;
 /** Energy-efficient Ethernet: ability (3.20), advertisement (7.60), link partner's advertisement (7.61). */
 export const Eee = { full100: 1 << 1, full1000: 1 << 2, full10000: 1 << 3 } as const;
-/** Energy-efficient Ethernet for 2.5 and 5 Gbit/s: registers 3.21, 7.62, 7.63. */
+/** The same for 2.5 and 5 Gbit/s: registers 3.21, 7.62 and 7.63. */
 export const Eee2 = { full2500: 1 << 0, full5000: 1 << 1 } as const;
 
-/** Address of page 0 in PHY-OCP space: register n at 0xa400 + 2n. Page p: register n at (p << 4) + 2(n − 16). */
+/**
+ * Address of page 0 in PHY-OCP space: register n is at 0xa400 + 2n. Register n of another page p is at (p << 4) + 2(n −
+ * 16).
+ */
 export const OCP_STANDARD = 0xa400;
-/** Page of Realtek's status register 18: the speed and duplex in use. */
+/** Page of Realtek's status register (register 18), which shows the speed and duplex in use. */
 export const PHYSR_PAGE = 0xa43;
 export const PHYSR = 18;
-/** Its bits. Speed is 10 when none of the speed bits is set; 2500 and 5000 are two bits each. */
+/** Bits of that register. The speed is 10 Mbit/s if no speed bit is set; 2500 and 5000 are combinations of two bits. */
 export const Physr = {
   mdi: 1 << 1,
   linkUp: 1 << 2,
@@ -141,12 +144,12 @@ export const Ocp = {
   /** Window to the data memory of the PHY's controller: address, then data. */
   memoryAddress: 0xa436,
   memoryData: 0xa438,
-  /** Another such memory (2.5 Gbit/s and faster). */
+  /** Window to a second memory (PHYs for 2.5 Gbit/s and faster). */
   memory2Address: 0xb87c,
   memory2Data: 0xb87e,
-  /** Bits 3:2: fall back to a lower speed if the cable does not support the negotiated one. */
+  /** Bits 3:2 enable a fallback to a lower speed if the cable does not support the negotiated one. */
   speedDown: 0xa442,
-  /** Clause 45 registers: 3.20, 7.60, 7.61, 7.32, 7.33, 1.4, 7.63, 7.62, 3.21. */
+  /** Clause 45 registers 3.20, 7.60, 7.61, 7.32, 7.33, 1.4, 7.63, 7.62 and 3.21, in this order. */
   eeeAble: 0xa5c4,
   eeeAdvertise: 0xa5d0,
   eeePartner: 0xa5d2,
@@ -156,9 +159,12 @@ export const Ocp = {
   eee2Partner: 0xa6d0,
   eee2Advertise: 0xa6d4,
   eee2Able: 0xa6ec,
-  /** Bit 0 is set by a driver, and cleared by the PHY's controller as a sign of life (2.5 Gbit/s and faster). */
+  /**
+   * A driver sets bit 0 and the PHY's controller clears it, which shows that the controller runs (PHYs for 2.5 Gbit/s
+   * and faster).
+   */
   alive: 0xb87a,
-  /** Bit 4 requests the PHY's controller to halt for a patch; bit 6 of the other register acknowledges. */
+  /** Bit 4 asks the PHY's controller to halt for a patch; it acknowledges with bit 6 of `patchStatus`. */
   patchRequest: 0xb820,
   patchStatus: 0xb800,
 } as const;
@@ -169,7 +175,8 @@ export const SPEED_DOWN = 3 << 2;
 export const PhyState = { waking: 2, on: 3, poweredDown: 5 } as const;
 
 /**
- * PHYs before OCP: page 0, register 17, speed and duplex in use; speed in bits 15:14 (RTL8211B register table, PHYSR).
+ * PHYs without OCP have the speed and duplex in use in register 17 of page 0; bits 15:14 are the speed (RTL8211B
+ * register table, PHYSR).
  */
 export const PHYSR_8211 = 17;
 export const Physr8211 = {
@@ -180,15 +187,15 @@ export const Physr8211 = {
   linkUp: 1 << 10,
   mdix: 1 << 6,
 } as const;
-/** Page 0, register 20: bit 15 has the meaning of `Ocp.speedDown` (8168E and later). */
+/** Bit 15 of page 0, register 20 has the function of `Ocp.speedDown` (8168E and later). */
 export const SPEED_DOWN_8211 = 20;
 
-/** Address of a register: on page 0, or on a page of an OCP PHY (registers 16 to 23). */
+/** Page and number of a register. On pages of an OCP PHY other than 0, the numbers are 16 to 23. */
 export interface PhyPlace {
   readonly page: number;
   readonly register: number;
 }
-/** MDI or MDI-X: the field that selects it, and the status bit. */
+/** MDI or MDI-X: the field that selects one of them, and the bit that shows which one is in use. */
 export interface Crossover {
   readonly control: PhyPlace & {
     readonly mask: number;
@@ -198,25 +205,28 @@ export interface Crossover {
   };
   readonly status: PhyPlace & { readonly mdi: number; readonly mdix: number };
 }
-/** FreeBSD `sys/dev/mii/rgephyreg.h`, RGEPHY_MII_PCR and RGEPHY_MII_SSR; RTL8211B datasheet, PHYCR: from RTL8211B on. */
+/**
+ * PHYs from RTL8211B on. Sources: FreeBSD `sys/dev/mii/rgephyreg.h`, RGEPHY_MII_PCR and RGEPHY_MII_SSR; RTL8211B
+ * datasheet, PHYCR.
+ */
 export const CROSSOVER_8211: Crossover = {
   control: { page: 0, register: 16, mask: 3 << 5, auto: 1 << 6, mdi: 0, mdix: 1 << 5 },
   status: { page: 0, register: PHYSR_8211, mdi: 0, mdix: 1 << 6 },
 };
 /**
- * The same, RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F: page 0xa43, which the built-in PHYs have as well
- * (there too, bit 2 of the first is ALDPS: DPDK rtl_disable_aldps). Its datasheet: bit 9 of PHYCR1 selects manual mode,
- * bit 8 is 1 for MDI.
+ * OCP PHYs. Source: FreeBSD's RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F, on page 0xa43. The built-in PHYs
+ * also have that page, and bit 2 of PCR1 is ALDPS in both (DPDK rtl_disable_aldps). In the RTL8211F's datasheet, bit 9
+ * of PHYCR1 selects manual mode, and bit 8 is 1 for MDI.
  */
 export const CROSSOVER_OCP: Crossover = {
   control: { page: PHYSR_PAGE, register: 16, mask: 3 << 8, auto: 0, mdi: 3 << 8, mdix: 1 << 9 },
   status: { page: PHYSR_PAGE, register: PHYSR, mdi: 1 << 1, mdix: 0 },
 };
-/** `SPEED_DOWN_8211` and `Ocp.speedDown`. */
+/** Bits that enable the fallback to a lower speed (`SPEED_DOWN_8211` or `Ocp.speedDown`). */
 export type Downshift = PhyPlace & { readonly bits: number };
 export const DOWNSHIFT_8211: Downshift = { page: 0, register: SPEED_DOWN_8211, bits: 1 << 15 };
 export const DOWNSHIFT_OCP: Downshift = { page: 0xa44, register: 17, bits: SPEED_DOWN };
-/** 7.32 and 7.33 as registers of an OCP PHY. */
+/** The registers of an OCP PHY that hold clause 45 registers 7.32 and 7.33. */
 export const NEGOTIATION_10G: PhyPlace = { page: 0xa5d, register: 18 };
 export const PARTNER_10G: PhyPlace = { page: 0xa5d, register: 19 };
 
@@ -224,6 +234,6 @@ export const PARTNER_10G: PhyPlace = { page: 0xa5d, register: 19 };
 export const MEMORY_PAGE = 5;
 export const MEMORY_ADDRESS = 5;
 export const MEMORY_DATA = 6;
-/** Page 7: register 30 selects one of 256 banks of the others. */
+/** Page 7: its register 30 selects one of 256 banks for its other registers. */
 export const EXTENSION_PAGE = 7;
 export const EXTENSION_SELECT = 30;

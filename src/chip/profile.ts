@@ -11,18 +11,21 @@ import type { WakeFacts } from "./wake.ts";
 
 /** Registers that only some dies have. */
 export type RegisterBlock =
-  /** Registers of the PCI chips, and the registers that PCI Express chips have in their place. */
+  /**
+   * `pci`: registers that only PCI chips have. `express`: the registers that PCI Express chips have at the same
+   * offsets.
+   */
   | "pci"
   | "express"
-  /** PHYAR. FreeBSD's re(4) reaches the PHYs of 8168G and later through it too; for the 8125 nothing is known. */
+  /** PHYAR. FreeBSD's re(4) also uses it for the PHYs of the 8168G and later. Whether the 8125 has it is not known. */
   | "mdio"
   /**
-   * OCPAR and its data register, which share a word with the 8168DP's MDIO gate; "linkPower" is what other chips have
-   * there.
+   * OCPAR and its data register, which share a word with the 8168DP's MDIO gate. Other chips have `linkPower` at that
+   * offset.
    */
   | "gate"
   | "linkPower"
-  /** Interrupt words of further queues, which only Realtek's drivers for the 8168 use. */
+  /** Interrupt words of more queues; only Realtek's drivers for the 8168 use them. */
   | "formerQueues"
   | "secondAddress"
   | "scratch"
@@ -35,7 +38,7 @@ export type RegisterBlock =
   | "multigigabit"
   /** The vectored interrupt words, from 8125B on. */
   | "vectored"
-  /** Transmit ring pointers: two of 16 bits in one word, one of 32 bits, two of 32 bits. */
+  /** Transmit ring pointers: two of 16 bits in one word; one of 32 bits; or two of 32 bits. */
   | "pairedPointers"
   | "singlePointers"
   | "separatePointers"
@@ -58,27 +61,30 @@ export interface Profile {
   readonly txConfig: number;
   readonly phy: PhyKind;
   /**
-   * Bit of MAC-OCP 0xdc04 that reports the pin with which a board disables the PHY, if MISC_1 allows it (DPDK
-   * rtl_is_in_phy_disable_mode).
+   * Bit of MAC-OCP 0xdc04 that shows the state of a pin. If MISC_1 allows it, a board can disable the PHY with this pin
+   * (DPDK rtl_is_in_phy_disable_mode).
    */
   readonly phySwitch?: number;
   /** How PHY registers are accessed. */
   readonly phyAccess: "registers" | "mdio" | "mdio-gated" | "ocp";
-  /** Access to the MAC controller's registers; "paged" has its firmware memory in four pages. */
+  /** How the MAC controller's registers are accessed; "paged": its firmware memory is divided into four pages. */
   readonly macOcp: "none" | "plain" | "paged";
-  /** The PCI Express PHY: 64 or 128 registers, banks of 32 chosen by MAC-OCP 0xde28, or pages of 128 chosen by register 0x7e. */
+  /**
+   * Registers of the PCI Express PHY: 64 or 128 of them; banks of 32, selected by MAC-OCP 0xde28; or pages of 128,
+   * selected by register 0x7e.
+   */
   readonly pciePhy: "none" | "flat64" | "flat128" | "banked" | "paged";
   /** The memory with the station address and the PCI ids. */
   readonly memory: "eeprom" | "efuse";
-  /** The factory's station address besides IDR: extended register 0xe0, or BACKUP_ADDR. */
+  /** Where else, besides IDR, the factory's station address can be read: extended register 0xe0, or BACKUP_ADDR. */
   readonly addressCopies: readonly ("eri" | "backup")[];
   readonly management: ManagementRegisters | undefined;
-  /** Bytes of the largest dump of the tally counters, and whether DTCCR can clear them. */
+  /** Bytes of the largest dump of the tally counters, and whether DTCCR can clear the counters. */
   readonly tally: { readonly bytes: 64 | 192; readonly clearable: boolean };
   readonly wake: WakeFacts;
   /** Undefined if no driver enables energy-efficient Ethernet. */
   readonly eee?: EeeFacts;
-  /** What enables a speed over two pairs, in a PHY that supports it. */
+  /** Bits that enable giga-lite (see `eee.ts`), in a PHY that supports it. */
   readonly gigaLite?: PhyBits;
   /** Undefined if no source describes a cable test. */
   readonly cableTest?: CableTestFacts;

@@ -2,9 +2,9 @@
  * One record for each die: everything in which dies differ, apart from identity (`chips.ts`). Driver and model read it;
  * code elsewhere does not ask which chip it has.
  *
- * Sources are given in the files of a record's parts; for the rest: DPDK `drivers/net/r8169` (registers, PCIe PHY, MAC
- * controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up before), Linux's r8169 (which
- * chip signals PME by Config2).
+ * Each part's file names its sources. Sources of the rest: DPDK `drivers/net/r8169` (registers, PCIe PHY, MAC
+ * controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up of earlier chips), Linux's
+ * r8169 (which chip signals PME by Config2).
  */
 import { CABLE_8125A, CABLE_8125B, CABLE_8168H } from "./cable-test.ts";
 import {

@@ -2,17 +2,17 @@
  * Rings, interrupt vectors and interrupt moderation, by chip. Up to RTL8117 a chip has one ring for each direction, a
  * second transmit ring that no driver uses, and one status word; from RTL8125 on these numbers differ.
  *
- * Sources: DPDK `drivers/net/r8169` (rings, their pointers, moderation blocks); OpenBSD `if_rgereg.h` and its port to
+ * Sources: DPDK `drivers/net/r8169` (rings, ring pointers, moderation blocks); OpenBSD `if_rgereg.h` and its port to
  * illumos (events in each chip's vectored status word). The rest is from Realtek's own drivers.
  */
 /**
- * Bits of the vectored status word; a bit's number is that of its MSI-X vector. The bit of receive queue n is n above
- * that of queue 0.
+ * Bits of the vectored status word; a bit has the number of its MSI-X vector. The bits of the receive queues are
+ * consecutive.
  */
 export interface VectoredStatus {
   readonly receive: number;
   readonly transmit: number;
-  /** From the bit of one transmit queue to that of the next. */
+  /** Distance between the bits of consecutive transmit queues. */
   readonly transmitStep: number;
   readonly linkChange: number;
   /** IntCfg0 can make the chip mask an interrupt when it signals it. */
@@ -40,7 +40,7 @@ export interface Queues {
   readonly pointers: RingPointers | undefined;
 }
 
-/** Transmit has bits of its own, here with a gap between queues. */
+/** Transmit queues have bits of their own, here every second bit. */
 const B: VectoredStatus = { receive: 0, transmit: 16, transmitStep: 2, linkChange: 21, masksItself: false };
 /** The two directions of a queue share a bit. */
 const SHARED: VectoredStatus = { receive: 0, transmit: 0, transmitStep: 1, linkChange: 21, masksItself: false };
@@ -82,5 +82,5 @@ export const QUEUES_8125BP: Queues = { ...SEVERAL, ...LATER, vectored: BP };
 export const QUEUES_8125CP: Queues = { ...SEVERAL, ...LATER, vectored: CP };
 export const QUEUES_8125D: Queues = { ...SEVERAL, ...LATER, vectored: D };
 export const QUEUES_8126: Queues = { ...SEVERAL, ...FEW_BLOCKS, vectored: SHARED, pointers: SAME };
-/** DPDK uses four receive and two transmit queues; the status word has eight bits for each direction. */
+/** The status word has eight bits for each direction, but DPDK uses only four receive and two transmit queues. */
 export const QUEUES_8127: Queues = { ...LATER, receive: 8, transmit: 8, vectors: 32, vectored: TEN };

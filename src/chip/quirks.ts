@@ -1,6 +1,6 @@
 /**
- * Quirks by name, with the reason for each. Most are encoded as a field of the profile, which the driver reads; a quirk
- * that only some chips of a die have is looked up here.
+ * Quirks by name, with the reason for each. For most, the driver reads a field of the profile; a quirk that only some
+ * chips of a die have is looked up here by name.
  */
 import type { Chip, ChipKey } from "./chips.ts";
 import { STANDARD_MTU } from "./frames.ts";
@@ -11,7 +11,7 @@ export interface Quirk {
   readonly evidence: string;
   /** A test that fails if the driver does not handle it. */
   readonly proof: { readonly file: string; readonly title: string };
-  /** What the driver checks: a field of the profile, or the profile's list of quirks for this name. */
+  /** What the driver reads: a field of the profile, or this name in the profile's list of quirks. */
   readonly fact: string;
   readonly on: (chip: Chip) => boolean;
 }

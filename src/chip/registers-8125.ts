@@ -26,7 +26,7 @@ export const LedSelect = bits("LedSelect", {
   activity: 1 << 9,
 });
 
-/** Free-running timers beside TimerCount, and their interrupt thresholds beside TimerInt. */
+/** Three more free-running timers, in addition to TimerCount, and their interrupt thresholds. */
 export const TCTR1 = rw32(0x4c);
 export const TCTR2 = rw32(0x88);
 export const TCTR3 = rw32(0x1c);
@@ -41,7 +41,7 @@ export const IntCfg0 = bits("IntCfg0", {
   enable: 1 << 0,
   timeoutBypass: 1 << 1,
   mitigationBypass: 1 << 2,
-  /** 8126 and 8127: request the reference clock off. */
+  /** 8126 and 8127: allow the reference clock to be switched off (CLKREQ#). */
   clockRequest: 1 << 3,
   unavailableBypass: 1 << 4,
   msixEntryMode: 1 << 5,
@@ -57,11 +57,14 @@ export const IMR2 = rw16(0x804, "Intr");
 export const ISR2 = w1c16(0x806, "Intr");
 export const IMR3 = rw16(0x808, "Intr");
 export const ISR3 = w1c16(0x80a, "Intr");
-/** Their lower bytes by themselves, as DPDK clears them. */
+/** Their lower bytes, which DPDK clears separately. */
 export const ISR1_0 = rw8(0x802);
 export const ISR2_0 = rw8(0x806);
 export const ISR3_0 = rw8(0x80a);
-/** Interrupt mitigation by vector, 8 bytes apart: Linux clears it in words, the vendor's driver writes bytes. */
+/**
+ * Interrupt moderation of each vector, 8 bytes apart. Linux clears it as 32-bit words, the vendor's driver writes
+ * bytes.
+ */
 export const INT_MITI = run32(0xa00, 64);
 export const INT_MITI_RX = run8(0xa00, 32, 8);
 export const INT_MITI_TX = run8(0xa02, 32, 8);
@@ -117,27 +120,29 @@ export const DOUBLE_VLAN_CONFIG = rw16(0x1000);
 export const BACKUP_ADDR0 = rw32(0x19e0);
 export const BACKUP_ADDR1 = rw16(0x19e4);
 
-/** Rings of transmit queues 1 to 7, low and high half each; and the credits of the first two queues while idle. */
+/**
+ * Bases of the rings of transmit queues 1 to 7, low and high half; and the credits of the first two queues while idle.
+ */
 export const TX_NEW_CTRL = rw16(0x203e);
 export const TNPDS_Q1 = bases(0x2100, 14);
 export const PLA_TXQ_IDLE_CREDIT = run32(0x2500, 2);
 /**
- * Software and hardware pointers of queues 0 and 1: how far software has filled each, and how far the chip has emptied
- * it (8125A and 8125B).
+ * Pointers of queues 0 and 1: how far software has filled the ring, and how far the chip has emptied it (8125A and
+ * 8125B).
  */
 export const SW_TAIL_PTR = run16(0x2800, 2, 4);
 export const HW_CLO_PTR = [ro16(0x2802), ro16(0x2806)] as const;
-/** Both in one word (8126): written, it is the software pointer; read, the hardware pointer. */
+/** Both pointers in one word (8126): a write sets the software pointer, a read returns the hardware pointer. */
 export const TX_PTR_V4 = run32(0x2800, 2);
 /** The same for up to eight queues (8125BP, 8125CP, 8125D, 9151 and 8127). */
 export const SW_TAIL_PTR_V6 = run32(0xd30, 8, 8);
 export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 * i));
 
-/** Rings of receive queues 1 to 15: low and high half each. */
+/** Bases of the rings of receive queues 1 to 15, low and high half. */
 export const RDSAR_Q = bases(0x4000, 30);
 /** Receive side scaling: what is hashed and the table size; the key; the queue for each hash. */
 export const RSS_CTRL = rw32(0x4500, "RssControl");
-/** Its lowest byte alone, as Linux clears it. */
+/** Its lowest byte, which Linux clears separately. */
 export const RSS_CTRL_0 = rw8(0x4500);
 export const RSS_KEY = run32(0x4600, 10);
 export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
@@ -145,7 +150,7 @@ export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
 export const Q_NUM_CTRL = rw16(0x4800, "QueueCount");
 
 export const EEE_TXIDLE_TIMER = rw16(0x6048);
-/** The identification of chips whose XID refers to this register. */
+/** Identification of the chips whose XID only says that this register identifies them. */
 export const TxConfigV2 = ro32(0x60b0);
 
 /** The clock of the Precision Time Protocol (8125B): see `ptp.ts`. The time is nanoseconds, then seconds in two words. */
@@ -159,7 +164,7 @@ export const PTP_TIME_S_HIGH = rw16(0x6810);
 /** Bits 11:10: where the next timestamp of a sent message goes. */
 export const At2032 = ro16(0x2032);
 
-/** Every driver writes values or bits here at start; no source says what they are. */
+/** Every driver writes these at start; no source says what they do. */
 export const At0382 = rw16(0x382);
 export const RADMFIFO_PROTECT = rw16(0x402);
 export const RADMFIFO_PROTECT_0 = rw8(0x402);
@@ -177,5 +182,5 @@ export const SDS_DATA_OUT = ro16(0x234e);
 export const At233a = rw16(0x233a, "Serdes");
 export const At233e = rw16(0x233e);
 export const At2350 = rw8(0x2350, "Serdes");
-/** At 0x2350 the bit that enables it, at 0x233a its modes. */
+/** The bit at 0x2350 that enables the SerDes, and its modes at 0x233a. */
 export const Serdes = bits("Serdes", { run: 1 << 0, mode1000: 0x8004, mode10000: 0x801a });

@@ -23,7 +23,7 @@ export const Config3_8139 = rw8(0x59);
 export const Config4_8139 = rw8(0x5a);
 export const Config5_8139 = rw8(0xd8);
 
-/** Which early receive interrupts are enabled, on several packets. */
+/** Enables early receive interrupts for several packets (datasheet: multiple interrupt select). */
 export const MULINT_8139 = rw16(0x5c);
 
 /** The PHY's clause 22 registers. The first is writable while configuration is unlocked. */
@@ -36,11 +36,16 @@ export const ANER_8139 = ro16(0x6a);
 /** Transmit priority polling: the doorbell, with the bits of `Poll`. */
 export const TxPoll8139 = wo8(0xd9, "Poll");
 
-/** C+ command, bits that only this chip has. Until they are set, the chip works as an RTL8139C, without descriptors. */
+/**
+ * Bits of the C+ command register that only this chip has. Until they are set, the chip works as an RTL8139C, without
+ * descriptors.
+ */
 export const CPlus8139 = bits("CPlus", { receiveEnable: 1 << 1, transmitEnable: 1 << 0 });
 
-/** RxConfig: FIFO fill level at which moving a frame begins; all ones means the whole frame. */
+/**
+ * RxConfig: FIFO fill level at which the chip starts to write a frame to memory; all ones: when the frame is complete.
+ */
 export const RxConf8139 = bits("RxConf", { wholeFrames: 7 << 13 });
 
-/** FIFO fill level at which transmission begins: units of 32 bytes, bits 5:0. */
+/** FIFO fill level at which transmission begins, in bits 5:0, in units of 32 bytes. */
 export const EarlyTxThreshold = rw8(0xec);

@@ -1,5 +1,5 @@
 /**
- * The register map, in the order of the datasheet and with its names where it has them.
+ * The register map, in the order of the datasheet, and with its names as far as it has any.
  *
  * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK
  * `drivers/net/r8169/r8169_compat.h` (BSD-3-Clause, Realtek) for registers that came with the OCP generation.
@@ -25,7 +25,8 @@ export const Dtccr = bits("Dtccr", {
 });
 
 /**
- * Which events (link speeds, activity) LEDs 0 to 2 show, four bits each; blink rate; and behaviour in low-power idle.
+ * The events (link speeds, activity) that LEDs 0 to 2 show, four bits for each LED; the blink rate; and the behaviour
+ * in low-power idle.
  */
 export const LED_CTRL = rw16(0x18);
 export const LED_FREQ = rw8(0x1a);
@@ -100,18 +101,18 @@ export const TxConf = bits("TxConf", {
   dmaBurst: 7 << 8,
   /** The chip sizes its own transmit FIFO (8168E-VL and later). */
   autoFifo: 1 << 7,
-  /** Reports the number of completed descriptors instead of writing each back (8125 and later). */
+  /** The chip counts completed descriptors instead of writing each one back (8125 and later). */
   countsClosed: 1 << 6,
 });
 
 /** Receive configuration. */
 export const RxConfig = rw32(0x44, "RxConf");
 export const RxConf = bits("RxConf", {
-  /** 128-byte interrupt threshold (PCIe chips). */
+  /** Interrupt threshold of 128 bytes (PCI Express chips). */
   interrupt128: 1 << 15,
   /** Fetch several descriptors at once. */
   multipleFetch: 1 << 14,
-  /** Move a frame only when it is complete (8168G to 8117). */
+  /** Write a frame to memory only when it is complete (8168G to 8117). */
   earlyOff: 1 << 11,
   dmaBurst: 7 << 8,
   acceptError: 1 << 5,
@@ -158,13 +159,13 @@ export const Conf5 = bits("Conf5", {
   aspm: 1 << 0,
 });
 
-/** Descriptors per fetch, transmit. */
+/** Transmit descriptors per fetch. */
 export const TDFNR = rw8(0x57);
 /** Timer interrupt threshold: Intr.timer is raised when TimerCount reaches it; 0 disables it. */
 export const TimerInt = rw32(0x58);
 /** Thresholds of more timers; no driver uses them. */
 export const TimerInt1 = rw32(0x5c);
-/** Its lower half: at this offset the PCI chips have `MULINT`, which drivers for both kinds clear on all chips. */
+/** Its lower half. On PCI chips `MULINT` is at this offset; drivers that support both clear it on all chips. */
 export const TimerInt1_0 = rw16(0x5c);
 export const TimerInt2 = rw32(0x8c);
 export const TimerInt3 = rw32(0xf4);
@@ -172,8 +173,8 @@ export const TimerInt3 = rw32(0xf4);
 /** MDIO access (chips before the OCP generation): flag, register 20:16, data 15:0. */
 export const PHYAR = rw32(0x60);
 /**
- * Access to PCI configuration space from inside the chip: data, then flag, function 18:16, byte enables 15:12, address
- * 11:0.
+ * Access to PCI configuration space from inside the chip: a data register, then a command: flag, function 18:16, byte
+ * enables 15:12, address 11:0.
  */
 export const CSIDR = rw32(0x64);
 export const CSIAR = rw32(0x68);
@@ -197,19 +198,19 @@ export const GPIO = rw8(0x6e);
 export const PMCH = rw8(0x6f, "Pmch");
 export const Pmch = bits("Pmch", { d3coldKeepPll: 1 << 7, d3hotKeepPll: 1 << 6 });
 
-/** Extended registers: data, then flag, type 17:16, byte enables 15:12, address 11:0. */
+/** Extended registers: a data register, then a command: flag, type 17:16, byte enables 15:12, address 11:0. */
 export const ERIDR = rw32(0x70);
 export const ERIAR = rw32(0x74);
 export const Eri = { exgmac: 0, msix: 1, oob: 2 } as const;
 
-/** Receive errors of the PCIe PHY. */
+/** Number of receive errors of the PCI Express PHY. */
 export const EPHY_RXER_NUM = rw32(0x7c);
 /** PCIe PHY: flag, register 20:16, data 15:0. */
 export const EPHYAR = rw32(0x80);
 
 /**
- * Interrupts of further receive queues, which the 8168G to 8168FP have; the vendor's driver masks and acknowledges them
- * on every PCI Express chip before the RTL8125.
+ * Interrupts of more receive queues. The 8168G to 8168FP have these queues; the vendor's driver masks and acknowledges
+ * the interrupts on every PCI Express chip before the RTL8125.
  */
 export const IntrMask1 = rw8(0x84);
 export const IntrMask2 = rw8(0x85);
@@ -219,35 +220,38 @@ export const IntrMask3 = rw8(0xc0);
 export const IntrStatus3 = w1c8(0xc1);
 
 /**
- * At the offset of the later MACOCP: the vendor's driver uses it on the 8168E-VL and 8168F as well; no source says what
- * it is.
+ * At the offset where later chips have MACOCP. The vendor's driver also uses it on the 8168E-VL and 8168F; no source
+ * says what it is.
  */
 export const At00b0 = rw32(0xb0);
 /** The 8168E's second copy of the station address. */
 export const SecMAC0 = rw32(0xb4);
 export const SecMAC4 = rw16(0xb8);
-/** MAC registers of the OCP generation: write flag, address << 15, data. No completion flag. */
+/** MAC registers of the OCP generation: write flag, address << 15, data. There is no flag for completion. */
 export const MACOCP = rw32(0xb0);
 /** PHY registers of the OCP generation: flag, address << 15, data. */
 export const PHYOCP = rw32(0xb8);
 /**
- * Set by the driver to start an access and cleared by the chip to end it, or the reverse, depending on the register.
+ * Depending on the register, the driver sets the flag and the chip clears it when the access is done, or the reverse.
  */
 export const FLAG = 0x8000_0000;
 
-/** 8168DP: the management controller's registers: data in `OCPDR`, flag, byte enables 15:12 and address 11:0 here. */
+/**
+ * 8168DP: registers of the management controller. `OCPDR` has the data, `OCPAR` the flag, byte enables 15:12 and
+ * address 11:0.
+ */
 export const OCPDR = rw32(0xb0);
 export const OCPAR = rw32(0xb4);
-/** Latency tolerance messages; bit 0: the combined logic may extend them. */
+/** Latency tolerance messages. Bit 0 allows the combined logic to extend them. */
 export const COMBO_LTR_EXTEND = rw8(0xb6);
 
 /** Power management of the link layer. */
 export const DLLPR = rw8(0xd0, "Dllpr");
 export const Dllpr = bits("Dllpr", { pfm: 1 << 6, tenMegPowerSave: 1 << 7 });
-/** 8168DP: the same as a word; bit 17 is the MDIO gate, shared with the management controller. */
+/** 8168DP: the same register with 32 bits. Bit 17 is the MDIO gate, shared with the management controller. */
 export const RDSAR1 = rw32(0xd0, "Rdsar1");
 export const Rdsar1 = bits("Rdsar1", { mdioGate: 1 << 17 });
-/** Debug: drivers set bits that limit how often the chip answers with NAK. */
+/** Debug. Drivers set bits that limit how often the chip answers with NAK. */
 export const DBG_REG = rw8(0xd1, "Debug");
 export const Debug = bits("Debug", { fixNak1: 1 << 4, fixNak2: 1 << 3 });
 /** Two-wire interface of the configuration EEPROM. */
@@ -262,7 +266,7 @@ export const Mcu = bits("Mcu", {
   linkListReady: 1 << 1,
 });
 
-/** Largest frame the receiver takes, in bytes with FCS. */
+/** Longest frame that the receiver accepts, in bytes with FCS. */
 export const RxMaxSize = rw16(0xda);
 
 /** One-time programmable memory (8168D and later): flag, address 17:8, data 7:0. */
@@ -294,7 +298,7 @@ export const IntrMitigate = rw16(0xe2);
 export const RDSAR = low32(0xe4);
 export const RDSARHigh = high32(0xe8);
 
-/** Largest frame the transmitter takes, in units of 128 bytes. */
+/** Longest frame that the transmitter accepts, in units of 128 bytes. */
 export const MaxTxPacketSize = rw8(0xec);
 
 export const MISC = rw32(0xf0, "Misc");
@@ -302,13 +306,13 @@ export const Misc = bits("Misc", {
   txplaReset: 1 << 29,
   disableLan: 1 << 23,
   pwm: 1 << 22,
-  /** `receiveGate`: hold received frames back before the FIFO. */
+  /** `receiveGate`: no received frame enters the FIFO. */
   receiveGate: 1 << 19,
   earlyTally: 1 << 16,
 });
 /** Bits 15:8 of MISC. */
 export const MISC_0 = rw8(0xf1);
-/** Bits 23:16 of MISC; pfmD3cold is the bit that Misc calls pwm. */
+/** Bits 23:16 of MISC. The bit `pfmD3cold` is `pwm` in `Misc`. */
 export const MISC_1 = rw8(0xf2, "Misc1");
 /** `phySwitch`: a pin of the board can disable the PHY (RTL8168G and later). */
 export const Misc1 = bits("Misc1", { pfmD3cold: 1 << 6, phySwitch: 1 << 5 });

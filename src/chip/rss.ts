@@ -24,16 +24,16 @@ export const RssControl = bits("RssControl", {
   /** RSS_CTRL: log2 of the number of indirection table entries in use. */
   maskShift: 8,
   maskMask: 7,
-  /** RSS_CTRL: log2 of the number of queues, which Q_NUM_CTRL also holds. */
+  /** RSS_CTRL: log2 of the number of queues; Q_NUM_CTRL has the same number. */
   cpusShift: 16,
 });
 
 /** Q_NUM_CTRL: log2 of the number of receive queues. */
 export const QueueCount = bits("QueueCount", { shift: 2, mask: 7 });
 
-/** Size of the key in bytes; entries of the table, one byte each. */
+/** Bytes of the key; entries of the table, one byte each. */
 export const RSS_KEY_BYTES = 40;
 export const RSS_ENTRIES = 128;
 
-/** The number of transmit queues: log2 in bits 11:10 of this register of the MAC controller. */
+/** Bits 11:10 of this register of the MAC controller hold log2 of the number of transmit queues. */
 export const TransmitQueues = { macOcp: 0xe63e, shift: 10, mask: 3 } as const;

@@ -2,11 +2,13 @@
  * Start-up sequences as data: the values written to a chip's MAC and PHY at start, in order. `src/driver/steps.ts` runs
  * them.
  *
- * A sequence contains only values and order. A step that must read something to decide, other than to clear and set
- * bits, is a named procedure.
+ * A sequence contains only values and order. A step that reads a register to decide what to write is a named procedure.
  */
 
-/** `[address, value]` writes; `[address, clear, set]` reads, clears bits, sets bits and writes. */
+/**
+ * `[address, value]` is a write. `[address, clear, set]` is a read, after which bits are cleared and set and the result
+ * is written back.
+ */
 export type Word = readonly [address: number, value: number] | readonly [address: number, clear: number, set: number];
 
 /**
@@ -15,7 +17,7 @@ export type Word = readonly [address: number, value: number] | readonly [address
  */
 export type Space = "io8" | "io16" | "io32" | "mac" | "eri" | "csi" | "ephy" | "phy";
 
-/** Indirect access through two PHY registers: one takes the address, the other has the word. */
+/** Indirect access through two PHY registers: one takes the address, the other holds the word. */
 export interface PhyWindow {
   readonly page: number;
   readonly address: number;
@@ -34,20 +36,20 @@ export type Procedure =
   /** PCI interface timing of the RTL8169SC, XID 180 and 980: depends on the bus clock. */
   | "pciTiming180"
   | "pciTiming980"
-  /** Another reset of the PHY, and a wait for its end. */
+  /** Resets the PHY once more and waits until it is done. */
   | "resetPhy"
-  /** RTL8168D, XID 281 and the others: the PHY's voltage regulator, by a fuse. */
+  /** RTL8168D (XID 281, and the others): sets the PHY's voltage regulator as a fuse says. */
   | "regulatorOf281"
   | "regulatorOf280"
-  /** RTL8168E and 8168E-VL: the copies of the station address. */
+  /** RTL8168E and 8168E-VL: writes the copies of the station address. */
   | "copyAddressToSecond"
   | "copyAddressToExtended"
   /** RTL8168G: PHY settings that depend on the PHY's status. */
   | "followPhyStatus"
-  /** RTL8168H: bias of the PHY's converters, from fuses; settings of its pairs, from the PHY's report. */
+  /** RTL8168H: sets the bias of the PHY's converters from fuses, and its pairs from what the PHY reports. */
   | "biasFromFuses"
   | "lengthForPairs"
-  /** RTL8168H and 8117: the length of a millisecond, from a count of the PHY's oscillator. */
+  /** RTL8168H and 8117: sets the length of a millisecond from a count of the PHY's oscillator. */
   | "calibrateMillisecond"
   /** RTL8168EP and 8117: stops the management controller's traffic. */
   | "stopManagementMac"
@@ -68,7 +70,7 @@ export type Step =
   | { readonly on: Space; readonly words: readonly Word[] }
   /** PHY registers on a page: 0 to 31 on page 0, 16 to 23 on the pages of an OCP PHY. */
   | { readonly page: number; readonly words: readonly Word[] }
-  /** RTL8168D to 8168F: page 7, with the extension that register 30 selects. */
+  /** RTL8168D to 8168F: page 7, in the bank that register 30 selects. */
   | { readonly extension: number; readonly words: readonly Word[] }
   | { readonly through: PhyWindow; readonly words: readonly Word[] }
   /** Microseconds. */

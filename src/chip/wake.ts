@@ -1,5 +1,5 @@
 /**
- * Wake-up, by die: how each type of event is enabled, which filter applies to frames, and what stays powered.
+ * Wake-up, by die: how each type of event is enabled, which filter applies to frames, and which parts stay powered.
  *
  * Sources: FreeBSD `sys/dev/re/if_re.c` and Realtek's driver for it, re_setwol, re_enable_magic_packet,
  * re_set_rx_packet_filter_in_sleep_state; for PME in Config2, and for PMCH, the values that Linux's r8169 leaves in the
@@ -14,16 +14,16 @@ export interface WakeFacts {
   readonly magic: "config3" | "eri" | "ocp";
   /** Location of Config3 and Config5, which differs on the RTL8139C+. */
   readonly configAt: 8169 | 8139;
-  /** Filter for wake-up frames: the address only, RxConfig's filter, or RxConfig's filter and the receive gate. */
+  /** What selects wake-up frames: the address only; RxConfig's filter; or RxConfig's filter and the receive gate. */
   readonly passes: "address" | "accept" | "gate";
   /** The receiver stays enabled while the chip sleeps. */
   readonly receives: boolean;
   /**
-   * PMCH: the PLL keeps running in D3hot, and in D3cold while wake-up is armed; or always in both, because the chip
-   * otherwise hangs when it goes to sleep; or unknown.
+   * PMCH, by state. "armed": the PLL runs in D3hot, and in D3cold while wake-up is armed. "always": it runs in both
+   * states, because the chip otherwise hangs when it goes to sleep.
    */
   readonly pll: "unknown" | "armed" | "always";
-  /** Written after the chip has stopped; stays until the next start. */
+  /** Written after the chip has stopped; in effect until the next start. */
   readonly stopped: readonly Step[];
 }
 
@@ -43,7 +43,7 @@ export const WAKE_8168B: WakeFacts = { ...WAKE_8101, receives: true };
 export const WAKE_8168DP: WakeFacts = { ...WAKE_8101, passes: "accept" };
 /** RTL8168D and 8105E. */
 export const WAKE_8168D: WakeFacts = { ...WAKE_8168DP, pll: "armed" };
-/** The PCI Express PHY's register, with the value that Linux's r8169 leaves in the model. */
+/** The value that Linux's r8169 leaves in this register of the PCI Express PHY of the model. */
 export const WAKE_8168E: WakeFacts = { ...WAKE_8168D, stopped: [{ on: "ephy", words: [[0x19, 0xff64]] }] };
 export const WAKE_8106: WakeFacts = { ...WAKE_8168D, signal: "config2" };
 /** RTL8168F and 8411. */
@@ -60,7 +60,7 @@ export const WAKE_8127: WakeFacts = { ...WAKE_8125, pll: "always" };
 export const ERI_MAGIC = { address: 0xdc, bit: 1 << 16 } as const;
 export const OCP_MAGIC = { address: 0xc0b6, bit: 1 << 0 } as const;
 /**
- * From the RTL8125 on: the value that Linux's r8169 of 2026 writes with wake-up by link, and 0 without. No source names
- * the bits.
+ * From the RTL8125 on: the value that Linux's r8169 of 2026 writes if wake-up by link is enabled; otherwise it writes
+ * 0. No source names the bits.
  */
 export const OCP_LINK = { address: 0xe0c6, mask: 0x3f, on: 0x13 } as const;

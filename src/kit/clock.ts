@@ -1,18 +1,21 @@
-/** The clock is passed as a parameter: real for hardware, virtual in tests. All times are microseconds. */
+/**
+ * Clocks and timers. Code takes its clock as a parameter: real for hardware, virtual in tests. All times are
+ * microseconds.
+ */
 import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 
 /** A source of time that can also be waited on. */
 export interface Clock {
   /** Microseconds since an arbitrary start; never goes back. */
   now(): number;
-  /** Blocks the calling thread for at least `micros`. For hardware settle times, not for long sleeps. */
+  /** Blocks the calling thread for at least `micros`. For settle times of hardware, not for long waits. */
   delay(micros: number): void;
 }
 
 /**
  * Waits until `condition` holds, checking every `stepMicros`, for at most `limitMicros`. The last check is after the
  * last wait, so a condition that becomes true in time is never missed.
- * @throws {OutOfRange} unless the limit is 0 or more and finite, and the step is more than 0
+ * @throws {OutOfRange} if the limit is negative or not finite, or the step is not above 0
  */
 export const until = (clock: Clock, limitMicros: number, stepMicros: number, condition: () => boolean): boolean => {
   if (!(limitMicros >= 0 && limitMicros < Infinity && stepMicros > 0))
@@ -25,7 +28,7 @@ export const until = (clock: Clock, limitMicros: number, stepMicros: number, con
   return true;
 };
 
-/** As `until`, but throws `Timeout` with the name of the condition. */
+/** As `until`, but throws `Timeout`, which names the condition, when the time is up. */
 export const expect = (
   clock: Clock,
   what: string,
@@ -36,7 +39,9 @@ export const expect = (
   if (!until(clock, limitMicros, stepMicros, condition)) throw new Timeout({ what, waitedMicros: limitMicros });
 };
 
-/** Limit of entries that run at one moment; more means a timer that keeps rescheduling itself for the same time. */
+/**
+ * Limit of entries that run at one time. More than this means that a timer keeps rescheduling itself for the same time.
+ */
 const MAX_AT_ONCE = 1_000_000;
 
 /** Functions to be called later, in order of time. Device models keep their pending work here. */
@@ -62,8 +67,8 @@ export class Timers {
   }
 
   /**
-   * Runs in order what is due at `now`, including what these entries schedule for `now` or earlier.
-   * @throws {Misuse} if that does not end
+   * Runs the entries that are due at `now`, in order, including those that they schedule for `now` or earlier. @throws
+   * {Misuse} if there is no end of them
    */
   run(now: number): void {
     for (let ran = 0; this.next <= now; ran++) {
@@ -73,7 +78,7 @@ export class Timers {
   }
 }
 
-/** The machine's clock. `delay` blocks the thread, so it belongs in a data-plane thread or at bring-up. */
+/** The machine's clock. `delay` blocks the thread, so call it only in a data-plane thread or at bring-up. */
 export class RealClock implements Clock {
   readonly #cell = new Int32Array(new SharedArrayBuffer(4));
   now(): number {
@@ -87,7 +92,7 @@ export class RealClock implements Clock {
   }
 }
 
-/** A clock that stands still until someone waits; time then jumps from timer to timer. Deterministic. */
+/** A deterministic clock. It stands still until someone waits; then it jumps from timer to timer. */
 export class VirtualClock implements Clock {
   readonly timers = new Timers();
   #now = 0;

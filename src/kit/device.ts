@@ -15,11 +15,11 @@ export interface PciId {
 
 /** Power states of a PCI function, and the signal by which it asks to be woken (PME). */
 export interface PciPower {
-  /** The states from which it can signal. */
+  /** The states in which the function can signal PME. */
   readonly wakesFrom: { readonly d3hot: boolean; readonly d3cold: boolean };
   /**
-   * Whether the system listens for the signal, on buses where the system controls that.
-   * @throws if this user has no permission
+   * Enables or disables PME in the system, on buses where the system controls it. @throws if this user has no
+   * permission
    */
   allowWake(on: boolean): void;
   /**
@@ -46,17 +46,19 @@ export interface PciDevice {
   readonly dma: DmaDomain;
   readonly interrupts: Interrupts;
   readonly power: PciPower;
-  /** Enables or disables bus mastering. */
   setBusMaster(on: boolean): void;
 }
 
 /** A device that may disappear while its driver runs, or must be released on request. */
 export interface RemovableDevice extends PciDevice {
-  /** For poll(2): ready when the device is gone or its release is requested. */
+  /** For poll(2): becomes ready when the device is gone or its release is requested. */
   readonly lostFd: number;
-  /** For poll(2): ready after an error of the device, on buses that report that. */
+  /** For poll(2): becomes ready after an error of the device, on buses that report such errors. */
   readonly troubleFd?: number;
-  /** Why it must be released; undefined otherwise. A register that reads all ones does not show the reason. */
+  /**
+   * Why the device must be released; undefined if it need not be. A register that reads all ones does not show the
+   * reason.
+   */
   whyLost(): FerruleError | undefined;
 }
 
@@ -66,13 +68,13 @@ export interface PciMatch {
   readonly device: number;
   readonly subsystemVendor?: number;
   readonly subsystemDevice?: number;
-  /** This revision or a later one. */
+  /** Matches this revision and later ones. */
   readonly oldestRevision?: number;
 }
 
 /**
- * A driver: the devices it supports, and how to start one. All that `probe` acquires is added to `scope`, which is
- * released in reverse order when the device is unbound, and also if `probe` throws.
+ * A driver: the devices that it supports, and how to start one. `probe` adds everything that it acquires to `scope`,
+ * which is released in reverse order when the device is unbound, or when `probe` throws.
  */
 export interface Driver<T, Options> {
   readonly name: string;
@@ -116,13 +118,15 @@ export class Bound<T> implements Disposable {
     return this.#state;
   }
 
-  /** The result of probe. @throws {Revoked} once unbound or gone */
+  /** What `probe` returned. @throws {Revoked} once the device is unbound or gone */
   get driver(): T {
     if (this.#state !== "bound") throw new Revoked(this.device.name);
     return this.#driver as T;
   }
 
-  /** The device disappeared: released in the same way, but the state records why. */
+  /**
+   * Call this when the device has disappeared: resources are released as by disposing, but the state becomes `gone`.
+   */
   lost(): void {
     this.#end("gone");
   }

@@ -1,4 +1,4 @@
-/** Memory that both CPU and device can access, allocated from one window. */
+/** DMA memory, which both CPU and device can access, allocated from one window. */
 import { FerruleError, OutOfRange, Revoked } from "./errors.ts";
 import type { FrameMemory } from "./link.ts";
 
@@ -6,21 +6,23 @@ declare const bus: unique symbol;
 
 /** An address as seen by the device. Only a DMA domain creates one; a result of arithmetic on it is a plain number. */
 export type BusAddress = number & { readonly [bus]: "address" };
-/** The halves of such an address, as 32-bit words. */
+/** The low and high half of a bus address, as 32-bit words. */
 export type BusLow = number & { readonly [bus]: "low" };
 export type BusHigh = number & { readonly [bus]: "high" };
 
 export const lowHalf = (address: BusAddress): BusLow => (address | 0) as BusLow;
 export const highHalf = (address: BusAddress): BusHigh => (Math.floor(address / 2 ** 32) | 0) as BusHigh;
 
-/** The address of a byte of the window whose first byte the device sees at `iova`. */
+/** The bus address of the byte at `offset` in a window that starts at `iova`. */
 export const addressAt = (iova: BusAddress, offset: number): BusAddress => (iova + offset) as BusAddress;
 
-/** Stores the low half of a window address: `offset` bytes into the window, whose own low half is `base`. */
+/**
+ * Stores the low half of the address `offset` bytes into a window; `base` is the low half of the window's own address.
+ */
 export const storeLow = (words: Int32Array, at: number, base: BusLow, offset: number): void => {
   words[at] = (base + offset) | 0;
 };
-/** Stores the high half of a window address, which is the same in all of the window. */
+/** Stores the high half of an address in a window. It is the same in the whole window. */
 export const storeHigh = (words: Int32Array, at: number, high: BusHigh): void => {
   words[at] = high;
 };
@@ -53,11 +55,11 @@ export interface DmaRequest {
 
 /** A source of DMA memory for a driver. */
 export interface DmaDomain {
-  /** The whole window. Hot paths index it directly; everything else goes through `allocate`. */
+  /** The whole window. Only hot paths index it directly; other code uses pieces from `allocate`. */
   readonly window: FrameMemory;
   /** The device address of the window's first byte. The window does not cross a 4 GiB boundary. */
   readonly iova: BusAddress;
-  /** @throws {DmaExhausted} if the window has no free piece of that size */
+  /** @throws {DmaExhausted} if the window has no free span of that size */
   allocate(request: DmaRequest): DmaMemory;
 }
 

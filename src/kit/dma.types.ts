@@ -20,15 +20,15 @@ export const allowed = (io: Mmio, words: Int32Array, memory: DmaMemory): void =>
 export const ringBases = (io: Mmio, memory: DmaMemory): void => {
   // @ts-expect-error a plain number is not a bus address
   io.writeLow(Ring, 0x1000);
-  // @ts-expect-error nor is an offset in the window
+  // @ts-expect-error an offset in the window is not a bus address
   io.writeLow(Ring, memory.offset);
-  // @ts-expect-error nor what is computed from an address
+  // @ts-expect-error the result of arithmetic on an address is not a bus address
   io.writeHigh(RingHigh, memory.iova + 16);
   // @ts-expect-error a ring base accepts only addresses
   io.write32(Ring, memory.iova);
-  // @ts-expect-error in either half
+  // @ts-expect-error a ring base accepts only addresses, also in its high half
   io.write32(RingHigh, 0);
-  // @ts-expect-error an address is not changed by bits
+  // @ts-expect-error bits of an address register cannot be changed
   io.update32(Ring, 0, 1);
   // @ts-expect-error the halves must not be mixed up
   io.writeLow(RingHigh, memory.iova);
@@ -39,7 +39,7 @@ export const ringBases = (io: Mmio, memory: DmaMemory): void => {
 export const descriptors = (words: Int32Array, memory: DmaMemory): void => {
   // @ts-expect-error a plain number is not the base of a window
   storeLow(words, 2, 0x1000, 64);
-  // @ts-expect-error nor is a whole address
+  // @ts-expect-error a whole address is not the base of a window either
   storeLow(words, 2, memory.iova, 64);
   // @ts-expect-error the halves must not be mixed up
   storeHigh(words, 3, lowHalf(memory.iova));

@@ -94,13 +94,16 @@ export class Misuse extends FerruleError {
 }
 
 /**
- * The first failure. If releasing resources fails after another failure, JavaScript throws a SuppressedError with both,
- * which has neither code nor hint.
+ * The error that occurred first. If releasing resources fails after an error, JavaScript throws a SuppressedError that
+ * contains both but has neither code nor hint.
  */
 export const rootCause = (error: unknown): unknown =>
   error instanceof SuppressedError ? rootCause(error.suppressed) : error;
 
-/** Runs `act`, and throws the first failure (see `rootCause`). For functions of the library's interface. */
+/**
+ * Runs `act`; if it fails, throws the error that occurred first (see `rootCause`). For functions of the library's
+ * interface.
+ */
 export const withRootCause = <T>(act: () => T): T => {
   try {
     return act();

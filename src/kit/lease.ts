@@ -1,13 +1,16 @@
 /**
- * Lends something in shared memory to another thread, and takes it back: the borrower confirms that it has let go of it. No lock:
- * the borrower looks at one word as often as it can let go.
+ * Lends something in shared memory to another thread, and takes it back: the borrower confirms that it has let go of
+ * it. No lock: the borrower looks at one word as often as it can let go.
  *
- * Terms are numbers that only grow: odd while it is lent, even while it is not. A borrower that takes a term and a lender that
- * recalls it each store their own word before they load the other's, so that at least one of them sees both.
+ * Terms are numbers that only grow: odd while it is lent, even while it is not. A borrower that takes a term and a
+ * lender that recalls it each store their own word before they load the other's, so that at least one of them sees
+ * both.
  */
 import { OutOfRange } from "./errors.ts";
 
-/** The term as the lender wants it, and as the borrower has it: a cache line (16 words) each. */
+/**
+ * The term that the lender has set, and the term that the borrower has taken; each in its own cache line (16 words).
+ */
 const WANTED = 0;
 const HELD = 16;
 
@@ -27,7 +30,10 @@ export class Lender {
     this.#words = words;
   }
 
-  /** Begins a term, and returns its number for the borrower. What it borrows must be complete before. */
+  /**
+   * Begins a term and returns its number for the borrower. Whatever is lent must be written completely before this
+   * call.
+   */
   lend(): number {
     this.recall();
     this.#term = (this.#term + 1) | 0;
@@ -42,7 +48,7 @@ export class Lender {
     Atomics.store(this.#words, WANTED, this.#term);
   }
 
-  /** Waits until the borrower has let go. Returns false when it has not within the limit. */
+  /** Waits until the borrower has returned the resource. Returns false if the limit expires first. */
   returned(limitMillis: number): boolean {
     const end = performance.now() + limitMillis;
     for (;;) {
@@ -64,7 +70,7 @@ export class Borrower {
     this.#words = words;
   }
 
-  /** Takes what was lent for this term. Returns false when it was recalled already. */
+  /** Takes the resource for this term. Returns false if it was already recalled. */
   take(term: number): boolean {
     this.#term = term;
     Atomics.store(this.#words, HELD, term);
@@ -73,12 +79,12 @@ export class Borrower {
     return false;
   }
 
-  /** It must be given back. To be looked at often. */
+  /** Whether the resource must be given back. The borrower should check this often. */
   get recalled(): boolean {
     return Atomics.load(this.#words, WANTED) !== this.#term;
   }
 
-  /** Everything that was done with it is visible to the lender. */
+  /** Gives the resource back; the lender then sees all writes of the borrower. */
   giveBack(): void {
     Atomics.store(this.#words, HELD, (this.#term + 1) & ~1);
     Atomics.notify(this.#words, HELD);

@@ -1,4 +1,6 @@
-/** Interrupt lines in the driver's own thread: no file descriptor, an event is a call or a flag. */
+/**
+ * Interrupt lines in the driver's own thread. There is no file descriptor: an event is a call of a handler, or a flag.
+ */
 import { OutOfRange, Revoked } from "./errors.ts";
 import type { InterruptLine, Interrupts } from "./interrupts.ts";
 
@@ -6,17 +8,15 @@ import type { InterruptLine, Interrupts } from "./interrupts.ts";
 const MAX_VECTORS = 2048;
 
 /**
- * Limit of consecutive handler calls for a device that raises again whenever its handler runs. Further events are held
- * until the next `raise` or `unmask`.
+ * Limit of consecutive calls of a handler, for a device that raises its interrupt again during each call. Later events
+ * are held until the next `raise` or `unmask`.
  */
 const STORM = 256;
 
 /**
- * Interrupts raised by a call of the bus.
- *
- * With a handler, its call is the delivery and nothing is left to `take`. A handler is not entered again while it runs:
- * events that arrive meanwhile are delivered after it returns. Events of a vector that is not requested or does not
- * exist are counted and dropped, because the device is not trusted.
+ * Interrupts that the bus raises by a call. If there is a handler, calling it delivers the event, and `take` returns
+ * false. A handler is not called while it runs: events that arrive meanwhile are delivered after it returns. Events of
+ * a vector that is not requested or does not exist are counted and dropped, because the device is not trusted.
  */
 export class SoftInterrupts implements Interrupts {
   readonly vectors: number;
@@ -31,12 +31,12 @@ export class SoftInterrupts implements Interrupts {
     this.#lines = Array.from<undefined>({ length: vectors });
   }
 
-  /** Events without a requested line. */
+  /** Number of events for vectors that were not requested. */
   get stray(): number {
     return this.#stray;
   }
 
-  /** There is one kind, and it works. */
+  /** There is only one kind of interrupts here, which is kept. */
   limit(): void {}
 
   request(vectors: number | readonly number[], onEvent?: () => void): InterruptLine {
@@ -67,7 +67,7 @@ class SoftLine implements InterruptLine {
   readonly #onEvent: (() => void) | undefined;
   #release: (() => void) | undefined;
   #masked = false;
-  /** Arrived while masked; becomes pending at unmask. */
+  /** An event arrived while the line was masked; it becomes pending at `unmask`. */
   #held = false;
   #pending = false;
   #delivering = false;
@@ -88,7 +88,7 @@ class SoftLine implements InterruptLine {
   mask(): void {
     this.#check();
     this.#masked = true;
-    // Without a handler, an event signalled before masking stays pending for `take`, as in an eventfd.
+    // Without a handler, an event that was raised before masking stays pending until `take`, as in an eventfd.
     if (this.#onEvent !== undefined) this.#hold();
   }
 

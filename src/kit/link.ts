@@ -1,5 +1,5 @@
 /**
- * The interface between a driver and a network stack: layer 2, in bursts, without copies.
+ * The interface between a driver and a network stack: frames of layer 2 are passed in bursts, without copies.
  *
  * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A burst is an
  * Int32Array with four words for each frame (or fragment, for sending), so it needs no objects. The holder of an offset
@@ -17,7 +17,7 @@ export const FRAME_FLAGS = 2;
 /** Word 3: VLAN tag control information (host order), if the flags say that there is a tag. */
 export const FRAME_TAG = 3;
 
-/** What the NIC reports about a received frame. */
+/** Bits that report what the NIC found about a received frame. */
 export const Received = {
   /** The IP header checksum was verified and is correct. */
   ipChecksumGood: 1 << 0,
@@ -31,17 +31,17 @@ export const Received = {
   more: 1 << 4,
   /** The FCS is wrong or the frame is too short; such frames are received only on request. */
   damaged: 1 << 5,
-  /** The NIC has hashed its IP addresses: `Link.hashes`. */
+  /** The NIC has hashed the frame's IP addresses; the hash is in `Link.hashes`. */
   hashed: 1 << 6,
-  /** The hash includes its TCP or UDP ports. */
+  /** The hash includes the TCP or UDP ports. */
   hashedPorts: 1 << 7,
   /** The NIC has timestamped it: `Link.times`. */
   stamped: 1 << 8,
 } as const;
 
 /**
- * Offloads requested for a frame, the same in every fragment of it. Checksums and segmentation are requested only as `Offloads` allows,
- * and the caller does the rest; a tag may always be inserted.
+ * Offloads requested for a frame, the same in every fragment of it. Request checksums and segmentation only as far as
+ * `Offloads` allows, and do the rest in software; a tag may always be inserted.
  */
 export const Send = {
   /** Bits 10:0, the maximum segment size: nonzero requests segmentation. */
@@ -60,29 +60,31 @@ export const Send = {
   more: 1 << 25,
 } as const;
 
-/** What a NIC does to frames that it sends, and within which limits. Constant while the NIC is up. */
+/** The offloads of a NIC for frames that it sends, and their limits. They do not change while the NIC is up. */
 export interface Offloads {
   /** Fills in TCP and UDP checksums, and with them the IPv4 header's. */
   readonly checksum: boolean;
   /** Segments TCP super-frames. */
   readonly segmentation: boolean;
-  /** Does both over IPv6 too. */
+  /** Checksums and segmentation also work over IPv6. */
   readonly ipv6: boolean;
-  /** Longest super-frame in bytes, and most segments of one. */
+  /** Longest super-frame in bytes, and its maximum number of segments. */
   readonly superFrameBytes: number;
   readonly segments: number;
   /**
-   * Whether the chip is known to process wrongly what `flags` (a checksum or segments, no tag) request for the frame of
-   * `length` bytes at `frame`: software must do it then. Undefined for chips without such faults.
+   * Whether the chip is known to fail at what `flags` requests for the frame of `length` bytes at `frame` (a checksum
+   * or segmentation, not a tag). Software must do it then. Undefined for chips without such faults.
    */
   readonly refuses: ((bytes: Uint8Array, frame: number, length: number, flags: number) => boolean) | undefined;
 }
 
-/** Internet checksums over one memory, faster than by a loop. Offsets and lengths are bytes of that memory. */
+/** Internet checksums over one memory, faster than a loop in JavaScript. Offsets and lengths are in bytes. */
 export interface MemorySums {
-  /** Sum of 16-bit units in memory order from `offset` on, below 2^17; a last odd byte is a lower half. */
+  /**
+   * Sum of the 16-bit units from `offset` on, in memory order; below 2^17. A last odd byte is the lower half of a unit.
+   */
   readonly sum: (offset: number, length: number) => number;
-  /** The same, and copies the bytes to `to`; the ranges must not overlap. */
+  /** Copies the bytes to `to` and returns the same sum. The ranges must not overlap. */
   readonly copySum: (from: number, to: number, length: number) => number;
 }
 
@@ -90,7 +92,7 @@ export interface MemorySums {
 export interface FrameMemory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  /** Present if supported. Two memories with the same object are one memory. */
+  /** Present if supported. Two memories with the same `sums` object are the same memory. */
   readonly sums?: MemorySums | undefined;
 }
 
@@ -99,14 +101,17 @@ export interface Link {
   readonly memory: FrameMemory;
   /** Bytes in each receive buffer. */
   readonly bufferBytes: number;
-  /** Hash of each entry of the last burst received (Toeplitz; 0 if the frame has none); undefined unless requested of the NIC. */
+  /**
+   * Hash of each entry of the last burst received (Toeplitz; 0 for a frame without a hash). Undefined if hashing was
+   * not requested.
+   */
   readonly hashes?: Int32Array | undefined;
   /** Time at which each entry of the last burst that is marked `stamped` was received, in nanoseconds of the NIC's PTP clock. */
   readonly times?: BigInt64Array | undefined;
   /**
-   * Receives whole frames into `burst`, up to `budget` entries; returns the number of entries. A frame that is longer than a
-   * buffer has one entry for each of its buffers, all but the last marked with `Received.more`. The caller owns the buffers
-   * until it releases them.
+   * Receives whole frames into `burst`, up to `budget` entries; returns the number of entries. A frame that is longer
+   * than a buffer has one entry for each of its buffers, all but the last marked with `Received.more`. The caller owns
+   * the buffers until it releases them.
    * @throws {OutOfRange} for a frame of more entries than the budget allows
    */
   receive(burst: Int32Array, budget: number): number;

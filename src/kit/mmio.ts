@@ -1,7 +1,6 @@
 /**
- * Registers as branded offsets, and the window in which they are accessed.
- *
- * The method fixes the width, the type fixes the access, and both vanish at run time: a register is a plain number.
+ * Registers as branded offsets, and the window in which they are accessed. A method's name gives the width, and the
+ * register's type decides what is allowed. At run time a register is a plain number.
  */
 import type { BusAddress } from "./dma.ts";
 import { OutOfRange, OutOfWindow, Revoked, Sleeping } from "./errors.ts";
@@ -10,22 +9,22 @@ declare const shape: unique symbol;
 declare const owner: unique symbol;
 
 /**
- * `ro` read, `wo` write, `rw` both, `w1c` reads events and clears those written as one. `low` and `high` are for the halves of a
- * bus address, `half` for one of them.
+ * `ro`: read; `wo`: write; `rw`: both; `w1c`: a read returns events, and a write clears those written as one. `low` and
+ * `high`: registers for the two halves of a bus address; `half`: a register for one half.
  */
 export type Access = "ro" | "wo" | "rw" | "w1c" | "low" | "high" | "half";
 export type Width = 8 | 16 | 32;
 
 /**
- * A register's byte offset in its window. Made only by `ro8(…)` and similar functions. `B` names its bits: a register without
- * a name has none.
+ * A register's byte offset in its window. Only `ro8(…)` and similar functions create one. `B` is the name of its bits;
+ * a register without that name has no named bits.
  */
 export type Register<W extends Width, A extends Access, B extends string = string> = number & {
   readonly [shape]: readonly [W, A];
   readonly [owner]: B;
 };
 
-/** A bit, or field, of the registers whose bits have the name `B`. */
+/** A bit or field of the registers whose bits are named `B`. */
 export type Bit<B extends string> = number & { readonly [owner]: B };
 
 /** Values accepted by a register: its own bits, and plain numbers (the result of `|`), but no other register's bits. */
@@ -67,7 +66,7 @@ export const half32 = register<32, "half">(32);
 type Readable = Exclude<Access, "wo">;
 type Writable = "wo" | "rw";
 
-/** How a bus accesses registers. Offsets were already checked against the window. */
+/** How a bus accesses registers. The caller has already checked offsets against the window. */
 export interface RegisterBus {
   /** Bytes in the window. */
   readonly length: number;
@@ -79,8 +78,8 @@ export interface RegisterBus {
 /**
  * A window of device registers.
  *
- * Invariants: each access is inside the window and has the register's own width; a write-1-to-clear register is never
- * modified by read, change and write.
+ * Invariants: each access is inside the window and has the register's own width; there is no read-modify-write of a
+ * write-1-to-clear register.
  */
 export class Mmio {
   readonly #bus: RegisterBus;
@@ -98,14 +97,14 @@ export class Mmio {
     return this.#length;
   }
 
-  /** The device, named `what`, is gone or was unbound: from now on each access throws `Revoked`. */
+  /** From now on each access throws `Revoked`, because the device named `what` is gone or was unbound. */
   revoke(what: string): void {
     this.#revoked = what;
-    // An empty window fails the bounds check, so revocation costs nothing in a live one.
+    // Every access fails the bounds check of an empty window, so revocation needs no check of its own.
     this.#length = 0;
   }
 
-  /** The function sleeps, so that its registers do not respond: until `resume` each access throws `Sleeping`. */
+  /** Until `resume`, each access throws `Sleeping`: the function sleeps, and its registers do not respond. */
   suspend(what: string): void {
     this.#asleep = what;
     this.#length = 0;
@@ -140,7 +139,10 @@ export class Mmio {
     this.#check(r, 4);
     this.#bus.write(r, 4, value >>> 0);
   }
-  /** Writes the low half of a bus address, the only value accepted there; with `command` in the bits that alignment leaves free. */
+  /**
+   * Writes the low half of a bus address, the only value that the register accepts, with `command` in the bits that are
+   * free because of alignment.
+   */
   writeLow<B extends string>(
     r: Register<32, "low" | "half", B>,
     address: BusAddress,

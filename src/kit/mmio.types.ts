@@ -27,7 +27,7 @@ export const allowed = (io: Mmio): number => {
 export const access = (io: Mmio): void => {
   // @ts-expect-error PhyStatus is read-only
   io.write8(PhyStatus, 0);
-  // @ts-expect-error reading it first does not make it writable
+  // @ts-expect-error a read-only register cannot be updated either
   io.update8(PhyStatus, 0, 1);
   // @ts-expect-error the doorbell is write-only
   io.read8(Doorbell);
@@ -47,9 +47,9 @@ export const width = (io: Mmio): void => {
 export const bareNumbers = (io: Mmio): void => {
   // @ts-expect-error a bare number is not a register
   io.read8(0x37);
-  // @ts-expect-error nor is the sum of a register and a number
+  // @ts-expect-error the sum of a register and a number is not a register
   io.write8(Command + 1, 0);
-  // @ts-expect-error nor does a type assertion make a number one
+  // @ts-expect-error a type assertion does not make a number a register
   const made: Register<8, "rw"> = 0x37;
   io.write8(made, 0);
 };
@@ -60,15 +60,15 @@ export const ownBits = (io: Mmio): void => {
   io.update8(Control, Mcu.outOfBand, 0);
   io.acknowledge16(Events, Intr.link);
   io.write8(Config, 0x11);
-  // @ts-expect-error this bit is another register's
+  // @ts-expect-error this bit belongs to another register
   io.write8(Config, Mcu.outOfBand);
-  // @ts-expect-error also where bits are cleared
+  // @ts-expect-error a bit of another register cannot be cleared
   io.update8(Control, Conf.enable, 0);
-  // @ts-expect-error and where they are set
+  // @ts-expect-error a bit of another register cannot be set
   io.update8(Control, 0, Conf.enable);
-  // @ts-expect-error and where events are acknowledged
+  // @ts-expect-error a bit of another register cannot be acknowledged
   io.acknowledge16(Events, Conf.enable);
-  // @ts-expect-error a register whose bits have no name accepts no other's
+  // @ts-expect-error a register whose bits have no name does not accept another register's
   io.write8(Command, Conf.enable);
   // @ts-expect-error a type assertion does not make a number a bit
   const made: typeof Conf.enable = 1;

@@ -9,20 +9,20 @@ import type { FrameMemory } from "./link.ts";
 
 /** Damage to a frame on the wire. */
 export const Damage = {
-  /** The FCS does not match. */
+  /** The FCS is wrong. */
   crc: 1 << 0,
-  /** Shorter than 64 bytes with its FCS. */
+  /** The frame is shorter than 64 bytes with its FCS. */
   runt: 1 << 1,
-  /** Longer than the receiver accepts; its end is missing. */
+  /** The frame was longer than the receiver accepts, and its end is missing. */
   long: 1 << 2,
-  /** Not a whole number of bytes; such a frame's FCS does not match either. */
+  /** The frame is not a whole number of bytes; its FCS is then wrong too. */
   alignment: 1 << 3,
 } as const;
 
 /**
- * Segments of one super-frame as they are transmitted: the far end's NIC builds each as it is taken. All have the same
- * headers except for the fields that segmentation changes. The current one is in the port's memory; its headers are
- * valid after `make`.
+ * The segments of one super-frame, built one at a time as the far end's NIC takes them. All have the same headers
+ * except for the fields that segmentation changes. The current segment is in the port's memory; its headers are valid
+ * after `make`.
  */
 export interface SegmentSource {
   /** Segments left, including the current one. */
@@ -33,17 +33,17 @@ export interface SegmentSource {
   readonly headerBytes: number;
   /** Writes the current segment's headers. @param payloadSum partial sum of its payload, as in `wire/checksum.ts` */
   make(payloadSum: number): void;
-  /** The current segment was taken. */
+  /** Goes on to the next segment. */
   skip(): void;
 }
 
-/** Interface of a NIC to the cable. */
+/** A NIC, as the cable sees it. */
 export interface Plug {
   /** Delivers a frame: `length` bytes at `offset` of `bytes`, valid during the call. Returns false if the NIC dropped it. */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
   /**
-   * As `receive` for each of several segments, in the memory of the port that the NIC is connected to, as long as there
-   * are buffers. Returns the number taken, which may be 0: then `receive` must be called.
+   * As `receive`, for several segments in the memory of the port that the NIC is connected to, as long as there are
+   * buffers. Returns the number taken; if it is 0, call `receive`.
    */
   receiveSegments?(segments: SegmentSource): number;
   /**
@@ -51,25 +51,25 @@ export interface Plug {
    * delivers each frame as if its FCS were correct.
    */
   receiveDamaged?(bytes: Uint8Array, offset: number, length: number, damage: number): boolean;
-  /** Whether there is a buffer for the next frame: a cable with flow control checks before it delivers, and waits. */
+  /** Whether there is a buffer for the next frame. A cable with flow control checks this before it delivers a frame. */
   hasRoom?(): boolean;
 }
 
-/** Interface of the cable to a NIC. */
+/** The cable, as a NIC sees it. */
 export interface Port {
   /** Memory in which outgoing frames are built. */
   readonly bytes: Uint8Array;
-  /** The same with its other views; made from `bytes` if absent. */
+  /** The same memory with word access; created from `bytes` if absent. */
   readonly memory?: FrameMemory;
   /**
-   * Reserves space for the next outgoing frame of up to `length` bytes: its byte offset, or -1 if the port cannot take
-   * it.
+   * Reserves space for the next outgoing frame of up to `length` bytes. Returns its byte offset, or -1 if there is no
+   * space.
    */
   reserve(length: number): number;
   /**
-   * The frame in the reserved space is complete, `length` bytes long. After segmentation a NIC may state that the frame
-   * `continues` the one committed before: both are TCP segments of one super-frame, and this payload directly follows
-   * the previous one. A port that merges segments then need not check that.
+   * The frame in the reserved space is complete and has `length` bytes. `continues`: this frame and the one before are
+   * TCP segments of one super-frame, and this payload directly follows the previous one. A port that merges segments
+   * then need not check that.
    */
   commit(length: number, continues?: boolean): void;
   /**
@@ -79,8 +79,8 @@ export interface Port {
   readonly gathers?: boolean;
   /** As `commit`. The payload at byte offset `payloadAt` of the port's memory must not change until `flush`. */
   commitSplit?(headerBytes: number, payloadAt: number, payloadBytes: number, continues: boolean): void;
-  /** All frames of this burst are committed: frames held to be sent together are sent now. */
+  /** All frames of this burst are committed: the port now sends those that it has held back. */
   flush(): void;
-  /** Connects a NIC. One at a time. */
+  /** Connects a NIC; only one at a time. */
   plug(nic: Plug): void;
 }

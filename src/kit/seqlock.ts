@@ -1,5 +1,5 @@
 /**
- * Sequence lock: one thread publishes a set of words, others read a consistent set.
+ * Sequence lock: one thread publishes a set of words, and others read a consistent copy.
  *
  * The sequence is odd while the writer writes. Both sides use Atomics for the data too, because plain accesses may be
  * reordered around the sequence word on arm64. The writer never waits.
@@ -24,7 +24,7 @@ export class SequenceWriter {
   readonly #words: number;
   #sequence: number;
 
-  /** Continues after an earlier writer, including one that died while writing. New memory must be zero. */
+  /** Takes over memory from an earlier writer, even one that died while writing. New memory must be zero. */
   constructor(cells: Int32Array, words: number) {
     requireRoom(cells, words);
     this.#cells = cells;

@@ -2,16 +2,16 @@
  * A ring of fixed-size word records between two threads, one producer and one consumer. No waiting, no allocation.
  *
  * Records are accessed in place: `reserve` returns the position and `commit` publishes; `peek` returns the position and
- * `release` frees. The indices run freely and wrap at 2^32; their difference is the number of records in the ring.
+ * `release` frees. The indices wrap only at 2^32; their difference is the number of records in the ring.
  */
 import { FerruleError, Misuse, OutOfRange } from "./errors.ts";
 
-/** Positions of the two indices: a cache line (16 words) each, to avoid false sharing. */
+/** Positions of the two indices, each in its own cache line (16 words) to avoid false sharing. */
 const TAIL = 0;
 const HEAD = 16;
 const RECORDS = 32;
 
-/** Limit of records; keeps word indices far from 2^31. */
+/** Limit of records, which keeps word indices far below 2^31. */
 const MAX_RECORDS = 1 << 20;
 
 export interface RingShape {
@@ -36,7 +36,7 @@ export class RingCorrupt extends FerruleError {
   readonly code = "RING_CORRUPT";
   readonly hint = "The memory is used by someone else, or the two sides disagree about its shape.";
   constructor(head: number, tail: number, records: number) {
-    super(`ring of ${records} records has head ${head} and tail ${tail}`);
+    super(`ring of ${records} records: head ${head} and tail ${tail} do not fit together`);
   }
 }
 
@@ -45,7 +45,7 @@ const requireRoom = (words: Int32Array, shape: RingShape): void => {
   if (words.length < needed) throw new OutOfRange(`ring memory of ${words.length} words: ${needed} are needed`);
 };
 
-/** Records between the indices. @throws {RingCorrupt} */
+/** Number of records between the indices. @throws {RingCorrupt} */
 const distance = (head: number, tail: number, records: number): number => {
   const used = (tail - head) | 0;
   if (used < 0 || used > records) throw new RingCorrupt(head, tail, records);
@@ -59,11 +59,11 @@ export class SpscProducer {
   readonly #records: number;
   readonly #recordWords: number;
   #tail: number;
-  /** Records that are known to fit; read again when used up. */
+  /** Number of records that are known to fit. When it is 0, the consumer's index is read again. */
   #room = 0;
   #reserved = false;
 
-  /** Continues where an earlier producer of this memory stopped. New memory must be zero. */
+  /** Continues at the indices that an earlier producer left. New memory must be zero. */
   constructor(words: Int32Array, shape: RingShape) {
     requireRoom(words, shape);
     this.words = words;
@@ -83,7 +83,7 @@ export class SpscProducer {
     return RECORDS + (this.#tail & (this.#records - 1)) * this.#recordWords;
   }
 
-  /** Publishes the reserved record: all of it is visible before the consumer can see it. */
+  /** Publishes the reserved record. A consumer that sees the record sees all of its words. */
   commit(): void {
     if (!this.#reserved) throw new Misuse("a ring record was committed that was not reserved");
     this.#reserved = false;
@@ -105,10 +105,10 @@ export class SpscConsumer {
   readonly #records: number;
   readonly #recordWords: number;
   #head: number;
-  /** Records that are known to be ready; read again when used up. */
+  /** Number of records that are known to be ready. When it is 0, the producer's index is read again. */
   #ready = 0;
 
-  /** Continues where an earlier consumer of this memory stopped. */
+  /** Continues at the indices that an earlier consumer left. */
   constructor(words: Int32Array, shape: RingShape) {
     requireRoom(words, shape);
     this.words = words;

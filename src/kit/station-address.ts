@@ -1,7 +1,7 @@
-/** Station addresses: the six bytes of one station's MAC address. */
+/** Station addresses: the MAC address of one station, six bytes. */
 
 const BYTES = 6;
-/** First byte: multicast; locally administered, not assigned by a manufacturer. */
+/** Bits of the first byte: multicast; and locally administered, not assigned by a manufacturer. */
 const GROUP = 1 << 0;
 const LOCAL = 1 << 1;
 
@@ -9,7 +9,7 @@ const LOCAL = 1 << 1;
 export const isStationAddress = (bytes: Readonly<Uint8Array>): boolean =>
   bytes.length === BYTES && (bytes[0]! & GROUP) === 0 && bytes.some((byte) => byte !== 0);
 
-/** A random address, locally administered. */
+/** A random unicast address, marked as locally administered. */
 export const randomStationAddress = (): Uint8Array => {
   const bytes = crypto.getRandomValues(new Uint8Array(BYTES));
   bytes[0] = (bytes[0]! & ~GROUP) | LOCAL;

@@ -8,12 +8,12 @@ const TWO32 = 2 ** 32;
 export const counterWords = (counters: number): number => sequenceWords(2 * counters);
 
 /**
- * The counting side. Counting is arithmetic on private memory; `publish` makes all counters visible at once. Call it
- * after a burst or when idle, not per frame.
+ * The counting side. Counting changes only private memory; `publish` makes all counters visible at once. Call it after
+ * a burst or when idle, not for each frame.
  */
 export class Counters {
   readonly #writer: SequenceWriter;
-  /** Low half and high half of each counter, because BigInt is too slow here. */
+  /** Low and high half of each counter: BigInt is too slow here. */
   readonly #halves: Int32Array;
 
   /** All counters start at zero, whatever the memory contained. */

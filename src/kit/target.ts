@@ -1,13 +1,12 @@
 /**
  * The interfaces between a device model and a bus.
  *
- * A model uses offsets and device addresses. Only the bus knows where its registers are mapped and where guest memory
- * really is.
+ * A model uses offsets and device addresses. Only the bus knows where registers are mapped and where guest memory is.
  */
 
 import type { FrameMemory } from "./link.ts";
 
-/** A piece of guest memory, as bytes and as words. `address` is the device's address of its first byte. */
+/** A piece of guest memory, as bytes and as words. `address` is where the device sees its first byte. */
 export interface MemoryRegion extends FrameMemory {
   readonly address: number;
   /** Bytes of the guest's memory; `bytes` and `words` (word `i` is at `address + 4 * i`) may be longer. */
@@ -16,7 +15,7 @@ export interface MemoryRegion extends FrameMemory {
   readonly readOnly?: boolean;
   /** The device may write it but not read it. */
   readonly writeOnly?: boolean;
-  /** Present if the memory cannot be shared: `bytes` and `words` are then a copy, which this transfers. */
+  /** Present if the memory cannot be shared: `bytes` and `words` are then a copy, which is transferred by this. */
   readonly copy?: MemoryCopy;
 }
 
@@ -24,8 +23,8 @@ export interface MemoryRegion extends FrameMemory {
  * Transfers parts of a region between guest memory and the region's copy. `offset` is in bytes from the region's start;
  * the part must be inside the region.
  *
- * A device fetches before it reads, and stores after it has written. The guest may run during a call and access
- * registers. The result is false if the memory no longer exists or its owner does not respond.
+ * A device fetches before it reads, and stores after it has written. During a call the guest may run and access
+ * registers. A call returns false if the memory no longer exists or its owner does not respond.
  */
 export interface MemoryCopy {
   fetch(offset: number, length: number): boolean;
@@ -35,8 +34,8 @@ export interface MemoryCopy {
 /** Guest memory as the device sees it through its bus master port. */
 export interface GuestMemory {
   /**
-   * The region that contains [address, address + length), or undefined: accesses to other memory fail, as with an
-   * IOMMU. Addresses are integers below 2^53. Usually the same object each time.
+   * The region that contains [address, address + length); undefined if none does: such an access fails, as with an
+   * IOMMU. Addresses are integers below 2^53. Usually the same object is returned each time.
    */
   region(address: number, length: number): MemoryRegion | undefined;
 }
@@ -54,19 +53,22 @@ export interface Target {
    */
   read(region: RegionName, offset: number, width: 1 | 2 | 4): number;
   write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void;
-  /** Function-level or bus reset. */
+  /** Function-level reset or bus reset. */
   reset(): void;
-  /** Power off and on: nothing set by a guest is preserved. */
+  /** Turns power off and on: nothing that a guest has set is preserved. */
   powerCycle(): void;
   /** Connects bus mastering and the interrupt line. `raise` may be called from any of the target's methods. */
   attach(memory: GuestMemory, raise: (vector: number) => void): void;
-  /** The reverse, for a bus whose client has left: what still runs reaches no memory and signals nothing. */
+  /**
+   * Undoes `attach` when a bus's client has left: work that is still pending accesses no memory and raises no
+   * interrupt.
+   */
   detach(): void;
-  /** The bus mapped or unmapped guest memory, or is about to: earlier regions must not be used any more. */
+  /** Guest memory was or will be mapped or unmapped: stop using the regions obtained so far. */
   memoryChanged(): void;
   /**
-   * The level of the interrupt line (INTx). A bus that masks the line while it is handled reads it again after
-   * unmasking. `raise` reports the change from low to high.
+   * The level of the interrupt line (INTx). `raise` reports each change from low to high; a bus that has masked the
+   * line reads the level after unmasking.
    */
   asserted(): boolean;
 }

@@ -1,4 +1,4 @@
-/** A connection to QEMU's qtest: one request at a time, waiting for its reply with a limit. */
+/** A connection to QEMU's qtest: one request at a time, with a time limit for its reply. */
 import { type FerruleError, Timeout } from "#kit/errors.ts";
 import { Errno, errorName } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -23,8 +23,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * Invariant: after any error no further request is sent, and `gone` has the reason: a late reply would be mistaken for
- * that of the next request.
+ * Invariant: after any error no request is sent, because a late reply would be taken for the reply to the next request.
+ * `gone` has the reason.
  */
 export class QtestConnection implements Disposable {
   readonly #name: string;
@@ -67,14 +67,14 @@ export class QtestConnection implements Disposable {
     }
   }
 
-  /** Requests a number of this many bytes. @throws as `ask` */
+  /** Sends a request whose reply is a number of `bytes` bytes. @throws as `ask` */
   askNumber(request: string, bytes: 1 | 2 | 4): number {
     const answer = this.ask(request);
     return parseValue(answer, bytes) ?? this.#fail(new QtestBroken(this.#name, `\`${request}\` gave \`${answer}\``));
   }
 
   /**
-   * Waits up to `millis` for a message about an interrupt, and processes it. Returns at once if there is one already.
+   * Waits up to `millis` for a message about an interrupt and processes it. Does not wait if one has arrived already.
    * @throws {QemuEnded} {QtestBroken}
    */
   listen(millis: number): void {

@@ -18,7 +18,7 @@ import { ENDIANNESS, interceptPins, readMemory, writeMemory } from "./protocol.t
 export interface QtestOptions {
   /** The qtest socket of a QEMU that was started as a q35 machine; this takes ownership. */
   readonly socket: Fd;
-  /** The function wanted: the first that matches one of these. */
+  /** The device is the first function that matches one of these. */
   readonly ids: readonly PciMatch[];
   /** The BAR with the registers; default: the first memory BAR. */
   readonly bar?: number | undefined;
@@ -39,8 +39,8 @@ const COMMAND = rw16(0x04);
 const INTERRUPT_CONTROLLER = "ioapic";
 
 /**
- * Disposing closes the connection; QEMU belongs to its starter. After QEMU has ended, registers read all ones, as those
- * of a removed card.
+ * Disposing closes the connection but does not end QEMU. After QEMU has ended, registers read all ones, like those of a
+ * removed card.
  */
 export class QtestDevice implements PciDevice, Disposable {
   readonly name = "qtest";
@@ -76,7 +76,7 @@ export class QtestDevice implements PciDevice, Disposable {
     const found = findFunction(this.#connection, this.name, options.ids);
     this.config = scope.adopt(new Mmio(this.#guarded(found.config)), (mmio) => mmio.revoke(this.name));
     this.id = identity(this.config);
-    // Another driver may have left decoding on, and registers must not respond while addresses are probed.
+    // Disables decoding, which another driver may have left on: registers must not respond while addresses are probed.
     this.config.write16(COMMAND, 0);
     const window = assignWindows(this.config, this.name, options.bar);
     this.registers = scope.adopt(new Mmio(this.#window(window.address, window.bytes)), (mmio) =>
@@ -104,7 +104,7 @@ export class QtestDevice implements PciDevice, Disposable {
     setBusMaster(this.config, on);
   }
 
-  /** Waits up to `millis` for an interrupt. Returns whether there is one, or QEMU has ended. */
+  /** Waits up to `millis` for an interrupt. Returns true if there is one or QEMU has ended. */
   wait(millis: number): boolean {
     const end = performance.now() + millis;
     while (!this.interrupts.pending && this.#gone === undefined) {
@@ -116,9 +116,8 @@ export class QtestDevice implements PciDevice, Disposable {
   }
 
   /**
-   * Returns once QEMU has handled everything that was ready before, such as frames in a socket.
-   *
-   * It handles ready events in rounds, and replies to the second request only after the round of the first.
+   * Returns when QEMU has handled everything that was ready before the call, such as frames in a socket. QEMU handles
+   * ready events in rounds and replies to one request in each round, so this sends two requests.
    */
   settle(): void {
     for (let i = 0; i < 2; i++) this.config.read16(COMMAND);

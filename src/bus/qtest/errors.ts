@@ -21,10 +21,10 @@ export class QtestRefused extends FerruleError {
   }
 }
 
-/** Not a valid message of QEMU. */
+/** QEMU sent an invalid message. */
 export class QtestBroken extends FerruleError {
   readonly code = "QTEST_PROTOCOL";
-  readonly hint = "The program at the other end is not QEMU with -qtest, or has another version.";
+  readonly hint = "The program at the other end is not QEMU with -qtest, or is an unsupported version of it.";
   constructor(name: string, what: string) {
     super(`${name}: ${what}`);
   }
@@ -35,6 +35,6 @@ export class NoSuchFunction extends FerruleError {
   readonly code = "QTEST_NO_FUNCTION";
   readonly hint = "Give QEMU the device, for example with `-device rtl8139`.";
   constructor(name: string, found: string) {
-    super(`${name}: not on the bus: ${found}`);
+    super(`${name} is not on the bus: ${found}`);
   }
 }

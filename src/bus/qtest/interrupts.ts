@@ -1,16 +1,16 @@
-/** The interrupt of a PCI function: a level, whose changes QEMU reports. */
+/** The interrupt of a PCI function. It is a level, and QEMU reports its changes. */
 import { OutOfRange, Revoked } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 
 /** Source of changes. */
 export interface PinSource {
-  /** Processes changes reported meanwhile, without waiting. */
+  /** Processes the changes that QEMU has reported so far, without waiting. */
   look(): void;
 }
 
 /**
- * A level: `take` returns true until the device has withdrawn its request. QEMU's messages are read with each request,
- * so there is nothing to poll(2) on: see `QtestDevice.wait`.
+ * An interrupt line with a level: `take` returns true until the device withdraws its request. There is no descriptor
+ * for poll(2), because QEMU's messages are read with each request; use `QtestDevice.wait`.
  */
 export class PinInterrupt implements Interrupts {
   readonly vectors = 1;
@@ -29,7 +29,7 @@ export class PinInterrupt implements Interrupts {
   change(high: boolean): void {
     if (high && !this.#high) this.raised++;
     this.#high = high;
-    // A request that was withdrawn before it was taken still counts.
+    // An interrupt that the device withdraws before `take` is still delivered once.
     if (high && !this.#masked) this.#latched = true;
   }
 

@@ -1,6 +1,6 @@
 /**
- * PCI enumeration as firmware does it: finds a function, assigns addresses to its base address registers, and
- * determines its interrupt pin.
+ * PCI enumeration as firmware does it: finds a function, assigns addresses to its base address registers, and finds out
+ * its interrupt pin.
  *
  * Sources: PCI 3.0, 3.2.2.3.2 (configuration mechanism) and 6.2.5.1 (sizing); Intel ICH9 datasheet, 5.8 and 10.1
  * (routing).
@@ -20,12 +20,12 @@ const SLOTS = 32;
 
 const INTERRUPT_PIN = 0x3d;
 
-/** Where a q35 machine has free addresses: below the interrupt controllers, above RAM below 4 GiB. */
+/** Free addresses of a q35 machine: above the RAM below 4 GiB, and below the interrupt controllers. */
 const MEMORY_AT = 0xe000_0000;
-/** Ports from here on are unused. */
+/** I/O ports from here on are unused. */
 const PORTS_AT = 0xc000;
 
-/** Slots up to here are routed to the pins PIRQE to PIRQH in rotation. */
+/** Slots up to this one are connected to the pins PIRQE to PIRQH in rotation. */
 const LAST_WIRED_SLOT = 24;
 /** PIRQE to PIRQH are pins 20 to 23 of the I/O APIC. */
 const PIRQ_E = 20;
@@ -84,8 +84,8 @@ export interface Window {
 }
 
 /**
- * Gives each base address register its addresses, and returns the place of the registers. @param wanted which of them
- * has the registers; default: the first one in memory
+ * Assigns addresses to each base address register (BAR), and returns where the device's registers are. @param wanted
+ * the BAR with the registers; default: the first memory BAR
  * @throws {NoSuchFunction}
  */
 export const assignWindows = (config: Mmio, name: string, wanted?: number): Window => {
@@ -101,7 +101,7 @@ export const assignWindows = (config: Mmio, name: string, wanted?: number): Wind
     const address = bytes === 0 ? 0 : (inPorts ? ports : memory).take(bytes);
     config.write32(register, address);
     if (!inPorts && bytes > 0 && (wanted ?? bar) === bar) found ??= { address, bytes };
-    // The high half of a 64-bit register is the next register.
+    // The high half of a 64-bit BAR is the next BAR.
     if (!inPorts && (mask & BAR_64) !== 0) config.write32(rw32(BAR_AT + 4 * ++bar), 0);
   }
   const where = wanted === undefined ? "" : ` at BAR ${wanted}`;

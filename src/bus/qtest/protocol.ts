@@ -31,7 +31,7 @@ export const parseLine = (line: string): Message => {
   return refused === null ? INVALID : { kind: "refused", why: refused[1] ?? "no reason given" };
 };
 
-/** The number of `bytes` bytes in a reply; undefined if it is none, or larger. */
+/** The number in a reply; undefined if it is not a number or does not fit into `bytes` bytes. */
 export const parseValue = (text: string, bytes: 1 | 2 | 4): number | undefined => {
   if (!/^0x[0-9a-f]{1,16}$/.test(text)) return undefined;
   const value = Number.parseInt(text, 16);
@@ -42,20 +42,20 @@ export const parseValue = (text: string, bytes: 1 | 2 | 4): number | undefined =
 const SIZE = { 1: "b", 2: "w", 4: "l" } as const;
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-/** Memory as the processor sees it, including device registers. */
+/** A read of memory as the processor sees it, which includes device registers. */
 export const readMemory = (address: number, bytes: 1 | 2 | 4): string => `read${SIZE[bytes]} ${hex(address)}`;
 export const writeMemory = (address: number, bytes: 1 | 2 | 4, value: number): string =>
   `write${SIZE[bytes]} ${hex(address)} ${hex(value)}`;
-/** I/O ports. */
+/** A read of an I/O port. */
 export const readPort = (port: number, bytes: 1 | 2 | 4): string => `in${SIZE[bytes]} ${hex(port)}`;
 export const writePort = (port: number, bytes: 1 | 2 | 4, value: number): string =>
   `out${SIZE[bytes]} ${hex(port)} ${hex(value)}`;
 /** Makes QEMU report changes at the pins of an interrupt controller. */
 export const interceptPins = (controller: string): string => `irq_intercept_in ${controller}`;
-/** The reply is `little` for the supported machines. */
+/** Asks for the byte order; the reply of the supported machines is `little`. */
 export const ENDIANNESS = "endianness";
 
-/** Limit of QEMU's replies. */
+/** Limit of the bytes in one line from QEMU. */
 const MAX_LINE = 4096;
 
 /** Assembles lines from parts of a stream. */
@@ -63,7 +63,7 @@ export class Lines {
   #rest = "";
   #ready: string[] = [];
 
-  /** Takes the next bytes. False if a line exceeds the limit. */
+  /** Adds the next bytes. Returns false if a line exceeds the limit. */
   push(bytes: Uint8Array): boolean {
     const parts = (this.#rest + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")).split(
       "\n",
@@ -73,7 +73,7 @@ export class Lines {
     return this.#rest.length <= MAX_LINE && parts.every((line) => line.length <= MAX_LINE);
   }
 
-  /** The next complete line; undefined if there is none yet. */
+  /** Removes and returns the next complete line; undefined if there is none yet. */
   next(): string | undefined {
     return this.#ready.shift();
   }

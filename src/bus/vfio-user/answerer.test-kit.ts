@@ -1,4 +1,4 @@
-/** A client's second thread: replies to a number of the server's memory requests. */
+/** A client's second thread: replies to a given number of memory requests of the server. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Fd } from "#sys/fd.ts";
 import { Poller } from "#sys/poll.ts";
@@ -13,7 +13,7 @@ export interface AnswererTask {
   readonly questions: number;
 }
 
-/** Contents of the client's memory. */
+/** The byte that the client's memory contains at an address. */
 export const contentAt = (address: number): number => (address * 7) & 0xff;
 
 const serve = ({ socket, questions }: AnswererTask): void => {

@@ -1,7 +1,7 @@
 /** The capabilities that both ends exchange with VERSION: JSON text with a NUL at the end. */
 import { MAX_DATA, MAX_FDS, MAX_MAPS, PAGE } from "./protocol.ts";
 
-/** Our capabilities, most important first: a client with little room for the reply gets the first ones. */
+/** This end's capabilities, most important first: a client with little room for the reply gets only the first ones. */
 const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
   ["max_data_xfer_size", MAX_DATA],
   ["max_msg_fds", MAX_FDS],
@@ -10,7 +10,7 @@ const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
   ["pgsizes", PAGE],
 ];
 
-/** Defaults of the protocol. */
+/** The protocol's default values. */
 const DEFAULT_DATA = 1 << 20;
 
 export interface Capabilities {
@@ -46,7 +46,7 @@ export const parseCapabilities = (bytes: Uint8Array): Capabilities | undefined =
   return typeof writeMultiple === "boolean" ? { mostData, writeMultiple } : undefined;
 };
 
-/** Our own text, of at most `room` bytes; empty if there is no room. */
+/** This end's text, of at most `room` bytes; empty if there is no room. */
 export const ourCapabilities = (room = Infinity): Uint8Array => {
   for (let n = OURS.length; n >= 0; n--) {
     const capabilities = Object.fromEntries(OURS.slice(0, n));

@@ -1,6 +1,7 @@
 /**
- * Guest memory that was mapped without a file descriptor: it is accessed by messages. The client's own requests are executed
- * while a reply is awaited: a virtual processor that reads a register holds QEMU's big lock, and QEMU needs that lock to reply.
+ * Guest memory that was mapped without a file descriptor: it is accessed by messages. While this end waits for a reply,
+ * it executes the client's own requests: otherwise both could wait for each other, because a virtual processor that
+ * reads a register holds QEMU's big lock, and QEMU needs that lock to reply.
  */
 import { put64, u16, u32 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
@@ -9,13 +10,13 @@ import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MA
 
 /** QEMU waits 5 s for a device by default, so this limit is shorter. */
 const LIMIT_MILLIS = 500;
-/** Limit of all waits of one turn together. The server replies to no control request during that time. */
+/** Limit of the sum of all waits in one turn. During the waits the server answers no control request. */
 const TURN_MILLIS = 2000;
-/** Limit of nested waits: during each, a register access of the guest may make the device wait again. */
+/** Limit of nested waits: a register access that the guest makes during a wait may make the device wait again. */
 const DEEPEST = 8;
-/** After this many missing replies the client gets no more requests until a late reply arrives. */
+/** After this many missing replies, no more requests are sent to the client until a late reply arrives. */
 const STRIKES = 3;
-/** Result of a step with the client's own requests: one was executed, there is none, or the wait must end. */
+/** Result of a step: one of the client's requests was executed; there is none; or the wait must end. */
 export type Step = "done" | "nothing" | "end";
 
 interface Question {
@@ -38,7 +39,7 @@ export class ClientMemory implements RemoteMemory {
   #left = TURN_MILLIS;
   #most = MAX_DATA;
 
-  /** @param serve executes one request that is allowed meanwhile, without waiting */
+  /** @param serve executes one request that is allowed during a wait, if one has arrived */
   constructor(connection: Connection, serve: () => Step) {
     this.#connection = connection;
     this.#serve = serve;
@@ -62,7 +63,7 @@ export class ClientMemory implements RemoteMemory {
     return this.#pieces(Command.dmaWrite, address, bytes, offset, length);
   }
 
-  /** A reply of `size` bytes arrived at `at`. False if it does not belong to a request. */
+  /** Processes a reply of `size` bytes at `at`. Returns false if it does not belong to a request. */
   answer(at: number, size: number): boolean {
     const { bytes } = this.#connection;
     const id = u16(bytes, at + ID);
@@ -112,12 +113,12 @@ export class ClientMemory implements RemoteMemory {
     const start = performance.now();
     const end = start + Math.min(LIMIT_MILLIS, this.#left);
     this.#waitUntil(question, end);
-    // The time of a nested wait is part of this one.
+    // Only the outermost wait is counted, because it includes the nested ones.
     if (this.#depth === 1) this.#left -= performance.now() - start;
   }
 
   #waitUntil(question: Question, end: number): void {
-    // Requests that the client sent before it received ours come first: the reply follows them.
+    // The client may have sent requests before it received ours; they arrive before its reply.
     for (let step = this.#serve(); question.answer === "none"; step = this.#serve()) {
       if (step === "end") return;
       const left = Math.ceil(end - performance.now());
@@ -141,7 +142,7 @@ export class ClientMemory implements RemoteMemory {
   }
 }
 
-/** Fields of a message that are read before all others. */
+/** The fields of a message that are read first. */
 export const isReply = (bytes: Uint8Array, at: number): boolean =>
   (u32(bytes, at + FLAGS) & Flag.typeMask) === Flag.reply;
 export const sizeOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + SIZE);

@@ -22,21 +22,24 @@ export interface VfioUserOptions {
   /** Bytes of DMA memory: a multiple of 4096; default 32 MiB. */
   readonly dmaBytes?: number;
   /**
-   * A descriptor that becomes ready when the device is to be released: from then on a server that does not respond is
-   * not waited for.
+   * A descriptor that becomes ready when the device must be released. From then on this end no longer waits for a
+   * server that does not respond.
    */
   readonly stop?: number | undefined;
 }
 
 const DMA_BYTES = 32 << 20;
 
-/** Capabilities (PCI 3.0, 6.8), and the enable bit in the control word of each. */
+/** Identifiers of the capabilities (PCI 3.0, 6.8), and the enable bit in the control word of each. */
 const MSI = 0x05;
 const MSI_ENABLE = 1 << 0;
 const MSIX = 0x11;
 const MSIX_ENABLE = 1 << 15;
 
-/** Enabling messages at the server is not sufficient: without this bit the device would use INTx. */
+/**
+ * Sets the enable bit of MSI or MSI-X. Setting the events at the server is not sufficient: without this bit the device
+ * would use INTx.
+ */
 const enable = (config: Mmio, capability: number, bit: number): void => {
   const at = findCapability(config, capability);
   if (at !== undefined) config.update16(rw16(at + 2), 0, bit);
@@ -85,7 +88,7 @@ class EventInterrupts implements Interrupts {
       this.#set(vector, SetFlag.eventfd | SetFlag.trigger, [event.number]);
       scope.defer(() => {
         this.#requested.delete(vector);
-        // A failed connection is not used.
+        // Nothing is sent on a failed connection.
         if (this.#requests.lost === undefined) this.#tryToSet(vector, SetFlag.eventfd | SetFlag.trigger);
       });
       this.#requested.add(vector);
@@ -144,7 +147,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   }
 
   /**
-   * @throws {SystemError} such as ECONNREFUSED without a listener; {Timeout} if its queue is full
+   * @throws {SystemError} such as ECONNREFUSED if nothing listens there; {Timeout} if the server's queue is full
    * @throws {ProtocolBroken} {RequestRefused} {ServerLost} for errors of the server
    */
   static connect(options: VfioUserOptions): VfioUserDevice {
@@ -155,7 +158,10 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     });
   }
 
-  /** For poll(2): ready when the server has closed the connection; it sends nothing unrequested. */
+  /**
+   * For poll(2): becomes ready when the server has closed the connection, because a server sends nothing without a
+   * request.
+   */
   get lostFd(): number {
     return this.#requests.fd;
   }
@@ -182,7 +188,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   #region(index: number): RegisterBus {
     const requests = this.#requests;
     const length = this.#regionBytes(index);
-    // As on a bus, configuration writes are waited for and memory writes are posted.
+    // As on a bus, a configuration write waits for its completion and a memory write is posted.
     const posted = index !== Region.config;
     return {
       length,

@@ -9,7 +9,7 @@ export const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (byte
 export const u32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 
-/** `Infinity` for 2^53 and above, which fails every range check: such numbers are rejected, not rounded. */
+/** `Infinity` for 2^53 and above. It fails every range check, so such numbers are rejected instead of rounded. */
 export const u64 = (bytes: Uint8Array, at: number): number => {
   const high = u32(bytes, at + 4);
   return high >= 2 ** 21 ? Infinity : high * GIB4 + u32(bytes, at);
@@ -66,7 +66,7 @@ export const putHeader = (
   put32(bytes, at + ERROR, error);
 };
 
-/** Bytes of each kind of field. */
+/** Size of each kind of field. */
 const BYTES = { u16: 2, u32: 4, u64: 8 } as const;
 type Kind = keyof typeof BYTES;
 const GET = { u16, u32, u64 } as const;
@@ -75,7 +75,7 @@ const PUT = { u16: put16, u32: put32, u64: put64 } as const;
 /** The fixed part of a message after its header, the same in request and reply. */
 export interface Layout<T extends Readonly<Record<string, Kind>>> {
   readonly bytes: number;
-  /** Reads it from after the header of the message at `at`, which must be long enough. */
+  /** Reads the fields that follow the header of the message at `at`. The message must be long enough. */
   read(bytes: Uint8Array, at: number): { readonly [K in keyof T]: number };
   write(bytes: Uint8Array, at: number, values: { readonly [K in keyof T]: number }): void;
 }
@@ -114,7 +114,7 @@ export const REGION_INFO = layout({
 });
 export const REGION_IO_FDS = layout({ argsz: "u32", flags: "u32", index: "u32", count: "u32" });
 export const IRQ_INFO = layout({ argsz: "u32", flags: "u32", index: "u32", count: "u32" });
-/** Followed by a byte for each interrupt where the flags say so. */
+/** Followed by a byte for each interrupt, if the flags say so. */
 export const IRQ_SET = layout({ argsz: "u32", flags: "u32", index: "u32", start: "u32", count: "u32" });
 /** Followed by data. */
 export const REGION_ACCESS = layout({ offset: "u64", region: "u32", count: "u32" });

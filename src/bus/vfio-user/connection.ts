@@ -1,6 +1,5 @@
 /**
- * A stream of messages, as used by both ends: divides received data into messages with their descriptors, and sends
- * replies.
+ * A connection as both ends use it: divides received data into messages with their descriptors, and sends messages.
  */
 import { FerruleError } from "#kit/errors.ts";
 import { Errno } from "#sys/errno.ts";
@@ -11,7 +10,7 @@ import { Poll, Poller } from "#sys/poll.ts";
 import { putHeader, u32 } from "./codec.ts";
 import { HEADER_BYTES, MAX_BYTES, MAX_FDS, SIZE } from "./protocol.ts";
 
-/** Room for several messages of any size: while a device waits during one, more arrive. */
+/** Room for several messages of any size: more may arrive while a device waits during one. */
 const INCOMING_BYTES = 4 * MAX_BYTES;
 const OUTGOING_BYTES = 2 * MAX_BYTES;
 
@@ -19,7 +18,7 @@ const OUTGOING_BYTES = 2 * MAX_BYTES;
 export const connectionBuffers = (close?: (fd: number) => void): MessageStream =>
   new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MAX_FDS, close);
 
-/** The other end violated the protocol or closed the connection, which cannot be used any more. */
+/** The connection has ended, because the other end closed it or violated the protocol. */
 export class Ended {
   /** The reason as text; empty if the other end has just closed the connection. */
   readonly why: string;
@@ -27,7 +26,7 @@ export class Ended {
     this.why = why;
   }
 
-  /** An error caused by the other end's data. */
+  /** The end of a connection by an error that the other end's data caused. */
   static by(error: unknown): Ended {
     if (error instanceof FerruleError) return new Ended(error.message);
     return new Ended(`an error in Ferrule: ${String(error).split("\n", 1)[0]!}`);
@@ -35,20 +34,20 @@ export class Ended {
 }
 
 const NO_FDS: readonly Fd[] = [];
-/** Index of the descriptor in the poller. */
+/** Index of the `stop` descriptor in the poller. */
 const STOP = 1;
 
 /**
  * Descriptors are attached to bytes, not to messages. The kernel ends a read after bytes with descriptors, and a client
  * sends each message in one piece, so they belong to the last message that starts in the bytes read.
  *
- * Invariants: `bytes` between `#at` and `#end` is received and not yet taken data; it is moved only by `settle`, which
+ * Invariants: `bytes` from `#at` to `#end` is data that was received and not yet taken. Only `settle` moves it, and
  * does not change what is before it: messages in progress.
  */
 export class Connection implements Disposable {
   readonly bytes: Uint8Array;
   readonly outgoing: Uint8Array;
-  /** Descriptors were received that are not accepted; reset to false by the reader of this flag. */
+  /** Set when descriptors were received that are not accepted. Whoever reads this flag resets it. */
   dropped = false;
   readonly #stream: MessageStream;
   readonly #socket: Fd;
@@ -66,7 +65,7 @@ export class Connection implements Disposable {
 
   /**
    * Takes the socket, and uses the buffers.
-   * @param stop a descriptor that ends a wait when it is ready; none if negative
+   * @param stop a descriptor that ends a wait when it becomes ready; negative for none
    */
   constructor(socket: Fd, buffers = connectionBuffers(), stop = -1) {
     this.#socket = socket;
@@ -85,7 +84,7 @@ export class Connection implements Disposable {
     return this.#sent < this.#unsent ? Poll.writable : Poll.readable;
   }
 
-  /** Receives once. False if there is no data. */
+  /** Receives once. Returns false if there was no data. */
   receive(): boolean | Ended {
     if (this.#end === this.bytes.length) return new Ended("more requests than there is room for");
     const length = this.#stream.receive(this.#socket.number, this.#end);
@@ -96,14 +95,14 @@ export class Connection implements Disposable {
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
     if (this.#stream.tooMany && !this.#stream.takesFds) {
-      // None was accepted. The caller decides whether there may be any.
+      // None was accepted. The caller decides whether that is an error.
       this.#stream.take();
       this.dropped = true;
       return true;
     }
     if (this.#stream.tooMany) return new Ended("too many descriptors in a message");
     this.#chunkFds = this.#stream.take();
-    // No descriptor of a socket is needed; and with the client's own end open here, its close would never be noticed.
+    // Sockets are not needed. If this were the client's own end of the connection, its close would never be noticed.
     return this.#chunkFds.some(({ number }) => isSocket(number)) ? new Ended("a socket among the descriptors") : true;
   }
 
@@ -138,7 +137,7 @@ export class Connection implements Disposable {
     return this.#at;
   }
 
-  /** Makes room: moves the rest of an incomplete message to byte `floor`; messages in progress are before that. */
+  /** Makes room: moves the received part of an incomplete message to byte `floor`, after the messages in progress. */
   settle(floor = 0): void {
     const gap = this.#at - floor;
     if (gap === 0) return;
@@ -153,21 +152,24 @@ export class Connection implements Disposable {
     return this.#unsent + MAX_BYTES <= this.outgoing.length ? this.#unsent : -1;
   }
 
-  /** Starts the next reply with a copy of the request at `at`, up to byte `end`. Returns its bytes after the header. */
+  /**
+   * Starts the next reply with a copy of the request from `at` to byte `end`. Returns the number of copied bytes after
+   * the header.
+   */
   echo(at: number, end: number): number {
     const reply = this.#unsent;
     for (let i = HEADER_BYTES; i < end; i++) this.outgoing[reply + i] = this.bytes[at + i]!;
     return end - HEADER_BYTES;
   }
 
-  /** Sends the built message of `size` bytes. What the client does not take now is sent by `flush`. */
+  /** Sends the built message of `size` bytes. Bytes that the client does not accept now are sent by `flush`. */
   commit(id: number, command: number, size: number, flags: number, error: number): void {
     putHeader(this.outgoing, this.#unsent, id, command, size, flags, error);
     this.#unsent += size;
     this.flush();
   }
 
-  /** The same, with copies of `fds`. False if it cannot be sent now, and then it is not sent. */
+  /** As `commit`, with copies of `fds`. Returns false, without sending, if the message cannot be sent at once. */
   commitWith(id: number, command: number, size: number, fds: readonly number[]): boolean {
     if (this.#unsent > 0) return false;
     putHeader(this.outgoing, 0, id, command, size, 0, 0);
@@ -179,13 +181,13 @@ export class Connection implements Disposable {
     return true;
   }
 
-  /** Sends unsent data. A closed connection is noticed at the next receive. */
+  /** Sends unsent data. If the connection is closed, the next receive reports it. */
   flush(): void {
     while (this.#sent < this.#unsent) {
       const n = this.#stream.send(this.#socket.number, this.#sent, this.#unsent - this.#sent);
       if (n === -Errno.EINTR) continue;
       if (n === -Errno.EAGAIN) return;
-      // EPIPE or similar: unsent data is of no use.
+      // EPIPE or similar: unsent data can never be sent.
       if (n < 0) break;
       this.#sent += n;
     }
@@ -196,12 +198,12 @@ export class Connection implements Disposable {
   /** Waits until data can be received or, if there is unsent data, sent. */
   wait(limitMillis: number): boolean {
     const unsent = this.#sent < this.#unsent ? Poll.writable : 0;
-    // Nothing is received while there is no room for a reply.
+    // Does not receive while there is no room for a reply.
     this.#poller.watch(0, this.reserve() < 0 ? unsent : unsent | Poll.readable);
     return this.#poller.wait(limitMillis) > 0;
   }
 
-  /** Whether `stop` ended the last wait. It is ignored afterwards. */
+  /** Whether `stop` ended the last wait. From then on `stop` is ignored. */
   stopped(): boolean {
     const stopped = this.#poller.ready(STOP);
     if (stopped) this.#poller.include(STOP, false);
@@ -216,7 +218,7 @@ export class Connection implements Disposable {
     this.#socket[Symbol.dispose]();
   }
 
-  /** The message is incomplete: keeps the descriptors that came with its beginning. */
+  /** Keeps the descriptors that arrived with the beginning of an incomplete message. */
   #keepFds(left: number): -1 | Ended {
     if (this.#chunkFds === NO_FDS) return -1;
     if (left === 0 || this.#at < this.#chunk) return new Ended("descriptors that belong to no message");

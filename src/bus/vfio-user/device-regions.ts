@@ -1,4 +1,4 @@
-/** A device's regions as numbered by vfio-user, and division of accesses into widths that a device supports. */
+/** A device's regions by vfio-user's numbers. Accesses are divided into widths that a device supports. */
 import type { RegionName, Target } from "#kit/target.ts";
 import { put16, put32, u16, u32 } from "./codec.ts";
 import { REGIONS, Region } from "./protocol.ts";

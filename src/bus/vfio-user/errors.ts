@@ -19,8 +19,7 @@ export class RequestRefused extends FerruleError {
 }
 
 /**
- * The server does not respond: it has closed the connection, or hangs. Or the wait was ended because this side is
- * ending.
+ * The server has closed the connection or hangs, or the wait for it ended because this side is ending.
  */
 export class ServerLost extends FerruleError {
   readonly code = "DEVICE_GONE";
@@ -33,7 +32,8 @@ export class ServerLost extends FerruleError {
 /** The other end violates the protocol. */
 export class ProtocolBroken extends FerruleError {
   readonly code = "VFIO_USER_PROTOCOL";
-  readonly hint = "The program at that socket is not a vfio-user server, is faulty, or has another version.";
+  readonly hint =
+    "The program at that socket is not a vfio-user server, has an error, or speaks another version of the protocol.";
   constructor(name: string, what: string) {
     super(`${name}: ${what}`);
   }

@@ -1,4 +1,4 @@
-/** The memory that a client maps for its device: maps by device address, provided as regions. */
+/** The memory that a client maps for its device: accepts maps by device address, and provides them as regions. */
 import type { GuestMemory, MemoryCopy, MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -11,19 +11,20 @@ import { MAX_MAPPED_BYTES, MAX_MAPS, MapFlag, PAGE, Refused } from "./protocol.t
 /** A larger map is divided into several regions, each of which also includes the beginning of the next. */
 const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
-/** An access across the border of two maps gets its own region, of up to two of these. */
+/** An access across the border of two maps gets a region of its own, of up to twice this size. */
 const CROSSING = 2 ** 16;
-/** Limit of memory for such regions, which are then discarded. */
+/** Limit of the memory for such regions; when it is exceeded, they are discarded. */
 const MAX_CROSSED = 2 ** 23;
 /**
- * Limit of memory for copies of guest memory, which are then discarded: otherwise they could grow to all mapped memory.
+ * Limit of the memory for copies of guest memory; when it is exceeded, they are discarded. Without a limit, they could
+ * grow to the size of all mapped memory.
  */
 const MAX_COPIED = 2 ** 26;
 const KNOWN_FLAGS = MapFlag.read | MapFlag.write | MapFlag.mmap | MapFlag.fileIo;
 
 /** Memory without a descriptor, which its owner reads and writes on request. */
 export interface RemoteMemory {
-  /** Fetches the bytes at device address `address` into `bytes`. False if that fails. */
+  /** Reads the bytes at device address `address` into `bytes`. Returns false if that fails. */
   read(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
   write(address: number, bytes: Uint8Array, offset: number, length: number): boolean;
 }
@@ -36,7 +37,8 @@ export interface MapRequest {
 }
 
 /**
- * One map. Region `i` starts at `i` times `STEP`; a small map has no region of its own, but is in a block with others.
+ * One map. Its region `i` starts at `i` times `STEP`. A small map has no regions of its own; it is in a block with
+ * others.
  */
 interface GuestMap {
   readonly address: number;
@@ -45,7 +47,7 @@ interface GuestMap {
   readonly block: MapBlock | undefined;
   readonly regions: readonly MemoryRegion[];
   readonly windows: readonly MapWindow[];
-  /** Set if the memory cannot be mapped safely, and is copied. */
+  /** Set if the memory cannot be mapped safely and is copied instead. */
   readonly memory: PeerMemory | undefined;
 }
 
@@ -62,10 +64,11 @@ export interface GuestMapsParts {
 /**
  * Maps sorted by address, without overlap.
  *
- * A descriptor is mapped for the device if its file can never become shorter: a memfd with that seal. Other memory (an
- * unsealed memfd, a file on tmpfs, huge pages) is copied by the kernel instead, since its owner could remove pages, and
- * the next access would kill this process. Descriptors of anything but memory are rejected: accesses might block
- * forever. The file is not sealed here, because that would wait for a lock that its owner may hold.
+ * A descriptor is mapped for the device only if its file can never become shorter: a memfd with a seal against that.
+ * Other memory (an unsealed memfd, a file on tmpfs, huge pages) is copied by the kernel instead: its owner could remove
+ * pages, and the next access would kill this process. Descriptors of anything but memory are rejected, because an
+ * access might block forever. This process does not seal the file itself, because that would wait for a lock that the
+ * owner may hold.
  */
 export class GuestMaps implements GuestMemory {
   readonly #windows: MapWindows;
@@ -74,15 +77,15 @@ export class GuestMaps implements GuestMemory {
   readonly #changed: () => void;
   readonly #failed: (error: unknown) => void;
   readonly #maps: GuestMap[] = [];
-  /** By number: device address divided by size. */
+  /** Blocks by number: device address divided by the block size. */
   readonly #blocks = new Map<number, MapBlock>();
-  /** By start address. */
+  /** Crossings by start address. */
   readonly #crossings = new Map<number, MemoryRegion>();
   /** Bytes in all crossings. */
   #crossed = 0;
   /** Bytes in all maps. */
   #mapped = 0;
-  /** Limit of the bytes in copies, since each access may be to another page. */
+  /** An upper bound of the bytes in copies; it assumes that each access is to another page. */
   #copied = 0;
 
   constructor({ windows, bounce, remote, changed, failed }: GuestMapsParts) {
@@ -149,7 +152,7 @@ export class GuestMaps implements GuestMemory {
     this.#changed();
   }
 
-  /** Frees the memory of copies if there are many. Call this while the device is not active. */
+  /** Frees the memory of copies if the limit is exceeded. Call this while the device is not active. */
   tidy(): void {
     if (this.#copied < MAX_COPIED) return;
     this.#copied = 0;
@@ -187,7 +190,7 @@ export class GuestMaps implements GuestMemory {
     return after !== undefined && after.address < address + size ? Refused.EEXIST : 0;
   }
 
-  /** Undefined if the descriptor does not have what the request states. Windows are returned with `scope`. */
+  /** Returns undefined if the descriptor does not match the request. Windows are released with `scope`. */
   #make(request: MapRequest, fd: Fd | undefined, scope: DisposableStack): GuestMap | undefined {
     const { address, size, offset, flags } = request;
     const file = fd === undefined ? undefined : memoryFile(fd.number);
@@ -269,7 +272,7 @@ export class GuestMaps implements GuestMemory {
     this.#changed();
   }
 
-  /** Memory in several contiguous maps: a copy of their parts. */
+  /** A region that spans several contiguous maps: a copy of their parts. */
   #crossing(address: number, length: number): MemoryRegion | undefined {
     const first = firstAfter(this.#maps, address) - 1;
     const start = address - (address % CROSSING);
@@ -293,14 +296,14 @@ export class GuestMaps implements GuestMemory {
       readOnly: readOnly.includes(true),
     };
     const region: MemoryRegion = { ...place, copy: crossingCopy(this, place) };
-    // If part of the memory is read-only, a shorter access may be writable.
+    // If only part of the memory is read-only, the region is not kept: a shorter access may be writable.
     if (!place.readOnly || !readOnly.includes(false)) this.#keepCrossing(region);
     return region;
   }
 
   #keepCrossing(region: MemoryRegion): void {
     this.#crossed += region.length - (this.#crossings.get(region.address)?.length ?? 0);
-    // Discarded ones remain valid for those who still use them.
+    // Code that still uses a discarded region can go on: it stays valid.
     if (this.#crossed > MAX_CROSSED) {
       this.#crossings.clear();
       this.#crossed = region.length;
@@ -308,7 +311,7 @@ export class GuestMaps implements GuestMemory {
     this.#crossings.set(region.address, region);
   }
 
-  /** Discards those that overlap [address, address + size). */
+  /** Discards the crossings that overlap [address, address + size). */
   #forgetCrossings(address: number, size: number): void {
     for (const [from, region] of this.#crossings)
       if (from < address + size && endOf(region) > address) {

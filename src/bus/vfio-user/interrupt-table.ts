@@ -10,7 +10,7 @@ export type IrqCounts = readonly number[];
 interface Vector {
   event: PeerEvent | undefined;
   masked: boolean;
-  /** Raised while masked or without an event. */
+  /** The interrupt was raised while it was masked or had no event. */
   held: boolean;
 }
 
@@ -24,10 +24,9 @@ export interface IrqRequest {
 const isEmpty = (vectors: readonly Vector[]): boolean => vectors.every(({ event }) => event === undefined);
 
 /**
- * A client selects INTx, MSI or MSI-X by setting events for it; the device's vectors use the newest kind that has any.
- *
- * INTx is a level and is masked when signalled, as in VFIO; after unmasking, it is signalled again while the line is
- * high. The others are messages: one raised while its vector is masked, or has no event, is signalled later.
+ * A client selects INTx, MSI or MSI-X by setting events for it; the newest kind that has events is used. INTx is a
+ * level and is masked when it is signalled, as in VFIO; if the line is still high after unmasking, it is signalled
+ * again. MSI and MSI-X are messages: one that is raised while its vector is masked or has no event is signalled later.
  */
 export class InterruptTable {
   readonly counts: IrqCounts;
@@ -76,7 +75,7 @@ export class InterruptTable {
     return 0;
   }
 
-  /** The device raises a vector. A kind with fewer vectors shares them. */
+  /** Signals the device's vector `vector`. If the active kind has fewer vectors, several of the device's share one. */
   raise(vector: number): void {
     const vectors = this.#vectors[this.#active]!;
     if (vectors.length === 0) return;
@@ -107,9 +106,9 @@ export class InterruptTable {
     if (data !== SetFlag.eventfd && fds > 0) return Refused.EINVAL;
     if (data === SetFlag.bool && dataBytes < count) return Refused.EINVAL;
     if (data === SetFlag.eventfd) {
-      // An event by which the client unmasks is not supported.
+      // Masking or unmasking by an event of the client is not supported.
       if (action !== SetFlag.trigger) return Refused.EOPNOTSUPP;
-      // No descriptors remove the events.
+      // A request without descriptors removes the events.
       if (fds !== 0 && fds !== count) return Refused.EINVAL;
     }
     const maskable = (this.flags(index) & IrqFlag.maskable) !== 0;
@@ -135,7 +134,7 @@ export class InterruptTable {
     }
   }
 
-  /** Signals what was raised while masked or without an event. */
+  /** Signals an interrupt that was raised while it was masked or had no event. */
   #catchUp(index: number, vector: Vector): void {
     if (vector.event === undefined || vector.masked) return;
     const due = index === Irq.intx ? this.#asserted() : vector.held;

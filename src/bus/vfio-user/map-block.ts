@@ -1,12 +1,12 @@
 /**
- * A part of the device's address space in which maps are visible side by side, as for the device. With an IOMMU, a
- * guest maps each page of a ring or buffer separately, from anywhere in its memory: here they are contiguous again.
+ * A block of the device's address space, in which maps are as contiguous as they are for the device. With an IOMMU, a
+ * guest maps each page of a ring or buffer separately, from anywhere in its memory.
  */
 import type { MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { MapWindow } from "#sys/map-window.ts";
 
-/** Large enough for any ring: an IOMMU's allocator aligns a range to its size. */
+/** Large enough for any ring, which never crosses a block: an IOMMU's allocator aligns a range to its size. */
 export const BLOCK = 2 ** 24;
 
 interface Span {
@@ -33,12 +33,12 @@ export const firstAfter = (spans: readonly Span[], address: number): number => {
 };
 
 export class MapBlock {
-  /** Of `BLOCK` bytes. */
+  /** A window of `BLOCK` bytes. */
   readonly window: MapWindow;
   readonly #start: number;
   /** Sorted by address. */
   readonly #shown: Shown[] = [];
-  /** Contiguous maps of one kind, where they were requested. Sorted by address. */
+  /** Regions of contiguous maps with the same access, created when they are first requested. Sorted by address. */
   #runs: MemoryRegion[] = [];
 
   /** @param start a multiple of `BLOCK` */
@@ -51,7 +51,7 @@ export class MapBlock {
     return this.#shown.length === 0;
   }
 
-  /** Adds a map, which must be inside the block and overlap no other. @throws {SystemError}, with nothing added */
+  /** Adds a map, which must be inside the block and overlap no other. @throws {SystemError}; nothing is then added */
   add(fd: number, offset: number, map: Shown): void {
     this.window.show(fd, offset, map.length, map.readOnly, map.address - this.#start);
     this.#shown.splice(firstAfter(this.#shown, map.address), 0, map);
@@ -65,8 +65,8 @@ export class MapBlock {
     try {
       this.window.clear(address - this.#start, map!.length);
     } catch (error) {
-      // Too many mappings to split another one. The memory stays visible there, but belongs to no region, and is
-      // cleared with the block.
+      // This process has too many mappings to split another one. The memory stays mapped, but belongs to no region, and
+      // is unmapped with the block.
       if (!(error instanceof SystemError)) throw error;
     }
   }

@@ -8,7 +8,7 @@ const HAS_CAPABILITIES = 1 << 4;
 const CAPABILITIES = 0x34;
 const INTERRUPT_PIN = 0x3d;
 const Capability = { msi: 0x05, express: 0x10, msix: 0x11 } as const;
-/** A longer list than fits into 256 bytes is circular. */
+/** A list with more capabilities than fit into 256 bytes is circular. */
 const MAX_CAPABILITIES = 48;
 
 export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {
@@ -20,10 +20,10 @@ export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {
   for (let n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
     const id = target.read("config", at, 1);
     const control = target.read("config", at + 2, 2);
-    // 6.8.1.3: the logarithm of the messages. 6.8.2.3: the table's size less one.
+    // 6.8.1.3: log2 of the number of messages. 6.8.2.3: the table's size minus one.
     if (id === Capability.msi) counts[Irq.msi] = 1 << ((control >>> 1) & 7);
     if (id === Capability.msix) counts[Irq.msix] = (control & 0x7ff) + 1;
-    // Advanced errors come from Express functions only.
+    // Only PCI Express functions report advanced errors.
     if (id === Capability.express) counts[Irq.error] = 1;
     at = target.read("config", at + 1, 1) & ~3;
   }

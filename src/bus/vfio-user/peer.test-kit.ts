@@ -1,4 +1,4 @@
-/** A device of one page, its server, and a client that can send anything, all in one thread. */
+/** A device with one page of registers, its server, and a client that can send anything, all in one thread. */
 import assert from "node:assert/strict";
 import { closeSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ const CONFIG: readonly (readonly [at: number, byte: number])[] = [
 export const BAR = 2;
 export const BAR_BYTES = 4096;
 
-/** Registers that are plain memory, and the bus functions that a test needs. */
+/** A device whose registers are plain memory, with the bus functions that a test needs. */
 export class PageDevice implements Target {
   readonly config = new Uint8Array(4096);
   readonly page = new Uint8Array(BAR_BYTES);
@@ -93,7 +93,7 @@ export interface Reply {
   readonly command: number;
   readonly flags: number;
   readonly error: number;
-  /** After the header. */
+  /** The bytes after the header. */
   readonly body: Uint8Array;
 }
 
@@ -127,10 +127,10 @@ export const text = (json: string): Uint8Array => new TextEncoder().encode(`${js
 export const versionBody = (json = '{"capabilities":{}}', minor = 1, major = 0): Uint8Array =>
   body(VERSION, { major, minor }, json === "" ? new Uint8Array(0) : text(json));
 
-/** Receive buffer shared by all clients, so that memory use stays constant. */
+/** One receive buffer for all clients, so that memory use stays constant. */
 const into = new Uint8Array(1 << 18);
 
-/** A client. The test runs the server in between. */
+/** A client. The test runs the server between its calls. */
 export class Peer implements Disposable {
   readonly socket: UnixSocket;
   #id = 0;
@@ -244,7 +244,7 @@ export class Rig implements Disposable {
     return reply.error;
   }
 
-  /** The server closed the connection, reported the reason in one line, and accepts the next client. */
+  /** Asserts that the server closed the connection, reported the reason in one line, and accepts the next client. */
   assertDropped(why: RegExp): void {
     this.work();
     let last = this.peer.receive();
@@ -290,7 +290,7 @@ export const holdings = (): { descriptors: number; sharedMaps: number } => ({
     .split("\n")
     .filter((line) => line.includes("/memfd:")).length,
 });
-/** Kilobytes of this process's own memory, without what it shares, and of addresses. */
+/** Kilobytes of this process's memory that is not shared, and of its address space. */
 export const footprint = (): { memory: number; addresses: number } => {
   const status = readFileSync("/proc/self/status", "utf8");
   const of = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(status)![1]);

@@ -21,7 +21,7 @@ export const Command = {
   setIrqs: 8,
   regionRead: 9,
   regionWrite: 10,
-  /** Requests of the server for the client's memory. */
+  /** Requests of the server to read or write the client's memory. */
   dmaRead: 11,
   dmaWrite: 12,
   deviceReset: 13,
@@ -32,7 +32,7 @@ export const Command = {
   migrationWrite: 18,
 } as const;
 
-/** Name for messages. */
+/** Name of a command in messages. */
 export const commandName = (command: number): string =>
   Object.entries(Command).find(([, number]) => number === command)?.[0] ?? `command ${command}`;
 
@@ -60,7 +60,7 @@ export const MAX_DATA = 65536;
 export const MAX_FDS = 16;
 /** Limit of simultaneous maps (`max_dma_maps`). With an IOMMU, a guest maps each page of each buffer separately. */
 export const MAX_MAPS = 16_384;
-/** Limit of mapped bytes. Each GiB costs a millisecond or more, for which a client waits. */
+/** Limit of mapped bytes. Mapping a GiB takes a millisecond or more, and the client waits for it. */
 export const MAX_MAPPED_BYTES = 2 ** 38;
 /** Maps are multiples of this (`pgsizes`). */
 export const PAGE = 4096;
@@ -79,7 +79,7 @@ export const MULTIPLE_REGION = 8;
 export const MULTIPLE_COUNT = 12;
 export const MULTIPLE_DATA = 16;
 export const MAX_MULTIPLE_DATA = 8;
-/** dmaRead and dmaWrite: u64 address, u64 count, data. */
+/** dmaRead and dmaWrite: u64 address, u64 count, then data. */
 export const DMA_ADDRESS = HEADER_BYTES;
 export const DMA_COUNT = HEADER_BYTES + 8;
 export const DMA_DATA = HEADER_BYTES + 16;
@@ -96,7 +96,7 @@ export const UnmapFlag = { dirtyBitmap: 1, all: 2 } as const;
 export const DeviceFlag = { reset: 1, pci: 2 } as const;
 export const RegionFlag = { read: 1, write: 2, mmap: 4, capabilities: 8 } as const;
 export const IrqFlag = { eventfd: 1, maskable: 2, autoMasked: 4, noResize: 8 } as const;
-/** One of the first three, and one of the last three. */
+/** A request sets one of the first three and one of the last three. */
 export const SetFlag = { none: 1, bool: 2, eventfd: 4, mask: 8, unmask: 16, trigger: 32 } as const;
 export const SET_DATA = 0x07;
 export const SET_ACTION = 0x38;

@@ -6,7 +6,7 @@ import { u16 } from "./codec.ts";
 import { Connection } from "./connection.ts";
 import { COMMAND, Flag, HEADER_BYTES, ID, MAX_BYTES, MAX_FDS, Refused } from "./protocol.ts";
 
-/** Received descriptors are dropped by the kernel. */
+/** With this limit, the kernel drops received descriptors. */
 const NO_FDS = 0;
 
 /** Buffers for `refuseClient`, which may be used again after each call. */

@@ -1,4 +1,4 @@
-/** Register reads and writes, the most frequent requests. They allocate nothing. */
+/** Register reads and writes: the most frequent requests, executed without allocation. */
 import { u32, u64 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
 import type { DeviceRegions } from "./device-regions.ts";
@@ -20,11 +20,11 @@ import {
   Refused,
 } from "./protocol.ts";
 
-/** Each method takes a complete message, and returns an `Outcome` as in `Replies`. */
+/** Each method takes a complete message and returns an `Outcome` (see `Replies`). */
 export class RegisterAccess {
   readonly #connection: Connection;
   readonly #regions: DeviceRegions;
-  /** A reply is being built, so the device cannot send a request. */
+  /** Set while a reply is being built: the device can then not send a request of its own. */
   reading = false;
 
   constructor(connection: Connection, regions: DeviceRegions) {
@@ -58,7 +58,7 @@ export class RegisterAccess {
     return this.#done(at, ACCESS_DATA);
   }
 
-  /** All writes or none: all are checked before the first is executed. */
+  /** Executes all writes or none: all are checked before the first is executed. */
   writeMultiple(at: number, size: number): number {
     const { bytes } = this.#connection;
     if (size < MULTIPLE_WRITES) return -Refused.EINVAL;
@@ -79,7 +79,7 @@ export class RegisterAccess {
     return this.#done(at, MULTIPLE_WRITES);
   }
 
-  /** The reply repeats the request, if a reply is requested. */
+  /** Builds the reply, if one is requested: a copy of the request. */
   #done(at: number, end: number): number {
     return (this.#connection.bytes[at + FLAGS]! & Flag.noReply) === 0 ? this.#connection.echo(at, end) : 0;
   }

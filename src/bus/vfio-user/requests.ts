@@ -30,15 +30,17 @@ import {
 
 /** Time limit of a server's reply. */
 const LIMIT_MILLIS = 5000;
-/** The same for all requests together once this side is ending. */
+/** Time limit of all requests together once this side is ending. */
 const STOP_MILLIS = 400;
-/** Limit of a server's own requests during one of ours; they are not needed, because memory is shared. */
+/**
+ * Limit of a server's own requests while it should reply to one of ours. A server needs none, because memory is shared.
+ */
 const MAX_QUESTIONS = 16;
 const NONE: readonly number[] = [];
-/** Replies that may carry descriptors, of memory and events for registers, which are not used here. */
+/** Commands whose replies may carry descriptors of memory and events for registers; they are not used here. */
 const WITH_DESCRIPTORS: readonly number[] = [Command.regionInfo, Command.regionIoFds];
 
-/** Descriptors from a server are dropped by the kernel. */
+/** These buffers make the kernel drop descriptors from a server. */
 const buffers = (): MessageStream => new MessageStream(4 * MAX_BYTES, 2 * MAX_BYTES, MAX_FDS, undefined, 0);
 
 type Fields = Readonly<Record<string, "u16" | "u32" | "u64">>;
@@ -78,7 +80,7 @@ export class Requests implements Disposable {
     return this.#lost;
   }
 
-  /** Runs `act`; if the connection fails in it, it ends without an error. */
+  /** Runs `act`. If the connection fails meanwhile, this returns without an error. */
   attempt(act: () => void): void {
     try {
       act();
@@ -88,7 +90,7 @@ export class Requests implements Disposable {
   }
 
   /**
-   * Checks whether the server has closed the connection, which is not noticed otherwise while there are no requests.
+   * Checks whether the server has closed the connection. Otherwise only the next request would notice it.
    */
   check(): void {
     if (this.#lost === undefined && this.#connection.wait(0)) this.attempt(() => this.#receive());
@@ -124,7 +126,7 @@ export class Requests implements Disposable {
     return 2 ** (8 * width) - 1;
   }
 
-  /** Writes one register. A `posted` write is not waited for. No effect once the connection has failed. */
+  /** Writes one register; if `posted`, without waiting for the reply. No effect once the connection has failed. */
   write(region: number, offset: number, width: 1 | 2 | 4, value: number, posted: boolean): void {
     if (this.#lost !== undefined) return;
     try {
@@ -153,7 +155,7 @@ export class Requests implements Disposable {
     if (end < behind) throw new ProtocolBroken(this.#name, "a short reply to the version");
     const { major, minor } = VERSION.read(bytes, reply);
     if (major !== MAJOR || minor > MINOR)
-      throw new ProtocolBroken(this.#name, `version ${major}.${minor} instead of ${MAJOR}.${MINOR}`);
+      throw new ProtocolBroken(this.#name, `protocol version ${major}.${minor} instead of ${MAJOR}.${MINOR}`);
     if (parseCapabilities(bytes.subarray(behind, end)) === undefined)
       throw new ProtocolBroken(this.#name, "invalid capabilities");
   }
@@ -230,7 +232,7 @@ export class Requests implements Disposable {
         this.#connection.take(sizeOf(this.#connection.bytes, at));
         if (this.#isAnswer(at, command)) return at;
         if (++questions > MAX_QUESTIONS)
-          throw new ProtocolBroken(this.#name, "requests of its own, to a client that shares its memory");
+          throw new ProtocolBroken(this.#name, "it sent many memory requests, although this client shares its memory");
         continue;
       }
       this.#connection.settle();
@@ -247,7 +249,7 @@ export class Requests implements Disposable {
     const { bytes } = this.#connection;
     const id = u16(bytes, at + ID);
     if (!isReply(bytes, at)) {
-      // Memory is shared, so a server has no reason for a request.
+      // The server has sent a request of its own. It does not need any, because memory is shared.
       const asked = u16(bytes, at + COMMAND);
       this.#connection.commit(id, asked, HEADER_BYTES, Flag.reply | Flag.error, Refused.EOPNOTSUPP);
       return false;
@@ -267,7 +269,7 @@ export class Requests implements Disposable {
     throw new ProtocolBroken(this.#name, more.why);
   }
 
-  /** Waits for the server until `end`, or until this side must end. False if the time is up. */
+  /** Waits for the server until `end`, or until this side must end. Returns false if the time is up. */
   #wait(end: number): boolean {
     const left = Math.ceil(Math.min(end, this.#stopAt) - performance.now());
     if (left <= 0) return false;
@@ -281,7 +283,7 @@ export class Requests implements Disposable {
     return new ServerLost(this.#name, stopping ? "the server did not reply while this side was ending" : what);
   }
 
-  /** Only the first reason is kept, since later ones are its consequences. */
+  /** Keeps only the first reason: later ones are its consequences. */
   #lose(why: unknown): void {
     if (!(why instanceof FerruleError)) throw why;
     this.#lost ??= why;

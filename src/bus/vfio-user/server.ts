@@ -19,47 +19,50 @@ import { Session } from "./session.ts";
 export interface ServerOptions {
   /** Where to listen: a path in the file system. */
   readonly path: string;
-  /** Permissions of the socket's file; default: owner only. */
   readonly mode?: number | undefined;
   /**
-   * The device stays as the last client left it, except that its DMA is off: as in a machine that is restarted. Default: for each client it is
-   * as after power-on.
+   * Keep the device as the last client left it, but with DMA off, as in a machine that is restarted. Default: each
+   * client gets it as after power-on.
    */
   readonly keepsState?: boolean | undefined;
-  /** The owner of the clock runs the timers. */
+  /** The server only reads the clock; its owner runs the timers. */
   readonly clock: { now(): number };
   readonly timers: Timers;
   /** A client connected or disconnected; `why` is its error, if any. */
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
   /** A client was rejected: the device is in use, or there is no free descriptor. */
   readonly onTurnedAway?: (why: string) => void;
-  /** For the server's own accesses to configuration space, which must not be traced; default: the target. */
+  /** Used for the server's own accesses to configuration space, which must not be traced. Default: the target. */
   readonly untraced?: Pick<Target, "read" | "write">;
   /** A client mapped or unmapped guest memory. */
   readonly onMemory?: (change: MemoryChange) => void;
   /**
-   * Closes a descriptor from a client that is neither memory nor an event, without blocking on its file system. Default
-   * is Node's thread pool, which needs memory in a thread that never returns to its event loop.
+   * Closes a client's descriptor that is neither memory nor an event, without blocking on its file system. Default:
+   * Node's thread pool. In a thread that never returns to its event loop, the thread pool's requests would use up
+   * memory.
    */
   readonly close?: (fd: number) => void;
 }
 
-/** Time limit for a client's version, because meanwhile others wait. Clients send it immediately. */
+/** Time limit for a client to send its version, because others wait meanwhile. Clients send it immediately. */
 const VERSION_MICROS = 5_000_000;
-/** Interval of checks of the queue while the device is in use. A client that waited this long is rejected. */
+/**
+ * While the device is in use, the queue is checked at this interval, and a client that has waited this long is
+ * rejected.
+ */
 const QUEUE_MICROS = 250_000;
 /** Limit of rejections at a time: each costs a few system calls, during which the served client waits. */
 const MAX_REPORTS = 16;
-/** Windows cleared at a time, and the interval. */
+/** Number of windows that are cleared at a time, and the interval. */
 const MAX_CLEARED = 64;
 const CLEARING_MICROS = 2000;
 const IN_USE = "the device is in use by another client";
-/** Of configuration space (PCI 3.0, 6.2.2). */
+/** The command register in configuration space (PCI 3.0, 6.2.2). */
 const COMMAND = 4;
 const BUS_MASTER = 1 << 2;
 
 /**
- * Works in the thread of its owner, which waits for all events together:
+ * Runs in its owner's thread, which waits for all events together:
  *
  *     const poller = new Poller([server.fd, wire.fd, control.fd]);
  *     for (;;) {
@@ -123,12 +126,12 @@ export class VfioUserServer implements Disposable {
     return this.#session?.maps ?? 0;
   }
 
-  /** For poll(2): the client's socket, or the listening one. May change at each `ready`. */
+  /** For poll(2): the client's socket, or the listening socket. It may change at each `ready`. */
   get fd(): number {
     return this.#session?.fd ?? this.#listener.number;
   }
 
-  /** Puts `fd` at index `i` of the poller. False if there is work: do not wait. */
+  /** Puts `fd` at index `i` of the poller. If this returns false, there is work: do not wait. */
   arm(poller: Poller, i: number): boolean {
     poller.aim(i, this.fd);
     poller.watch(i, this.#session?.events ?? Poll.readable);
@@ -177,13 +180,14 @@ export class VfioUserServer implements Disposable {
     });
     this.#onClient?.({ connected: true });
     this.#stopWaiting = this.#timers.schedule(this.#clock.now() + VERSION_MICROS, () => {
-      if (this.#session?.negotiated === false) this.#release(`it did not say its version in ${VERSION_MICROS / 1e6} s`);
+      if (this.#session?.negotiated === false)
+        this.#release(`it did not send its version in ${VERSION_MICROS / 1e6} s`);
     });
     this.#lookAtQueue(false);
     return true;
   }
 
-  /** Brings the device into its state between two clients. */
+  /** Resets the device for the next client. */
   #prepare(): void {
     const device = this.#untraced;
     if (this.#keepsState) device.write("config", COMMAND, 2, device.read("config", COMMAND, 2) & ~BUS_MASTER);
@@ -194,7 +198,7 @@ export class VfioUserServer implements Disposable {
   #lookAtQueue(before: boolean): void {
     this.#stopLooking = this.#timers.schedule(this.#clock.now() + QUEUE_MICROS, () => {
       const waiting = this.#queue.wait(0) > 0;
-      // The served client may be about to disconnect, so the waiting one gets another interval.
+      // The waiting client is rejected only at its second check, because the served client may be about to disconnect.
       const told = waiting && before && this.#session?.negotiated === true;
       if (told) this.#turnAway();
       this.#lookAtQueue(waiting && !told);
@@ -210,7 +214,7 @@ export class VfioUserServer implements Disposable {
     }
   }
 
-  /** The next client, if there is one and a free descriptor. */
+  /** Accepts the next client, if one waits and a descriptor is free. */
   #next(): Fd | undefined {
     try {
       return this.#listener.accept();
@@ -221,7 +225,7 @@ export class VfioUserServer implements Disposable {
     }
   }
 
-  /** Clears windows of a client that had many maps, some at a time. */
+  /** Clears the windows of a client that had many maps, a few at a time. */
   #clear(): void {
     this.#stopClearing();
     if (!this.#windows.clear(MAX_CLEARED)) return;

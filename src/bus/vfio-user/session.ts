@@ -19,10 +19,10 @@ import { COMMAND, Command, FLAGS, Flag, HEADER_BYTES, ID } from "./protocol.ts";
 import { RegisterAccess } from "./register-access.ts";
 import { closeAll, type MemoryChange, NOTHING, Replies } from "./replies.ts";
 
-/** Requests that are executed while the device waits for memory: the guest's register accesses. */
+/** The requests that are executed while the device waits for memory: the guest's register accesses. */
 const ACCESSES: readonly number[] = [Command.regionRead, Command.regionWrite, Command.regionWriteMultiple];
 
-/** Time limit for a client's requests in one turn, after which the wire and other clients are served. */
+/** Time limit for a client's requests in one turn; then the wire and other clients are served. */
 const TURN_MILLIS = 20;
 
 export interface SessionParts {
@@ -30,7 +30,7 @@ export interface SessionParts {
   readonly windows: MapWindows;
   readonly bounce: BounceBuffer;
   readonly signaller: EventSignaller;
-  /** For this session alone, while it lasts. */
+  /** Only this session uses them while it lasts. */
   readonly buffers: MessageStream;
   readonly irqs: IrqCounts;
   readonly onMemory?: ((change: MemoryChange) => void) | undefined;
@@ -44,9 +44,11 @@ export class Session implements Disposable {
   readonly #interrupts: InterruptTable;
   readonly #replies: Replies;
   #ended: Ended | undefined;
-  /** A request is queued that cannot be executed while the device waits for memory, so that wait is aborted. */
+  /**
+   * Set when a request has arrived that cannot be executed while the device waits for memory. The wait is then aborted.
+   */
   #yielding = false;
-  /** There may be more requests than one turn has time for. */
+  /** Set if the client sent more requests than one turn has time for. */
   #hurried = false;
   /** End of the innermost request in progress. */
   #floor = 0;
@@ -90,12 +92,12 @@ export class Session implements Disposable {
     return this.#connection.events;
   }
 
-  /** Requests were received but not yet processed: do not wait for more. */
+  /** Whether received requests are not yet processed: do not wait for more. */
   get busy(): boolean {
     return this.#yielding || this.#hurried || this.#ended !== undefined;
   }
 
-  /** The client has sent its version. */
+  /** Whether the client has sent its version. */
   get negotiated(): boolean {
     return this.#replies.negotiated;
   }
@@ -156,7 +158,9 @@ export class Session implements Disposable {
     }
   }
 
-  /** The device raises an interrupt, at any time: because of a frame or a timer as well as a request. */
+  /**
+   * Called when the device raises an interrupt, which may happen at any time: because of a request, a frame or a timer.
+   */
   #raise(vector: number): void {
     try {
       this.#interrupts.raise(vector);

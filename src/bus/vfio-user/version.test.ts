@@ -41,7 +41,7 @@ test("a client without a version in time is disconnected; one with a version may
   rig.work();
   assert.equal(rig.peer.receive(), undefined);
   rig.clock.delay(200_000);
-  rig.assertDropped(/^it did not say its version in 5 s$/);
+  rig.assertDropped(/^it did not send its version in 5 s$/);
   rig.clock.delay(3_600_000_000);
   rig.work();
   assert.equal(rig.peer.receive(), undefined);

@@ -29,7 +29,10 @@ export interface Access {
   readonly file: DeviceFile;
   /** Undefined without an IOMMU. */
   readonly space: AddressSpace | undefined;
-  /** Descriptors of our groups; undefined with iommufd, which does not need them. */
+  /**
+   * Descriptors of this process's groups, which a bus reset requires as proof; undefined with iommufd, which does not
+   * need them.
+   */
   readonly proof: readonly number[] | undefined;
 }
 
@@ -50,7 +53,7 @@ const step = <T>(card: VfioCard, path: string, act: () => T): T => {
   }
 };
 
-/** Runs a step at which the kernel decides whether the device may be used. */
+/** As `step`, for a step at which the kernel decides whether the device may be used. */
 const claim = <T>(card: VfioCard, act: () => T): T => {
   try {
     return act();
@@ -109,7 +112,7 @@ const openNode = (
 };
 
 /**
- * Opens a device: its own file if it exists and this user may open it, else its group's.
+ * Opens a device: through its own file if that exists and this user may open it, otherwise through its group's.
  * @throws {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping} {UnknownVfio} {SystemError}
  */
 export const openAccess = (kernel: VfioKernel, card: VfioCard, scope: DisposableStack): Access => {
@@ -120,7 +123,7 @@ export const openAccess = (kernel: VfioKernel, card: VfioCard, scope: Disposable
     scope.use(attempt.move());
     return access;
   } catch (error) {
-    // Older udev rules give the user access to the group's file only.
+    // Older udev rules let the user open only the group's file.
     if (!(error instanceof NotPermitted || error instanceof NoVfioFile)) throw error;
   }
   return openGroup(kernel, card, scope);

@@ -3,15 +3,14 @@ import type { IommuInfo, IovaRange } from "#sys/vfio-structs.ts";
 
 const GIB4 = 2 ** 32;
 /**
- * Nothing is mapped below: a descriptor of zeros, or a small number used as an address, then faults instead of
- * accessing a frame.
+ * Nothing is mapped below this address, so an access through a zeroed descriptor, or to a small number taken for an
+ * address, faults instead of changing a frame.
  */
 const LOWEST = 16 << 20;
 /** Alignment to large pages of the IOMMU. */
 const LARGE_PAGE = 2 << 20;
 /**
- * For kernels that report no ranges: the window ends below 0xfee00000, the address of interrupt messages (Intel SDM 3A,
- * 11.11.1).
+ * Used if the kernel reports no ranges. It ends below 0xfee00000, where interrupt messages are (Intel SDM 3A, 11.11.1).
  */
 const UNSAID: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
 
@@ -26,8 +25,8 @@ const placeIn = (range: IovaRange, bytes: number, align: number): number | undef
 };
 
 /**
- * The lowest address for a window of `bytes` bytes, below 4 GiB if possible, because the oldest chips are on 32-bit
- * buses. Undefined if it fits in no range.
+ * The lowest address for a window of `bytes` bytes; undefined if it fits in no range. An address below 4 GiB is
+ * preferred, because the oldest chips are on 32-bit buses.
  */
 export const placeWindow = ({ ranges = UNSAID, pageBytes }: IommuInfo, bytes: number): number | undefined => {
   if (bytes > GIB4) return undefined;

@@ -9,12 +9,12 @@ const GIB4 = 2 ** 32;
 interface Run {
   /** Page numbers in the order of their physical addresses. */
   readonly pages: readonly number[];
-  /** Physical address of the first. */
+  /** Physical address of the first page. */
   readonly start: number;
 }
 
 /**
- * The longest run of physically contiguous pages that does not cross 4 GiB, of at most `most` pages. Address 0 means
+ * The longest run of physically contiguous pages, at most `most` of them, that does not cross 4 GiB. An address of 0 is
  * unknown.
  */
 export const longestRun = (addresses: readonly number[], pageBytes: number, most: number): Run => {
@@ -33,13 +33,13 @@ export const longestRun = (addresses: readonly number[], pageBytes: number, most
 const allocate = (kernel: VfioKernel, wanted: number, least: number): HugeMemory => {
   const { pageBytes, free } = kernel.hugePages();
   const needed = Math.ceil(least / pageBytes);
-  if (free < needed) throw new NotContiguous(least, 0, `${free} huge pages are free, and ${needed} are needed`);
+  if (free < needed) throw new NotContiguous(least, 0, `${needed} huge pages are needed and ${free} are free`);
   // Twice as many as needed, because they may not be contiguous.
   return kernel.takeHugePages(Math.min(free, 2 * Math.ceil(wanted / pageBytes)));
 };
 
 /**
- * Memory of `wanted` bytes, or less if there is no contiguous memory of that size, but at least `least`.
+ * Allocates `wanted` bytes, or as much as is contiguous, but at least `least`.
  * @throws {NotContiguous} {SystemError}
  */
 export const contiguousMemory = (

@@ -28,13 +28,13 @@ export interface VfioOptions {
   readonly address: string;
   /** Bytes of DMA memory, a multiple of 4096. Default: 20 MiB, or what the limit on locked memory allows. */
   readonly dmaBytes?: number;
-  /** Use it without an IOMMU, so that it can access all memory. Needs root, and huge pages. */
+  /** Use the card without an IOMMU: it can then access all memory. Needs root and huge pages. */
   readonly unsafeNoIommu?: boolean;
-  /** Default: the best kind that the card has. */
+  /** Kind of interrupts; default: the best that the card has. */
   readonly interrupts?: InterruptKind;
 }
 
-/** Replacements for tests. */
+/** Parts that tests replace. */
 export interface VfioParts {
   readonly kernel: VfioKernel;
   readonly roots: Roots;
@@ -61,9 +61,9 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly dma: DmaArena;
   readonly interrupts: VfioInterrupts;
   readonly power: FunctionPower;
-  /** How VFIO was opened. */
+  /** Which of VFIO's two interfaces is used. */
   readonly how: Access["how"];
-  /** How it was reset at the start. */
+  /** How the card was reset at the start. */
   readonly resetBy: ResetKind;
   readonly warnings: readonly Warning[];
   readonly #card: VfioCard;
@@ -109,7 +109,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
       access.space === undefined
         ? contiguousMemory(kernel, wanted ?? DEFAULT_BYTES, wanted ?? MIN_BYTES, scope)
         : mapMemory(kernel, access.space, wanted, scope);
-    // Undone first of all: disables DMA before memory is released.
+    // Runs first when the scope is disposed: disables DMA before memory is released.
     scope.defer(() => this.setBusMaster(false));
     this.#scope = scope.move();
   }
@@ -130,7 +130,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     });
   }
 
-  /** For `VfioQueue` in other threads, which must have ended before this is disposed. */
+  /** What `VfioQueue` needs in other threads. They must have ended before this device is disposed. */
   get shared(): SharedCard {
     const { bytes } = this.dma.window;
     const memory = { address: addressOf(bytes.buffer), bytes: bytes.length };
@@ -183,7 +183,10 @@ export class VfioDevice implements RemovableDevice, Disposable {
     return openRegisters(file, region, `registers of ${this.name}`, scope);
   }
 
-  /** An event for a kind of notification about the card; never signalled if the kernel does not have it. */
+  /**
+   * An event for one kind of notification about the card. It is never signalled if the kernel does not support that
+   * kind.
+   */
   #listen(kernel: VfioKernel, index: number, scope: DisposableStack): Event {
     const { file } = this.#access;
     const event = scope.use(kernel.event());

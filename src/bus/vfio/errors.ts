@@ -1,4 +1,4 @@
-/** Why a card cannot be opened, or was lost, with advice. */
+/** Reasons why a card cannot be opened or was lost, with advice. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** A PCI function and its driver. */
@@ -50,7 +50,8 @@ export class NoIommu extends FerruleError {
 /** There is no file for the group or the device. */
 export class NoVfioFile extends FerruleError {
   readonly code = "NO_VFIO_FILE";
-  readonly hint = "Load the module: `sudo modprobe vfio-pci`. In a container, pass /dev/vfio to it.";
+  readonly hint =
+    "Load the module: `sudo modprobe vfio-pci`. If this is a container, start it with access to /dev/vfio.";
   readonly path: string;
   constructor(path: string) {
     super(`${path} does not exist`);
@@ -76,7 +77,7 @@ export class InUse extends FerruleError {
   readonly hint: string;
   constructor(address: string, path: string) {
     super(`${address} is in use by another program`);
-    this.hint = `\`sudo fuser -v ${path}\` shows which one: another \`ferrule up\`, or a virtual machine.`;
+    this.hint = `\`sudo fuser -v ${path}\` shows which one, such as another \`ferrule up\` or a virtual machine.`;
   }
 }
 
@@ -106,7 +107,7 @@ export class NoInterruptRemapping extends FerruleError {
   }
 }
 
-/** The kernel's VFIO is not a supported one. */
+/** The kernel's VFIO interface is not supported. */
 export class UnknownVfio extends FerruleError {
   readonly code = "UNKNOWN_VFIO";
   readonly hint: string;
@@ -169,7 +170,7 @@ export class WakeNotPermitted extends FerruleError {
 export class MemlockTooLow extends FerruleError {
   readonly code = "MEMLOCK_TOO_LOW";
   readonly hint: string;
-  /** Both in bytes. */
+  /** The limit and the wanted memory, in bytes. */
   readonly limit: number;
   readonly wanted: number;
   constructor(fields: { readonly limit: number; readonly wanted: number }) {

@@ -1,4 +1,4 @@
-/** A device's interrupts through event descriptors: MSI-X if it has it, else MSI, else INTx. */
+/** A device's interrupts through eventfds: MSI-X if the device has it, else MSI, else INTx. */
 import { OutOfRange } from "#kit/errors.ts";
 import { INTERRUPT_KINDS, type InterruptKind, type InterruptLine, type Interrupts } from "#kit/interrupts.ts";
 import { SystemError } from "#sys/errno.ts";
@@ -16,8 +16,8 @@ const NONE = -1;
 const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
 
 /**
- * One kind of interrupts of one device. INTx is a level: the kernel masks it when it occurs, and unmasking before the
- * chip's events are acknowledged would raise it again.
+ * One kind of interrupts of one device. INTx is a level: the kernel masks it when it occurs. If it is unmasked before
+ * the chip's events are acknowledged, it occurs again.
  */
 export class VfioInterrupts implements Interrupts, Disposable {
   readonly #kernel: VfioKernel;
@@ -54,7 +54,7 @@ export class VfioInterrupts implements Interrupts, Disposable {
   }
 
   request(vectors: number | readonly number[]): InterruptLine {
-    // The highest first: some kernels enable vectors only together with all below.
+    // The highest vector first: some kernels can enable a vector only together with all lower ones.
     const all = [vectors].flat().toSorted((a, b) => b - a);
     for (const vector of all) this.#check(vector);
     using scope = new DisposableStack();
@@ -69,7 +69,7 @@ export class VfioInterrupts implements Interrupts, Disposable {
     return eventLine({
       event,
       unmasked: () => {
-        // A removed device cannot be unmasked; its removal is noticed elsewhere.
+        // If the device was removed, this fails; the removal is noticed elsewhere.
         if (this.#used.info.automasked) this.#file.unmask();
       },
       dispose: () => owned.dispose(),
@@ -109,12 +109,15 @@ export class VfioInterrupts implements Interrupts, Disposable {
     this.#enabled = Math.max(this.#enabled, vector + 1);
   }
 
-  /** Some kernels enable vectors only together: disables those in use, and enables them with the new one. */
+  /**
+   * Some kernels cannot enable one more vector: disables those in use, then enables all of them together with the new
+   * one.
+   */
   #widen(count: number): void {
     this.#set(0, 0, IrqAction.off, []);
     this.#enabled = 0;
     this.#signal(0, this.#descriptors(count));
-    // An event in between is lost, so all lines are signalled once.
+    // An event that occurs between disabling and enabling is lost, so all lines are signalled once.
     for (const event of this.#events.values()) event.signal();
   }
 

@@ -1,4 +1,4 @@
-/** A fake kernel for tests: one card with an IOMMU, a list of acquired resources, and failures of any call. */
+/** A fake kernel for tests. It has one card with an IOMMU, lists acquired resources, and can make any call fail. */
 import { Errno, SystemError } from "#sys/errno.ts";
 import type { HotResetInfo, IommuInfo, IrqInfo, IrqSet, RegionInfo } from "#sys/vfio-structs.ts";
 import type { Container, DeviceFile, Event, Group, HugeMemory, IommuFile, VfioKernel, Memory } from "./kernel.ts";
@@ -19,17 +19,17 @@ export class FakeKernel implements VfioKernel {
   /** Resources acquired and not released. */
   readonly live = new Set<string>();
   readonly calls: string[] = [];
-  /** Index of the call that fails, from 0, and its error. */
+  /** Index of the call that fails, counted from 0, and its error. */
   failAt = -1;
   failWith: number = Errno.EIO;
-  /** A call of this name fails. */
+  /** Name of a call that fails. */
   failOn = "";
   viable = true;
   version = 0;
   resettable = true;
-  /** All registers read ones. */
+  /** The card was pulled out: all registers read all ones. */
   pulled = false;
-  /** Never leaves its power state. */
+  /** The card never leaves its power state. */
   stuckAsleep = false;
   limit = Infinity;
   irqs: readonly IrqInfo[] = [
@@ -47,7 +47,7 @@ export class FakeKernel implements VfioKernel {
       { start: 0xfef0_0000, last: 2 ** 39 - 1 },
     ],
   };
-  /** Region 2, the card's first in memory. */
+  /** Region 2, the card's first memory region. */
   bar: Omit<RegionInfo, "offset"> = {
     bytes: BAR_BYTES,
     readable: true,
@@ -56,7 +56,7 @@ export class FakeKernel implements VfioKernel {
   };
   readonly config = new Uint8Array(CONFIG_BYTES);
   readonly registers = new Uint8Array(BAR_BYTES);
-  /** Interrupt settings made. */
+  /** The interrupt settings that were requested. */
   readonly sets: IrqSet[] = [];
   readonly mapped: { iova: number; bytes: number }[] = [];
   /** Physical addresses of the available huge pages. */
@@ -70,7 +70,7 @@ export class FakeKernel implements VfioKernel {
     view.setUint16(0x02, 0x8168, true);
     view.setUint16(0x06, 1 << 4, true);
     this.config[0x08] = 0x15;
-    // An I/O region, then a 64-bit one in memory.
+    // An I/O region, then a 64-bit memory region.
     view.setUint32(0x10, 0xe001, true);
     view.setUint32(0x18, 0xf000_0004, true);
     this.config[0x34] = POWER_MANAGEMENT_AT;

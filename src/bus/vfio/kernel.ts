@@ -20,7 +20,7 @@ export type DeviceFile = Omit<Shape<VfioDeviceFile>, "map"> & {
 export type HugeMemory = Omit<Shape<HugePages>, "gather"> & { gather(order: readonly number[], what: string): Memory };
 export type Group = Omit<Shape<VfioGroup>, "device"> & { device(address: string): DeviceFile };
 
-/** The caller disposes all results. All methods throw `SystemError`. */
+/** The caller must dispose all results. All methods throw `SystemError`. */
 export interface VfioKernel {
   container(path: string): Container;
   group(path: string): Group;
@@ -42,7 +42,9 @@ export const parseMemlock = (limits: string): number => {
   return soft === undefined || soft === "unlimited" ? Infinity : Number(soft);
 };
 
-/** CAP_IPC_LOCK in "CapEff:\t000001ffffffffff" of /proc/self/status: the limit does not apply. */
+/**
+ * CAP_IPC_LOCK in "CapEff:\t000001ffffffffff" of /proc/self/status. The limit does not apply to processes that have it.
+ */
 const IPC_LOCK = 1n << 14n;
 export const mayLockAll = (status: string): boolean => {
   const effective = /^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1];

@@ -8,14 +8,14 @@ import { MapRefused, MemlockTooLow, NoAddresses } from "./errors.ts";
 import type { VfioKernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
-/** Rings, receive buffers for the largest MTU, and the send arena: 17 MiB and some more. */
+/** Room for rings, receive buffers for the largest MTU, and the send arena, which need a little more than 17 MiB. */
 export const DEFAULT_BYTES = 20 << 20;
-/** The same for an MTU of 1500, which fits the limit of most systems, 8 MiB. */
+/** The same for an MTU of 1500. It is below the limit of 8 MiB that most systems have. */
 export const MIN_BYTES = 6 << 20;
 const STEP = 1 << 20;
 const PAGE_BYTES = 4096;
 
-/** Undefined if the limit on locked memory is exceeded. */
+/** Maps memory; undefined if the limit on locked memory is exceeded. */
 const tryMap = (
   kernel: VfioKernel,
   space: AddressSpace,
@@ -41,7 +41,7 @@ const tryMap = (
 };
 
 /**
- * Memory of `wanted` bytes. Default: the usual size, or what the limit on locked memory allows.
+ * Allocates and maps `wanted` bytes. Default: `DEFAULT_BYTES`, or what the limit on locked memory allows.
  * @throws {OutOfRange} unless it is a multiple of 4096 {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
  */
 export const mapMemory = (

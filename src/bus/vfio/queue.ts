@@ -1,4 +1,4 @@
-/** A card as a thread sees it that works on one queue: the card itself, its memory and its interrupts are another thread's. */
+/** A card as used by a thread that serves one queue. Another thread owns the card, its memory and its interrupts. */
 import type { BusAddress } from "#kit/dma.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import { Mmio } from "#kit/mmio.ts";
@@ -7,13 +7,13 @@ import { Mapping } from "#sys/mapping.ts";
 import { VfioDeviceFile } from "#sys/vfio-device.ts";
 import { openRegisters } from "./registers.ts";
 
-/** What it needs, while the other thread's `VfioDevice` is open. Survives structured cloning. */
+/** What `VfioQueue` needs. Valid while the other thread's `VfioDevice` is open. Can be passed to a worker. */
 export interface SharedCard {
   readonly name: string;
-  /** Descriptor of the device, and the region of the registers. */
+  /** Descriptor of the device, and number of the region with the registers. */
   readonly file: number;
   readonly bar: number;
-  /** The DMA window in this process. */
+  /** Address and size of the DMA window in this process. */
   readonly memory: { readonly address: bigint; readonly bytes: number };
   readonly iova: BusAddress;
 }
@@ -27,7 +27,7 @@ export class VfioQueue implements Disposable {
   /** @throws {SystemError} */
   constructor({ name, file, bar, memory, iova }: SharedCard) {
     using scope = new DisposableStack();
-    // Not this thread's to close.
+    // Another thread owns the descriptor and closes it.
     const device = new VfioDeviceFile(new Fd(file, name, () => {}));
     const registers = new Mmio(openRegisters(device, device.region(bar), `registers of ${name}`, scope));
     this.registers = scope.adopt(registers, (mmio) => mmio.revoke(name));
@@ -38,8 +38,8 @@ export class VfioQueue implements Disposable {
   }
 
   /**
-   * Posted writes have left this processor once it stores with a lock prefix, or a barrier, as `Atomics` does; they reach the card
-   * before the other thread's next read of a register does.
+   * Nothing to do: the next `Atomics` store acts as a barrier, so posted writes have left this processor by then. They
+   * reach the card before the other thread's next register read.
    */
   flush(): void {}
 

@@ -6,12 +6,15 @@ import type { DeviceFile } from "./kernel.ts";
 
 type Width = 1 | 2 | 4;
 
-/** One access of the file is one access of the device. A failed read returns all ones, as on a bus. */
+/**
+ * Registers accessed through the file: each access of the file is one access of the device. A failed read returns all
+ * ones, as on a bus.
+ */
 export class FileRegisters implements RegisterBus {
   readonly length: number;
   readonly #file: DeviceFile;
   readonly #base: number;
-  /** The kernel needs positions as 64-bit numbers: each is created once. */
+  /** File positions as BigInt, which the call needs; each is created once. */
   readonly #positions = new Map<number, bigint>();
 
   constructor(file: DeviceFile, region: RegionInfo) {
@@ -64,7 +67,8 @@ class PartlyMapped implements RegisterBus {
 }
 
 /**
- * The mappings are added to `scope`. Memory space must be enabled as long as they are used: otherwise an access faults.
+ * Opens a region's registers; mappings are added to `scope`. Memory space must stay enabled while they are used, or an
+ * access faults.
  */
 export const openRegisters = (
   file: DeviceFile,

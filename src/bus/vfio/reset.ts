@@ -1,4 +1,4 @@
-/** Resets of a function by the kernel: of the function itself, or of its slot or bus. */
+/** Resets by the kernel: of a function alone, or of its slot or bus. */
 import { SystemError } from "#sys/errno.ts";
 import type { DeviceInfo } from "#sys/vfio-structs.ts";
 import type { Access } from "./access.ts";
@@ -7,7 +7,7 @@ import type { VfioCard } from "./vfio-card.ts";
 /** `none`: neither is possible; only the chip's own reset remains. */
 export type ResetKind = "function" | "bus" | "none";
 
-/** Whether a reset of the bus affects only our group, which nobody else can use meanwhile. */
+/** Whether a reset of the bus affects only this process's group, which nobody else can use meanwhile. */
 const onlyOurs = ({ file, proof }: Access, card: VfioCard): boolean => {
   const { byIdentity, allOurs, affected } = file.hotResetInfo();
   if (affected.length === 0) return false;
@@ -15,20 +15,20 @@ const onlyOurs = ({ file, proof }: Access, card: VfioCard): boolean => {
   return proof !== undefined && affected.every(({ owner }) => owner === card.group);
 };
 
-/** Resets the slot or bus if that is possible and affects only our group. */
+/** Resets the slot or bus if that is possible and affects only this process's group. */
 const resetBus = (access: Access, card: VfioCard): boolean => {
   try {
     if (!onlyOurs(access, card)) return false;
     access.file.hotReset(access.proof ?? []);
     return true;
   } catch (error) {
-    // ENODEV: no slot or bus can be reset. EPERM, EINVAL: it affects other devices after all.
+    // ENODEV: no slot or bus can be reset. EPERM, EINVAL: the reset would affect other devices after all.
     if (!(error instanceof SystemError)) throw error;
     return false;
   }
 };
 
-/** The kernel preserves configuration space. */
+/** Resets the function. The kernel preserves configuration space. */
 export const reset = (access: Access, info: DeviceInfo, card: VfioCard): ResetKind => {
   if (info.resettable) {
     access.file.reset();
@@ -38,8 +38,8 @@ export const reset = (access: Access, info: DeviceInfo, card: VfioCard): ResetKi
 };
 
 /**
- * Resets the function to a known state. If it can be reset alone, the kernel did so when the device was opened
- * (`vfio_pci_core_enable`), and repeating that would only cost up to 100 ms.
+ * Resets the function to a known state. A function that can be reset alone was reset by the kernel when the device was
+ * opened (`vfio_pci_core_enable`); doing it again would only cost up to 100 ms.
  */
 export const resetAtStart = (access: Access, info: DeviceInfo, card: VfioCard): ResetKind =>
   info.resettable ? "function" : reset(access, info, card);

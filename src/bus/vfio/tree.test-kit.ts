@@ -8,7 +8,7 @@ export interface PciFunction {
   readonly address: string;
   readonly driver?: string;
   readonly group?: number;
-  /** Number of its own VFIO file. */
+  /** Number of the function's own VFIO file. */
   readonly node?: number;
 }
 

@@ -1,7 +1,7 @@
 /** Releases of kernel resources. */
 import { SystemError } from "#sys/errno.ts";
 
-/** Closing the files releases the resources too, so an error here (because the device is gone) has no effect. */
+/** Errors are ignored: they occur if the device is gone, and closing the files releases the resources too. */
 export const undo = (act: () => void): void => {
   try {
     act();

@@ -1,4 +1,4 @@
-/** State of a card in the kernel's files, read before anything is opened. */
+/** A card's state according to the kernel's files, read before anything is opened. */
 import { existsSync, readFileSync, readdirSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Neighbour, NoIommu, NoSuchCard, NotBound } from "./errors.ts";
@@ -14,7 +14,7 @@ export interface VfioCard {
   readonly address: string;
   /** Number of its IOMMU group. */
   readonly group: number;
-  /** It is used without an IOMMU. */
+  /** The card is used without an IOMMU. */
   readonly unsafe: boolean;
   /** The group's file. */
   readonly groupPath: string;
@@ -25,7 +25,7 @@ export interface VfioCard {
   readonly others: readonly Neighbour[];
 }
 
-/** Drivers that do not use DMA, or have given it up. */
+/** Drivers that never use DMA, or have stopped using it. */
 const HARMLESS = /^(vfio|pci-stub$|pcieport$|xen-pciback$)/;
 
 const linkName = (path: string): string | undefined => {

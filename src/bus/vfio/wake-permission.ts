@@ -18,7 +18,7 @@ const read = (path: string): string => {
 
 export const wakePermission = (address: string, { sys }: Roots): WakePermission => {
   const path = join(sys, "bus/pci/devices", address, "power/wakeup");
-  // Empty if the function cannot signal PME in any state.
+  // The file is empty if the function cannot signal PME in any state.
   const capable = read(path) !== "";
   return {
     wakesFrom: { d3hot: capable, d3cold: capable },

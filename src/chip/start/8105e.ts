@@ -2,24 +2,23 @@
  * RTL8105E, 8402 and 8106E: 100 Mbit/s.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_disable_EEE`,
- * methods 42, 43 and 53 to 55 (BSD-4-Clause, Realtek; values only). The selection, the order and the values marked in
- * comments were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them.
+ * methods 42, 43 and 53 to 55 (BSD-4-Clause, Realtek; values only). Which values are written, their order, and the
+ * values marked "as observed" come from running Linux 6.12.117's r8169 on the model (`npm run derive -- --chip KEY`).
  */
 import type { Start, Step, Word } from "../steps.ts";
 import { ENTRY_LATENCY } from "./before-8168g.ts";
 
-/** MISC: leave ASPM while frames are moved. */
+/** MISC: leave ASPM during transfers. */
 const LEAVE_ASPM: Word = [0xf0, 0, 0x2800];
-/** MISC: no early tally of counters. */
+/** MISC: disables early tally counters. */
 const EARLY_TALLY = 1 << 16;
-/** The MAC's MCU: neighbour discovery, and resets while it owns the MAC. */
+/** MCU: disables neighbour discovery and resets while the MCU owns the MAC. */
 const OUT_OF_BAND: Word = [0xd3, 0, 0x0c];
-/** Config3: not ready for L2 and L3. */
+/** Config3: disables entering L2 and L3. */
 const NOT_TO_L23: Step = { on: "io8", words: [[0x54, 1 << 1, 0]] };
 
 /**
- * Advanced link-down power saving off: it must not interfere with loading the firmware. @param micros time until it
- * takes effect
+ * Disables ALDPS, which would interfere with loading the firmware. @param micros time until this takes effect
  */
 const awake = (micros: number): readonly Step[] => [
   { page: 0, words: [[0x18, 0x0310]] },
@@ -46,7 +45,7 @@ const MAC_8105E: readonly Step[] = [
 const PHY_8105E: readonly Step[] = [
   ...awake(100_000),
   { page: 5, words: [[0x1a, 0x0000]] },
-  // As observed; in Realtek's driver, register 0xef decides between this word and the one before.
+  // As observed. Realtek's driver reads register 0xef and writes either this word or the one before.
   { page: 4, words: [[0x1c, 0x0000]] },
   { page: 1, words: [[0x15, 0x7701]] },
 ];
@@ -57,7 +56,7 @@ export const START_8105E_408: Start = {
   phy: PHY_8105E,
 };
 
-/** EEE off. @param value of register 0x10 */
+/** EEE off. @param value the value of register 0x10 */
 // prettier-ignore
 // oxfmt-ignore
 const noEee = (value: number): Step => ({ page: 4, words: [[0x10, value], [0x19, 0x7030]] });
@@ -80,9 +79,9 @@ export const START_8402: Start = {
     {
       on: "eri",
       words: [
-        // Receive and transmit FIFO: sizes of the static and the dynamic part.
+        // FIFO sizes, receive and transmit: static and dynamic part.
         [0xc8, 0x0000_0002], [0xe8, 0x0000_0006],
-        // The packet filter, reset.
+        // Resets the packet filter.
         [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
         [0xc0, 0xffff, 0], [0xb8, 0xffff, 0],
         // Events that leave L1; Realtek's driver sets only bits 10 and 11.
@@ -101,7 +100,7 @@ export const START_8402: Start = {
 // oxfmt-ignore
 export const START_8106E: Start = {
   mac: [
-    // The other bit disables the network listening in low power.
+    // Bit 23 disables listening to the network in low power.
     { on: "io32", words: [LEAVE_ASPM, [0xf0, EARLY_TALLY, 1 << 23]] },
     // Bit 6 of DLLPR as observed; Realtek's driver sets it.
     { on: "io8", words: [OUT_OF_BAND, [0xd0, 1 << 6, 0]] },

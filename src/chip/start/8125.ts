@@ -12,14 +12,14 @@ export const ocp = (words: readonly Word[]): Step => ({ on: "phy", words });
 /** The two memories of the PHY's MCU. */
 export const memory = (words: readonly Word[]): Step => ({ through: PARAMETER_8168G, words });
 export const memory2 = (words: readonly Word[]): Step => ({ through: PARAMETER_8125, words });
-/** Registers for their addresses; the data is in the next register. */
+/** The registers that take the address in each memory; the register after each holds the data. */
 export const MEMORY = 0xa436;
 export const MEMORY2 = 0xb87c;
-/** Consecutive words of a memory from an address on. */
+/** Writes consecutive words of a memory, from an address on. */
 export const row = (window: number, from: number, values: readonly number[]): Step =>
   ocp([[window, from], ...values.map((value): Word => [window + 2, value])]);
 
-/** Registers that the PHY's MCU must not use while they are written. */
+/** Stops the PHY's MCU, which must not use the registers that are written next. */
 export const REQUEST: Step = { call: "requestPhyPatch" };
 export const RELEASE: Step = { call: "releasePhyPatch" };
 
@@ -33,7 +33,7 @@ interface Own {
 
 /** Configuration space 0x108: mask of PCI Express errors that are not reported. */
 export const UNREPORTED: Word = [0x108, 0, 1 << 20];
-/** No time-out in L1 (8126, 8127). */
+/** Disables a time-out in L1 (8126, 8127). */
 export const L1_WITHOUT_LIMIT: Word = [0x890, 1 << 0, 0];
 
 /** MAC-OCP 0xeb58: the standard format of transmit descriptors; 8126 and 8127 have an additional bit for it. */
@@ -43,9 +43,9 @@ export const USUAL_DESCRIPTORS_8126: Word = [0xeb58, (1 << 1) | (1 << 0), 0];
 export const transmitTags = (count: number): Word => [0xe614, count > 7 ? 0x0f00 : 0x0700, count << 8];
 /** 8125BP and later: the standard format of receive descriptors. */
 export const USUAL_RECEIVE: Step = { on: "io8", words: [[0xd8, 1 << 1, 0]] };
-/** 8125A and 8125B: "TCAM", the memory for sorting frames. */
+/** 8125A and 8125B: the TCAM, a memory for classifying frames. */
 export const TCAM: Step = { on: "io16", words: [[0x382, 0x221b]] };
-/** INT_CFG1, on chips whose vectors have bypasses of their own. */
+/** INT_CFG1, on chips with a bypass for each vector. */
 export const NO_BYPASS: Step = { on: "io16", words: [[0x7a, 0]] };
 /** 8125CP and 8127. */
 export const OWN_8125CP: readonly Word[] = [
@@ -53,9 +53,9 @@ export const OWN_8125CP: readonly Word[] = [
   [0xc0c2, 1 << 6, 0],
 ];
 
-/** MAC-OCP words, after the chip's own. */
+/** MAC-OCP words that follow the chip's own. */
 const MAC: readonly Word[] = [
-  // "TXPLA packet valid start": off and on, then both of its bits.
+  // "TXPLA packet valid start": off and on, then both bits set.
   [0xc0b4, 1 << 0, 0],
   [0xc0b4, 0, 1 << 0],
   [0xc0b4, 0, (1 << 3) | (1 << 2)],
@@ -85,14 +85,14 @@ export const mac8125 = (own: Own): readonly Step[] => [
       [0xd40a, 1 << 4, 0],
     ],
   },
-  // The reference clock is not forced by request.
+  // Does not force the reference clock on.
   { on: "io8", words: [[0xf1, 1 << 7, 0]] },
   { on: "csi", words: own.config },
   { on: "ephy", words: own.pciePhy },
   {
     on: "io8",
     words: [
-      // Speed is not reduced for wake-up.
+      // Keeps the speed while waiting for wake-up.
       [0x52, 1 << 4, 0],
       // Interrupts: one vector and no bypass.
       [0x34, 0],
@@ -140,9 +140,9 @@ export const phy8125 = (own: readonly Step[]): Start["phy"] => [
   { firmware: "phy" },
   ...own,
   ocp([
-    // ALDPS off: otherwise a link partner that is slow to wake up loses traffic in the first seconds.
+    // Disables ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds.
     [0xa430, 1 << 2, 0],
-    // A forced speed is set as in clause 22.
+    // A forced speed is set through the clause 22 registers.
     [0xa5b4, 1 << 15, 0],
   ]),
 ];

@@ -21,7 +21,7 @@ import {
   transmitTags,
 } from "./8125.ts";
 
-/** The two lanes, at a distance of 0x40. */
+/** The second lane's registers are 0x40 above the first lane's. */
 // prettier-ignore
 // oxfmt-ignore
 const EPHY: readonly Word[] = [
@@ -31,7 +31,7 @@ const EPHY: readonly Word[] = [
   [0x59, 0x40, 0], [0x5b, 0, 0xe00], [0x5b, 0x7000, 0], [0x42, 0x6042], [0x46, 0x14],
 ];
 
-/** A third memory, accessed in halves: PHY-OCP 0xb88e, 0xb890. */
+/** A third memory, accessed through PHY-OCP 0xb88e and 0xb890. */
 const THIRD: PhyWindow = { page: 0xb88, address: 23, data: 24 };
 const memory3 = (words: readonly Word[]): Step => ({ through: THIRD, words });
 

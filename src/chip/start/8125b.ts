@@ -19,7 +19,7 @@ import {
   transmitTags,
 } from "./8125.ts";
 
-/** The two lanes, at a distance of 0x40. */
+/** The second lane's registers are 0x40 above the first lane's. */
 // prettier-ignore
 // oxfmt-ignore
 const EPHY: readonly Word[] = [

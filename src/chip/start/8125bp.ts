@@ -18,7 +18,7 @@ import {
   transmitTags,
 } from "./8125.ts";
 
-/** @param own MAC-OCP words */
+/** @param own the chip's own MAC-OCP words */
 const mac = (own: readonly Word[]): Start["mac"] =>
   mac8125({
     thresholds: "fifoThresholds8125",

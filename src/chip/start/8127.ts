@@ -23,8 +23,8 @@ import {
 } from "./8125.ts";
 
 /**
- * The PCIe PHY, with the source's 16-bit addresses. Bits 15:12 go to register 0x7e, bits 6:0 are the register; the
- * source masks out bits 11:7, which look like a lane.
+ * The PCI Express PHY, with 16-bit addresses as in the source. Bits 15:12 are written to register 0x7e, bits 6:0 are
+ * the register. The source ignores bits 11:7, which look like a lane.
  */
 // prettier-ignore
 // oxfmt-ignore

@@ -7,7 +7,7 @@ import type { Start } from "../steps.ts";
 
 export const START_8139CP: Start = {
   mac: [
-    // Wake-up by magic packet, link, or any frame: off.
+    // Disables wake-up by magic packet, link, or any frame.
     {
       on: "io8",
       words: [

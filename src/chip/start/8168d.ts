@@ -2,8 +2,8 @@
  * RTL8168D and 8168DP.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`,
- * methods 31, 33 and 65 (BSD-4-Clause, Realtek; values only). The selection, the order, and page 7 of the 8168DP were
- * observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for each of them. Realtek's driver
+ * methods 31, 33 and 65 (BSD-4-Clause, Realtek; values only). Which values are written, their order, and page 7 of the
+ * 8168DP come from running Linux 6.12.117's r8169 on the model (`npm run derive -- --chip KEY`). Realtek's driver
  * writes more: the 8168D's PCIe PHY, a setting selected by byte 0x30 of its one-time memory, more registers of both
  * 8168DP, and other values on the 8168D with XID 282.
  */
@@ -24,7 +24,7 @@ const CHANNEL: readonly Step[] = [
   { page: 3, words: [[0x12, 0xf49f], [0x13, 0x070b], [0x1a, 0x05ad], [0x14, 0x94c0]] },
 ];
 
-/** A value in a register, and in the copy that the PHY's MCU keeps. */
+/** Writes a value to a register and to the copy that the PHY's MCU keeps. */
 const COPIED: readonly Step[] = [
   { page: 2, words: [[0x06, 0x5561]] },
   { through: PARAMETER_8168D, words: [[0x8332, 0x5561]] },
@@ -39,12 +39,12 @@ const BOTH: readonly Step[] = [
   { page: 0, words: [[0x0d, 0xf880]] },
 ];
 
-/** The phase-locked loop. */
+/** Settings of the phase-locked loop. */
 // prettier-ignore
 // oxfmt-ignore
 const LOOP: Step = { page: 2, words: [[0x02, 0x0600, 0x0100], [0x03, 0xe000, 0]] };
 
-/** @param ready the word at 0x001b of the PHY's memory when it is ready for firmware */
+/** @param ready value of the word at 0x001b of the PHY's memory when the PHY is ready for firmware */
 const firmware = (ready: number): Step => ({
   firmware: "phy",
   when: { through: PARAMETER_8168D, word: [0x001b, ready] },

@@ -2,14 +2,14 @@
  * RTL8168E, 8168E-VL, 8168F and 8411.
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config`, `re_disable_EEE` and
- * `re_rar_set`, methods 36, 37, 39 and 50 to 52 (BSD-4-Clause, Realtek; values only). The selection, the order and the
- * values marked in comments were observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY` for
- * each of them. Realtek's driver tunes the PHY further. What most of these bits do is not public.
+ * `re_rar_set`, methods 36, 37, 39 and 50 to 52 (BSD-4-Clause, Realtek; values only). Which values are written, their
+ * order, and the values marked "as observed" come from running Linux 6.12.117's r8169 on the model (`npm run derive --
+ * --chip KEY`). Realtek's driver tunes the PHY further. What most of these bits do is not public.
  */
 import { PARAMETER_8168D, type Start, type Step, type Word } from "../steps.ts";
 import { ENTRY_LATENCY, WITHOUT_INTERRUPTS } from "./before-8168g.ts";
 
-/** Config5: no serial interface. */
+/** Config5: disables the SPI interface. */
 const NO_SPI: Word = [0x56, 1 << 3, 0];
 
 // prettier-ignore
@@ -31,7 +31,7 @@ export const START_8168E: Start = {
   mac: [
     ENTRY_LATENCY,
     EPHY_8168E,
-    // MISC: the transmit packet buffer is reset.
+    // MISC: resets the transmit packet buffer.
     { on: "io32", words: [[0xf0, 0, 1 << 29], [0xf0, 1 << 29, 0]] },
     { on: "io8", words: [NO_SPI] },
     { call: "copyAddressToSecond" },
@@ -43,9 +43,9 @@ export const START_8168E: Start = {
     { page: 1, words: [[0x0b, 0x6c20], [0x07, 0x2872], [0x1c, 0xefff]] },
     { page: 3, words: [[0x14, 0x6420]] },
     { extension: 0x2f, words: [[0x15, 0x1919]] },
-    // As observed; Realtek's driver has it for the 8168E-VL.
+    // As observed; Realtek's driver writes this on the 8168E-VL.
     { extension: 0xac, words: [[0x18, 0x0006]] },
-    // The clock of an idle link at 10 Mbit/s.
+    // Clock of an idle link at 10 Mbit/s.
     { extension: 0x23, words: [[0x17, 0, 0x0006]] },
     { page: 2, words: [[0x08, 0xff00, 0x8000]] },
     { extension: 0x2d, words: [[0x18, 0, 0x0050]] },
@@ -59,24 +59,26 @@ export const START_8168E: Start = {
   ],
 };
 
-/** The meaning of the first two is not public. Receive and transmit FIFO: sizes of the static and the dynamic part. */
+/**
+ * The meaning of the first two is not public. The others are FIFO sizes, receive and transmit: static and dynamic part.
+ */
 const FIFOS: readonly Word[] = [
   [0xc0, 0xffff, 0],
   [0xb8, 0x0000_0000],
   [0xc8, 0x0010_0002],
   [0xe8, 0x0010_0006],
 ];
-/** The packet filter, reset. */
+/** Resets the packet filter. */
 const FILTER_RESET: readonly Word[] = [
   [0xdc, 1 << 0, 0],
   [0xdc, 0, 1 << 0],
 ];
-/** @param high pause threshold; the low threshold is the same on all */
+/** @param high upper pause threshold; the lower one is the same on all chips */
 const pause = (high: number): readonly Word[] => [
   [0xcc, 0x0000_0050],
   [0xd0, high],
 ];
-/** MAC low-power idle in both directions, used once the PHYs have agreed on EEE. */
+/** Enables low-power idle of the MAC in both directions. It is used once the PHYs have agreed on EEE. */
 const EEE: Step = { on: "eri", words: [[0x1b0, 0, 0x0003]] };
 /** @param events events that leave L1 */
 const leaveL1 = (events: number): Step => ({ on: "eri", words: [[0xd4, 0, events]] });
@@ -88,7 +90,7 @@ const LINK_POWER: Word = [0xd0, 0, 1 << 6];
 /** Power management of the PHY (MISC). */
 const PHY_POWER: Step = { on: "io32", words: [[0xf0, 0, 1 << 22]] };
 
-/** Of the PCIe PHY, besides register 0. */
+/** PCI Express PHY, register 0x19. */
 const EPHY_19: Word = [0x19, 0, 0x0224];
 const EPHY_0C: Word = [0x0c, 0x3df0, 0x0200];
 
@@ -106,7 +108,7 @@ const EEE_EXTENSION: Step = { extension: 0x20, words: [[0x15, 0, 1 << 8]] };
 const EEE_PARAMETER: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 13]] };
 const BIT_14: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 14]] };
 
-/** Transmit FIFO thresholds, and another reset of the packet filter (re_link_on_patch). */
+/** Sets transmit FIFO thresholds and resets the packet filter again (re_link_on_patch). */
 const thresholds = (first: number, second: number): readonly Step[] => [
   { on: "eri", words: [[0x1bc, first], [0x1dc, second], ...FILTER_RESET] },
 ];
@@ -114,8 +116,8 @@ const thresholds = (first: number, second: number): readonly Step[] => [
 /** 8168E-VL and 8411 (method 39). */
 const THRESHOLDS = { 10: thresholds(0x1f, 0x3f), 100: thresholds(0x1f, 0x05), 1000: thresholds(0x11, 0x05) } as const;
 /**
- * These are the values that Linux writes. For the second word, Realtek's driver has 0x1f from 100 Mbit/s on, and 0x2d
- * below.
+ * The values that Linux writes. For the second word, Realtek's driver has 0x1f at 100 Mbit/s and faster, and 0x2d at
+ * 10.
  */
 const THRESHOLDS_8168F = { ...THRESHOLDS, 100: thresholds(0x1f, 0x3f) } as const;
 
@@ -142,7 +144,7 @@ export const START_8168EVL: Start = {
     { firmware: "phy" },
     { extension: 0xac, words: [[0x18, 0x0006]] },
     { page: 3, words: [[0x09, 0xa20f]] },
-    // As observed, up to the write of register 0x17: Realtek's driver sets these two bits in the parameter itself.
+    // As observed, up to the write of register 0x17. Realtek's driver sets these two bits in the parameter instead.
     { through: PARAMETER_8168D, words: [[0x8b5b, 0x9222], [0x8b6d, 0x8000], [0x8b76, 0x8000]] },
     { page: 5, words: [[0x05, 0x8b80], [0x17, 0, 0x0006]] },
     ...GREEN,
@@ -219,7 +221,7 @@ export const START_8411: Start = {
   linkUp: THRESHOLDS,
   mac: [
     ...COMMON_8168F,
-    // Config3: not ready for L2 and L3.
+    // Config3: disables entering L2 and L3.
     { on: "io8", words: [[0x54, 1 << 1, 0]] },
     { on: "ephy", words: [[0x06, 0x00c0, 0x0020], [0x0f, 0x5200], EPHY_19, [0x00, 0, 0x0008], EPHY_0C] },
     leaveL1(0x0c00),
@@ -229,7 +231,7 @@ export const START_8411: Start = {
     { firmware: "phy" },
     ...PHY_8168F,
     BIT_14,
-    // As observed; Realtek's driver has the 8168F's level.
+    // As observed; Realtek's driver writes the level of the 8168F.
     ...channel(0x00aa),
     {
       through: PARAMETER_8168D,

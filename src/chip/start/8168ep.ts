@@ -11,14 +11,14 @@ import { PARAMETER_8168G, type Start, type Word } from "../steps.ts";
 import { ALDPS_OFF, FILTER_8168G, GAIN_8168G, SIGNAL_8168GU, TEN_MEGABIT_8168G } from "./8168g.ts";
 
 const ERI: readonly Word[] = [
-  // Receive FIFO: sizes of the static and the dynamic part.
+  // Receive FIFO: size of its static and of its dynamic part.
   [0xc8, 0xffff_ffff, 0x0008_0002],
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x2f],
   [0xd0, 0xff, 0x5f],
-  // Transmit FIFO.
+  // The same for the transmit FIFO.
   [0xe8, 0xffff_ffff, 0x0010_0006],
-  // Magic packet only; resets the packet filter.
+  // Wake-up by magic packet only; resets the packet filter.
   [0xdc, (0xfe << 16) | (1 << 0), 0],
   [0xdc, 0, 1 << 0],
 ];
@@ -49,7 +49,7 @@ export const START_8168EP: Start = {
 export const START_8117_54B: Start = {
   mac: [
     { call: "stopManagementMac8168fp" },
-    // The source's 0x59 and 0x4c are 0x19 and 0x0c in six bits.
+    // The source has 0x59 and 0x4c; the address field has six bits, which gives 0x19 and 0x0c.
     { on: "ephy", words: [[0x19, 1 << 6, 0x1100], [0x0c, 1 << 4, 0], [0x0b, 1 << 0, 0]] },
     { on: "eri", words: [
       ...ERI,
@@ -58,7 +58,7 @@ export const START_8117_54B: Start = {
     ] },
     { on: "mac", words: [
       [0xe056, 0x00f0, 0], ...NO_CHECKSUM_WAKE, [0xe098, 0xc302], [0xd420, 0x0fff, 0x045f],
-      // No aggregation of DMA; ultra power saving off.
+      // Disables DMA aggregation and ultra power saving.
       [0xe63e, 0x000e, 0], [0xe63e, 0, 1 << 0], [0xe63e, 1 << 0, 0], [0xc094, 0x0000],
       [0xc09e, 0x0000], [0xd400, 1 << 0, 0],
     ] },
@@ -83,5 +83,5 @@ export const START_8117_54B: Start = {
     ALDPS_OFF,
   ],
 };
-/** With firmware for the MAC, after everything else. */
+/** This chip also loads firmware for the MAC, after everything else. */
 export const START_8117_54A: Start = { ...START_8117_54B, mac: [...START_8117_54B.mac, { firmware: "mac" }] };

@@ -9,15 +9,15 @@
 import { PARAMETER_8168G, type Start, type Step, type Word } from "../steps.ts";
 
 const ERI: readonly Word[] = [
-  // Receive FIFO: sizes of the static and the dynamic part.
+  // Receive FIFO: size of its static and of its dynamic part.
   [0xc8, 0xffff_ffff, 0x0008_0002],
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x38],
   [0xd0, 0xff, 0x48],
-  // Transmit FIFO.
+  // The same for the transmit FIFO.
   [0xe8, 0xffff_ffff, 0x0010_0006],
   [0x5f0, 0xffff, 0x4f87],
-  // Magic packet only; resets the packet filter.
+  // Wake-up by magic packet only; resets the packet filter.
   [0xdc, (0xfe << 16) | (1 << 0), 0],
   [0xdc, 0, 1 << 0],
   [0x1b0, 1 << 12, 0],
@@ -26,9 +26,9 @@ const ERI: readonly Word[] = [
   // Events that leave L1.
   [0xd4, 0, 0x1f80],
 ];
-/** The source does not do this on the 8411B. */
+/** The source does not write this on the 8411B. */
 const ERI_8168G: Word = [0x1d0, 0, 1 << 1];
-/** Interrupts of the PHY's MCU, which powering it down disables. */
+/** Interrupts of the PHY's MCU; powering the PHY down disables them. */
 const PHY_INTERRUPTS: Word = [0x1a8, 0, 0xfc00_0000];
 /** Wake-up by checksum off. */
 const NO_CHECKSUM_WAKE: Word = [0xc140, 0xffff];
@@ -44,10 +44,10 @@ export const TEN_MEGABIT_8168G: readonly Step[] = [
 ];
 export const FILTER_8168G: Step = { through: PARAMETER_8168G, words: [[0x8012, 0, 1 << 15]] };
 export const GAIN_8168G: Step = { page: 0xc42, words: [[17, 1 << 13, 1 << 14]] };
-/** ALDPS: otherwise a link partner that is slow to wake up loses traffic in the first seconds. */
+/** Disables ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds. */
 export const ALDPS_OFF: Step = { page: 0xa43, words: [[16, 1 << 2, 0]] };
 
-/** The digital signal processor from the 8168GU on: upper bytes. */
+/** Settings of the digital signal processor, from the 8168GU on; the values are upper bytes. */
 // prettier-ignore
 // oxfmt-ignore
 export const SIGNAL_8168GU: Step = { through: PARAMETER_8168G, words: [
@@ -164,8 +164,8 @@ export const START_8411B: Start = {
   ],
   phy: [
     { firmware: "phy" },
-    // The firmware has code for the same address (observed: Linux 6.12 on the model loads the patch after the
-    // firmware).
+    // The firmware has code at the same address, so the patch must follow it (Linux 6.12 on the model writes them in
+    // this order).
     ...LOAD_PATCH_8411B,
     FILTER_8168G,
     { page: 0xbce, words: [[18, 0x8860]] },

@@ -22,14 +22,14 @@ const EPHY: Step = {
 };
 
 const ERI: readonly Word[] = [
-  // Receive FIFO: sizes of the static and the dynamic part.
+  // Receive FIFO: size of its static and of its dynamic part.
   [0xc8, 0xffff_ffff, 0x0008_0002],
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x38],
   [0xd0, 0xff, 0x48],
-  // Transmit FIFO.
+  // The same for the transmit FIFO.
   [0xe8, 0xffff_ffff, 0x0010_0006],
-  // Magic packet only, with another bit that the source sets.
+  // Wake-up by magic packet only; the source sets one more bit.
   [0xdc, 0xfe << 16, (1 << 4) | (1 << 3) | (1 << 2)],
   [0x5f0, 0x0f0f, 0],
   // Resets the packet filter.
@@ -38,7 +38,7 @@ const ERI: readonly Word[] = [
   [0x1b0, 1 << 12, 0],
   [0x2fc, 1 << 2, 0],
 ];
-/** The source leaves this out for the 8168M. */
+/** The source does not write this on the 8168M. */
 const ERI_8168H: Word = [0x1d0, 0, 1 << 1];
 /** Events that leave L1. */
 const L1_EXIT: Word = [0xd4, 0, 0x1f80];
@@ -50,14 +50,14 @@ const MAC: readonly Word[] = [
   [0xc140, 0xffff, 0xffff],
   [0xc142, 0xffff, 0xffff],
   [0xe098, 0xffff, 0x0aa2],
-  // No aggregation of DMA.
+  // Disables DMA aggregation.
   [0xe63e, 0x000e, 0],
   [0xe63e, 0, 1 << 0],
   [0xe63e, 1 << 0, 0],
   [0xc094, 0x0000],
   [0xc09e, 0x0000],
 ];
-/** Ultra power saving off. The source leaves this out for the 8168M. */
+/** Disables ultra power saving. The source does not write this on the 8168M. */
 const UPS_OFF: Word = [0xd400, 1 << 0, 0];
 /** Writes that the two later steppings do not need. */
 const POWER: readonly Word[] = [
@@ -69,12 +69,12 @@ const POWER: readonly Word[] = [
 /** @param ppsw bits to clear in page 0xa44, register 17: "EthPhyPPSW", which the source does not clear on the 8168M */
 const tenMegabit = (ppsw: number): Step => ({ page: 0xa44, words: [[17, ppsw, 1 << 11]] });
 const TEN_MEGABIT = tenMegabit(1 << 7);
-/** Bit 2 is ALDPS: otherwise a link partner that is slow to wake up loses traffic in the first seconds. */
+/** Clears bit 2, ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds. */
 const aldpsOff = (set: number): Step => ({ page: 0xa43, words: [[16, 1 << 2, set]] });
 
 const phy = (tenMegabit: Step): readonly Step[] => [
   { firmware: "phy" },
-  // 0x8011 in both sources; Linux writes 0x811. The words after it: the PHY recalibrates while the link is up.
+  // Both sources have 0x8011; Linux writes 0x811. The next words make the PHY recalibrate while the link is up.
   {
     through: PARAMETER_8168G,
     words: [
@@ -87,7 +87,7 @@ const phy = (tenMegabit: Step): readonly Step[] => [
   { call: "biasFromFuses" },
   { call: "lengthForPairs" },
   { page: 0xc41, words: [[21, 1 << 1, 0]] },
-  // Bit 0, which the source sets too.
+  // The source also sets bit 0.
   aldpsOff(1 << 0),
 ];
 
@@ -111,8 +111,8 @@ export const START_8168M: Start = {
 };
 
 /**
- * On the later steppings, the sources clear MAC-OCP 0xd438 bit 2 to access the PCIe PHY; 0xde28 bits 1:0 select its
- * bank.
+ * On the later steppings, the sources clear bit 2 of MAC-OCP 0xd438 before they access the PCI Express PHY, and select
+ * its bank by bits 1:0 of 0xde28.
  */
 const EPHY_CLOSED: Step = { on: "mac", words: [[0xd438, 1 << 2, 0]] };
 const EPHY_OPEN: Step = {
@@ -127,7 +127,7 @@ const LATER: readonly Step[] = [
   { on: "mac", words: [[0xd438, 0, 0x0003], ...MAC, UPS_OFF] },
 ];
 
-/** MAC-OCP 0xd006, high byte 1. */
+/** The stepping whose MAC-OCP 0xd006 has 1 in its high byte. */
 // prettier-ignore
 // oxfmt-ignore
 export const START_8168H_100: Start = {
@@ -157,7 +157,7 @@ export const START_8168H_100: Start = {
     aldpsOff(0),
   ],
 };
-/** MAC-OCP 0xd006, high byte 3. */
+/** The stepping whose MAC-OCP 0xd006 has 3 in its high byte. */
 export const START_8168H_300: Start = {
   mac: [EPHY_CLOSED, EPHY_OPEN, ...LATER],
   phy: [{ firmware: "phy" }, TEN_MEGABIT, { page: 0xc41, words: [[21, 1 << 1, 0]] }, aldpsOff(0)],

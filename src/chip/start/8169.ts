@@ -3,16 +3,16 @@
  *
  * Source: Realtek's FreeBSD driver 1.99.04 `if_re.c`, `re_hw_phy_config` and `re_phy_power_up`, methods 3 to 6
  * (BSD-4-Clause, Realtek; values only). Register 0x82 and the bus timing: FreeBSD `sys/dev/re/if_re.c`, `re_reset` and
- * `re_init_locked` (BSD-4-Clause; values only). The selection and the order were observed: Linux 6.12.117's
- * r8169 on the model, by `npm run derive -- --chip KEY` for each of them. What most of these bits do is not public.
+ * `re_init_locked` (BSD-4-Clause; values only). Which values are written, and their order, come from running Linux
+ * 6.12.117's r8169 on the model (`npm run derive -- --chip KEY`). What most of these bits do is not public.
  */
 import type { Start, Step, Word } from "../steps.ts";
 import { AWAKE } from "./before-8168g.ts";
 
-/** FreeBSD writes this after every reset. Realtek's driver leaves 0x0d there on the 8169S and 8110S. */
+/** FreeBSD writes this after every reset. On the 8169S and 8110S, Realtek's driver writes 0x0d instead. */
 const LINK_DOWN_POWER_SAVING: Step = { on: "io8", words: [[0x82, 0x01]] };
 
-/** Coefficients of the digital signal processor: five words, then a strobe of bit 11 of register 4. */
+/** Coefficients of the digital signal processor: five words, then bit 11 of register 4 is set and cleared. */
 // prettier-ignore
 // oxfmt-ignore
 const DSP_8169S: readonly Word[] = [
@@ -27,7 +27,7 @@ const DSP_8169S: readonly Word[] = [
   [0x03, 0xdf01], [0x02, 0xdf20], [0x01, 0x100a], [0x00, 0xa0ff], [0x04, 0xf800], [0x04, 0xf000],
 ];
 
-/** Both 8169SC. */
+/** Both rows of the 8169SC. */
 // prettier-ignore
 // oxfmt-ignore
 const DSP_8169SC: readonly Word[] = [

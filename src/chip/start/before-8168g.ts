@@ -1,7 +1,7 @@
 /**
- * The part that chips before the RTL8168G have in common.
+ * What chips before the RTL8168G have in common.
  *
- * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive`.
+ * Source: writes of Linux 6.12.117's r8169 to the model, recorded by `npm run derive`.
  */
 import type { Step, Word } from "../steps.ts";
 
@@ -9,11 +9,14 @@ import type { Step, Word } from "../steps.ts";
 const NO_INTERRUPTS: Word = [0x12, 0x0000];
 /** Leaves a power-down that another driver may have set. */
 const POWERED: Word = [0x0e, 0x0000];
-/** Written by Linux's driver for these PHYs before any tuning; on later PHYs the second register accesses clause 45. */
+/**
+ * Linux's driver writes these registers of these PHYs before any tuning. On later PHYs the second one accesses clause
+ * 45.
+ */
 export const AWAKE: Step = { page: 0, words: [NO_INTERRUPTS, POWERED] };
 export const WITHOUT_INTERRUPTS: Step = { page: 0, words: [NO_INTERRUPTS] };
 
-/** PCI Express: idle time of the link before L0s and L1, 7 and 16 µs. */
+/** PCI Express: the link is idle for 7 µs before L0s and for 16 µs before L1. */
 export const ENTRY_LATENCY: Step = { on: "csi", words: [[0x70c, 0xff00_0000, 0x2700_0000]] };
 /** PCI Express: no beacon (Config3). */
 export const NO_BEACON: Word = [0x54, 1 << 0, 0];
