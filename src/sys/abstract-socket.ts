@@ -1,4 +1,7 @@
-/** AF_UNIX sockets with abstract names: no file, one network namespace, no permissions. unix(7) */
+/**
+ * AF_UNIX sockets with abstract names. Such a name belongs to a network namespace; it has no file and no permissions.
+ * unix(7)
+ */
 import { readFileSync } from "node:fs";
 import { Timeout } from "#kit/errors.ts";
 import { Errno, SystemError } from "./errno.ts";
@@ -7,19 +10,19 @@ import { Struct } from "./memory.ts";
 import { newSocket, tryConnect } from "./unix-path.ts";
 
 const AF_UNIX = 1;
-/** struct sockaddr_un { u16 family; char path[] }: the path of an abstract name begins with a NUL, and has no other. */
+/** struct sockaddr_un { u16 family; char path[] }: an abstract name begins with a NUL, and contains no other NUL. */
 const NAME_AT = 3;
 /** Interval of retries while the queue is full, in milliseconds. */
 const RETRY_MILLIS = 5;
-/** net/unix/af_unix.c, unix_seq_show: the flag of a socket that listens (__SO_ACCEPTCON). */
+/** Flag of a socket that listens: __SO_ACCEPTCON in net/unix/af_unix.c, unix_seq_show. */
 const LISTENS = "00010000";
 
 /** Character by which the decoder replaces bytes that are not UTF-8. */
 const NO_TEXT = "\ufffd";
 
 /**
- * Abstract names in this network namespace that have a listener and begin with `prefix`, in order. Names that are not valid
- * UTF-8 are skipped: no caller of `connectAbstract` creates them, and decoded they may be too long for an address.
+ * The abstract names in this network namespace that have a listener and begin with `prefix`, sorted. Names that are not
+ * valid UTF-8 are skipped: Ferrule does not create them, and after decoding they may be too long for an address.
  */
 export const abstractListeners = (prefix: string): readonly string[] =>
   readFileSync("/proc/thread-self/net/unix", "utf8")
@@ -37,7 +40,7 @@ const pause = (millis: number): void => {
 };
 
 /**
- * Connects to an abstract name, without blocking. Undefined if there is no listener.
+ * Connects to an abstract name. Returns a non-blocking socket, or undefined if there is no listener.
  * @param limitMillis how long to retry while the queue is full
  * @throws {Timeout} if the queue stays full; {SystemError}
  */

@@ -1,4 +1,4 @@
-/** Linux AIO, the only way to signal an eventfd of another process that never blocks. */
+/** Linux AIO: the only way to signal another process's eventfd that can never block. */
 import { SystemError, check, errno } from "./errno.ts";
 import type { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -22,15 +22,16 @@ const RESULT_FD = 60;
 const IOCB_CMD_PREAD = 0;
 const IOCB_FLAG_RESFD = 1;
 const EVENT_BYTES = 32;
-/** Number of completions left in the ring before all are removed. */
+/** The ring of completions is emptied after this many. */
 const BATCH = 32;
 
 /**
  * Signals eventfds whose flags and counter can be changed by another process.
  *
- * write(2) blocks on a full counter unless O_NONBLOCK is set, and both can change between a check and the write. Here
- * the kernel adds the 1 itself, as for a device's interrupt: when an asynchronous read completes. A full counter stays
- * full, and nothing waits. The read has no bytes and is from a file of our own, so it completes within io_submit(2).
+ * write(2) blocks if the counter is full and O_NONBLOCK is not set, and the other process can change both after any
+ * check. Therefore an asynchronous read is submitted, and the kernel itself adds 1 to the counter when it completes, as
+ * for a device's interrupt. If the counter is full, nothing happens. The read has no bytes and is from a file of this
+ * process, so it completes within io_submit(2).
  */
 export class EventSignaller implements Disposable {
   readonly #context: bigint;
@@ -39,7 +40,7 @@ export class EventSignaller implements Disposable {
   /** struct iocb *list[1] */
   readonly #list = new Struct(8);
   readonly #events = new Struct(BATCH * EVENT_BYTES);
-  /** struct timespec: do not wait. */
+  /** struct timespec, zero: do not wait. */
   readonly #now = new Struct(16);
   #completed = 0;
   #open = true;
@@ -49,7 +50,7 @@ export class EventSignaller implements Disposable {
     using scope = new DisposableStack();
     this.#file = scope.use(createMemory("signal", 0));
     const context = new Struct(8);
-    // SAFETY: the kernel writes one word; the structure is read below, and so reachable until then.
+    // SAFETY: the kernel writes one word; the structure is still used below, so it stays reachable.
     if (libc.syscall(NUMBERS.setup, BigInt(BATCH), context.address, UNUSED, UNUSED, UNUSED) < 0)
       throw new SystemError({
         errno: errno(),
@@ -69,7 +70,7 @@ export class EventSignaller implements Disposable {
   /** Adds 1 to the counter of the eventfd `number`. @throws {SystemError} such as EINVAL for other descriptors */
   signal(number: number): void {
     this.#iocb.view.setUint32(RESULT_FD, number, true);
-    // SAFETY: a list of one request, which reads no bytes; this object holds all of it.
+    // SAFETY: the list has one request, which reads no bytes; this object holds both.
     const result = libc.syscall(NUMBERS.submit, this.#context, 1n, this.#list.address, UNUSED, UNUSED);
     check(result, "io_submit", "eventfd");
     if (++this.#completed === BATCH) this.#collect();
@@ -78,7 +79,7 @@ export class EventSignaller implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#open = false;
-    // SAFETY: no request is under way, and the context is not used again.
+    // SAFETY: no request is pending, and the context is not used again.
     libc.syscall(NUMBERS.destroy, this.#context, UNUSED, UNUSED, UNUSED, UNUSED);
     this.#file[Symbol.dispose]();
   }
@@ -87,7 +88,7 @@ export class EventSignaller implements Disposable {
   #collect(): void {
     this.#completed = 0;
     const { address } = this.#events;
-    // SAFETY: room for BATCH events and a timespec, both held by this object.
+    // SAFETY: this object holds the timespec and the buffer, which has room for BATCH events.
     check(
       libc.syscall(NUMBERS.getevents, this.#context, UNUSED, BigInt(BATCH), address, this.#now.address),
       "io_getevents",

@@ -1,17 +1,17 @@
-/** Busy polling before sleeping: waking a sleeping thread takes long, for the waker too. */
+/** Busy polling before sleeping: waking a sleeping thread takes long and also costs the waker time. */
 import { libc } from "./libc.ts";
 import type { Poller } from "./poll.ts";
 
-/** Longest time of busy polling in a wait. */
+/** Limit of busy polling in one wait. */
 const MAX_MICROS = 200;
 const MIN_MICROS = 10;
 
 /**
- * Waits on a poller. After a short wait, the next one first polls repeatedly for a while, yielding to other threads
- * that want the processor. After long waits it sleeps at once, so that an idle device costs nothing.
- *
- * On a virtual machine, waking a thread that sleeps on an idle processor takes 20 to 40 µs, and 10 µs of the waker,
- * which here is the guest's processor. Without yielding, everything would be slower with fewer processors than threads.
+ * Waits on a poller. After a short wait, the next wait first polls repeatedly for a while, and yields to other threads
+ * that want the processor. After long waits the next one sleeps at once, so an idle device costs nothing. On a virtual
+ * machine it takes 20 to 40 µs to wake a thread that sleeps on an idle processor, and 10 µs of the waker's time; the
+ * waker here is the guest's processor. Without yielding, everything would be slower if there are fewer processors than
+ * threads.
  */
 export class BusyPoll {
   readonly #poller: Pick<Poller, "wait">;
@@ -43,7 +43,7 @@ export class BusyPoll {
     while (this.#clock.now() < end) {
       const ready = this.#poller.wait(0);
       if (ready > 0) return ready;
-      // SAFETY: no argument is an address. It cannot fail on Linux.
+      // SAFETY: there is no argument. The call cannot fail on Linux.
       libc.sched_yield();
     }
     return 0;

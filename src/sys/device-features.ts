@@ -8,13 +8,13 @@ const ETHTOOL_GFEATURES = 0x3a;
 const ETHTOOL_SFEATURES = 0x3b;
 const ETH_SS_FEATURES = 4;
 const STRING_BYTES = 32;
-/** The kernel has 64 features or a few more. */
+/** Limit of features; the kernel has 64 or a few more. */
 const MAX_FEATURES = 128;
 
 export interface DeviceFeature {
   readonly active: boolean;
   readonly requested: boolean;
-  /** Users may change it. */
+  /** Whether users may change the feature. */
   readonly changeable: boolean;
 }
 

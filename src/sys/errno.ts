@@ -4,8 +4,8 @@ import { FerruleError } from "#kit/errors.ts";
 import { ffi, ffiProblem } from "./ffi.ts";
 import { libc } from "./libc.ts";
 
-// SAFETY: __errno_location gives the address of this thread's errno, an int that lives as long as the thread. The view
-// is made once per thread (each worker has its own copy of this module) and never leaves this file.
+// SAFETY: __errno_location returns the address of this thread's errno, an int that exists as long as the thread. The
+// view is created once per thread (each worker has its own copy of this module) and used only in this file.
 const location =
   ffiProblem() === undefined
     ? new Int32Array(ffi().toArrayBuffer(libc.__errno_location(), 4, false))
@@ -14,11 +14,12 @@ const location =
 /** The error number of this thread's last failed call. Read it directly after the call: the next one overwrites it. */
 export const errno = (): number => location[0]!;
 
-/** Error numbers by name: Node's, and one of Linux's own (asm-generic/errno.h) that Node does not list. */
+/** Error numbers by name: those that Node lists, and one that it does not (asm-generic/errno.h). */
 export const Errno = { ...constants.errno, EBADFD: 77 } as const;
 
 const CODES = new Map<number, string>();
-// If a number has two names, the first is the usual one (EAGAIN before EWOULDBLOCK), except ENOTSUP, a later alias.
+// If a number has two names, the first is the usual one (EAGAIN before EWOULDBLOCK). ENOTSUP is skipped, because it is
+// an alias of EOPNOTSUPP.
 for (const [code, number] of Object.entries(Errno))
   if (code !== "ENOTSUP" && !CODES.has(number)) CODES.set(number, code);
 
@@ -56,7 +57,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ECONNRESET: "The other side has closed the connection.",
 };
 
-/** Messages of Node and V8 for a failed system request, without an error code. */
+/** Messages with which Node and V8 report a failed system call without an error code. */
 const REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/too many open files/i, "EMFILE"],
   [/out of memory|could not allocate memory|allocation failed/i, "ENOMEM"],
@@ -65,7 +66,7 @@ const REFUSALS: readonly (readonly [RegExp, string])[] = [
 
 const NO_THREADS = "No more threads or processes: raise the limit with `ulimit -u`, or end other programs.";
 
-/** Code and hint for a failed system request in an error that is not ours; undefined for other errors. */
+/** Code and hint for an error of Node or V8 that reports a failed system call; undefined for other errors. */
 export const refusalOf = (error: Error): { readonly code: string; readonly hint: string } | undefined => {
   const known = (error as NodeJS.ErrnoException).code;
   const named = /\b(EMFILE|ENFILE|ENOMEM|EAGAIN)\b/.exec(error.message)?.[1];
@@ -94,7 +95,9 @@ export class SystemError extends FerruleError {
   }
 }
 
-/** SAFETY: strerror returns a NUL-terminated string that stays put until this thread's next strerror; it is copied here. */
+/**
+ * SAFETY: strerror returns a NUL-terminated string that is valid until this thread's next strerror; it is copied here.
+ */
 const describe = (number: number): string => ffi().toString(libc.strerror(number)) ?? `error ${number}`;
 
 /** Returns the result of a system call. @throws {SystemError} with errno if it is negative */

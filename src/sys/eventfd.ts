@@ -8,17 +8,18 @@ import { Struct } from "./memory.ts";
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const BYTES = 8n;
-/** Fail with EAGAIN instead of blocking, whatever the descriptor's flags are. Supported by eventfds since Linux 5.8. */
+/**
+ * Fail with EAGAIN instead of blocking, regardless of the descriptor's flags. Eventfds support this since Linux 5.8.
+ */
 const RWF_NOWAIT = 0x8;
 /** Use the file's own position, as read(2) does. */
 const CURRENT = -1n;
 
 /**
- * An event of this process that poll(2) can wait on. Several signals before a drain become one. Neither end allocates
- * or blocks.
- *
- * O_NONBLOCK belongs to the file, not to the descriptor: another process with a copy of the descriptor can clear it. So
- * `shared` events are drained with a call that cannot block. Events made by another process are `PeerEvent`s.
+ * An event of this process that poll(2) can wait on. Several signals before a drain are merged into one. Neither end
+ * allocates or blocks. O_NONBLOCK is a flag of the open file, not of the descriptor, so another process with a copy of
+ * the descriptor can clear it. Therefore `shared` events are drained with a call that cannot block. For events that
+ * another process created, see `PeerEvent`.
  */
 export class EventFd implements Disposable {
   readonly #owner: Fd | undefined;
@@ -26,9 +27,9 @@ export class EventFd implements Disposable {
   readonly #shared: boolean;
   /** The value that a signal adds. */
   readonly #one = new Struct(8);
-  /** The count read by a drain, which is not used. */
+  /** The count that a drain reads; it is not used. */
   readonly #count = new Struct(8);
-  /** struct iovec { void *base; size_t length }: the count. */
+  /** struct iovec { void *base; size_t length } of the count. */
   readonly #iovec = new Struct(16);
 
   private constructor(owner: Fd | undefined, attached: number, shared: boolean) {
@@ -47,7 +48,10 @@ export class EventFd implements Disposable {
     return new EventFd(new Fd(number, "eventfd"), -1, shared);
   }
 
-  /** The same event in another thread, by its number. The owner must outlive it; disposing this closes nothing. */
+  /**
+   * The same event in another thread, by its number. Its owner must keep it open while this is used; disposing this
+   * does not close it.
+   */
   static attach(number: number, { shared = false } = {}): EventFd {
     if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for an eventfd`);
     return new EventFd(undefined, number, shared);
@@ -60,7 +64,7 @@ export class EventFd implements Disposable {
 
   /** Signals the event. */
   signal(): void {
-    // SAFETY: reads the 8 bytes of a structure this object holds.
+    // SAFETY: the kernel reads 8 bytes of a structure that this object holds.
     const result = libc.write(this.number, this.#one.address, BYTES);
     // EAGAIN: the counter is at its limit, so the event is already signalled.
     if (result < 0 && errno() !== Errno.EAGAIN)
@@ -78,12 +82,12 @@ export class EventFd implements Disposable {
   }
 
   #read(): number {
-    // SAFETY: writes the 8 bytes of a structure this object holds.
+    // SAFETY: the kernel writes 8 bytes of a structure that this object holds.
     return libc.read(this.number, this.#count.address, BYTES);
   }
 
   #readWithoutWaiting(): number {
-    // SAFETY: one entry, which names the 8 bytes of a structure this object holds.
+    // SAFETY: the table has one entry, for 8 bytes of a structure that this object holds.
     return libc.preadv2(this.number, this.#iovec.address, 1, CURRENT, RWF_NOWAIT);
   }
 

@@ -18,7 +18,7 @@ const F_DUPFD_CLOEXEC = 1030;
 
 const closeNow = (number: number): void => {
   // The result does not matter: on Linux the descriptor is closed even when close reports an error.
-  // SAFETY: its owner calls this once, and has just dropped the number, so no other file is closed.
+  // SAFETY: the owner calls this once and has just cleared the number, so no other file is closed.
   libc.close(number);
 };
 
@@ -26,18 +26,18 @@ const closeNow = (number: number): void => {
  * Owns a file descriptor.
  *
  * Invariant: while `number` can be read, the descriptor is open and nothing else closes it. The kernel reuses numbers,
- * so a second close would close another file. Descriptors belong to the process: one that a worker thread does not
- * close before it ends stays open.
+ * so a second close could close another file. Descriptors belong to the process: if a worker thread ends without
+ * closing one, it stays open.
  */
 export class Fd implements Disposable {
-  /** What it is, for errors. */
+  /** What the descriptor is for; used in errors. */
   readonly what: string;
   readonly #close: (number: number) => void;
   #number: number;
 
   /**
    * Takes ownership of an open descriptor.
-   * @param close alternative to close(2), where that might block this thread
+   * @param close used instead of close(2), if that might block this thread
    */
   constructor(number: number, what: string, close: (number: number) => void = closeNow) {
     if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for ${what}`);
@@ -56,7 +56,7 @@ export class Fd implements Disposable {
     return this.#number !== CLOSED;
   }
 
-  /** Another descriptor of the same file. @throws {SystemError} */
+  /** A duplicate of the descriptor, of the same open file. @throws {SystemError} */
   duplicate(): Fd {
     // SAFETY: no argument is an address.
     return new Fd(check(libc.fcntl(this.number, F_DUPFD_CLOEXEC, 0n), "fcntl", this.what), this.what);
@@ -77,7 +77,7 @@ export class Fd implements Disposable {
   }
 }
 
-/** Flags of open(2) that are the same on x86-64 and arm64. Every file is opened close-on-exec. */
+/** Flags of open(2) that have the same value on x86-64 and arm64. Every file is opened with O_CLOEXEC. */
 export const Open = {
   readOnly: 0,
   writeOnly: 1,
@@ -90,7 +90,7 @@ const O_CLOEXEC = 0o2000000;
 
 /** Opens a file. @throws {SystemError} */
 export const openFile = (path: string, flags: number, mode = 0o600): Fd => {
-  // SAFETY: cString's text stands until the next one.
+  // SAFETY: the result of cString is valid until its next call.
   return new Fd(check(libc.open(cString(path), flags | O_CLOEXEC, mode), "open", path), path);
 };
 
@@ -100,7 +100,8 @@ export const openFile = (path: string, flags: number, mode = 0o600): Fd => {
  */
 export const read = (fd: number, into: Uint8Array): number => {
   if (into.length === 0) return 0;
-  // SAFETY: the kernel writes at most `into.length` bytes from the address of its first, and `into` is kept until then.
+  // SAFETY: the kernel writes at most `into.length` bytes from the address of the first byte, and `into` is kept alive
+  // until then.
   const result = libc.read(fd, addressOf(into.buffer) + BigInt(into.byteOffset), BigInt(into.length));
   keepAlive(into);
   return check(result, "read");
@@ -109,7 +110,7 @@ export const read = (fd: number, into: Uint8Array): number => {
 /** Writes once from `from`. Returns bytes written, which may be fewer. @throws {SystemError} */
 export const write = (fd: number, from: Uint8Array): number => {
   if (from.length === 0) return 0;
-  // SAFETY: as for read, and the kernel only reads.
+  // SAFETY: as for read, but the kernel only reads.
   const result = libc.write(fd, addressOf(from.buffer) + BigInt(from.byteOffset), BigInt(from.length));
   keepAlive(from);
   return check(result, "write");

@@ -1,8 +1,8 @@
-/** The only access to node:ffi: loads it, or explains why it cannot be loaded. */
+/** The only place that uses node:ffi: loads it, or explains why it cannot be loaded. */
 import type * as NodeFfi from "node:ffi";
 import { FerruleError } from "#kit/errors.ts";
 
-/** The first Node whose FFI this room was tested with. */
+/** The oldest Node with whose FFI this room was tested. */
 export const MINIMUM_NODE = "26.10.0";
 
 /** The C library cannot be called: Node is too old, or FFI is disabled. */
@@ -28,8 +28,8 @@ export const isAtLeast = (version: string, minimum: string): boolean => {
 };
 
 /**
- * Runs `load` without FFI's "is an experimental feature" warning: this room exists to contain that experiment. Other
- * warnings are shown.
+ * Runs `load` without the warning that FFI "is an experimental feature": only this room uses it. Other warnings are
+ * shown.
  */
 const withoutFfiWarning = <T>(load: () => T): T => {
   const own = Object.getOwnPropertyDescriptor(process, "emitWarning");
@@ -63,10 +63,11 @@ const whyMissing = (): FfiUnavailable => {
 
 const load = (): Ffi | FfiUnavailable => {
   try {
-    // SAFETY: loading touches no memory; every use of what it offers is in this room and says why it is safe.
+    // SAFETY: loading the module accesses no memory. Its functions are used only in this room, and every use says why
+    // it is safe.
     const loaded = withoutFfiWarning(() => process.getBuiltinModule("node:ffi") as Ffi | undefined);
     if (loaded === undefined) return whyMissing();
-    // With the permission model enabled, the module loads but rejects each call.
+    // With Node's permission model enabled, the module loads but rejects each call, so one is tried here.
     loaded.dlopen(null, {});
     return loaded;
   } catch (cause) {
@@ -90,13 +91,13 @@ export const ffi = (): Ffi => {
 };
 
 /**
- * Binds functions of the C library. Importing this room never fails: without FFI each function throws `FfiUnavailable`
- * when called, so that a program can still start and report the problem.
+ * Binds functions of the C library. Importing this room never fails. Without FFI, each function throws `FfiUnavailable`
+ * when it is called, so a program can still start and report the problem.
  */
 export const bindLibrary = <const T extends NodeFfi.FunctionDefinitions>(
   definitions: T,
 ): NodeFfi.DynamicLibraryResult<T>["functions"] => {
-  // SAFETY: the definitions are libc.ts's table, which states each function's C prototype.
+  // SAFETY: the definitions are the table in libc.ts, which has each function's C prototype.
   if (!(loaded instanceof FfiUnavailable)) return loaded.dlopen(null, definitions).functions;
   const refuse = (): never => {
     throw loaded;

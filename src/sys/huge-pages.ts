@@ -6,12 +6,12 @@ import { libc } from "./libc.ts";
 import { Mapping } from "./mapping.ts";
 import { addressOf, cString } from "./memory.ts";
 
-/** On x86-64, and on arm64 with pages of 4 KiB. */
+/** Size of a huge page on x86-64, and on arm64 with pages of 4 KiB. */
 export const HUGE_PAGE_BYTES = 2 << 20;
 const FREE = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
 const MFD_CLOEXEC = 1;
 const MFD_HUGETLB = 4;
-/** The page size as a power of two, in its bits of the flags. */
+/** Flag that selects the size of the pages: its power of two (21), shifted. */
 const MFD_HUGE_2MB = 21 << 26;
 
 /** Number of free huge pages; 0 if the kernel has none. */
@@ -23,7 +23,7 @@ export const freeHugePages = (): number => {
   }
 };
 
-/** An entry of /proc/self/pagemap, for each page of 4 KiB: the page's number, and whether it is in memory. */
+/** /proc/self/pagemap has an entry for each page of 4 KiB: the page's number, and whether it is in memory. */
 const PAGE_BYTES = 4096;
 const ENTRY_BYTES = 8;
 const FRAME_MASK = (1n << 55n) - 1n;
@@ -36,9 +36,9 @@ const physicalOf = (pagemap: number, address: bigint): number => {
   return (value & PRESENT) === 0n ? 0 : Number(value & FRAME_MASK) * PAGE_BYTES;
 };
 
-/** A number of huge pages. The kernel does not move them while they are mapped. */
+/** Some huge pages. The kernel does not move them while they are mapped. */
 export class HugePages implements Disposable {
-  /** Physical address of each; 0 if this process may not read it. */
+  /** Physical address of each page; 0 if this process may not read addresses. */
   readonly addresses: readonly number[];
   readonly #fd: Fd;
 
@@ -49,7 +49,7 @@ export class HugePages implements Disposable {
 
   /** @throws {SystemError} ENOMEM if there are not enough */
   static allocate(count: number): HugePages {
-    // SAFETY: cString's text stands until the next one.
+    // SAFETY: the result of cString is valid until its next call.
     const number = libc.memfd_create(cString("dma"), MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
     using scope = new DisposableStack();
     const fd = scope.use(new Fd(check(number, "memfd_create", "large pages"), "large pages"));

@@ -1,4 +1,4 @@
-/** Network interfaces by ioctl: up and down, addresses, MTU. Needs no `ip` program. */
+/** Network interfaces, controlled by ioctl: up and down, addresses, MTU. The `ip` program is not needed. */
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
@@ -41,11 +41,11 @@ export const InterfaceFlag = {
 /** struct ifreq { char name[16]; union … }: 40 bytes on 64-bit machines. */
 export const IFREQ_BYTES = 40;
 export const IFREQ_UNION = 16;
-/** struct sockaddr { u16 family; … }: where an IPv4 address and a hardware address start. */
+/** Offsets of an IPv4 address and of a hardware address in struct sockaddr { u16 family; … }. */
 const SOCKADDR_IPV4 = IFREQ_UNION + 4;
 const SOCKADDR_HARDWARE = IFREQ_UNION + 2;
 
-/** Not a valid name of a network interface. */
+/** The name is not valid for a network interface. */
 export class InvalidInterfaceName extends FerruleError {
   readonly code = "INVALID_INTERFACE_NAME";
   readonly hint = `Use 1 to ${NAME_BYTES} letters, digits, dots, dashes or underscores, such as fe0.`;
@@ -55,8 +55,8 @@ export class InvalidInterfaceName extends FerruleError {
 }
 
 /**
- * Checks a name as the kernel does (dev_valid_name), and also rejects names that are legal but dangerous: "%", which
- * the kernel would replace by a number, and anything but printable ASCII. @throws {InvalidInterfaceName}
+ * Checks a name as the kernel does (dev_valid_name). Also rejects two things that are allowed but dangerous: "%", which
+ * the kernel would replace by a number, and characters that are not printable ASCII. @throws {InvalidInterfaceName}
  */
 export const checkInterfaceName = (name: string): void => {
   if (name.length === 0) throw new InvalidInterfaceName(name, "it is empty");
@@ -71,8 +71,9 @@ export const checkInterfaceName = (name: string): void => {
 };
 
 /**
- * Writes a name at the start of an ifreq. A name read from the kernel (a character is a byte) may contain what
- * `checkInterfaceName` rejects, because interfaces can be renamed. @throws {InvalidInterfaceName} if it does not fit
+ * Writes a name at the start of an ifreq. A name that was read from the kernel (one character for each byte) may
+ * contain characters that `checkInterfaceName` rejects, because interfaces can be renamed. @throws
+ * {InvalidInterfaceName} if it does not fit
  */
 export const putInterfaceName = (request: Struct, name: string): void => {
   if (name.length === 0 || name.length > NAME_BYTES || name.includes("\0")) checkInterfaceName(name);
@@ -108,13 +109,12 @@ export const parseIpv4 = (text: string): Uint8Array => {
 };
 
 /**
- * The interfaces of one network namespace: the one of the thread that opened this, even if the thread changes its
- * namespace later. Methods throw SystemError with ENODEV if no interface has that name, and EPERM if a change is not
- * permitted.
+ * The interfaces of one network namespace: that of the opening thread, even if the thread changes its namespace later.
+ * Methods throw SystemError with ENODEV if no interface has that name, and EPERM if a change is not permitted.
  */
 export class Interfaces implements Disposable {
   readonly #socket: Fd;
-  /** One for all calls: none of them waits, so calls do not overlap. */
+  /** One structure for all calls: no call waits, so they do not overlap. */
   readonly #request = new Struct(IFREQ_BYTES);
 
   private constructor(socket: Fd) {
@@ -163,7 +163,7 @@ export class Interfaces implements Disposable {
     this.#setFlags(name, this.flags(name) & ~InterfaceFlag.up);
   }
 
-  /** Bytes of payload in a frame: without Ethernet header, tag and FCS. */
+  /** The largest payload of a frame in bytes, without Ethernet header, tag and FCS. */
   mtu(name: string): number {
     this.#call(name, Request.getMtu, "MTU");
     return this.#request.view.getInt32(IFREQ_UNION, true);
@@ -235,7 +235,7 @@ export class Interfaces implements Disposable {
 
   #try(name: string, request: Request): number {
     putInterfaceName(this.#request, name);
-    // SAFETY: each of these requests reads and writes one struct ifreq, which this object holds.
+    // SAFETY: these requests read and write only one struct ifreq, which this object holds.
     return libc.ioctl(this.#socket.number, request, this.#request.address);
   }
 }

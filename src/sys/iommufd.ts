@@ -19,7 +19,9 @@ const IOAS_ALLOC = request(0x81);
 const IOAS_IOVA_RANGES = request(0x84);
 const IOAS_MAP = request(0x85);
 const IOAS_UNMAP = request(0x86);
-/** Limit of ranges; machines have a few, between those reserved by firmware and interrupt controllers. */
+/**
+ * Limit of ranges. Machines have only a few, which lie between those reserved for firmware and interrupt controllers.
+ */
 const MAX_RANGES = 256;
 
 /** An open /dev/iommu. All methods throw `SystemError`. */
@@ -50,13 +52,13 @@ export class Iommufd implements Disposable {
     requestStruct(this.number, DESTROY, "IOMMU_DESTROY", struct);
   }
 
-  /** Allowed addresses depend on the attached devices. */
+  /** The addresses that an address space allows; they depend on the attached devices. */
   info(ioas: number): IommuInfo {
     const table = new Struct(16 * MAX_RANGES);
     const struct = new Struct(Bytes.iovaRanges);
     writeIovaRanges(struct.view, ioas, MAX_RANGES, table.address);
     try {
-      // SAFETY: the table has room for as many ranges as the structure states, and is kept until after the call.
+      // SAFETY: the table has room for the number of ranges in the structure, and is kept alive until after the call.
       requestStruct(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
     } catch (error) {
       // More ranges than there was room for: those returned are valid nevertheless.
@@ -73,7 +75,8 @@ export class Iommufd implements Disposable {
   map(ioas: number, memory: ArrayBufferLike, iova: number): void {
     const struct = new Struct(Bytes.ioasMap);
     writeIoasMap(struct.view, ioas, { address: addressOf(memory), iova, bytes: memory.byteLength });
-    // SAFETY: the kernel holds the pages themselves from then on, so the device never reaches later contents of these addresses.
+    // SAFETY: the kernel pins the pages. If these addresses are mapped to other pages later, the device cannot access
+    // those.
     requestStruct(this.number, IOAS_MAP, "IOMMU_IOAS_MAP", struct);
     keepAlive(memory);
   }

@@ -11,7 +11,7 @@ const Duplex = { half: 0, full: 1, unknown: 0xff } as const;
 const PORT_TWISTED_PAIR = 0;
 const AUTONEG_ENABLE = 1;
 
-/** struct ethtool_link_settings; three masks of link modes follow, whose number of words the kernel reports. */
+/** struct ethtool_link_settings. Three masks of link modes follow it; the kernel reports their number of words. */
 const Offset = { command: 0, speed: 4, duplex: 8, port: 9, autonegotiation: 11, maskWords: 15 } as const;
 const SETTINGS_BYTES = 48;
 const MASKS = 3;
@@ -35,8 +35,8 @@ export const linkSettings = (interfaces: Interfaces, name: string): LinkMode | u
 };
 
 /**
- * Sets the link mode that an interface reports; unknown speed and duplex while it is down. TAPs support this since
- * Linux 5.1.
+ * Sets the link mode that an interface reports: unknown speed and duplex while the link is down. TAPs support this
+ * since Linux 5.1.
  * @returns false if the kernel does not support it, or this process is not permitted
  * @throws {SystemError}
  */
@@ -57,7 +57,10 @@ export const setLinkSettings = (interfaces: Interfaces, name: string, { up, spee
   }
 };
 
-/** Asked for no masks, the kernel returns their number of words, negated; then it fills them in. */
+/**
+ * Two calls: when asked for masks of 0 words, the kernel returns the negated number of words; the second call gets the
+ * masks.
+ */
 const read = (interfaces: Interfaces, name: string): Struct => {
   const what = `link settings of ${name}`;
   const settings = new Struct(SETTINGS_BYTES + MASKS * MAX_MASK_WORDS * 4);

@@ -1,4 +1,4 @@
-/** Address ranges with stable views, behind which the mapped memory of a client can change. */
+/** Address ranges with views that stay valid while the client memory that is mapped there changes. */
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, check, errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
@@ -13,21 +13,21 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2n ** 64n - 1n;
 const PAGE_BYTES = 4096;
-/** Larger offsets are not small integers in V8; larger memory uses several windows. */
+/** Offsets above this are not small integers in V8, so larger memory uses several windows. */
 const MAX_BYTES = 2 ** 31 - PAGE_BYTES;
 
-/** Unmaps address ranges whose views are all unreachable. Until then they hold no memory. */
+/** Unmaps an address range when all its views are unreachable. It uses no memory until then. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
-  // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
+  // SAFETY: the garbage collector found that the array buffer over this range, and so every view of it, is unreachable.
   libc.munmap(address, length);
 });
 
 /**
  * An address range that maps part of a file, or zeros.
  *
- * Invariant: its views never fault: the memory behind them is replaced in one step (mmap with MAP_FIXED), never
- * removed. A view that is kept too long therefore accesses the present memory. Buffers are not detached, because that
- * would slow all hot paths of the process.
+ * Invariant: an access through a view never faults, because the memory behind it is replaced in one step (mmap with
+ * MAP_FIXED) and never removed. A view that is kept too long therefore accesses whatever is mapped at the time. Buffers
+ * are not detached, because that would slow all hot paths of the process.
  */
 export class MapWindow {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -42,7 +42,7 @@ export class MapWindow {
       throw new OutOfRange(`a window of ${length} bytes`);
     this.#length = BigInt(length);
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    // SAFETY: the kernel chooses a free range; nothing that exists is replaced.
+    // SAFETY: the kernel chooses a free range, so no existing mapping is replaced.
     this.#address = libc.mmap(0n, this.#length, PROT_READ_WRITE, flags, -1, 0n);
     if (this.#address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "window" });
     const buffer = ffi().toArrayBuffer(this.#address, length, false);
@@ -52,9 +52,9 @@ export class MapWindow {
   }
 
   /**
-   * Maps `length` bytes of a file of fixed length, from its byte `offset`, at byte `at` of the window (multiples of the
-   * page size). With `readOnly` the file is never changed: a store goes to a private copy.
-   * @throws {OutOfRange} for more than the window or the file has
+   * Maps `length` bytes of a file of fixed length, from its byte `offset` on, at byte `at` of the window; all are
+   * multiples of the page size. With `readOnly` the file is never changed: a store changes a private copy. @throws
+   * {OutOfRange} if that exceeds the window or the file
    * @throws {SystemError}, with the window unchanged
    */
   show(fd: number, offset: number, length: number, readOnly: boolean, at = 0): void {
@@ -64,20 +64,20 @@ export class MapWindow {
     if (!(offset >= 0 && offset % PAGE_BYTES === 0 && offset + length <= size))
       throw new OutOfRange(`${length} bytes at ${offset} of a file of ${size} bytes`);
     const flags = MAP_FIXED | (readOnly ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
-    // SAFETY: replaces pages of the range this object mapped, and no others.
+    // SAFETY: replaces only pages of the range that this object has mapped.
     const result = libc.mmap(this.#address + BigInt(at), BigInt(length), PROT_READ_WRITE, flags, fd, BigInt(offset));
     if (result === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "guest memory" });
   }
 
   /**
-   * Maps zeros again, in all of it or `length` bytes from byte `at` (multiples of the page size), and frees the memory
-   * there.
+   * Maps zeros again, in the whole window or in `length` bytes from byte `at` on (multiples of the page size), and
+   * frees the memory there.
    * @throws {OutOfRange} {SystemError}
    */
   clear(at = 0, length = this.bytes.length): void {
     this.#checkPages(at, length);
     const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    // SAFETY: replaces pages of the range this object mapped, and no others, with pages that need no file behind them.
+    // SAFETY: replaces only pages of the range that this object has mapped; the new pages need no file.
     const result = libc.mmap(this.#address + BigInt(at), BigInt(length), PROT_READ_WRITE, flags, -1, 0n);
     check(result === MAP_FAILED ? -1 : 0, "mmap", "clear a window");
   }
@@ -90,12 +90,12 @@ export class MapWindow {
   }
 }
 
-/** Clearing a window takes 20 µs or more, which delays the next client. */
+/** Limit of windows cleared at once. Clearing one takes 20 µs or more, which delays the next client. */
 const CLEARED_AT_ONCE = 512;
 
-/** Windows that are not in use. Sizes are powers of two, so that a few sizes are enough. */
+/** A pool of windows. Their sizes are powers of two, so there are only a few sizes. */
 export class MapWindows {
-  /** Windows that map zeros, by size; and windows that still have their last map. */
+  /** Windows that map zeros, by size; and windows that were not cleared yet. */
   readonly #idle = new Map<number, MapWindow[]>();
   readonly #stale = new Map<number, MapWindow[]>();
 

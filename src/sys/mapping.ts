@@ -10,7 +10,7 @@ import { cString } from "./memory.ts";
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
-/** F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW: the length is final, so no access can fault. */
+/** F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW: the length can never change, so no access can fault. */
 const SEAL_LENGTH = 0x1n | 0x2n | 0x4n;
 
 const PROT_NONE = 0;
@@ -24,16 +24,16 @@ const MAP_FAILED = 2n ** 64n - 1n;
 const MADV_DONTFORK = 10;
 const MADV_HUGEPAGE = 14;
 const LARGE_PAGE = 2n << 20n;
-/** 4 KiB on x86-64; arm64 may use up to 64 KiB, and then mmap itself fails. */
+/** The page size: 4 KiB on x86-64. On arm64 it may be up to 64 KiB; mmap then rejects smaller multiples. */
 const PAGE_BYTES = 4096;
 
 /**
- * Shared memory of a fixed length, zeroed: a descriptor that any thread or process may map. Its length is final unless
- * `sealed` is false.
+ * Creates zeroed shared memory and returns its descriptor, which any thread or process may map. Its length can never
+ * change unless `sealed` is false.
  * @throws {SystemError}
  */
 export const createMemory = (name: string, bytes: number, { sealed = true } = {}): Fd => {
-  // SAFETY: cString's text stands until the next one.
+  // SAFETY: the result of cString is valid until its next call.
   const number = check(libc.memfd_create(cString(name), MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create", name);
   using scope = new DisposableStack();
   const fd = scope.use(new Fd(number, `memory ${name}`));
@@ -44,36 +44,35 @@ export const createMemory = (name: string, bytes: number, { sealed = true } = {}
 };
 
 /**
- * Reserves a range of addresses aligned to `align`, a power of two: zero pages that use no memory until they are
- * accessed.
+ * Reserves a range of addresses, aligned to `align`, a power of two. Its pages are zero and use no memory until they
+ * are accessed.
  */
 const reserve = (length: bigint, align: bigint, protection: number, what: string): bigint => {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  // SAFETY: the kernel chooses a free range; nothing that exists is replaced.
+  // SAFETY: the kernel chooses a free range, so no existing mapping is replaced.
   const address = libc.mmap(0n, length + align, protection, flags, -1, 0n);
   if (address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
   const start = ((address + align - 1n) / align) * align;
-  // SAFETY: the excess at both ends belongs to the range above, and no view of it exists.
+  // SAFETY: the excess at both ends is part of the range just mapped, and no view of it exists.
   if (start > address) libc.munmap(address, start - address);
   // SAFETY: as above.
   if (start < address + align) libc.munmap(start + length, address + align - start);
   return start;
 };
 
-/** Unmaps address space whose views are all unreachable. Until then it holds no memory: see `Mapping`. */
+/** Unmaps an address range when all its views are unreachable. It uses no memory until then: see `Mapping`. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
-  // SAFETY: the collector found the array buffer over this range, and so every view of it, gone.
+  // SAFETY: the garbage collector found that the array buffer over this range, and so every view of it, is unreachable.
   libc.munmap(address, length);
 });
 
 /**
- * A shared mapping of a descriptor, or private memory.
- *
- * Invariant: no view of it can ever fault. Disposing frees the memory at once by mapping private zero pages over it,
- * which a stale view may read and write without effect on others; the address range is unmapped when the garbage
- * collector finds that no view is left. (Detaching the buffer instead would slow every hot path in the process.) Two
- * things would break the invariant, and are the caller's responsibility: a file that its owner shortens (those of
- * `createMemory` cannot be shortened), and transferring the buffer to another thread, which must map it itself.
+ * A shared mapping of a descriptor, or private memory. Invariant: no access through a view of it can fault. Disposing
+ * frees the memory at once by mapping private zero pages over it; a stale view then reads and writes these without
+ * effect on others. The address range is unmapped when the garbage collector finds that no view is left. (Detaching the
+ * buffer instead would slow every hot path in the process.) The caller must avoid two things that would break the
+ * invariant: mapping a file that its owner may shorten (those of `createMemory` cannot be shortened), and transferring
+ * the buffer to another thread, which must map the memory itself.
  */
 export class Mapping implements Disposable {
   readonly length: number;
@@ -101,20 +100,20 @@ export class Mapping implements Disposable {
     const file = fstatSync(fd);
     if (file.isFile() && offset + length > file.size)
       throw new OutOfRange(`${what}: ${length} bytes at ${offset} of a file of ${file.size} bytes`);
-    // SAFETY: the kernel chooses a free range; nothing that exists is replaced.
+    // SAFETY: the kernel chooses a free range, so no existing mapping is replaced.
     const address = libc.mmap(0n, BigInt(length), PROT_READ_WRITE, MAP_SHARED, fd, BigInt(offset));
     if (address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
     return new Mapping(address, length, what);
   }
 
   /**
-   * Private memory, zeroed, in huge pages if the kernel has them, so that it needs few IOMMU entries. Child processes
-   * get neither it nor a copy, because the device would continue with only one of the two.
+   * Allocates zeroed private memory, in huge pages if the kernel has them, so that it needs few IOMMU entries. Child
+   * processes do not inherit it: after a copy on write, the device would still use only one of the two copies.
    * @throws {SystemError}
    */
   static allocate(length: number, what: string): Mapping {
     const address = reserve(BigInt(length), LARGE_PAGE, PROT_READ_WRITE, what);
-    // SAFETY: advice about the range just reserved; a kernel that does not support it changes nothing.
+    // SAFETY: this is advice about the range just reserved; a kernel that does not support it changes nothing.
     libc.madvise(address, BigInt(length), MADV_HUGEPAGE);
     // SAFETY: as above.
     libc.madvise(address, BigInt(length), MADV_DONTFORK);
@@ -122,7 +121,7 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Maps pieces of `pieceBytes` bytes, a power of two, from the given offsets of a descriptor, one after the other.
+   * Maps pieces of a file one after the other: `pieceBytes` bytes each (a power of two) from the given offsets.
    * @throws {SystemError}
    */
   static gather(fd: number, offsets: readonly number[], pieceBytes: number, what: string): Mapping {
@@ -131,7 +130,7 @@ export class Mapping implements Disposable {
     const start = reserve(length, piece, PROT_NONE, what);
     for (const [i, offset] of offsets.entries()) {
       const at = start + BigInt(i) * piece;
-      // SAFETY: replaces a part of what was just reserved, of which there is no view yet.
+      // SAFETY: replaces a part of the range just reserved, of which there is no view yet.
       const result = libc.mmap(at, piece, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, BigInt(offset));
       if (result !== MAP_FAILED) continue;
       const number = errno();
@@ -143,11 +142,11 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Memory at `address` that another thread of this process has mapped, and keeps mapped as long as the result is used. Nothing of it is
-   * released here. @param address of `addressOf`
+   * Memory at `address` that another thread of this process has mapped. That thread must keep it mapped as long as the
+   * result is used, and releases it. @param address a result of `addressOf`
    */
   static borrow(address: bigint, length: number): ArrayBuffer {
-    // SAFETY: the caller answers for the other thread, which ends this one's use of the memory before it lets go of it.
+    // SAFETY: the caller ensures that the other thread unmaps the memory only after this thread has stopped using it.
     return ffi().toArrayBuffer(address, length, false);
   }
 
@@ -163,7 +162,7 @@ export class Mapping implements Disposable {
     this.#buffer = undefined;
     const range = { address: this.#address, length: BigInt(this.length) };
     const flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    // SAFETY: replaces exactly the range this object mapped, with pages that need no file behind them.
+    // SAFETY: replaces exactly the range that this object has mapped; the new pages need no file.
     const result = libc.mmap(range.address, range.length, PROT_READ_WRITE, flags, -1, 0n);
     if (result === MAP_FAILED)
       throw new SystemError({ errno: errno(), syscall: "mmap", detail: `release ${this.#what}` });

@@ -1,4 +1,7 @@
-/** Recognises files in memory without asking their file system, which for an untrusted file may never respond. */
+/**
+ * Detects whether a file is in memory, without a call to its file system: the file system of an untrusted file may
+ * never respond.
+ */
 import { fstatSync, statfsSync } from "node:fs";
 import { libc } from "./libc.ts";
 
@@ -12,24 +15,24 @@ const PAGE_BYTES = 4096;
 export interface MemoryFile {
   readonly bytes: number;
   readonly pageBytes: number;
-  /** It cannot become shorter and its pages are always available: a mapping of it never faults. */
+  /** The file cannot become shorter and its pages are always available, so access to a mapping of it never faults. */
   readonly fixed: boolean;
 }
 
-/** The seals of a file in memory; negative for all others. The kernel knows this without the file system. */
+/** The seals of a file in memory; negative for other files. The kernel answers this without the file system. */
 const seals = (fd: number): number => {
   // SAFETY: no argument is an address.
   return libc.fcntl(fd, F_GET_SEALS, NOTHING);
 };
 
 /**
- * Undefined for all other descriptors: files on disks, on network file systems and FUSE, devices, directories. Even
- * asking for their size may block forever.
+ * Examines a descriptor; undefined if it is not a memory file but, for example, a file on a disk, a network file system
+ * or FUSE, a device or a directory. Even asking for the size of these may block forever.
  */
 export const memoryFile = (fd: number): MemoryFile | undefined => {
   const sealed = seals(fd);
   if (sealed < 0) return undefined;
-  // From here on the file is known to be in memory, so the calls cannot block.
+  // The file is in memory, so these calls cannot block.
   const { size, blksize } = fstatSync(fd);
   // Access to a huge page faults if the kernel has none left.
   const huge = statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC;

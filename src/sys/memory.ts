@@ -1,14 +1,17 @@
-/** Memory for system calls: addresses, C structures, and tables of buffers to read into or write from. */
+/** Memory for system calls: addresses, C structures, and tables of buffers for reading and writing. */
 import { OutOfRange } from "#kit/errors.ts";
 import { errno } from "./errno.ts";
 import { ffi } from "./ffi.ts";
 import { libc } from "./libc.ts";
 
-/** The address of a buffer's first byte, valid as long as the buffer is reachable; code that stores it must keep the buffer too. */
+/**
+ * The address of a buffer's first byte. It is valid as long as the buffer is reachable, so code that stores the address
+ * must keep the buffer too.
+ */
 export const addressOf = (buffer: ArrayBufferLike): bigint => {
   if (buffer.byteLength === 0) throw new OutOfRange("an empty buffer has no address");
-  // SAFETY: only computes the address. Array buffers have their bytes outside the moving heap, so it does not change.
-  // It takes shared buffers too, though its type does not say so.
+  // SAFETY: this only computes the address. V8 never moves the bytes of an array buffer, so the address does not
+  // change. The function accepts shared buffers too, although its type does not say so.
   return ffi().getRawPointer(buffer as ArrayBuffer);
 };
 
@@ -30,9 +33,8 @@ const TEXT_BYTES = 4096;
 const text = new Uint8Array(new ArrayBuffer(TEXT_BYTES));
 
 /**
- * The address of `from` as a C string: UTF-8 with a NUL at the end. All calls of this thread share one buffer, so the
- * string is valid until the next `cString`. @throws {OutOfRange} for text that contains a NUL, or is longer than
- * PATH_MAX
+ * The address of `from` as a C string: UTF-8 with a NUL at the end. All calls in a thread share one buffer, so the
+ * string is valid until the next call. @throws {OutOfRange} for text that contains a NUL, or is longer than PATH_MAX
  */
 export const cString = (from: string): bigint => {
   if (from.includes("\0")) throw new OutOfRange("text for a C call contains a NUL character");
@@ -45,7 +47,9 @@ export const cString = (from: string): bigint => {
 
 const held: { object: unknown } = { object: undefined };
 
-/** Keeps `object` reachable up to this call: otherwise V8 may free it while C still uses its address. */
+/**
+ * Keeps `object` reachable until this call. Without it, V8 could free the object while C code still uses its address.
+ */
 export const keepAlive = (object: unknown): void => {
   held.object = object;
 };
@@ -70,13 +74,15 @@ export class Iovecs {
   readonly #bases = new Uint32Array(4);
   readonly #length: number;
   readonly #sideLength: number;
-  /** SAFETY: the table has addresses of these two; holding them keeps their bytes, as long as they are not detached. */
+  /**
+   * SAFETY: the table contains addresses of these two buffers. Holding them keeps their bytes in place, unless they are
+   * detached.
+   */
   readonly #held: readonly (ArrayBufferLike | undefined)[];
 
   /**
-   * @param count entries, 1 to 1024 (the kernel's UIO_MAXIOV)
-   * @param base the buffer `point` points into, at most 4 GiB
-   * @param side the buffer `pointAside` points into
+   * @param count number of entries, 1 to 1024 (the kernel's UIO_MAXIOV) @param base the buffer of entries set by
+   * `point`, at most 4 GiB @param side the buffer of entries set by `pointAside`
    */
   constructor(count: number, base: ArrayBufferLike, side?: ArrayBufferLike) {
     if (!Number.isInteger(count) || count < 1 || count > 1024) throw new OutOfRange(`a table of ${count} iovecs`);
@@ -110,7 +116,7 @@ export class Iovecs {
     if ((i | 0) !== i || i < 0 || i >= this.count) throw new OutOfRange(`iovec ${i} of ${this.count}`);
     const word = i * IOVEC_WORDS;
     const low = this.#bases[base]! + offset;
-    // A typed array of 32-bit words keeps the low 32 bits of what is stored; the carry is added to the high half here.
+    // The store keeps only the low 32 bits; the carry is added to the high half.
     this.#words[word] = low;
     this.#words[word + 1] = this.#bases[base + 1]! + (low >= GIB4 ? 1 : 0);
     this.#words[word + 2] = length;

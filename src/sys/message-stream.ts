@@ -1,4 +1,7 @@
-/** One end of a stream of messages with descriptors: all structures are built once, and transfers allocate nothing. */
+/**
+ * One end of a stream of messages that may carry descriptors. All structures are created once; transfers allocate
+ * nothing.
+ */
 import { OutOfRange } from "#kit/errors.ts";
 import { errno } from "./errno.ts";
 import type { Fd } from "./fd.ts";
@@ -30,7 +33,7 @@ const DATA = 4;
 const GIB4 = 2 ** 32;
 const NO_FDS: readonly Fd[] = [];
 
-/** One direction: a buffer, and the message header for a part of it. */
+/** One direction: a buffer, and a message header that refers to a part of the buffer. */
 class Side {
   readonly header = new Struct(MSGHDR_BYTES);
   readonly words: Int32Array;
@@ -57,7 +60,7 @@ class Side {
     view.setBigUint64(CONTROL * 4, this.control.address, true);
   }
 
-  /** Sets the message to `length` bytes at `offset`, with `controlBytes` of descriptors or of room for them. */
+  /** Sets the message to `length` bytes at `offset`, with `controlBytes` bytes for descriptors. */
   aim(offset: number, length: number, controlBytes: number): void {
     if (!(offset >= 0 && length > 0 && offset + length <= this.#length))
       throw new OutOfRange(`${length} bytes at ${offset} of a buffer of ${this.#length}`);
@@ -73,7 +76,8 @@ class Side {
 /**
  * Buffers to receive into and to send from, and the system calls for them.
  *
- * The caller owns descriptors that it takes after a `receive`; those not taken are closed at the next one.
+ * After a `receive`, the caller takes the descriptors and owns them; those that it does not take are closed at the next
+ * `receive`.
  */
 export class MessageStream implements Disposable {
   /** Buffer for received bytes. */
@@ -117,7 +121,8 @@ export class MessageStream implements Disposable {
    */
   receive(socket: number, offset: number): number {
     this.#in.aim(offset, this.incoming.length - offset, CMSGHDR_BYTES + this.#takenFds * 4);
-    // SAFETY: the header names a part of `incoming` and a structure, both this object's, with their true lengths.
+    // SAFETY: the header has the addresses and true lengths of a part of `incoming` and of a structure; this object
+    // holds both.
     const result = libc.recvmsg(socket, this.#in.header.address, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (result < 0) return -errno();
     if (this.#in.words[CONTROL_LENGTH] !== 0 || (this.#in.words[FLAGS]! & MSG_CTRUNC) !== 0) this.#collect();
@@ -129,12 +134,12 @@ export class MessageStream implements Disposable {
     return this.#takenFds > 0;
   }
 
-  /** The last receive got descriptors. They belong to the last message that starts in its bytes. */
+  /** Whether the last receive got descriptors. They belong to the last message that starts in the received bytes. */
   get carriesFds(): boolean {
     return this.#fds !== NO_FDS || this.#tooMany;
   }
 
-  /** There were more descriptors than fit. Those that fit were closed. */
+  /** Whether there were more descriptors than fit. Those that fit were closed. */
   get tooMany(): boolean {
     return this.#tooMany;
   }
@@ -175,7 +180,7 @@ export class MessageStream implements Disposable {
     return result < 0 ? -errno() : result;
   }
 
-  /** Takes ownership of received descriptors at once, so that none leaks whatever the caller does. */
+  /** Takes ownership of received descriptors at once, so none can leak. */
   #collect(): void {
     for (const fd of this.take()) fd[Symbol.dispose]();
     const { words, controlWords } = this.#in;

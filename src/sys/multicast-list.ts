@@ -1,6 +1,6 @@
 /**
- * Multicast addresses that the interfaces of a network namespace must receive. They are available only in a file under
- * /proc.
+ * Multicast addresses that the interfaces of a network namespace must receive. The kernel shows them only in a file
+ * under /proc.
  */
 import { readSync } from "node:fs";
 import { SystemError } from "./errno.ts";

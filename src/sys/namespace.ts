@@ -7,10 +7,10 @@ import { Interfaces } from "./interface.ts";
 import { libc } from "./libc.ts";
 
 const CLONE_NEWNET = 0x40000000;
-/** The file of this thread's own namespace; /proc/self would be the main thread's. */
+/** The file of this thread's own namespace; /proc/self would give the main thread's. */
 const OWN = "/proc/thread-self/ns/net";
 
-/** This process may not make or enter a network namespace. */
+/** This process may not create or enter a network namespace. */
 export class NamespaceNotPermitted extends FerruleError {
   readonly code = "NAMESPACE_NOT_PERMITTED";
   readonly hint = "Run as root, or inside `unshare --user --map-root-user --net`.";
@@ -25,10 +25,10 @@ const fail = (syscall: string, what: string): never => {
 };
 
 /**
- * A network namespace, kept by a descriptor. It exists as long as any descriptor, thread or interface of it. Each
- * thread has its own namespace: entering one moves only the calling thread, and Node's thread pool (used by `fs` with
- * promises and by `dns.lookup`) stays where the process started. A socket always belongs to the namespace in which it
- * was made.
+ * A network namespace, identified by a descriptor. It exists as long as a descriptor refers to it, or a thread or an
+ * interface is in it. Each thread is in a namespace of its own choice: entering one moves only the calling thread.
+ * Node's thread pool (used by `fs` with promises and by `dns.lookup`) stays where the process started. A socket always
+ * belongs to the namespace in which it was made.
  */
 export class NetworkNamespace implements Disposable {
   readonly #fd: Fd | undefined;
@@ -69,7 +69,10 @@ export class NetworkNamespace implements Disposable {
     return new NetworkNamespace(fd, fd.number);
   }
 
-  /** The same namespace in another thread, by its descriptor. The owner must outlive it; disposing this closes nothing. */
+  /**
+   * The same namespace in another thread, by its descriptor. Its owner must keep it open while this is used; disposing
+   * this does not close it.
+   */
   static fromFd(number: number): NetworkNamespace {
     return new NetworkNamespace(undefined, number);
   }
@@ -78,7 +81,7 @@ export class NetworkNamespace implements Disposable {
     return this.#fd === undefined ? this.#number : this.#fd.number;
   }
 
-  /** Equal for two handles exactly if they are of the same namespace (while both are open). */
+  /** A number that is equal for two open handles exactly if they refer to the same namespace. */
   get identity(): number {
     return fstatSync(this.fd).ino;
   }
@@ -90,8 +93,9 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * Runs `act` in the namespace and returns. `act` must not be asynchronous: it would continue elsewhere. No permission
-   * is needed if the thread is already there, though setns(2) would require CAP_SYS_ADMIN.
+   * Runs `act` in the namespace, then goes back. `act` must not be asynchronous, because the rest of it would run in
+   * another namespace. If the thread is already there, no permission is needed, although setns(2) would require
+   * CAP_SYS_ADMIN.
    * @throws {NamespaceNotPermitted}
    */
   within<T>(act: () => T extends PromiseLike<unknown> ? never : T): T {

@@ -17,7 +17,7 @@ const NLMSG_DONE = 3;
 
 /** struct nlmsghdr { u32 length; u16 type; u16 flags; u32 sequence; u32 port } */
 const HEADER = 16;
-/** Limit of a datagram in a dump by the kernel. */
+/** Limit of the datagrams that the kernel sends for a dump. */
 const DATAGRAM_BYTES = 32 << 10;
 
 /** A message of the kernel. */
@@ -29,7 +29,7 @@ export interface NetlinkMessage {
 
 const aligned = (bytes: number): number => (bytes + 3) & ~3;
 
-/** The messages of one datagram; ends at an invalid length. */
+/** Yields the messages of one datagram, up to one with an invalid length. */
 export function* messagesIn(datagram: Uint8Array): Generator<NetlinkMessage> {
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
   for (let at = 0; at + HEADER <= datagram.length;) {
@@ -41,8 +41,8 @@ export function* messagesIn(datagram: Uint8Array): Generator<NetlinkMessage> {
 }
 
 /**
- * The attributes from `at` on, by type: struct rtattr { u16 length; u16 type } and the value. Of several of one type,
- * the last.
+ * The attributes from `at` on, by type: struct rtattr { u16 length; u16 type } and the value. If a type occurs several
+ * times, the last one is returned.
  */
 export const attributesIn = (bytes: Uint8Array, at: number): ReadonlyMap<number, Uint8Array> => {
   const found = new Map<number, Uint8Array>();
@@ -67,8 +67,8 @@ export const attribute = (type: number, value: Uint8Array): Uint8Array => {
 };
 
 /**
- * Requests about the network namespace of the thread that opens it. The kernel replies before the send returns, so
- * nothing waits.
+ * Requests about the network namespace of the thread that opens it. The kernel queues its reply before the send
+ * returns, so no call waits.
  */
 export class NetlinkSocket implements Disposable {
   readonly #socket: Fd;
@@ -96,8 +96,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * A whole table. Make no other request on this socket before its end; use a separate socket for a table that may not
-   * be read to its end. @throws {SystemError}
+   * Yields a whole table. Do not make another request on this socket before the end of the table, and use a socket of
+   * its own for a table that you may not read to its end. @throws {SystemError}
    */
   *dump(type: number, body: Uint8Array, what: string): Generator<NetlinkMessage> {
     this.#send(type, NLM_F_DUMP, body, what);
@@ -123,7 +123,7 @@ export class NetlinkSocket implements Disposable {
     request.view.setUint16(4, type, true);
     request.view.setUint16(6, NLM_F_REQUEST | flags, true);
     request.bytes.set(body, HEADER);
-    // SAFETY: the kernel reads as many bytes of `request` as it has; it is kept until below.
+    // SAFETY: the kernel reads exactly the bytes of `request`, which is kept alive until below.
     const sent = libc.sendto(this.#socket.number, request.address, BigInt(HEADER + body.length), 0, 0n, 0);
     keepAlive(request);
     check(sent, "sendto", what);
@@ -131,15 +131,15 @@ export class NetlinkSocket implements Disposable {
 
   /** The next datagram, as a copy. */
   #receive(what: string): Uint8Array {
-    // SAFETY: the kernel writes at most DATAGRAM_BYTES of the datagram, which lives as long as this object.
+    // SAFETY: the kernel writes at most DATAGRAM_BYTES bytes into a structure that this object holds.
     const received = libc.recv(this.#socket.number, this.#datagram.address, BigInt(DATAGRAM_BYTES), MSG_DONTWAIT);
     return this.#datagram.bytes.slice(0, check(received, "recv", what));
   }
 }
 
 /**
- * struct nlmsgerr begins with the negated error number, and so does the end of a table: the kernel may abort in the
- * middle, and then the rest of the table is missing. @throws {SystemError}
+ * Throws if a message reports an error: struct nlmsgerr, or the end of a table (the kernel may stop in the middle, so
+ * that the rest is missing). Both begin with the negated error number. @throws {SystemError}
  */
 export const failOn = ({ type, payload }: NetlinkMessage, what: string): void => {
   if (type !== NLMSG_ERROR && type !== NLMSG_DONE) return;

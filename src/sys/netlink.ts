@@ -1,4 +1,4 @@
-/** rtnetlink: settings and state of an interface for which there is no ioctl. */
+/** rtnetlink: those settings and states of an interface for which there is no ioctl. */
 import { OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError } from "./errno.ts";
 import { Struct } from "./memory.ts";
@@ -16,7 +16,7 @@ const IFLA_EXT_MASK = 29;
 const IFLA_PROMISCUITY = 30;
 const IFLA_GSO_MAX_SEGS = 40;
 const IFLA_GSO_MAX_SIZE = 41;
-/** Linux 6.0 and newer. */
+/** Present since Linux 6.0. */
 const IFLA_ALLMULTI = 61;
 /** Omits the statistics from the reply. */
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
@@ -33,8 +33,8 @@ const NAME_BYTES = 16;
 const ADDRESS_BYTES = 6;
 
 /**
- * Sets how many bytes the stack may put into one segmentation super-frame of the interface with this index, and how many segments,
- * in the calling thread's network namespace. @throws {OutOfRange} {SystemError}
+ * Limits the bytes and the segments of a super-frame that the network stack passes to an interface. @param index of the
+ * interface in the calling thread's network namespace @throws {OutOfRange} {SystemError}
  */
 export const setGsoMax = (index: number, bytes: number, segments: number): void => {
   if (!Number.isInteger(bytes) || bytes < 1 || bytes > 0xffff_ffff)
@@ -46,8 +46,8 @@ export const setGsoMax = (index: number, bytes: number, segments: number): void 
 };
 
 /**
- * Moves the interface with this index from the calling thread's network namespace to the one of the descriptor
- * `namespace`. It loses its addresses and is down. @throws {SystemError}
+ * Moves the interface with this index from the calling thread's network namespace to the one that the descriptor
+ * `namespace` refers to. The interface loses its addresses and is then down. @throws {SystemError}
  */
 export const moveInterface = (index: number, namespace: number): void => {
   setAttribute(index, IFLA_NET_NS_FD, namespace, `namespace of interface ${index}`);
@@ -70,14 +70,16 @@ const putWord = ({ view }: Struct, at: number, attribute: number, value: number)
 /** State of an interface, as the kernel reports it. */
 export interface InterfaceState {
   readonly index: number;
-  /** Bits of `InterfaceFlag`. Promiscuous and all-multicast are shown only if set by an administrator. */
+  /**
+   * Bits of `InterfaceFlag`. The bits for promiscuous and all-multicast are set only if an administrator has set them.
+   */
   readonly flags: number;
   readonly mtu: number;
   /** Ethernet address; undefined for an interface of another kind. */
   readonly address: Uint8Array | undefined;
-  /** Number of users that need all frames: administrator, packet sockets, bridges, further unicast addresses. */
+  /** Number of users that need all frames: administrator, packet sockets, bridges, more unicast addresses. */
   readonly promiscuity: number;
-  /** Number of users that need all multicast frames; undefined if the kernel does not report it. */
+  /** Number of users that need all multicast frames; undefined if the kernel does not report the number. */
   readonly allMulticast: number | undefined;
 }
 

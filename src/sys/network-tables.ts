@@ -1,4 +1,4 @@
-/** Links and routes in this thread's network namespace, from rtnetlink: all tables, all next hops. */
+/** Links and routes of this thread's network namespace, read by rtnetlink: those of all tables, with all next hops. */
 import { Errno, SystemError } from "./errno.ts";
 import { NetlinkSocket, attribute, attributesIn, type NetlinkMessage } from "./netlink-socket.ts";
 
@@ -12,7 +12,7 @@ const RTM_NEWNEXTHOP = 104;
 const AF_UNSPEC = 0;
 const AF_INET = 2;
 const AF_INET6 = 10;
-/** Return the matching route with all its next hops, not the path chosen. */
+/** Asks for the matching route with all its next hops instead of the chosen path. */
 const RTM_F_FIB_MATCH = 0x2000;
 
 /** struct ifinfomsg { u8 family; u8 pad; u16 type; i32 index; u32 flags; u32 change } */
@@ -52,9 +52,9 @@ export interface LinkInfo {
   readonly up: boolean;
   /** Kind of a virtual interface: "bridge", "vlan", "wireguard", …; undefined for hardware and loopback. */
   readonly kind: string | undefined;
-  /** Index of the interface below it, or of its peer, if that is in this namespace. */
+  /** Index of the interface below this one, or of its peer, if it is in this namespace. */
   readonly link: number | undefined;
-  /** Index of the interface of which it is a port. */
+  /** Index of the interface of which this one is a port. */
   readonly master: number | undefined;
   /** The broadcast address; for a tunnel the other end's address. */
   readonly broadcast: Uint8Array;
@@ -72,7 +72,7 @@ export interface Route {
   readonly destination: Uint8Array;
   readonly prefix: number;
   readonly table: number;
-  /** False for local destinations, multicast, and routes that reject. */
+  /** False for local destinations, multicast, and routes that reject packets. */
   readonly unicast: boolean;
   readonly hops: readonly NextHop[];
 }
@@ -118,7 +118,7 @@ const multipath = (bytes: Uint8Array): NextHop[] => {
   return hops;
 };
 
-/** Next hops with an identifier of their own (`ip nexthop`), by it; for a group, those of its members. */
+/** Next hops that have an identifier (`ip nexthop`), by that identifier; for a group, the next hops of its members. */
 type NamedHops = ReadonlyMap<number, readonly NextHop[]>;
 
 const hopsOf = (attributes: ReadonlyMap<number, Uint8Array>, named: NamedHops): readonly NextHop[] => {
@@ -171,14 +171,14 @@ const namedHops = (messages: Iterable<NetlinkMessage>): NamedHops => {
   return hops;
 };
 
-/** Errors of the kernel if there is no route. */
+/** Errors with which the kernel reports that there is no route. */
 const NO_WAY: readonly number[] = [Errno.ENETUNREACH, Errno.EHOSTUNREACH, Errno.EACCES, Errno.EINVAL];
 
-/** The network tables of a kernel, or recorded ones in tests. */
+/** The network tables of a kernel; in tests, recorded ones. */
 export interface NetworkTables {
   /** @throws {SystemError} */
   links(): readonly LinkInfo[];
-  /** From all tables and both families; at most the first `most`. @throws {SystemError} */
+  /** Routes from all tables and of both families; at most the first `most`. @throws {SystemError} */
   routes(most: number): readonly Route[];
   /**
    * The route that the kernel would use to an address (4 or 16 bytes), optionally for packets from a local address;
@@ -232,7 +232,7 @@ export class KernelTables implements NetworkTables, Disposable {
     this.#socket[Symbol.dispose]();
   }
 
-  /** Kernels before 5.3 have none. */
+  /** Next hops with an identifier. Kernels before 5.3 have none. */
   #namedHops(): NamedHops {
     return (this.#named ??= this.#readNamedHops());
   }

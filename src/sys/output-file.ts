@@ -1,10 +1,10 @@
-/** An output file named by a user. It may be a pipe, or standard output; writing never blocks. */
+/** An output file that a user names. It may be a pipe or standard output; writing never blocks. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { addressOf, keepAlive } from "./memory.ts";
 
-/** The name of standard output on the command line, and its other names. */
+/** The name of standard output on the command line, and other names that are treated like it. */
 export const STANDARD_OUTPUT = "-";
 const OTHER_NAMES: readonly string[] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 const STDOUT = 1;
@@ -18,16 +18,16 @@ export const isStandardOutput = (path: string): boolean => path === STANDARD_OUT
 /** Name for messages. */
 export const outputName = (path: string): string => (isStandardOutput(path) ? "standard output" : path);
 
-/** Errors are those of node:fs, or have its codes: EAGAIN if a pipe is full, EPIPE if its reader has closed it. */
+/** Errors have the codes of node:fs: EAGAIN if a pipe is full, EPIPE if its reader has closed it. */
 export interface OutputFile {
-  /** Returns the number of bytes taken. */
+  /** Returns the number of bytes written. */
   write(bytes: Uint8Array, offset: number, length: number): number;
   size(): number;
   truncate(length: number): void;
   close(): void;
 }
 
-/** Opens a file and empties it. A pipe without a reader is an error (ENXIO); it does not block. */
+/** Opens a file and empties it. Fails with ENXIO, instead of blocking, for a pipe without a reader. */
 export const openOutput = (path: string): OutputFile => {
   if (isStandardOutput(path)) return standardOutput();
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOCTTY } = constants;
@@ -42,8 +42,8 @@ const output = (fd: number): OutputFile => ({
 });
 
 /**
- * O_NONBLOCK belongs to the open file, which others such as the shell share: so a pipe is opened again, and a socket
- * gets a flag with each write. A file is written at its present position.
+ * O_NONBLOCK is a flag of the open file, which is shared with others such as the shell. Therefore a pipe is opened
+ * again, and a socket gets a flag with each write. A file is written at its present position.
  */
 const standardOutput = (): OutputFile => {
   const stats = fstatSync(STDOUT);
@@ -51,7 +51,7 @@ const standardOutput = (): OutputFile => {
   const write = stats.isSocket() ? sendNow : writeSync;
   return {
     write: (bytes, offset, length) => write(STDOUT, bytes, offset, length),
-    // Bytes that precede it were written by others and do not count.
+    // Bytes before that position were written by others and do not count.
     size: () => 0,
     truncate: () => {},
     close: () => {},
@@ -60,7 +60,8 @@ const standardOutput = (): OutputFile => {
 
 const sendNow = (fd: number, bytes: Uint8Array, offset: number, length: number): number => {
   const address = addressOf(bytes.buffer) + BigInt(bytes.byteOffset + offset);
-  // SAFETY: the kernel reads `length` bytes of `bytes`, which is kept until then; no address is wanted.
+  // SAFETY: the kernel reads `length` bytes of `bytes`, which is kept alive until then. There is no destination
+  // address.
   const result = libc.sendto(fd, address, BigInt(length), MSG_DONTWAIT | MSG_NOSIGNAL, NOWHERE, 0);
   keepAlive(bytes);
   return check(result, "sendto");

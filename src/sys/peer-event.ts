@@ -3,10 +3,10 @@ import { readlinkSync } from "node:fs";
 import type { EventSignaller } from "./aio.ts";
 import type { Fd } from "./fd.ts";
 
-/** Whether a descriptor is an eventfd. Asks the kernel, never the file, which could block. */
+/** Whether a descriptor is an eventfd. No operation of the file is called, because that could block. */
 export const isEvent = (fd: number): boolean => {
   try {
-    // Names of files begin with a slash, so no file can have this name.
+    // The target of a file begins with a slash, so it cannot be this text.
     return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventfd]";
   } catch {
     return false;
@@ -23,7 +23,7 @@ export class PeerEvent implements Disposable {
     this.#signaller = signaller;
   }
 
-  /** Takes ownership of the descriptor. Undefined, without taking it, for anything but an eventfd. */
+  /** Takes ownership of an eventfd. If the descriptor is something else, returns undefined and does not take it. */
   static adopt(fd: Fd, signaller: EventSignaller): PeerEvent | undefined {
     return isEvent(fd.number) ? new PeerEvent(fd, signaller) : undefined;
   }

@@ -1,5 +1,6 @@
 /**
- * Memory shared by another process that may still be shortened: copied by the kernel only, never by a load or store.
+ * Memory that another process shares and could still shorten. It is accessed only by copies that the kernel makes,
+ * never by a load or store.
  */
 import { OutOfRange } from "#kit/errors.ts";
 import { SystemError, errno } from "./errno.ts";
@@ -14,13 +15,13 @@ const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2n ** 64n - 1n;
 const START = 0n;
 
-/** Size of the buffer for copies: the longest frame in one piece. */
+/** Size of the buffer for copies: the longest frame fits into it. */
 const BOUNCE_BYTES = 1 << 16;
 
 /**
- * Memory of this process that the kernel copies to and from, one for all `PeerMemory` of a thread. pread(2) and
- * pwrite(2) of *this* file cannot block, since no other process has it; those of another process's file could, because
- * its owner can hold its lock.
+ * A buffer for copies that the kernel makes, one for all `PeerMemory` of a thread. It is a memory file: pread(2) and
+ * pwrite(2) of it cannot block, because no other process has it. The same calls on the other process's file could
+ * block, because that process can hold the file's lock.
  */
 export class BounceBuffer implements Disposable {
   readonly bytes: Uint8Array;
@@ -47,8 +48,8 @@ export class BounceBuffer implements Disposable {
 }
 
 /**
- * A mapping without a view. Its owner may remove pages at any time: a load there would kill this process (SIGBUS), but
- * a system call only fails (EFAULT).
+ * A mapping without a view. Its owner may remove pages at any time. A load from such a page would kill this process
+ * (SIGBUS); a system call only fails (EFAULT).
  */
 export class PeerMemory implements Disposable {
   readonly #bounce: BounceBuffer;
@@ -60,8 +61,8 @@ export class PeerMemory implements Disposable {
 
   /**
    * Maps `length` bytes at `offset` of a file that `isMemory`. The descriptor may be closed afterwards.
-   * @param pageBytes the size of the file's pages; 0 or more bytes before `offset` are mapped with it
-   * @throws {SystemError} such as EACCES for a descriptor that may not be written
+   * @param pageBytes the size of the file's pages; the mapping begins at the page that contains `offset`
+   * @throws {SystemError} such as EACCES if the descriptor is read-only
    */
   constructor(
     fd: number,
@@ -72,7 +73,7 @@ export class PeerMemory implements Disposable {
     const before = offset % pageBytes;
     const bytes = BigInt(Math.ceil((before + length) / pageBytes)) * BigInt(pageBytes);
     const protection = readOnly ? PROT_READ : PROT_READ_WRITE;
-    // SAFETY: the kernel chooses a free range; there is never a view of it.
+    // SAFETY: the kernel chooses a free range, and no view of it is ever created.
     const start = libc.mmap(START, bytes, protection, MAP_SHARED | MAP_NORESERVE, fd, BigInt(offset - before));
     if (start === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: "guest memory" });
     this.#bounce = bounce;
@@ -81,13 +82,13 @@ export class PeerMemory implements Disposable {
     this.#mapped = { start, bytes };
   }
 
-  /** Copies `length` bytes from byte `from` to `into` at `offset`. False if not all of them exist. */
+  /** Copies `length` bytes from byte `from` to `into` at `offset`. Returns false if not all of them exist. */
   read(from: number, into: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
     for (let done = 0; done < length;) {
       const part = Math.min(length - done, bytes.length);
       const address = this.#at(from + done, part);
-      // SAFETY: the range is mapped; if its owner has truncated it, the kernel's own access fails.
+      // SAFETY: the range is mapped. If its owner has truncated it, the call fails.
       if (libc.pwrite(file, address, BigInt(part), START) !== part) return false;
       into.set(bytes.subarray(0, part), offset + done);
       done += part;
@@ -95,7 +96,7 @@ export class PeerMemory implements Disposable {
     return true;
   }
 
-  /** Copies `length` bytes of `source` at `offset` to byte `to`. False if not all of them fit. */
+  /** Copies `length` bytes of `source` at `offset` to byte `to`. Returns false if not all of them fit. */
   write(to: number, source: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
     for (let done = 0; done < length;) {

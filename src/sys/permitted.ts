@@ -1,9 +1,9 @@
-/** Permissions of this process, determined by trying. */
+/** Permissions of this process, found by attempts. */
 import { FerruleError } from "#kit/errors.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { Tap } from "./tap.ts";
 
-/** Returns the error of `attempt` instead of throwing it; programming errors are still thrown. */
+/** Returns the error of `attempt` instead of throwing it. Programming errors are still thrown. */
 const problemOf = (attempt: () => void): FerruleError | undefined => {
   try {
     attempt();
@@ -21,7 +21,7 @@ export const whyNoNamespace = (): FerruleError | undefined =>
 const openAndClose = (): void => Tap.open(`ferrule${process.pid}`)[Symbol.dispose]();
 
 /**
- * Why this process cannot create TAPs; undefined if it can. Tries it in a new namespace if possible, where the
+ * Why this process cannot create TAPs; undefined if it can. If possible this is tried in a new namespace, where the
  * interface does not disturb others.
  */
 export const whyNoTap = (): FerruleError | undefined =>

@@ -37,7 +37,10 @@ let lastIdentifier = 0;
 /** Sends echo requests from the network namespace of the thread that opened it. Blocks the thread while it waits. */
 export class PingSocket implements Disposable {
   readonly #socket: Fd;
-  /** A raw socket receives all ICMP packets with IPv4 header; a ping socket only its own replies, without. */
+  /**
+   * A raw socket receives all ICMP packets, with the IPv4 header; a ping socket receives only replies to its own
+   * requests, without that header.
+   */
   readonly #raw: boolean;
   readonly #identifier: number;
   readonly #poller: Poller;
@@ -56,7 +59,7 @@ export class PingSocket implements Disposable {
   }
 
   /**
-   * Opens a raw socket, or if that is not permitted a ping socket, which ordinary users may use on many systems.
+   * Opens a raw socket or, if that is not permitted, a ping socket, which ordinary users may open on many systems.
    * @throws {PingNotPermitted} {SystemError}
    */
   static open(): PingSocket {
@@ -72,7 +75,7 @@ export class PingSocket implements Disposable {
 
   /**
    * Sends one echo request and waits for its reply, whose checksum, length and payload must be correct. Returns the
-   * round trip time in microseconds; undefined without such a reply in time.
+   * round trip time in microseconds; undefined if no such reply arrives in time.
    * @param sequence 0 to 65535; distinguishes this request's reply from late ones
    * @throws {OutOfRange} {SystemError} such as ENETUNREACH
    */
@@ -87,7 +90,7 @@ export class PingSocket implements Disposable {
     this.#to.bytes.set(parseIpv4(address), 4);
     const start = performance.now();
     const end = start + timeoutMillis;
-    // SAFETY: the kernel reads `length` bytes of the request, which is longer, and a sockaddr_in.
+    // SAFETY: the kernel reads `length` bytes of the request, which has at least as many, and a sockaddr_in.
     const sent = libc.sendto(
       this.#socket.number,
       this.#request.address,
@@ -118,10 +121,10 @@ export class PingSocket implements Disposable {
     view.setUint16(2, checksum(this.#request, 0, length));
   }
 
-  /** Takes the next packet; false if there is none, or an ICMP error for this socket. */
+  /** Takes the next packet. Returns false if there is none, or if there is an ICMP error for this socket. */
   #receive(): boolean {
     const { address, bytes } = this.#reply;
-    // SAFETY: the kernel writes at most as many bytes as the reply has.
+    // SAFETY: the kernel writes at most as many bytes as `reply` has.
     this.#received = libc.recv(this.#socket.number, address, BigInt(bytes.length), 0);
     if (this.#received >= 0) return true;
     const number = errno();
@@ -130,7 +133,10 @@ export class PingSocket implements Disposable {
     throw new SystemError({ errno: number, syscall: "recv", detail: "ICMP" });
   }
 
-  /** Whether the received packet is the reply to this request. A ping socket's identifier is chosen by the kernel. */
+  /**
+   * Whether the received packet is the reply to this request. The identifier is not checked for a ping socket, because
+   * the kernel chooses it.
+   */
   #answers(sequence: number, length: number): boolean {
     const { bytes, view } = this.#reply;
     const start = this.#raw ? (bytes[0]! & 0xf) * 4 : 0;
@@ -142,7 +148,7 @@ export class PingSocket implements Disposable {
   }
 }
 
-/** RFC 1071. 0 over a packet that contains its correct checksum. */
+/** The Internet checksum (RFC 1071): 0 for a packet that contains its correct checksum. */
 const checksum = (packet: Struct, start: number, length: number): number => {
   let sum = 0;
   for (let i = 0; i + 1 < length; i += 2) sum += packet.view.getUint16(start + i);

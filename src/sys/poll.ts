@@ -13,8 +13,8 @@ const POLLNVAL = 0x020;
 /**
  * Waits on several descriptors at once. Allocates nothing per wait.
  *
- * The descriptors must stay open while they are waited on: the kernel reports a closed one as failed, but a number may
- * be reused.
+ * The descriptors must stay open while they are in the list: the kernel reports a closed one as failed, but its number
+ * may be reused for another file.
  */
 export class Poller {
   readonly #count: bigint;
@@ -24,7 +24,7 @@ export class Poller {
   readonly #events: Int16Array;
   readonly #length: number;
 
-  /** Waits for all of `fds` to be readable, until changed. */
+  /** Waits for any of `fds` to become readable, until `watch` changes that. */
   constructor(fds: readonly number[]) {
     if (fds.length === 0) throw new OutOfRange("poll of no descriptors");
     this.#length = fds.length;
@@ -44,13 +44,16 @@ export class Poller {
     this.#events[i * 4 + 2] = events;
   }
 
-  /** Replaces the `i`th descriptor and includes it. */
+  /** Replaces the `i`th descriptor, and includes it in waits. */
   aim(i: number, fd: number): void {
     this.#check(i);
     this.#fds[i * 2] = fd;
   }
 
-  /** Includes or excludes the `i`th descriptor. One that failed must be excluded, or each wait returns at once. */
+  /**
+   * Includes the `i`th descriptor in waits, or excludes it. Exclude one that failed, because every wait would return at
+   * once.
+   */
   include(i: number, included: boolean): void {
     this.#check(i);
     const fd = this.#fds[i * 2]!;
@@ -61,11 +64,11 @@ export class Poller {
 
   /**
    * Blocks until a descriptor is ready, for at most `timeoutMillis` whole milliseconds (0 returns at once; -1 waits
-   * without limit). Returns the number of ready descriptors; 0 after the time, or if a signal ended the wait early.
+   * without limit). Returns the number of ready descriptors; 0 if the time is up or a signal ended the wait.
    * @throws {SystemError}
    */
   wait(timeoutMillis: number): number {
-    // SAFETY: the table has as many entries as are named, and this object holds it.
+    // SAFETY: the table has `#count` entries, and this object holds it.
     const ready = libc.poll(this.#table.address, this.#count, timeoutMillis | 0);
     if (ready >= 0) return ready;
     const number = errno();

@@ -1,4 +1,4 @@
-/** Privileges of this process beyond those of its user, and giving them up. capabilities(7) */
+/** The privileges of this process beyond those of an ordinary user, and how it drops them. capabilities(7) */
 import { readFileSync } from "node:fs";
 import { check, Errno, errno, SystemError } from "./errno.ts";
 import { libc } from "./libc.ts";
@@ -22,7 +22,7 @@ export const CAPABILITIES = {
 export type CapabilityName = keyof typeof CAPABILITIES;
 
 export interface Privileges {
-  /** Capabilities that this thread has or can enable, by name, or by number if Ferrule never keeps them. */
+  /** Capabilities that this thread has or can enable: by name, or by number for those that Ferrule never keeps. */
   readonly capabilities: readonly string[];
   /** execve(2) cannot add privileges. */
   readonly noNewPrivileges: boolean;
@@ -47,8 +47,8 @@ export const privileges = (): Privileges => {
 };
 
 /**
- * Removes, for this thread and the programs that it executes, all capabilities but those to keep, and prevents new
- * ones. Root gets the whole bounding set at execve, so only the next program has fewer.
+ * Drops all capabilities except those to keep, for the programs that this thread executes, and prevents that they gain
+ * new ones. The thread itself keeps them: root gets its capabilities from the bounding set at execve.
  * @throws {SystemError}
  */
 export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
@@ -58,7 +58,7 @@ export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
     // SAFETY: no argument is an address. EINVAL: the kernel has no such capability.
     const dropped = libc.prctl(PR_CAPBSET_DROP, BigInt(bit), 0n, 0n, 0n);
     if (dropped < 0 && errno() === Errno.EINVAL) break;
-    // EPERM: without CAP_SETPCAP the bounding set cannot be reduced; ambient capabilities can be lowered nevertheless.
+    // EPERM: without CAP_SETPCAP the bounding set cannot be reduced, but ambient capabilities can still be lowered.
     if (dropped < 0 && errno() !== Errno.EPERM)
       throw new SystemError({ errno: errno(), syscall: "prctl", detail: "PR_CAPBSET_DROP" });
     // SAFETY: no argument is an address.
@@ -72,7 +72,7 @@ export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
 export const liftLockedMemory = (): boolean => {
   const limit = new Struct(16);
   limit.bytes.fill(0xff);
-  // SAFETY: the kernel reads one struct rlimit, kept until below.
+  // SAFETY: the kernel reads one struct rlimit, which is kept alive until below.
   const result = libc.setrlimit(RLIMIT_MEMLOCK, limit.address);
   keepAlive(limit);
   return result === 0;

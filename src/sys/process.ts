@@ -1,4 +1,4 @@
-/** This process: its capabilities, ending with its parent, and exiting whatever its threads do. */
+/** This process: its capabilities, ending when its parent ends, and exiting even if a thread is blocked. */
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { check } from "./errno.ts";
@@ -8,8 +8,8 @@ import { libc } from "./libc.ts";
 const PR_SET_PDEATHSIG = 1;
 
 /**
- * Makes the kernel send `signal` to this process when its parent dies, for any reason. The parent is the *thread* that
- * spawned it: children of a worker thread get the signal when the worker ends.
+ * Makes the kernel send `signal` to this process when its parent dies, for any reason. The kernel's parent is the
+ * *thread* that spawned the process: children of a worker thread get the signal when the worker ends.
  * @param parent the parent's process id, if known: if it died before this call, the signal is sent at once
  * @throws {SystemError}
  */
@@ -20,8 +20,8 @@ export const dieWithParent = (signal: NodeJS.Signals, parent?: number): void => 
 };
 
 /**
- * Ends the process with all its threads. process.exit() waits for each thread, and so forever if one is blocked in a
- * system call.
+ * Ends the process with all its threads. process.exit() waits for each thread: forever if one is blocked in a system
+ * call.
  */
 export const exitNow = (code: number): never => {
   // SAFETY: no argument is an address.

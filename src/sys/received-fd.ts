@@ -14,19 +14,19 @@ export const isSocket = (fd: number): boolean => {
   const type = new Struct(4);
   const length = new Struct(4);
   length.view.setUint32(0, 4, true);
-  // SAFETY: the kernel writes at most the 4 bytes that `length` says there are; both are kept until then.
+  // SAFETY: the kernel writes at most 4 bytes, as `length` says; both structures are kept alive until then.
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, type.address, length.address);
   keepAlive(length);
   keepAlive(type);
   return result >= 0;
 };
 
-/** Closes a descriptor in Node's thread pool, where it may block. */
+/** Closes a descriptor in Node's thread pool, which may block. */
 export const closeElsewhere = (fd: number): void => close(fd, () => {});
 
 /**
- * close(2) may block on a file system with data to write back, and on a socket that lingers. So descriptors other than
- * memory and events are closed with `close`.
+ * Takes ownership of a received descriptor. Descriptors other than memory and events are closed with `close`, because
+ * close(2) may block: on a file system with data to write back, and on a socket that lingers.
  */
 export const receivedFd = (number: number, close: (fd: number) => void): Fd =>
   isMemory(number) || isEvent(number)

@@ -1,4 +1,4 @@
-/** An rtnetlink socket: requests about interfaces of the network namespace in which it was opened. */
+/** An rtnetlink socket for requests about interfaces of the network namespace in which it was opened. */
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
@@ -13,11 +13,11 @@ const MSG_DONTWAIT = 0x40;
 const NLMSG_ERROR = 2;
 /** struct nlmsghdr { u32 length; u16 type; u16 flags; u32 sequence; u32 port } */
 export const NETLINK_HEADER = 16;
-/** struct nlmsgerr { int error; … } behind the header */
+/** struct nlmsgerr { int error; … } after the header */
 const ERROR_BYTES = NETLINK_HEADER + 4;
 /** The description of an interface has two to four kilobytes. */
 const REPLY_BYTES = 32 << 10;
-/** Limit of replies to earlier, abandoned requests, which must be read first. */
+/** Limit of late replies to earlier requests, which are read and dropped first. */
 const STALE_REPLIES = 16;
 
 /** A netlink message to send; the socket fills in the header's length and sequence number. */
@@ -25,7 +25,7 @@ export interface RouteRequest {
   readonly message: Struct;
   readonly type: number;
   readonly flags: number;
-  /** For errors. */
+  /** What the request is for; used in errors. */
   readonly what: string;
 }
 
@@ -38,7 +38,10 @@ export class RouteSocket implements Disposable {
     this.#socket = socket;
   }
 
-  /** In the calling thread's network namespace, even if the thread leaves it later. @throws {SystemError} */
+  /**
+   * Opens a socket in the calling thread's network namespace; it stays there even if the thread leaves. @throws
+   * {SystemError}
+   */
   static open(): RouteSocket {
     // SAFETY: no argument is an address.
     const number = check(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "socket", "netlink");
@@ -46,8 +49,9 @@ export class RouteSocket implements Disposable {
   }
 
   /**
-   * Sends one request and takes its reply, which the kernel queues before the send returns: a message, valid until the
-   * next request, or undefined for an acknowledgement. @throws {SystemError} with the kernel's error
+   * Sends one request and takes its reply, which the kernel queues before the send returns. Returns a message, valid
+   * until the next request; or undefined if the reply is an acknowledgement. @throws {SystemError} with the kernel's
+   * error
    */
   ask({ message, type, flags, what }: RouteRequest): DataView | undefined {
     const { view, bytes } = message;
@@ -56,7 +60,7 @@ export class RouteSocket implements Disposable {
     view.setUint16(4, type, true);
     view.setUint16(6, flags, true);
     view.setUint32(8, sequence, true);
-    // SAFETY: the kernel reads the whole of `message`, kept until below.
+    // SAFETY: the kernel reads `message`, which is kept alive until below.
     const sent = libc.sendto(this.#socket.number, message.address, BigInt(bytes.length), 0, 0n, 0);
     keepAlive(message);
     check(sent, "sendto", what);

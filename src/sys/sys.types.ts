@@ -16,7 +16,7 @@ export const misuse = (): void => {
   libc.read(0, 0, 0);
   // @ts-expect-error a descriptor's number cannot be changed
   fd.number = 3;
-  // @ts-expect-error nor can an event's
+  // @ts-expect-error an event's number cannot be changed either
   event.number = 3;
   // @ts-expect-error asynchronous code would continue after the thread has left the namespace
   void namespace.within(async () => 1);

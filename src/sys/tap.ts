@@ -1,4 +1,7 @@
-/** TAP: a network interface of the kernel whose frames are sent and received by this process. */
+/**
+ * TAP: a network interface of the kernel. What the kernel sends through it, this process reads; what this process
+ * writes, the kernel receives.
+ */
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
 import { Fd, Open, openFile } from "./fd.ts";
@@ -48,7 +51,7 @@ export class TapUnavailable extends FerruleError {
   }
 }
 
-/** This process may not use TAPs, or not create one in this network namespace. */
+/** This process may not use TAPs at all, or may not create one in this network namespace. */
 export class TapNotPermitted extends FerruleError {
   readonly code = "TAP_NOT_PERMITTED";
   readonly hint: string;
@@ -58,7 +61,7 @@ export class TapNotPermitted extends FerruleError {
   }
 }
 
-/** An interface of this name exists and cannot be used. */
+/** An interface with this name already exists and cannot be used as a TAP. */
 export class InterfaceNameInUse extends FerruleError {
   readonly code = "INTERFACE_NAME_IN_USE";
   readonly hint = "Choose another name, or stop the program that made this interface.";
@@ -70,13 +73,13 @@ export class InterfaceNameInUse extends FerruleError {
 export interface TapOptions {
   /** Each frame is preceded by a struct virtio_net_hdr, so that offloads can pass. */
   readonly vnetHeader?: boolean;
-  /** Bytes of that header: 12 with the (unused) buffer count, which is the default, or 10 without. */
+  /** Bytes of that header: 12 (default, includes an unused buffer count) or 10. */
   readonly vnetHeaderBytes?: 10 | 12;
   /** `addQueue` can be called. */
   readonly multiQueue?: boolean;
 }
 
-/** Work on frames that the kernel may leave to this process. */
+/** Offloads: work on frames that the kernel may leave to this process. */
 export interface TapOffload {
   readonly checksum?: boolean;
   readonly tso4?: boolean;
@@ -86,17 +89,18 @@ export interface TapOffload {
 }
 
 /**
- * A TAP interface. It exists while this is open: the kernel removes it when the descriptor closes, however the process
- * ends. Frames are read and written with `readv` and `writev` on `number`, one whole frame per call, without blocking.
+ * A TAP interface. The interface exists as long as the descriptor is open; the kernel removes it even if the process is
+ * killed. Frames are read and written with `readv` and `writev` on `number`, one whole frame per call, without
+ * blocking.
  */
 export class Tap implements Disposable {
-  /** The name it was made with. */
+  /** The name with which it was created. */
   readonly name: string;
   /** Bytes before each frame: 0, 10 or 12. */
   readonly vnetHeaderBytes: number;
   readonly #fd: Fd;
   readonly #request = new Struct(IFREQ_BYTES);
-  /** As of TUNSETIFF. */
+  /** The flags passed to TUNSETIFF. */
   #flags = 0;
 
   private constructor(fd: Fd, name: string, vnetHeaderBytes: number) {
@@ -106,8 +110,8 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Creates a TAP in the calling thread's network namespace, down and without offloads. An unused persistent TAP of
-   * that name is opened instead, and remains afterwards.
+   * Creates a TAP in the calling thread's network namespace, down and without offloads. If there is an unused
+   * persistent TAP with that name, it is opened instead, and continues to exist after closing.
    * @throws {InvalidInterfaceName} {InterfaceNameInUse} {TapNotPermitted} {TapUnavailable} {SystemError}
    */
   static open(name: string, options: TapOptions = {}): Tap {
@@ -125,8 +129,8 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Another queue of the interface, with its own descriptor. The calling thread must be in the interface's namespace. The kernel sends
-   * the frames of a flow through the queue in which frames of that flow were last written.
+   * Another queue of the interface, with its own descriptor. The calling thread must be in the interface's namespace.
+   * The kernel uses, for each flow, the queue to which frames of that flow were last written.
    * @throws {SystemError} when the TAP was opened without `multiQueue`, or has as many queues as the kernel allows, 256
    */
   addQueue(): Tap {
@@ -204,7 +208,7 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Runs `act` with the interfaces of this interface's present namespace, wherever it was moved, and its present name.
+   * Runs `act` with the interfaces of the namespace in which this interface is now, and with its present name.
    * If that namespace cannot be entered, the calling thread's own is used, and `act` may fail with ENODEV.
    */
   withInterfaces<T>(act: (interfaces: Interfaces, name: string) => T): T {
@@ -269,7 +273,7 @@ const openDevice = (): Fd => {
     if (error.errno === Errno.EACCES || error.errno === Errno.EPERM)
       throw new TapNotPermitted(
         `not permitted to open ${DEVICE}`,
-        `Run as root, or permit all users: \`sudo chmod 0666 ${DEVICE}\` (most distributions do).`,
+        `Run as root, or allow all users to open it: \`sudo chmod 0666 ${DEVICE}\` (most distributions do).`,
         error,
       );
     throw error;

@@ -12,7 +12,7 @@ export interface Timestamping {
   readonly capabilities: number;
   /** Index of the PTP hardware clock; -1 without one. */
   readonly clock: number;
-  /** Bits of HWTSTAMP_TX_* and HWTSTAMP_FILTER_*. */
+  /** Transmit and receive modes: bits of HWTSTAMP_TX_* and HWTSTAMP_FILTER_*. */
   readonly transmit: number;
   readonly receive: number;
 }

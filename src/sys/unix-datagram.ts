@@ -2,7 +2,7 @@
 import type { Fd } from "./fd.ts";
 import { bindTo, newSocket, SOCK_DGRAM, socketAddress, SocketPlace, tryConnect } from "./unix-path.ts";
 
-/** Never blocks. The file is removed with its owner, if it is still the same file. */
+/** It never blocks. Disposing removes the socket's file, unless another file has replaced it. */
 export class UnixDatagram implements Disposable {
   readonly path: string;
   readonly #socket: Fd;
@@ -34,8 +34,8 @@ export class UnixDatagram implements Disposable {
   }
 
   /**
-   * From now on datagrams are sent to `path`, and received from it only. Returns 0, or the negated error number: ENOENT
-   * or ECONNREFUSED while there is no socket.
+   * Connects to the socket at `path`: datagrams are sent to it, and received only from it. Returns 0, or the negated
+   * error number: ENOENT or ECONNREFUSED if there is no socket.
    */
   connect(path: string): number {
     return tryConnect(this.#socket, socketAddress(path));

@@ -13,7 +13,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOCK_NONBLOCK = 0o4000;
 const NONE = 0n;
 
-/** struct sockaddr_un { u16 family; char path[108] }, the path with its NUL. */
+/** struct sockaddr_un { u16 family; char path[108] }; the path includes its NUL. */
 const PATH_AT = 2;
 /** The longest path of a socket, in bytes. */
 export const MAX_SOCKET_PATH = 107;
@@ -24,13 +24,13 @@ const RETRY_MILLIS = 5;
 /** A socket's path is too long for struct sockaddr_un. */
 export class SocketPathTooLong extends FerruleError {
   readonly code = "SOCKET_PATH_TOO_LONG";
-  readonly hint = `The path of a socket has at most ${MAX_SOCKET_PATH} bytes: use a shorter one, or a relative one.`;
+  readonly hint = `The path of a socket has at most ${MAX_SOCKET_PATH} bytes: use a shorter or a relative path.`;
   constructor(path: string, bytes: number) {
     super(`the path of the socket has ${bytes} bytes: ${path.slice(0, 40)}…`);
   }
 }
 
-/** The path is in use: by a listener, or by a file that is not a socket. */
+/** The path is in use, by a listener or by a file that is not a socket. */
 export class SocketPathTaken extends FerruleError {
   readonly code = "SOCKET_PATH_TAKEN";
   readonly hint: string;
@@ -59,26 +59,26 @@ export const newSocket = (what: string, type = SOCK_STREAM): Fd => {
 
 /** 0, or the negated error number. */
 export const tryConnect = (socket: Fd, address: Struct): number => {
-  // SAFETY: the structure is as long as stated, and kept until below.
+  // SAFETY: the structure has the stated length, and is kept alive until below.
   const result = libc.connect(socket.number, address.address, address.bytes.length);
   keepAlive(address);
   return result < 0 ? -errno() : 0;
 };
 
-/** Default permissions of a socket's file: owner only, whatever the umask. */
+/** Default permissions of a socket's file: owner only, regardless of the umask. */
 export const OWNER_ONLY = 0o600;
 
 /** 0, or the negated error number. */
 const tryBind = (socket: Fd, address: Struct): number => {
-  // SAFETY: the structure is as long as stated, and kept until below.
+  // SAFETY: the structure has the stated length, and is kept alive until below.
   const result = libc.bind(socket.number, address.address, address.bytes.length);
   keepAlive(address);
   return result < 0 ? -errno() : 0;
 };
 
 /**
- * Creates the file at `path`. A stale socket file is replaced. At no time does the file have more permissions than
- * `mode`: the kernel takes them from the socket, minus the umask. @throws {SocketPathTaken} {SystemError}
+ * Creates the file at `path`. A stale socket file is replaced. The file never has more permissions than `mode`: the
+ * kernel creates it with the socket's permissions, minus the umask. @throws {SocketPathTaken} {SystemError}
  */
 export const bindTo = (
   socket: Fd,
@@ -94,16 +94,16 @@ export const bindTo = (
   }
   if (result === -Errno.EADDRINUSE) throw new SocketPathTaken(path, "a listener");
   if (result < 0) throw new SystemError({ errno: -result, syscall: "bind", detail: path });
-  // Permissions that the umask removed.
+  // Adds the permissions that the umask removed.
   if (mode !== OWNER_ONLY) setSocketMode(path, mode);
 };
 
-/** A descriptor that only identifies a path: linux/fcntl.h; not among Node's constants. */
+/** Open a descriptor that only identifies a path (linux/fcntl.h). Node does not have this constant. */
 const O_PATH = 0o10000000;
 
 /**
- * Sets the permissions of a socket's file. If another file has replaced it, nothing is changed: a link could lead
- * anywhere.
+ * Sets the permissions of a socket's file. Changes nothing if another file has replaced it, because that could be a
+ * link to anywhere.
  */
 export const setSocketMode = (path: string, mode: number): void => {
   const file = openSync(path, O_PATH | constants.O_NOFOLLOW);
@@ -119,7 +119,7 @@ const pause = (millis: number): void => {
 };
 
 /**
- * Connects to the socket at `path`. The result does not block: wait with poll(2).
+ * Connects to the socket at `path`. The returned socket does not block: wait with poll(2).
  * @param limitMillis how long to retry while the listener's queue is full
  * @throws {SocketPathTooLong} {Timeout} {SystemError} such as ENOENT, or ECONNREFUSED if there is no listener
  */
@@ -144,7 +144,7 @@ export const connectUnix = (path: string, limitMillis = 5000): Fd => {
   return socket;
 };
 
-/** A socket's file, identified by its inode, so that a file that replaced it is not removed. */
+/** A socket's file, identified by its inode: if another file has replaced it, that one is not removed. */
 export class SocketPlace {
   readonly path: string;
   readonly #inode: number | undefined;
@@ -154,7 +154,7 @@ export class SocketPlace {
     this.#inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
   }
 
-  /** Removes the file, if it is still the same. */
+  /** Removes the file, unless another one has replaced it. */
   remove(): void {
     const inode = lstatSync(this.path, { throwIfNoEntry: false })?.ino;
     if (inode !== undefined && inode === this.#inode) unlinkSync(this.path);
@@ -164,13 +164,16 @@ export class SocketPlace {
 /**
  * A listening socket with a path. Accepting never blocks.
  *
- * Invariant: the file is removed with its owner, if it is still the same file.
+ * Invariant: disposing removes the socket's file, unless another file has replaced it.
  */
 export class UnixListener implements Disposable {
   readonly path: string;
   readonly #socket: Fd;
   readonly #place: SocketPlace;
-  /** Closed to accept and reject a connection when no descriptor is free; undefined if it could not be opened again. */
+  /**
+   * A reserve descriptor. If no descriptor is free, it is closed so that a connection can be accepted and rejected.
+   * Undefined if it could not be opened again.
+   */
   #spare: Fd | undefined;
 
   private constructor(path: string, socket: Fd, spare: Fd) {
@@ -208,8 +211,8 @@ export class UnixListener implements Disposable {
   }
 
   /**
-   * Accepts the next connection, which does not block either; undefined if there is none.
-   * @throws {SystemError} such as EMFILE: a connection without a free descriptor was closed
+   * Accepts the next connection, as a non-blocking socket; undefined if there is none. @throws {SystemError} such as
+   * EMFILE: the connection was closed because no descriptor was free
    */
   accept(): Fd | undefined {
     const number = this.#accept();
@@ -222,11 +225,14 @@ export class UnixListener implements Disposable {
   }
 
   #accept(): number {
-    // SAFETY: the null addresses say that the other side's name is not wanted.
+    // SAFETY: null addresses mean that the other side's address is not wanted.
     return libc.accept4(this.number, NONE, NONE, SOCK_CLOEXEC | SOCK_NONBLOCK);
   }
 
-  /** A connection left in the queue would wake every poll(2), and its client would wait forever. */
+  /**
+   * Accepts a connection and closes it. If it stayed in the queue, every poll(2) would return at once and the client
+   * would wait forever.
+   */
   #turnAway(): void {
     this.#spare?.[Symbol.dispose]();
     const number = this.#accept();
@@ -240,7 +246,8 @@ export class UnixListener implements Disposable {
 
   [Symbol.dispose](): void {
     if (!this.#socket.open) return;
-    // Before the close: otherwise another process could find the file stale and replace it, and we would remove theirs.
+    // Before the close: otherwise another process could find the file stale and replace it, and this would remove the
+    // new one.
     this.#place.remove();
     this.#spare?.[Symbol.dispose]();
     this.#socket[Symbol.dispose]();

@@ -16,7 +16,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SHUT_RDWR = 2;
 
-/** Limit of descriptors in a message. (The kernel's own limit is 253.) */
+/** Limit of descriptors in a message; the kernel's limit is 253. */
 export const MAX_PASSED_FDS = 16;
 
 /** struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags } */
@@ -56,7 +56,7 @@ export const socketPair = (what = "socket pair"): [Fd, Fd] => {
   return [new Fd(pair.view.getInt32(0, true), what), new Fd(pair.view.getInt32(4, true), what)];
 };
 
-/** Linux's request for "bytes sent and not yet read" (SIOCOUTQ); for AF_UNIX including the kernel's overhead. */
+/** SIOCOUTQ: bytes that were sent and not yet read. For AF_UNIX it includes the kernel's overhead. */
 const SIOCOUTQ = 0x5411n;
 
 /** Whether the other end of a connected AF_UNIX socket has read all that was sent to it. @throws {SystemError} */
@@ -95,8 +95,8 @@ export class UnixSocket implements Disposable {
   }
 
   /**
-   * Sends at least one byte, with copies of `fds` attached to the first. Returns bytes taken, or the negated error
-   * number (EAGAIN if the other side is slow, EPIPE if it has closed); then no descriptor was sent either.
+   * Sends bytes, at least one, with copies of `fds` attached to the first. Returns the number of bytes sent, or the
+   * negated error number (EAGAIN if the other side is slow, EPIPE if it has closed); no descriptor was sent then.
    */
   send(bytes: Uint8Array, fds: readonly number[] = []): number {
     if (bytes.length === 0) throw new OutOfRange("a message without bytes cannot be sent over a stream");
@@ -107,14 +107,15 @@ export class UnixSocket implements Disposable {
     this.#control.view.setInt32(12, SCM_RIGHTS, true);
     for (const [i, fd] of fds.entries()) this.#control.view.setInt32(CMSGHDR + i * 4, fd, true);
     this.#aim(bytes, controlBytes);
-    // SAFETY: the message names `bytes`, kept until below, and structures that this object holds, with their true lengths.
+    // SAFETY: the message has addresses and true lengths of `bytes`, which is kept alive until below, and of structures
+    // that this object holds.
     const result = libc.sendmsg(this.number, this.#message.address, MSG_NOSIGNAL);
     keepAlive(bytes);
     return result < 0 ? -errno() : result;
   }
 
   /**
-   * Receives once into `into`. Undefined if there is no data yet.
+   * Receives once into `into`. Returns undefined if there is no data yet.
    * @throws {TooManyDescriptors} {SystemError} such as ECONNRESET
    */
   receive(into: Uint8Array): Incoming | undefined {
@@ -130,7 +131,7 @@ export class UnixSocket implements Disposable {
     return { length, fds: this.#descriptors() };
   }
 
-  /** Ends the connection for both sides; a thread that waits on it wakes. */
+  /** Ends the connection for both sides, and wakes a thread that waits on it. */
   shutdown(): void {
     // SAFETY: no argument is an address.
     // ENOTCONN: the other side has already closed.
@@ -150,7 +151,7 @@ export class UnixSocket implements Disposable {
     this.#message.view.setInt32(MSG_FLAGS, 0, true);
   }
 
-  /** Takes ownership of received descriptors at once, so that none leaks whatever the caller does. */
+  /** Takes ownership of received descriptors at once, so none can leak. */
   #descriptors(): readonly Fd[] {
     const controlBytes = Number(this.#message.view.getBigUint64(MSG_CONTROLLEN, true));
     const fds: Fd[] = [];
@@ -174,12 +175,14 @@ export interface Peer {
   readonly gid: number;
 }
 
-/** A socket of another kind has no peer: pid 0 and uid 4294967295. @throws {SystemError} such as ENOTSOCK */
+/**
+ * The peer of a socket. A socket without a peer gives pid 0 and uid 4294967295. @throws {SystemError} such as ENOTSOCK
+ */
 export const peerOf = (fd: number): Peer => {
   const credentials = new Struct(12);
   const length = new Struct(4);
   length.view.setUint32(0, 12, true);
-  // SAFETY: the kernel writes at most the 12 bytes that `length` says there are; both are kept until then.
+  // SAFETY: the kernel writes at most 12 bytes, as `length` says; both structures are kept alive until then.
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials.address, length.address);
   keepAlive(length);
   check(result, "getsockopt", "SO_PEERCRED");

@@ -31,14 +31,14 @@ const PCI_HOT_RESET = vfio(13);
 const BIND_IOMMUFD = vfio(18);
 const ATTACH_IOMMUFD_PT = vfio(19);
 const DETACH_IOMMUFD_PT = vfio(20);
-/** Limit of functions on a bus: 32 slots with 8 functions, doubled. */
+/** Limit of functions affected by a reset: twice the 32 slots with 8 functions that a bus has. */
 const MAX_AFFECTED = 512;
 
 const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: false };
-/** Bytes of an access, as parameters of pread(2) and pwrite(2). */
+/** The count parameter of pread(2) and pwrite(2), by the width of an access. */
 const COUNT = [0n, 1n, 2n, 0n, 4n] as const;
 
-/** Methods that make a request throw `SystemError`. On a device's own node, only `bind` works before `bind`. */
+/** Methods that make a request throw `SystemError`. If the file is the device's own node, call `bind` first. */
 export class VfioDeviceFile implements Disposable {
   readonly #fd: Fd;
   readonly #access = new Struct(8);
@@ -76,8 +76,8 @@ export class VfioDeviceFile implements Disposable {
     try {
       return readIrqInfo(requestWhole(this.number, GET_IRQ_INFO, "VFIO_DEVICE_GET_IRQ_INFO", Bytes.irqInfo, index));
     } catch (error) {
-      // For interrupts that the device cannot have (error interrupt, without PCI Express) the kernel fails instead of
-      // reporting 0.
+      // For a kind that the device cannot have (the error interrupt without PCI Express), the kernel fails instead of
+      // reporting 0 interrupts.
       if (error instanceof SystemError && error.errno === Errno.EINVAL) return NO_IRQ;
       throw error;
     }
@@ -87,17 +87,19 @@ export class VfioDeviceFile implements Disposable {
     const struct = new Struct(Bytes.irqSet + 4 * set.fds.length);
     writeIrqSet(struct.view, set);
     const left = requestStruct(this.number, SET_IRQS, "VFIO_DEVICE_SET_IRQS", struct);
-    // Some kernels return the number of available vectors instead of failing.
+    // If there are too few vectors, some kernels return the number of available ones instead of an error.
     if (left > 0) throw new SystemError({ errno: Errno.ENOSPC, syscall: "ioctl", detail: "VFIO_DEVICE_SET_IRQS" });
   }
 
-  /** Unmasks INTx, which the kernel masked when it occurred. Does not allocate; returns as `write` does. */
+  /**
+   * Unmasks INTx, which the kernel masked when it occurred. Does not allocate. Returns 0, or the negated error number.
+   */
   unmask(): number {
-    // SAFETY: the structure is whole, and this object holds it.
+    // SAFETY: the structure contains its length, and this object holds it.
     return libc.ioctl(this.number, SET_IRQS, this.#unmask.address) < 0 ? -errno() : 0;
   }
 
-  /** Resets the function: by FLR, its power state, or its bus if it is alone there. */
+  /** Resets the function: by FLR, by its power state, or by a reset of its bus if it is alone there. */
   reset(): void {
     requestValue(this.number, RESET, "VFIO_DEVICE_RESET", 0n);
   }
@@ -129,7 +131,7 @@ export class VfioDeviceFile implements Disposable {
     requestStruct(this.number, DETACH_IOMMUFD_PT, "VFIO_DEVICE_DETACH_IOMMUFD_PT", sized(Bytes.detach));
   }
 
-  /** @param offset from the file's start, as `RegionInfo.offset` counts: a multiple of the page size */
+  /** @param offset from the start of the file, like `RegionInfo.offset`; a multiple of the page size */
   map(offset: number, bytes: number, what: string): Mapping {
     return Mapping.map(this.number, offset, bytes, what);
   }
@@ -139,19 +141,19 @@ export class VfioDeviceFile implements Disposable {
    * allocate.
    */
   read(position: bigint, width: 1 | 2 | 4): number {
-    // SAFETY: writes at most 4 bytes into a structure of 8 that this object holds.
+    // SAFETY: the kernel writes at most 4 bytes into a structure of 8 bytes that this object holds.
     const got = libc.pread(this.number, this.#access.address, COUNT[width], position);
     if (got !== width) return got < 0 ? -errno() : -Errno.EIO;
     if (width === 4) return this.#words[0]!;
     return width === 2 ? this.#shorts[0]! : this.#bytes[0]!;
   }
 
-  /** Returns 0, or the negated error number. */
+  /** Writes one register in one access. Returns 0, or the negated error number. */
   write(position: bigint, width: 1 | 2 | 4, value: number): number {
     if (width === 4) this.#words[0] = value;
     else if (width === 2) this.#shorts[0] = value;
     else this.#bytes[0] = value;
-    // SAFETY: reads at most 4 bytes of a structure of 8 that this object holds.
+    // SAFETY: the kernel reads at most 4 bytes of a structure of 8 bytes that this object holds.
     const put = libc.pwrite(this.number, this.#access.address, COUNT[width], position);
     if (put === width) return 0;
     return put < 0 ? -errno() : -Errno.EIO;

@@ -3,10 +3,10 @@ import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
 import { Struct, keepAlive } from "./memory.ts";
 
-/** _IO(';', n), which both use. */
+/** _IO(';', n): the form of all requests to VFIO and iommufd. */
 export const request = (n: number): bigint => BigInt((0x3b << 8) | n);
 
-/** VFIO's own start at 100. Some numbers have different meanings for containers and devices. */
+/** Requests to VFIO, whose numbers start at 100. Some numbers have different meanings for containers and devices. */
 export const vfio = (n: number): bigint => request(100 + n);
 
 /** Limit of a reply's length. */
@@ -14,7 +14,7 @@ const MAX_BYTES = 1 << 16;
 
 /** Makes a request with a structure. @throws {SystemError} */
 export const requestStruct = (fd: number, number: bigint, what: string, struct: Struct): number => {
-  // SAFETY: the structure is as long as the request's own, or as its first word says.
+  // SAFETY: the structure has the length that the request requires, or that its first word states.
   const result = libc.ioctl(fd, number, struct.address);
   keepAlive(struct);
   return check(result, "ioctl", what);
@@ -25,7 +25,7 @@ export const requestValue = (fd: number, number: bigint, what: string, value: bi
   // SAFETY: these requests take a number and not an address.
   check(libc.ioctl(fd, number, value), "ioctl", what);
 
-/** A structure whose first word is its length; if given, the index of a region or interrupt is its third. */
+/** A structure whose first word is its length and whose third word is the index of a region or interrupt, if given. */
 export const sized = (bytes: number, index = 0): Struct => {
   const struct = new Struct(bytes);
   struct.view.setUint32(0, bytes, true);
@@ -34,7 +34,7 @@ export const sized = (bytes: number, index = 0): Struct => {
 };
 
 /**
- * Makes a request whose reply has variable length: once to get the length, and again for all of it. @throws
+ * Makes a request whose reply has a variable length: first to get the length, then to get the whole reply. @throws
  * {SystemError}
  */
 export const requestWhole = (fd: number, number: bigint, what: string, bytes: number, index?: number): DataView => {

@@ -8,7 +8,7 @@ const u64 = (view: DataView, at: number): number => {
 const u32 = (view: DataView, at: number): number => view.getUint32(at, true);
 const u16 = (view: DataView, at: number): number => view.getUint16(at, true);
 
-/** Bytes of the fixed part of each structure, the minimum of `argsz`. */
+/** Bytes of the fixed part of each structure: the smallest valid `argsz`. */
 export const Bytes = {
   groupStatus: 8,
   deviceInfo: 16,
@@ -51,20 +51,20 @@ export interface Area {
 }
 
 export interface RegionInfo {
-  /** 0 where the device has no such region. */
+  /** Size of the region; 0 if the device does not have it. */
   readonly bytes: number;
-  /** Where it starts in the device's file. */
+  /** Offset of the region in the device's file. */
   readonly offset: number;
   readonly readable: boolean;
   readonly writable: boolean;
-  /** Parts that may be mapped; none if only read(2) and write(2) access it. */
+  /** Parts that may be mapped; none if the region can only be accessed by read(2) and write(2). */
   readonly mappable: readonly Area[];
 }
 
 export interface IrqInfo {
   readonly count: number;
   readonly eventfd: boolean;
-  /** The kernel masks it when it occurs, until it is unmasked. */
+  /** The kernel masks the interrupt when it occurs, until the driver unmasks it. */
   readonly automasked: boolean;
   /** All vectors that will be needed must be enabled in one request. */
   readonly fixed: boolean;
@@ -74,19 +74,25 @@ export interface IrqInfo {
 export interface Affected {
   /** 0000:03:00.1 */
   readonly address: string;
-  /** IOMMU group, or identity within our iommufd: 0 for one of our group, -1 for one that is not ours. */
+  /**
+   * IOMMU group; or identity within this process's iommufd: 0 if it is in the same group as the device, -1 if it is not
+   * owned by this process.
+   */
   readonly owner: number;
 }
 
 export interface HotResetInfo {
   /** The owners are identities within an iommufd. */
   readonly byIdentity: boolean;
-  /** The kernel confirms that all functions are ours; valid only with `byIdentity`. */
+  /** The kernel confirms that this process owns all of the functions; valid only with `byIdentity`. */
   readonly allOurs: boolean;
   readonly affected: readonly Affected[];
 }
 
-/** Walks a list of capabilities: each has an id, and the offset of the next. Bounded, in case the list is broken. */
+/**
+ * Finds a capability in a list in which each has an id and the offset of the next. The number of steps is limited, in
+ * case the list is broken.
+ */
 const capability = (view: DataView, first: number, id: number): number | undefined => {
   let at = first;
   for (let n = 0; n < 64 && at >= 8 && at + 8 <= view.byteLength; n++) {
@@ -96,7 +102,7 @@ const capability = (view: DataView, first: number, id: number): number | undefin
   return undefined;
 };
 
-/** `count` records of two 64-bit numbers from `at`, limited to the available bytes. */
+/** Reads `count` records of two 64-bit numbers from `at` on, or as many as fit into the available bytes. */
 const pairs = (view: DataView, at: number, count: number): [number, number][] => {
   const fit = Math.min(count, Math.floor((view.byteLength - at) / 16));
   return Array.from({ length: Math.max(0, fit) }, (_, i) => [u64(view, at + 16 * i), u64(view, at + 16 * i + 8)]);
@@ -151,9 +157,9 @@ export const readIrqInfo = (view: DataView): IrqInfo => ({
 
 /** Actions on interrupts: the flags of `struct vfio_irq_set`. */
 export const IrqAction = {
-  /** Signal each vector's event descriptor; -1 for none. */
+  /** Sets the event descriptor of each vector; -1 for none. */
   signal: (1 << 2) | (1 << 5),
-  /** With no vectors: disable this kind of interrupt. */
+  /** Disables this kind of interrupt; used without vectors. */
   off: (1 << 0) | (1 << 5),
   unmask: (1 << 0) | (1 << 4),
 } as const;
@@ -201,7 +207,7 @@ const IOMMU_CAPS = 1 << 1;
 const CAP_IOVA_RANGE = 1;
 
 export interface IommuInfo {
-  /** Smallest page; device addresses are multiples of it. */
+  /** Smallest page size; device addresses must be multiples of it. */
   readonly pageBytes: number;
   /** Undefined if the kernel does not report them (before 5.4). */
   readonly ranges: readonly IovaRange[] | undefined;
@@ -264,7 +270,7 @@ export const writeIovaRanges = (view: DataView, ioas: number, most: number, tabl
   view.setBigUint64(24, 0n, true);
 };
 
-/** The number of ranges, which may exceed the buffer. */
+/** The number of ranges that exist, which may be more than the buffer has. */
 export const readRangeCount = (view: DataView): number => u32(view, 8);
 export const readRangeAlignment = (view: DataView): number => Math.max(1, u64(view, 24));
 export const readRanges = (table: DataView, count: number): IovaRange[] =>

@@ -47,7 +47,7 @@ export class VfioContainer implements Disposable {
     return requestValue(this.number, CHECK_EXTENSION, "VFIO_CHECK_EXTENSION", BigInt(kind)) > 0;
   }
 
-  /** Sets the kind of IOMMU. Only after a group was added. @throws {SystemError} */
+  /** Sets the kind of IOMMU; possible only after a group was added. @throws {SystemError} */
   choose(kind: number): void {
     requestValue(this.number, SET_IOMMU, "VFIO_SET_IOMMU", BigInt(kind));
   }
@@ -60,7 +60,7 @@ export class VfioContainer implements Disposable {
   map(memory: ArrayBufferLike, iova: number): void {
     const struct = new Struct(Bytes.dmaMap);
     writeDmaMap(struct.view, { address: addressOf(memory), iova, bytes: memory.byteLength });
-    // The kernel pins the pages themselves, so the device never accesses later contents of these addresses.
+    // The kernel pins the pages. If these addresses are mapped to other pages later, the device cannot access those.
     requestStruct(this.number, IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", struct);
     keepAlive(memory);
   }
@@ -105,14 +105,14 @@ export class VfioGroup implements Disposable {
     requestStruct(this.number, GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", struct);
   }
 
-  /** Call after the group's devices are closed. */
+  /** Call this after the group's devices were closed. */
   leave(): void {
     requestValue(this.number, GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER", 0n);
   }
 
   /** @param address as 0000:03:00.0 @throws {SystemError} */
   device(address: string): VfioDeviceFile {
-    // SAFETY: cString's text stands until the next one.
+    // SAFETY: the result of cString is valid until its next call.
     const number = libc.ioctl(this.number, GROUP_GET_DEVICE_FD, cString(address));
     check(number, "ioctl", `VFIO_GROUP_GET_DEVICE_FD ${address}`);
     return new VfioDeviceFile(new Fd(number, address));

@@ -1,15 +1,15 @@
 /**
  * Counts memory accesses of the processor with its debug registers, through perf_event_open(2).
  *
- * A watchpoint of n bytes counts one for each instruction that accesses any of them, whatever its width.
+ * A watchpoint of n bytes counts each instruction that accesses at least one of these bytes, regardless of its width.
  */
 import { check } from "./errno.ts";
 import { Fd, read } from "./fd.ts";
 import { bindLibrary } from "./ffi.ts";
 import { Struct, addressOf } from "./memory.ts";
 
-// SAFETY: syscall(2) is variadic; integer arguments are passed as below on x86-64 and arm64. Only perf_event_open is
-// called, with the address of a structure that contains its length.
+// SAFETY: syscall(2) is variadic; on x86-64 and arm64, its integer arguments are passed as in this declaration. Only
+// perf_event_open is called, with the address of a structure that contains its length.
 const { syscall } = bindLibrary({
   /** long syscall(long number, struct perf_event_attr *, pid_t, int cpu, int group, unsigned long flags) */
   syscall: { arguments: ["i64", "u64", "i64", "i64", "i64", "u64"], return: "i32" },
@@ -45,7 +45,7 @@ export class Watchpoint implements Disposable {
     attr.view.setUint32(52, what, true);
     attr.view.setBigUint64(56, addressOf(memory) + BigInt(offset), true);
     attr.view.setBigUint64(64, BigInt(bytes), true);
-    // SAFETY: as above; the structure is held until the call is over.
+    // SAFETY: as above; the structure is kept alive until the call is over.
     const number = syscall(PERF_EVENT_OPEN, attr.address, THIS_THREAD, ANY_CPU, NO_GROUP, FLAG_CLOEXEC);
     this.#fd = new Fd(check(number, "perf_event_open", "watchpoint"), "watchpoint");
   }

@@ -71,6 +71,6 @@ test("until the first client has sent its version, waiting ones are not rejected
   sayVersion(second);
   wait(rig, 22);
   assert.deepEqual(rig.turnedAway, []);
-  assert.match(rig.complaints.at(-1) ?? "", /did not say its version/);
+  assert.match(rig.complaints.at(-1) ?? "", /did not send its version/);
   assert.equal((second.receive() as { error: number }).error, 0);
 });

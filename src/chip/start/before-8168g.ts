@@ -1,7 +1,7 @@
 /**
  * What chips before the RTL8168G have in common.
  *
- * Source: writes of Linux 6.12.117's r8169 to the model, recorded by `npm run derive`.
+ * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive`.
  */
 import type { Step, Word } from "../steps.ts";
 
