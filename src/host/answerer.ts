@@ -32,16 +32,16 @@ export interface AnswerCounts {
   neighbour: number;
   echo: number;
   bulk: number;
-  /** Not addressed to the responder, or of an unsupported type. */
+  /** Frames that are not addressed to the responder, or have an unsupported type. */
   ignored: number;
-  /** Addressed to the responder, but with a wrong checksum. */
+  /** Frames that are addressed to the responder but have a wrong checksum. */
   damaged: number;
 }
 
 const FIRST_GROUP_IPV4 = 0xe000_0000;
 const NEIGHBOUR_HOPS = 255;
 
-/** Replies to one frame at a time. It keeps no neighbour table: a reply goes back to the sender of the request. */
+/** Replies to one frame at a time. There is no neighbour table: a reply goes to the sender of the request. */
 export class Answerer {
   readonly bulk = new BulkServer();
   readonly #counts: AnswerCounts;
@@ -52,7 +52,7 @@ export class Answerer {
   readonly #room: number;
   readonly #parts = new Int32Array(d.DISSECTION_WORDS);
 
-  /** @param room limit of a reply's length from the start of its frame, at least 128 */
+  /** @param room limit of the length of a reply's frame, at least 128 */
   constructor(memory: Memory, room: number, identity: Identity, counts: AnswerCounts) {
     this.#memory = memory;
     this.#bytes = memory.bytes;
@@ -151,8 +151,8 @@ export class Answerer {
   }
 
   /**
-   * Builds the reply to a datagram except for its Ethernet and IP addresses; for the bulk stream also lengths and
-   * checksum.
+   * Builds the reply to a datagram, but not its Ethernet and IP addresses. A reply of the bulk stream also gets new
+   * lengths and a checksum.
    */
   #answerUdp(frame: number, length: number): number {
     const bytes = this.#bytes;
@@ -179,7 +179,7 @@ export class Answerer {
     put16(bytes, transport + udp.LENGTH, end - transport);
     if (this.#parts[d.ETHER_TYPE] === EtherType.ipv4) put16(bytes, network + ipv4.TOTAL_LENGTH, end - network);
     else put16(bytes, network + ipv6.PAYLOAD_LENGTH, end - network - ipv6.IPV6_BYTES);
-    // Checked before the addresses are swapped; swapping does not change the sum.
+    // The checksum is computed before the addresses are swapped, which does not change it.
     fillTransportChecksum(this.#memory, network, transport, end, ipv4.Protocol.udp);
     return end - frame;
   }
@@ -198,7 +198,10 @@ export class Answerer {
     return intact(pseudo + sum(this.#memory, frame + this.#parts[d.TRANSPORT]!, length));
   }
 
-  /** True if the IP header's and the UDP checksum are correct, and `icmpGood` is true; otherwise counts the frame. */
+  /**
+   * Returns true if the IP header's and the UDP checksum are correct and `icmpGood` is true. Otherwise counts the frame
+   * as damaged.
+   */
   #undamaged(frame: number, icmpGood: boolean): boolean {
     const found = verifyDissected(this.#memory, frame, d.Layer.transport, this.#parts);
     const good =

@@ -1,6 +1,6 @@
 /**
- * Captures the frames of a port or uplink in a pcapng file. If the reader of a pipe is too slow, the capture loses frames; traffic never
- * waits for it.
+ * Captures the frames of a port or uplink in a pcapng file. If the file is a pipe and its reader is too slow, frames
+ * are missing in the capture; traffic never waits for the reader.
  */
 import { type Clock, RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
@@ -10,10 +10,10 @@ import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Longest frame captured whole: a 64 KiB super-frame with Ethernet header and two tags. */
+/** Longest frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
-/** Longest wait for the reader of a pipe when the capture is closed. */
+/** When the capture is closed, limit of the wait for the reader of a pipe. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 
@@ -30,7 +30,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "Name a file, not a directory.",
 };
 
-/** The capture file could not be opened or written. It contains only whole blocks. */
+/** The capture file could not be opened or written. What is in the file are whole blocks. */
 export class CaptureFailed extends FerruleError {
   readonly code = "CAPTURE_FAILED";
   readonly hint: string;
@@ -46,7 +46,7 @@ export class CaptureFailed extends FerruleError {
   }
 }
 
-/** Frames are missing in the capture: the reader of its pipe is too slow. */
+/** Frames are missing in the capture, because the reader of its pipe is too slow. */
 export class CaptureIncomplete extends FerruleError {
   readonly code = "CAPTURE_INCOMPLETE";
   readonly hint = "The reader of the pipe is too slow: capture to a file.";
@@ -55,29 +55,28 @@ export class CaptureIncomplete extends FerruleError {
   }
 }
 
-/** Destination of the bytes. */
+/** Where the capture's bytes are written. */
 export type CaptureSink = Pick<OutputFile, "write" | "truncate" | "close">;
 
 export interface CaptureOptions {
-  /** Names of the interfaces, in order of their identifiers. */
+  /** Names of the interfaces in the capture, in order of their identifiers. */
   readonly interfaces?: readonly string[];
-  /** Called once when frames are missing from the capture, and once when an error stops it. */
+  /** Called when the first frame is missing from the capture, and when an error stops it. */
   readonly onError?: (error: CaptureFailed | CaptureIncomplete) => void;
   readonly clock?: Clock;
-  /** The present time in microseconds since 1970; read once, after which the clock is used. */
+  /** The present time in microseconds since 1970. It is read once; later times are computed from the clock. */
   readonly epochMicros?: number;
-  /** Replaces the file. */
+  /** Used instead of a file. */
   readonly sink?: CaptureSink;
 }
 
 /**
  * A capture file, written by the thread that captures.
  *
- * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops the capture and is
- * reported once; traffic continues. Writing never blocks on a pipe: frames are counted and dropped while the buffer is full.
- *
- * Invariant: while no write is in progress, the file consists of whole blocks, also after an error (except a pipe, which cannot be
- * truncated).
+ * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops
+ * the capture and is reported; traffic continues. Writing never blocks on a pipe: while the buffer is full, frames are
+ * counted and dropped. Invariant: while no write is in progress, the file consists of whole blocks, even after an error
+ * (except a pipe, which cannot be truncated).
  */
 export class CaptureFile implements FrameObserver, Disposable {
   /** Frames captured, and frames dropped because a pipe's reader was too slow. */
@@ -94,10 +93,10 @@ export class CaptureFile implements FrameObserver, Disposable {
   #onError: CaptureOptions["onError"];
   #error: CaptureFailed | undefined;
   #closed = false;
-  /** Bytes of the buffer that were already written to the file, and size of the file before them. */
+  /** Number of bytes of the buffer that are already in the file, and the size of the file before them. */
   #written = 0;
   #before = 0;
-  /** The array of the last frame, and a view of it as words. */
+  /** The array that contained the last frame, as bytes and as words. */
   #seen: Memory = newMemory(0);
 
   /**
@@ -175,7 +174,7 @@ export class CaptureFile implements FrameObserver, Disposable {
     try {
       this.#sink.truncate(this.#before + this.#writer.wholeBlocks(this.#written));
     } catch {
-      // A pipe or device cannot be truncated. The error has been reported already.
+      // A pipe or device cannot be truncated. The first error has already been reported.
     }
     this.#close();
     this.#onError?.(this.#error);
@@ -212,7 +211,8 @@ const openFile = (path: string): CaptureSink => {
 };
 
 /**
- * The same port, with every frame in both directions captured. Outgoing frames are those that the NIC sends. Each frame passes in one piece.
+ * A port around `port` that captures every frame in both directions. Outgoing frames are those that the NIC sends. Each
+ * frame passes in one piece.
  */
 export const captured = (port: Port, capture: CaptureFile, interfaceId = 0): Port => {
   let reserved = 0;

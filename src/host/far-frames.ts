@@ -1,4 +1,4 @@
-/** Reads frames from the far kernel, and segments and checksums them as that machine's NIC would. */
+/** Reads frames from the far end's kernel, and segments and checksums them as that machine's NIC would. */
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
@@ -11,17 +11,17 @@ import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { FRAME_ROOM } from "./uplink-out.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const SHORTEST = MIN_FRAME;
 
 /** Reads one frame at a time from the kernel, and yields it as one or more wire frames. */
 export class FarFrames {
-  /** The rest of a super-frame, for a NIC that accepts segments as they are built; undefined for a whole frame. */
+  /** The rest of a super-frame, for a NIC that accepts each segment when it is built; undefined for a whole frame. */
   cut: InPlaceSegmenter | undefined;
   /** The current wire frame, after `complete`; the length is 0 if there is none. */
   offset = 0;
   length = 0;
-  /** Wire frames left of the last frame read, including the current one. */
+  /** Number of wire frames left of the last frame that was read, including the current one. */
   left = 0;
   /** Frames whose virtio header did not match them, or that were too long. */
   drops = 0;
@@ -33,7 +33,7 @@ export class FarFrames {
   readonly #request = new SendRequest(NO_OFFLOADS);
   readonly #cutter: InPlaceSegmenter;
 
-  /** @param place byte offset in `memory` of `FRAME_ROOM` bytes for frames */
+  /** @param place byte offset in `memory` where `FRAME_ROOM` bytes are free for frames */
   constructor(tap: FrameQueue, memory: Memory, place: number) {
     this.#tap = tap;
     this.#memory = memory;
@@ -44,7 +44,7 @@ export class FarFrames {
     this.#iovecs.point(1, place, FRAME_ROOM);
   }
 
-  /** Reads the next frame. False if there is none. @throws {SystemError} if the TAP is gone */
+  /** Reads the next frame. Returns false if there is none. @throws {SystemError} if the TAP is gone */
   read(): boolean {
     for (;;) {
       const result = readv(this.#tap.number, this.#iovecs, 2);
@@ -63,7 +63,7 @@ export class FarFrames {
     this.#show(cut.offset, cut.length, cut.left);
   }
 
-  /** Called when the current wire frame was consumed. */
+  /** Call this when the current wire frame was consumed. */
   advance(): void {
     const { cut } = this;
     cut?.skip();
@@ -101,7 +101,7 @@ export class FarFrames {
     this.offset = offset;
     this.length = length;
     this.left = left;
-    // Only the last segment may be padded: each of the others is followed by the payload of the next.
+    // Only the last segment is padded: padding another one would overwrite the payload of the next.
     if (length < SHORTEST && left === 1) this.#pad();
   }
 

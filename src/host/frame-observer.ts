@@ -1,4 +1,4 @@
-/** Receives each frame that passes a wire or an uplink, for captures. */
+/** Interface for captures: receives each frame that passes a wire or an uplink. */
 
 /** Called for each frame; its memory is only valid during the call. */
 export interface FrameObserver {

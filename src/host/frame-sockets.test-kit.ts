@@ -10,7 +10,7 @@ const AF_UNIX = 1;
 /** SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK */
 const SEQUENCED = 5 | 0o2000000 | 0o4000;
 
-/** A frame as the kernel passes it to a TAP's owner, or receives it. */
+/** A frame as the kernel passes it to the owner of a TAP, or accepts it from there. */
 export interface HostFrame {
   readonly flags: number;
   readonly gso: number;
@@ -31,14 +31,14 @@ export class FakeTap implements Disposable {
 
   constructor() {
     const pair = new Struct(8);
-    // SAFETY: the kernel writes two ints into a structure that is kept here.
+    // SAFETY: the kernel writes two ints into a structure that is kept alive here.
     check(libc.socketpair(AF_UNIX, SEQUENCED, 0, pair.address), "socketpair");
     this.#near = new Fd(pair.view.getInt32(0, true), "fake TAP");
     this.#far = new Fd(pair.view.getInt32(4, true), "fake kernel");
     this.tap = { name: "fake0", number: this.#near.number, setOffload: () => undefined };
   }
 
-  /** Sends a frame as the kernel. */
+  /** Sends a frame as the kernel would. */
   send(host: HostFrame): void {
     const bytes = new Uint8Array(VNET_HEADER_BYTES + host.frame.length);
     const view = new DataView(bytes.buffer);

@@ -1,10 +1,13 @@
-/** One direction of an impaired cable: selects frames at random from a seed, and holds delayed ones. */
+/**
+ * One direction of an impaired cable. It selects frames at random, reproducibly from a seed, and holds delayed ones.
+ */
 import type { Timers } from "#kit/clock.ts";
 import { Damage } from "#kit/port.ts";
 
 /**
- * In the order in which they are applied to a frame. `corrupt` changes a bit and the FCS is recomputed, as in a faulty switch; `crc` leaves
- * the FCS wrong, as on a bad cable, so that a NIC or switch counts the frame and drops it.
+ * The impairments, in the order in which they are applied to a frame. `corrupt` changes a bit and makes the FCS match,
+ * as a faulty switch does. `crc` makes the FCS wrong, as a bad cable does, so a NIC or switch counts the frame and
+ * drops it.
  */
 export const IMPAIRMENTS = ["loss", "corrupt", "crc", "duplicate", "reorder", "delay"] as const;
 export type ImpairmentName = (typeof IMPAIRMENTS)[number];
@@ -17,7 +20,7 @@ export type Direction = (typeof DIRECTIONS)[number];
 export interface Impairment {
   /** Fraction of the frames, 0 to 1. */
   readonly probability: number;
-  /** Number of frames after which it ends; `Infinity` for no limit. */
+  /** Number of frames after which the impairment ends; `Infinity` for no limit. */
   readonly count: number;
   /** Delay in microseconds; only for `delay`. */
   readonly micros: number;
@@ -27,7 +30,10 @@ export interface Impairment {
 export const DeliveryResult = { delivered: 0, refused: 1, lost: 2 } as const;
 export type DeliveryResult = (typeof DeliveryResult)[keyof typeof DeliveryResult];
 
-/** Totals of one direction: entered + doubled = delivered + refused + lost + held at all times. A duplicate counts as another frame. */
+/**
+ * Totals of one direction. At all times, entered + doubled = delivered + refused + lost + held: a duplicate counts as
+ * one more frame.
+ */
 export interface LaneTotals {
   /** Frames and bytes that were put on the cable. */
   entered: number;
@@ -36,7 +42,7 @@ export interface LaneTotals {
   /** Frames and bytes accepted at the other end. */
   delivered: number;
   deliveredBytes: number;
-  /** Frames that arrived but were not accepted: there is no receiver, or they are not addressed to it. */
+  /** Frames that arrived but were not accepted, because there is no receiver or they are not addressed to it. */
   refused: number;
   /** Frames that did not arrive: lost, damaged so that the receiver drops them, or dropped by a full queue. */
   lost: number;
@@ -46,9 +52,9 @@ export interface LaneTotals {
 
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
-/** Limit of frames in transit. Beyond it a slow cable loses frames. */
+/** Limit of frames in transit; more frames are lost. */
 const MAX_HELD = 4096;
-/** A frame to be swapped with the next one is delivered alone if none follows within this time. */
+/** A frame that should be swapped with the next one is delivered without a swap if none follows within this time. */
 const LONELY_MICROS = 10_000;
 
 /** Pseudorandom numbers from 0 to below 1, reproducible from a seed: xorshift32 (Marsaglia 2003). */
@@ -69,7 +75,7 @@ interface Armed {
   micros: number;
 }
 
-/** A frame in transit; its flags are bits of `Damage`. */
+/** A frame in transit; `damage` has bits of `Damage`. */
 export interface FrameInFlight {
   readonly bytes: Uint8Array;
   readonly damage: number;
@@ -201,7 +207,7 @@ export class Lane {
       });
   }
 
-  /** Runs `done` later; this direction is not idle until then. */
+  /** Runs `done` after `micros`; until then this direction is not idle. */
   #hold(micros: number, done: () => void): () => void {
     const { clock, timers } = this.#parts;
     this.totals.held++;
@@ -223,7 +229,7 @@ export class Lane {
     return armed;
   }
 
-  /** Flips one bit after the addresses, so that the frame is still delivered. */
+  /** Flips one bit after the addresses, so that the frame still reaches its receiver. */
   #flip(frame: Uint8Array): void {
     const from = Math.min(12, frame.length - 1);
     const bit = Math.floor(this.#random() * 8 * (frame.length - from));

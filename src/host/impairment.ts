@@ -1,4 +1,4 @@
-/** An impaired cable: loses, damages, duplicates, reorders and delays frames, reproducibly from a seed. */
+/** An impaired cable. It loses, damages, duplicates, reorders and delays frames, reproducibly from a seed. */
 import type { Timers } from "#kit/clock.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
@@ -19,8 +19,8 @@ const MAX_FRAME = 1 << 16;
 const MAX_DELAY_MICROS = 60_000_000;
 
 /**
- * A port around a port. While no impairment is armed, frames pass in place; a direction with impairments copies each of
- * its frames.
+ * A port around another port. While no impairment is armed, frames pass without a copy; a direction with impairments
+ * copies each frame.
  */
 export class ImpairedWire implements Port {
   readonly bytes: Uint8Array;
@@ -30,9 +30,9 @@ export class ImpairedWire implements Port {
   readonly #in: Lane;
   #nic: Plug | undefined;
   #reserved = 0;
-  /** The previous frame was not passed unchanged, so the next one cannot continue it. */
+  /** Set if the previous frame was not passed unchanged: the next one can then not continue it. */
   #broken = false;
-  /** Frames delivered by a timer need a flush of their own. */
+  /** Set during a commit. Outside of one, a frame is delivered by a timer and needs a flush of its own. */
   #inCommit = false;
   /** Buffer for held frames, so that the NIC always reads from the same memory. */
   readonly #inbox = new Uint8Array(MAX_FRAME);
@@ -54,7 +54,7 @@ export class ImpairedWire implements Port {
     this.#in.seed(~seed);
   }
 
-  /** Arms one impairment; a probability or count of 0 disarms it. @throws {OutOfRange} */
+  /** Enables one impairment; a probability or count of 0 disables it. @throws {OutOfRange} */
   arm(direction: Direction, name: ImpairmentName, impairment: Partial<Impairment>): void {
     const { probability = 1, count = Infinity, micros = 0 } = impairment;
     if (!(probability >= 0 && probability <= 1)) throw new OutOfRange(`a probability of ${probability} for ${name}`);
@@ -64,7 +64,7 @@ export class ImpairedWire implements Port {
     this.#lane(direction).arm(name, { probability, count, micros });
   }
 
-  /** Disarms all impairments. Frames already held are still delivered. */
+  /** Disables all impairments. Frames that are held are still delivered. */
   clear(direction: Direction): void {
     this.#lane(direction).clear();
   }
@@ -73,12 +73,14 @@ export class ImpairedWire implements Port {
     return this.#lane(direction).armed();
   }
 
-  /** Frames affected so far. `overflow`: lost because too many were held, or the far end had no room. */
+  /**
+   * Numbers of affected frames so far. `overflow`: frames lost because too many were held or the far end had no room.
+   */
   counts(direction: Direction): ImpairmentCounts {
     return this.#lane(direction).counts;
   }
 
-  /** Frames of one direction by result, including those held now. */
+  /** Frames of one direction by result, including those that are now held. */
   totals(direction: Direction): Readonly<LaneTotals> {
     return { ...this.#lane(direction).totals };
   }
@@ -115,7 +117,7 @@ export class ImpairedWire implements Port {
     this.#impair(this.bytes.slice(this.#reserved, this.#reserved + length));
   }
 
-  /** Only frames that pass unchanged can be in two pieces. */
+  /** Frames in two pieces are possible only while frames pass unchanged. */
   get gathers(): boolean {
     return this.#out.idle && this.#port.gathers === true;
   }
@@ -127,7 +129,7 @@ export class ImpairedWire implements Port {
       this.#out.passed(headerBytes + payloadBytes, DeliveryResult.delivered);
       return;
     }
-    // An impairment was armed after the NIC reserved the frame: it is assembled here.
+    // An impairment was armed after the NIC had reserved the frame, so its pieces are joined here.
     const frame = new Uint8Array(headerBytes + payloadBytes);
     frame.set(this.bytes.subarray(this.#reserved, this.#reserved + headerBytes));
     frame.set(this.bytes.subarray(payloadAt, payloadAt + payloadBytes), headerBytes);
@@ -149,7 +151,7 @@ export class ImpairedWire implements Port {
     return direction === "out" ? this.#out : this.#in;
   }
 
-  /** Segments are accepted as they are built while no impairment is armed; each counts as a frame. */
+  /** While no impairment is armed, the NIC accepts each segment when it is built; each counts as a frame. */
   #passSegments(nic: Plug, segments: SegmentSource): number {
     if (!this.#in.idle || nic.receiveSegments === undefined) return 0;
     this.#segments.source = segments;
@@ -182,16 +184,16 @@ export class ImpairedWire implements Port {
       return this.#nic?.receive(this.#inbox, 0, bytes.length) === true
         ? DeliveryResult.delivered
         : DeliveryResult.refused;
-    // Accepted by a NIC that receives damaged frames.
+    // A NIC that supports damaged frames may accept it.
     return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true
       ? DeliveryResult.delivered
       : DeliveryResult.lost;
   }
 }
 
-/** Segments that pass through the wire, each counted when it is taken. */
+/** Passes segments through, and counts each one when the NIC takes it. */
 class CountedSegments implements SegmentSource {
-  /** The current segments. */
+  /** The segments of the current super-frame. */
   source!: SegmentSource;
   readonly #count: (length: number) => void;
 

@@ -1,4 +1,7 @@
-/** A NIC without hardware, rings or registers, for tests of `src/host`: one call checksums, segments, tags or verifies. */
+/**
+ * A NIC without hardware, rings or registers, for tests of `src/host`. It checksums, segments, tags and verifies frames
+ * at once, during the call.
+ */
 import { OutOfRange } from "#kit/errors.ts";
 import {
   FRAME_FLAGS,
@@ -36,7 +39,9 @@ export class MemoryNic {
   readonly sendArena = { offset: 0, length: SEND_BYTES };
   readonly link: Link;
   readonly plug: Plug;
-  /** Frames segmented here; frames on the wire in each direction; received frames with a correct checksum. */
+  /**
+   * Number of frames segmented; of frames on the wire in each direction; of received frames with a correct checksum.
+   */
   superFrames = 0;
   sent = 0;
   received = 0;

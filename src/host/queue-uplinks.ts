@@ -1,23 +1,23 @@
 /**
- * The host's side of a NIC with several queues, polled by one thread: a TAP queue for each receive queue. The kernel remembers in which TAP
- * queue a flow arrived, and sends replies through the same one.
+ * The host's side of a NIC with several queues, polled by one thread: a TAP queue for each receive queue. The kernel
+ * sends the frames of a flow through the TAP queue in which frames of that flow arrived.
  */
 import type { Link, Offloads } from "#kit/link.ts";
 import type { Tap } from "#sys/tap.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 import { TapUplink, type UplinkCounters, type UplinkSwitches } from "./tap-uplink.ts";
 
-/** The interface that a data-plane thread drives: one queue, or all. */
+/** The interface that a data-plane thread calls, for one queue or for all. */
 export type Uplink = Pick<TapUplink, "drained" | "pumpOut" | "pumpIn" | "counters" | "switch"> &
   Disposable & {
-    /** The transmit queue for this TAP queue has no room, so there is no point in reading from it. */
+    /** Whether the transmit queue for this TAP queue has no room: reading from the TAP queue is then useless. */
     stalled(tap: number): boolean;
   };
 
 export interface QueueUplinksOptions {
   /** The queues of one TAP, one for each link. */
   readonly taps: readonly Tap[];
-  /** The first ones can send; the others only receive. */
+  /** The links that can send come first; the others only receive. */
   readonly links: readonly (Link & { readonly sends: boolean })[];
   /** The send arena of each link that sends. */
   readonly sendArenas: readonly { readonly offset: number; readonly length: number }[];
@@ -26,7 +26,9 @@ export interface QueueUplinksOptions {
   readonly capture?: FrameObserver | undefined;
 }
 
-/** The uplink of each queue. A TAP queue without a transmit queue of its own shares one. */
+/**
+ * Creates an uplink for each queue. There may be fewer transmit queues than TAP queues; some TAP queues then share one.
+ */
 export const uplinksOf = ({
   taps,
   links,

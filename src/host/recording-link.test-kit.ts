@@ -1,4 +1,4 @@
-/** For tests of `src/host`: a link that records what is sent, and delivers prepared frames. */
+/** For tests of `src/host`: a link that records sent frames and delivers prepared ones. */
 import assert from "node:assert/strict";
 import {
   FRAME_FLAGS,
@@ -24,7 +24,7 @@ export class RecordingLink implements Link {
   readonly bufferBytes = 2048;
   readonly sent: Sent[] = [];
   readonly released: number[] = [];
-  /** Number of fragments that fit, and number completed. */
+  /** Number of fragments for which there is room, and number of completed ones. */
   room = Infinity;
   /** Number of fragments completed at a time. */
   pace = Infinity;

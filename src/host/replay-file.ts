@@ -7,9 +7,9 @@ import { readCapture } from "#wire/pcap-reader.ts";
 import { alterations, formatOf, leftOutHintOf, leftOutPhrases, quoted, unknownFormatHint } from "./replay-hints.ts";
 import { buildReplay, type CaptureContents, type Replay } from "./replay.ts";
 
-/** Files are held in memory. */
+/** Limit of a file's size: files are held in memory. */
 const LARGEST_FILE = 1 << 30;
-/** Largest number of faults in the report. */
+/** Limit of the faults in the report. */
 const MAX_FAULTS = 1000;
 
 /** A capture file cannot be replayed. */
@@ -40,7 +40,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 const PIPE = "a pipe";
 
-/** Only regular files have a known end. */
+/** What a file is, if it cannot be replayed because it has no known end; undefined for a regular file. */
 const kindOf = (stats: Stats): string | undefined => {
   if (stats.isFile()) return undefined;
   if (stats.isDirectory()) return "a directory";
@@ -51,7 +51,7 @@ const kindOf = (stats: Stats): string | undefined => {
 const notFileHint = (kind: string, path: string): string =>
   kind === PIPE ? `Save its data to a file: cat ${quoted(path)} > OUT` : "Use a pcap or pcapng file.";
 
-/** The present contents of a file. Does not block, as opening a pipe would. */
+/** The present contents of a file. Pipes are not opened, because that could block. */
 const readWhole = (path: string): Uint8Array => {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
@@ -104,8 +104,8 @@ const load = (path: string): Replay => {
 };
 
 /**
- * Loads a file. There is one warning for each kind of packet that is omitted or changed.
- * @param longest bytes of the longest frame that the NIC accepts, without FCS
+ * Loads a file. Calls `warn` once for each kind of packet that is omitted or changed. @param longest bytes of the
+ * longest frame that the NIC accepts, without FCS
  * @throws {ReplayFailed} if no frame can be delivered
  */
 export const loadReplay = (path: string, longest: number, warn: (warning: ReplayAltered) => void): Replay => {

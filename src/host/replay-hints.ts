@@ -1,4 +1,4 @@
-/** Advice for capture files that cannot be replayed. `replay-file.test.ts` tests each command. */
+/** Advice for capture files that cannot be replayed. `replay-file.test.ts` runs each command. */
 import { get16 } from "#wire/bigendian.ts";
 import { EtherType } from "#wire/ethernet.ts";
 import { MAX_PAUSE_SECONDS } from "./replay-schedule.ts";
@@ -6,7 +6,7 @@ import { SKIP_REASONS, type SkipReason, type Replay } from "./replay.ts";
 
 /** A file name quoted for a shell. */
 export const quoted = (path: string): string => {
-  // A command would interpret a leading dash as an option.
+  // A command would take a leading dash for an option.
   const name = path.startsWith("-") ? `./${path}` : path;
   return /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`;
 };
@@ -45,7 +45,7 @@ export const formatOf = (bytes: Uint8Array, path: string): readonly [name: strin
   return format === undefined ? undefined : [format.name, format.hint(path)];
 };
 
-/** Wireshark's tools may support a format that is not recognised here. */
+/** Advice for an unknown format: Wireshark's tools may support it. */
 export const unknownFormatHint = (path: string): string =>
   `If \`capinfos ${quoted(path)}\` reads it, convert it: editcap -F pcapng ${quoted(path)} OUT`;
 
@@ -64,7 +64,7 @@ const LINK_NAMES: Readonly<Record<number, string>> = {
 const withHeader = (source: string, etherType = "0x0800"): string => `${source} -x | text2pcap -e ${etherType} - OUT`;
 const AGAIN = "capture on an Ethernet interface by its name: tcpdump -i NAME -w OUT";
 
-/** Conversions lose information; the advice says which. */
+/** Advice for a link type other than Ethernet. Conversions lose information; the advice says which. */
 const linkHint = (linkType: number, path: string): string => {
   const file = quoted(path);
   const invented = "invented addresses and without times";
@@ -112,13 +112,16 @@ export const leftOutPhrases = ({ left, linkTypes }: Replay): readonly string[] =
     return `${number} ${SKIP_REASONS[why]}${why === "foreign" ? ` (${types.join("; ")})` : ""}`;
   });
 
-/** Advice for the most frequent of these reasons. */
+/** Advice for the most frequent of the reasons why packets are not replayed. */
 export const leftOutHintOf = (replay: Replay, path: string): string => {
   const [most] = [...replay.left].sort(([, a], [, b]) => b - a);
   return most === undefined ? `Examine it with: capinfos ${quoted(path)}` : leftOutHint(most[0], replay, path);
 };
 
-/** Frames between a kernel and its NIC with segmentation offload; if one exceeds 64 KiB, its IPv4 length is 0. */
+/**
+ * Number of super-frames, which were captured between a kernel and a NIC with segmentation offload. If one exceeds 64
+ * KiB, its IPv4 length is 0.
+ */
 const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): number => {
   let found = 0;
   for (let i = 0; i < places.length; i += 2) {
@@ -129,7 +132,7 @@ const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): 
   return found;
 };
 
-/** How the replay differs from the file, with advice for the first of each kind; empty if it does not. */
+/** The differences between replay and file, each with advice; empty if there are none. */
 export const alterations = (
   replay: Replay,
   path: string,
@@ -155,8 +158,8 @@ export const alterations = (
   const superFrames = superFramesOf(replay, longest);
   if (superFrames > 0)
     found.push([
-      `${counted(superFrames, "super-frame")} (over ${longest} bytes, or IPv4 with a length of 0), which never were on a wire; the NIC rejects those that are too long`,
-      "Captures have such frames with segmentation offloads. Capture without them: ethtool -K NAME gro off lro off tso off gso off",
+      `${counted(superFrames, "super-frame")} (over ${longest} bytes, or IPv4 with a length of 0) that cannot have been on a wire; the NIC rejects those that are too long`,
+      "They come from segmentation offloads of the capturing machine. Disable these, then capture again: ethtool -K NAME gro off lro off tso off gso off",
     ]);
   if (pauses > 0)
     found.push([

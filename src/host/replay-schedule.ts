@@ -1,8 +1,11 @@
-/** When the packets of a capture file are due: at the recorded times, unless these are implausible. */
+/** The times at which the packets of a capture file are replayed: the recorded ones, unless they are implausible. */
 
-/** Longer pauses are shortened to this. Otherwise a wrong time stamp would delay all later packets, perhaps for years. */
+/** Longer pauses are shortened to this: otherwise a wrong time stamp could delay all later packets for years. */
 export const MAX_PAUSE_SECONDS = 60;
-/** Packets of several queues may be out of order by less than this. A larger step back means that the clock was set back. */
+/**
+ * Packets that were captured from several queues may be out of order by less than this. If time goes back further, the
+ * clock was set back.
+ */
 const DISORDER_MICROS = 1_000_000;
 
 interface Timed {
@@ -12,22 +15,23 @@ interface Timed {
 }
 
 export class Schedule {
-  /** Number of pauses shortened, and of steps back ignored. */
+  /** Number of shortened pauses, and of ignored steps back in time. */
   pauses = 0;
   stepsBack = 0;
-  /** The time in the file that corresponds to `#base`. Stored in two parts, because nanoseconds since 1970 exceed 53 bits. */
+  /** The time in the file that corresponds to `#base`, in two parts: nanoseconds since 1970 do not fit into 53 bits. */
   #seconds = Number.NaN;
   #nanoseconds = 0;
   #base = 0;
   #latest = 0;
 
   /**
-   * Microseconds after the first packet, never less than for the previous one. A packet without a time is due together with the previous one.
+   * When the packet is due, in microseconds after the first one; never earlier than the previous packet. A packet
+   * without a time is due together with the previous one.
    */
   next(packet: Timed): number {
     if (!packet.timed) return this.#latest;
     const { seconds, nanoseconds } = packet;
-    // Packets without a time may precede the first that has one.
+    // There may be packets without a time before the first one with a time.
     if (Number.isNaN(this.#seconds)) this.#restart(packet);
     const due = this.#base + (seconds - this.#seconds) * 1e6 + (nanoseconds - this.#nanoseconds) / 1000;
     const step = due - this.#latest;
@@ -42,7 +46,7 @@ export class Schedule {
     return this.#latest;
   }
 
-  /** Measures time in the file from this packet on. */
+  /** Times of the next packets are measured from this one. */
   #restart({ seconds, nanoseconds }: Timed): void {
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;

@@ -6,7 +6,10 @@ import { newMemory } from "#wire/memory.ts";
 import { Direction, LINKTYPE_ETHERNET } from "#wire/pcapng.ts";
 import { Schedule } from "./replay-schedule.ts";
 
-/** The longest frame that is replayed; also the size of the area before the frames in which the NIC builds its own. */
+/**
+ * The longest frame that is replayed. Also the size of the area before the frames, in which the NIC builds the frames
+ * that it sends.
+ */
 export const MAX_FRAME = 1 << 16;
 
 /** Reasons why a packet is not replayed, in the order in which they are checked. */
@@ -21,22 +24,22 @@ export const SKIP_REASONS = {
 } as const;
 export type SkipReason = keyof typeof SKIP_REASONS;
 
-/** Frames and their times. */
+/** The frames to replay, and their times. */
 export interface Replay {
   readonly memory: FrameMemory;
   /** Offset and length of each frame. */
   readonly places: Int32Array;
-  /** Microseconds after the first, never less than the previous one. */
+  /** When each frame is due, in microseconds after the first; never less than the previous value. */
   readonly times: Float64Array;
-  /** Packets in the file, including omitted ones. */
+  /** Number of packets in the file, including omitted ones. */
   readonly packets: number;
-  /** Packets omitted, by reason; and the link types of those that are not Ethernet. */
+  /** Number of omitted packets by reason; and the link types of those that are not Ethernet. */
   readonly left: ReadonlyMap<SkipReason, number>;
   readonly linkTypes: ReadonlySet<number>;
   /** Number of times that were changed: pauses shortened, steps back ignored. */
   readonly pauses: number;
   readonly stepsBack: number;
-  /** Packets that could not be read, and the error after which nothing could be read. */
+  /** Errors of single packets that could not be read; and the error after which nothing could be read. */
   readonly faults: readonly MalformedCapture[];
   readonly end: MalformedCapture | undefined;
 }
@@ -59,7 +62,7 @@ const whyNot = (packet: CapturedPacket): SkipReason | undefined => {
   return bytes.length > MAX_FRAME ? "long" : undefined;
 };
 
-/** Places the frames after an area of `MAX_FRAME` bytes, in which the NIC builds its own. */
+/** Places the frames after an area of `MAX_FRAME` bytes, in which the NIC builds the frames that it sends. */
 export const buildReplay = ({ packets, faults = [], end }: CaptureContents): Replay => {
   const left = new Map<SkipReason, number>();
   const linkTypes = new Set<number>();
@@ -70,7 +73,7 @@ export const buildReplay = ({ packets, faults = [], end }: CaptureContents): Rep
     if (why === "foreign") linkTypes.add(packet.linkType);
     return false;
   });
-  // Each starts 2 bytes before a word, so that the bytes after the Ethernet header are aligned.
+  // Each frame starts 2 bytes before a multiple of 4, so that the bytes after its Ethernet header are aligned.
   const sizes = kept.map(({ bytes }) => (bytes.length + 2 + 7) & ~7);
   const memory = newMemory(sizes.reduce((a, b) => a + b, MAX_FRAME) + 8);
   const places = new Int32Array(2 * kept.length);

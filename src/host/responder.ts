@@ -1,8 +1,8 @@
 /**
  * A far end without a network stack: replies to ARP, ping, UDP echo and a checked bulk stream, for use without a TAP.
  *
- * It keeps no neighbour table: each reply is built in place of its request and goes back to the sender. It replies only to requests with
- * correct checksums, which also tests a NIC's transmit offloads.
+ * There is no neighbour table: each reply is built in place of its request and goes to the sender. Only requests with
+ * correct checksums get a reply, which also tests a NIC's transmit offloads.
  */
 import type { Plug, Port } from "#kit/port.ts";
 import { BULK_PORT, type BulkServer } from "#wire/bulk.ts";
@@ -12,13 +12,13 @@ import { newMemory } from "#wire/memory.ts";
 import { Answerer, type Identity } from "./answerer.ts";
 
 export interface ResponderOptions {
-  /** Default 02:66:65:72:75:6c. */
+  /** Default: 02:66:65:72:75:6c. */
   readonly mac?: Uint8Array;
-  /** Default 10.70.0.2. */
+  /** Default: 10.70.0.2. */
   readonly ipv4?: number;
   /** Default: the link-local address derived from the MAC address. */
   readonly ipv6?: Uint8Array;
-  /** UDP ports that echo. Default 7 (RFC 862). */
+  /** UDP ports on which datagrams are echoed. Default: 7 (RFC 862). */
   readonly echoPorts?: readonly number[];
   /** UDP port of the checked stream. Default `BULK_PORT`. */
   readonly bulkPort?: number;
@@ -32,14 +32,14 @@ export const RESPONDER_MAC: Readonly<Uint8Array> = Uint8Array.of(0x02, 0x66, 0x6
 export const RESPONDER_IPV4 = 0x0a46_0002;
 
 /**
- * Replies to frames of the NIC are built at commit, queued, and delivered by `poll` or `flush`, never inside `commit`.
- * A full queue rejects frames (`reserve` returns -1).
+ * The reply to a frame of the NIC is built in `commit`, queued, and delivered later, by `poll` or `flush`. While the
+ * queue is full, frames are rejected (`reserve` returns -1).
  */
 export class Responder implements Port {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly identity: Identity;
-  /** Frames by result. Sent and received are as seen by the NIC. */
+  /** Frames by result. "Sent" and "received" are from the NIC's point of view. */
   readonly counts = {
     sentFrames: 0,
     sentBytes: 0,
@@ -131,7 +131,7 @@ export class Responder implements Port {
           this.counts.receivedFrames++;
           this.counts.receivedBytes += length;
         } else this.counts.dropped++;
-        // Freed only after the call has returned: until then the NIC may read the frame.
+        // The slot is freed only after the call has returned, because until then the NIC may read the frame.
         this.#first = (slot + 1) % this.#slots;
         this.#waiting--;
       }

@@ -1,4 +1,4 @@
-/** A ring of bytes for outgoing frames. Each frame is read into contiguous free space, and frames are sent in order. */
+/** A ring of bytes for outgoing frames. Each frame is read into contiguous free space; frames are sent in order. */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 
 /** Limit of outstanding fragments: a power of two, more than any transmit ring and a burst together. */
@@ -7,14 +7,14 @@ const FRAGMENTS = 4096;
 /**
  * Invariant: space returned by `place` overlaps no fragment that was `add`ed and not yet `free`d.
  *
- * Space is freed up to the oldest outstanding fragment, so lengths are not stored. When no fragment is outstanding, the ring starts again at
- * its first byte, so that a fast NIC's frames stay in the same cache lines.
+ * All space before the oldest outstanding fragment is free, so lengths need not be stored. When no fragment is
+ * outstanding, the ring starts again at its first byte: with a fast NIC, frames then stay in the same cache lines.
  */
 export class SendArena {
   readonly #start: number;
   readonly #end: number;
   readonly #room: number;
-  /** The offset of every frame modulo 8. */
+  /** Every frame's offset has this remainder modulo 8. */
   readonly #bias: number;
   /** Byte offset of each outstanding fragment. */
   readonly #fragments = new Int32Array(FRAGMENTS);
@@ -23,9 +23,8 @@ export class SendArena {
   #head: number;
 
   /**
-   * @param room bytes needed for the longest frame
-   * @param bias offset of a frame modulo 8
-   * @throws {OutOfRange} if two frames of that length do not fit
+   * @param room bytes for the longest frame @param bias remainder modulo 8 of each frame's offset @throws {OutOfRange}
+   * if two of the longest frames do not fit
    */
   constructor(span: { readonly offset: number; readonly length: number }, room: number, bias: number) {
     if (span.length < 2 * (room + 8))
@@ -37,7 +36,7 @@ export class SendArena {
     this.#head = span.offset;
   }
 
-  /** Fragments outstanding. */
+  /** Number of outstanding fragments. */
   get outstanding(): number {
     return (this.#newest - this.#oldest) | 0;
   }
@@ -55,7 +54,9 @@ export class SendArena {
     return first + this.#room <= oldest ? first : -1;
   }
 
-  /** Adds the fragment at `offset`, which is in the space returned last or directly after the previous fragment. */
+  /**
+   * Adds the fragment at `offset`: in the space that `place` returned last, or directly after the previous fragment.
+   */
   add(offset: number, length: number): void {
     this.#fragments[this.#newest & (FRAGMENTS - 1)] = offset;
     this.#newest = (this.#newest + 1) | 0;

@@ -19,13 +19,13 @@ import { CHECKSUM as TCP_CHECKSUM } from "#wire/tcp.ts";
 import { CHECKSUM as UDP_CHECKSUM } from "#wire/udp.ts";
 import { Gso, NEEDS_CHECKSUM, type VnetHeader } from "./vnet-header.ts";
 
-/** Result of `translate` that is not `Send` bits: the NIC does not support the offload, so software does it. */
+/** Results of `translate` other than `Send` bits: the NIC does not support the offload, so software must do it. */
 export const CHECKSUM_IN_SOFTWARE = -1;
 export const SEGMENT_IN_SOFTWARE = -2;
 /** Result of `translate`: the request does not match the frame. */
 export const INVALID = -3;
 
-/** Offloads of a NIC without any. */
+/** The `Offloads` of a NIC that has none. */
 export const NO_OFFLOADS: Offloads = {
   checksum: false,
   segmentation: false,
@@ -36,13 +36,13 @@ export const NO_OFFLOADS: Offloads = {
 };
 
 /**
- * Largest transport offsets: the second descriptor format has 7 bits for segmentation and 10 for checksums; the first
- * has no such field.
+ * Largest transport offsets. The second descriptor format has 7 bits for it with segmentation and 10 with checksums;
+ * the first format has no such field.
  */
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
 
-/** One per sender, because it stores the dissection of the last frame. */
+/** Each sender needs its own, because it stores the dissection of the last frame. */
 export class SendRequest {
   /** What `dissect` returned for the last frame with a request. */
   readonly parts = new Int32Array(DISSECTION_WORDS);
@@ -53,12 +53,14 @@ export class SendRequest {
   }
 
   /**
-   * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative results.
+   * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative
+   * results.
    * @param shift bytes removed in front of the network header since the kernel described the frame
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const cut = header.gso !== Gso.none;
-    // A forwarded super-frame may have a complete checksum (DATA_VALID, or no flag). After segmentation each segment needs its own.
+    // A forwarded super-frame may have a complete checksum (DATA_VALID, or no flag), but each of its segments needs
+    // another one.
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
     if (summed && !cut) return 0;
     const start = header.checksumStart - shift;
@@ -66,7 +68,8 @@ export class SendRequest {
     const layer = dissect(bytes, frame, length, this.parts);
     const there = layer === Layer.transport && (summed || this.parts[TRANSPORT] === start);
     const transport = there ? this.#transport(summed ? TCP_CHECKSUM : header.checksumOffset) : 0;
-    // A frame that fits into one segment is not segmented, whatever the header states. Linux ignores the request too.
+    // A frame that fits into one segment is not segmented, even if the header requests it. Linux ignores the request
+    // too.
     const fits = transport !== 0 && length - this.parts[PAYLOAD]! <= header.segmentBytes;
     const request =
       cut && !fits ? this.#cut(header, length, transport, summed) : summed ? 0 : this.#sum(length, transport);
@@ -82,7 +85,10 @@ export class SendRequest {
     return 0;
   }
 
-  /** True if the NIC parses the dissected frame as this code does: it has no tag left, and no extension headers. */
+  /**
+   * True if the NIC finds the same headers in the dissected frame as this code: there is no tag in it, and there are no
+   * extension headers.
+   */
   #isPlain(): boolean {
     const parts = this.parts;
     return parts[TRAITS] === 0 && (parts[ETHER_TYPE] !== EtherType.ipv6 || parts[NETWORK_LENGTH] === IPV6_BYTES);
@@ -95,13 +101,14 @@ export class SendRequest {
 
   #sum(length: number, transport: number): number {
     const start = this.parts[TRANSPORT]!;
-    // The chips compute a wrong checksum for frames below 60 bytes: they include the padding (Linux's r8169 sums these in software).
+    // The chips compute a wrong checksum for frames below 60 bytes, because they include the padding (Linux's r8169
+    // computes these in software).
     const able = this.#offloads.checksum && length >= MIN_FRAME && start <= FURTHEST_SUM;
     if (transport === 0 || !able || !this.#offers(transport)) return CHECKSUM_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift);
   }
 
-  /** @param summed true if the checksum is complete */
+  /** @param summed whether the frame's checksum is complete */
   #cut(header: VnetHeader, length: number, transport: number, summed: boolean): number {
     const type = header.gso & ~Gso.ecn;
     if (type !== Gso.tcp4 && type !== Gso.tcp6) return INVALID;

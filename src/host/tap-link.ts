@@ -1,9 +1,9 @@
-/** Sets speed and duplex of a TAP's interface to those of the cable, instead of the 10 Gbit/s of every TAP. */
+/** Makes a TAP's interface report speed and duplex of the cable, instead of the 10 Gbit/s that every TAP reports. */
 import { SystemError } from "#sys/errno.ts";
 import { type LinkMode, setLinkSettings } from "#sys/link-settings.ts";
 import type { Tap } from "#sys/tap.ts";
 
-/** For display only: if the kernel does not support it, or the process is not permitted, nothing changes. */
+/** This is only for display: if the kernel does not support it or does not permit it, nothing changes. */
 export const showLink = (tap: Tap, { up, speed, fullDuplex }: LinkMode): void => {
   try {
     tap.withInterfaces((interfaces, name) => setLinkSettings(interfaces, name, { up, speed, fullDuplex }));

@@ -1,8 +1,8 @@
 /**
  * Settings of a TAP: its name, MTU, address, and the frames it must receive.
  *
- * The kernel notifies a driver of these (ndo_set_rx_mode and others), but the owner of a TAP has to poll them. A macvlan, a further unicast
- * address or a multicast group causes no netlink notification.
+ * The kernel notifies a driver of these (ndo_set_rx_mode and others), but the owner of a TAP has to poll them. A
+ * macvlan, another unicast address or a multicast group causes no netlink notification.
  */
 import { Errno, SystemError } from "#sys/errno.ts";
 import { InterfaceFlag } from "#sys/interface.ts";
@@ -16,12 +16,15 @@ export interface TapState {
   readonly name: string;
   /** False while the interface is in a network namespace that this process may not enter; the other fields are then defaults. */
   readonly visible: boolean;
-  /** Undefined while it cannot be read. */
+  /** The MTU; undefined while it cannot be read. */
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
-  /** All frames must be received: for an administrator, a packet socket, a bridge, or a further unicast address. */
+  /**
+   * Whether all frames must be received: because of an administrator, a packet socket, a bridge, or another unicast
+   * address.
+   */
   readonly promiscuous: boolean;
-  /** Multicast addresses to receive; "all" also if the kernel does not report which. */
+  /** Multicast addresses to receive; "all" also if the kernel does not report them. */
   readonly groups: "all" | readonly Uint8Array[];
 }
 
@@ -49,7 +52,7 @@ export class TapObserver implements Disposable {
     const { address } = this.#tap;
     const view = this.#follow();
     const link = view === undefined ? undefined : interfaceState(view.routes, name);
-    // If the kernel does not report the namespace, the interface with this name may be another one.
+    // If the kernel does not report the namespace, this interface may be another one with the same name.
     if (view === undefined || link === undefined || !same(link.address, address))
       return { name, visible: false, mtu: undefined, address, promiscuous: false, groups: "all" };
     return {
@@ -67,7 +70,7 @@ export class TapObserver implements Disposable {
     this.#view = undefined;
   }
 
-  /** A view of the interface's present namespace; undefined if this process may not enter it. */
+  /** Enters the interface's present namespace; returns undefined if this process may not. */
   #follow(): View | undefined {
     using namespace = this.#tap.namespace() ?? NetworkNamespace.current();
     const { identity } = namespace;

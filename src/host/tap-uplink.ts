@@ -1,9 +1,9 @@
 /**
  * The host's side of a NIC: a TAP interface and a `Link`, between which super-frames stay whole.
  *
- * Out: one readv puts a frame of up to 64 KiB directly into DMA memory; its virtio header becomes `Send` bits. In:
- * frames of a burst are merged in place in the receive buffers, and one writev takes a merged frame directly from
- * there.
+ * To the NIC: one readv puts a frame of up to 64 KiB directly into DMA memory; its virtio header is translated to
+ * `Send` bits. From the NIC: frames of a burst are merged in the receive buffers, and one writev writes a merged frame
+ * directly from there.
  */
 import type { Link, Offloads } from "#kit/link.ts";
 import { SystemError } from "#sys/errno.ts";
@@ -14,17 +14,17 @@ import { UplinkIn } from "./uplink-in.ts";
 import { UplinkOut } from "./uplink-out.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** The offloads that users switch on and off. The kernel does those that are off. */
+/** The offloads that users can switch on and off. The kernel does the work of those that are off. */
 export interface UplinkSwitches {
   /** Checksums of frames to be sent, and segmentation of TCP over IPv4 and over IPv6. */
   readonly checksum: boolean;
   readonly tso4: boolean;
   readonly tso6: boolean;
-  /** A tag is removed from the frame, for the NIC to insert. */
+  /** Remove the tag of a frame, and let the NIC insert it. */
   readonly insertTag: boolean;
-  /** The NIC's checksum results are used. */
+  /** Use the NIC's checksum results. */
   readonly verified: boolean;
-  /** Received segments are merged. */
+  /** Merge received segments. */
   readonly merge: boolean;
 }
 
@@ -38,37 +38,43 @@ const ALL_ON: UplinkSwitches = {
 };
 
 export interface TapUplinkOptions {
-  /** Opened with `vnetHeader`. Its offloads are set here. */
+  /** The TAP must have been opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Tap;
-  /** The queues of the TAP whose frames are sent through the link; default: `tap` itself; none for a link that only receives. */
+  /**
+   * The TAP queues whose frames are sent through the link; default: `tap` itself. Empty for a link that only receives.
+   */
   readonly sources?: readonly Tap[];
   readonly link: Link;
   /** The part of the link's DMA window for outgoing frames, in bytes: at least 256 KiB. */
   readonly sendArena: { readonly offset: number; readonly length: number };
   /**
-   * Present offloads of the NIC. The kernel does the others, except that checksums are computed here if the NIC lacks them only over IPv6.
+   * The NIC's present offloads. The kernel does the work of the others, with one exception: if the NIC lacks checksums
+   * only over IPv6, they are computed here.
    */
   readonly offloads: Offloads;
   /** Offloads that users have left on; default: all. */
   readonly switches?: UplinkSwitches | undefined;
-  /** Receives each frame as sent by the host and as delivered by the NIC, with tags stripped. */
+  /** Receives each frame as the host sends it and as the NIC delivers it, with tags stripped. */
   readonly capture?: FrameObserver | undefined;
 }
 
 /** Counters since the uplink was created. */
 export interface UplinkCounters {
-  /** Frames read from the host (a super-frame is one), and how many of them were checksummed or segmented in software. */
+  /**
+   * Frames read from the host (a super-frame counts once), and how many of them were checksummed or segmented in
+   * software.
+   */
   readonly frames: number;
   readonly softwareSums: number;
   readonly softwareCuts: number;
-  /** Frames from the host that were too long, or whose virtio header did not match. */
+  /** Frames from the host that were dropped: too long, or with a virtio header that did not match. */
   readonly sendDrops: number;
-  /** Frames and segments that were read but not passed to the NIC: known once the uplink is disposed. */
+  /** Frames and segments that were read but not passed to the NIC; counted when the uplink is disposed. */
   readonly sendDiscards: number;
-  /** Frames written to the host (a merged frame is one), and frames from the wire that were merged. */
+  /** Frames written to the host (a merged frame counts once), and frames from the wire that were merged. */
   readonly writes: number;
   readonly merged: number;
-  /** Frames that arrived with a tag, which was reinserted. */
+  /** Frames that arrived with a tag, which was inserted again. */
   readonly tagsTaken: number;
   /** Frames that the kernel rejected. */
   readonly receiveDrops: number;
@@ -78,7 +84,7 @@ export interface UplinkCounters {
 
 const NOTHING_SENT = { frames: 0, softwareSums: 0, softwareCuts: 0, drops: 0, discards: 0 } as const;
 
-/** Moves frames in both directions when pumped, in one thread. The caller owns the TAP and the link. */
+/** Moves frames in both directions when its methods are called, in one thread. The caller owns the TAP and the link. */
 export class TapUplink implements Disposable {
   readonly #tap: Tap;
   readonly #offloads: Offloads;
@@ -112,7 +118,7 @@ export class TapUplink implements Disposable {
     return this.#out !== undefined;
   }
 
-  /** True while the NIC has no room, so there is no point in reading from the TAP. */
+  /** True while the NIC has no room: reading from the TAP is then useless. */
   stalled(): boolean {
     return this.#out?.stalled ?? false;
   }
@@ -157,7 +163,10 @@ export class TapUplink implements Disposable {
   }
 }
 
-/** Limits the kernel's super-frames to what the chips can segment. Without this limit, longer ones are segmented in software. */
+/**
+ * Limits the kernel's super-frames to what the chip can segment. If the kernel does not support this, longer ones are
+ * segmented in software.
+ */
 const limitSuperFrames = (tap: Tap, { superFrameBytes, segments }: Offloads): void => {
   const set = (): void => {
     using interfaces = Interfaces.open();

@@ -1,9 +1,10 @@
 /**
  * The far end of the model's cable: a TAP, with the kernel's network stack as the other machine.
  *
- * Frames from the NIC are merged before they are written, and frames from the kernel are segmented for the NIC, as the other machine's NIC
- * would do. Checksums from the model are not trusted: the merged frame's is computed from those of the segments, and the kernel verifies it
- * over all of the payload, which detects an error of the model's engine.
+ * Frames from the NIC are merged before they are written, and frames from the kernel are segmented for the NIC, as the
+ * other machine's NIC would do. Checksums from the model are not trusted: the checksum of a merged frame is computed
+ * from those of its segments, and the kernel verifies it over the whole payload. This detects an error in the model's
+ * checksum code.
  */
 import { OutOfRange } from "#kit/errors.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -19,25 +20,25 @@ import type { FrameObserver } from "./frame-observer.ts";
 /** Memory for the outgoing frames of one burst, and for one incoming super-frame. Small enough for a core's cache. */
 const STAGING = 256 << 10;
 const INBOX = 68 << 10;
-/** Offset of frames modulo 8: payload after the usual 66 bytes of headers is then aligned. */
+/** Remainder modulo 8 of each frame's offset: payload after the usual 66 bytes of headers is then aligned. */
 const BIAS = 6;
-/** Frames in the longest super-frame at the usual MTU. */
+/** Number of frames in the longest super-frame at an MTU of 1500. */
 const SUPER_FRAME = 46;
-/** Number of calls of `pump` for which a frame waits for a NIC without room before it is dropped. */
+/** If a NIC has no room for a frame during this many calls of `pump`, the frame is dropped. */
 const MAX_WAITS = 10_000;
 
 export interface TapWireOptions {
-  /** Opened with `vnetHeader`. Its offloads are set here. */
+  /** The TAP must have been opened with `vnetHeader`. Its offloads are set here. */
   readonly tap: Pick<Tap, "name" | "number" | "setOffload">;
-  /** Receives each frame as on the wire. */
+  /** Receives each frame as it is on the wire. */
   readonly capture?: FrameObserver | undefined;
-  /** Memory for frames, and the byte from which it may be used (324 KiB; a multiple of 8); default: memory of its own. */
+  /** Memory for frames, and where in it 324 KiB may be used (a multiple of 8). Default: memory of its own. */
   readonly memory?: Memory;
   readonly staging?: number;
 }
 
 export interface WireCounters {
-  /** Frames from the NIC, and their bytes; writes to the TAP. */
+  /** Frames from the NIC, and their bytes; and number of writes to the TAP. */
   readonly sentFrames: number;
   readonly sentBytes: number;
   readonly writes: number;
@@ -55,7 +56,7 @@ export interface WireCounters {
 export class TapWire implements Port {
   readonly bytes: Uint8Array;
   readonly memory: Memory;
-  /** Outgoing frames are between these offsets; incoming ones are after the end. */
+  /** Outgoing frames are between these offsets; incoming ones follow. */
   readonly #start: number;
   readonly #end: number;
   readonly #capture: FrameObserver | undefined;
@@ -101,7 +102,7 @@ export class TapWire implements Port {
     this.#nic = nic;
   }
 
-  /** Frames (each segment counts) that wait for the NIC. Call `pump` again soon while there are any. */
+  /** Frames (each segment counts) that wait for the NIC. Call `pump` again soon if this is not 0. */
   get pending(): number {
     return this.#incoming.left;
   }
@@ -142,7 +143,7 @@ export class TapWire implements Port {
     if (!continues || !this.#coalescer.follow(at, length)) this.#coalescer.add(at, length, false, 0, NO_TAG);
   }
 
-  /** Captured frames must be in one piece. */
+  /** Frames in two pieces are possible only without a capture, which needs them in one piece. */
   get gathers(): boolean {
     return this.#capture === undefined;
   }
@@ -168,8 +169,8 @@ export class TapWire implements Port {
   }
 
   /**
-   * Gives the NIC up to `budget` frames. Does not begin a super-frame that exceeds the rest of the budget: split over two bursts, it would be
-   * merged and acknowledged as two. Returns the number accepted.
+   * Gives the NIC up to `budget` frames. Does not begin a super-frame that exceeds the rest of the budget: in two
+   * bursts, it would be merged to two frames and acknowledged twice. Returns the number accepted.
    * @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {
@@ -199,7 +200,10 @@ export class TapWire implements Port {
     return frames;
   }
 
-  /** Lets the NIC accept segments of a super-frame as they are built. Not possible with a capture, which needs each frame. */
+  /**
+   * Lets the NIC accept each segment of a super-frame when it is built. This is not possible with a capture, which
+   * needs whole frames.
+   */
   #deliverSegments(nic: Plug): number {
     const { cut } = this.#incoming;
     if (cut === undefined || nic.receiveSegments === undefined || this.#capture !== undefined) return 0;

@@ -1,4 +1,4 @@
-/** Writes frames and merged frames to a TAP, gathered from one buffer. */
+/** Writes frames and merged frames to a TAP from pieces in one buffer. */
 import { FerruleError } from "#kit/errors.ts";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
@@ -7,20 +7,20 @@ import type { Tap } from "#sys/tap.ts";
 import { MAX_PIECES, type SegmentRun } from "#wire/segment-run.ts";
 import { TAG_BYTES, VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 
-/** The destination and source addresses, in front of a tag. */
+/** Bytes of destination and source address, which precede a tag. */
 const ADDRESSES = 12;
-/** Source and destination of frames: a TAP as a queue of frames. */
+/** A TAP, or one of its queues, from which frames are read and to which they are written. */
 export type FrameQueue = Pick<Tap, "name" | "number">;
 
 /** No tag to insert. */
 export const NO_TAG = -1;
 
 export class TapWriter {
-  /** Describes the next frame; `writeFrame` and `writeRun` send it unchanged. */
+  /** The virtio header of the next frame; `writeFrame` and `writeRun` write it unchanged. */
   readonly header = new VnetHeader();
-  /** Frames written (a merged one is one). */
+  /** Number of frames written; a merged frame counts once. */
   writes = 0;
-  /** Frames lost because the interface was down, and frames that the kernel rejected or had no memory for. */
+  /** Frames lost because the interface was down; and frames that the kernel rejected or had no memory for. */
   down = 0;
   refused = 0;
   readonly #tap: FrameQueue;
@@ -49,8 +49,8 @@ export class TapWriter {
   }
 
   /**
-   * Writes a frame in several pieces: `pieces` entries of a burst, from word `word` on. A frame of more than `MAX_PIECES` is refused. @throws
-   * {SystemError} if the TAP is gone
+   * Writes a frame in several pieces: `pieces` entries of a burst, from word `word` on. A frame with more than
+   * `MAX_PIECES` pieces is dropped. @throws {SystemError} if the TAP is gone
    */
   writePieces(burst: Int32Array, word: number, pieces: number, tag: number): void {
     if (pieces > MAX_PIECES) {

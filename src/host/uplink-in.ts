@@ -24,10 +24,10 @@ import type { FrameObserver } from "./frame-observer.ts";
 
 /** Largest number of frames taken from the ring at once. */
 const BURST = 256;
-/** Below this length, the kernel's own check costs less than marking a frame as verified. */
+/** In frames shorter than this, marking the checksum as verified costs more than the kernel's own check. */
 const WORTH_TELLING = 256;
 
-// V8 folds a module's own constants into the code, but loads imported ones at every use.
+// Local copies, because V8 folds only a module's own constants into the code and loads imported ones at every use.
 const STRIDE = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 const LENGTH = FRAME_LENGTH;
@@ -46,9 +46,9 @@ export class UplinkIn {
   tagsTaken = 0;
   readonly writer: TapWriter;
   readonly #link: Link;
-  /** Mask for the flags of received frames: which of the NIC's results are used. */
+  /** Mask for the flags of received frames; it selects which of the NIC's results are used. */
   #believed = -1;
-  /** A frame with one of these flags may be merged with others. */
+  /** Only frames with one of these flags are merged. */
   #mergeable = TCP_GOOD;
   readonly #capture: FrameObserver | undefined;
   readonly #coalescer: Coalescer;
@@ -70,7 +70,9 @@ export class UplinkIn {
     });
   }
 
-  /** @param wanted whether the NIC's checksum results are used, and whether segments with a correct one are merged */
+  /**
+   * @param wanted whether the NIC's checksum results are used, and whether segments with a correct checksum are merged
+   */
   believe({ verified, merge }: { readonly verified: boolean; readonly merge: boolean }): void {
     this.#believed = verified ? -1 : ~ALL_GOOD;
     this.#mergeable = merge ? TCP_GOOD : 0;
@@ -91,7 +93,7 @@ export class UplinkIn {
     return count;
   }
 
-  /** Returns the number of entries that the frame has in the burst. */
+  /** Adds the frame at `word` of the burst. Returns its number of entries. */
   #add(burst: Int32Array, word: number): number {
     const offset = burst[word + OFFSET]!;
     const length = burst[word + LENGTH]!;
@@ -105,7 +107,7 @@ export class UplinkIn {
     return 1;
   }
 
-  /** A frame in several buffers is not merged with others. Earlier ones are written first. */
+  /** Writes a frame in several buffers, which is not merged with others. Frames before it are written first. */
   #writePieces(burst: Int32Array, word: number, tag: number): number {
     this.#coalescer.flush();
     const offset = burst[word + OFFSET]!;
@@ -155,9 +157,10 @@ export class UplinkIn {
   }
 
   /**
-   * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores VIRTIO_NET_HDR_F_DATA_VALID (tested
-   * on Linux 6.18), so the frame gets a partial checksum, which every kernel trusts, as if it had just been sent.
-   * @param first number of its bytes at `offset`, if the rest is elsewhere; all headers must be among them
+   * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores
+   * VIRTIO_NET_HDR_F_DATA_VALID (tested on Linux 6.18). Therefore the frame gets a partial checksum, like a frame that
+   * this machine sends, and every kernel trusts that. @param first number of the frame's bytes at `offset`, if the rest
+   * is elsewhere; they must include all headers
    */
   #vouch(offset: number, length: number, shift: number, first = length): void {
     const { memory } = this.#link;

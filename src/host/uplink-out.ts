@@ -26,17 +26,23 @@ import { type FrameQueue, tapGone } from "./tap-writer.ts";
 import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Room for the kernel's longest frame (64 KiB of IP packet and an Ethernet header), and some more to detect longer ones. */
+/**
+ * Room for the kernel's longest frame (an IP packet of 64 KiB with an Ethernet header), and some more so that longer
+ * ones are detected.
+ */
 export const FRAME_ROOM = 66 << 10;
-/** Offset of frames modulo 8, so that TCP payload after the usual 66 bytes of headers is aligned for the NIC. */
+/**
+ * Remainder modulo 8 of each frame's offset: TCP payload after the usual 66 bytes of headers is then aligned for the
+ * NIC.
+ */
 const BIAS = 6;
 /**
- * A fragment's length has 16 bits in the descriptor; the chips' own fragments are memory pages. The last may be a little longer, so that no
- * fragment is tiny: the 8168E-VL does not segment a super-frame whose last fragment has six bytes or fewer.
+ * Usual length of a fragment; the field in the descriptor has 16 bits. The last fragment may be a little longer, so
+ * that none is tiny: the 8168E-VL does not segment a super-frame whose last fragment has six bytes or fewer.
  */
 const FRAGMENT = 16 << 10;
 const LAST_FRAGMENT = FRAGMENT + 64;
-/** Number of fragments or bytes after which the doorbell is rung, before more is read. */
+/** After this many fragments or bytes the doorbell is rung, before more frames are read. */
 const BURST = 512;
 const BURST_BYTES = 128 << 10;
 /** Number of fragments in the longest frame. */
@@ -51,13 +57,16 @@ export interface UplinkOutOptions {
   readonly capture: FrameObserver | undefined;
 }
 
-/** Invariant: a frame that was read is sent, or counted as dropped; fragments for which the NIC has no room stay in `#burst`. */
+/**
+ * Invariant: every frame that was read is sent or counted as dropped. Fragments for which the NIC has no room stay in
+ * `#burst`.
+ */
 export class UplinkOut {
-  /** The NIC has no room: reading the TAP is useless until it has sent something. */
+  /** The NIC has no room, so reading the TAP is useless until the NIC has sent something. */
   stalled = false;
   /** The last read of the TAP found no more frames. */
   drained = false;
-  /** Frames read; of these, those checksummed or segmented in software, and those lost. */
+  /** Number of frames read; how many of them were checksummed or segmented in software; and how many were lost. */
   frames = 0;
   softwareSums = 0;
   softwareCuts = 0;
@@ -65,10 +74,10 @@ export class UplinkOut {
   /** Frames and segments that were read, but discarded before the NIC had room for them. */
   discards = 0;
   readonly #taps: readonly FrameQueue[];
-  /** The queue that is read next, and how many queues in a row had no frame. */
+  /** Index of the queue that is read next; and how many queues in a row had no frame. */
   #turn = 0;
   #empty = 0;
-  /** A tag is removed from the frame, for the NIC to insert. */
+  /** Whether a frame's tag is removed so that the NIC inserts it. */
   insertsTag = true;
   readonly #link: Link;
   readonly #capture: FrameObserver | undefined;
@@ -108,8 +117,8 @@ export class UplinkOut {
   }
 
   /**
-   * Moves up to `budget` frames; with 0 only those read earlier. Returns the number read or passed on. @throws {SystemError} if the TAP is
-   * gone
+   * Moves up to `budget` frames; if it is 0, only frames that were read earlier. Returns the number of frames read or
+   * passed on. @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {
     this.#reclaim();
@@ -129,7 +138,7 @@ export class UplinkOut {
 
   #fill(budget: number): number {
     if (budget > 0) this.drained = false;
-    // A TAP queue that always has frames must not delay the others.
+    // Takes the queues in turn, so that one that always has frames does not delay the others.
     this.#turn = (this.#turn + 1) % this.#taps.length;
     let frames = 0;
     let bytes = 0;
@@ -204,9 +213,9 @@ export class UplinkOut {
   }
 
   /**
-   * The checksum field of an IPv6 super-frame must contain the pseudo header's sum without the length: the chips add the length of each
-   * segment (DPDK `rte_net_intel_cksum_prepare`, on which its r8169 driver relies). For IPv4, Linux includes the length and DPDK does not;
-   * both work.
+   * In an IPv6 super-frame, the checksum field must hold the pseudo header's sum without the length, because the chips
+   * add the length of each segment (DPDK `rte_net_intel_cksum_prepare`, which its r8169 driver uses). For IPv4, Linux
+   * includes the length and DPDK does not; both work.
    */
   #dropLengthFromSum(frame: number, length: number): void {
     const transport = this.#request.parts[TRANSPORT]!;
@@ -248,7 +257,7 @@ export class UplinkOut {
     } while (freed === BURST);
   }
 
-  /** Copies a frame to be segmented. False if its headers are too long. */
+  /** Copies a frame that is to be segmented here. Returns false if its headers are too long. */
   #beginCut(frame: number, length: number): boolean {
     const { parts } = this.#request;
     this.#bytes.copyWithin(this.#scratch, frame, frame + length);
@@ -256,7 +265,7 @@ export class UplinkOut {
     return this.#cutter.begin(this.#scratch, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!);
   }
 
-  /** Posts the next segment, built at `place`. Returns its length. */
+  /** Builds the next segment at `place` and posts it. Returns its length. */
   #cut(place: number): number {
     const { offset, length } = this.#cutter;
     this.#bytes.copyWithin(place, offset, offset + length);

@@ -1,18 +1,21 @@
 /**
  * struct virtio_net_hdr, which precedes each frame of a TAP and describes its outstanding offloads.
  *
- * Source: virtio 1.2, 5.1.6; Documentation/networking/tuntap.rst. A TAP uses the machine's own byte order (for Ferrule
- * little-endian) and ignores the buffer count of the longer form.
+ * Source: virtio 1.2, 5.1.6; Documentation/networking/tuntap.rst. A TAP uses the machine's byte order (little-endian
+ * here) and ignores the buffer count of the longer form.
  */
 
 /** Bytes of the header with the buffer count. */
 export const VNET_HEADER_BYTES = 12;
-/** A VLAN tag to insert is stored after the header, from where `writev` takes it between the pieces of a frame. */
+/**
+ * A VLAN tag that must be inserted is stored after the header; `writev` takes it from there, between the pieces of a
+ * frame.
+ */
 export const TAG_BYTES = 4;
 
-/** `flags`: the checksum field holds the pseudo header's sum; the sum of the rest is to be added. */
+/** `flags`: the checksum field holds only the pseudo header's sum; the receiver of the header must add the rest. */
 export const NEEDS_CHECKSUM = 1;
-/** `flags`: the sender of the frame has verified its checksum. */
+/** `flags`: the frame's checksum was already verified. */
 export const DATA_VALID = 2;
 
 /** `gso`: the type of segmentation, and a bit for CWR in the first segment only. */
@@ -20,7 +23,7 @@ export const Gso = { none: 0, tcp4: 1, tcp6: 4, ecn: 0x80 } as const;
 
 const TYPE_VLAN = 0x8100;
 
-/** One header in its own memory, which an `Iovecs` uses as its side buffer. */
+/** One header, in memory that an `Iovecs` uses as its side buffer. */
 export class VnetHeader {
   readonly buffer = new ArrayBuffer(VNET_HEADER_BYTES + TAG_BYTES);
   readonly #halves = new Uint16Array(this.buffer);
@@ -35,11 +38,14 @@ export class VnetHeader {
   get headerBytes(): number {
     return this.#halves[1]!;
   }
-  /** Payload of each segment of a super-frame. */
+  /** Bytes of payload in each segment of a super-frame. */
   get segmentBytes(): number {
     return this.#halves[2]!;
   }
-  /** Start of the checksummed bytes, from the start of the frame, and offset of the checksum field from there; in bytes. */
+  /**
+   * Where the checksummed bytes start, in bytes from the start of the frame; and where the checksum field is, in bytes
+   * from there.
+   */
   get checksumStart(): number {
     return this.#halves[3]!;
   }
@@ -52,14 +58,14 @@ export class VnetHeader {
     this.#halves.fill(0, 0, VNET_HEADER_BYTES / 2);
   }
 
-  /** Requests segmentation, with `segmentBytes` of payload in each segment. Call after `clear`. */
+  /** Requests segmentation, with `segmentBytes` of payload in each segment. Call `clear` before. */
   setSegments(gso: number, segmentBytes: number, headerBytes: number): void {
     this.#halves[0] = (this.#halves[0]! & 0xff) | (gso << 8);
     this.#halves[1] = headerBytes;
     this.#halves[2] = segmentBytes;
   }
 
-  /** Requests the checksum at `start` + `offset`. Call after `clear`. */
+  /** Requests the checksum at `start` + `offset`. Call `clear` before. */
   setChecksum(start: number, offset: number): void {
     this.#halves[0]! |= NEEDS_CHECKSUM;
     this.#halves[3] = start;

@@ -1,4 +1,4 @@
-/** The far end of the cable is a datagram socket, with one frame per datagram, as in QEMU's `-netdev dgram`. */
+/** A datagram socket as the far end of the cable: one frame per datagram, as in QEMU's `-netdev dgram`. */
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -22,7 +22,7 @@ export interface DatagramSocket {
 
 export interface DatagramWireOptions {
   readonly socket: DatagramSocket;
-  /** Destination of frames. */
+  /** Path of the socket to which frames are sent. */
   readonly peer: string;
   readonly capture?: FrameObserver | undefined;
   /** Called when the other side appears or disappears, with the reason. */
@@ -90,7 +90,7 @@ export class DatagramWire implements Port {
   /** Reads frames, and delivers up to `budget` of them to the NIC. Returns the number accepted. */
   pump(budget: number): number {
     let frames = 0;
-    // Invalid frames count too; otherwise a stream of them would keep this loop running.
+    // Invalid frames also count as steps; otherwise a stream of them would keep this loop running.
     for (let steps = 0; steps < budget && (this.#waiting > 0 || this.#read()); steps++) {
       if (this.#waiting === 0) continue;
       if (!this.delivery.offer(this.bytes, IN_AT, this.#waiting)) break;
@@ -104,13 +104,14 @@ export class DatagramWire implements Port {
     this.#iovecs.point(0, 0, length);
     const taken = writev(this.fd, this.#iovecs, 1);
     if (taken === length) return true;
-    // A full queue, or a frame longer than the kernel accepts: the frame is lost. After other errors the other side is gone.
+    // If the queue is full or the frame too long for the kernel, only this frame is lost. After other errors the other
+    // side is gone.
     if (taken < 0 && taken !== -Errno.EAGAIN && taken !== -Errno.ENOBUFS && taken !== -Errno.EMSGSIZE)
       this.#gone(-taken);
     return false;
   }
 
-  /** Reads a datagram, and keeps it if it is a valid frame. False if there is none. */
+  /** Reads a datagram, and keeps it if it is a valid frame. Returns false if there is no datagram. */
   #read(): boolean {
     this.#iovecs.point(0, IN_AT, MAX_FRAME + 1);
     const length = readv(this.fd, this.#iovecs, 1);

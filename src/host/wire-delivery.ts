@@ -1,11 +1,14 @@
-/** The NIC's side of a far end that queues frames: delivers them when there is room, retries for a limited time, and counts. */
+/**
+ * The part of a far end that delivers frames to the NIC: it retries while the NIC has no room, for a limited time, and
+ * counts frames.
+ */
 import type { Plug } from "#kit/port.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Attempts to deliver a frame to a NIC without room before it is dropped. */
+/** Number of attempts to deliver a frame to a NIC without room; then it is dropped. */
 const PATIENCE = 10_000;
 
-/** Frames and bytes that the NIC sent and accepted; frames lost, by reason. */
+/** Frames and bytes that the NIC sent and accepted; and lost frames, by reason. */
 export interface WireCounts {
   sentFrames: number;
   sentBytes: number;
@@ -50,7 +53,7 @@ export class Delivery {
     return this.#nic !== undefined && this.#nic.hasRoom?.() !== false;
   }
 
-  /** Offers the NIC a received frame. False if it must be offered again. */
+  /** Offers the NIC a received frame. Returns false if it must be offered again. */
   offer(bytes: Uint8Array, offset: number, length: number): boolean {
     const nic = this.#nic;
     if (nic === undefined || !this.room) {

@@ -1,4 +1,7 @@
-/** The far end of the cable is a capture file: its frames are delivered at their times, and frames from the NIC are discarded. */
+/**
+ * A capture file as the far end of the cable: its frames are delivered at their times, and frames from the NIC are
+ * discarded.
+ */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
@@ -6,7 +9,7 @@ import { MAX_FRAME, type Replay } from "./replay.ts";
 import { Delivery } from "./wire-delivery.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Interval at which a NIC without room is checked: a guest that enables its receiver causes no event. */
+/** Interval at which a NIC without room is tried again, because there is no event when a guest enables its receiver. */
 const LOOK_MICROS = 1000;
 
 export interface ReplayWireOptions {
@@ -27,7 +30,7 @@ export class ReplayWire implements Port {
   readonly #options: ReplayWireOptions;
   readonly #replay: Replay;
   readonly #gap: number;
-  /** When the first frame of this round was delivered or due; NaN before that. */
+  /** The time at which the first frame of this round was delivered or due; NaN before that. */
   #start = Number.NaN;
   #next = 0;
   #waits = false;
@@ -106,12 +109,12 @@ export class ReplayWire implements Port {
   #advance(): void {
     this.#next++;
     if (!this.done || this.#options.loop !== true) return;
-    // The next round's first frame follows the last one after the interval of the rate, or at once.
+    // The first frame of the next round follows the last one of this round at the interval of the rate, or at once.
     this.#start += this.#at(this.#next - 1) + (this.#gap > 0 ? this.#gap : 0);
     this.#next = 0;
   }
 
-  /** When a frame of a round is due, in microseconds after the first. */
+  /** When frame `i` of a round is due, in microseconds after the first one. */
   #at(i: number): number {
     return Number.isNaN(this.#gap) ? this.#replay.times[i]! : i * this.#gap;
   }

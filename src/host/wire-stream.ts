@@ -1,9 +1,9 @@
 /**
- * The far end of the cable is a stream socket. Each frame is preceded by its length in four bytes, most significant first, as in QEMU's
- * `-netdev stream` and passt.
+ * A stream socket as the far end of the cable. Each frame is preceded by its length in four bytes, most significant
+ * first, as in QEMU's `-netdev stream` and passt.
  *
- * The other side is not trusted. An invalid length ends the connection, since the start of the next frame is unknown. Without a connection
- * frames are dropped and counted, as on an unplugged cable.
+ * The other side is not trusted. An invalid length ends the connection, since the start of the next frame is unknown.
+ * Without a connection frames are dropped and counted, as on an unplugged cable.
  */
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
@@ -20,12 +20,12 @@ import type { FrameObserver } from "./frame-observer.ts";
 const PREFIX = 4;
 /** QEMU's NET_BUFSIZE: a super-frame of 64 KiB with room for headers. */
 const MAX_FRAME = 4096 + 65_536;
-/** Areas for outgoing frames, for one that will be dropped, and for incoming frames. */
+/** Areas of memory: for outgoing frames; for a frame that will be dropped; for incoming frames. */
 const OUT_BYTES = 512 << 10;
 const LOST_AT = OUT_BYTES;
 const IN_AT = OUT_BYTES + ((PREFIX + MAX_FRAME + 63) & ~63);
 const IN_BYTES = 256 << 10;
-/** Time after which a peer that does not read is no longer waited for; frames are then dropped. */
+/** If the peer has not read for this time, frames are dropped instead of waiting. */
 const STALL_MICROS = 1_000_000;
 
 export interface StreamWireOptions {
@@ -79,12 +79,12 @@ export class StreamWire implements Port, Disposable {
     return this.#socket?.number ?? -1;
   }
 
-  /** The socket did not take all bytes: wait until it is writable too. */
+  /** True if the socket did not accept all bytes: wait until it is writable too. */
   get blocked(): boolean {
     return this.#head < this.#tail;
   }
 
-  /** A complete frame waits for the NIC. */
+  /** True if a complete frame waits for the NIC. */
   get pending(): boolean {
     return this.#whole() > 0;
   }
@@ -101,7 +101,7 @@ export class StreamWire implements Port, Disposable {
       this.#makeRoom();
       at = this.#tail;
       if (at + PREFIX + length > OUT_BYTES) {
-        // The NIC keeps the frame while the peer is slow but reads.
+        // The peer is slow, but still reads: the NIC keeps the frame.
         if (!this.#stalled()) return -1;
         at = LOST_AT;
       }
@@ -120,7 +120,7 @@ export class StreamWire implements Port, Disposable {
       return;
     }
     const { bytes } = this;
-    // QEMU's NICs send no padding, so their peers do not expect it: passt before 2024 treats it as payload.
+    // Padding is removed: QEMU's NICs send none, and passt before 2024 would treat it as payload.
     const kept = withoutPadding(bytes, at, length);
     bytes[at - 4] = 0;
     bytes[at - 3] = kept >>> 16;
@@ -153,7 +153,7 @@ export class StreamWire implements Port, Disposable {
   pump(budget: number): number {
     if (this.blocked) this.flush();
     let frames = 0;
-    // Invalid frames count too; otherwise a stream of them would keep this loop running.
+    // Invalid frames also count as steps; otherwise a stream of them would keep this loop running.
     for (let steps = 0; frames < budget && steps <= 2 * budget; steps++) {
       const length = this.#whole();
       if (length < 0) {
@@ -175,7 +175,7 @@ export class StreamWire implements Port, Disposable {
     this.#socket = undefined;
   }
 
-  /** Delivers the first frame to the NIC, or drops it if it is invalid. False if it must wait. */
+  /** Delivers the first frame to the NIC, or drops it if it is invalid. Returns false if the frame must wait. */
   #hand(length: number): boolean {
     const at = this.#first + PREFIX;
     if (length < ETHERNET_BYTES) this.delivery.counts.malformed++;
@@ -193,13 +193,13 @@ export class StreamWire implements Port, Disposable {
       const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
       if (length < 0 || length > MAX_FRAME) return -1;
       if (length > 0) return this.#last - at - PREFIX >= length ? length : 0;
-      // Shorter than a frame; such input is only counted.
+      // Too short for a frame, so it is only counted.
       this.delivery.counts.malformed++;
       this.#first += PREFIX;
     }
   }
 
-  /** Reads once. False if there are no data or no connection. */
+  /** Reads once. Returns false if there is no data or no connection. */
   #read(): boolean {
     if (this.#socket === undefined) return false;
     if (this.#first === this.#last) this.#first = this.#last = IN_AT;

@@ -1,4 +1,4 @@
-/** Replies to requests, built in place. Callers have dissected and verified the requests. */
+/** Builds replies in place of their requests, which the caller has dissected and verified. */
 import { ArpOperation, OPERATION, SENDER_IP, SENDER_MAC, TARGET_MAC } from "./arp.ts";
 import { put16, put32 } from "./bigendian.ts";
 import { finish, sum } from "./checksum.ts";
@@ -19,13 +19,13 @@ const ALL_NODES = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 
 const UNSPECIFIED = new Uint8Array(ipv6.ADDRESS_BYTES);
 const ADVERTISEMENT_BYTES = icmp.NEIGHBOUR_BYTES + icmp.ADDRESS_OPTION_BYTES;
 
-/** Sends the frame at `frame` back, from `mac`. */
+/** Makes the frame's source its destination, and `mac` its source. */
 export const turnEthernet = (bytes: Uint8Array, frame: number, mac: Uint8Array): void => {
   bytes.copyWithin(frame + DESTINATION, frame + SOURCE, frame + SOURCE + MAC_BYTES);
   bytes.set(mac, frame + SOURCE);
 };
 
-/** Makes the ARP request at `at` the reply that `ip` is at `mac`. */
+/** Turns the ARP request at `at` into a reply: the address `ip` belongs to `mac`. */
 export const answerArp = (bytes: Uint8Array, at: number, mac: Uint8Array, ip: number): void => {
   put16(bytes, at + OPERATION, ArpOperation.reply);
   bytes.copyWithin(at + TARGET_MAC, at + SENDER_MAC, at + TARGET_MAC);
@@ -33,7 +33,7 @@ export const answerArp = (bytes: Uint8Array, at: number, mac: Uint8Array, ip: nu
   put32(bytes, at + SENDER_IP, ip);
 };
 
-/** Swaps the addresses of the IPv4 packet at `network`. Its header checksum needs filling in. */
+/** Swaps the addresses of the IPv4 packet at `network`. The header checksum must be filled in afterwards. */
 export const turnIpv4 = (bytes: Uint8Array, network: number): void => {
   swap(bytes, network + ipv4.SOURCE, network + ipv4.DESTINATION, 4);
   bytes[network + ipv4.TIME_TO_LIVE] = HOPS;
@@ -45,7 +45,7 @@ export const turnIpv6 = (bytes: Uint8Array, network: number): void => {
   bytes[network + ipv6.HOP_LIMIT] = HOPS;
 };
 
-/** Makes the echo request at `transport`, `length` bytes with data, an echo reply. */
+/** Turns the echo request of `length` bytes at `transport` into an echo reply. */
 export const answerPing = (memory: Memory, transport: number, length: number): void => {
   const { bytes } = memory;
   bytes[transport + icmp.TYPE] = icmp.IcmpType.echoReply;
@@ -53,21 +53,23 @@ export const answerPing = (memory: Memory, transport: number, length: number): v
   put16(bytes, transport + icmp.CHECKSUM, finish(sum(memory, transport, length)));
 };
 
-/** The same in IPv6, after `turnIpv6`: the checksum includes the addresses. */
+/** As `answerPing`, for ICMPv6. Call `turnIpv6` first, because the checksum includes the addresses. */
 export const answerPing6 = (memory: Memory, network: number, transport: number, end: number): void => {
   memory.bytes[transport + icmp.TYPE] = icmp.Icmpv6Type.echoReply;
   fillTransportChecksum(memory, network, transport, end, ipv4.Protocol.icmpv6);
 };
 
-/** Swaps the ports of a datagram. The checksum stays right: it does not depend on their order, nor on the addresses'. */
+/**
+ * Swaps the ports of a datagram. The checksum stays correct: it depends neither on the order of the ports nor on that
+ * of the addresses.
+ */
 export const turnUdp = (bytes: Uint8Array, transport: number): void =>
   swap(bytes, transport + udp.SOURCE_PORT, transport + udp.DESTINATION_PORT, 2);
 
 /**
- * Turns the neighbour solicitation in the frame at `frame` (IPv6 header at `network`, no extension headers) into the
- * advertisement that `address` is at `mac`, including the Ethernet header. Returns the frame's new length.
- *
- * A solicitation without a source address is duplicate address detection: the reply goes to all nodes (RFC 4861 7.2.4).
+ * Turns the neighbour solicitation in the frame at `frame` (IPv6 header at `network`, without extension headers) into
+ * an advertisement: `address` belongs to `mac`. This includes the Ethernet header. Returns the frame's new length. The
+ * reply to a solicitation without a source address (duplicate address detection) goes to all nodes (RFC 4861 7.2.4).
  */
 export const answerSolicitation = (
   memory: Memory,

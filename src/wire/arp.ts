@@ -25,14 +25,14 @@ export interface Arp {
   readonly targetIp: number;
 }
 
-/** Whether a whole ARP message for IPv4 over Ethernet lies between `at` and `end`. */
+/** Whether there is a complete ARP message for IPv4 over Ethernet between `at` and `end`. */
 export const isArp = (bytes: Uint8Array, at: number, end: number): boolean =>
   end - at >= ARP_BYTES &&
   get16(bytes, at + HARDWARE) === ETHERNET &&
   get16(bytes, at + PROTOCOL) === IPV4 &&
   get16(bytes, at + SIZES) === SIX_AND_FOUR;
 
-/** Undefined if it is incomplete or not for IPv4 over Ethernet. */
+/** Parses the ARP message at `at`; undefined if it is incomplete or not for IPv4 over Ethernet. */
 export const parseArp = (bytes: Uint8Array, at: number, end: number): Arp | undefined =>
   isArp(bytes, at, end)
     ? {

@@ -1,4 +1,4 @@
-/** Integers in network byte order. Offsets must lie inside the array: parsers check the length once, before. */
+/** Integers in network byte order. Offsets must be inside the array; parsers check the length once before they read. */
 
 /** @returns 0 to 0xffff */
 export const get16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!;

@@ -1,32 +1,28 @@
 /**
- * A checked stream over UDP, for tests without a network stack.
- *
- * A request has a sequence number, payload for the server (possibly empty), and the number of bytes it requests. The
- * server takes payloads strictly in order and replies to each request with one datagram: the requested bytes, and the
- * sequence number that it expects next. The reply's bytes are a pattern derived from the sequence number, so both ends
- * can hash what was sent and received, and compare. A lost request or reply is handled by repeating the request: a
- * repeated one gets the same reply and is not hashed again; one beyond a gap gets an empty reply.
- *
- * The client decides how many requests are outstanding, and when to go back to the number that the server expects.
- *
- * Formats, in 32-bit words: request "FBLK", sequence, bytes requested, payload; reply "FBLk", sequence, next expected,
- * pattern.
+ * A stream over UDP with checked contents, for tests without a network stack. A request has a sequence number, the
+ * number of bytes that it requests, and payload for the server, possibly empty. The server accepts payloads strictly in
+ * order. It replies to each request with one datagram: the sequence number that it expects next, and the requested
+ * bytes, which are a pattern derived from the request's sequence number. Both ends hash what they have sent and
+ * received, and compare the hashes. If a request or reply is lost, the client repeats the request; a repeated request
+ * gets the same reply and is not hashed again. A request after a gap gets an empty reply. The client decides how many
+ * requests are outstanding, and when to go back to the number that the server expects. Formats, in 32-bit words:
+ * request "FBLK", sequence, bytes requested, payload; reply "FBLk", sequence, next expected, pattern.
  */
 import { get32, put32 } from "./bigendian.ts";
 
 export const BULK_PORT = 5017;
 export const BULK_HEADER_BYTES = 12;
 export const SEQUENCE = 4;
-/** In a request. */
+/** Offset in a request. */
 export const ASKED = 8;
-/** In a reply. */
+/** Offset in a reply. */
 export const EXPECTED = 8;
 
 const MAGIC = 0;
 const REQUEST = 0x4642_4c4b;
 const ANSWER = 0x4642_4c6b;
 
-/** A running hash, such as `createHash("sha256")`. */
+/** A hash that is updated piece by piece, such as `createHash("sha256")`. */
 export interface Digest {
   update(bytes: Uint8Array): unknown;
 }
@@ -71,8 +67,8 @@ export class BulkServer {
   #gaps = 0;
 
   /**
-   * Starts a new stream. The digests, if given, get each received byte and each byte sent in replies, once and in
-   * order.
+   * Starts a new stream. If digests are given, they get each received byte, and each byte that is sent in replies, once
+   * and in order.
    */
   restart(digests?: { readonly received: Digest; readonly sent: Digest }): void {
     this.#digests = digests;

@@ -1,6 +1,6 @@
-/** A packet from a capture file of either format, and the error for invalid files. */
+/** A packet from a pcap or pcapng file, and the error for invalid files. */
 
-/** Not a valid capture file. Has the shape of the kit's errors, which this room does not import. */
+/** The capture file is invalid. This class has the fields of the kit's errors, which this room may not import. */
 export class MalformedCapture extends Error {
   override readonly name = "MalformedCapture";
   readonly code = "MALFORMED_CAPTURE";
@@ -23,20 +23,19 @@ export interface CapturedPacket {
   readonly direction: number;
   /** The file marks the frame as damaged on the wire. */
   readonly damaged: boolean;
-  /** Whether the file has a time for it. */
+  /** Whether the file has a time for the packet. */
   readonly timed: boolean;
   /** Seconds since 1970, and nanoseconds. Both 0 without a time. */
   readonly seconds: number;
   readonly nanoseconds: number;
-  /** The frame's length on the wire without FCS; larger than `bytes.length` if it was truncated. */
+  /** The frame's length on the wire without FCS; larger than `bytes.length` if the capture has truncated it. */
   readonly originalLength: number;
-  /** The frame without FCS, as a view of the file; never more than `originalLength`. */
+  /** The captured bytes without FCS, as a view of the file; at most `originalLength` of them. */
   readonly bytes: Uint8Array;
 }
 
 /**
- * The frame in the captured bytes: without bytes beyond the original length, and without an FCS of `fcsBytes` at its
- * end.
+ * Removes from the captured bytes those beyond the original length, and an FCS of `fcsBytes` at the end of the frame.
  */
 export const frameOf = (
   captured: Uint8Array,
@@ -47,5 +46,5 @@ export const frameOf = (
   return { originalLength: length, bytes: captured.subarray(0, length) };
 };
 
-/** Bytes of Ethernet's FCS. A file that declares a longer one uses another unit. */
+/** Bytes of Ethernet's FCS. If a file declares more, its unit is not bytes. */
 export const ETHERNET_FCS = 4;

@@ -32,7 +32,7 @@ export interface PcapPacket {
   readonly fraction?: number;
   readonly bytes?: Uint8Array;
   readonly original?: number;
-  /** Packet type, with the modified header. */
+  /** Packet type; only in the modified header. */
   readonly type?: number;
 }
 
@@ -110,7 +110,7 @@ export class Section {
     return this.block(3, (body) => body.put(4, bytes.length).add(bytes));
   }
 
-  /** A value of four bytes is a word, of eight bytes two words; others are bytes. */
+  /** Writes options. A value of four bytes is written as a word, one of eight bytes as two words, others as bytes. */
   #options(body: Bytes, options: readonly Option[]): void {
     for (const [code, value] of options) {
       body.put(2, code, value.length).add(this.#little || value.length !== 4 ? value : value.toReversed());

@@ -1,22 +1,20 @@
 /**
- * The Internet checksum (RFC 1071), alone and fused with a copy: the hottest loops of the model's offload engines.
- *
- * A partial sum is a number from 0 to 0xffff in network order. Partial sums of pieces that start at an even distance
- * from each other are added with `+`, together with lengths and protocol numbers, and folded once at the end.
- *
- * Words are added as they lie in memory and the sum is swapped at the end, which one's complement addition allows. Two
- * accumulators take a word: `total` wraps, `high` takes the upper halves. `high` cannot wrap before 2^31 / 65535 words,
- * so a piece may have up to 128 KiB; the sum of the lower halves is then exactly `total - (high << 16)`.
- *
- * The shape of the loops is measured (Node 26, 1448 bytes in cache, arrays that the engine does not take for constants).
- * Summing: 341 ns plain, 222 unrolled by 4, 212 by 8. Copying and summing: 560 plain, 397 by 4, 365 by 8; with shifting
- * 606 plain, 507 by 8. `| 0` on every index spares its overflow check, a quarter of the time. Arrays that are constants
- * of the compiled function (closures over one memory) are 1.5 times as fast, but only while there is just one such
- * closure. Never BigInt. Where memory brings its own sums (`sum-kernel.ts`), those are 6 to 8 times as fast.
+ * The Internet checksum (RFC 1071), alone or combined with a copy. These are the hottest loops of the model's offload
+ * engines. A partial sum is a number from 0 to 0xffff in network order. Partial sums of pieces that start at an even
+ * distance from each other are added with `+`, together with lengths and protocol numbers, and folded once at the end.
+ * Words are added in memory order and only the final sum is swapped, which one's complement addition allows. Each word
+ * is added to two accumulators: the whole word to `total`, which may wrap, and its upper half to `high`. `high` cannot
+ * wrap before 2^31 / 65535 words, so a piece may have up to 128 KiB; the sum of the lower halves is then exactly `total
+ * - (high << 16)`. The loops were chosen by measurements (Node 26, 1448 bytes in cache, arrays that the engine does not
+ * treat as constants). Summing: 341 ns in a plain loop, 222 unrolled by 4, 212 by 8. Copying and summing: 560 plain,
+ * 397 by 4, 365 by 8; with shifting 606 plain, 507 by 8. `| 0` on every index avoids an overflow check, a quarter of
+ * the time. If the arrays are constants of the compiled function (closures over one memory), the loops are 1.5 times as
+ * fast, but only while there is just one such closure. BigInt is too slow. If the memory has sums of its own
+ * (`sum-kernel.ts`), those are 6 to 8 times as fast.
  */
 import type { Memory } from "./memory.ts";
 
-/** Most bytes one call may sum. */
+/** Limit of the bytes that one call may sum. */
 export const MAX_SUM_BYTES = 131_072;
 
 /** Reduces a sum of partial sums (0 to 2^32 - 1) to 16 bits. */
@@ -25,13 +23,13 @@ export const fold = (sum: number): number => {
   return (once & 0xffff) + (once >>> 16);
 };
 
-/** The checksum field's value for what was summed, with the field itself summed as 0. */
+/** The value for the checksum field. It must have been 0 when it was summed. */
 export const finish = (sum: number): number => ~fold(sum) & 0xffff;
 
-/** Whether summed data, including its checksum field, is intact. */
+/** Whether the checksum is correct; `sum` must include the checksum field. */
 export const intact = (sum: number): boolean => fold(sum) === 0xffff;
 
-/** Converts `sum` of data at an even or odd `offset` from memory order to network order. */
+/** Converts the sum of data at an even or odd `offset` from memory order to network order. */
 const ordered = (sum: number, offset: number): number => {
   const folded = fold(sum);
   return (offset & 1) === 1 ? folded : ((folded & 0xff) << 8) | (folded >>> 8);
@@ -85,15 +83,15 @@ const sumWords = (words: Int32Array, from: number, to: number): number => {
   return halves(total, high);
 };
 
-/** Folds the two accumulators to at most 17 bits. Each half is below 2^31, their sum below 2^32. */
+/** Folds the two accumulators to at most 17 bits. Each is below 2^31, so their sum is below 2^32. */
 const halves = (total: number, high: number): number => {
   const both = ((total - (high << 16)) | 0) + high;
   return (both & 0xffff) + (both >>> 16);
 };
 
 /**
- * Copies up to `MAX_SUM_BYTES` bytes between any offsets and returns their partial sum. Fastest if both offsets are equal
- * modulo 4; otherwise words are shifted, which takes about 1.5 times as long. The ranges must not overlap.
+ * Copies up to `MAX_SUM_BYTES` bytes between any offsets and returns their partial sum. Fastest if both offsets are
+ * equal modulo 4; otherwise words are shifted, which takes about 1.5 times as long. The ranges must not overlap.
  */
 export const copyAndSum = (from: Memory, fromOffset: number, to: Memory, toOffset: number, length: number): number => {
   const { sums } = from;
@@ -122,7 +120,8 @@ const copyAndSumHere = (from: Memory, fromOffset: number, to: Memory, toOffset: 
     if (shift === 0) {
       words = copyWords(from.words, first, to.words, at >> 2, count);
     } else {
-      // The last shifted word needs one more source word, of which an array of odd length has only a part.
+      // The last shifted word needs one more source word. If the array's length is not a multiple of 4, only a part of
+      // that word exists.
       count = Math.max(0, Math.min(count, (from.words.length - first - 1) | 0));
       words = shiftWords(from.words, first, to.words, at >> 2, count, shift);
     }
@@ -187,7 +186,7 @@ const copyWords = (from: Int32Array, fromIndex: number, to: Int32Array, toIndex:
   return halves(total, high);
 };
 
-/** As `copyWords`, from `shift` bits (8, 16 or 24) into the first source word. */
+/** As `copyWords`, but the data starts `shift` bits (8, 16 or 24) after the start of the first source word. */
 const shiftWords = (
   from: Int32Array,
   fromIndex: number,

@@ -1,4 +1,4 @@
-/** Merges the segments of a TCP flow into a super-frame, so that the network stack is called once for many. */
+/** Merges the segments of a TCP flow into a super-frame, so that the network stack is called once for many segments. */
 import { SegmentRun } from "./segment-run.ts";
 import { TcpView } from "./tcp-view.ts";
 
@@ -9,9 +9,9 @@ const FLOWS = 4;
 export interface CoalescerSink {
   /** A frame that was not merged, unchanged. */
   single(offset: number, length: number, flags: number, tag: number): void;
-  /** The same for a frame in two pieces: headers, and payload at `payloadAt`. Needed if such frames are added. */
+  /** As `single`, for a frame in two pieces: headers, and payload at `payloadAt`. Required if such frames are added. */
   split?(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void;
-  /** Two or more frames as one. Its header, in the first piece, was updated in place. */
+  /** Two or more frames, merged into one. The header in its first piece was updated in place. */
   run(run: SegmentRun): void;
 }
 
@@ -22,19 +22,17 @@ export interface CoalescerOptions {
   /**
    * The TCP checksum of a merged frame.
    *
-   * "carry": the segments were not verified. The field gets a checksum that is correct if, and only if, those of all
-   * segments were: it is computed from their checksum fields, not from the payload, so a receiver that verifies the
-   * merged frame verifies every segment.
-   *
-   * "partial": only segments added with `verified` are merged. The field gets the sum of the pseudo header, as network
-   * stacks use it for frames that need no verification (Linux: CHECKSUM_PARTIAL).
+   * "carry": the segments were not verified. The merged frame's checksum is computed from their checksum fields, not
+   * from the payload. It is correct if and only if those of all segments are, so a receiver that verifies the merged
+   * frame verifies every segment. "partial": only segments added with `verified` are merged. The field gets the sum of
+   * the pseudo header, as network stacks have it in frames that need no verification (Linux: CHECKSUM_PARTIAL).
    */
   readonly checksum: "carry" | "partial";
 }
 
 /**
- * Invariants: frames of one flow are passed on in order; a frame that is not a plain TCP segment is passed on after
- * everything before it; payload is never read or written.
+ * Invariants: frames of one flow are passed on in order; a frame that is not a plain TCP segment is passed on after all
+ * frames before it; payload is never read or written.
  */
 export class Coalescer {
   readonly #sink: CoalescerSink;
@@ -43,9 +41,9 @@ export class Coalescer {
   readonly #runs: readonly SegmentRun[];
   /** The run of the last segment: usually the next one belongs to it too. */
   #recent: SegmentRun;
-  /** Whether the last frame joined it. */
+  /** Whether the last frame was added to the recent run. */
   #joined = false;
-  /** The run to end next if all are in use. */
+  /** Index of the run that is ended next if all are in use. */
   #victim = 0;
 
   constructor(options: CoalescerOptions) {
@@ -57,9 +55,9 @@ export class Coalescer {
   }
 
   /**
-   * Takes a frame of `length` bytes at `offset`, which must not change until the next `flush` has returned.
-   * @param verified the NIC found the TCP checksum correct; ignored in "carry" mode
-   * @param flags passed to `single`, not interpreted; so is `tag`, but only frames with equal tags are merged
+   * Adds a frame of `length` bytes at `offset`, which must not change until the next `flush` has returned. @param
+   * verified whether the NIC found the TCP checksum correct; ignored in "carry" mode @param flags passed to `single`,
+   * not interpreted @param tag passed on, too; only frames with equal tags are merged
    */
   add(offset: number, length: number, verified: boolean, flags: number, tag: number): void {
     const run = this.#recent;
@@ -80,8 +78,8 @@ export class Coalescer {
   }
 
   /**
-   * As `add`, for a frame known to be the next segment of the same super-frame as the one added last. False, without
-   * effect, if it cannot be merged. For "carry" mode.
+   * As `add`, for a frame that is known to be the next segment of the super-frame to which the last added frame
+   * belongs. Returns false, without effect, if it cannot be merged. For "carry" mode.
    */
   follow(offset: number, length: number): boolean {
     return this.#follow(offset, length, 0);
@@ -107,7 +105,7 @@ export class Coalescer {
     return true;
   }
 
-  /** Adds the frame to a run. False if it belongs to none and was passed on. */
+  /** Adds the frame to a run. If it belongs to none, passes it on and returns false. */
   #sort(
     offset: number,
     length: number,

@@ -6,7 +6,7 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** The register after `length` bytes, initialised to all ones, not inverted: the basis of address hashes. */
+/** The CRC register after `length` bytes: initialised to all ones, not inverted. Address hashes use it. */
 const register = (bytes: Uint8Array, offset: number, length: number): number => {
   let crc = -1;
   for (let i = offset; i < offset + length; i++) crc = TABLE[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8);
@@ -25,8 +25,8 @@ export const crc32Padded = (bytes: Uint8Array, offset: number, length: number, p
 };
 
 /**
- * The bit (0 to 63) of the multicast filter for an address: the top six bits of the bit-reversed CRC, which are its low
- * six bits in reverse order (FreeBSD if_re.c, re_set_rxmode).
+ * Number of the multicast filter's bit (0 to 63) for an address: the low six bits of the CRC in reverse order (FreeBSD
+ * if_re.c, re_set_rxmode).
  */
 export const multicastHash = (bytes: Uint8Array, offset: number): number => {
   const crc = register(bytes, offset, 6);

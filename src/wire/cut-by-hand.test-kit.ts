@@ -1,4 +1,4 @@
-/** TCP super-frames segmented and summed byte by byte, deliberately without the code under test. */
+/** Segments and sums TCP super-frames byte by byte, deliberately without the code under test. */
 
 /** A TCP flow and one super-frame of it. */
 export interface Shape {
@@ -33,7 +33,7 @@ export const transportOf = (frame: Uint8Array): number => networkOf(frame) + (is
 export const payloadOf = (frame: Uint8Array): number =>
   transportOf(frame) + (frame[transportOf(frame) + 12]! >>> 4) * 4;
 
-/** The TCP checksum's sum over pseudo header, header and payload: 0xffff when the field is right. */
+/** Sum over pseudo header, TCP header and payload: 0xffff if the checksum is correct. */
 export const tcpSum = (frame: Uint8Array): number => {
   const transport = transportOf(frame);
   const addresses = isIpv6(frame) ? 32 : 8;

@@ -9,10 +9,14 @@ import * as tcp from "./tcp.ts";
 
 /** Longest headers supported: Ethernet, two tags, IPv6 with some extension headers, TCP with options. */
 const HEADERS = 256;
-/** Offset of the headers in their copy: two bytes before a word, so that all but Ethernet's own are aligned. */
+/**
+ * Offset of the headers in their copy: two bytes before a multiple of 4, so that all headers after Ethernet's are
+ * aligned.
+ */
 const START = 2;
 /**
- * Flags of only the last and only the first segment, within the word of data offset, flags and window in memory order.
+ * Flags that only the last segment has, and those that only the first one has. They are positioned for the word with
+ * data offset, flags and window, in memory order.
  */
 const ONLY_LAST = (tcp.TcpFlag.fin | tcp.TcpFlag.psh) << 8;
 const ONLY_FIRST = tcp.TcpFlag.cwr << 8;
@@ -31,27 +35,23 @@ const swap32 = (word: number): number => (swap16(word) << 16) | swap16(word >>> 
 const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
 
 /**
- * Each segment's headers are written in front of its payload, over the end of the previous payload, so payload is never
- * copied. All checksums are filled in.
- *
- * `begin` and `advance` complete each segment. A caller that copies the payload, and so gets its sum, uses `prepare`,
- * `make` and `skip` instead.
- *
- * The constant part of the headers is kept as words and summed once; a segment costs the update of a few words, a copy
- * of the headers, and the sum of its payload.
+ * Payload is never copied: each segment's headers are written in front of its payload, over the end of the previous
+ * payload. All checksums are filled in. `begin` and `advance` complete each segment. A caller that copies the payload
+ * itself, and so knows its sum, uses `prepare`, `make` and `skip` instead. The constant part of the headers is kept as
+ * words and summed once. For each segment, a few words are updated, the headers are copied, and the payload is summed.
  */
 export class InPlaceSegmenter {
   /** Byte offset and length of the current segment; the length is 0 if there is none. */
   offset = 0;
   length = 0;
-  /** Segments not yet consumed, including the current one. */
+  /** Number of segments not yet consumed, including the current one. */
   left = 0;
   /** Bytes of headers in front of each payload; bytes of payload not yet consumed. */
   headerBytes = 0;
   rest = 0;
   readonly #memory: Memory;
   readonly #headers = newMemory(START + HEADERS + 2);
-  /** Offsets in the frame. */
+  /** Offsets of the headers in the frame. */
   #network = 0;
   #transport = 0;
   #ipv6 = false;
@@ -59,7 +59,7 @@ export class InPlaceSegmenter {
   /** Fields of the current segment. */
   #identification = 0;
   #sequence = 0;
-  /** The word with the flags, without those that only the first segment has. */
+  /** The word that contains the flags, without those that only the first segment has. */
   #flags = 0;
   /** Partial sums of the constant part of the headers. */
   #ipHeader = 0;
@@ -69,7 +69,7 @@ export class InPlaceSegmenter {
     this.#memory = memory;
   }
 
-  /** As `prepare`, and makes the first segment. */
+  /** As `prepare`, and completes the first segment. */
   begin(
     frame: number,
     length: number,
@@ -84,8 +84,8 @@ export class InPlaceSegmenter {
   }
 
   /**
-   * Takes a frame that the caller has dissected: network and transport are offsets in it, the complete TCP header ends
-   * at `headerBytes`, and payload follows up to its end. False if the headers are too long.
+   * Starts with a frame that the caller has dissected: `network` and `transport` are offsets in it, the TCP header is
+   * complete and ends at `headerBytes`, and the rest is payload. Returns false if the headers are too long.
    */
   prepare(
     frame: number,
@@ -96,7 +96,7 @@ export class InPlaceSegmenter {
     headerBytes: number,
   ): boolean {
     if (headerBytes > HEADERS || segmentBytes <= 0 || length <= headerBytes) return false;
-    // Ethernet headers have 14, 18 or 22 bytes, all others whole words.
+    // Ethernet headers have 14, 18 or 22 bytes; the length of all others is a multiple of 4.
     if ((network & 3) !== START || ((transport - network) & 3) !== 0 || (headerBytes & 3) !== START) return false;
     const { bytes } = this.#memory;
     for (let i = 0; i < headerBytes; i++) this.#headers.bytes[START + i] = bytes[frame + i]!;
@@ -113,13 +113,15 @@ export class InPlaceSegmenter {
     return true;
   }
 
-  /** The current segment was consumed: makes the next one, or sets `length` to 0. */
+  /** Call when the current segment was consumed. Completes the next one, or sets `length` to 0. */
   advance(): void {
     this.skip();
     if (this.left > 0) this.make(this.sum());
   }
 
-  /** The current segment was consumed: the next one is current but not made, or `length` is 0. */
+  /**
+   * Call when the current segment was consumed. Goes on to the next one without completing it, or sets `length` to 0.
+   */
   skip(): void {
     this.left--;
     if (this.left <= 0) {
@@ -189,7 +191,7 @@ export class InPlaceSegmenter {
     this.#copyHeaders();
   }
 
-  /** @param bytes length of the packet */
+  /** @param bytes length of the segment's IP packet */
   #adaptNetwork(bytes: number): void {
     const { words } = this.#headers;
     const word = (START + this.#network) >> 2;
@@ -217,7 +219,7 @@ export class InPlaceSegmenter {
       for (let i = START; i < end; i = (i + 1) | 0) to.bytes[(offset + i - START) | 0] = from.bytes[i]!;
       return;
     }
-    // Half of the word in which the frame starts belongs to other data.
+    // Written as bytes, because half of this word belongs to other data.
     to.bytes[offset] = from.bytes[START]!;
     to.bytes[(offset + 1) | 0] = from.bytes[START + 1]!;
     const source = from.words;

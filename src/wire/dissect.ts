@@ -17,7 +17,7 @@ export const NETWORK_LENGTH = 2;
 export const PROTOCOL = 3;
 export const TRANSPORT = 4;
 export const TRANSPORT_LENGTH = 5;
-/** Payload of the innermost header understood; padding of the frame is not payload. */
+/** Offset of the payload of the innermost header that was parsed; and its length, without padding of the frame. */
 export const PAYLOAD = 6;
 export const PAYLOAD_LENGTH = 7;
 export const TRAITS = 8;
@@ -32,7 +32,7 @@ export const Trait = {
   malformed: 1 << 3,
 } as const;
 
-/** The innermost layer understood. Words of `out` for later layers are 0. */
+/** The innermost layer that was parsed. The words of `out` for layers above it are 0. */
 export const Layer = { none: 0, ethernet: 1, network: 2, transport: 3 } as const;
 
 /**
@@ -100,7 +100,7 @@ const behindNetwork = (
   if (header === 0) return Layer.network;
   out[TRANSPORT_LENGTH] = header;
   out[PAYLOAD] = at - frame + header;
-  // A datagram may end before its packet does.
+  // A datagram may be shorter than its packet.
   const length = protocol === ipv4.Protocol.udp ? udpLength(bytes, at, end) : end - at;
   out[PAYLOAD_LENGTH] = length - header;
   return Layer.transport;

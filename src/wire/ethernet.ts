@@ -14,7 +14,7 @@ export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd
 export interface Ethernet {
   readonly destination: Uint8Array;
   readonly source: Uint8Array;
-  /** Below 0x600 it is a length: the frame is not Ethernet II. */
+  /** EtherType. A value below 0x600 is a length, and the frame is not Ethernet II. */
   readonly type: number;
 }
 
@@ -38,7 +38,7 @@ export const buildEthernet = (bytes: Uint8Array, at: number, header: Ethernet): 
 
 /**
  * Offset of the network header from the start of the frame, after up to two VLAN tags; -1 if the frame is too short.
- * The EtherType is in the two bytes before.
+ * The EtherType is in the two bytes before that offset.
  */
 export const networkOffset = (bytes: Uint8Array, frame: number, length: number): number => {
   if (length < ETHERNET_BYTES) return -1;

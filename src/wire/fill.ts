@@ -1,6 +1,6 @@
 /**
- * Checksums as a transmit engine fills them in. Each function returns false, without writing, if the frame does not
- * allow it.
+ * Fills in checksums, as the transmit engine of a NIC does. Each function returns false, without writing, if the frame
+ * is not suitable.
  */
 import { get16, put16 } from "./bigendian.ts";
 import { finish, MAX_SUM_BYTES, sum } from "./checksum.ts";
@@ -41,7 +41,7 @@ export const fillTransportChecksum = (
   const length = packetEnd - transport;
   put16(bytes, field, 0);
   const checksum = finish(pseudoHeaderSum(memory, network, protocol, length) + sum(memory, transport, length));
-  // UDP sends a computed 0 as 0xffff, because 0 means that there is no checksum (RFC 768).
+  // For UDP, a computed 0 is sent as 0xffff, because 0 means that there is no checksum (RFC 768).
   put16(bytes, field, checksum === 0 && protocol === ipv4.Protocol.udp ? 0xffff : checksum);
   return true;
 };
@@ -50,13 +50,13 @@ export const fillTransportChecksum = (
 const UDP_FIELD = 6;
 
 /**
- * Completes a partial checksum of a network stack: the field at `field` contains the pseudo header's sum, to which the
- * bytes between `start` and `end` (offsets in memory) are added.
+ * Completes a partial checksum of a network stack. The field at `field` contains the pseudo header's sum; the bytes
+ * from `start` to `end` (offsets in memory) are added to it.
  */
 export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
   if (field < start || field + 2 > end || end - start > MAX_SUM_BYTES) return false;
   const checksum = finish(sum(memory, start, end - start));
-  // As above: only UDP, whose field is at offset 6 of its header, must not be 0.
+  // As above: UDP's checksum must not be 0. UDP is recognised by its field, which is at offset 6 of the header.
   put16(memory.bytes, field, checksum === 0 && field - start === UDP_FIELD ? 0xffff : checksum);
   return true;
 };
@@ -68,7 +68,7 @@ const endOfPacket = (bytes: Uint8Array, network: number, end: number): number =>
   return network + ipv6.IPV6_BYTES + get16(bytes, network + ipv6.PAYLOAD_LENGTH);
 };
 
-/** Offset of the checksum in a protocol's header; -1 for protocols without one over a pseudo header. */
+/** Offset of the checksum in a protocol's header; -1 for protocols whose checksum does not include a pseudo header. */
 const checksumField = (protocol: number): number => {
   if (protocol === ipv4.Protocol.tcp) return tcp.CHECKSUM;
   if (protocol === ipv4.Protocol.udp) return udp.CHECKSUM;

@@ -1,4 +1,7 @@
-/** Complete frames with checksums, for the responder's peers, packet generators and tests. Not for hot paths. */
+/**
+ * Builds complete frames with checksums, for packet generators, tests and peers of the responder. Too slow for hot
+ * paths.
+ */
 import { put16 } from "./bigendian.ts";
 import { buildEthernet, type Ethernet, EtherType } from "./ethernet.ts";
 import { fillIpv4Checksum, fillTransportChecksum } from "./fill.ts";
@@ -15,7 +18,7 @@ import { buildTag } from "./vlan.ts";
 export interface Ends extends Omit<Ethernet, "type"> {
   readonly from: number | Uint8Array;
   readonly to: number | Uint8Array;
-  /** VLAN tag control information; no tag when absent. */
+  /** VLAN tag control information; absent for a frame without a tag. */
   readonly tag?: number;
   /** IPv4 identification; 0 when absent. */
   readonly identification?: number;
@@ -23,7 +26,10 @@ export interface Ends extends Omit<Ethernet, "type"> {
 
 const HOPS = 64;
 
-/** Writes Ethernet, tag and IP headers for `length` bytes after them; returns the offset of these. */
+/**
+ * Writes Ethernet header, tag and IP header of a packet with `length` bytes of payload; returns the offset of the
+ * payload.
+ */
 export const buildNetwork = (bytes: Uint8Array, at: number, ends: Ends, protocol: number, length: number): number => {
   const { from, to } = ends;
   let network = buildEthernet(bytes, at, { ...ends, type: EtherType.vlan });

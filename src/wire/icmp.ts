@@ -1,4 +1,7 @@
-/** ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, and the neighbour discovery a host needs to be found (RFC 4861). */
+/**
+ * ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, and the part of neighbour discovery that a host needs to be found (RFC
+ * 4861).
+ */
 import { get16, put16 } from "./bigendian.ts";
 
 export const TYPE = 0;
@@ -33,7 +36,7 @@ export interface Echo {
   readonly sequence: number;
 }
 
-/** Undefined if it is incomplete. The checksum is not checked. */
+/** Parses the echo message at `at`; undefined if it is incomplete. The checksum is not checked. */
 export const parseEcho = (bytes: Uint8Array, at: number, end: number): Echo | undefined =>
   end - at < ICMP_BYTES
     ? undefined

@@ -10,7 +10,7 @@ export const PROTOCOL = 9;
 export const CHECKSUM = 10;
 export const SOURCE = 12;
 export const DESTINATION = 16;
-/** Without options. */
+/** Bytes of a header without options. */
 export const IPV4_BYTES = 20;
 
 export const DONT_FRAGMENT = 0x4000;
@@ -20,7 +20,7 @@ export const FRAGMENT_OFFSET = 0x1fff;
 export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
 
 export interface Ipv4 {
-  /** Bytes, with options. */
+  /** Bytes of the header, including options. */
   readonly headerLength: number;
   /** Bytes of header and payload. */
   readonly totalLength: number;
@@ -34,8 +34,8 @@ export interface Ipv4 {
 }
 
 /**
- * Bytes of the header at `at`, including options, or 0 unless header and total length describe a complete packet that
- * ends before `end`.
+ * Bytes of the header at `at`, including options; 0 if header and total length do not describe a complete packet before
+ * `end`.
  */
 export const ipv4HeaderLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < IPV4_BYTES) return 0;
@@ -46,7 +46,7 @@ export const ipv4HeaderLength = (bytes: Uint8Array, at: number, end: number): nu
   return total < length || total > end - at ? 0 : length;
 };
 
-/** Undefined if the packet is incomplete. The checksum is not checked. */
+/** Parses the header at `at`; undefined if the packet is incomplete. The checksum is not checked. */
 export const parseIpv4 = (bytes: Uint8Array, at: number, end: number): Ipv4 | undefined => {
   const headerLength = ipv4HeaderLength(bytes, at, end);
   if (headerLength === 0) return undefined;

@@ -27,7 +27,7 @@ export interface Ipv6 {
 export const isIpv6 = (bytes: Uint8Array, at: number, end: number): boolean =>
   end - at >= IPV6_BYTES && bytes[at]! >>> 4 === 6 && get16(bytes, at + PAYLOAD_LENGTH) <= end - at - IPV6_BYTES;
 
-/** Undefined if the packet is incomplete. */
+/** Parses the header at `at`; undefined if the packet is incomplete. */
 export const parseIpv6 = (bytes: Uint8Array, at: number, end: number): Ipv6 | undefined =>
   isIpv6(bytes, at, end)
     ? {
@@ -55,8 +55,8 @@ export const buildIpv6 = (bytes: Uint8Array, at: number, header: Ipv6): number =
  * Walks the extension headers from `at` to the end of the packet. Returns `256 * offset + protocol` of the first header
  * that is not skipped, or -1 if the chain is incomplete or has more than `MAX_EXTENSIONS` headers.
  *
- * A fragment (unless it is the only one) and a route with segments left end the walk at their own header: what follows
- * is not a complete transport header, or its checksum includes another destination.
+ * A fragment header (unless the packet is its only fragment) and a routing header with segments left are not skipped:
+ * the transport header after them may be incomplete, or its checksum includes another destination.
  */
 export const skipExtensions = (bytes: Uint8Array, at: number, end: number, nextHeader: number): number => {
   let protocol = nextHeader;

@@ -3,7 +3,7 @@
 export const MAC_BYTES = 6;
 export const BROADCAST: Readonly<Uint8Array> = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
 
-/** Not a valid MAC address. Has the shape of the kit's errors, which this room does not import. */
+/** The text is not a MAC address. This class has the fields of the kit's errors, which this room may not import. */
 export class InvalidMacAddress extends Error {
   override readonly name = "InvalidMacAddress";
   readonly code = "INVALID_MAC_ADDRESS";
@@ -25,7 +25,7 @@ export const parseMac = (text: string): Uint8Array => {
   return Uint8Array.from(text.split(match[1]!), (pair) => Number.parseInt(pair, 16));
 };
 
-/** Lower case, with colons. */
+/** Formats an address in lower case with colons. */
 export const formatMac = (bytes: Uint8Array, at = 0): string =>
   Array.from(bytes.subarray(at, at + MAC_BYTES), (byte) => byte.toString(16).padStart(2, "0")).join(":");
 

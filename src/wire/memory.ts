@@ -1,17 +1,17 @@
 /** Memory of frames, as bytes and as 32-bit words. */
 
 /**
- * Two views of one memory. `words[i]` is bytes `4 * i` to `4 * i + 3`, least significant first: this room, like the
- * rings of the NIC, assumes a little-endian machine.
+ * Two views of one memory. `words[i]` has the bytes `4 * i` to `4 * i + 3`, least significant first: this room, like
+ * the NIC's rings, requires a little-endian machine.
  */
 export interface Memory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  /** Faster sums, if available: `sum-kernel.ts`. Two memories with the same object are one memory. */
+  /** Faster sums (`sum-kernel.ts`), if available. Two memories with the same `sums` object are the same memory. */
   readonly sums?: MemorySums | undefined;
 }
 
-/** Offsets and lengths are bytes. A sum is of 16-bit units in memory order, below 2^17. */
+/** Sums of 16-bit units in memory order, below 2^17. Offsets and lengths are in bytes. */
 export interface MemorySums {
   readonly sum: (offset: number, length: number) => number;
   readonly copySum: (from: number, to: number, length: number) => number;
@@ -30,7 +30,7 @@ export const memoryOf = (bytes: Uint8Array): Memory => ({
 /** Fresh memory of `length` bytes, zeroed. */
 export const newMemory = (length: number): Memory => memoryOf(new Uint8Array(length));
 
-/** Swaps `length` bytes at `a` with those at `b`, as needed to reply to a frame in place. */
+/** Swaps `length` bytes at `a` with those at `b`. */
 export const swap = (bytes: Uint8Array, a: number, b: number, length: number): void => {
   for (let i = 0; i < length; i++) {
     const kept = bytes[a + i]!;
@@ -39,7 +39,7 @@ export const swap = (bytes: Uint8Array, a: number, b: number, length: number): v
   }
 };
 
-/** Whether `length` bytes at `at` are the first of `expected`. */
+/** Whether the bytes at `at` are equal to the first `length` bytes of `expected`. */
 export const same = (bytes: Uint8Array, at: number, expected: Uint8Array, length: number): boolean => {
   for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return false;
   return true;

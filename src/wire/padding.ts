@@ -8,8 +8,8 @@ const IPV4_TOTAL = ETHERNET_BYTES + 2;
 const IPV6_PAYLOAD = ETHERNET_BYTES + 4;
 
 /**
- * Length of the frame at `at` without padding. Only frames of minimum length can be padded; the length is known only if
- * the packet's header has it, otherwise it is returned unchanged.
+ * Length of the frame at `at` without padding. Only frames of minimum length can have padding. If the packet's header
+ * does not state a length, `length` is returned.
  */
 export const withoutPadding = (bytes: Uint8Array, at: number, length: number): number => {
   if (length !== MIN_FRAME) return length;

@@ -7,16 +7,25 @@ const Magic = { micros: 0xa1b2_c3d4, nanos: 0xa1b2_3c4d, modified: 0xa1b2_cd34 }
 const MAGICS: readonly number[] = Object.values(Magic);
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
-/** With Kuznetsov's patch for Linux ("modified pcap"), which adds interface, protocol and packet type. */
+/**
+ * Bytes of a packet's header in "modified pcap" (Kuznetsov's patch for Linux), which adds interface, protocol and
+ * packet type.
+ */
 const LONGER_HEADER = 24;
 const PACKET_TYPE = 22;
 /** PACKET_OUTGOING of packet(7). */
 const OUTGOING = 4;
 /** The limit of libpcap (MAXIMUM_SNAPLEN). */
 const MAX_PACKET = 262_144;
-/** Parts of the link-type word: the type, whether it has the length of the FCS, and that length in 16-bit words. */
+/**
+ * Parts of the link-type word: the type; a flag that the word has the length of the FCS; and that length, in units of
+ * 16 bits.
+ */
 const LinkType = { type: 0x03ff_ffff, fcsTold: 1 << 26, fcsShift: 28 } as const;
-/** Larger fractions are nanoseconds. Slightly more than a second of microseconds is a rounding error. */
+/**
+ * A larger fraction of a second must be in nanoseconds. A fraction slightly above a million microseconds is a rounding
+ * error.
+ */
 const NO_MICROS = 2_000_000;
 const NO_NANOS = 1_000_000_000;
 
@@ -60,7 +69,10 @@ const endOf = ({ view, little, packetHeader }: FileHeader, at: number): number =
   return at + packetHeader + captured;
 };
 
-/** Whether fractions of a second are nanoseconds: some programs write them with the magic number of microseconds. */
+/**
+ * Whether fractions of a second are nanoseconds. Some programs write nanoseconds although the magic number says
+ * microseconds.
+ */
 const holdsNanos = (file: FileHeader): boolean => {
   const { view, little, magic } = file;
   if (magic === Magic.nanos) return true;
@@ -104,7 +116,7 @@ export function* readPcap(bytes: Uint8Array): Generator<CapturedPacket, void, un
 
 const isMagic = (value: number): boolean => MAGICS.includes(value);
 
-/** Reads either format, as `readPcap` and `readPcapng` do. @throws {MalformedCapture} */
+/** Reads a file of either format by `readPcap` or `readPcapng`. @throws {MalformedCapture} */
 export const readCapture = (
   bytes: Uint8Array,
   skip?: (fault: MalformedCapture) => void,

@@ -1,4 +1,4 @@
-/** Reads pcapng capture files (draft-ietf-opsawg-pcapng). Inconsistencies are reported with their offset. */
+/** Reads pcapng capture files (draft-ietf-opsawg-pcapng). Errors in a file are reported with their offset. */
 import { type CapturedPacket, ETHERNET_FCS, frameOf, MalformedCapture } from "./captured-packet.ts";
 import { BYTE_ORDER_MAGIC, BlockType, Option } from "./pcapng.ts";
 
@@ -22,7 +22,7 @@ interface Section {
   readonly interfaces: Interface[];
 }
 
-/** Placeholder for an unreadable description, which still uses an interface number. */
+/** Placeholder for an interface whose description is unreadable: the description still uses an interface number. */
 const UNKNOWN_INTERFACE: Interface = {
   name: "",
   linkType: -1,
@@ -39,8 +39,8 @@ const throwIt = (fault: MalformedCapture): void => {
 /**
  * Yields the packets of a file in memory, in either byte order, with any number of sections; blocks of unknown types
  * are skipped.
- * @param skip called with each block whose contents are invalid; reading continues after it
- * @throws {MalformedCapture} if the next block cannot be found; without `skip` at any invalid block
+ * @param skip called with the error of each block whose contents are invalid; reading then continues after that block
+ * @throws {MalformedCapture} if the next block cannot be found; without `skip`, at the first invalid block
  */
 export function* readPcapng(bytes: Uint8Array, skip = throwIt): Generator<CapturedPacket, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -114,13 +114,13 @@ const declare = (section: Section, block: Block): void => {
   section.interfaces[id] = { name, linkType, fcsBytes, snapLength, unitsPerSecond, secondsOffset };
 };
 
-/** Drafts of the format defined it in bits or in bytes: Ethernet's is given as 32 or as 4. */
+/** Some drafts of the format define the length of the FCS in bits, others in bytes: Ethernet's is 32 or 4. */
 const fcsLength = (value: number): number => Math.min(value >= 8 ? value >> 3 : value, ETHERNET_FCS);
 
-/** Bit 7 clear: a power of ten; set: a power of two. */
+/** Units per second: a power of ten if bit 7 is clear, a power of two if it is set. */
 const resolution = (value: number): bigint => ((value & 0x80) === 0 ? 10n : 2n) ** BigInt(value & 0x7f);
 
-/** Enhanced packets, and the obsolete ones, which number their interface differently. */
+/** Reads an enhanced packet, or an obsolete one, which has its interface number in another place. */
 const timedPacket = (section: Section, block: Block, interfaceId: number): CapturedPacket => {
   block.need(32, "a packet");
   const from = interfaceOf(section, block, interfaceId);
@@ -173,7 +173,7 @@ const interfaceOf = (section: Section, block: Block, id: number): Interface => {
   return found;
 };
 
-/** One block. Invariant: it is completely in the file, and its two lengths agree. Offsets are from its start. */
+/** One block. Invariant: the whole block is in the file, and its two lengths agree. Offsets are from its start. */
 class Block {
   readonly view: DataView;
   readonly at: number;

@@ -33,8 +33,8 @@ const MAX_NAME = 255;
 const TWO_TO_32 = 4_294_967_296;
 
 /**
- * Writes blocks one after the other. A block that does not fit is not begun: the method returns false, and the owner
- * empties the buffer first.
+ * Writes blocks one after the other. If a block does not fit, the method writes nothing and returns false; the owner
+ * must then empty the buffer and call it again.
  *
  * Invariants: `memory[0, used)` is whole blocks; `used` is a multiple of 4.
  */
@@ -50,12 +50,12 @@ export class PcapngWriter {
     this.snapLength = snapLength;
   }
 
-  /** Bytes written and not consumed. */
+  /** Number of bytes written and not yet consumed. */
   get used(): number {
     return this.#used;
   }
 
-  /** The first block of a file. */
+  /** Writes the first block of a file. */
   section(application: string): boolean {
     const name = textBytes(application);
     const length = 24 + optionLength(name) + 4 + 4;
@@ -86,8 +86,8 @@ export class PcapngWriter {
   }
 
   /**
-   * Adds a frame of `length` bytes at `offset` of `from`. Its time is whole `seconds` since 1970 and `nanoseconds`
-   * below 1,000,000,000. Does not allocate.
+   * Adds a frame of `length` bytes at `offset` of `from`. Its time is `seconds` since 1970, an integer, and
+   * `nanoseconds` below 1,000,000,000. Does not allocate.
    * @param direction one of `Direction`
    */
   packet(
@@ -119,7 +119,7 @@ export class PcapngWriter {
     return this.#end(at, block);
   }
 
-  /** The first `count` bytes were written; the rest moves to the front. */
+  /** Removes the first `count` bytes and moves the rest to the front. */
   consume(count: number): void {
     this.memory.bytes.copyWithin(0, count, this.#used);
     this.#used -= count;
@@ -186,7 +186,7 @@ export class PcapngWriter {
   }
 }
 
-/** UTF-8, truncated to the longest name. */
+/** The text as UTF-8, truncated to the longest possible name. */
 const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text).subarray(0, MAX_NAME);
 
 const optionLength = (value: Uint8Array): number => 4 + ((value.length + 3) & ~3);

@@ -5,8 +5,8 @@ import * as ipv6 from "./ipv6.ts";
 import type { Memory } from "./memory.ts";
 
 /**
- * Its partial sum, for the network header at `at` (the version determines the family) and `length` bytes of transport
- * header and payload. With `length` 0 it is the part common to segments of all lengths.
+ * Partial sum of the pseudo header, for the IPv4 or IPv6 header at `at` and `length` bytes of transport header and
+ * payload. With a `length` of 0 it is the part that segments of all lengths have in common.
  */
 export const pseudoHeaderSum = (memory: Memory, at: number, protocol: number, length: number): number => {
   const addresses =

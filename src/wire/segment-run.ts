@@ -2,14 +2,15 @@
 import { fold } from "./checksum.ts";
 import { DONT_FRAGMENT, PSH, addressSum, pseudoTail, sum, swap16, type TcpView } from "./tcp-view.ts";
 
-/** Limit of frames in a run: with 1,448 bytes of payload each, 46 fill the longest IP packet. */
+/** Limit of frames in a run. With 1,448 bytes of payload each, 46 frames fill the longest IP packet. */
 const MAX_SEGMENTS = 48;
 /** Limit of pieces: the headers of the first frame, and the payload of each. */
 export const MAX_PIECES = MAX_SEGMENTS + 1;
 const MAX_IP_BYTES = 0xffff;
 const PIECE_WORDS = 2;
 /**
- * The longest headers (Ethernet with a tag, IPv6, TCP with all options), and half a word before and after, in words.
+ * Length in words of the longest headers (Ethernet with a tag, IPv6, TCP with all options), with half a word before and
+ * after.
  */
 const HEADER_WORDS = 31;
 /** Offsets of half words in an IPv4 header: length, identification, fragment, checksum; in an IPv6 header: length. */
@@ -22,14 +23,13 @@ const IPV6_LENGTH = 2;
 const SEQUENCE = 2;
 const TCP_FLAGS = 6;
 const TCP_CHECKSUM = 8;
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const PUSH = PSH;
 
 /**
- * A run of segments.
- *
- * Invariants, while `segments` > 0: all have the same headers but for length, identification, sequence number, PSH and
- * checksums; each starts where the previous one ends; all but the last have `segmentBytes` of payload.
+ * A run of segments. Invariants, while `segments` > 0: all have the same headers except length, identification,
+ * sequence number, PSH and checksums; each starts in the stream where the previous one ends; all except the last have
+ * `segmentBytes` of payload.
  */
 export class SegmentRun {
   /**
@@ -40,28 +40,31 @@ export class SegmentRun {
   pieceCount = 0;
   /** Number of frames; 0 if the run is not in use. */
   segments = 0;
-  /** Position of the first frame as added. */
+  /** Offset, length and other parameters of the first frame, as they were passed to `begin`. */
   offset = 0;
   length = 0;
-  /** Bytes in memory between its headers and its payload. */
+  /** Bytes in memory between the first frame's headers and its payload. */
   gap = 0;
   flags = 0;
   tag = 0;
   ipv6 = false;
   /** Payload of each segment but the last, in bytes. */
   segmentBytes = 0;
-  /** Bytes of all headers, and before the TCP header. */
+  /** Bytes of all headers, and of those before the TCP header. */
   headerBytes = 0;
   transportOffset = 0;
   /** Payload of all segments, in bytes. */
   payload = 0;
-  /** No segment can follow: the last one was short or had PSH. */
+  /** No segment can follow, because the last one was short or had PSH. */
   complete = false;
 
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
   readonly #carry: boolean;
-  /** The first frame's headers as words, and from `HEADER_WORDS` on a mask of the bits common to all segments. */
+  /**
+   * The first frame's headers as words; then, from `HEADER_WORDS` on, a mask of the bits that all segments have in
+   * common.
+   */
   readonly #common = new Int32Array(2 * HEADER_WORDS);
   readonly #commonHalves = new Uint16Array(this.#common.buffer);
   #commonWords = 0;
@@ -70,19 +73,21 @@ export class SegmentRun {
   #network = 0;
   #transport = 0;
   #end = 0;
-  /** Bytes of headers counted in the IP length, and limit of payload in an IP packet. */
+  /** Bytes of headers that the IP length includes, and limit of the payload in an IP packet. */
   #ipHeaders = 0;
   #room = 0;
   #nextSequence = 0;
-  /** IPv4 identification of the first segment, and the next one expected. */
+  /** IPv4 identification of the first segment, and the identification expected next. */
   #identification = 0;
   #nextIdentification = 0;
-  /** Sums of the IPv4 header, and of TCP and pseudo header, without the fields that differ between segments. */
+  /**
+   * Sum of the IPv4 header, and sum of the TCP and pseudo header; both without the fields that differ between segments.
+   */
   #networkSum = 0;
   #transportSum = 0;
   /**
-   * Sums of the differing fields and checksums, for segments whose payload is at an even and at an odd offset of the
-   * whole.
+   * Sums of the fields that differ and of the checksums: one for segments whose payload is at an even offset in the
+   * merged payload, one for those at an odd offset.
    */
   #evenSum = 0;
   #oddSum = 0;
@@ -95,8 +100,8 @@ export class SegmentRun {
   }
 
   /**
-   * Starts a run with the segment in view, which is plain data without PSH and has a correct IPv4 checksum.
-   * @param gap bytes in memory between its headers and its payload, 0 for a frame in one piece
+   * Starts a run with the segment in `view`, which must be plain data without PSH and have a correct IPv4 checksum.
+   * @param gap bytes in memory between its headers and its payload; 0 for a frame in one piece
    */
   begin(view: TcpView, length: number, flags: number, tag: number, gap: number): void {
     this.pieces[0] = view.offset;
@@ -137,7 +142,7 @@ export class SegmentRun {
     const transport = this.#transport - this.#frame;
     if (view.network - view.frame !== network || view.transport - view.frame !== transport || tag !== this.tag)
       return false;
-    // Ports first, because flows mostly differ there.
+    // Ports are compared first, because most flows differ there.
     if (this.#differs(view, transport, transport + 2)) return false;
     return !this.#differs(view, transport - (this.ipv6 ? 16 : 4), transport);
   }
@@ -145,7 +150,7 @@ export class SegmentRun {
   /**
    * Adds the frame of `length` bytes at `offset`, if it is a segment that continues the run and has the same alignment
    * as the first one. Otherwise returns false without effect.
-   * @param gap bytes in memory between its headers and its payload, 0 for a frame in one piece
+   * @param gap bytes in memory between the frame's headers and its payload; 0 for a frame in one piece
    */
   extend(offset: number, length: number, tag: number, gap: number): boolean {
     const payload = this.#payloadThatFits(offset, length);
@@ -161,8 +166,8 @@ export class SegmentRun {
   }
 
   /**
-   * As `extend`, for a frame known to be the next segment of the same super-frame as the last one: fields that are
-   * equal in that case are not compared, except ports and flags.
+   * As `extend`, for a frame that is known to be the next segment of the last frame's super-frame. Of the fields that
+   * are then equal, only ports and flags are compared.
    */
   follow(offset: number, length: number, gap: number): boolean {
     const payload = this.#payloadThatFits(offset, length);
@@ -197,7 +202,7 @@ export class SegmentRun {
     halves[transport + TCP_CHECKSUM] = this.#carry ? ~fold(carried) : fold(pseudo);
   }
 
-  /** Payload of a frame whose length and alignment fit the run; otherwise 0. */
+  /** Bytes of payload of a frame whose length and alignment fit the run; otherwise 0. */
   #payloadThatFits(offset: number, length: number): number {
     const payload = (length - this.headerBytes) | 0;
     if (payload <= 0 || payload > this.segmentBytes || this.payload + payload > this.#room) return 0;
@@ -229,7 +234,7 @@ export class SegmentRun {
     this.complete = pushed !== 0 || payload < this.segmentBytes;
   }
 
-  /** Payload adjacent to the last piece extends it. */
+  /** Adds payload: extends the last piece if the payload directly follows it in memory, otherwise adds a piece. */
   #addPiece(at: number, length: number): void {
     const pieces = this.pieces;
     const last = Math.imul(this.pieceCount - 1, PIECE_WORDS);
@@ -243,8 +248,8 @@ export class SegmentRun {
   }
 
   /**
-   * Stores the fields common to all segments: Ethernet, type of service, DF, TTL, addresses, ports, ack, window,
-   * options.
+   * Stores the fields that all segments have in common: Ethernet header, type of service, DF, TTL, addresses, ports,
+   * acknowledgement number, window, options.
    */
   #learn(): void {
     const network = this.#network;
@@ -287,7 +292,7 @@ export class SegmentRun {
     this.#transportSum = addresses + pseudoTail(0) + sum(halves, transport, this.#end) - varying;
   }
 
-  /** Whether the headers from word `at` on equal the first segment's, except for the fields that differ. */
+  /** Whether the headers from word `at` on are those of the first segment, except for the fields that may differ. */
   #hasCommonHeaders(at: number): boolean {
     const words = this.#words;
     const common = this.#common;
@@ -300,8 +305,8 @@ export class SegmentRun {
   }
 
   /**
-   * Whether the length is correct (a padded frame is longer), for IPv4 also the checksum, and the identification
-   * continues.
+   * Whether the IP length fits the frame (which padding would make longer) and, for IPv4, the checksum is correct and
+   * the identification is the expected one.
    */
   #continuesNetwork(network: number, payload: number): boolean {
     const halves = this.#halves;
@@ -313,7 +318,9 @@ export class SegmentRun {
     return this.#counts(swap16(identification));
   }
 
-  /** Whether the IPv4 identification continues: incremented each time or, with DF set, constant. */
+  /**
+   * Whether the IPv4 identification is the expected one: it is incremented in each segment or, with DF set, constant.
+   */
   #counts(identification: number): boolean {
     if (identification !== this.#nextIdentification) {
       const fixed = (this.#halves[this.#network + FRAGMENT]! & DONT_FRAGMENT) !== 0;
@@ -323,7 +330,10 @@ export class SegmentRun {
     return true;
   }
 
-  /** Sum of what `#transportSum` excludes: less than 2^18, so those of a run may be added unfolded. */
+  /**
+   * Sum of the fields that `#transportSum` excludes. It is below 2^18, so the sums of a whole run can be added without
+   * folding.
+   */
   #varyingSum(transport: number, payload: number): number {
     const halves = this.#halves;
     const sequence = (halves[transport + SEQUENCE]! + halves[transport + SEQUENCE + 1]!) | 0;
@@ -333,8 +343,8 @@ export class SegmentRun {
   }
 
   /**
-   * Sum of the payload implied by the segments' checksums: what each segment lacks to a sum of 0. A payload at an odd
-   * offset of the whole is summed with its bytes exchanged (RFC 1071, section 2 (B)).
+   * Sum of the payload, computed from the segments' checksums: it is what a segment's other fields need for a total of
+   * 0. For a payload at an odd offset of the merged payload, the sum's bytes are swapped (RFC 1071, section 2 (B)).
    */
   #impliedSum(): number {
     const even = fold(this.#evenSum + (this.segments - this.#oddSegments) * this.#transportSum);
@@ -342,7 +352,9 @@ export class SegmentRun {
     return (~even & 0xffff) + (~swap16(odd) & 0xffff);
   }
 
-  /** Whether half words `from` up to `to`, counted from the start of the frames, differ. */
+  /**
+   * Whether this frame and the first one differ in the half words `from` to `to`, counted from the start of the frame.
+   */
   #differs(view: TcpView, from: number, to: number): boolean {
     const halves = this.#halves;
     const other = view.frame - this.#frame;

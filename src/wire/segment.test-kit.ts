@@ -1,4 +1,4 @@
-/** A second, simple implementation of TCP segmentation, with which the model's engine and the far end are compared. */
+/** A second, simple implementation of TCP segmentation, to which those of the model and the far end are compared. */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
 import { ETHERNET_BYTES } from "./ethernet.ts";
@@ -8,9 +8,9 @@ import type { Memory } from "./memory.ts";
 import { pseudoHeaderSum } from "./pseudo-header.ts";
 import * as tcp from "./tcp.ts";
 
-/** Memory in which segments are built, one frame at a time. The kit's `Port` with words. */
+/** Memory in which segments are built, one frame at a time. It is like the kit's `Port`, with access to words. */
 export interface SegmentPort extends Memory {
-  /** Reserves space for a frame of `length` bytes: a byte offset, or -1 if it cannot be taken. */
+  /** Reserves space for a frame of `length` bytes. Returns its byte offset, or -1 if there is no space. */
   reserve(length: number): number;
   /** The frame in the reserved space is complete. */
   commit(length: number): void;
@@ -25,7 +25,7 @@ const ONLY_LAST = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 
 /**
  * Segments the frame of `length` bytes at `frame` into frames with at most `segmentSize` bytes of TCP payload each,
- * builds them in `port`, and returns the number committed; a frame for which `reserve` returns -1 is left out.
+ * builds them in `port`, and returns the number committed; a frame for which `reserve` returns -1 is skipped.
  *
  * Lengths, IPv4 identification and checksum, sequence numbers, flags and TCP checksums are computed; the length and
  * checksum fields of the super-frame are ignored. `network` and `transport` are in bytes from the start of the frame.
@@ -118,7 +118,7 @@ const patchIpv4 = (bytes: Uint8Array, at: number, index: number, totalLength: nu
   put16(bytes, at + ipv4.CHECKSUM, finish(commonSum + totalLength + identification));
 };
 
-/** @param sumBut sum of everything but sequence number, data offset and flags */
+/** @param sumBut sum of everything except sequence number, data offset and flags */
 const patchTcp = (bytes: Uint8Array, at: number, sent: number, flags: number, sumBut: number): void => {
   const sequence = (get32(bytes, at + tcp.SEQUENCE) + sent) | 0;
   const offsetAndFlags = (bytes[at + tcp.DATA_OFFSET]! << 8) | flags;

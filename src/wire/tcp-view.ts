@@ -1,9 +1,9 @@
 /**
- * Positions of the parts of a TCP segment, found once per frame, for the coalescer.
+ * Finds the positions of the parts of a TCP segment, once per frame, for the coalescer.
  *
  * Frames are read as 16-bit half words of a little-endian machine. Ones' complement sums do not depend on byte order as
- * long as it is the same throughout (RFC 1071, section 2 (B)), so nothing is swapped for summing. Positions are in half
- * words from the start of the memory unless stated otherwise.
+ * long as it is the same throughout (RFC 1071, section 2 (B)), so nothing is swapped before summing. Positions are in
+ * half words from the start of the memory unless stated otherwise.
  */
 import { fold } from "./checksum.ts";
 
@@ -20,7 +20,7 @@ const IPV6_HALVES = 20;
 const SHORTEST = 54;
 const PROTOCOL_TCP = 6;
 
-/** IPv4: bytes 0, 6 and 7, 9, as half words of the header. */
+/** Values of, and positions for, parts of the IPv4 header: byte 0; bytes 6 and 7; byte 9. */
 const VERSION_5_WORDS = 0x45;
 /** All bits of flags and fragment offset except "don't fragment". */
 const FRAGMENT = 0xffbf;
@@ -64,8 +64,8 @@ export class TcpView {
   }
 
   /**
-   * Whether the frame is TCP over IPv4 without options and fragments, or over IPv6 without extension headers, has at
-   * most one 802.1Q tag, and has the length in its header. Frames at odd offsets are rejected.
+   * Examines a frame. Returns true if it is TCP over IPv4 without options and fragments, or over IPv6 without extension
+   * headers, has at most one 802.1Q tag, and is as long as its header states. Frames at odd offsets are rejected.
    */
   look(offset: number, length: number): boolean {
     if (length < SHORTEST || (offset & 1) !== 0 || offset < 0 || offset + length > this.#bytes) return false;
@@ -105,7 +105,7 @@ export class TcpView {
     return true;
   }
 
-  /** Whether it has payload, no padding, and no flags besides ACK and PSH. */
+  /** Whether the frame has payload, no padding, and no flags besides ACK and PSH. */
   isPlainData(): boolean {
     return this.payload > 0 && !this.padded && (this.halves[this.transport + 6]! & FLAGS & ~PSH) === ACK;
   }
@@ -120,7 +120,7 @@ export class TcpView {
     return this.ipv6 || fold(sum(this.halves, this.network, this.transport)) === 0xffff;
   }
 
-  /** Sequence number, signed. */
+  /** The sequence number as a signed number. */
   sequence(): number {
     const at = this.transport + 2;
     return (swap16(this.halves[at]!) << 16) | swap16(this.halves[at + 1]!);
@@ -134,7 +134,10 @@ export const sum = (halves: Uint16Array, from: number, to: number): number => {
   return total;
 };
 
-/** Sum of the IP addresses in front of a transport header: the first part of the pseudo header (RFC 9293, 3.1; RFC 8200, 8.1). */
+/**
+ * Sum of the IP addresses, which precede the transport header: the first part of the pseudo header (RFC 9293, 3.1; RFC
+ * 8200, 8.1).
+ */
 export const addressSum = (halves: Uint16Array, transport: number, ipv6: boolean): number =>
   sum(halves, transport - (ipv6 ? 16 : 4), transport);
 

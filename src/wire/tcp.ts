@@ -10,7 +10,7 @@ export const FLAGS = 13;
 export const WINDOW = 14;
 export const CHECKSUM = 16;
 export const URGENT = 18;
-/** Without options. */
+/** Bytes of a header without options. */
 export const TCP_BYTES = 20;
 
 export const TcpFlag = {
@@ -29,7 +29,7 @@ export interface Tcp {
   readonly destinationPort: number;
   readonly sequence: number;
   readonly acknowledgement: number;
-  /** Bytes, with options. */
+  /** Bytes of the header, including options. */
   readonly headerLength: number;
   readonly flags: number;
   readonly window: number;
@@ -42,7 +42,7 @@ export const tcpHeaderLength = (bytes: Uint8Array, at: number, end: number): num
   return length < TCP_BYTES || length > end - at ? 0 : length;
 };
 
-/** Undefined if the header is incomplete. The checksum is not checked. */
+/** Parses the header at `at`; undefined if it is incomplete. The checksum is not checked. */
 export const parseTcp = (bytes: Uint8Array, at: number, end: number): Tcp | undefined => {
   const headerLength = tcpHeaderLength(bytes, at, end);
   if (headerLength === 0) return undefined;
@@ -58,8 +58,8 @@ export const parseTcp = (bytes: Uint8Array, at: number, end: number): Tcp | unde
 };
 
 /**
- * Writes the header with checksum field 0 (see `fill.ts`); options, if `headerLength` leaves room, are NOPs. Returns
- * the offset of the payload.
+ * Writes the header with checksum field 0 (see `fill.ts`); options are NOPs, as many as `headerLength` has room for.
+ * Returns the offset of the payload.
  */
 export const buildTcp = (bytes: Uint8Array, at: number, header: Tcp): number => {
   put16(bytes, at + SOURCE_PORT, header.sourcePort);

@@ -21,7 +21,7 @@ export const udpLength = (bytes: Uint8Array, at: number, end: number): number =>
   return length < UDP_BYTES || length > end - at ? 0 : length;
 };
 
-/** Undefined if the datagram is incomplete. The checksum is not checked. */
+/** Parses the header at `at`; undefined if the datagram is incomplete. The checksum is not checked. */
 export const parseUdp = (bytes: Uint8Array, at: number, end: number): Udp | undefined => {
   const length = udpLength(bytes, at, end);
   if (length === 0) return undefined;

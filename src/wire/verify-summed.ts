@@ -1,20 +1,19 @@
 /**
- * The result of `verify`, at lower cost for a frame that was summed as a whole while it was copied.
- *
- * In most frames the headers are aligned to words (the frame starts two bytes before one), IPv4 has no options, IPv6 no
- * extension headers, and the packet ends with the frame. Then a few words are sufficient, and the transport's sum is
- * that of the frame minus what belongs neither to it nor to its pseudo header. Words and half words are in memory
- * order.
+ * Returns the same as `verify`, at lower cost, for a frame that was summed as a whole while it was copied. In most
+ * frames the headers are aligned to words (the frame starts two bytes before a multiple of 4), IPv4 has no options,
+ * IPv6 has no extension headers, and the packet ends where the frame ends. Then a few words must be read: the sum for
+ * the transport checksum is the sum of the frame minus the parts that belong neither to the transport nor to its pseudo
+ * header. Words and half words are in memory order.
  */
 import { fold } from "./checksum.ts";
 import type { Memory } from "./memory.ts";
 import { Verified, verify } from "./verify.ts";
 
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const IPV4_TYPE = 0x0008;
 const IPV6_TYPE = 0xdd86;
 const IPV4_FIRST = 0x45;
-/** More fragments, or an offset. */
+/** Mask of the bits "more fragments" and the fragment offset. */
 const FRAGMENT = 0xff3f << 16;
 const TCP = 6;
 const UDP = 17;
@@ -25,7 +24,7 @@ const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const TCP_HEADER = 20;
 const UDP_HEADER = 8;
-/** Larger than what is subtracted from a sum, and equal to 0 in one's complement. */
+/** Added before a subtraction so that the result is positive; it is 0 in one's complement. */
 const ENOUGH = 32 * 0xffff;
 const IP = Verified.ip;
 const IP_GOOD = Verified.ip | Verified.ipGood;
@@ -39,8 +38,8 @@ const swap16 = (half: number): number => ((half & 0xff) << 8) | (half >>> 8);
 const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
 
 /**
- * As `verify`, for a frame that was already summed: `total` is its partial sum from the first byte on, or with
- * `tagged`, for a frame with a tag, from the type after the tag on.
+ * As `verify`, for a frame that was already summed. `total` is its partial sum from the first byte on; if `tagged`, the
+ * frame has a tag and `total` starts at the EtherType after it.
  */
 export const verifySummed = (memory: Memory, frame: number, length: number, tagged: boolean, total: number): number => {
   const packet = (length - (tagged ? TAGGED_NETWORK_AT : NETWORK_AT)) | 0;
@@ -65,7 +64,10 @@ const addresses = (words: Int32Array, at: number): number =>
   halves(words[(at - 2) | 0]!) +
   halves(words[(at - 1) | 0]!);
 
-/** As `verify`, or 0 if the packet of `packet` bytes (at least 28) at word `at` is not of the common form. */
+/**
+ * As `verify`, for the packet of `packet` bytes (at least 28) at word `at`. Returns 0 if the packet does not have the
+ * common form.
+ */
 const commonIpv4 = (words: Int32Array, at: number, packet: number, total: number, before: number): number => {
   const first = words[at]!;
   const second = words[(at + 1) | 0]!;
@@ -91,8 +93,8 @@ const commonIpv6 = (words: Int32Array, at: number, packet: number, total: number
 };
 
 /**
- * `bytes` is at least 8; `others` is the sum of the parts of `total` that belong neither to the transport nor to its
- * pseudo header.
+ * @param bytes at least 8 @param others the sum of the parts of `total` that belong neither to the transport nor to its
+ * pseudo header
  */
 const commonTransport = (
   words: Int32Array,
@@ -113,7 +115,7 @@ const commonTransport = (
   if (protocol !== UDP) return 0;
   const second = words[(at + 1) | 0]!;
   if (swap16(second & 0xffff) !== bytes) return 0;
-  // A checksum of 0 means none, which only IPv4 allows.
+  // A checksum of 0 means that there is none, which only IPv4 allows.
   if (second >>> 16 === 0) return ipv4 ? UDP_GOOD : UDP_FOUND;
   return good ? UDP_GOOD : UDP_FOUND;
 };

@@ -1,4 +1,4 @@
-/** Verification of a frame's checksums, as in a receive engine. */
+/** Verifies a frame's checksums, as the receive engine of a NIC does. */
 import { intact, sum } from "./checksum.ts";
 import {
   dissect,
@@ -18,14 +18,14 @@ import { pseudoHeaderSum } from "./pseudo-header.ts";
 import { CHECKSUM as UDP_CHECKSUM } from "./udp.ts";
 
 export const Verified = {
-  /** A complete IPv4 or IPv6 packet. */
+  /** The frame contains a complete IPv4 or IPv6 packet. */
   ip: 1 << 0,
-  /** A complete TCP header or UDP datagram in it, not a fragment. */
+  /** The packet is not a fragment and has a complete TCP header or UDP datagram. */
   tcp: 1 << 1,
   udp: 1 << 2,
   /** The header checksum is correct; always set for IPv6, which has none. */
   ipGood: 1 << 3,
-  /** The TCP or UDP checksum is correct, or is omitted where IPv4 allows it. */
+  /** The TCP or UDP checksum is correct, or omitted, as IPv4 allows for UDP. */
   transportGood: 1 << 4,
   /** The packet is IPv6. */
   ipv6: 1 << 5,
@@ -42,7 +42,7 @@ export const verifyDissected = (memory: Memory, frame: number, layer: number, pa
   if (layer < Layer.network) return 0;
   const network = frame + parts[NETWORK]!;
   const ipv4 = parts[ETHER_TYPE] === EtherType.ipv4;
-  // Only IPv4's own header: NETWORK_LENGTH of IPv6 covers extension headers, but there is nothing to verify.
+  // Only IPv4 has a header checksum; IPv6 has nothing to verify here.
   const ipGood = !ipv4 || intact(sum(memory, network, parts[NETWORK_LENGTH]!));
   const found = Verified.ip | (ipv4 ? 0 : Verified.ipv6) | (ipGood ? Verified.ipGood : 0);
   const protocol = parts[PROTOCOL]!;

@@ -20,8 +20,8 @@ export const tagOf = (bytes: Uint8Array, frame: number, length: number): number 
   length < TAG_CONTROL + 4 || get16(bytes, frame + TAG) !== CUSTOMER ? -1 : get16(bytes, frame + TAG_CONTROL);
 
 /**
- * Removes the outermost tag by moving the addresses up by four bytes. The frame then starts at `frame + TAG_BYTES` and
- * is shorter by that. Call only if `tagOf` found a tag.
+ * Removes the outermost tag by moving the addresses up by four bytes. The frame then starts at `frame + TAG_BYTES`, and
+ * is shorter by `TAG_BYTES`. Call only if `tagOf` found a tag.
  */
 export const removeTag = (bytes: Uint8Array, frame: number): void => {
   bytes.copyWithin(frame + TAG_BYTES, frame, frame + ADDRESSES);
@@ -29,7 +29,7 @@ export const removeTag = (bytes: Uint8Array, frame: number): void => {
 
 /**
  * Inserts a tag by moving the addresses down by four bytes. The frame then starts at `frame - TAG_BYTES`, which must be
- * inside `bytes`, and is longer by that.
+ * inside `bytes`, and is longer by `TAG_BYTES`.
  */
 export const insertTag = (bytes: Uint8Array, frame: number, control: number): void => {
   bytes.copyWithin(frame - TAG_BYTES, frame, frame + ADDRESSES);
