@@ -1,4 +1,7 @@
-/** PCI Express link power management (ASPM): a policy decides whether the chip may put its end of the link into a low-power state. */
+/**
+ * PCI Express link power management (ASPM). A policy decides whether the chip may put its end of the link into a
+ * low-power state.
+ */
 import { TESTED } from "#chip/aspm.ts";
 import type { Chip } from "#chip/chips.ts";
 import { QUIRKS } from "#chip/quirks.ts";
@@ -10,8 +13,9 @@ import type { Finding } from "./health.ts";
 import { run } from "./steps.ts";
 
 /**
- * `auto`: ASPM is on if the system has enabled it and the board's vendor has marked it as tested. `off`: always off. `full`: on whatever is
- * known of the board, with L1 substates and latency reports on chips that have them.
+ * `auto`: ASPM is on if the system has enabled it and the board's vendor has marked it as tested. `off`: it is always
+ * off. `full`: it is on even on boards about which nothing is known, with L1 substates and latency reports on chips
+ * that have them.
  */
 export const ASPM_POLICIES = ["auto", "off", "full"] as const;
 export type AspmPolicy = (typeof ASPM_POLICIES)[number];
@@ -26,7 +30,10 @@ export interface AspmState {
   /** True if the chip may put its end of the link into a low-power state. */
   readonly allowed: boolean;
   readonly because: string;
-  /** The low-power states that the system allows; undefined on PCI. The port at the other end must allow them too. */
+  /**
+   * The low-power states that the system allows at this end; undefined on PCI. They are used only if the other end
+   * allows them too.
+   */
   readonly link: (typeof LINK_STATES)[number] | undefined;
 }
 
@@ -34,16 +41,16 @@ export interface AspmState {
 export const checkAspm = (chip: Chip, policy: AspmPolicy): AspmPolicy => {
   if (policy !== "full") return policy;
   if (chip.aspm === undefined) throw new BadAspm(chip.name, "no driver has enabled it on this chip");
-  if (QUIRKS.aspmStallsBus.on(chip)) throw new BadAspm(chip.name, "other devices on the bus fail with it");
+  if (QUIRKS.aspmStallsBus.on(chip)) throw new BadAspm(chip.name, "it makes other devices on the bus fail");
   return policy;
 };
 
-/** The policy is kept across resets, MTU changes and sleep: `apply` restores it at each start. */
+/** Applies the policy. `apply` writes it at each start, so resets, MTU changes and sleep do not change it. */
 export class LinkPower {
   readonly #hw: Hardware;
   readonly #config: Mmio;
   #policy: AspmPolicy;
-  /** The transmitter has timed out, which is usually caused by ASPM. */
+  /** Set after the transmitter has timed out, which is usually caused by ASPM. */
   #distrusted = false;
   #state: AspmState;
 
@@ -59,14 +66,20 @@ export class LinkPower {
     return this.#state;
   }
 
-  /** Applied at once if the NIC is up. @throws {BadAspm} before anything is written; {SideBusTimeout} */
+  /**
+   * Sets the policy; it is applied at once if the NIC is up. @throws {BadAspm} before anything is written;
+   * {SideBusTimeout}
+   */
   set(policy: AspmPolicy, running: boolean): void {
     this.#policy = checkAspm(this.#hw.chip, policy);
     this.#distrusted = false;
     if (running) this.apply();
   }
 
-  /** The last step of a start: the PCI Express PHY must not be written afterwards. @throws {SideBusTimeout} */
+  /**
+   * Writes the policy to the chip. This is the last step of a start: the PCI Express PHY must not be written
+   * afterwards. @throws {SideBusTimeout}
+   */
   apply(): void {
     const { chip, io } = this.#hw;
     const link = this.#linkStates();
@@ -79,7 +92,7 @@ export class LinkPower {
     io.write8(Cfg9346, Lock.lock);
   }
 
-  /** A transmit time-out disables ASPM, whatever the policy, until a policy is set. Returns the finding it was called with. */
+  /** Disables ASPM after a transmit time-out, under any policy, until a policy is set again. Returns `finding`. */
   heed(finding: Finding | undefined): Finding | undefined {
     this.#distrusted ||= finding === "transmitTimeout";
     return finding;
@@ -91,7 +104,7 @@ export class LinkPower {
     if (this.#policy === "off") return [false, "the policy is off"];
     if (this.#distrusted) return [false, "the transmitter has timed out"];
     if (this.#policy === "full") return [true, "the policy is full"];
-    if (QUIRKS.aspmStallsBus.on(chip)) return [false, "other devices on the bus fail with it"];
+    if (QUIRKS.aspmStallsBus.on(chip)) return [false, "it makes other devices on the bus fail"];
     if (link === "none") return [false, "the system has disabled it on this link"];
     if (!chip.aspm.marked) return [false, "it is not known to work on this chip"];
     if ((side.macRead(TESTED.address) & TESTED.bits) === 0)
@@ -106,8 +119,8 @@ export class LinkPower {
   }
 
   /**
-   * Disables ASPM at this end, which must precede the other end (PCI Express 3.0, 5.4.1.3). If the system does not let drivers write
-   * Link Control, as with VFIO, nothing changes.
+   * Disables ASPM at this end, which must be done before the other end (PCI Express 3.0, 5.4.1.3). Has no effect if the
+   * system does not let drivers write Link Control, as with VFIO.
    */
   #forbidLink(): void {
     const control = rw16(this.#hw.chip.profile.function.expressAt + LINK_CONTROL);

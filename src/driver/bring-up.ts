@@ -1,4 +1,4 @@
-/** Bring-up as a list of steps, one per line; and shutdown. */
+/** Bring-up as a list of steps, one per line. Also shutdown. */
 import { STANDARD_MTU } from "#chip/frames.ts";
 import {
   CPlusCmd,
@@ -50,9 +50,9 @@ import { TAKE_OVERS } from "./take-over.ts";
 export interface Rings {
   readonly receive: BusAddress;
   readonly transmit: BusAddress;
-  /** The rings of queues 1 and up. */
+  /** Ring addresses of queues 1 and up. */
   readonly others: readonly { readonly receive: BusAddress; readonly transmit: BusAddress | undefined }[];
-  /** Largest frame the receiver may write, in bytes with FCS. */
+  /** Longest frame that the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
   readonly receiveFormat: ReceiveFormat;
   readonly mtu: number;
@@ -71,7 +71,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   clearSleep(hw);
   if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
-  // The start values of some chips clear a bit of this register.
+  // After the start values, because those of some chips clear a bit of this register.
   setReceiveFormat(hw, rings);
   limitReceive(hw, rings);
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
@@ -114,15 +114,15 @@ export const maskInterrupts = ({ io, chip, allInterrupts }: Hardware): void => {
 };
 
 /**
- * Enables receive checksums and tag stripping. Must be the first register written after a reset: on the oldest chips it changes the meaning
- * of others (FreeBSD, re_init_locked).
+ * Enables receive checksums and tag stripping. This must be the first write after a reset, because on the oldest chips
+ * this register changes the meaning of others (FreeBSD, re_init_locked).
  */
 const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): void =>
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
- * Selects the receive descriptor format on chips with several. In the mode in which a chip drops frames with a bad FCS, lengths exclude the
- * FCS; another system may have enabled that mode (DPDK 1e370595f4).
+ * Selects the format of receive descriptors, on chips with several. Also disables the mode in which a chip drops frames
+ * with a bad FCS, because lengths then exclude the FCS; another system may have enabled it (DPDK 1e370595f4).
  */
 const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
   const { hashedFormat } = chip.profile.frames;
@@ -141,7 +141,7 @@ const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
     for (const word of INT_MITI.slice(0, 2 * queues.moderationBlocks)) io.write32(word, 0);
 };
 
-/** Disables what must be off while the PCI Express PHY is written, and wake-up. */
+/** Disables wake-up, and everything that must be off while the PCI Express PHY is written. */
 const clearSleep = ({ io, chip }: Hardware): void => {
   const { config2, config3, config5 } = chip.profile.mac.cleared;
   if (config3 !== 0) io.update8(Config3, config3, 0);
@@ -177,7 +177,9 @@ const openGate = ({ io, chip }: Hardware): void => {
   if (chip.profile.frames.receiveGate) io.update32(MISC, Misc.receiveGate, 0);
 };
 
-/** High halves first: the chip latches the address with the low half. */
+/**
+ * Writes the rings' addresses. High halves first, because the chip takes over the address when the low half is written.
+ */
 const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeHigh(TNPDSHigh, rings.transmit);
   io.writeLow(TNPDS, rings.transmit);
@@ -185,7 +187,10 @@ const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeLow(RDSAR, rings.receive);
 };
 
-/** Sets the rings of queues 1 and up, the number of transmit queues, and the interrupt vectors. `Rss` does the rest. */
+/**
+ * Sets the rings of queues 1 and up, the number of transmit queues, and the interrupt vectors. `Rss` sets the number of
+ * receive queues.
+ */
 const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   for (const [i, { receive, transmit }] of others.entries()) {
     io.writeHigh(RDSAR_Q[2 * i + 1]!, receive);
@@ -200,7 +205,7 @@ const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   io.update8(INT_CFG0, 0, IntCfg0.enable);
 };
 
-/** Station address, high half first, each half flushed by reading it back. */
+/** Sets the station address: high half first, and each half is read back to flush the write. */
 export const setStationAddress = ({ io }: Hardware, mac: Uint8Array): void => {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac;
   io.write8(Cfg9346, Lock.unlock);

@@ -6,8 +6,8 @@ import { FRAME_WORDS, type Link } from "#kit/link.ts";
 type Calls = Pick<Link, "receive" | "release">;
 
 /**
- * The same calls, with a check that each released buffer is held.
- * @throws {Misuse} from `release`, for an offset at which no buffer starts, or a buffer that is not held; then nothing is released
+ * Wraps the calls: `release` checks that the caller holds each buffer. It throws {Misuse}, and releases nothing, for an
+ * offset at which no buffer starts, or for a buffer that is not held.
  */
 export const checkedBuffers = ({ receive, release }: Calls, pool: DmaMemory, bufferBytes: number): Calls => {
   const out = new Uint8Array(pool.length / bufferBytes);
@@ -28,7 +28,7 @@ export const checkedBuffers = ({ receive, release }: Calls, pool: DmaMemory, buf
         for (; taken < count; taken++) take(offsets[taken]!);
         release(offsets, count);
       } catch (error) {
-        // No check is done.
+        // Nothing was released, so the caller still holds these buffers.
         for (let i = 0; i < taken; i++) out[(offsets[i]! - pool.offset) / bufferBytes] = 1;
         throw error;
       }

@@ -28,47 +28,50 @@ import { ReceiveFormat as FormatBits, RxConf8125 } from "#chip/registers-8125.ts
 import { OutOfRange } from "#kit/errors.ts";
 import { Received, Send } from "#kit/link.ts";
 
-/** Receive. Positions are words from the start of the descriptor; masks are bits of opts1 unless stated otherwise. */
+/**
+ * Receive descriptors. Positions are words from the start of the descriptor; masks are bits of opts1 unless stated
+ * otherwise.
+ */
 export interface ReceiveFormat {
   /** Bytes of a descriptor: 16 or 32. */
   readonly bytes: number;
   readonly opts1: number;
   readonly opts2: number;
-  /** The low half of the buffer's address; the high half follows. */
+  /** Position of the low half of the buffer's address; the high half follows. */
   readonly address: number;
   /** The NIC overwrites the buffer's address when it writes the descriptor back. */
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
-  /** The frame's length with FCS, and the buffer's when posted. */
+  /** Mask of the frame's length with FCS; in a posted descriptor, of the buffer's length. */
   readonly length: number;
-  /** Any of these bits: the frame is bad. */
+  /** If any of these bits is set, the frame is bad. */
   readonly bad: number;
-  /** Of these: the bits with which the length is unreliable. */
+  /** Those bits of `bad` after which the length is unreliable. */
   readonly watchdog: number;
-  /** Of these: the bits for a wrong FCS or a runt; the frame is otherwise as received. */
+  /** Those bits of `bad` that mean a wrong FCS or a runt. The frame is then in memory as it was received. */
   readonly damaged: number;
   /** If any of these bits is set, the descriptor does not belong to a frame. */
   readonly alien: number;
-  /** Checksum results: whether in opts2 instead of opts1, their shift, and their mask after the shift. */
+  /** Where the checksum results are: in opts2 or opts1; their shift; and their mask after the shift. */
   readonly verdictInOpts2: boolean;
   readonly verdictShift: number;
   readonly verdictMask: number;
   /** `Received` bits by checksum result. */
   readonly verdicts: Int32Array;
-  /** Words of the hash and of its type; undefined in formats without a hash. */
+  /** Positions of the hash and of its type; undefined in formats without a hash. */
   readonly hash: HashPlaces | undefined;
   /** The descriptor that may follow a frame's, with its timestamp; undefined in formats without one. */
   readonly stamp: typeof StampV3 | undefined;
-  /** RxConfig bits that select the format. */
+  /** Bits of RxConfig that select the format. */
   readonly config: number;
-  /** `RxFormat` bits that select the format. */
+  /** Bits of `RxFormat` that select the format. */
   readonly select: number;
 }
 
 interface HashPlaces {
   readonly hash: number;
-  /** The word with the type of the hash, and its bits for a hash of addresses and for one of ports. */
+  /** Position of the type of the hash; and its bits for a hash of addresses, and for one that includes ports. */
   readonly header: number;
   readonly addresses: number;
   readonly ports: number;
@@ -82,7 +85,10 @@ interface VerdictBits {
   readonly tcpChecksumFailed: number;
 }
 
-/** Both protocol bits set: IP with an unknown protocol above it. After any failure software verifies the frame itself. */
+/**
+ * If both protocol bits are set, the packet is IP with an unknown protocol above it. After a failure nothing is
+ * reported, so software verifies the frame itself.
+ */
 const received = (word: number, bits: VerdictBits): number => {
   if ((word & (bits.ipChecksumFailed | bits.udpChecksumFailed | bits.tcpChecksumFailed)) !== 0) return 0;
   const udp = (word & bits.protocolUdp) !== 0;
@@ -92,7 +98,7 @@ const received = (word: number, bits: VerdictBits): number => {
   return Received.ipChecksumGood | (udp ? Received.udpChecksumGood : Received.tcpChecksumGood);
 };
 
-/** The bits from TCP checksum failure to UDP packet. */
+/** A table for the bits from TCP checksum failure to UDP packet. */
 const verdictsOf = (bits: VerdictBits): Pick<ReceiveFormat, "verdictShift" | "verdictMask" | "verdicts"> => {
   const verdictShift = Math.log2(bits.tcpChecksumFailed) | 0;
   const count = (2 * bits.protocolUdp) / bits.tcpChecksumFailed;
@@ -192,11 +198,11 @@ export const RECEIVE_STAMPED: ReceiveFormat = { ...RECEIVE_V3, stamp: StampV3 };
 /** Formats with a hash, by `FrameFacts.hashedFormat`. */
 export const RECEIVE_HASHED = { 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
 
-/** Transmit: how `Send` bits and the segment size are encoded in a descriptor. */
+/** How `Send` bits and the segment size are encoded in a transmit descriptor. */
 export interface TransmitFormat {
-  /** Bits of the first word. */
+  /** Bits of the descriptor's first word. */
   readonly first: (flags: number) => number;
-  /** Bits of the second word. */
+  /** Bits of the descriptor's second word. */
   readonly second: (flags: number, tag: number) => number;
 }
 

@@ -1,15 +1,15 @@
 /**
  * Drains both directions before a reset, so that no frame is lost.
  *
- * A chip in a bad state may never drain. The wait is then counted as expired, and the reset that follows recovers the chip. Sources: FreeBSD
- * if_re.c, re_stop (StopReq, the doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset.
+ * A chip in a bad state may never drain: the wait is then counted as expired, and the following reset recovers the
+ * chip. Sources: FreeBSD if_re.c, re_stop (StopReq, the doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset.
  */
 import type { Drain } from "#chip/mac.ts";
 import { Fifo, FifoStatus } from "#chip/registers-8125.ts";
 import { ChipCmd, Cmd, MCU, MISC, Mcu, Misc, Poll, TxConf, TxConfig, TxPoll } from "#chip/registers.ts";
 import { awaitState, type Hardware } from "./hardware.ts";
 
-/** DPDK polls the FIFOs at most 42 times on 8168, and for 150 ms on 8125. */
+/** Limit of a wait for the FIFOs. DPDK polls them at most 42 times on the 8168, and for 150 ms on the 8125. */
 const FIFO_LIMIT_MICROS = 4200;
 const FIFO_LIMIT_8125_MICROS = 150_000;
 
@@ -35,7 +35,7 @@ export const DRAINS: Readonly<Record<Drain, (hw: Hardware) => void>> = {
   },
   "stop-empty"(hw) {
     requestStop(hw);
-    // FreeBSD: 20,000 times 1 µs; Realtek's driver: 66 ms.
+    // FreeBSD waits 20,000 times 1 µs, Realtek's driver 66 ms.
     transmitEmpty(hw, 66_600);
   },
   doorbell(hw) {

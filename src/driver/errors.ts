@@ -1,4 +1,4 @@
-/** Errors between the driver and the card. */
+/** The driver's errors. */
 import { FerruleError } from "#kit/errors.ts";
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
@@ -21,7 +21,7 @@ export class ChangingIdentification extends FerruleError {
   readonly first: number;
   readonly second: number;
   constructor(first: number, second: number) {
-    super(`the identification read ${hex(first)}, then ${hex(second)}: nothing was written to the chip`);
+    super(`the identification register first read ${hex(first)}, then ${hex(second)}: nothing was written to the chip`);
     this.first = first;
     this.second = second;
   }
@@ -93,7 +93,8 @@ export class BadModeration extends FerruleError {
   readonly hint: string;
   constructor(what: string, mostMicros: number, mostFrames: number) {
     super(`this chip cannot moderate interrupts by ${what}`);
-    const frames = mostFrames === 0 ? "; it counts no frames" : ` and, with a time, 0 to ${mostFrames} frames`;
+    const frames =
+      mostFrames === 0 ? "; it has no limit of frames" : ` and, together with a time, 0 to ${mostFrames} frames`;
     this.hint =
       mostMicros === 0
         ? "It does not delay interrupts: use 0."
@@ -101,7 +102,7 @@ export class BadModeration extends FerruleError {
   }
 }
 
-/** The chip does not support a setting. Nothing was written; the previous setting stays in force. */
+/** The chip does not support a setting. Nothing was written, and the previous setting is kept. */
 export class BadLinkSetting extends FerruleError {
   readonly code = "BAD_LINK_SETTING";
   readonly hint: string;
@@ -134,7 +135,7 @@ export class NoWakeUp extends FerruleError {
   }
 }
 
-/** The chip's link must not enter a low-power state. The previous policy stays in force. */
+/** The chip's link must not enter a low-power state. The previous policy is kept. */
 export class BadAspm extends FerruleError {
   readonly code = "BAD_ASPM";
   readonly hint = "Use `auto` or `off`.";

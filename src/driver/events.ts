@@ -1,4 +1,4 @@
-/** The events for which a NIC interrupts. */
+/** The events for which a NIC raises an interrupt. */
 import type { Chip } from "#chip/chips.ts";
 import { QUIRKS } from "#chip/quirks.ts";
 import { Intr } from "#chip/registers.ts";
@@ -8,13 +8,19 @@ export const Events = {
   receive: Intr.receiveOk | Intr.receiveError | Intr.receiveFifoOverflow,
   transmit: Intr.transmitOk | Intr.transmitError,
   link: Intr.linkChange,
-  /** The chip could not access memory, or its bus failed: it must be reset. Not reported by chips that raise it spuriously. */
+  /**
+   * The chip could not access memory, or its bus failed: it must be reset. Never set for chips that raise this event
+   * without a reason.
+   */
   broken: Intr.systemError,
 } as const;
 
 const ALL = Events.receive | Events.transmit | Events.link | Events.broken;
 
-/** The events for which a chip interrupts. A chip that stops on a bus error raises no other event afterwards. */
+/**
+ * The events for which a chip raises an interrupt. Bus errors are among them, because a chip that stops on one raises
+ * no other event afterwards.
+ */
 export const wantedEvents = (chip: Chip): number =>
   ALL &
   ~(chip.profile.mac.reportsOverflow ? 0 : Intr.receiveFifoOverflow) &

@@ -1,15 +1,14 @@
 /**
- * Firmware files (`rtl_nic/*.fw`): the container, its checks, and the interpreter of its program.
- *
- * A file is a program of 32-bit words that reads and writes registers of the PHY, or of the MAC controller. A file is untrusted: everything
- * that can be checked is checked before the first word runs, and the number of steps and the time are limited.
+ * Firmware files (`rtl_nic/*.fw`): their format, checks, and an interpreter. A file contains a program of 32-bit words
+ * that reads and writes registers of the PHY or of the MAC controller. Files are not trusted: everything that can be
+ * checked is checked before the first word is executed, and the steps and the time of a program are limited.
  */
 import { BMCR, Bmcr, PAGE } from "#chip/phy.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import type { PhyBus } from "./phy-bus.ts";
 
-/** The file is not a firmware file, is damaged, or has operations that no firmware of this family uses. */
+/** The file is not a firmware file, is damaged, or contains instructions that no firmware of this family uses. */
 export class BadFirmware extends FerruleError {
   readonly code = "BAD_FIRMWARE";
   readonly hint =
@@ -28,13 +27,13 @@ export interface Program {
   readonly words: Uint32Array;
 }
 
-/** Bits 31:28 of a word. Bits 27:16 are a register or a number of words, bits 15:0 data. */
+/** The instruction: bits 31:28 of a word. Bits 27:16 are a register or a number of words, bits 15:0 are data. */
 const Op = {
   read: 0,
   or: 1,
   and: 2,
   jumpBack: 3,
-  /** Data 1 selects the MAC controller for the following registers, 0 the PHY. */
+  /** Selects the registers that the next instructions access: data 1 the MAC controller's, 0 the PHY's. */
   choose: 4,
   clearReads: 7,
   write: 8,
@@ -50,13 +49,16 @@ const opOf = (word: number): number => word >>> 28;
 const registerOf = (word: number): number => (word >>> 16) & 0xfff;
 const dataOf = (word: number): number => word & 0xffff;
 
-/** Thirty times the size of the family's largest file. */
+/** Limit of a file's size: thirty times the family's largest file. */
 const LARGEST_BYTES = 1 << 20;
-/** The longest single delay in any file is 3 ms. */
+/** Limit of one delay. The longest in any known file is 3 ms. */
 const MAX_DELAY_MILLIS = 100;
 const LAST_PHY_REGISTER = 0x1f;
 
-/** Header: 0, version (32 bytes), start of the program in bytes, its length in words, and a byte that makes the sum of all bytes 0. */
+/**
+ * The header: a zero word; the version (32 bytes); start of the program in bytes; its length in words; and a byte that
+ * makes the sum of all bytes 0.
+ */
 const VERSION_AT = 4;
 const VERSION_BYTES = 32;
 const START_AT = 36;
@@ -92,7 +94,7 @@ const contentOf = (view: DataView, file: string): { start: number; length: numbe
   return { start, length, version };
 };
 
-/** Every instruction is known, jumps stay inside the program, registers exist, delays are short. */
+/** Checks that every instruction is known, jumps stay inside the program, registers exist, and delays are short. */
 const check = (words: Uint32Array, file: string): void => {
   let mac = false;
   words.forEach((word, i) => {
@@ -142,17 +144,20 @@ const check = (words: Uint32Array, file: string): void => {
 export interface FirmwareTarget {
   readonly clock: Clock;
   readonly phy: PhyBus;
-  /** 16 bits at an even address below 0x10000. */
+  /** Registers of the MAC controller: 16 bits at an even address below 0x10000. */
   readonly mac: { read(address: number): number; write(address: number, value: number): void };
 }
 
-/** The limit of steps: a program that waits for an event that never occurs loops. */
+/** Limit of steps. A program that waits for an event that never occurs would loop forever. */
 const MAX_STEPS = 200_000;
-/** Limit of all delays of a program. */
+/** Limit of the sum of a program's delays. */
 const MAX_DELAY_MICROS = 2_000_000;
-/** Limit of the total time. An access takes up to 10 ms on a busy emulated processor, and a program makes 2,000. */
+/**
+ * Limit of the total time. On a busy emulated processor an access takes up to 10 ms, and a program makes 2,000
+ * accesses.
+ */
 const MAX_MICROS = 60_000_000;
-/** A program may end with a reset of the PHY. */
+/** Limit of the wait for a reset of the PHY with which a program may end. */
 const RESET_LIMIT_MICROS = 600_000;
 
 interface Registers {
@@ -160,10 +165,12 @@ interface Registers {
   write(register: number, value: number): void;
 }
 
-/** PHY registers on the page last written to register 31. */
+/** The PHY's registers as a program sees them: on the page that was last written to register 31. */
 const phyRegisters = (phy: PhyBus, file: string): Registers => {
   let page = 0;
-  /** Checked at run time: a jump may have skipped a page selection, and only the bus knows which pages exist. */
+  /**
+   * Pages are checked at run time, because a jump may skip a page selection and only the bus knows which pages exist.
+   */
   const access = <T>(register: number, act: () => T): T => {
     try {
       if (register <= LAST_PHY_REGISTER) return act();
@@ -184,7 +191,10 @@ const phyRegisters = (phy: PhyBus, file: string): Registers => {
   };
 };
 
-/** Registers of the MAC controller, relative to a base: the value last written to register 31, in units of 16. */
+/**
+ * The MAC controller's registers as a program sees them: relative to a base, which is the value last written to
+ * register 31, times 16.
+ */
 const macRegisters = ({ mac }: FirmwareTarget): Registers => {
   let base = 0;
   return {
@@ -197,7 +207,7 @@ const macRegisters = ({ mac }: FirmwareTarget): Registers => {
 };
 
 /**
- * Runs a checked program, and waits until the PHY is out of reset. The PHY's page is 0 afterwards, whatever the program left.
+ * Runs a checked program, and waits until the PHY is out of reset. Afterwards the PHY's page is 0.
  * @throws {BadFirmware} if it does not end, or uses a register that the PHY does not have; {SideBusTimeout}
  */
 export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): void => {

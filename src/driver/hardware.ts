@@ -15,10 +15,10 @@ export interface IdentifiedChip {
   readonly chip: Chip;
 }
 
-/** Waits that expired without ending bring-up: their number, and what the last one waited for. */
+/** Waits that expired, although bring-up went on: their number, and what the last one waited for. */
 export class ExpiredWaits {
   count = 0;
-  /** Empty until a wait has expired. */
+  /** What the last expired wait waited for; empty if there was none. */
   last = "";
 
   note(what: string): void {
@@ -30,9 +30,11 @@ export class ExpiredWaits {
 export interface Hardware extends IdentifiedChip {
   readonly phy: PhyBus;
   readonly side: SideBus;
-  /** Interrupts of the queues that are polled together, and of everything that does not belong to a queue. */
+  /**
+   * Interrupt registers for the queues that are polled together, and for everything that does not belong to a queue.
+   */
   readonly interrupts: InterruptRegisters;
-  /** Interrupts of all queues, for masking them. */
+  /** Interrupt registers of all queues, used to mask them. */
   readonly allInterrupts: InterruptRegisters;
   /** Receive queues in use. */
   readonly queues: number;
@@ -44,9 +46,8 @@ export interface Hardware extends IdentifiedChip {
 }
 
 /**
- * Accesses no register.
- * @param queues receive queues; several only on chips that have them
- * @param polled the number of them that are polled together
+ * Collects the parts without an access to a register. @param queues number of receive queues; more than 1 only on chips
+ * that have them @param polled how many of them are polled together
  */
 export const hardwareOf = (
   device: IdentifiedChip,
@@ -72,7 +73,8 @@ export const hardwareOf = (
 };
 
 /**
- * Waits at most `limit` microseconds for a condition that it checks every `poll`. If the wait expires, it is counted under the name `what`.
+ * Waits for a condition, which is checked every `poll` microseconds, for at most `limit`. A wait that expires is noted
+ * with the name `what`.
  */
 export const awaitState = (
   { clock, overdue }: Hardware,

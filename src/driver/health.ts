@@ -11,12 +11,15 @@ import { ReceiveCount } from "./receive-core.ts";
 import type { RingPair } from "./rings.ts";
 import type { TransmitRing } from "./transmit-ring.ts";
 
-/** Results of a check. `doorbellLost` needs no action. The others need a reset, `phyLost` only of the PHY. */
+/** Results of a check. `doorbellLost` needs no action, `phyLost` a reset of the PHY, the others a reset of the chip. */
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
 
-/** If a descriptor waits this long while the link is up, the doorbell is rung once more. Longer than a pause frame lasts at 100 Mbit/s. */
+/**
+ * If a descriptor waits this long while the link is up, the doorbell is rung once more. A pause frame at 100 Mbit/s
+ * stops the transmitter for less than this.
+ */
 export const RING_AGAIN_MICROS = 500_000;
-/** If it waits this long, the transmitter is reset: the limit of Linux's network stack. */
+/** If it waits this long, the transmitter is reset. Linux's network stack has the same limit. */
 export const TRANSMIT_LIMIT_MICROS = 5_000_000;
 /** Interval at which the status and the PHY are checked. */
 export const LOOK_MICROS = 1_000_000;
@@ -28,7 +31,10 @@ const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
 const handled = (counters: Float64Array): number =>
   counters[ReceiveCount.frames]! + counters[ReceiveCount.errors]! + counters[ReceiveCount.nonsense]!;
 
-/** For one transmit queue: its oldest descriptor, how long it has been the oldest, and whether the doorbell was rung again for it. */
+/**
+ * State of one transmit queue: its oldest descriptor, since when it has been the oldest, and whether the doorbell was
+ * rung again for it.
+ */
 class TransmitWatch {
   #oldest = -1;
   #since = 0;
@@ -54,16 +60,16 @@ class TransmitWatch {
 }
 
 export class Health {
-  /** How often the status showed a full receive FIFO, or a receive ring without a free descriptor. */
+  /** How often the interrupt status showed a full receive FIFO, or a receive ring without a free descriptor. */
   fifoOverflows = 0;
   ringsExhausted = 0;
-  /** The errors in PCI status at the last bus error. */
+  /** The errors that the PCI status register showed at the last bus error. */
   busErrors: readonly string[] = [];
   readonly #hw: Hardware;
   readonly #config: Mmio;
   /** One for each transmit queue. */
   #watches: readonly TransmitWatch[] = [];
-  /** A bus error has occurred since the start. */
+  /** Set if a bus error has occurred since the start. */
   #broken = false;
   #nextLook = 0;
   #losses = 0;
@@ -75,7 +81,7 @@ export class Health {
     this.#config = config;
   }
 
-  /** Called when the NIC was started: discards earlier findings. */
+  /** Call when the NIC was started. Discards earlier results. */
   renew(): void {
     this.#watches = Array.from({ length: this.#hw.queues }, () => new TransmitWatch());
     this.#broken = false;
@@ -85,7 +91,10 @@ export class Health {
     this.#nextLook = this.#hw.clock.now() + LOOK_MICROS;
   }
 
-  /** Counts the lost frames that a status reports before it is acknowledged, and reads the cause of a bus error. */
+  /**
+   * Call with each interrupt status before it is acknowledged. Counts lost frames that it reports, and reads the cause
+   * of a bus error.
+   */
   note(status: number): void {
     if ((status & Intr.systemError) !== 0) {
       this.busErrors = takeBusErrors(this.#config);
@@ -95,7 +104,7 @@ export class Health {
     if ((status & Intr.receiveUnavailable) !== 0) this.ringsExhausted++;
   }
 
-  /** To be called every 50 ms or so; most calls read no register. @throws {DeviceGone} */
+  /** Call about every 50 ms; most calls read no register. @throws {DeviceGone} */
   look(queues: readonly RingPair[], phy: Phy, linkUp: boolean): Finding | undefined {
     const now = this.#hw.clock.now();
     for (const [i, { transmit }] of queues.entries()) {
@@ -111,8 +120,8 @@ export class Health {
   }
 
   /**
-   * Chips set status bits also for events that raise no interrupt: mostly lost frames, and some bus errors. Those chips set SYSErr also
-   * without reason, but PCI status then shows no error.
+   * Checks the status bits of events that raise no interrupt: lost frames and, on some chips, bus errors. These chips
+   * sometimes set SYSErr without a reason; PCI status then shows no error.
    */
   #lookAtStatus(): void {
     const { io, interrupts, chip } = this.#hw;
@@ -127,7 +136,10 @@ export class Health {
     interrupts.acknowledge(io, latched);
   }
 
-  /** The vectored status has no bits for lost frames and bus errors: another register reports the former, PCI status the latter. */
+  /**
+   * Status bits that the vectored status does not have. Another register reports lost frames, and PCI status reports
+   * bus errors.
+   */
   #besideVectors(): number {
     const { io } = this.#hw;
     const exhausted = io.read16(RDU_STA);

@@ -1,4 +1,4 @@
-/** Identifies a chip by its XID and, if several chips share one, by further registers. */
+/** Identifies a chip by its XID and, if several chips share one, by more registers. */
 import { type Chip, chipOf, nearestChip } from "#chip/chips.ts";
 import { ChipId, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";
@@ -11,9 +11,9 @@ export interface Identification {
   readonly xid: number;
   /** Undefined if the table has no row for the chip, nor for a related one. */
   readonly chip: Chip | undefined;
-  /** The table has no row for this stepping; `chip` is the nearest one. */
+  /** The table has no row for this stepping; `chip` is the nearest stepping. */
   readonly unknownStepping: boolean;
-  /** The register reads all ones: no device responds. */
+  /** The identification register reads all ones: no device responds. */
   readonly absent: boolean;
 }
 
@@ -30,7 +30,7 @@ export const identify = (io: Mmio, device: number, clock: Clock): Identification
   const bus = new SideBus(io, clock);
   const exact = chipOf(xid, {
     device,
-    // A card whose window does not contain this register is not one of the chips that have it.
+    // If the card's window is too small for this register, the chip does not have it.
     extended: () => (io.length < TxConfigV2 + 4 ? 0xffff_ffff : io.read32(TxConfigV2)),
     macOcp: (address) => bus.macRead(address),
   });

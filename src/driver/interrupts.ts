@@ -1,6 +1,6 @@
 /**
- * The chip's interrupt mask and status, in `Intr` bits. Their address and width differ between generations. Chips with several queues have
- * another word, with a bit and a vector for each queue.
+ * The chip's interrupt mask and status, in `Intr` bits. Their address and width differ between generations. Chips with
+ * several queues have another status word, with a bit and a vector for each queue.
  */
 import type { Queues } from "#chip/queues.ts";
 import { IMR0, IMR_V2_CLEAR, IMR_V2_SET, ISR0, ISR_V2 } from "#chip/registers-8125.ts";
@@ -10,17 +10,17 @@ import type { Mmio } from "#kit/mmio.ts";
 import { BadQueues } from "./errors.ts";
 
 export interface InterruptRegisters {
-  /** The status that is read if the card has left the bus. */
+  /** The value that the status register reads if the card has left the bus. */
   readonly absent: number;
   status(io: Mmio): number;
-  /** Enables interrupts for these events only. */
+  /** Enables interrupts for these events, and disables all others. */
   allow(io: Mmio, events: number): void;
   acknowledge(io: Mmio, events: number): void;
 }
 
 const ALL_ONES = 0xffff_ffff;
 
-/** By the width of a die's MAC. */
+/** The interrupt registers by their width (`MacFacts.interrupts`). */
 export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
   16: {
     absent: 0xffff,
@@ -36,7 +36,7 @@ export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
   },
 };
 
-/** The bits of queues and of the link in the vectored word. A vector has the number of its bit. */
+/** Bits of the vectored word for queues and for the link. A vector has the same number as its bit. */
 interface VectorBits {
   readonly receive: number;
   readonly transmit: number;
@@ -64,8 +64,8 @@ const vectorsIn = (word: number): readonly number[] =>
   Array.from({ length: 32 }, (_, i) => i).filter((i) => ((word >>> i) & 1) !== 0);
 
 /**
- * The vectors of each interrupt line: one line for the queues that are polled together and for the link, then one for each other queue.
- * @throws {BadQueues} when the bus has fewer vectors
+ * The vectors of each interrupt line. The first line is for the queues that are polled together and for the link; then
+ * there is one for each other queue. @throws {BadQueues} if the bus has fewer vectors
  */
 export const vectorsOf = (
   interrupts: Interrupts,
@@ -85,8 +85,9 @@ export const vectorsOf = (
 };
 
 /**
- * The vectored word, for `queues` queues that are polled together. It has no bits for errors and overflows. If both directions of a queue
- * share a bit, it reports both. A direction is acknowledged for all queues, since all are polled afterwards.
+ * Interrupt registers of the vectored word, for `queues` queues that are polled together. The word has no bits for
+ * errors and overflows. If both directions of a queue share a bit, both are reported. A direction is acknowledged for
+ * all queues, because all are polled afterwards.
  */
 export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
   const { receive, transmit, link } = bitsOf(facts, 0, queues);

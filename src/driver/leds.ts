@@ -6,7 +6,7 @@ import type { Hardware } from "./hardware.ts";
 import type { Operation } from "./operation.ts";
 import type { LinkState } from "./phy.ts";
 
-/** What one LED shows. With both, it is on with a link and blinks with traffic. */
+/** What one LED shows: link, traffic, or both (on with a link, blinking with traffic). */
 export interface LedRule {
   /** Speeds in Mbit/s at which the LED is on. */
   readonly speeds: readonly number[];
@@ -31,7 +31,7 @@ export class Leds {
     this.#fields = leds === "patterns" ? undefined : LED_FIELDS[leds];
   }
 
-  /** Number of LEDs with separate rules; 0 if one of four patterns applies to all. */
+  /** Number of LEDs that have a rule each; 0 if one of four patterns applies to all LEDs. */
   get count(): number {
     return this.#fields?.places.length ?? 0;
   }
@@ -98,9 +98,8 @@ export class Leds {
   }
 
   /**
-   * Blinks all LEDs together for `seconds`, half a second on and half a second off. An LED can be on only while there is a link at one of its
-   * speeds.
-   * @throws {BadLinkSetting} without a link at one of `speeds`
+   * Blinks all LEDs together for `seconds`, half a second on and half a second off. An LED can be on only while there
+   * is a link at one of its speeds. @throws {BadLinkSetting} if there is no link at one of `speeds`
    */
   identify(seconds: number): Operation<void> {
     const fields =
@@ -134,7 +133,7 @@ export class Leds {
     return this.#hw.io.read16(register) >> shift;
   }
 
-  /** The other bits of the register are preserved. */
+  /** Writes the field of one LED; other bits of the register are preserved. */
   #write({ places, speeds, activity }: LedFields, led: number, field: number): void {
     const { register, shift } = places[led]!;
     const mask = speeds.reduce((bits, [, bit]) => bits | bit, activity);

@@ -1,4 +1,4 @@
-/** What `ethtool DEVICE` shows: the modes of both ends, and the results of negotiation besides speed and duplex. */
+/** What `ethtool DEVICE` shows: the modes of both ends, and the results of negotiation except speed and duplex. */
 import { type LinkModeName, type LinkMode } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
 import { ANLPAR, Advertise, BMSR, Bmsr, Gbsr, PARTNER_10G, Partner10G } from "#chip/phy.ts";
@@ -15,17 +15,17 @@ export interface PauseOffer {
 export interface LinkReport {
   readonly port: "copper" | "fibre";
   readonly supported: readonly LinkModeName[];
-  /** Empty while autonegotiation is off. */
+  /** The modes advertised by this end; empty while autonegotiation is off. */
   readonly advertised: readonly LinkModeName[];
-  /** Empty unless the two ends have negotiated. */
+  /** The partner's modes; empty unless the two ends have negotiated. */
   readonly partner: readonly LinkModeName[];
   readonly advertisedPause: PauseOffer;
   readonly partnerPause: PauseOffer;
-  /** Which end provides the clock, if the speed needs one; "fault": both ends insist on the same role. */
+  /** This end's clock role, at speeds that have one; "fault": both ends insist on the same role. */
   readonly clock: "master" | "slave" | "fault" | undefined;
-  /** Which way the pairs are crossed; undefined without a link, or if the PHY does not report it. */
+  /** Whether the pairs are crossed; undefined without a link, or if the PHY does not report it. */
   readonly crossover: "mdi" | "mdix" | undefined;
-  /** The speed is lower than the best that both ends advertise, because the cable does not support that. */
+  /** The link is slower than the best speed that both ends advertise, because the cable does not support that speed. */
   readonly lowered: boolean;
 }
 
@@ -41,7 +41,7 @@ interface PartnerRegisters {
 }
 const SILENT: PartnerRegisters = { ability: 0, gigabit: 0, faster: 0 };
 
-/** The partner's pages. The second of the two fault bits is valid without a link too. */
+/** Registers that hold what the partner advertises. The second of the two fault bits is valid even without a link. */
 const partnerRegisters = ({ phy, chip }: Hardware, gigabitStatus: () => number): PartnerRegisters => {
   const kind = phyKind(chip);
   return {
@@ -59,7 +59,7 @@ const clockOf = ({ gigabit, faster }: PartnerRegisters, speed: number): LinkRepo
 
 const names = (modes: readonly LinkMode[]): readonly LinkModeName[] => modes.map(({ name }) => name);
 
-/** @param pause bits of ANAR that are in force; @param gigabitStatus reads GBSR */
+/** @param pause the bits of ANAR that are advertised @param gigabitStatus reads GBSR */
 export const linkReport = (
   hw: Hardware,
   settings: LinkSettings,

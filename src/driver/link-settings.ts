@@ -5,7 +5,9 @@ import { phyKind } from "#chip/phy-kinds.ts";
 import { Advertise, Gbcr } from "#chip/phy.ts";
 import { BadLinkSetting } from "./errors.ts";
 
-/** Bits of GBCR. A device with one port prefers to be slave, one with several to be master (802.3, 40.5.2). */
+/**
+ * Bits of GBCR. A device with one port prefers to be slave, a device with several ports to be master (802.3, 40.5.2).
+ */
 export const MASTER_SLAVE = {
   "preferred-slave": 0,
   "preferred-master": Gbcr.multiport,
@@ -16,14 +18,14 @@ export const MASTER_SLAVE = {
 const CROSSOVERS = ["auto", "mdi", "mdix"] as const;
 
 export interface PauseSettings {
-  /** Without autonegotiation both must be false: the MAC takes pause only from negotiation. */
+  /** If this is false, `receive` and `transmit` must be false too: the MAC uses pause only if it was negotiated. */
   readonly autonegotiate: boolean;
-  /** Received pause frames are obeyed; pause frames are sent. */
+  /** `receive`: received pause frames stop the transmitter. `transmit`: pause frames are sent. */
   readonly receive: boolean;
   readonly transmit: boolean;
 }
 
-/** Settings are kept across reset, MTU change, down and up. */
+/** The driver keeps these settings across reset, MTU change, down and up. */
 export interface LinkSettings {
   readonly autonegotiate: boolean;
   /** The modes advertised while autonegotiation is on. */
@@ -31,14 +33,23 @@ export interface LinkSettings {
   /** Speed in Mbit/s and duplex without autonegotiation. */
   readonly speed: number;
   readonly fullDuplex: boolean;
-  /** The clock role at 1000BASE-T and faster. */
+  /** This end's clock role at 1000BASE-T and faster. */
   readonly masterSlave: keyof typeof MASTER_SLAVE;
   readonly crossover: (typeof CROSSOVERS)[number];
-  /** Tries a lower speed if the cable does not support the negotiated one; undefined on PHYs without a register for it. */
+  /**
+   * Whether the PHY tries a lower speed if the cable does not support the negotiated one; undefined on PHYs without a
+   * register for it.
+   */
   readonly downshift: boolean | undefined;
-  /** Fast retrain at the advertised speeds above 1000; undefined keeps the chip's start value. */
+  /**
+   * Whether fast retrain is advertised for the advertised modes above 1000 Mbit/s; undefined keeps the chip's start
+   * value.
+   */
   readonly fastRetrain: boolean | undefined;
-  /** Undefined until a user sets it: pause is then advertised for both directions, together or either one alone. */
+  /**
+   * Undefined until a user sets it. Until then, pause is advertised for both directions together and for one direction
+   * alone.
+   */
   readonly pause: PauseSettings | undefined;
 }
 
@@ -47,7 +58,7 @@ export const supportedModes = (chip: Chip, cage: boolean): readonly LinkMode[] =
 
 export const defaultLinkSettings = (chip: Chip, cage: boolean): LinkSettings => ({
   autonegotiate: !cage,
-  // No present link partner supports half duplex at 1000 Mbit/s.
+  // No link partner in use supports half duplex at 1000 Mbit/s.
   advertise: supportedModes(chip, cage).flatMap(({ name }) => (name === "1000baseT/Half" ? [] : [name])),
   speed: cage ? 10_000 : 100,
   fullDuplex: true,
@@ -81,7 +92,7 @@ export const checkLinkSettings = (chip: Chip, cage: boolean, wanted: LinkSetting
       `${speed} Mbit/s, ${fullDuplex ? "full" : "half"} duplex, without autonegotiation`,
       cage
         ? "Set 1000 or 10000, full duplex."
-        : "Set 10 or 100, or advertise one mode: 1000BASE-T and faster negotiate.",
+        : "Set 10 or 100, or advertise a single mode: 1000BASE-T and faster require negotiation.",
     ],
     [
       !Object.hasOwn(MASTER_SLAVE, wanted.masterSlave),
@@ -122,17 +133,20 @@ const pauseChecks = (chip: Chip, pause: PauseSettings | undefined): readonly Che
     [
       !autonegotiate && (receive || transmit),
       "pause without pause autonegotiation",
-      "Turn pause autonegotiation on, or pause off in both directions: the MAC takes pause only from negotiation.",
+      "Turn pause autonegotiation on, or pause off in both directions: the MAC uses pause only if it was negotiated.",
     ],
     [
       receive !== transmit && chip.profile.phyAccess === "registers",
       "pause in one direction",
-      "Set both directions on or off: this PHY cannot advertise one alone.",
+      "Set both directions on or both off: this PHY cannot advertise only one.",
     ],
   ];
 };
 
-/** The pause bits of ANAR: IEEE 802.3, table 28B-2. It has no code for receive alone; both directions are advertised instead, as in Linux. */
+/**
+ * The pause bits of ANAR: IEEE 802.3, table 28B-2. The table has no code for receive alone; both directions are
+ * advertised instead, as in Linux.
+ */
 export const pauseOffer = (pause: PauseSettings | undefined): number => {
   if (pause === undefined) return Advertise.pause | Advertise.asymmetricPause;
   const { receive, transmit } = pause;

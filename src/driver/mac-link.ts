@@ -1,4 +1,4 @@
-/** The link as the MAC sees it, by the register that reports it. */
+/** The link as the MAC reports it; the register depends on the chip. */
 import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
 import { MSR, Msr } from "#chip/registers-8139cp.ts";
 import { PHYstatus16, PhyStatus16 } from "#chip/registers-8125.ts";
@@ -15,7 +15,10 @@ export interface MacLink {
   readonly fullDuplex: boolean;
 }
 
-/** RTL8139C+: the MAC does not report duplex. It is the best mode that both ends advertise, or half duplex if nothing was negotiated. */
+/**
+ * RTL8139C+: the MAC does not report duplex. It is taken from the best mode that both ends advertise; half duplex if
+ * nothing was negotiated.
+ */
 const fromMsr = ({ io, phy }: Hardware): MacLink => {
   const status = io.read8(MSR);
   const up = (status & Msr.linkDown) === 0;
@@ -27,7 +30,7 @@ const fromMsr = ({ io, phy }: Hardware): MacLink => {
   return { up, speed, fullDuplex: (both & (speed === 100 ? Advertise.full100 : Advertise.full10)) !== 0 };
 };
 
-/** The fastest first. */
+/** Speeds that the register can report, fastest first. */
 const SPEEDS: readonly (readonly [bit: number, speed: number])[] = [
   [PhyStatus16.speed10000 | PhyStatus16.speed10000Lite, 10_000],
   [PhyStatus16.speed5000 | PhyStatus16.speed5000Lite, 5000],
@@ -48,7 +51,7 @@ const LINKS: Readonly<Record<Hardware["chip"]["profile"]["mac"]["link"], (hw: Ha
   PHYstatus16: ({ io }) => decode(io.read16(PHYstatus16)),
 };
 
-/** Adapts the MAC to the speed of a link that has come up. A side bus that does not respond is counted. */
+/** Adapts the MAC to the speed of a link that has come up. If a side bus does not respond, that is counted. */
 export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number, more: () => readonly Step[]): void => {
   try {
     run(hw, [...(hw.start.linkUp?.[speed as 10 | 100 | 1000] ?? []), ...more()], mtu);

@@ -8,15 +8,15 @@ import { ReceiveCount } from "./receive-core.ts";
 import type { RingPair } from "./rings.ts";
 import { TransmitCount } from "./transmit-ring.ts";
 
-/** Limits of one direction. The chip interrupts when the first of them is reached. */
+/** Limits of one direction. The chip interrupts when either of them is reached. */
 export interface Limits {
-  /** Microseconds after the first frame; 0 for no delay. */
+  /** Limit of time: microseconds after the first frame; 0 for no delay. */
   readonly micros: number;
-  /** Frames; 0 for a time limit only. */
+  /** Limit of frames; 0 for none. */
   readonly frames: number;
 }
 
-/** In the terms of `ethtool -C`: rx-usecs, rx-frames, tx-usecs, tx-frames. */
+/** The settings that `ethtool -C` calls rx-usecs, rx-frames, tx-usecs and tx-frames. */
 export interface Coalescing {
   readonly receive: Limits;
   readonly transmit: Limits;
@@ -24,32 +24,35 @@ export interface Coalescing {
 
 /** What a chip supports at one speed of the link. */
 interface Ability {
-  /** Units of time in microseconds, the finest first. Both directions use the same one. */
+  /** Units of time in microseconds, smallest first. Both directions use the same unit. */
   readonly units: readonly number[];
-  /** Largest number of units. */
+  /** Limit of the number of units. */
   readonly most: number;
-  /** Frames per unit of the frame limit; 0 if the chip does not count frames. */
+  /** Frames per unit of the frame limit; 0 if the chip has no frame limit. */
   readonly framesUnit: number;
 }
 
 const NONE: Limits = { micros: 0, frames: 0 };
 const OFF: Coalescing = { receive: NONE, transmit: NONE };
 
-/** Frame rates per second from which interrupts are delayed, and the delay. Below the first rate there is none. */
+/** Frame rates per second, and the delay of interrupts from each rate on. Below the first rate there is no delay. */
 const ADAPTIVE = [
   { from: 0, micros: 0 },
   { from: 20_000, micros: 20 },
   { from: 80_000, micros: 60 },
 ] as const;
-/** The level drops only below this fraction of its rate, so that a steady rate near a limit does not switch back and forth. */
+/**
+ * The level drops only when the rate is below this fraction of the level's own rate, so that a steady rate near a limit
+ * does not make it switch back and forth.
+ */
 const HYSTERESIS = 0.7;
 const SHORTEST_SAMPLE_MICROS = 10_000;
 /** Rounding tolerance for times that are a whole number of units. */
 const ROUNDING = 1e-9;
 
 /**
- * Settings are kept across reset, MTU change and ring change. They are written again at each link speed, because the unit of time depends on
- * it.
+ * Settings are kept across reset, MTU change and ring change. They are written again when the link speed changes,
+ * because the unit of time depends on it.
  */
 export class Moderation {
   readonly #hw: Hardware;
@@ -58,13 +61,13 @@ export class Moderation {
   #actual = OFF;
   /** Speed of the last link in Mbit/s; 0 before the first, which is treated as the fastest. */
   #speed = 0;
-  /** True once the registers differ from their start values, with which moderation is off. */
+  /** True if the registers no longer have their start values, with which moderation is off. */
   #written = false;
   #adaptive = false;
   #level = 0;
   #sample = { at: 0, frames: 0 };
 
-  /** @param rings undefined while the chip is down: a setting then waits for `restore` */
+  /** @param rings returns undefined while the chip is down; settings are then written by `restore` */
   constructor(hw: Hardware, rings: () => readonly RingPair[] | undefined) {
     this.#hw = hw;
     this.#rings = rings;
@@ -75,19 +78,22 @@ export class Moderation {
     return this.#wanted;
   }
 
-  /** The setting in force: times and frames are rounded up to the chip's units, and limited to the longest time at the link's speed. */
+  /**
+   * The effective setting: times and frames are rounded up to the chip's units, and limited to the longest time that is
+   * possible at the link's speed.
+   */
   get actual(): Coalescing {
     return this.#actual;
   }
 
-  /** Limits that follow the measured frame rate instead of fixed ones. */
+  /** Whether limits follow the measured frame rate. */
   get adaptive(): boolean {
     return this.#adaptive;
   }
 
   /**
-   * Sets both directions, and ends `adaptive`. Returns the setting in force.
-   * @throws {BadModeration} before anything is written; the old setting stays in force
+   * Sets both directions, and turns `adaptive` off. Returns the effective setting. @throws {BadModeration} before
+   * anything is written; the old setting is kept
    */
   set(wanted: Coalescing): Coalescing {
     check(wanted, this.#ability());
@@ -107,20 +113,20 @@ export class Moderation {
     this.#put(on ? OFF : this.#wanted);
   }
 
-  /** Called when the chip was started, which turned moderation off. */
+  /** Call when the chip was started, which turns moderation off. Writes the settings again. */
   restore(): void {
     this.#written = false;
     this.#sample = { at: this.#hw.clock.now(), frames: 0 };
     this.#put(this.#current());
   }
 
-  /** Called when the link came up at this speed. */
+  /** Call when the link came up at this speed. */
   linkUp(speed: number): void {
     this.#speed = speed;
     this.#put(this.#current());
   }
 
-  /** Measures the frame rate for `adaptive`. To be called after each poll. */
+  /** Measures the frame rate for `adaptive`. Call it after each poll. */
   sample(): void {
     if (!this.#adaptive) return;
     const now = this.#hw.clock.now();
@@ -185,7 +191,7 @@ export class Moderation {
   }
 }
 
-/** Frames received and sent since the start. */
+/** Number of frames received and sent since the start. */
 const framesOf = (queues: readonly RingPair[] = []): number =>
   queues.reduce(
     (frames, { receive, transmit }) =>
@@ -201,7 +207,7 @@ interface Units {
 
 const inUnits = ({ micros, frames }: Limits, unit: number, { most, framesUnit }: Ability): Units => ({
   time: Math.min(most, Math.max(0, Math.ceil(micros / unit - ROUNDING))),
-  // In ethtool a limit of one frame without a time means no moderation.
+  // In ethtool, a limit of one frame without a time means no moderation.
   frames: micros === 0 || framesUnit === 0 ? 0 : Math.ceil(frames / framesUnit),
 });
 

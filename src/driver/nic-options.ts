@@ -20,8 +20,8 @@ export interface NicOptions {
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
   /**
-   * Returns the contents of a firmware file, by the name in `Chip.firmware`, or undefined if there is none: the chip then runs without
-   * firmware, as with Linux's driver. Called once, before anything is written to the chip.
+   * Returns the contents of a firmware file, by the name in `Chip.firmware`, or undefined if there is none: the chip
+   * then runs without firmware, as with Linux's driver. Called once, before anything is written to the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
   /** Descriptors in each ring: a power of two, at most the chip's limit. Default 256, or the limit if it is lower. */
@@ -31,26 +31,26 @@ export interface NicOptions {
   /** Largest receive buffer in bytes, a multiple of 8; longer frames use several. Default 4096. */
   readonly largestBuffer?: number;
   /**
-   * Receive queues: a power of two; default 1. Chips from the RTL8125B on have 4 receive and 2 transmit queues, or 8 of each. With several
-   * queues the NIC hashes received frames, as with `receiveHash`.
+   * Number of receive queues: a power of two; default 1. Chips from the RTL8125B on have 4 receive and 2 transmit
+   * queues, or 8 of each. With more than one queue the NIC hashes received frames, as with `receiveHash`.
    */
   readonly queues?: number;
   /**
-   * Each queue except the first is polled by its own thread. That thread needs `RingPair.lent` and the queue's line in `Nic.lentLines`.
-   * Without this option the caller polls all queues.
+   * Each queue except the first is polled by a thread of its own, which needs `RingPair.lent` and the queue's line in
+   * `Nic.lentLines`. Without this option the caller polls all queues.
    */
   readonly queueThreads?: boolean;
-  /** Makes the NIC hash received frames: `Link.hashes`. Supported from the RTL8125 on. */
+  /** Makes the NIC hash received frames (see `Link.hashes`). Supported from the RTL8125 on. */
   readonly receiveHash?: boolean;
   /** Enables the clock of the Precision Time Protocol and timestamps of its messages: `Nic.ptp`, `Link.times`. The RTL8125B and later have one. */
   readonly timestamps?: boolean;
   /** Whether the chip may put its PCI Express link into low-power states; default `auto`. */
   readonly aspm?: AspmPolicy;
-  /** Checks on each `release` that the buffer was held: for tests. */
+  /** Checks on each `release` that the caller holds the buffer; for tests. */
   readonly checked?: boolean;
 }
 
-/** Results and resources of `probe`. */
+/** What `probe` has found and acquired for a NIC. */
 export interface NicParts {
   readonly device: PciDevice;
   readonly chip: Chip;
@@ -61,7 +61,7 @@ export interface NicParts {
   readonly lentLines: readonly InterruptLine[];
   readonly tally: DmaMemory;
   readonly permanentAddress: Uint8Array | undefined;
-  /** The original station address, which is restored at the end. */
+  /** The station address before this driver, which is restored at the end. */
   readonly original: Uint8Array;
   readonly options: NicOptions;
 }
@@ -79,7 +79,10 @@ export const checkAddress = (mac: Uint8Array): void => {
   if (!isStationAddress(mac)) throw new OutOfRange("a station address has six bytes, is unicast and not all zero");
 };
 
-/** Smaller rings lose frames whenever the host pauses. Tests use them on purpose. */
+/**
+ * Smallest ring that users may set: smaller ones lose frames whenever the host pauses. Tests use smaller ones on
+ * purpose.
+ */
 const SMALLEST_RING = 64;
 const DEFAULT_RING = 256;
 
@@ -91,11 +94,11 @@ export const checkSlots = ({ profile }: Chip, slots: number, smallest = SMALLEST
   return slots;
 };
 
-/** Initial number of descriptors in each ring. @throws {BadRingSize} */
+/** Number of descriptors in each ring, from the options. @throws {BadRingSize} */
 export const slotsOf = (chip: Chip, { slots }: NicOptions): number =>
   slots === undefined ? Math.min(DEFAULT_RING, chip.profile.frames.ringLimit) : checkSlots(chip, slots, 2);
 
-/** Receive queues. @throws {BadQueues} */
+/** Number of receive queues, from the options. @throws {BadQueues} */
 export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): number => {
   const most = profile.queues.receive;
   const isPowerOfTwo = Number.isInteger(queues) && queues > 0 && (queues & (queues - 1)) === 0;
@@ -107,7 +110,7 @@ export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): n
   return queues;
 };
 
-/** True if received frames are hashed, which needs descriptors with room for the hash. */
+/** True if received frames are hashed: the descriptors then need a format with a hash. */
 export const hashes = ({ receiveHash = false, queues = 1 }: Pick<NicOptions, "receiveHash" | "queues">): boolean =>
   receiveHash || queues > 1;
 

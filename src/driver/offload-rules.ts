@@ -1,8 +1,7 @@
 /**
- * Offloads that may be requested of a chip's transmitter, and its faults. The facts of `chip/frames.ts` are compiled once into one function;
- * a chip without faults has none.
- *
- * The headers are not parsed by `wire`, which the model uses: no test would detect an error in code that both share.
+ * The offloads that may be requested of a chip's transmitter, and the frames on which it fails. The facts of
+ * `chip/frames.ts` are combined once into one function; a chip without faults has none. Headers are not parsed by the
+ * code in `wire`, because the model uses it: no test would detect an error in code that both share.
  */
 import { LARGEST_SEGMENT_MTU, TX_LIMITS } from "#chip/descriptors.ts";
 import { type FrameFacts, STANDARD_MTU } from "#chip/frames.ts";
@@ -33,7 +32,7 @@ export const transmitRules = (
   padding: paddingRule(facts),
 });
 
-/** Rule for frames that software must pad. */
+/** Says which frames software must pad. */
 export interface PaddingRule {
   /** Frames of at least this length need no padding. */
   readonly below: number;
@@ -43,16 +42,18 @@ export interface PaddingRule {
 
 /** Shortest frame on the wire, without FCS. */
 const MIN_FRAME = 60;
-/** The longest frame in which a UDP datagram needs padding, and the bytes that such a datagram must have. */
+/**
+ * Frames below this length may need padding because of a UDP datagram; and the bytes that such a datagram must have.
+ */
 const STUMBLE_BELOW = 175;
 const SHORTEST_PTP = 47;
 const UDP_BYTES = 8;
 /** UDP port of event messages of the Precision Time Protocol (IEEE 1588). */
 export const PTP_EVENT_PORT = 319;
 const PTP_GENERAL_PORT = 320;
-/** Some chips damage frames shorter than this when they insert a checksum (FreeBSD if_re.c, re_encap). */
+/** When some chips insert a checksum, they damage frames shorter than this (FreeBSD if_re.c, re_encap). */
 const SHORTEST_SUMMED = 42;
-/** Room for any padded frame. */
+/** Bytes of a buffer that any padded frame fits into. */
 export const PADDED_BYTES = 256;
 
 /** The padding rule; undefined for a chip that pads with zeros itself. */
@@ -62,8 +63,9 @@ export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
 };
 
 /**
- * The shortest length with which a frame cannot stop the transmitter of an 8125A or 8125B: the UDP header must be complete, and datagrams to
- * PTP ports need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len; Linux's r8169).
+ * The shortest length with which a frame cannot stop the transmitter of an 8125A or 8125B: the UDP header must be
+ * complete, and datagrams to PTP ports need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len; Linux's
+ * r8169).
  */
 const lengthForUdp = (bytes: Uint8Array, frame: number, length: number): number => {
   const udp = udpOffset(bytes, frame, length);
@@ -82,7 +84,10 @@ const IPV4_BYTES = 20;
 const IPV6_BYTES = 40;
 const TCP_BYTES = 20;
 const UDP = 17;
-/** IPv6 extension headers that may stand before UDP: hop-by-hop options, routing, destination options; fragments are not affected. */
+/**
+ * IPv6 extension headers that may precede UDP: hop-by-hop options, routing, destination options. Fragments are not
+ * affected by the fault.
+ */
 const EXTENSIONS = [0, 43, 60];
 
 export const get16 = (bytes: Uint8Array, at: number): number => (bytes[at]! << 8) | bytes[(at + 1) | 0]!;
@@ -95,8 +100,13 @@ export const networkOffset = (bytes: Uint8Array, frame: number): number => {
   return isTag(get16(bytes, (frame + 16) | 0)) ? 22 : 18;
 };
 
+<<<<<<< HEAD
 /** The offset of the UDP header, or where it should start; -1 if the frame has none. */
 export const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
+=======
+/** The offset of the UDP header, even if the frame ends inside it; -1 if the packet is not UDP. */
+const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
+>>>>>>> 5ee005b (Comments of the driver in plainer English)
   const network = networkOffset(bytes, frame);
   const type = get16(bytes, frame + network - 2);
   let protocol = -1;
@@ -117,19 +127,20 @@ export const udpOffset = (bytes: Uint8Array, frame: number, length: number): num
 
 /** The 8168E-VL does not segment a frame whose last segment has no more payload than this. */
 const SHORT_PAYLOAD = 6;
-// V8 folds a module's own constants, but loads imported ones at every use.
+// Local copies: V8 folds a module's own constants, but loads imported ones at every use.
 const SEGMENT_SIZE = Send.segmentSize;
 const OVER_IPV6 = Send.ipv6;
 const OFFSET = Send.transportOffset;
 const OFFSET_SHIFT = Send.transportOffsetShift;
 
-/** The faults of a chip as one function; undefined for a chip without faults. */
+/** Returns one function that knows all faults of a chip; undefined for a chip without faults. */
 const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   const { sumsPadding, sumsNoOptions, segmentsPlainOnly, stumblesOverUdp } = facts;
   const stale = facts.padding === "stale";
   const shortest = sumsPadding ? MIN_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
   const plainIpv4 = sumsNoOptions || segmentsPlainOnly;
-  // No source says whether these chips find the headers after a tag in the frame; QEMU's RTL8139C+ does not.
+  // These chips find the headers themselves. No source says whether they can after a tag in the frame; QEMU's RTL8139C+
+  // cannot.
   const findsHeaders = facts.transmitFormat === 1;
   if (shortest === 0 && !plainIpv4 && !stale && !findsHeaders) return undefined;
 
@@ -155,7 +166,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
     if (!segmentsPlainOnly && !stale) return false;
     const tcpBytes = (bytes[(frame + transport + 12) | 0]! >>> 4) << 2;
     if (segmentsPlainOnly && ipv4 && tcpBytes !== TCP_BYTES) return true;
-    // A last segment with no more payload than this is too short.
+    // The chip fails if the last segment has no more payload than this.
     const headers = transport + tcpBytes;
     const few = segmentsPlainOnly ? SHORT_PAYLOAD : MIN_FRAME - 1 - headers;
     if (few <= 0) return false;

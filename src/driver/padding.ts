@@ -1,6 +1,6 @@
 /**
- * Padding in software: the end of a frame is sent from a copy followed by zeros, because other data may follow the frame in the caller's
- * memory.
+ * Padding in software. The frame's end is sent from a copy that is followed by zeros, because other data may follow it
+ * in the caller's memory.
  */
 import type { DmaDomain } from "#kit/dma.ts";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
@@ -8,14 +8,18 @@ import { PADDED_BYTES, type PaddingRule } from "./offload-rules.ts";
 
 export interface Padding extends PaddingRule {
   /**
-   * Copies the `length` bytes at `offset` into the copy of `slot`, and adds zeros up to `padded` bytes. Returns the byte offset of the copy.
+   * Copies `length` bytes at `offset` to the buffer of `slot`, and adds zeros up to `padded` bytes. Returns the byte
+   * offset of the copy.
    */
   readonly copy: (slot: number, offset: number, length: number, padded: number) => number;
-  /** The padding that a frame of several fragments needs in bytes: `fragments` of `burst` from `first` on, together shorter than `below`. */
+  /**
+   * Bytes of padding that a frame of several fragments needs. It consists of `fragments` entries of `burst` from
+   * `first` on, and is shorter than `below`.
+   */
   readonly missing: (burst: Int32Array, first: number, fragments: number, slot: number) => number;
 }
 
-/** Allocates one copy per slot on `scope`. */
+/** Allocates a buffer for each slot on `scope`. */
 export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: number, rule: PaddingRule): Padding => {
   const room = scope.use(
     dma.allocate({ what: "padded frames", bytes: slots * PADDED_BYTES, align: 64, direction: "toDevice" }),
@@ -29,7 +33,7 @@ export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: num
     return at;
   };
 
-  /** Copies the headers together for parsing, because they may be in several fragments. */
+  /** Copies the headers to one place for parsing, because they may be in several fragments. */
   const missing = (burst: Int32Array, first: number, fragments: number, slot: number): number => {
     const frame = room.offset + slot * PADDED_BYTES;
     let length = 0;

@@ -1,4 +1,4 @@
-/** Access to the PHY's registers: in the register window, by MDIO or by OCP address. */
+/** Three ways to access the PHY's registers: in the register window, by MDIO, or by OCP address. */
 import { ANAR, ANER, ANLPAR, Advertise, BMCR, BMSR, Bmcr, OCP_STANDARD, PAGE, PHYID1, PHYID2 } from "#chip/phy.ts";
 import { ANAR_8139, ANER_8139, ANLPAR_8139, BMCR_8139, BMSR_8139 } from "#chip/registers-8139cp.ts";
 import { Cfg9346, FLAG, Lock, PHYAR, RDSAR1, Rdsar1 } from "#chip/registers.ts";
@@ -7,14 +7,17 @@ import { OutOfRange } from "#kit/errors.ts";
 import type { IdentifiedChip } from "./hardware.ts";
 import { SideBus, awaitFlag } from "./side-bus.ts";
 
-/** The PHY's clause 22 registers, 0 to 31, and those on its pages (default 0), with any kind of access. */
+/**
+ * The PHY's clause 22 registers, 0 to 31, and those on its pages (default 0). It is the same interface for all ways of
+ * access.
+ */
 export interface PhyBus {
   /** @throws {SideBusTimeout} */
   read(register: number, page?: number): number;
   write(register: number, value: number, page?: number): void;
 }
 
-/** BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
+/** Limit of a reset: BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
 const RESET_LIMIT_MICROS = 500_000;
 
 /** @param bits of BMCR that are written together with the reset. @throws {Timeout} {SideBusTimeout} */
@@ -23,7 +26,9 @@ export const resetPhy = ({ phy, clock }: { readonly phy: PhyBus; readonly clock:
   expect(clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (phy.read(BMCR) & Bmcr.reset) === 0);
 };
 
-/** The bits of BMCR with their standard meaning; 8139s use others for purposes of their own (FreeBSD, re_miibus_writereg). */
+/**
+ * The bits of BMCR that have their standard meaning; 8139s use the others differently (FreeBSD, re_miibus_writereg).
+ */
 const BMCR_BITS = Bmcr.reset | Bmcr.speedLow | Bmcr.autonegotiate | Bmcr.restart | Bmcr.fullDuplex;
 
 const refuse = (register: number): never => {
@@ -52,7 +57,7 @@ const inWindow = ({ io }: IdentifiedChip): PhyBus => ({
     }
   },
   write(register, value) {
-    // Pause in one direction alone cannot be advertised: that bit is reserved.
+    // The bit for pause in one direction is reserved here, so it is never set.
     if (register === ANAR) io.write16(ANAR_8139, value & ~Advertise.asymmetricPause);
     else if (register === BMCR) {
       io.write8(Cfg9346, Lock.unlock);
@@ -62,7 +67,10 @@ const inWindow = ({ io }: IdentifiedChip): PhyBus => ({
   },
 });
 
-/** FreeBSD and Realtek's driver poll for at least this long (re_gmii_readreg: 2000 times 1 µs). */
+/**
+ * Limit of an access, and interval of polling. FreeBSD and Realtek's driver also poll this long (re_gmii_readreg: 2000
+ * times 1 µs).
+ */
 const MDIO_WAIT_MICROS = { limit: 2000, poll: 25 };
 /** The gap between two accesses (FreeBSD, re_gmii_readreg: "it takes about 20 µs to clear"). */
 const MDIO_GAP_MICROS = 20;
@@ -84,7 +92,10 @@ const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): 
 
 type Access = (device: IdentifiedChip, register: number, value?: number) => number;
 
-/** Register 31 selects the page of all others. It is written when the page changes, and before the first access. */
+/**
+ * Access to a PHY in which register 31 selects the page of all others. It is written before the first access, and when
+ * the page changes.
+ */
 const paged =
   (access: Access) =>
   (device: IdentifiedChip): PhyBus => {
@@ -102,13 +113,13 @@ const paged =
       write(register, value, page = 0) {
         if (register !== PAGE) select(page);
         access(device, register, value);
-        // A reset may also select page 0 again.
+        // The page is unknown after these writes; a reset may select page 0 again.
         if (register === PAGE || (register === BMCR && (value & Bmcr.reset) !== 0)) current = undefined;
       },
     };
   };
 
-/** RTL8168DP: a gate grants the driver access to the PHY, which otherwise belongs to the management controller. */
+/** RTL8168DP: each access opens a gate, because the management controller uses the PHY otherwise. */
 const gated: Access = (device, register, value) => {
   device.io.update32(RDSAR1, Rdsar1.mdioGate, 0);
   try {

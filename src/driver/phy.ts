@@ -1,6 +1,6 @@
 /**
- * The built-in PHY: reset, autonegotiation or a forced mode, and the result. IEEE 802.3 clauses 22, 28, 40 and 45; chips differ in their
- * start-up values.
+ * The built-in PHY: reset, autonegotiation or a forced mode, and the resulting link. IEEE 802.3 clauses 22, 28, 40 and
+ * 45. Chips differ only in their start-up values.
  */
 import { LINK_MODES, offerOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -61,7 +61,7 @@ export const LINK_DOWN: LinkState = {
   pause: { receive: false, transmit: false },
 };
 
-/** As long as Realtek's driver waits for the PHY after power-up (DPDK, rtl_wait_phy_ups_resume). */
+/** Limit of the wait for the PHY after power-up, as in Realtek's driver (DPDK, rtl_wait_phy_ups_resume). */
 const ALIVE_LIMIT_MICROS = 100_000;
 
 const FASTER = LINK_MODES.filter(({ register }) => register === "faster");
@@ -69,7 +69,7 @@ const ALL_FASTER = offerOf(FASTER, "faster") | (MASTER_SLAVE["forced-master"] <<
 const ALL_MASTER = MASTER_SLAVE["forced-master"] | MASTER_SLAVE["preferred-master"];
 const retrainOf = (modes: typeof LINK_MODES): number => modes.reduce((bits, mode) => bits | mode.fastRetrain, 0);
 
-/** DPDK, rtl_is_phy_disable_mode_enabled and rtl_is_gpio_low. */
+/** MAC-OCP register with the state of the pins (DPDK, rtl_is_phy_disable_mode_enabled and rtl_is_gpio_low). */
 const GPIO = 0xdc04;
 const isSwitchedOff = ({ io, side, chip: { profile } }: Hardware): boolean =>
   profile.phySwitch !== undefined &&
@@ -79,15 +79,15 @@ const isSwitchedOff = ({ io, side, chip: { profile } }: Hardware): boolean =>
 export class Phy {
   readonly #hw: Hardware;
   readonly #nic: { readonly mtu: number; readonly running: boolean };
-  /** An SFP cage with a SerDes takes the place of the copper PHY. */
+  /** The chip has a SerDes with an SFP cage instead of a copper PHY. */
   readonly cage: boolean;
-  /** The link was down since the last call of `link`, even if no poll saw it. */
+  /** Whether the link was down at any time since the last call of `link`, even between two polls. */
   flapped = false;
   #settings: LinkSettings;
   #idleErrors = 0;
   #linkLosses = 0;
   #wasUp = false;
-  /** The values written last. */
+  /** The register values that were written last. */
   #written = { control: 0, ability: 0, gigabit: 0 };
 
   /** @param nic the NIC with this PHY */
@@ -98,7 +98,7 @@ export class Phy {
     this.#settings = defaultLinkSettings(hw.chip, this.cage);
   }
 
-  /** A clause 22 register. */
+  /** Reads a clause 22 register. */
   read(register: number): number {
     return this.#hw.phy.read(register);
   }
@@ -116,8 +116,8 @@ export class Phy {
   }
 
   /**
-   * Changes the given settings and restarts the link, at once or at the next `up`.
-   * @throws {BadLinkSetting} before anything is written; the old settings stay in force
+   * Changes the given settings, and restarts the link, at once or at the next `up`. @throws {BadLinkSetting} before
+   * anything is written; the old settings are kept
    */
   set(change: Partial<LinkSettings>): void {
     const { chip } = this.#hw;
@@ -128,7 +128,7 @@ export class Phy {
     if (this.#nic.running) this.apply();
   }
 
-  /** Pause in the terms of ethtool; fields that are not given stay as they are. @throws {BadLinkSetting} */
+  /** Sets pause, in ethtool's terms; fields that are not given do not change. @throws {BadLinkSetting} */
   setPause(change: Partial<PauseSettings>): void {
     const before = this.#settings.pause ?? { autonegotiate: true, receive: true, transmit: true };
     this.set({ pause: { ...before, ...change } });
@@ -146,14 +146,14 @@ export class Phy {
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);
   }
 
-  /** The supported modes, the advertised modes, and the partner's. */
+  /** The supported modes, the advertised modes, and the partner's modes. */
   report(): LinkReport {
     return linkReport(this.#hw, this.#settings, this.cage, this.#pause, () => this.#gigabitStatus());
   }
 
   /**
-   * Counts since the NIC was bound: idle symbols with errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs), and link
-   * losses, including those between two polls.
+   * Counters since the NIC was bound: idle errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs),
+   * and link losses, including those between two polls.
    */
   statistics(): { readonly idleErrors: number | undefined; readonly linkLosses: number } {
     const counts = !this.cage && phyKind(this.#hw.chip).estatus !== 0;
@@ -161,7 +161,7 @@ export class Phy {
     return { idleErrors: counts ? this.#idleErrors : undefined, linkLosses: this.#linkLosses };
   }
 
-  /** Reading the error count clears it. */
+  /** Reads GBSR. This clears its error count, which is added here. */
   #gigabitStatus(): number {
     const status = this.read(GBSR);
     this.#idleErrors += status & IDLE_ERRORS;
@@ -169,8 +169,8 @@ export class Phy {
   }
 
   /**
-   * Wakes the PHY up and resets it, a second time if its controller does not show that it runs.
-   * @throws {Timeout}; {PhyDisabled} before the PHY is accessed
+   * Wakes the PHY up and resets it. If its controller then does not seem to run, resets it once more. @throws
+   * {Timeout}; {PhyDisabled} before the PHY is accessed
    */
   reset(): void {
     const { chip, overdue } = this.#hw;
@@ -181,7 +181,7 @@ export class Phy {
     if (!this.#alive()) overdue.note("the PHY's controller to start");
   }
 
-  /** The controller of PHYs above 1000 Mbit/s clears a bit when it runs; other PHYs do not report it. */
+  /** Whether the PHY's controller runs: it then clears a bit. Only PHYs for more than 1000 Mbit/s have that bit. */
   #alive(): boolean {
     const { chip, side, clock } = this.#hw;
     if (chip.profile.phy.multigigabit === 0) return true;
@@ -189,7 +189,7 @@ export class Phy {
     return until(clock, ALIVE_LIMIT_MICROS, 1000, () => (side.phyRead(Ocp.alive) & ALIVE) === 0);
   }
 
-  /** Bits of ANAR. Pause is not advertised with jumbo frames: the chip does not support both. */
+  /** Bits of ANAR. Pause is not advertised with jumbo frames, because the chip does not support both together. */
   get #pause(): number {
     return this.#nic.mtu > STANDARD_MTU ? 0 : pauseOffer(this.#settings.pause);
   }
@@ -228,7 +228,7 @@ export class Phy {
     };
     this.write(ANAR, this.#written.ability);
     if (phyKind(chip).estatus !== 0) this.write(GBCR, this.#written.gigabit);
-    // A chip may be slower than its PHY.
+    // The die's PHY is checked, not the chip's: a chip may be slower than its PHY.
     if (chip.profile.phy.multigigabit === 0) return;
     const retrain = fastRetrain === undefined ? 0 : retrainOf(FASTER);
     this.#update(
@@ -256,17 +256,18 @@ export class Phy {
   }
 
   /**
-   * True if the PHY has lost its settings, reads all zeros or all ones, or does not respond: the effects of an electrostatic discharge
-   * (Realtek's drivers check for it once a second). The RTL8139C+ cannot advertise asymmetric pause.
+   * True if the PHY has lost its settings, reads all zeros or all ones, or does not respond. An electrostatic discharge
+   * can cause this (Realtek's drivers check for it once a second). The RTL8139C+ has no bit for asymmetric pause, so
+   * that bit is not compared.
    */
   get lost(): boolean {
-    // There is no negotiation through an SFP cage.
+    // An SFP cage has no registers of negotiation to check.
     if (this.cage) return false;
     const { control, ability, gigabit } = this.#written;
     try {
       if (((this.read(BMCR) ^ control) & (Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate)) !== 0) return true;
       if (((this.read(ANAR) ^ ability) & ~Advertise.asymmetricPause) !== 0) return true;
-      // Its power-on value advertises fast retrain, which few users need.
+      // GBCR's power-on value advertises half duplex at 1000 Mbit/s, which few users want.
       return phyKind(this.#hw.chip).estatus !== 0 && (this.read(GBCR) & ~gigabit & Gbcr.half1000) !== 0;
     } catch (error) {
       if (error instanceof SideBusTimeout) return true;
@@ -279,7 +280,10 @@ export class Phy {
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.powerDown);
   }
 
-  /** The link as the MAC sees it. Reading the PHY's latched link bit clears it; the result is kept in `flapped`. */
+  /**
+   * The link as the MAC reports it. This also reads the PHY's latched link bit, which clears the bit; the result is
+   * kept in `flapped`.
+   */
   link(): LinkState {
     const { up, speed, fullDuplex } = macLink(this.#hw);
     const lost = this.#wasUp;
@@ -289,7 +293,7 @@ export class Phy {
       return LINK_DOWN;
     }
     this.flapped = (this.read(BMSR) & Bmsr.linkUp) === 0;
-    // A PHY that hides the link has no latched bit either.
+    // A PHY that does not report the link has no latched bit either.
     if (lost && this.flapped && phyKind(this.#hw.chip).hidesLink !== true) this.#linkLosses++;
     const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;
     const ours = this.read(ANAR);
@@ -298,7 +302,7 @@ export class Phy {
   }
 }
 
-/** 802.3, table 28B-3. */
+/** The pause modes that result from both advertisements (802.3, table 28B-3). */
 const resolvePause = (ours: number, theirs: number, fullDuplex: boolean): { receive: boolean; transmit: boolean } => {
   const both = ours & theirs;
   if (!fullDuplex) return { receive: false, transmit: false };

@@ -1,4 +1,7 @@
-/** Power saving while the interface is up: energy-efficient Ethernet (EEE), ALDPS without a cable, and giga-lite. */
+/**
+ * Power saving while the interface is up: energy-efficient Ethernet (EEE), sleep without a cable (ALDPS), and
+ * giga-lite.
+ */
 import { ALDPS, ALDPS_ENDED, EEE_MODES, EEE_REGISTERS, type EeeFacts, type EeeMode, type PhyBits } from "#chip/eee.ts";
 import type { LinkModeName } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -9,7 +12,7 @@ import { awaitState, type Hardware } from "./hardware.ts";
 import type { LinkState, Phy } from "./phy.ts";
 import { run } from "./steps.ts";
 
-/** Settings are kept across reset, MTU change, down and up. */
+/** The driver keeps these settings across reset, MTU change, down and up. */
 export interface EeeSettings {
   readonly enabled: boolean;
   /** The modes for which EEE is advertised. */
@@ -17,31 +20,31 @@ export interface EeeSettings {
   /** The MAC enters low-power idle between frames if both ends have agreed on EEE. */
   readonly txLpi: boolean;
   /**
-   * Microseconds without a frame before low-power idle, 0 to 5242, and at most the time of 65,535 bytes at the link's speed. Undefined: the
-   * time of one frame of the present MTU and 32 bytes, as in Linux.
+   * Microseconds without a frame before low-power idle begins: 0 to 5242, and at most the time of 65,535 bytes at the
+   * link's speed. Undefined: the time of one frame of the present MTU and 32 bytes, as in Linux.
    */
   readonly txLpiTimer: number | undefined;
 }
 
 /** What `ethtool --show-eee` shows. */
 export interface EeeReport extends EeeSettings {
-  /** Both ends advertise EEE at the speed of the link. */
+  /** Both ends advertise EEE for the speed of the link. */
   readonly active: boolean;
-  /** Empty if the chip does not support EEE. */
+  /** The modes with EEE that the chip supports; empty if it has no EEE. */
   readonly supported: readonly LinkModeName[];
-  /** Empty unless the ends have negotiated. */
+  /** The modes for which the partner advertises EEE; empty unless the ends have negotiated. */
   readonly partner: readonly LinkModeName[];
-  /** The time in force at the link's speed, in microseconds; undefined without a link, or if no register sets it. */
+  /** The effective time at the link's speed, in microseconds; undefined without a link, or if no register sets it. */
   readonly actualTimer: number | undefined;
 }
 
 /** Largest value of the timer's register, in bytes. */
 const MAX_TIMER = 0xffff;
-/** At 100 Mbit/s, the slowest speed with EEE. */
+/** The largest time in microseconds, at 100 Mbit/s, the slowest speed with EEE. */
 const MAX_TIMER_MICROS = Math.floor((MAX_TIMER * 8) / 100);
 const HEADER_BYTES = 14;
 const MARGIN_BYTES = 0x20;
-/** DPDK polls 200 times, 100 µs apart. */
+/** Limit of the wait for the end of ALDPS. DPDK polls 200 times at intervals of 100 µs. */
 const ALDPS_LIMIT_MICROS = 20_000;
 
 type Shown = "able" | "offered" | "partner";
@@ -77,7 +80,7 @@ export class PowerSaving {
     };
   }
 
-  /** The settings, the modes that the chip supports and the partner advertises, and the state that results. */
+  /** The settings, the modes that the chip supports and those that the partner advertises, and the resulting state. */
   get eee(): EeeReport {
     const { link } = this.#nic;
     const partner = link.up && this.#facts !== undefined ? this.#shown("partner") : [];
@@ -92,8 +95,8 @@ export class PowerSaving {
   }
 
   /**
-   * Changes the given settings and renegotiates, at once or at the next `up`.
-   * @throws {BadLinkSetting} before anything is written; the old settings stay in force
+   * Changes the given settings and renegotiates, at once or at the next `up`. @throws {BadLinkSetting} before anything
+   * is written; the old settings are kept
    */
   setEee(change: Partial<EeeSettings>): void {
     const wanted = { ...this.#eee, ...change };
@@ -118,7 +121,10 @@ export class PowerSaving {
     else run(this.#hw, this.stepsAt(this.#nic.link));
   }
 
-  /** The PHY sleeps while no cable is connected. Off by default, as in every driver, because a link then takes longer to come up. */
+  /**
+   * Whether the PHY sleeps while no cable is connected. Off by default, as in every driver, because a link takes longer
+   * to come up with it.
+   */
   get aldps(): boolean {
     return this.#aldps;
   }
@@ -129,7 +135,10 @@ export class PowerSaving {
     if (this.#nic.running) this.#applyAldps();
   }
 
-  /** 1000 Mbit/s over two pairs; undefined until it is set, which keeps the PHY's power-on value. */
+  /**
+   * Whether a link over a cable with two pairs is possible; undefined until it is set, which keeps the PHY's power-on
+   * value.
+   */
   get gigaLite(): boolean | undefined {
     return this.#gigaLite;
   }
@@ -143,7 +152,7 @@ export class PowerSaving {
   #checkOcp(has: boolean, what: string): void {
     const { chip } = this.#hw;
     if (!has || this.#nic.phy.cage || phyKind(chip).registers !== "ocp")
-      throw new BadLinkSetting(chip.name, what, "No register of this PHY for it is known.");
+      throw new BadLinkSetting(chip.name, what, "No register for it is known on this PHY.");
   }
 
   #renegotiate(): void {
@@ -151,7 +160,7 @@ export class PowerSaving {
     this.#nic.phy.apply();
   }
 
-  /** Restores the PHY's settings after its start, before it negotiates. */
+  /** Writes the settings to the PHY after its start, before it negotiates. */
   apply(): void {
     const facts = this.#facts;
     if (facts !== undefined) {
@@ -183,7 +192,10 @@ export class PowerSaving {
     for (const [address, mask] of bits) this.#hw.side.phyUpdate(address, mask, on ? mask : 0);
   }
 
-  /** The MAC's settings for a link that has come up: low-power idle if both ends have agreed on it, and the time before it begins. */
+  /**
+   * Steps that set the MAC for a link that has come up: low-power idle, if both ends have agreed on it, and the time
+   * before it begins.
+   */
   stepsAt(link: LinkState): readonly Step[] {
     const facts = this.#facts;
     if (facts === undefined || !link.up) return [];
@@ -240,7 +252,7 @@ export class PowerSaving {
     }
   }
 
-  /** IEEE 802.3, annex 22D. */
+  /** Selects a clause 45 register (IEEE 802.3, annex 22D). */
   #select([device, register]: readonly [device: number, register: number]): void {
     const { phy } = this.#hw;
     phy.write(MMD_CONTROL, MmdControl.address | device);

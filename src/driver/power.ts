@@ -1,4 +1,7 @@
-/** Suspends a NIC to D3hot and resumes it. Each part of the driver keeps its own settings and restores them at the next start. */
+/**
+ * Suspends a NIC to D3hot and resumes it. Each part of the driver keeps its settings and writes them again at the next
+ * start.
+ */
 import { DeviceGone } from "#kit/errors.ts";
 import type { Phy } from "./phy.ts";
 import type { NicParts } from "./nic-options.ts";
@@ -6,28 +9,28 @@ import type { RunningNic } from "./rings.ts";
 import { restoreStationAddress } from "./station-address.ts";
 import type { Wake } from "./wake.ts";
 
-/** The parts of the NIC that are needed here. */
+/** The parts of the NIC that are used here. */
 export interface Sleeper {
   readonly wake: Wake;
   readonly phy: Phy;
   readonly running: boolean;
   up(): RunningNic;
   down(): void;
-  /** As `down`, but `rest` runs instead of powering the PHY down. */
+  /** As `down`, but runs `rest` instead of powering the PHY down. */
   stop(rest: () => void): void;
 }
 
 export interface Resumed {
   /** The new rings of a NIC that was up. */
   readonly link: RunningNic | undefined;
-  /** True if an armed event has occurred. */
+  /** True if an enabled wake-up event has occurred. */
   readonly woken: boolean;
 }
 
 export class Power {
   readonly #parts: NicParts;
   readonly #nic: Sleeper;
-  /** Suspended until `resume`, or handed over to the next driver. */
+  /** "suspended" until `resume`; "handed over": the next driver may use the chip. */
   #state: "awake" | "suspended" | "handed over" = "awake";
   #wasUp = false;
 
@@ -36,13 +39,14 @@ export class Power {
     this.#nic = nic;
   }
 
-  /** True while it sleeps: registers do not respond. */
+  /** True while the NIC sleeps: its registers do not respond. */
   get asleep(): boolean {
     return this.#state !== "awake";
   }
 
   /**
-   * Stops a NIC that is up, and enters D3hot with the wake-up events of `wake` armed. The rings are freed; `resume` allocates new ones.
+   * Stops a NIC that is up, and enters D3hot with the wake-up events of `wake` enabled. The rings are freed; `resume`
+   * allocates new ones.
    * @throws {ResetTimeout}; the NIC is then down and awake
    */
   suspend(): void {
@@ -50,8 +54,8 @@ export class Power {
   }
 
   /**
-   * As `suspend`, for a NIC without a link: its PHY stays as it is, and no wake-up event is armed or signalled. `findLink` reports whether
-   * there is a link again.
+   * As `suspend`, for a NIC without a link: its PHY stays as it is, and no wake-up event is enabled or signalled.
+   * `findLink` reports whether there is a link again.
    * @throws {ResetTimeout}; the NIC is then down and awake
    */
   rest(): void {
@@ -83,8 +87,9 @@ export class Power {
   }
 
   /**
-   * Hands the chip over to the firmware or the next driver: stopped and with its own address, in D0 or asleep with the events of `wake`
-   * armed, which stay armed after this driver ends. Only `resume` may be called afterwards. @throws {ResetTimeout}
+   * Stops the chip and restores its own address, for the firmware or the next driver. It is then in D0, or sleeps with
+   * the events of `wake` enabled, which stay enabled after this driver has ended. Only `resume` may be called
+   * afterwards. @throws {ResetTimeout}
    */
   shutdown(options: { readonly wake: boolean }): void {
     this.#nic.down();
@@ -99,7 +104,8 @@ export class Power {
   }
 
   /**
-   * Wakes a suspended NIC, which is then down. A NIC whose card left the bus counts as awake: its registers respond when the card is back.
+   * Wakes a suspended NIC, which is then down. If the card has left the bus, the NIC is regarded as awake: its
+   * registers respond when the card is back.
    * @throws {Asleep}
    */
   end(): void {
@@ -126,7 +132,9 @@ export class Power {
     this.#state = state;
   }
 
-  /** Does nothing if the NIC is awake. Returns true if an event has woken it. @throws {DeviceGone} {Asleep} */
+  /**
+   * Wakes the NIC; does nothing if it is awake. Returns true if an event has woken it. @throws {DeviceGone} {Asleep}
+   */
   #wake(): boolean {
     if (!this.asleep) return false;
     const { device, options } = this.#parts;

@@ -1,4 +1,4 @@
-/** Identifies a card, in whatever state it is, and returns a `Nic` that is down. */
+/** Identifies a card in any state, and returns a `Nic` that is down. */
 import { PCI_IDS } from "#chip/chips.ts";
 import type { Driver } from "#kit/device.ts";
 import { DeviceGone } from "#kit/errors.ts";

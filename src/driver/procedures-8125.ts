@@ -1,7 +1,6 @@
 /**
- * Start-up steps of the RTL8125, 8126, 8127 and 9151 whose writes depend on registers or on the MTU.
- *
- * Source: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), with the function at each step.
+ * Start-up steps of the RTL8125, 8126, 8127 and 9151 whose writes depend on registers or on the MTU. Source: DPDK
+ * `drivers/net/r8169` (BSD-3-Clause, Realtek); the comment of each step names the function.
  */
 import { Ocp, PATCH_READY, PATCH_REQUEST } from "#chip/phy.ts";
 import { DLLPR, Dllpr, MISC_1, Misc1 } from "#chip/registers.ts";
@@ -11,8 +10,8 @@ import { awaitState, type Hardware } from "./hardware.ts";
 const LARGE_MTU = 9500;
 
 /**
- * Flow control: the fill level of the receive FIFO at which pause begins and ends, in units of 16 bytes (rtl8125_get_fifo_nf,
- * rtl8125_get_fifo_ne).
+ * Flow control: the fill levels of the receive FIFO at which pause begins and ends, in units of 16 bytes
+ * (rtl8125_get_fifo_nf, rtl8125_get_fifo_ne).
  */
 const fifoThresholds =
   (full: (mtu: number) => number, empty: (mtu: number) => number) =>
@@ -21,18 +20,21 @@ const fifoThresholds =
     bus.macWrite(0xc0a6, full(mtu) >> 4);
     bus.macWrite(0xc0aa, empty(mtu) >> 4);
   };
-/** A constant below the large MTU; from there on, `base` plus the MTU. */
+/** The threshold for an MTU: a constant below `LARGE_MTU`; from there on, `base` plus the MTU. */
 const fullAt = (base: number) => (mtu: number) => base + (mtu < LARGE_MTU ? mtu : 2 * mtu - LARGE_MTU);
 const emptyAt = (usual: number, large: number) => (mtu: number) => (mtu < LARGE_MTU ? usual : large - mtu);
 
-/** Pair 0 is in bits 4:0 of a register, pair 1 in bits 12:8; pairs 2 and 3 are in the same bits of the next register. */
+/**
+ * Registers with calibration values: pair 0 in bits 4:0, pair 1 in bits 12:8; pairs 2 and 3 in the same bits of the
+ * next register.
+ */
 const CAPACITORS = [0xbd5a, 0xbc18];
 const BOTH = 0x1f1f;
 const swapBytes = (word: number): number => ((word & 0xff) << 8) | (word >> 8);
 
 /**
- * RTL8125A on a board with its pairs in reverse order: the fuses' calibration of pairs 0 to 3 is written to pairs 3 to 0
- * (rtl_init_software_variable: RequirePhyMdiSwapPatch; rtl_hw_phy_config_8125a_2). Done only once.
+ * RTL8125A on a board with its pairs in reverse order: the calibration that the fuses have for pairs 0 to 3 is written
+ * to pairs 3 to 0, only once (rtl_init_software_variable: RequirePhyMdiSwapPatch; rtl_hw_phy_config_8125a_2).
  */
 const swapPairs = (hw: Hardware): void => {
   const bus = hw.side;
@@ -72,8 +74,9 @@ const releasePhyPatch = phyPatch(false);
 const PHY_POWER_SAVING = { address: 0xc416, off: 0x0500 } as const;
 
 /**
- * Disables power saving of the PHY's registers. The PHY's controller must be halted for the change. (rtl_disable_ocp_phy_power_saving compares
- * with 0x0050 on this chip; on all others, as here, with the value that it writes.)
+ * Disables power saving of the PHY's registers. The PHY's controller must be halted during the change. (On this chip,
+ * rtl_disable_ocp_phy_power_saving compares the old value with 0x0050. This code compares with the value that is
+ * written, as DPDK does on all other chips.)
  */
 const phyPowerSavingOff = (hw: Hardware): void => {
   const bus = hw.side;
@@ -92,12 +95,12 @@ const phyInterruptsOff = (hw: Hardware): void => {
   bus.phyRead(0xa4d4);
 };
 
-/** Low byte of MAC-OCP 0xd006: the values of chips with a management controller. */
+/** Values of the low byte of MAC-OCP 0xd006 on chips with a management controller. */
 const MANAGED: readonly number[] = [2, 3, 4];
 
 /**
- * Power saving of the link layer, and of the transmitter at 10 Mbit/s. If a management controller uses the link, its firmware's settings are
- * kept (rtl8125_hw_config, rtl_init_software_variable).
+ * Enables power saving of the link layer, and of the transmitter at 10 Mbit/s. If a management controller uses the
+ * link, the settings of its firmware are kept (rtl8125_hw_config, rtl_init_software_variable).
  */
 const saveLinkPower = (hw: Hardware): void => {
   const { io, chip } = hw;

@@ -1,8 +1,8 @@
 /**
  * Procedures that the start-up sequences of the RTL8168D to the RTL8168E-VL call by name.
  *
- * Source: Realtek's FreeBSD driver `if_re.c` (BSD-4-Clause, Realtek; values only): `re_hw_phy_config`, methods 31 and 33,
- * `MP_ReadEfuse` and `re_rar_set`; for extended registers 0xe0 and 0xe4, a register trace of Linux 6.12.
+ * Source: Realtek's FreeBSD driver `if_re.c` (BSD-4-Clause, Realtek; values only): `re_hw_phy_config`, methods 31 and
+ * 33, `MP_ReadEfuse` and `re_rar_set`; for extended registers 0xe0 and 0xe4, a register trace of Linux 6.12.
  */
 import { PARAMETER_8168D, type Procedure } from "#chip/steps.ts";
 import { EFUSEAR, FLAG, IDR0, IDR4, SecMAC0, SecMAC4 } from "#chip/registers.ts";
@@ -12,7 +12,10 @@ import type { Hardware } from "./hardware.ts";
 const FUSE_LIMIT_MICROS = 30_000;
 const BLANK = 0xff;
 
-/** A byte of the one-time programmable memory, at 0 to 0x3ff. One that cannot be read counts as blank. */
+/**
+ * A byte of the one-time programmable memory, at 0 to 0x3ff. If it cannot be read, the value of a blank byte is
+ * returned.
+ */
 const fuse = ({ io, clock, overdue }: Hardware, address: number): number => {
   io.write32(EFUSEAR, address << 8);
   if (until(clock, FUSE_LIMIT_MICROS, 100, () => io.read32(EFUSEAR) >= FLAG)) return io.read32(EFUSEAR) & 0xff;
@@ -23,10 +26,13 @@ const fuse = ({ io, clock, overdue }: Hardware, address: number): number => {
 const CALIBRATED = { address: 0x01, value: 0xb1 } as const;
 /** The address at which the PHY's controller has its copy of the setting. */
 const COPY = 0x8330;
-/** Page 2, register 0x0d: the voltage is raised in steps of one. */
+/** The voltage in page 2, register 0x0d, which is raised in steps of one. */
 const VOLTAGE = { register: 0x0d, mask: 0xff, first: 0x65, last: 0x6c } as const;
 
-/** 8168D: the PHY's voltage regulator, as calibrated by the factory. @param plain the setting of an uncalibrated chip */
+/**
+ * 8168D: sets the PHY's voltage regulator as the factory has calibrated it. @param plain the setting for an
+ * uncalibrated chip
+ */
 const regulator =
   (plain: number) =>
   (hw: Hardware): void => {
@@ -44,13 +50,13 @@ const regulator =
       phy.write(VOLTAGE.register, (now & ~VOLTAGE.mask) | voltage, 2);
   };
 
-/** 8168E: the second copy of the station address. */
+/** 8168E: writes the second copy of the station address. */
 const copyAddressToSecond = ({ io }: Hardware): void => {
   io.write32(SecMAC0, io.read32(IDR0));
   io.write16(SecMAC4, io.read32(IDR4) & 0xffff);
 };
 
-/** 8168E-VL: two more copies of the station address, the second at an offset of two bytes. */
+/** 8168E-VL: writes two more copies of the station address, the second one shifted by two bytes. */
 const copyAddressToExtended = ({ io, side }: Hardware): void => {
   const low = io.read32(IDR0);
   const high = io.read32(IDR4) & 0xffff;

@@ -1,15 +1,15 @@
 /**
  * Procedures that the start-up sequences of the RTL8168G to the RTL8117 call by name.
  *
- * Sources: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), functions named at each; Realtek's FreeBSD driver `if_re.c`
- * (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_71.
+ * Sources: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), functions named at each; Realtek's FreeBSD driver
+ * `if_re.c` (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_71.
  */
 import { IBCR0, IBCR2, IBISR0 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";
 import { rw8 } from "#kit/mmio.ts";
 import { awaitState, type Hardware } from "./hardware.ts";
 
-/** 8168G: two PHY settings depend on the PHY's own status (hw_phy_config_8168g_1). */
+/** 8168G: writes two PHY settings that depend on the PHY's status (hw_phy_config_8168g_1). */
 const followPhyStatus = ({ phy }: Hardware): void => {
   const update = (page: number, register: number, bit: number, set: boolean): void =>
     phy.write(register, (phy.read(register, page) & ~bit) | (set ? bit : 0), page);
@@ -18,7 +18,7 @@ const followPhyStatus = ({ phy }: Hardware): void => {
 };
 
 /**
- * 8168H: the bias of the PHY's converters from the fuses, four bits per pair. All ones means blank fuses
+ * 8168H: sets the bias of the PHY's converters from the fuses, four bits for each pair. Blank fuses are all ones
  * (rtl8168h_require_adc_bias_patch_check).
  */
 const biasFromFuses = (hw: Hardware): void => {
@@ -30,25 +30,28 @@ const biasFromFuses = (hw: Hardware): void => {
   if (bias !== 0xffff) hw.phy.write(22, bias, 0xbcf);
 };
 
-/** 8168H: for each pair, three less than the value that the PHY reports, but not below 0 (hw_phy_config_8168h_2). */
+/**
+ * 8168H: writes, for each pair, three less than the value that the PHY reports, but not below 0
+ * (hw_phy_config_8168h_2).
+ */
 const lengthForPairs = ({ phy }: Hardware): void => {
   const length = Math.max(0, (phy.read(22, 0xbcd) & 0xf) - 3);
   phy.write(23, length * 0x1111, 0xbcd);
 };
 
-/** 8168H and 8168FP: a millisecond in units of the PHY's own oscillator (MACFG_69: rg_saw_cnt). */
+/** 8168H and 8168FP: sets the length of a millisecond, in periods of the PHY's oscillator (MACFG_69: rg_saw_cnt). */
 const calibrateMillisecond = (hw: Hardware): void => {
   const count = hw.phy.read(19, 0xc42) & 0x3fff;
   if (count > 0) hw.side.macUpdate(0xd412, 0x0fff, Math.floor(16_000_000 / count) & 0x0fff);
 };
 
 const TRANSMIT_IDLE = 1 << 5;
-/** DPDK polls 2000 times, 50 µs apart. */
+/** Limit of a wait. DPDK polls 2000 times at intervals of 50 µs. */
 const STOP_LIMIT_MICROS = 100_000;
 
 /**
- * Stops the management controller's transmitter, then its receiver, if its firmware runs (rtl_check_dash, rtl_dash2_disable_txrx).
- * @param base address of its registers
+ * If the management controller's firmware runs, stops its transmitter, then its receiver (rtl_check_dash,
+ * rtl_dash2_disable_txrx). @param base address of the controller's registers
  */
 const stopManagementMac =
   (base: number) =>
@@ -68,11 +71,14 @@ const stopManagementMac =
     io.update8(IBCR0, 1, 0);
   };
 
-/** Bits 6:3 of MAC-OCP 0xdc00: the package of the die. */
+/** Value of bits 6:3 of MAC-OCP 0xdc00, which identify the package. */
 const PACKAGE_DASH = 0xf;
 const PACKAGE_SERDES = 0x6;
 
-/** 8168FP: the settings that depend on the package, and on whether a SerDes takes the place of the PHY (hw_config_8168fp). */
+/**
+ * 8168FP: writes settings that depend on the package, and on whether the chip has a SerDes instead of the PHY
+ * (hw_config_8168fp).
+ */
 const fitPackage = (hw: Hardware): void => {
   const { io } = hw;
   const bus = hw.side;

@@ -9,10 +9,13 @@ import { PROCEDURES_8125 } from "./procedures-8125.ts";
 import { PROCEDURES_8168D } from "./procedures-8168d.ts";
 import { PROCEDURES_8168G } from "./procedures-8168g.ts";
 
-/** Config2 of the PCI chips: set if the bus runs at 66 MHz. */
+/** Bit of Config2 on PCI chips: the bus runs at 66 MHz. */
 const PCI_66MHZ = 1 << 0;
 
-/** The low byte applies only to a 66 MHz bus. Source: FreeBSD `sys/dev/re/if_re.c`, `re_init_locked` (BSD-4-Clause; values only). */
+/**
+ * Writes the bus timing; its low byte applies only to a bus at 66 MHz. Source: FreeBSD `sys/dev/re/if_re.c`,
+ * `re_init_locked` (BSD-4-Clause; values only).
+ */
 const pciTiming =
   (mask: number) =>
   ({ io }: Hardware): void =>

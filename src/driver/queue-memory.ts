@@ -1,14 +1,14 @@
 /**
- * The memory of a queue's rings, recorded while they are created, so that another thread can create the same rings over it: it allocates the
- * same pieces in the same order.
+ * Records which memory a queue's rings get when they are created. Another thread can then create the same rings in that
+ * memory, because rings allocate the same pieces in the same order.
  */
 import { addressAt, type BusAddress, type DmaDomain, type DmaMemory, type DmaRequest } from "#kit/dma.ts";
 import { Misuse } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
 
-/** Survives structured cloning. */
+/** What was recorded. It can be passed to a worker. */
 export interface QueueMemory {
-  /** Pieces of the DMA window, in bytes. */
+  /** Pieces of the DMA window: offset and length in bytes. */
   readonly pieces: readonly { readonly offset: number; readonly length: number }[];
   /** Positions and counters, which the device cannot access. */
   readonly buffers: readonly SharedArrayBuffer[];
@@ -21,10 +21,10 @@ export interface RingMemory {
   readonly buffer: (bytes: number) => ArrayBufferLike;
 }
 
-/** Unrecorded allocation, for rings that stay in one thread. */
+/** Allocates without recording, for rings that only one thread uses. */
 export const privateMemory = (dma: DmaDomain): RingMemory => ({ dma, buffer: (bytes) => new ArrayBuffer(bytes) });
 
-/** Records what rings allocate. */
+/** Allocates and records. */
 export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: QueueMemory } => {
   const pieces: { offset: number; length: number }[] = [];
   const buffers: SharedArrayBuffer[] = [];
@@ -42,7 +42,8 @@ export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: Que
 };
 
 /**
- * Returns the recorded memory again, in the same order. Disposing a piece frees nothing, because the first thread owns it.
+ * Returns the recorded memory again, in the same order. Disposing a piece does not free it, because the first thread
+ * owns it.
  * @throws {Misuse}
  */
 export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buffers }: QueueMemory): RingMemory => {

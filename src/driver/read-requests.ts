@@ -1,8 +1,8 @@
 /**
- * PCI Express: the largest read request of a chip.
+ * PCI Express: sets the largest read request of a chip.
  *
- * Source: PCI Express Base Specification, Device Control register; FreeBSD if_re.c, re_set_jumbo (512 bytes with jumbo frames, 4096
- * otherwise).
+ * Source: PCI Express Base Specification, Device Control register; FreeBSD if_re.c, re_set_jumbo (512 bytes with jumbo
+ * frames, 4096 otherwise).
  */
 import type { Chip } from "#chip/chips.ts";
 import { STANDARD_MTU } from "#chip/frames.ts";
@@ -14,7 +14,7 @@ const DEVICE_CONTROL = 8;
 const REQUEST_MASK = 7 << 12;
 const REQUEST = { 512: 2 << 12, 4096: 5 << 12 } as const;
 
-/** The chips of 100 Mbit/s keep the system's value, and PCI has no such limit. */
+/** Sets the limit. The chips for 100 Mbit/s keep the system's value; PCI has no such limit. */
 export const limitReadRequests = (config: Mmio, { profile, speed }: Chip, mtu: number): void => {
   const { expressAt } = profile.function;
   if (expressAt === 0 || speed < 1000) return;

@@ -1,6 +1,6 @@
 /**
- * The rare cases of the receive ring's loop: frames in several buffers, damaged frames that were requested, and invalid descriptors. Also the
- * hash of every frame, in formats that have one.
+ * The rare cases of reception: frames in several buffers, damaged frames that were requested, and invalid descriptors.
+ * Also stores the hash of every frame, in formats that have one.
  */
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -9,15 +9,15 @@ import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./re
 
 export interface Chains {
   /**
-   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Entries go to `burst` from word `from` up
-   * to word `end`. Returns their number; 0 if the frame was dropped and counted; negative if it must wait: the NIC is still writing it, it
-   * does not fit the burst, or there are too few spare buffers.
-   * @throws {OutOfRange} if the frame would not fit an empty burst
+   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Writes entries to
+   * `burst` from word `from` up to word `end`, and returns their number; 0 if the frame was dropped and counted.
+   * Returns a negative number if the frame must wait: the NIC is still writing it, the burst has no room for it, or
+   * there are too few spare buffers. @throws {OutOfRange} if even an empty burst has no room for the frame
    */
   readonly unusual: (burst: Int32Array, from: number, end: number) => number;
   /** True if `unusual` or the ring's loop can process the next slot. */
   readonly waiting: () => boolean;
-  /** By entry of the burst; undefined in formats without a hash. */
+  /** The hash of each entry of the burst; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
   /** Timestamps by entry of the burst, in nanoseconds; undefined in formats without. */
   readonly times: BigInt64Array | undefined;
@@ -25,7 +25,7 @@ export interface Chains {
   readonly noteHash: (at: number, out: number) => number;
 }
 
-/** Result: the NIC is still writing the frame, or there is no room. */
+/** Result of `unusual`: the frame must wait. */
 const LATER = -1;
 
 export const createChains = (
@@ -53,7 +53,10 @@ export const createChains = (
     return 0;
   };
 
-  /** The frame is bad, and damaged frames were not requested. Any of its descriptors may show the error. */
+  /**
+   * Whether a frame is dropped because it is bad and damaged frames were not requested. Any of its descriptors may show
+   * the error.
+   */
   const isRefused = (seen: number): boolean =>
     (seen & bad) !== 0 && (state[ReceiveState.damaged] === 0 || (seen & watchdog) !== 0 || (seen & damaged) === 0);
 
@@ -65,7 +68,10 @@ export const createChains = (
     return verdict | ((opts2 & RxTagTaken) === 0 ? 0 : Received.tagged) | noteHash(at, out);
   };
 
-  /** Hands out `length` bytes from the buffers of the next `pieces` slots. A buffer with nothing but FCS stays in its slot. */
+  /**
+   * Hands out `length` bytes from the buffers of the next `pieces` slots. A buffer that contains only bytes of the FCS
+   * stays in its slot.
+   */
   const handOut = (
     burst: Int32Array,
     from: number,
@@ -124,7 +130,7 @@ export const createChains = (
       if (pieces === most) return drop(slot, pieces, seen);
       word = load(slot + pieces);
       if (word < 0) return LATER;
-      // The next frame starts before this one has ended.
+      // The next frame has started although this one has not ended.
       if ((word & first) !== 0) return drop(slot, pieces, seen);
       seen |= word;
     }

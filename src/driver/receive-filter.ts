@@ -1,4 +1,4 @@
-/** The receive filter: the accepted destinations, as accept bits and multicast hash. */
+/** The receive filter: sets the accept bits and the multicast hash for the destinations that are accepted. */
 import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { MAR0, MAR4, RxConf, RxConfig } from "#chip/registers.ts";
@@ -8,25 +8,30 @@ import type { Hardware } from "./hardware.ts";
 
 /** Frames to receive in addition to those for the station address and broadcast. */
 export interface ReceiveFilter {
-  /** Every frame, whatever its destination. */
+  /** Receive every frame, with any destination. */
   readonly promiscuous: boolean;
   /** Group addresses, 6 bytes each; "all" for every group. Frames to other groups may pass too, because the hash has only 64 bits. */
   readonly groups: "all" | readonly Uint8Array[];
-  /** Further station addresses, 6 bytes each. The chips have no filter for them: if there is one, every frame is received. */
+  /**
+   * More station addresses, 6 bytes each. The chips have no filter for them: if there are any, every frame is received.
+   */
   readonly addresses?: readonly Uint8Array[];
-  /** Frames with a wrong FCS and runts too, marked `Received.damaged` (ethtool: rx-all). */
+  /** Also hand out frames with a wrong FCS and runts, marked `Received.damaged` (ethtool: rx-all). */
   readonly damaged?: boolean;
-  /** Frames are handed out with their FCS, as the last four bytes (ethtool: rx-fcs). */
+  /** Hand frames out with their FCS as the last four bytes (ethtool: rx-fcs). */
   readonly fcs?: boolean;
 }
 
-/** The filter until the host sets one: everything that a network stack may need without further unicast addresses. */
+/** The filter until the host sets another: all that a network stack may need, except more unicast addresses. */
 export const ALL_MULTICAST: ReceiveFilter = { promiscuous: false, groups: "all" };
 
 const CRC32_POLYNOMIAL = 0x04c1_1db7;
 const ALL_ONES = 0xffff_ffff;
 
-/** The bit of the 64-bit hash for an address: the top six bits of its CRC-32, computed most significant bit first. */
+/**
+ * The number of the bit of the 64-bit hash for an address: the top six bits of the address's CRC-32, computed most
+ * significant bit first.
+ */
 const hashBit = (address: Uint8Array): number => {
   let crc = -1;
   for (const byte of address)
@@ -53,10 +58,10 @@ export const multicastHash = (chip: Chip, groups: ReceiveFilter["groups"]): { ma
   return reversedHash ? { mar0: byteSwap(high), mar4: byteSwap(low) } : { mar0: low, mar4: high };
 };
 
-/** @throws {OutOfRange} for a group address that is not multicast, or a further address that is not unicast */
+/** @throws {OutOfRange} for a group address that is not multicast, or another address that is not unicast */
 export const checkFilter = ({ groups, addresses = [] }: ReceiveFilter): void => {
   if (!addresses.every(isStationAddress))
-    throw new OutOfRange("a further station address has six bytes, is unicast and not all zero");
+    throw new OutOfRange("an additional station address has six bytes, is unicast and not all zero");
   if (groups === "all") return;
   for (const group of groups)
     if (group.length !== 6 || (group[0]! & 1) === 0)
@@ -76,7 +81,7 @@ const acceptBits = ({ promiscuous, groups, addresses = [], damaged = false }: Re
 };
 
 /**
- * Sets the filter. The hash is in place before the receiver uses it; its high half is written first.
+ * Sets the filter. The hash is written before the accept bits that use it, high half first.
  * @param config RxConfig bits of the receive descriptors' format
  */
 export const setReceiveFilter = ({ io, chip }: Hardware, filter: ReceiveFilter, config: number): void => {

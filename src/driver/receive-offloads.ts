@@ -5,7 +5,7 @@ import type { Hardware } from "./hardware.ts";
 
 const STRIP_8125 = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
 
-/** All are on by default. The settings are kept across resets. */
+/** All receive offloads are on by default. Resets do not change the settings. */
 export class ReceiveOffloads {
   readonly #hw: Hardware;
   readonly #running: () => boolean;
@@ -21,7 +21,7 @@ export class ReceiveOffloads {
     if (this.#running()) this.restore();
   }
 
-  /** Called when the chip was started, or RxConfig written. The receiver may be running. */
+  /** Call when the chip was started or RxConfig was written. The receiver may be running. */
   restore(): void {
     if (this.#wanted === undefined) return;
     const { checksum, stripTag } = this.#wanted;

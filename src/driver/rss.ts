@@ -4,7 +4,7 @@ import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl } from "#chip/rss.ts
 import { BadRss } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 
-/** The key of Microsoft's RSS specification, which gives hashes to compare with. */
+/** The key of Microsoft's RSS specification, which contains hashes with which results can be compared. */
 // prettier-ignore
 // oxfmt-ignore
 const KEY = Uint8Array.of(
@@ -12,21 +12,21 @@ const KEY = Uint8Array.of(
   0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 );
 
-/** In the terms of `ethtool -X`: hkey, and the table that `equal` and `weight` fill. */
+/** The settings of `ethtool -X`: hkey, and the table that `equal` and `weight` fill. */
 export interface RssSettings {
-  /** 40 bytes. */
+  /** The key, 40 bytes. */
   readonly key: Uint8Array;
-  /** 128 receive queues; the low seven bits of a frame's hash are the index. */
+  /** The number of a receive queue in each of 128 entries; the low seven bits of a frame's hash select the entry. */
   readonly table: Uint8Array;
 }
 
-/** The settings are kept across resets. The hash covers the addresses of IP packets, and the ports of TCP and UDP. */
+/** Resets do not change the settings. The hash covers the addresses of IP packets, and the ports of TCP and UDP. */
 export class Rss {
   readonly #hw: Pick<Hardware, "io" | "queues">;
   readonly #running: () => boolean;
   #settings: RssSettings;
 
-  /** @param running true while the chip runs; otherwise settings wait for `restore` */
+  /** @param running returns true while the chip runs; otherwise settings are written by `restore` */
   constructor(hw: Pick<Hardware, "io" | "queues">, running: () => boolean) {
     this.#hw = hw;
     this.#running = running;
@@ -45,7 +45,10 @@ export class Rss {
     return Uint8Array.from({ length: RSS_ENTRIES }, (_, i) => i % queues);
   }
 
-  /** Changes key or table or both, also under traffic. @throws {BadRss} before anything is written; the old settings stay in force */
+  /**
+   * Changes key or table or both, even while there is traffic. @throws {BadRss} before anything is written; the old
+   * settings are kept
+   */
   set(change: Partial<RssSettings>): void {
     const { key, table } = { ...this.#settings, ...change };
     if (key.length !== RSS_KEY_BYTES)
@@ -58,7 +61,7 @@ export class Rss {
     if (this.#running()) this.#put();
   }
 
-  /** Called when the chip was started. */
+  /** Call when the chip was started. */
   restore(): void {
     const { io, queues } = this.#hw;
     const bits = Math.log2(queues);
@@ -75,6 +78,6 @@ export class Rss {
   }
 }
 
-/** The first byte goes into the lowest bits. */
+/** Four bytes as a word; the first byte is in the lowest bits. */
 const word = (bytes: Uint8Array, i: number): number =>
   (bytes[4 * i]! | (bytes[4 * i + 1]! << 8) | (bytes[4 * i + 2]! << 16) | (bytes[4 * i + 3]! << 24)) >>> 0;

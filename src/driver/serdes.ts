@@ -1,5 +1,5 @@
 /**
- * The RTL8127ATF: a SerDes with an SFP cage instead of the copper PHY.
+ * The RTL8127ATF, which has a SerDes with an SFP cage instead of the copper PHY.
  *
  * Source: DPDK `drivers/net/r8169/r8169_fiber.c` (BSD-3-Clause, Realtek).
  */
@@ -16,7 +16,7 @@ import {
 } from "#chip/registers-8125.ts";
 import { awaitState, type Hardware } from "./hardware.ts";
 
-/** MAC-OCP 0xd006: the kind of PHY. */
+/** Field of MAC-OCP 0xd006 that shows the kind of PHY. */
 const MEDIUM = { address: 0xd006, mask: 0xff, fibre: 7 } as const;
 
 const COMMAND_LIMIT_MICROS = 100;
@@ -29,7 +29,7 @@ const command = (hw: Hardware, page: number, register: number, what: number): vo
   awaitState(hw, "the SerDes to accept a command", COMMAND_LIMIT_MICROS, taken, 1);
 };
 
-/** Registers of the SerDes, in pages of 32. */
+/** Changes bits of a SerDes register. There are pages of 32 registers. */
 const update = (hw: Hardware, page: number, register: number, clear: number, set: number): void => {
   command(hw, page, register, 0);
   hw.io.write16(SDS_DATA_IN, (hw.io.read16(SDS_DATA_OUT) & ~clear) | set);
@@ -46,11 +46,13 @@ const reset = ({ io, clock }: Hardware): void => {
   clock.delay(10);
 };
 
-/** True if an SFP cage takes the place of the copper PHY. Only this register shows it. */
+/** True if the chip has an SFP cage instead of the copper PHY. Only this register shows it. */
 export const hasCage = ({ chip, side }: Hardware): boolean =>
   chip.profile.registers.includes("serdes") && (side.macRead(MEDIUM.address) & MEDIUM.mask) === MEDIUM.fibre;
 
-/** The words for each speed: pause with its register and bits; the mode; 0x233e; PHY-OCP 0xc466 (rtl8127_set_sds_phy_caps_*). */
+/**
+ * The values for each speed: register and bits of pause; the mode; 0x233e; PHY-OCP 0xc466 (rtl8127_set_sds_phy_caps_*).
+ */
 const SPEEDS = {
   1000: { pause: [2, 4, (1 << 8) | (1 << 7)], mode: Serdes.mode1000, at233e: 1 << 1, atC466: 0 },
   10_000: { pause: [31, 11, (1 << 3) | (1 << 2)], mode: Serdes.mode10000, at233e: 1 << 12, atC466: 3 },
@@ -60,7 +62,7 @@ const SPEEDS = {
 export const startSerdes = (hw: Hardware, speed: number, pause: boolean): void => {
   const bus = hw.side;
   const words = SPEEDS[speed as keyof typeof SPEEDS];
-  // Leaves 1000BASE-X, in case that is the present mode.
+  // Leaves 1000BASE-X, which may be the present mode.
   update(hw, 1, 31, 1 << 3, 0);
   update(hw, 2, 0, (1 << 13) | (1 << 12), 1 << 6);
   reset(hw);

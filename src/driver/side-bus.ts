@@ -1,8 +1,7 @@
 /**
- * Side buses, which access registers through other registers: PHY, MAC controller, extended MAC registers and PCIe PHY of the OCP generation,
- * and the chip's own configuration space.
- *
- * Each has a data/command word with a flag that shows when an access is complete. Sources: DPDK `drivers/net/r8169/r8169_hw.c` (rtl_eri_*,
+ * Side buses: registers that are accessed through other registers. These are the PHY, the MAC controller, extended MAC
+ * registers, the PCI Express PHY of the OCP generation, and the chip's own configuration space. Each has a command word
+ * with a flag that shows when an access is complete. Sources: DPDK `drivers/net/r8169/r8169_hw.c` (rtl_eri_*,
  * rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
  */
 import { CSIAR, CSIDR, EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
@@ -12,7 +11,7 @@ import type { Mmio, Register } from "#kit/mmio.ts";
 import { SideBusTimeout } from "./errors.ts";
 
 const POLL_MICROS = 10;
-/** DPDK polls each of these for at most 10 ms. */
+/** Limit of an access. DPDK polls each of these for at most 10 ms. */
 const LIMIT_MICROS = 10_000;
 
 /** Byte lanes and type of an extended register. */
@@ -55,7 +54,7 @@ export class SideBus {
     this.phyWrite(address, (this.phyRead(address) & ~clear) | set);
   }
 
-  /** MAC controller register at an even OCP address. It responds at once: there is no flag. */
+  /** MAC controller register at an even OCP address. The access is immediate, without a flag. */
   macRead(address: number): number {
     this.#io.write32(MACOCP, ocp(address));
     return this.#io.read32(MACOCP) & 0xffff;
@@ -90,7 +89,7 @@ export class SideBus {
     return this.#io.read32(ERIDR);
   }
 
-  /** PCIe PHY register, 0 to 0x3f; to 0x7f from RTL8125 on. */
+  /** PCI Express PHY register: 0 to 0x3f; from the RTL8125 on, 0 to 0x7f. */
   ephyRead(register: number): number {
     this.#io.write32(EPHYAR, ephy(register));
     this.#wait("PCIe PHY", EPHYAR, true, register);

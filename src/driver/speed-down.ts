@@ -1,4 +1,7 @@
-/** Negotiates the slowest link speed that both ends support, while the NIC only waits for wake-up events. It needs the least power. */
+/**
+ * Negotiates the slowest link speed that both ends support. It needs the least power, and is enough while the NIC waits
+ * for wake-up events.
+ */
 import {
   ANAR,
   ANLPAR,
@@ -18,7 +21,10 @@ import type { Hardware } from "./hardware.ts";
 
 const FASTER_THAN_1000 = Advertise10G.full2500 | Advertise10G.full5000 | Advertise10G.full10000;
 
-/** Advertises no more than that speed and renegotiates. Changes nothing if the speed is forced, or the partner's abilities are unknown. */
+/**
+ * Advertises only modes up to that speed, and renegotiates. Changes nothing if the speed is forced or the partner's
+ * abilities are unknown.
+ */
 export const slowDown = ({ phy, chip }: Hardware): void => {
   const negotiated = (phy.read(BMCR) & Bmcr.autonegotiate) !== 0 && (phy.read(BMSR) & Bmsr.negotiated) !== 0;
   if (!negotiated) return;

@@ -1,8 +1,7 @@
 /**
- * The station address: where a chip stores it, and what happens if it has none.
- *
- * The order is that of Linux's and DPDK's drivers: first the factory's copy, since another system may have written the station address
- * registers; then these registers; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
+ * Finds the station address that a chip has stored. The places are tried in the order of Linux's and DPDK's drivers:
+ * first the factory's copy, because another system may have changed the station address registers; then these
+ * registers; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
  */
 import { ADDRESS_BITS, EEPROM_WORDS, MAC_WORD, Pins, READ, SIGNATURE } from "#chip/eeprom.ts";
 import { Cfg9346, Lock } from "#chip/registers.ts";
@@ -14,7 +13,7 @@ import type { Hardware } from "./hardware.ts";
 
 /** Extended register with the factory's address. */
 const MAC_COPY = 0xe0;
-/** Half a period of the EEPROM's clock; a 93C46 takes 250 kHz at its lowest voltage. */
+/** Half a period of the EEPROM's clock. A 93C46 supports 250 kHz at its lowest voltage. */
 const HALF_CLOCK_MICROS = 2;
 
 const bytesOf = (low: number, high: number): Uint8Array =>
@@ -26,7 +25,10 @@ const fromExtendedRegister: Source = ({ side }) => bytesOf(side.eriRead(MAC_COPY
 
 const fromBackupRegister: Source = ({ io }) => bytesOf(io.read32(BACKUP_ADDR0), io.read16(BACKUP_ADDR1));
 
-/** One word of the EEPROM. A read is a start bit, the opcode and the address; a 0 precedes the data. */
+/**
+ * Reads one word of the EEPROM: sends a start bit, the opcode and the address; the EEPROM replies with a 0 and the
+ * data.
+ */
 const readWord = ({ io, clock }: Hardware, addressBits: number, address: number): number => {
   const move = (pins: number): void => {
     io.write8(Cfg9346, Pins.programming | Pins.select | pins);
@@ -53,8 +55,9 @@ const addressBits = (hw: Hardware): (typeof ADDRESS_BITS)[number] | undefined =>
   ADDRESS_BITS.find((width) => readWord(hw, width, 0) === SIGNATURE);
 
 /**
- * The words of the EEPROM; empty on a chip or a board without one. While the EEPROM's pins are driven, some 150 µs a word, the chip has no
- * access to the bus. It gets the bus back before each word is yielded, so that traffic continues in between.
+ * The words of the EEPROM; empty on a chip or a board without one. The chip cannot access the bus while the driver
+ * controls the EEPROM's pins, about 150 µs for each word. Before each word is yielded the chip gets the bus back, so
+ * traffic continues between words.
  */
 export function* eepromWords(hw: Hardware): Generator<number, void> {
   if (hw.chip.profile.memory !== "eeprom") return;
@@ -89,7 +92,7 @@ const sourcesOf = ({ chip: { profile } }: Hardware): readonly Source[] => [
   ...(profile.memory === "eeprom" ? [fromEeprom] : []),
 ];
 
-/** The chip's own address; undefined if none of these places has one. @throws {SideBusTimeout} */
+/** The chip's own address; undefined if none of the places has one. @throws {SideBusTimeout} */
 export const findStationAddress = (hw: Hardware): Uint8Array | undefined => {
   for (const source of sourcesOf(hw)) {
     const address = source(hw);

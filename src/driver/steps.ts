@@ -10,16 +10,16 @@ interface Words {
   readonly write: (address: number, value: number) => void;
 }
 
-/** RTL8168D to 8168F: the page with extension pages, and the register that selects one. */
+/** RTL8168D to 8168F: the page that has banks, and the register that selects one of them. */
 const EXTENSIONS = 7;
 const EXTENSION_SELECT = 30;
 
-/** 802.3: bytes of layer 3 in an untagged frame. */
+/** Bytes of layer 3 in an untagged frame (802.3). */
 const DEFAULT_MTU = 1500;
 
 /**
- * @throws {SideBusTimeout}; {BadFirmware} if a program does not end; {Timeout} from a procedure; {OutOfRange} for an address that its bus
- * does not have
+ * @throws {SideBusTimeout}; {BadFirmware} if a program does not end; {Timeout} from a procedure; {OutOfRange} for an
+ * address that its bus does not have
  */
 export const run = (hw: Hardware, steps: readonly Step[], mtu = DEFAULT_MTU): void => {
   const spaces = spacesOf(hw);
@@ -44,7 +44,7 @@ export const run = (hw: Hardware, steps: readonly Step[], mtu = DEFAULT_MTU): vo
   }
 };
 
-/** Runs the chip's firmware, if there is a file and the chip is ready for it. */
+/** Runs the chip's firmware, if there is a file and the chip is ready. */
 const load = (
   hw: Hardware,
   { mac }: Readonly<Record<Space, Words>>,

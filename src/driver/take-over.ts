@@ -1,7 +1,8 @@
 /**
  * Takes the MAC over from the chip's firmware, which may have used it while no driver was bound ("out of band").
  *
- * Source: DPDK `drivers/net/r8169/r8169_hw.c`, rtl_exit_oob: handshakes about the list of packet buffers inside the chip.
+ * Source: DPDK `drivers/net/r8169/r8169_hw.c`, rtl_exit_oob. The driver requests the list of packet buffers inside the
+ * chip, and waits until it has been handed over.
  */
 import type { TakeOver } from "#chip/mac.ts";
 import { MCU, Mcu } from "#chip/registers.ts";

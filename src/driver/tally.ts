@@ -14,12 +14,16 @@ import { expect } from "#kit/clock.ts";
 import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import type { Hardware } from "./hardware.ts";
 
-/** The chip's counters, by their names in `chip/counters.ts`; with those of the long dump if the chip has it. */
+/**
+ * The chip's counters, by their names in `chip/counters.ts`. Counters of the long dump are present if the chip has it.
+ */
 export type Tally = Readonly<Record<CounterName, number> & Partial<Record<ExtendedCounterName, number>>>;
 
 const LIMIT_MICROS = 10_000;
 
-/** Memory for the longest dump on every chip: another system may have enabled it (CVE-2024-49973). */
+/**
+ * Allocates memory for the longest dump, on every chip, because another system may have enabled it (CVE-2024-49973).
+ */
 export const allocateTally = (dma: DmaDomain): DmaMemory =>
   dma.allocate({ what: "tally counters", bytes: EXTENDED_DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" });
 

@@ -1,4 +1,7 @@
-/** Wake-up: the events that may wake a sleeping NIC, how they are armed in the chip, and how the chip is prepared for sleep. */
+/**
+ * Wake-up: the events that may wake a sleeping NIC, how the chip is set to signal them, and how it is prepared for
+ * sleep.
+ */
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import {
   Cfg9346,
@@ -29,8 +32,8 @@ import type { Hardware } from "./hardware.ts";
 import { slowDown } from "./speed-down.ts";
 
 /**
- * The wake-up events: the link comes up; a frame arrives for the station, a group or broadcast; a magic packet arrives. Every chip of the
- * family supports these. No public source describes wake-up by patterns for any of them.
+ * The wake-up events: the link comes up; a frame arrives for the station, a group or broadcast; a magic packet arrives.
+ * Every chip of the family supports these. No public source describes wake-up by patterns for any of them.
  */
 export const WAKE_FORMS = ["link", "unicast", "multicast", "broadcast", "magic"] as const;
 export type WakeForm = (typeof WAKE_FORMS)[number];
@@ -41,12 +44,12 @@ const CONFIG = {
 } as const;
 const CONFIG5 = { unicast: Conf5.unicastWake, multicast: Conf5.multicastWake, broadcast: Conf5.broadcastWake } as const;
 
-/** The setting is kept across resets, MTU changes and sleep: `apply` restores it at each start. */
+/** `apply` writes the setting at each start, so resets, MTU changes and sleep do not change it. */
 export class Wake {
   readonly #hw: Hardware;
   readonly #power: PciPower;
   #armed: readonly WakeForm[] = [];
-  /** Until an event is requested, the chip stays as its firmware has set it. */
+  /** Whether a user has set the events. Until then the chip stays as its firmware has set it. */
   #asked = false;
 
   constructor(hw: Hardware, power: PciPower) {
@@ -54,13 +57,13 @@ export class Wake {
     this.#power = power;
   }
 
-  /** Empty if the function cannot signal a wake-up event (PME). */
+  /** The supported events; empty if the function cannot signal a wake-up event (PME). */
   get supported(): readonly WakeForm[] {
     const { d3hot, d3cold } = this.#power.wakesFrom;
     return d3hot || d3cold ? WAKE_FORMS : [];
   }
 
-  /** True if the signal also reaches a machine that is powered off. */
+  /** True if the function can also signal an event while the machine is powered off. */
   get fromPowerOff(): boolean {
     return this.#power.wakesFrom.d3cold;
   }
@@ -69,7 +72,7 @@ export class Wake {
     return this.#armed;
   }
 
-  /** @throws {NoWakeUp} {Sleeping}, or an error of the bus; the old setting stays in force */
+  /** @throws {NoWakeUp} {Sleeping}, or an error of the bus; the old setting is kept */
   set armed(forms: readonly WakeForm[]) {
     const refused = forms.find((form) => !this.supported.includes(form));
     if (refused !== undefined) throw new NoWakeUp(refused, this.supported);
@@ -125,8 +128,9 @@ export class Wake {
   }
 
   /**
-   * Prepares a stopped NIC for wake-up: frames reach the filter, and the link is as slow as both ends allow. Bus mastering is off, so no
-   * frame reaches memory. The multicast hash is kept. If the PHY does not respond, frames still wake the NIC.
+   * Prepares a stopped NIC for wake-up: received frames pass to the filter, and the link gets as slow as both ends
+   * allow. Bus mastering is off, so no frame is written to memory. The multicast hash is kept. Even if the PHY does not
+   * respond, frames wake the NIC.
    */
   listen(): void {
     const { io, chip, overdue } = this.#hw;
@@ -147,11 +151,11 @@ export class Wake {
     const { phy } = this.#hw;
     const control = phy.read(BMCR);
     if ((control & Bmcr.powerDown) !== 0) phy.write(BMCR, (control & ~Bmcr.powerDown) | Bmcr.restart);
-    // A renegotiated link comes up, which would wake the NIC at once.
+    // Not if wake-up by link is enabled: the new link would wake the NIC at once.
     else if (!this.#armed.includes("link")) slowDown(this.#hw);
   }
 
-  /** The bits of a register, written only if they change. */
+  /** Sets the bits of a register; writes it only if they change. */
   #change(register: Register<8, "rw">, mask: number, bits: number): void {
     const { io } = this.#hw;
     const before = io.read8(register);
