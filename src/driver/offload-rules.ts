@@ -100,13 +100,8 @@ export const networkOffset = (bytes: Uint8Array, frame: number): number => {
   return isTag(get16(bytes, (frame + 16) | 0)) ? 22 : 18;
 };
 
-<<<<<<< HEAD
-/** The offset of the UDP header, or where it should start; -1 if the frame has none. */
-export const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
-=======
 /** The offset of the UDP header, even if the frame ends inside it; -1 if the packet is not UDP. */
-const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
->>>>>>> 5ee005b (Comments of the driver in plainer English)
+export const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
   const network = networkOffset(bytes, frame);
   const type = get16(bytes, frame + network - 2);
   let protocol = -1;

@@ -1,4 +1,4 @@
-/** The parts of a chip and their connections, and events that concern several: power, reset, sleep, link changes. */
+/** A chip: its parts, their connections, and events that concern several parts (power, reset, sleep, link changes). */
 import type { Chip } from "#chip/chips.ts";
 import { identityOf } from "#chip/pci-identity.ts";
 import { ChipCmd, Cmd, Intr, PHYstatus } from "#chip/registers.ts";
@@ -36,13 +36,13 @@ const PHY_RESET_MICROS = 1000;
 export interface ChipModelParts {
   readonly options: ModelOptions;
   readonly mac: Uint8Array;
-  /** `pageBytes(chip)` bytes. */
+  /** Memory of `pageBytes(chip)` bytes. */
   readonly memory: ArrayBufferLike;
   readonly schedule: Schedule;
   readonly faults: Faults;
-  /** Rising edge of a vector's line. */
+  /** Called at a rising edge of a vector's line. */
   readonly fire: (vector: number) => void;
-  /** The chip signals PME. */
+  /** Called when the chip signals PME. */
   readonly wake: () => void;
 }
 
@@ -66,7 +66,7 @@ export class ChipModel {
   readonly #timers: TimerBlock;
   readonly #parts: ChipModelParts;
 
-  /** Powered off: the state is undefined before the first `powerCycle`. */
+  /** The chip is created without power: its state is undefined before the first `powerCycle`. */
   constructor(parts: ChipModelParts) {
     const { options, memory, schedule } = parts;
     const { chip, accessMicros = 0 } = options;
@@ -137,8 +137,8 @@ export class ChipModel {
   }
 
   /**
-   * Bus reset. The PHY is on auxiliary power and is not affected; counters and the PME bits of configuration space are
-   * preserved too.
+   * Bus reset. Does not affect the PHY, which is on auxiliary power, nor the counters and the PME bits of configuration
+   * space.
    */
   busReset(): void {
     this.config.busReset();
@@ -146,7 +146,10 @@ export class ChipModel {
     this.#reload();
   }
 
-  /** The PHY loses its settings; the MAC is not notified. @param silent it reads all ones until it is reset */
+  /**
+   * The PHY loses its settings; the MAC is not notified. @param silent whether the PHY then reads all ones until it is
+   * reset
+   */
   upsetPhy(silent: boolean): void {
     this.#phyFront.powerOn();
     if (silent) this.phy.upset();
@@ -166,7 +169,7 @@ export class ChipModel {
     this.#reload();
   }
 
-  /** Reading it is not an access, and has no side effects. */
+  /** The contents of all registers, read without side effects. */
   get state(): ModelState {
     return {
       registers: this.registers.state,
@@ -187,7 +190,7 @@ export class ChipModel {
     this.interrupts.reset();
   }
 
-  /** The factory's address, if places other than the registers hold it. */
+  /** The factory's address, if it is stored in places besides the registers. */
   get #copy(): Uint8Array | undefined {
     const { options, mac } = this.#parts;
     return (options.damagedAddress?.copies ?? true) ? mac : undefined;
@@ -232,7 +235,7 @@ export class ChipModel {
     };
   }
 
-  /** Loads the registers from the EEPROM. A link change caused by the reset is not an event. */
+  /** Loads the registers from the EEPROM. A link change that the reset causes is not an event. */
   #reload(): void {
     this.offences.reset();
     this.msix.powerOn();
@@ -256,7 +259,9 @@ export class ChipModel {
     faults.strikes("stuck-receiver");
   }
 
-  /** The guest changed the power state. Back in D0, events that became pending meanwhile are signalled. */
+  /**
+   * Called when the guest changed the power state. On return to D0, events that became pending meanwhile are signalled.
+   */
   #powered(state: PowerState, before: PowerState): void {
     if (state !== 0) return;
     if (before === 3 && !this.config.keepsState) this.busReset();
@@ -268,7 +273,7 @@ export class ChipModel {
     if (this.config.wake()) this.#parts.wake();
   }
 
-  /** The bus rejected an access. The guest may run during this call. */
+  /** Called when the bus rejected an access. The guest may run during this call. */
   #aborted(): void {
     this.config.masterAborted();
     this.interrupts.raise(Intr.systemError);

@@ -2,7 +2,7 @@
 import { OutOfRange } from "#kit/errors.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
-/** Each fault, and its effect while armed. */
+/** Each fault, with its effect. */
 export const FAULTS = {
   "lost-interrupt": "an interrupt is due but not signalled; the level of the line is correct",
   "repeated-interrupt": "an interrupt is signalled again shortly after, with no new event pending",
@@ -29,7 +29,7 @@ export const MOMENTARY: readonly FaultName[] = ["upset-phy", "forgetful-phy", "l
 export const LINK_LOSS_MICROS = 100_000;
 
 export interface FaultOptions {
-  /** Number of times the fault occurs before it is disarmed; unlimited if absent. */
+  /** Number of times that the fault occurs before it is disarmed; unlimited if absent. */
   readonly count?: number;
 }
 
@@ -93,7 +93,7 @@ export class Faults {
     return this.any && this.#states.has(name);
   }
 
-  /** Whether the fault occurs now; counts if it does. */
+  /** Whether the fault occurs now; if so, counts it. */
   strikes(name: FaultName): boolean {
     if (!this.any) return false;
     const state = this.#states.get(name);
@@ -115,9 +115,12 @@ export class Faults {
   }
 }
 
-/** Guest memory whose access a fault rejects. Caches of regions must be cleared when the fault is armed. */
+/**
+ * Guest memory to which a fault can reject accesses. When the fault is armed, the chip must discard the regions that it
+ * has cached.
+ */
 export class RefusedMemory implements GuestMemory {
-  /** The last access was rejected because of a fault, not because of a driver error. */
+  /** Set if the last access was rejected because of a fault and not because of a driver error. */
   refused = false;
   readonly #faults: Faults;
   readonly #memory: GuestMemory;

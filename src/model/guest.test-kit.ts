@@ -1,4 +1,4 @@
-/** A small guest for the model's tests: memory, two rings, a cable that keeps frames, and no driver. */
+/** A small guest for the model's tests, without a driver: memory, two rings, and a cable that keeps frames. */
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { EndOfRing, FirstSegment, LastSegment, Own, TAG } from "#chip/descriptors.ts";
 import {
@@ -28,29 +28,29 @@ import { newMemory } from "#wire/memory.ts";
 
 export const RTL8168H: Chip = CHIPS.find((row) => row.key === "rtl8168h")!;
 export const MAC = Uint8Array.of(0x02, 0x11, 0x22, 0x33, 0x44, 0x55);
-/** Above 4 GiB, so that the high halves of addresses matter. */
+/** The guest's memory is above 4 GiB, so that the high halves of addresses matter. */
 export const BASE = 0x3_1000_0000;
 export const MEMORY_BYTES = 1 << 20;
 export const TX_RING = BASE + 0x1000;
 export const RX_RING = BASE + 0x6000;
-/** Buffers of the receive ring, 2 KiB apart; transmit data goes above. */
+/** Address of the receive buffers, one every 2 KiB; transmit data follows them. */
 export const RX_BUFFERS = BASE + 0x10000;
 export const TX_DATA = BASE + 0x80000;
 
 const HIGH = Math.floor(BASE / 2 ** 32);
 const low = (address: number): number => address % 2 ** 32;
 
-/** Keeps the frames sent; has 256 KiB; can reject frames. */
+/** A cable that keeps the frames that were sent. It has 256 KiB of memory, and can reject frames. */
 export class Cable implements Port {
   readonly bytes = new Uint8Array(1 << 18);
   readonly frames: Uint8Array[] = [];
   flushes = 0;
-  /** Number of frames it accepts before it rejects. */
+  /** Number of frames that it accepts before it rejects them. */
   room = Infinity;
   nic: Plug | undefined;
   #at = 0;
 
-  /** At an odd position every other time, to test alignment. */
+  /** Every second frame gets an odd position, to test alignment. */
   reserve(length: number): number {
     if (this.frames.length >= this.room) return -1;
     this.#at = this.#at + length + 7 > this.bytes.length ? 0 : this.#at + 3;
@@ -68,7 +68,7 @@ export class Cable implements Port {
   }
 }
 
-/** A region of memory, some of which may be withheld. */
+/** A region of memory. Accesses to a part of it can be rejected. */
 export class OneRegion implements GuestMemory {
   readonly one: MemoryRegion;
   constructor(address: number, length: number, memory: FrameMemory = newMemory(length)) {
@@ -127,12 +127,12 @@ export class Guest {
     this.w32(PHYOCP, (FLAG | (address << 15) | value) >>> 0);
   }
 
-  /** As the system sets it before a driver starts: decoding on. */
+  /** Enables decoding, as the system does before a driver starts, and bus mastering if `on`. */
   busMaster(on = true): void {
     this.nic.write("config", 4, 2, on ? 7 : 3);
   }
 
-  /** From power-on to a NIC that sends and receives, link up. */
+  /** Brings the NIC from power-on to a state in which it sends and receives, with the link up. */
   bringUp(accept: number = RxConf.acceptBroadcast | RxConf.acceptPhysical): void {
     this.busMaster();
     this.nic.setCarrier(true);
@@ -184,7 +184,7 @@ export class Guest {
       this.#txIndex = (this.#txIndex + 1) % 256;
     });
   }
-  /** The next frame uses the start of the transmit ring, as after a write to its base. */
+  /** The next frame uses the first descriptor of the transmit ring, as after a write to the ring's base. */
   rewind(): void {
     this.#txIndex = 0;
   }

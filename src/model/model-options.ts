@@ -6,13 +6,13 @@ import type { Timers } from "#kit/clock.ts";
 import type { Medium } from "./phy/medium.ts";
 import type { Offence, Strictness } from "./observation/strict.ts";
 
-/** A board whose station address is not in its usual place. */
+/** A board whose station address registers do not have the factory's address. */
 export interface DamagedAddress {
   /** The value that the station address registers load at power-on. */
   readonly registers: Uint8Array;
   /**
-   * Whether the other places (extended register 0xe0, backup registers, EEPROM) hold the factory's address, or are
-   * blank.
+   * Whether the other places (extended register 0xe0, backup registers, EEPROM) contain the factory's address; they are
+   * blank if not.
    */
   readonly copies: boolean;
 }
@@ -35,23 +35,23 @@ export interface ModelOptions {
   /** `pageBytes(chip)` of memory for the registers and configuration space, shared if a bus exposes them. */
   readonly memory?: ArrayBufferLike;
   /**
-   * The CPU may reorder a thread's stores as seen by other threads (arm64), so that stores that publish others go
-   * through Atomics. Default true.
+   * Whether other threads may see a thread's stores in another order (arm64). Stores that publish others then use
+   * Atomics. Default true.
    */
   readonly weaklyOrdered?: boolean;
-  /** Duration of an access to an indirect register, the PHY, or of a counter dump, in microseconds; default 0. */
+  /** Duration in microseconds of an access to an indirect register or the PHY, and of a counter dump; default 0. */
   readonly accessMicros?: number;
   /** Duration of autonegotiation in microseconds; default 2000. Real link partners take seconds. */
   readonly negotiateMicros?: number;
   /** Duration of a PHY reset or wake-up in microseconds; default 1000. */
   readonly phyResetMicros?: number;
   /**
-   * Write the FCS of received frames to the buffers, computed for each frame at one or two nanoseconds a byte. By
-   * default its four bytes count in the length but are not written.
+   * Compute the FCS of received frames and write it to the buffers; this takes one or two nanoseconds for each byte. By
+   * default the length includes its four bytes, but they are not written.
    */
   readonly frameCheck?: boolean;
   /** Management firmware (DASH) runs in chips that have a controller for it; default false. */
   readonly managed?: boolean;
-  /** The medium: an 8127 may have an SFP cage, which makes it an RTL8127ATF. Default copper. */
+  /** The medium, default copper. An 8127 may have an SFP cage; it is then an RTL8127ATF. */
   readonly medium?: Medium | undefined;
 }

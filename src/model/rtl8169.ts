@@ -20,7 +20,7 @@ import { stationAddress } from "./registers/station.ts";
 import type { ModelState } from "./observation/state.ts";
 import type { OffenceName } from "./observation/strict.ts";
 
-/** Longer than any frame. */
+/** More bytes than any frame has. */
 const MAX_FRAME_BYTES = 1 << 14;
 
 /** The port of a NIC without a cable. */
@@ -34,13 +34,13 @@ class Unplugged implements Port {
   plug(): void {}
 }
 
-/** Delay of the repetition of a repeated interrupt. */
+/** When a fault repeats an interrupt, it follows after this time. */
 const REPEAT_MICROS = 20;
 
 /**
  * A chip of the family. All calls come from one thread; the guest may run during any of them, and may call back.
  *
- * The owner of the clock runs the timers; the model needs nothing else to run.
+ * The owner of the clock must run the timers; the model needs nothing else.
  */
 export class Rtl8169 implements Target, Plug {
   readonly chip: Chip;
@@ -85,8 +85,7 @@ export class Rtl8169 implements Target, Plug {
   }
 
   /**
-   * Plugs in the cable: from now on the port delivers its frames to this NIC. The carrier is set separately:
-   * `setCarrier`.
+   * Plugs in the cable: from now on the port delivers its frames to this NIC. `setCarrier` sets the carrier.
    */
   connect(port: Port): void {
     this.#chip.frames.connect(port);
@@ -99,7 +98,8 @@ export class Rtl8169 implements Target, Plug {
   }
 
   /**
-   * Whether the bus reaches the chip: not if it was removed, or taken off the bus by an offence in strict mode "error".
+   * Whether the chip responds on the bus: not if it was removed, or has left the bus after an offence in strict mode
+   * "error".
    */
   get answers(): boolean {
     return !this.#chip.offences.fallen && !this.faults.removed;
@@ -110,7 +110,7 @@ export class Rtl8169 implements Target, Plug {
     return this.#chip.phy.link;
   }
 
-  /** The line has errors between frames, which the PHY counts at 1000 Mbit/s. */
+  /** Adds errors between frames, which the PHY counts at 1000 Mbit/s. */
   disturbIdle(errors: number): void {
     this.#chip.phy.disturbIdle(errors);
   }
@@ -133,12 +133,12 @@ export class Rtl8169 implements Target, Plug {
     this.#chip.side.setLatency(bus, micros);
   }
 
-  /** The LEDs at the socket, from 0 on; empty where their meaning is unknown. */
+  /** The LEDs at the socket in order; empty on chips for which their meaning is unknown. */
   get leds(): readonly Led[] {
     return ledsOf(this.chip, this.#chip.page, this.#chip.phy.link.speed);
   }
 
-  /** Whether a vector's line is high, for a bus whose guest unmasks it. */
+  /** Whether a vector's line is high; used by a bus when its guest unmasks the vector. */
   pending(vector: number): boolean {
     return this.#chip.interrupts.pending(vector);
   }
@@ -163,8 +163,8 @@ export class Rtl8169 implements Target, Plug {
   }
 
   /**
-   * Whether a descriptor is available for a frame, or the NIC sleeps. A cable with flow control checks before it
-   * delivers.
+   * Whether a descriptor is available for a frame, or the NIC sleeps. A cable with flow control checks this before it
+   * delivers a frame.
    */
   hasRoom(): boolean {
     return this.#chip.config.state !== 0 || this.#chip.frames.hasRoom();
@@ -180,7 +180,7 @@ export class Rtl8169 implements Target, Plug {
     return this.#chip.state;
   }
 
-  /** Super-frames segmented so far. */
+  /** Number of super-frames segmented so far. */
   get segmented(): number {
     return this.#chip.frames.segmented;
   }
@@ -190,7 +190,7 @@ export class Rtl8169 implements Target, Plug {
     return this.#chip.offences.counts;
   }
 
-  /** Events raised so far, modulo 2^32: the last word of the page. */
+  /** Number of events raised so far, modulo 2^32: the last word of the page. */
   get eventsRaised(): number {
     return this.#chip.page.words.at(-1)!;
   }
@@ -268,7 +268,10 @@ export class Rtl8169 implements Target, Plug {
     this.#chip.registers.write(offset, width, value);
   }
 
-  /** Configuration space always responds; the windows respond only while decoding is enabled and the state is D0. */
+  /**
+   * Whether an access gets a response. Configuration space always responds; the windows respond only while decoding is
+   * enabled and the state is D0.
+   */
   #answers(region: RegionName, offset: number, width: number): boolean {
     const inside = Number.isInteger(offset) && offset >= 0 && offset + width <= this.#regions[region];
     if (!inside || !this.answers) return false;
@@ -298,9 +301,12 @@ export class Rtl8169 implements Target, Plug {
     return true;
   }
 
-  /** Effects of arming and disarming a fault; none for faults that are checked at the place where they occur. */
+  /**
+   * What happens when a fault is armed or disarmed. Faults that are checked at the place where they occur have no
+   * entry.
+   */
   readonly #onFault: Readonly<Partial<Record<FaultName, (armed: boolean) => void>>> = {
-    // Otherwise regions found before would still be used.
+    // Without this, regions found before would still be used.
     "dma-error": () => this.#chip.dma.forget(),
     "silent-phy": (armed) => this.setLatency("phy", armed ? Infinity : this.#accessMicros),
     "upset-phy": (armed) => {

@@ -6,7 +6,7 @@ import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 import type { Offences } from "../observation/strict.ts";
 
-/** Offset and bytes in the dump, RTL8168C register table (DTCCR). */
+/** Offset and bytes of each counter in the dump (RTL8168C register table, DTCCR). */
 // prettier-ignore
 // oxfmt-ignore
 const LAYOUT = [
@@ -16,8 +16,8 @@ const LAYOUT = [
 ] as const;
 
 /**
- * Added with the RTL8125 (OpenBSD's driver as ported to illumos, struct re_stats): some counters again at full width,
- * and new ones. rx_mac_missed of that source is taken to be one of the former.
+ * Counters that the RTL8125 adds (OpenBSD's driver as ported to illumos, struct re_stats): some of the older ones at
+ * full width, and new ones. rx_mac_missed in that source is assumed to be an older one at full width.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -86,7 +86,7 @@ export class TallyCounters {
   }
 
   /**
-   * Counts a sent frame of `length` bytes, without FCS, at `frame`. Octets include the FCS, as RMON's counters do: no
+   * Counts a sent frame of `length` bytes, without FCS, at `frame`. Octets include the FCS, as in RMON's counters; no
    * source says what the chip does.
    */
   sent(bytes: Uint8Array, frame: number, length: number): void {
@@ -108,13 +108,13 @@ export class TallyCounters {
     return Object.fromEntries(NAMES.map((name, i) => [name, this.values[i]!])) as Record<CounterName, number>;
   }
 
-  /** DTCCR was written: the command bits clear themselves on completion. */
+  /** Called when DTCCR was written. The command bits clear themselves on completion. */
   command(): void {
     const { page, schedule } = this.#parts;
     const word = page.get(DTCCR, 4);
     if ((word & (Dtccr.reset | Dtccr.dump)) === 0) return;
     schedule.after(this.#delayMicros, () => {
-      // Older chips ignore the reset command: only power-on clears their counters.
+      // Older chips ignore the reset command; only power-on clears their counters.
       if ((word & Dtccr.reset) !== 0 && this.#resets) this.values.fill(0);
       if ((word & Dtccr.dump) !== 0) this.#dump(word & ~COMMAND, page.get(DTCCRHigh, 4));
       page.put(DTCCR, 4, page.get(DTCCR, 4) & ~(Dtccr.reset | Dtccr.dump));

@@ -1,4 +1,4 @@
-/** Frames damaged on the wire: their status in the descriptor, and the FCS stored after them. */
+/** Frames that were damaged on the wire: their status in the descriptor, and the FCS that is stored after them. */
 import { RxConf } from "#chip/registers.ts";
 import { Damage } from "#kit/port.ts";
 import { crc32Padded } from "#wire/crc32.ts";

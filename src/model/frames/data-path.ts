@@ -1,4 +1,4 @@
-/** Transmit and receive engines of a chip, and their control: rings, doorbells, start and stop, loopback. */
+/** The transmit and receive engines of a chip, and what controls them: rings, doorbells, start and stop, loopback. */
 import type { Chip } from "#chip/chips.ts";
 import { ChipCmd, Cmd, Intr, Poll, TxConf, TxConfig } from "#chip/registers.ts";
 import type { Port, SegmentSource } from "#kit/port.ts";
@@ -29,11 +29,11 @@ export interface DataPathParts {
   /** The clock of the Precision Time Protocol, if the chip has one. */
   readonly stamps: MessageStamps | undefined;
   readonly stampsReceived: ReceiveParts["stampsReceived"];
-  /** Write the FCS of received frames as well. */
+  /** Also write the FCS of received frames to memory. */
   readonly frameCheck: boolean;
   /** Reads a MAC-OCP register. */
   readonly macOcp: (address: number) => number;
-  /** The guest asked for a software reset. */
+  /** Called when the guest requested a software reset. */
   readonly softReset: () => void;
 }
 
@@ -98,7 +98,7 @@ export class DataPath {
     this.#flow.connect(port);
   }
 
-  /** Super-frames segmented so far. */
+  /** Number of super-frames segmented so far. */
   get segmented(): number {
     return this.#transmitter.superFrames;
   }
@@ -136,7 +136,7 @@ export class DataPath {
     this.#configureTransmitter();
   }
 
-  /** The link came up or went down: pause may be negotiated differently now. */
+  /** Called when the link came up or went down, because the negotiated pause may have changed. */
   linkChanged(): void {
     this.#transmitter.pause(0);
     this.#flow.reset();
@@ -157,7 +157,7 @@ export class DataPath {
     return !phy.link.up;
   }
 
-  /** Loopback is on with either of its two bits: FreeBSD's and the vendor's driver set one of them or both. */
+  /** Loopback is on if either of its two bits is set: FreeBSD's and the vendor's driver set one or both. */
   #configureTransmitter(): void {
     this.#loopback = (this.#parts.page.get(TxConfig, 4) & TxConf.loopback) !== 0;
     this.#transmitter.configure();
@@ -195,7 +195,7 @@ export class DataPath {
     const receiving = (command & Cmd.receiveEnable) !== 0;
     if (transmitting && !this.#transmitting) this.#transmitter.start();
     if (receiving && !this.#receiving) for (const ring of this.#receiver.rings) ring.start();
-    // FreeBSD's driver sets StopReq while both directions are enabled, and frees its buffers afterwards.
+    // StopReq also stops both directions: FreeBSD's driver sets it while they are enabled, and then frees its buffers.
     const stopped = (command & Cmd.stopRequest) !== 0;
     this.#transmitting = transmitting && !stopped;
     this.#receiving = receiving && !stopped;

@@ -1,4 +1,7 @@
-/** The chip's bus master port: guest memory, the bus master enable bit, and accesses that the bus rejects. */
+/**
+ * The chip's bus master port: accesses guest memory if bus mastering is enabled, and handles accesses that the bus
+ * rejects.
+ */
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 import type { ConfigSpace } from "../pci/config-space.ts";
 import type { Offences } from "../observation/strict.ts";
@@ -11,12 +14,9 @@ const PLACES = 64;
 const NOWHERE: MemoryRegion = { address: 0, length: 0, bytes: new Uint8Array(0), words: new Int32Array(0) };
 
 /**
- * Finds guest memory, with a cache of the regions found last.
- *
- * Addresses are passed as the two words of a descriptor, and positions as byte offsets: both are small integers, which
- * need no allocation. An address in one number would be allocated on the heap for each frame.
- *
- * Invariant: the cache is used only until the bus reports a change of its memory.
+ * Finds guest memory, and caches the regions found last. An address is passed as the two words of a descriptor, a
+ * position as a byte offset. These are small integers, which need no allocation; an address in one number would be
+ * allocated for each frame. Invariant: the cache is discarded when the bus reports a change of its memory.
  */
 export class Dma {
   readonly #config: ConfigSpace;
@@ -29,7 +29,7 @@ export class Dma {
   /** The last two regions: rings and frames often lie in different ones. */
   #last: MemoryRegion = NOWHERE;
   #other: MemoryRegion = NOWHERE;
-  /** The region found last for each megabyte, by the lowest bits of its number. */
+  /** The region found last for each megabyte, indexed by the lowest bits of the megabyte's number. */
   readonly #found: MemoryRegion[] = Array.from({ length: PLACES }, () => NOWHERE);
 
   /** @param aborted called when the bus rejects an access */
@@ -48,7 +48,7 @@ export class Dma {
     this.forget();
   }
 
-  /** The bus is gone, and the driver with it: nobody is blamed for what still runs, until the chip is reset. */
+  /** The bus and its driver are gone: until the chip is reset, failed accesses are not reported as offences. */
   detach(): void {
     this.#memory = undefined;
     this.#orphaned = true;
@@ -81,29 +81,29 @@ export class Dma {
   }
 
   /**
-   * Offset in `region` of the `length` bytes to be read at address `high`:`low`, or -1 if they are not in guest memory:
-   * the caller then cleans up and calls `abort`. Call only after `allowed` returned true.
+   * Finds `length` bytes to be read at address `high`:`low`. Returns their offset in `region`; -1 if they are not in
+   * guest memory: the caller must then clean up and call `abort`. Call `allowed` before; it must return true.
    */
   find(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);
     const region = this.#last;
     if (region.writeOnly === true) return -1;
     if (region.copy === undefined || offset < 0) return offset;
-    // During the transfer the guest may run, and with it other engines.
+    // During the transfer the guest may run and start other engines.
     const { epoch } = this;
     if (!region.copy.fetch(offset, length) || this.epoch !== epoch) return -1;
     this.#last = region;
     return offset;
   }
 
-  /** The same for bytes to be written. If the region is a copy, the caller stores what it wrote. */
+  /** As `find`, for bytes to be written. If the region is a copy, the caller must store what it has written. */
   findWritable(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);
     return this.#last.readOnly === true ? -1 : offset;
   }
 
   /**
-   * The bus rejects an access: the chip raises Intr.systemError. The guest may run during this call, so it comes last.
+   * The bus rejects an access: the chip raises Intr.systemError. The guest may run during this call, so call it last.
    */
   abort(low: number, high: number): void {
     if (this.#memory?.refused !== true) this.#offences.commit("outside", (high >>> 0) * GIB4 + (low >>> 0));

@@ -6,31 +6,32 @@ import { isPause } from "./flow-control.ts";
 import { multicastHash } from "#wire/crc32.ts";
 import type { Page } from "../registers/page.ts";
 
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const PHYSICAL = Rx.physical;
 const MULTICAST = Rx.multicast;
 const BROADCAST = Rx.broadcast;
-/** The frame is rejected. */
+/** Result for a frame that is rejected. */
 const OUT = -1;
-/** A pause frame, which the MAC consumes. */
+/** Result for a pause frame, which the MAC consumes. */
 export const PAUSE = -2;
 
 /**
- * Station address and multicast hash, as read from the registers.
- *
- * On all but the PCI chips the eight bytes of the hash are in reverse order: the two words are exchanged and each is
- * byte-swapped (FreeBSD if_re.c, re_set_rxmode).
+ * Compares with the station address and the multicast hash in the registers. Except on PCI chips, the eight bytes of
+ * the hash are in reverse order: the two words are exchanged, and each is byte-swapped (FreeBSD if_re.c,
+ * re_set_rxmode).
  */
 export class ReceiveFilter {
   readonly #page: Page;
   readonly #reversed: boolean;
   readonly #allOnly: boolean;
   readonly #hash = new Uint8Array(8);
-  /** The station address, two bytes each. */
+  /** The station address, in three parts of two bytes. */
   #station0 = 0;
   #station1 = 0;
   #station2 = 0;
-  /** For each kind of destination: its bits in opts1, or `OUT`. `#foreign` is another station's unicast address. */
+  /**
+   * For each kind of destination, its bits in opts1, or `OUT`. `#foreign` is for unicast addresses of other stations.
+   */
   #mine = OUT;
   #foreign = OUT;
   #broadcast = OUT;
@@ -44,7 +45,7 @@ export class ReceiveFilter {
     this.#allOnly = facts.allMulticastOnly;
   }
 
-  /** The registers changed. */
+  /** Reads the registers again; call this when they changed. */
   load(): void {
     const page = this.#page;
     this.#station0 = page.get(IDR0, 2);
@@ -63,9 +64,9 @@ export class ReceiveFilter {
   }
 
   /**
-   * The bits of opts1 for the destination of the frame at `frame` (`Rx.physical`, `Rx.multicast`, `Rx.broadcast`, or 0
-   * for a unicast frame to another station), or a negative number if the frame is not accepted: `PAUSE` for a pause
-   * frame.
+   * Returns the bits of opts1 for the destination of the frame at `frame`: `Rx.physical`, `Rx.multicast`,
+   * `Rx.broadcast`, or 0 for a unicast frame to another station. Returns a negative number if the frame is not
+   * accepted; `PAUSE` if it is a pause frame.
    */
   admit(bytes: Uint8Array, frame: number): number {
     const a = bytes[frame]! | (bytes[frame + 1]! << 8);

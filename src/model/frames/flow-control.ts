@@ -1,4 +1,4 @@
-/** Flow control by pause frames (IEEE 802.3, annex 31B): received and sent. */
+/** Flow control by pause frames, received and sent (IEEE 802.3, annex 31B). */
 import { CPlus, CPlusCmd, IDR0, PHYstatus, PhyStatus } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
@@ -35,16 +35,16 @@ export interface FlowControlParts {
   readonly counters?: TallyCounters;
   /** The link's speed in Mbit/s, 0 without a link. */
   readonly speed: () => number;
-  /** Stops the transmitter for this long; 0 ends the pause. */
+  /** Stops the transmitter for `micros`; 0 ends the pause. */
   readonly pause: (micros: number) => void;
   /** Whether the receiver has descriptors. */
   readonly hasRoom: () => boolean;
 }
 
 /**
- * A receiver that lost a frame because it had no descriptor requests the longest pause, and ends it when it has
- * descriptors again. Real chips do so before they lose a frame, by thresholds of the FIFO; the model has no FIFO that
- * could fill.
+ * When the receiver has lost a frame because there was no descriptor, it requests the longest pause, and ends the pause
+ * when there are descriptors again. Real chips use thresholds of the FIFO and request a pause before a frame is lost;
+ * the model has no FIFO.
  */
 export class FlowControl {
   readonly #parts: FlowControlParts;
@@ -81,7 +81,7 @@ export class FlowControl {
   /** A frame was lost because there was no descriptor. */
   exhausted(): void {
     if (this.#cancel !== undefined || !this.#sends()) return;
-    // Deferred: the frame may have been delivered from within the port's own commit.
+    // Deferred, because the port may have delivered the frame from within its own commit.
     this.#cancel = this.#parts.schedule.after(1, () => {
       this.#cancel = undefined;
       if (!this.#send(MAX_PAUSE)) return;
@@ -90,7 +90,7 @@ export class FlowControl {
     });
   }
 
-  /** Stops checking: a pause already requested ends by itself. */
+  /** Stops checking for descriptors. A requested pause ends by itself. */
   reset(): void {
     this.#cancel?.();
     this.#cancel = undefined;

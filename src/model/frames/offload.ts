@@ -4,13 +4,13 @@ import { Protocol } from "#wire/ipv4.ts";
 
 /** Segment sizes have 11 bits in both formats. */
 const SIZE = TxV2.segmentSizeMax;
-/** The chip finds the transport header itself, from the length of the IPv4 header. */
+/** Value of `transport`: the chip finds the transport header itself, from the length of the IPv4 header. */
 export const FOUND_BY_CHIP = -1;
 
 /** Swaps the bytes of a VLAN tag, which descriptors hold in reverse order. Works in both directions. */
 export const swapTag = (word: number): number => ((word & 0xff) << 8) | ((word & TAG) >>> 8);
 
-/** The request in a frame's first descriptor. One object, reused for each frame. */
+/** The offloads that a frame's first descriptor requests. One object is reused for each frame. */
 export class OffloadRequest {
   /** Segment size in bytes; 0 if the frame is not to be segmented. */
   segmentBytes = 0;
@@ -24,9 +24,9 @@ export class OffloadRequest {
   transport = FOUND_BY_CHIP;
   /** VLAN tag to insert, or -1. */
   tag = -1;
-  /** Segmentation was requested, possibly without a size. */
+  /** Segmentation was requested, even if without a segment size. */
   segment = false;
-  /** A TCP or UDP checksum was requested without the IP bit, so the chip computes none. */
+  /** A TCP or UDP checksum was requested without the IP bit, so the chip does not compute it. */
   lacksIpBit = false;
 
   /** Leaves the frame's checksums as they are. */
@@ -60,8 +60,8 @@ export const parseFirstFormat: ParseRequest = (request, opts1, opts2) => {
 };
 
 /**
- * Second descriptor format: 8102E, 8168C and later. For checksums, the transport offset is used with IPv6 only: DPDK's
- * and FreeBSD's drivers leave it 0 with IPv4, and NetBSD's does so for segmentation.
+ * Second descriptor format: 8102E, 8168C and later. For checksums, the transport offset is used only with IPv6, because
+ * DPDK's and FreeBSD's drivers set it to 0 with IPv4; NetBSD's also does that for segmentation.
  */
 export const parseSecondFormat: ParseRequest = (request, opts1, opts2) => {
   const segment = opts1 & (TxV2.segment4 | TxV2.segment6 | TxV1.segment);
@@ -87,7 +87,7 @@ export const parseSecondFormat: ParseRequest = (request, opts1, opts2) => {
     : (opts2 >>> TxV2.checksumOffsetShift) & TxV2.checksumOffsetMax;
 };
 
-/** Bits of opts2 above the tag, which only the second format uses: checksums, or the segment size. */
+/** Bits of opts2 above the tag. Only the second format uses them, for checksums or the segment size. */
 const SECOND = ~0 << TxV2.segmentSizeShift;
 
 export const parseEitherFormat: ParseRequest = (request, opts1, opts2) => {

@@ -14,7 +14,7 @@ const IPV6 = 40;
 const UDP = 8;
 
 export interface PacketOptions {
-  /** Bytes. */
+  /** Bytes of payload. */
   readonly payload: number;
   readonly flags?: number;
 }
@@ -88,8 +88,8 @@ export const sealed = (bytes: Uint8Array): Uint8Array => {
 };
 
 /**
- * Segments as `#wire/segment.ts` makes them, a second and simpler implementation. `transport` is the offset of the TCP
- * header.
+ * The segments that a second, simpler implementation makes (`#wire/segment.test-kit.ts`). @param transport offset of
+ * the TCP header
  */
 export const segmentsOf = (whole: Uint8Array, transport: number, size: number): Uint8Array[] => {
   const frames: Uint8Array[] = [];

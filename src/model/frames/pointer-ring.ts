@@ -1,18 +1,18 @@
-/** A transmit ring of the RTL8125 and later, which software and chip can also follow by counts instead of OWN bits. */
+/** A transmit ring of the RTL8125 and later. Software and chip can use counts instead of OWN bits. */
 import { Own } from "#chip/descriptors.ts";
 import type { RingPointers } from "#chip/queues.ts";
 import { TxConf, TxConfig } from "#chip/registers.ts";
 import type { Page } from "../registers/page.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 
-/** 16-bit counts use all bits; of 32-bit ones the top bit is not used (DPDK, MAX_TX_NO_CLOSE_DESC_PTR_MASK). */
+/** Bits of a count, by its bytes. Counts of 32 bits do not use the top bit (DPDK, MAX_TX_NO_CLOSE_DESC_PTR_MASK). */
 const MASK = { 2: 0xffff, 4: 0x7fff_ffff } as const;
 
 /**
- * "No close" mode, as Realtek's drivers and DPDK call it: software writes the number of descriptors it has filled to a
- * register, which is also the doorbell. The chip writes the number it has sent to another register and leaves the
- * descriptors unchanged. Both counts start at 0 with the ring. All drivers set OWN in this mode too, and the model
- * requires it.
+ * In "no close" mode (the name in Realtek's drivers and DPDK), software writes the number of descriptors that it has
+ * filled to a register, which is also the doorbell. The chip writes the number it has sent to another register and
+ * leaves the descriptors unchanged. Both counts start at 0 when the ring starts. All drivers set OWN in this mode too,
+ * and the model requires it.
  */
 export class PointerRing extends DescriptorRing {
   readonly #page: Page;
@@ -38,7 +38,7 @@ export class PointerRing extends DescriptorRing {
     this.#byPointers = (this.#page.get(TxConfig, 4) & TxConf.countsClosed) !== 0;
   }
 
-  /** Whether "no close" mode is on: chip and software go by counts. */
+  /** Whether "no close" mode is on. */
   get byPointers(): boolean {
     return this.#byPointers;
   }
@@ -47,7 +47,7 @@ export class PointerRing extends DescriptorRing {
   moveTail(count: number): void {
     const ahead = Math.min((count - this.#closed) & this.#mask, this.#limit);
     this.#tail = (this.#closed + ahead) & this.#mask;
-    // Where both counts share a register, software has just overwritten the chip's.
+    // If both counts share a register, software has just overwritten the chip's count.
     this.#show();
   }
 

@@ -13,7 +13,7 @@ import type { DescriptorRing } from "./ring.ts";
 import { ScatterList } from "./scatter.ts";
 import type { Offences } from "../observation/strict.ts";
 
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const OWN = Own;
 const LENGTH = Rx.length;
 const END_OF_RING = EndOfRing;
@@ -37,12 +37,12 @@ export class ReceiveBuffers {
   readonly #offences: Offences;
   readonly #countsLastPiece: boolean;
   #layout: ReceiveLayout;
-  /** Fields of the layout that each frame needs, cached. */
+  /** Cached fields of the layout, which each frame needs. */
   #opts1Word = 0;
   #opts2Word = 0;
   #addressWord = 0;
   #ends = 0;
-  /** The claimed descriptors: how many, the index after them, and the buffer if there is only one. */
+  /** The claimed descriptors: their number, the index after them, and the buffer if there is only one. */
   #used = 0;
   #next = 0;
   #region: MemoryRegion = NOWHERE;
@@ -82,7 +82,7 @@ export class ReceiveBuffers {
     return ring.owns((ring.at(ring.index) + this.#opts1Word) | 0);
   }
 
-  /** The ring was just located: reports a buffer that the chip cannot use. */
+  /** Called when the ring was located in memory. Reports a buffer that the chip cannot use. */
   #inspect(): void {
     const { ring } = this;
     let index = 0;
@@ -99,7 +99,7 @@ export class ReceiveBuffers {
     } while (index !== 0);
   }
 
-  /** Claims descriptors with room for `bytes`. False, with nothing claimed, if the ring has too few. */
+  /** Claims descriptors with room for `bytes`. Returns false, and claims none, if the ring has too few. */
   claim(bytes: number): boolean {
     const { ring } = this;
     const { index } = ring;
@@ -140,7 +140,7 @@ export class ReceiveBuffers {
         this.#next = index;
         return true;
       }
-      // All of the ring is too small for the frame.
+      // The frame does not fit even into all buffers of the ring.
       if (index === ring.index) return false;
     }
     return false;
@@ -148,7 +148,7 @@ export class ReceiveBuffers {
 
   /**
    * Copies the frame, without its VLAN tag of `tag` (0 or 4) bytes, and appends the padding. Returns the partial sum
-   * for `verifySummed`: of the whole frame, or of what follows the tag.
+   * that `verifySummed` needs: of the whole frame, or, with a tag, of what follows the tag.
    */
   write(from: Memory, frame: number, length: number, tag: number, padding: number): number {
     const behind = tag === 0 ? 0 : ADDRESSES + tag;
@@ -179,7 +179,7 @@ export class ReceiveBuffers {
     return total;
   }
 
-  /** Writes the FCS of the frame, which with it has `stored` bytes; an incorrect one if `wrong`. */
+  /** Writes the FCS after the frame, an incorrect one if `wrong`. @param stored bytes of the frame with its FCS */
   writeCheck(from: Memory, frame: number, length: number, padding: number, stored: number, wrong: boolean): void {
     const pieces = this.#pieces;
     if (this.#used === 1) {
@@ -232,8 +232,9 @@ export class ReceiveBuffers {
   }
 
   /**
-   * As `giveBack`, for any number of descriptors. The last one's length is the frame's, or on some chips the rest in
-   * the last buffer. If memory is a copy of the guest's, the guest may run while it is stored, and may reset the chip.
+   * As `giveBack`, for any number of descriptors. The last one has the length of the frame or, on some chips, of the
+   * piece in the last buffer. If memory is a copy of guest memory, the guest may run while it is stored, and may reset
+   * the chip.
    */
   #giveSeveralBack(length: number, status: number, opts2: number): void {
     const { ring } = this;

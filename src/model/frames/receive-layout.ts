@@ -32,15 +32,15 @@ export interface ReceiveLayout {
   readonly bytes: number;
   readonly opts1: number;
   readonly opts2: number;
-  /** The low half; the high half follows. */
+  /** Position of the address's low half; the high half follows. */
   readonly address: number;
-  /** The hash, and the word with the type of hash; -1 in formats without. */
+  /** Positions of the hash and of its type; -1 in formats without a hash. */
   readonly hash: number;
   readonly header: number;
   readonly hashed: HashedBits;
   readonly first: number;
   readonly last: number;
-  /** By how many bits `Rx.multicast`, `Rx.physical` and `Rx.broadcast` are shifted right. */
+  /** Number of bits by which `Rx.multicast`, `Rx.physical` and `Rx.broadcast` are shifted right in this format. */
   readonly kindShift: number;
   readonly watchdog: number;
   readonly errorSummary: number;
@@ -51,7 +51,7 @@ export interface ReceiveLayout {
   readonly verdicts2: Int32Array;
 }
 
-/** `Verified` has six bits. */
+/** Number of combinations of the six `Verified` bits. */
 const COMBINATIONS = 64;
 const NO_HASH: HashedBits = { udp: 0, tcp: 0, ipv4: 0, ipv6: 0 };
 

@@ -1,4 +1,4 @@
-/** All receive rings of a chip: one, or since the RTL8125B several, selected by a hash. */
+/** All receive rings of a chip. From the RTL8125B on there are several, selected by a hash. */
 import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { RDSAR } from "#chip/registers.ts";
@@ -14,7 +14,7 @@ const BASE_STEP = 8;
 export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "facts" | "steering"> {
   readonly chip: Chip;
   readonly dma: RingParts["dma"];
-  /** One for each queue. */
+  /** The interrupts of each queue. */
   readonly interrupts: readonly ReceiveParts["interrupts"][];
 }
 
@@ -53,7 +53,10 @@ export class ReceiveQueues implements Receiver {
     return this.#engines[this.#steering.steer(bytes, offset, length)]!.receive(bytes, offset, length);
   }
 
-  /** With hashing on, each frame needs its own hash and queue, so segments take the slower path of whole frames. */
+  /**
+   * If frames are hashed, each needs a hash and a queue of its own, so segments are received on the slower path for
+   * whole frames.
+   */
   receiveSegments(segments: SegmentSource): number {
     return this.#steering.active ? 0 : this.#engines[0]!.receiveSegments(segments);
   }
@@ -74,7 +77,7 @@ export class ReceiveQueues implements Receiver {
   }
 }
 
-/** A chip with one queue gets the engine itself, without a level of indirection. */
+/** The receiver of a chip. With one queue it is the engine itself, without a level of indirection. */
 export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
   const { chip, page, interrupts } = parts;
   const facts = framesOf(chip);
@@ -88,8 +91,7 @@ export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
 };
 
 /**
- * A half of the ring base of queue 1 or higher was written, at this offset. False if the offset is not one of these
- * registers.
+ * Called when a register was written. Returns false if `offset` is not half of the ring base of queue 1 or higher.
  */
 export const latchReceive = (receiver: Receiver, value: number, offset: number): boolean => {
   const from = offset - RDSAR_Q[0]!;

@@ -9,7 +9,7 @@ const FCS_BYTES = 4;
 const STRIP = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
 
 export interface ReceiveSettings {
-  /** RXDV gating is on: frames are dropped before the FIFO. */
+  /** The receive gate (RXDV gating) is closed: frames are dropped before the FIFO. */
   readonly gated: boolean;
   readonly verify: boolean;
   /** Strip VLAN tags. */

@@ -23,7 +23,7 @@ import type { DescriptorRing } from "./ring.ts";
 import type { ReceiveSideScaling } from "./rss.ts";
 import type { Offences } from "../observation/strict.ts";
 
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const LENGTH = Rx.length;
 const MULTICAST = Rx.multicast;
 const BROADCAST = Rx.broadcast;
@@ -37,7 +37,7 @@ const UNICASTS = Count.rxUnicast;
 const MULTICASTS = Count.rxMulticast;
 const BROADCASTS = Count.rxBroadcast;
 
-/** For senders whose memory is not aligned to a word. */
+/** Size of the buffer for frames from memory that is not aligned to words. */
 const COPY_BYTES = Rx.length + 1;
 /** MissedPackets has 24 bits. */
 const MISSED = 0xff_ffff;
@@ -51,22 +51,20 @@ export interface ReceiveParts {
   /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
   readonly flow?: FlowControl;
-  /** Has computed the hash of the frame, on chips with hashes in descriptors. */
+  /** On chips with hashes in descriptors: contains the hash of the current frame. */
   readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed">;
   /** On chips that stamp event messages in descriptors: the time to stamp them with. */
   readonly stampsReceived?: { readonly active: boolean; readonly time: bigint } | undefined;
   /**
-   * Write the four bytes of the FCS too, computed for each frame, which is slow. Otherwise they count in the length, as
+   * Compute the FCS of each frame and write its four bytes too, which is slow. Otherwise the length includes them, as
    * drivers expect, but the bytes in the buffer are not changed.
    */
   readonly frameCheck?: boolean;
 }
 
 /**
- * Puts frames into the ring.
- *
- * Software that sends frames omits padding and FCS: shorter frames are padded here, as the sender's chip would have
- * done.
+ * Puts frames into the ring. Software sends frames without padding and FCS, so short frames are padded here, as the
+ * sender's NIC would do.
  */
 export class ReceiveEngine {
   readonly ring: DescriptorRing;
@@ -91,7 +89,7 @@ export class ReceiveEngine {
   #kindShift = 0;
   #verdicts1: Int32Array;
   #verdicts2: Int32Array;
-  /** An FCS or a hash is written for each frame. */
+  /** Whether an FCS or a hash is written for each frame. */
   #more = false;
   /** The descriptor format has room for timestamps. */
   #stamps = false;
@@ -111,7 +109,7 @@ export class ReceiveEngine {
     this.configure();
   }
 
-  /** Frames will come from this port's memory. */
+  /** Call when the cable was plugged in: frames then come from this port's memory. */
   connect(port: Port): void {
     this.#wire = port.memory;
     if (port.memory !== undefined) this.#source = port.memory;
@@ -137,7 +135,10 @@ export class ReceiveEngine {
     this.#filter.load();
   }
 
-  /** Whether a descriptor is available for the next frame. A flow-controlled far end checks before it delivers. */
+  /**
+   * Whether a descriptor is available for the next frame. A far end with flow control checks this before it delivers a
+   * frame.
+   */
   hasRoom(): boolean {
     return this.#open && this.#buffers.hasRoom();
   }
@@ -173,9 +174,9 @@ export class ReceiveEngine {
   }
 
   /**
-   * Segments arrive, in the memory of the connected port. Each is verified like any frame, from its headers and the sum
-   * of its payload, which is computed once, while copying, and also used by the sender. Stops before a segment that has
-   * no buffer or needs the slower path. The guest may run during this call.
+   * Receives segments from the memory of the connected port. Each is verified like any frame, from its headers and the
+   * sum of its payload; the sum is computed once, while copying, and the sender uses it too. Stops before a segment for
+   * which there is no buffer, or that needs the slower path. The guest may run during this call.
    */
   receiveSegments(segments: SegmentSource): number {
     const from = this.#wire;
@@ -191,7 +192,9 @@ export class ReceiveEngine {
     return taken;
   }
 
-  /** The filter's result for all segments, which have the same addresses; negative if a tag must be stripped. */
+  /**
+   * The filter's result for the segments, which all have the same addresses; also negative if a tag must be stripped.
+   */
   #kindOfAll(segments: SegmentSource, bytes: Uint8Array): number {
     const { offset, length } = segments;
     if (length > this.#longest) return -1;
@@ -216,8 +219,8 @@ export class ReceiveEngine {
   }
 
   /**
-   * A frame damaged on the wire arrived: `damage` has bits of `Damage`. It is counted, and dropped unless RxConfig
-   * accepts such frames. No padding is added.
+   * Receives a frame that was damaged on the wire; `damage` has bits of `Damage`. The frame is counted, and dropped
+   * unless RxConfig accepts such frames. No padding is added.
    */
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
     if (!this.#open || length < HEADER) return false;
@@ -242,7 +245,7 @@ export class ReceiveEngine {
     return false;
   }
 
-  /** The model has no FIFO to hold a frame, so one without a descriptor is lost at once. */
+  /** The model has no FIFO, so a frame without a descriptor is lost at once. */
   #missed(): false {
     const { flow } = this.#parts;
     flow?.exhausted();
@@ -251,7 +254,10 @@ export class ReceiveEngine {
     return false;
   }
 
-  /** Reads the jumbo setting again, so that a write to its registers needs no handler. */
+  /**
+   * Receives a frame above the usual length. Reads the jumbo setting again, so that a write to its registers needs no
+   * handler.
+   */
   #receiveLong(bytes: Uint8Array, offset: number, length: number, kind: number): boolean {
     this.configure();
     if (length <= this.#longest) return this.receive(bytes, offset, length);
@@ -289,7 +295,7 @@ export class ReceiveEngine {
     );
   }
 
-  /** The frame's memory with a view as words, created only when the sender changes. */
+  /** The frame's memory as bytes and words. The view is created only when the sender changes. */
   #memoryOf(bytes: Uint8Array, offset: number, length: number): Memory {
     if (bytes.byteOffset % 4 === 0) {
       this.#source = memoryOf(bytes);

@@ -1,4 +1,4 @@
-/** A descriptor ring as the chip walks it: a base and an index; only EndOfRing marks its end. */
+/** A descriptor ring as the chip uses it: a base and an index. Only EndOfRing marks its end. */
 import { DESCRIPTOR_BYTES, EndOfRing } from "#chip/descriptors.ts";
 import type { FrameFacts } from "#chip/frames.ts";
 import type { MemoryCopy, MemoryRegion } from "#kit/target.ts";
@@ -7,7 +7,7 @@ import type { Page } from "../registers/page.ts";
 import type { ScatterList } from "./scatter.ts";
 import type { Offences } from "../observation/strict.ts";
 
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const END_OF_RING = EndOfRing;
 
 const NO_WORDS: Int32Array = new Int32Array(0);
@@ -39,7 +39,7 @@ export class DescriptorRing {
   #low = 0;
   #high = 0;
   #highPending = false;
-  /** The chip fills the buffers; otherwise it reads them. */
+  /** Whether the chip fills the buffers, rather than reading them. */
   filled = false;
   /** Checks the descriptors when the ring is located in memory. */
   inspect: (() => void) | undefined;
@@ -57,9 +57,9 @@ export class DescriptorRing {
    * Set if `words` are a copy of guest memory: descriptors are fetched before they are read, and stored when returned.
    */
   #copy: MemoryCopy | undefined;
-  /** `words` are guest memory, and a plain load or store is ordered after the preceding ones. */
+  /** Whether `words` are guest memory, and plain loads and stores are ordered. */
   #plain = false;
-  /** The `epoch` of DMA memory for which `words` is valid; -1 after the ring has moved. */
+  /** The `Dma.epoch` for which `words` is valid; -1 after the ring has moved. */
   #mapped = -1;
   /** An access to the ring failed. The chip does not use it again until its base is written or the chip is reset. */
   halted = false;
@@ -95,7 +95,10 @@ export class DescriptorRing {
     else this.#highPending = this.#page.get(this.#register + 4, 4) !== this.#high;
   }
 
-  /** Drivers of the oldest chips enable the engines first: no offence until the engine has used its ring. */
+  /**
+   * This is an offence only after the engine has used its ring, because drivers of the oldest chips enable the engines
+   * first.
+   */
   #move(): void {
     if (this.#mapped >= 0 && this.#enabled()) this.#offences.commit("running", this.#register);
     this.#latch();
@@ -128,7 +131,10 @@ export class DescriptorRing {
     this.rewind();
   }
 
-  /** Locates the ring in memory. False if bus mastering is off; false and halted if the ring is not in guest memory. */
+  /**
+   * Locates the ring in memory. Returns false if bus mastering is off. If the ring is not in guest memory, returns
+   * false and halts it.
+   */
   map(): boolean {
     if (this.halted || !this.#dma.allowed()) return false;
     return this.#mapped === this.#dma.epoch || this.#find();
@@ -137,7 +143,7 @@ export class DescriptorRing {
   #find(): boolean {
     const bytes = 4 << this.#shift;
     const at = this.#dma.findWritable(this.#low, this.#high, bytes);
-    // A region that is not aligned to a word has no word view of the ring.
+    // The ring cannot be accessed as words if the region is not aligned to a word.
     if (at < 0 || at % 4 !== 0) return this.#abort(this.#low, this.#high);
     const { region } = this.#dma;
     this.words = region.words;
@@ -156,29 +162,29 @@ export class DescriptorRing {
   }
 
   /**
-   * A descriptor's opts1, read once, because the guest may write to it at any time. Its other words are read later.
-   * @param _ahead how many descriptors lie between it and `index`
+   * Reads a descriptor's opts1, once, because the guest may write to it at any time. Its other words are read later.
+   * @param _ahead number of descriptors between it and `index`
    */
   opts1(at: number, _ahead: number): number {
     return this.#plain ? this.words[at]! : this.#load(at);
   }
 
   #load(at: number): number {
-    // The fetch failed: treated as if the guest owned the descriptor.
+    // If the fetch fails, the descriptor is treated as if the guest owned it.
     if (this.#copy !== undefined && !this.#fetch(this.#copy, at)) return 0;
     return this.#page.weaklyOrdered ? Atomics.load(this.words, at) : this.words[at]!;
   }
 
   /**
-   * Whether the chip owns a descriptor. Atomic, because a far end may poll this, and V8 must not keep the word in a
-   * register.
+   * Whether the chip owns a descriptor. The load is atomic, because a far end may poll this and V8 must not keep the
+   * word in a register.
    */
   owns(at: number): boolean {
     if (this.#copy !== undefined && !this.#fetch(this.#copy, at)) return false;
     return Atomics.load(this.words, at) < 0;
   }
 
-  /** Returns a descriptor to the guest. Its other words and its buffer must be written before. */
+  /** Returns a descriptor to the guest. Write its other words and its buffer before. */
   publish(at: number, opts1: number): void {
     if (this.#plain) this.words[at] = opts1;
     else if (this.#copy !== undefined) this.#store(this.#copy, at, opts1);
@@ -186,8 +192,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Adds to `pieces` the buffer of `length` bytes whose address is in words `at` and `at` + 1. False, with the ring
-   * halted, if it is not in guest memory.
+   * Adds to `pieces` the buffer of `length` bytes whose address is in words `at` and `at` + 1. If it is not in guest
+   * memory, halts the ring and returns false.
    */
   addBuffer(at: number, length: number, pieces: ScatterList): boolean {
     if (length === 0) return true;
@@ -198,8 +204,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Offset in `buffers` of the buffer of `length` bytes whose address is in words `at` and `at` + 1; or -1, with the
-   * ring halted, if it is not in guest memory. The address is read once.
+   * Finds the buffer of `length` bytes whose address is in words `at` and `at` + 1, which are read once. Returns its
+   * offset in `buffers`. If it is not in guest memory, halts the ring and returns -1.
    */
   findBuffer(at: number, length: number): number {
     const low = this.words[at]!;
@@ -231,7 +237,7 @@ export class DescriptorRing {
     return index < this.reachable || this.#abort(this.#low + (index << (this.#shift + 2)), this.#high);
   }
 
-  /** A buffer could not be stored: it is no longer in guest memory. */
+  /** Call when a buffer could not be stored because it is no longer in guest memory. */
   lost(): void {
     this.#abort(this.#low, this.#high);
   }
@@ -247,8 +253,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Runs `transfer` with the ring halted, because the guest may run during it. False if it failed or the ring was
-   * restarted: what was read from the ring is then invalid.
+   * Runs `transfer` while the ring is halted, because the guest may run during it. Returns false if it failed or the
+   * ring was restarted; everything read from the ring is then invalid.
    */
   exclusively(transfer: () => boolean): boolean {
     const { epoch } = this;
@@ -263,7 +269,7 @@ export class DescriptorRing {
     return this.exclusively(() => copy.fetch(this.#start(at), 4 << this.#shift));
   }
 
-  /** The word with the OWN bit is stored last, in a transfer of its own. */
+  /** Stores a descriptor; the word with the OWN bit last, in a transfer of its own. */
   #store(copy: MemoryCopy, at: number, opts1: number): void {
     const { words } = this;
     this.exclusively(() => {
@@ -275,7 +281,7 @@ export class DescriptorRing {
     });
   }
 
-  /** Halts first: the guest may respond with a reset during the call. */
+  /** Halts the ring before it reports the error, because the guest may respond with a reset during the call. */
   #abort(low: number, high: number): false {
     this.halted = true;
     this.#dma.abort(low, high);

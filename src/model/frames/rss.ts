@@ -16,10 +16,10 @@ import { Protocol } from "#wire/ipv4.ts";
 import { IPV6_BYTES } from "#wire/ipv6.ts";
 import type { Page } from "../registers/page.ts";
 
-/** Input of a hash: the addresses, and for TCP or UDP also the ports. */
+/** Inputs of a hash: the addresses and, for TCP or UDP, also the ports. */
 export const Hashed = { ipv4: 1 << 0, ipv6: 1 << 1, tcp: 1 << 2, udp: 1 << 3 } as const;
 
-/** Two IPv6 addresses and two ports. */
+/** Bytes of the longest input: two IPv6 addresses and two ports. */
 const INPUT_BYTES = 36;
 const PORTS_BYTES = 4;
 const IPV4_ADDRESSES = { offset: 12, bytes: 8 } as const;
@@ -27,12 +27,12 @@ const IPV6_ADDRESSES = { offset: 8, bytes: 32 } as const;
 
 /**
  * The Toeplitz hash: for each set bit of the input, the 32 bits of the key that start at that position, combined by
- * XOR. The contribution of each value of each byte is computed when the key changes.
+ * XOR. When the key changes, a table is computed with the contribution of each value of each input byte.
  */
 export class Toeplitz {
   readonly #contributions = new Int32Array(INPUT_BYTES * 256);
 
-  /** @param key byte `i`, for 40 bytes */
+  /** @param key returns byte `i` of the 40 bytes of the key */
   set(key: (i: number) => number): void {
     const table = this.#contributions;
     for (let at = 0; at < INPUT_BYTES; at++) {
@@ -47,7 +47,7 @@ export class Toeplitz {
     }
   }
 
-  /** The part of the hash from the `count` bytes at `from`, which start at byte `place` of the hash input. */
+  /** What `count` bytes at `from` contribute to the hash; `place` is their position in the hash input. */
   part(bytes: Uint8Array, from: number, count: number, place: number): number {
     const table = this.#contributions;
     let sum = 0;
@@ -58,11 +58,11 @@ export class Toeplitz {
 
 /**
  * Steers frames to queues. Sources: DPDK `drivers/net/r8169` (registers, bits, sizes); Microsoft's specification of RSS
- * (input of the hash and its order). No source describes the chip's treatment of IPv6 extension headers beyond the
- * names of the bits, which are Microsoft's; home addresses of mobile IPv6 are not used.
+ * (input of the hash and its order). For IPv6 extension headers, sources have only the names of the bits, which are
+ * Microsoft's. Home addresses of mobile IPv6 are not used.
  */
 export class ReceiveSideScaling {
-  /** Hash of the frame steered last, and its input (bits of `Hashed`; 0 if not hashed). */
+  /** Hash of the last frame, and the hash's input (bits of `Hashed`; 0 if the frame was not hashed). */
   hash = 0;
   hashed = 0;
   readonly #page: Page;
@@ -81,7 +81,7 @@ export class ReceiveSideScaling {
     this.#queues = queues;
   }
 
-  /** One of the registers was written, or all were reset. */
+  /** Call when one of the registers was written or all were reset. */
   configure(): void {
     const control = this.#page.get(RSS_CTRL, 4);
     const rings = 1 << ((this.#page.get(Q_NUM_CTRL, 2) >>> QueueCount.shift) & QueueCount.mask);
@@ -101,7 +101,7 @@ export class ReceiveSideScaling {
     return this.active ? this.#queueMask + 1 : 1;
   }
 
-  /** The queue of the frame of `length` bytes at `frame`; 0 if it is not hashed. */
+  /** Selects the queue of the frame of `length` bytes at `frame`; 0 if it is not hashed. */
   steer(bytes: Uint8Array, frame: number, length: number): number {
     this.hash = 0;
     this.hashed = 0;
@@ -131,7 +131,9 @@ export class ReceiveSideScaling {
     this.#sum(bytes, frame, IPV6_ADDRESSES.offset, IPV6_ADDRESSES.bytes, Hashed.ipv6 | ports);
   }
 
-  /** The `Hashed` bit of the ports, or 0. Ports of fragments are not hashed: only the first fragment has them. */
+  /**
+   * The `Hashed` bit of the ports, or 0. Ports of fragments are not hashed, because only the first fragment has them.
+   */
   #ports(layer: number, tcp: number, udp: number): number {
     if (layer < Layer.transport) return 0;
     const protocol = this.#found[PROTOCOL];

@@ -1,4 +1,4 @@
-/** A frame in several buffers of guest memory; copying computes the checksum sum. */
+/** A frame in several buffers of guest memory. Copying it also computes its partial sum. */
 import { MAX_DESCRIPTORS } from "#chip/descriptors.ts";
 import type { MemoryRegion } from "#kit/target.ts";
 import { copyAndSum } from "#wire/checksum.ts";
@@ -7,9 +7,8 @@ import type { Memory } from "#wire/memory.ts";
 const swap16 = (sum: number): number => ((sum & 0xff) << 8) | (sum >>> 8);
 
 /**
- * Up to `MAX_DESCRIPTORS` pieces; position 0 is the first byte of the first one. One object, reused for each frame.
- *
- * Sums are partial sums as in `#wire/checksum.ts`, as if the copied bytes were contiguous.
+ * Up to `MAX_DESCRIPTORS` pieces; position 0 is the first byte of the first piece. One object is reused for each frame.
+ * Sums are partial sums as in `#wire/checksum.ts`; they treat the copied bytes as contiguous.
  */
 export class ScatterList {
   readonly #regions: MemoryRegion[] = [];
@@ -17,7 +16,7 @@ export class ScatterList {
   readonly #lengths = new Int32Array(MAX_DESCRIPTORS);
   #count = 0;
   #total = 0;
-  /** The piece used last and its first position: frames are mostly copied from front to back. */
+  /** The piece that was used last, and its first position. Most frames are copied from front to back. */
   #piece = 0;
   #start = 0;
 
@@ -50,7 +49,9 @@ export class ScatterList {
     this.#total += length;
   }
 
-  /** Byte offset in `memory` of `length` bytes at `position` if they are contiguous there; otherwise -1. */
+  /**
+   * Byte offset in `memory` of the `length` bytes at `position`, if they are contiguous in that memory; otherwise -1.
+   */
   placeIn(memory: Memory, position: number, length: number): number {
     const { sums } = memory;
     if (sums === undefined || length <= 0) return -1;
@@ -65,7 +66,7 @@ export class ScatterList {
   copyOut(position: number, length: number, to: Memory, toOffset: number): number {
     const skip = position - this.#start;
     const piece = this.#piece;
-    // Usually all of it is in the piece used last.
+    // Usually all bytes are in the piece that was used last.
     if (skip >= 0 && length > 0 && skip + length <= this.#lengths[piece]!)
       return copyAndSum(this.#regions[piece]!, this.#offsets[piece]! + skip, to, toOffset, length);
     return this.#copy(position, length, to, toOffset, true);
@@ -76,7 +77,10 @@ export class ScatterList {
     return this.#copy(position, length, from, fromOffset, false);
   }
 
-  /** If regions are copies of guest memory: stores the first `length` bytes. False if that memory no longer exists. */
+  /**
+   * If regions are copies of guest memory, stores the first `length` bytes there. Returns false if that memory no
+   * longer exists.
+   */
   store(length: number): boolean {
     let left = length;
     for (let n = 0; n < this.#count && left > 0; n++) {
@@ -101,7 +105,7 @@ export class ScatterList {
       const sum = out
         ? copyAndSum(region, at, memory, offset + done, n)
         : copyAndSum(memory, offset + done, region, at, n);
-      // A part that starts at an odd position is summed with its bytes exchanged (RFC 1071, section 2 (B)).
+      // The sum's bytes are swapped if a part starts at an odd position (RFC 1071, section 2 (B)).
       total += (done & 1) === 0 ? sum : swap16(sum);
       done += n;
       if (n === available && done < length) this.#advance();

@@ -13,23 +13,20 @@ import type { ScatterList } from "./scatter.ts";
 
 /** Longest headers: the transport offset has 7 bits, a TCP header at most 60 bytes. */
 const MAX_HEADER_BYTES = 0x7f + 60;
-/** Flags that only the last, and only the first segment has (RFC 9293; RFC 3168, 6.1.2). */
+/** Flags that only the last segment has, and flags that only the first one has (RFC 9293; RFC 3168, 6.1.2). */
 const LAST_ONLY = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 const FIRST_ONLY = tcp.TcpFlag.cwr;
 const WORD_BYTES = 4;
-// Imported constants are bound here for speed: decision 8.
+// Local copies of imported constants, for speed: decision 8.
 const { TOTAL_LENGTH, IDENTIFICATION, CHECKSUM: IPV4_CHECKSUM } = ipv4;
 const { PAYLOAD_LENGTH: IPV6_LENGTH, IPV6_BYTES } = ipv6;
 const { SEQUENCE, FLAGS, CHECKSUM: TCP_CHECKSUM } = tcp;
 
 /**
- * A super-frame being segmented. `begin` reuses the object for each; then `build` makes one segment at a time.
- *
- * Lengths and checksums in the super-frame's headers are ignored and computed for each segment. IPv4 identifications
- * count up from the super-frame's.
- *
- * The constant part of the headers is summed once. They are kept at the alignment of frames in the port's memory, so
- * that they are copied by words.
+ * A super-frame that is being segmented. `begin` starts with a super-frame; then `build` makes one segment at a time.
+ * Lengths and checksums in the super-frame's headers are ignored, and computed for each segment. IPv4 identifications
+ * count up from the super-frame's. The constant part of the headers is summed once. Headers are kept at the alignment
+ * of frames in the port's memory, so that they can be copied by words.
  */
 export class Segmentation {
   /** The super-frame's headers from byte `#alignment` on, with room for a tag. */
@@ -40,7 +37,7 @@ export class Segmentation {
   #ipv6 = false;
   #network = 0;
   #transport = 0;
-  /** Bytes of all headers in a segment, with an inserted tag; and in the super-frame. */
+  /** Bytes of all headers: in a segment, with an inserted tag; and in the super-frame. */
   #headerBytes = 0;
   #payloadAt = 0;
   #payload = 0;
@@ -48,7 +45,10 @@ export class Segmentation {
   #identification = 0;
   #sequence = 0;
   #flags = 0;
-  /** Sums of the IPv4 header, and of TCP header and pseudo header, without the fields that differ between segments. */
+  /**
+   * Sum of the IPv4 header, and sum of TCP header and pseudo header; both without the fields that differ between
+   * segments.
+   */
   #networkSum = 0;
   #transportSum = 0;
   /** Sum of the current segment's TCP header and pseudo header. */
@@ -56,7 +56,7 @@ export class Segmentation {
   /** Number of segments. */
   segments = 0;
 
-  /** Parses the headers. False if they are not TCP headers as requested. */
+  /** Parses the headers. Returns false if there is no TCP header at the requested offset. */
   begin(request: OffloadRequest, pieces: ScatterList): boolean {
     const { bytes } = this.#template;
     const length = Math.min(pieces.length, MAX_HEADER_BYTES);
@@ -100,12 +100,12 @@ export class Segmentation {
     return this.#headerBytes;
   }
 
-  /** Offset in `memory` of the payload of all segments if it is contiguous there; otherwise -1. */
+  /** Offset in `memory` of the payload of all segments, if it is contiguous in that memory; otherwise -1. */
   payloadIn(memory: Memory): number {
     return this.#pieces!.placeIn(memory, this.#payloadAt, this.#payload);
   }
 
-  /** Whether IPv4 and TCP headers have no options, and the last segment has more than `bytes` of payload. */
+  /** Whether the IPv4 and TCP headers have no options and the last segment has more than `bytes` bytes of payload. */
   isPlain(bytes: number): boolean {
     const options = this.#ipv6 ? 0 : this.#transport - this.#network - ipv4.IPV4_BYTES;
     const tcpOptions = this.#ipv6 ? 0 : this.#headerBytes - this.#transport - tcp.TCP_BYTES;
@@ -134,7 +134,7 @@ export class Segmentation {
     this.#headerSum = this.#transportHeader(n, payload, to.bytes, frame + this.#transport);
   }
 
-  /** The headers have an even length, so the payload's sum needs no byte swap. */
+  /** Completes the checksums. The headers have an even length, so the payload's sum need not be swapped. */
   #finish(payloadSum: number, to: Memory, frame: number): void {
     put16(to.bytes, frame + this.#transport + TCP_CHECKSUM, finish(this.#headerSum + payloadSum));
   }
@@ -177,7 +177,7 @@ export class Segmentation {
     put16(bytes, at + IPV4_CHECKSUM, finish(this.#networkSum + packet + identification));
   }
 
-  /** Returns the sum of header and pseudo header. */
+  /** Writes the TCP header; returns the sum of header and pseudo header. */
   #transportHeader(n: number, payload: number, bytes: Uint8Array, at: number): number {
     const sequence = (this.#sequence + Math.imul(n, this.#segmentBytes)) | 0;
     let flags = this.#flags;

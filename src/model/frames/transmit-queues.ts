@@ -1,4 +1,4 @@
-/** All transmit rings of a chip: normal and high priority, or since the RTL8125 numbered queues. */
+/** All transmit rings of a chip: one of normal and one of high priority; from the RTL8125 on, numbered queues. */
 import type { Chip } from "#chip/chips.ts";
 import { TxStride, WIDE_BYTES } from "#chip/descriptors-8125.ts";
 import { DESCRIPTOR_BYTES } from "#chip/descriptors.ts";
@@ -17,7 +17,7 @@ const BASE_STEP = 8;
 export interface TransmitQueueParts extends Omit<TransmitParts, "interrupts" | "facts"> {
   readonly chip: Chip;
   readonly dma: RingParts["dma"];
-  /** One for each queue. */
+  /** The interrupts of each queue. */
   readonly interrupts: readonly TransmitParts["interrupts"][];
   /** Reads a MAC-OCP register. */
   readonly macOcp: (address: number) => number;
@@ -53,7 +53,7 @@ export class TransmitQueues {
     this.effects = this.#effects();
   }
 
-  /** Super-frames segmented so far. */
+  /** Number of super-frames segmented so far. */
   get superFrames(): number {
     return this.#engines.reduce((sum, { superFrames }) => sum + superFrames, 0);
   }
@@ -92,8 +92,7 @@ export class TransmitQueues {
   }
 
   /**
-   * A half of the ring base of queue 1 or higher was written, at this offset. False if the offset is not one of these
-   * registers.
+   * Called when a register was written. Returns false if `offset` is not half of the ring base of queue 1 or higher.
    */
   latch(value: number, offset: number): boolean {
     const from = offset - TNPDS_Q1[0]!;
@@ -121,7 +120,7 @@ export class TransmitQueues {
     };
   }
 
-  /** Software has moved its tail pointer, which is also a doorbell. */
+  /** Called when software has moved its tail pointer, which is also a doorbell. */
   #filled(value: number, offset: number): void {
     const pointers = this.#parts.chip.profile.queues.pointers!;
     const queue = Math.floor((offset - pointers.tail) / pointers.step);

@@ -35,19 +35,19 @@ import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
 
 /** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
 const MAX_SUPER_FRAME = 0xffff + 18;
-/** Most frames per turn, before other work runs: segmentation makes many frames of one descriptor. */
+/** Limit of frames per turn; then other work runs. Segmentation makes many frames of one descriptor. */
 const FRAMES_PER_TURN = 4096;
 /** Delay until the next turn: after a full turn, and after the port rejected a frame. */
 const TURN_MICROS = 1;
 const RETRY_MICROS = 20;
 /** A frame is dropped after this many consecutive retries (100 ms). */
 const RETRIES = 5000;
-// Bound here because V8 looks up an imported name at every use.
+// A local copy, because V8 looks up an imported name at every use.
 const SHORTEST = MIN_FRAME;
 const STANDARD = STANDARD_FRAME;
 const ADDRESS = ADDRESS_LOW;
 
-/** The 8168E-VL does not segment a frame whose last segment has this much payload or less. */
+/** The 8168E-VL does not segment a frame whose last segment has no more payload than this. */
 const SHORT_PAYLOAD = 6;
 
 /** Result of trying to send a frame. */
@@ -62,9 +62,9 @@ export interface TransmitParts {
   readonly facts: ChipFrames;
   /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
-  /** Whether frames go to the port: link up and no loopback. */
+  /** Whether frames go to the port: the link is up and loopback is off. */
   readonly straight: () => boolean;
-  /** Takes a frame of `length` bytes at `offset` that must not go to the port; false if it may. */
+  /** Takes a frame of `length` bytes at `offset` that must not go to the port. Returns false if it may go there. */
   readonly divert: (bytes: Uint8Array, offset: number, length: number) => boolean;
 }
 
@@ -72,17 +72,17 @@ export interface TransmitParts {
  * Sends the frames of one ring.
  *
  * Invariants: each descriptor word is read once; memory is accessed only inside regions of the bus; one turn takes at
- * most `MAX_DESCRIPTORS` descriptors and makes at most `FRAMES_PER_TURN` frames; the rest follows by timer.
+ * most `MAX_DESCRIPTORS` descriptors and makes at most `FRAMES_PER_TURN` frames; a timer starts the next turn.
  */
 export class TransmitEngine {
   readonly ring: DescriptorRing;
-  /** Super-frames segmented so far. */
+  /** Number of super-frames segmented so far. */
   superFrames = 0;
   readonly #parts: TransmitParts;
   readonly #pieces = new ScatterList();
   readonly #request = new OffloadRequest();
   readonly #segmentation = new Segmentation();
-  /** opts1 of the frame's descriptors as read, and their positions. */
+  /** opts1 of each of the frame's descriptors, as read; and the descriptors' positions. */
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
   readonly #resume: () => void;
@@ -103,9 +103,9 @@ export class TransmitEngine {
   /** Cancels the pause requested by the link partner. */
   #paused: (() => void) | undefined;
   /**
-   * Descriptors were taken since the start. From then on a doorbell without work is not an offence: the guest cannot
-   * know how far the chip is, doorbells through a socket arrive late, and FreeBSD's driver rings twice because some
-   * chips miss one.
+   * Set once descriptors were taken after a start. From then on a doorbell without work is not an offence: the guest
+   * cannot know how far the chip is, a doorbell through a socket arrives late, and FreeBSD's driver rings twice because
+   * some chips miss a doorbell.
    */
   #begun = false;
   #cancel: (() => void) | undefined;
@@ -141,7 +141,7 @@ export class TransmitEngine {
     this.#begun = false;
   }
 
-  /** Sends nothing for this many microseconds; 0 ends a pause. A frame already being sent is completed. */
+  /** Sends nothing for this many microseconds; 0 ends a pause. A frame that is already being sent is completed. */
   pause(micros: number): void {
     this.#paused?.();
     this.#paused = undefined;
@@ -156,7 +156,7 @@ export class TransmitEngine {
     else this.#run(true);
   }
 
-  /** @param rung by a doorbell: an empty ring is then reported as an offence */
+  /** @param rung whether a doorbell started this turn: an empty ring is then reported as an offence */
   #run(rung: boolean): void {
     if (this.#paused !== undefined) this.#again = true;
     if (this.#running || this.#paused !== undefined || !this.#parts.enabled() || !this.ring.map()) return;
@@ -178,7 +178,7 @@ export class TransmitEngine {
       }
       const outcome = this.#send();
       waits = outcome === "waits";
-      // The far end may reply immediately, and the guest may reset the chip on receiving it.
+      // The far end may reply immediately, and the guest may reset the chip when it receives the reply.
       if (waits || this.ring.epoch !== epoch) break;
       if (outcome === "sent") good++;
       else bad++;
@@ -195,7 +195,7 @@ export class TransmitEngine {
     this.#interrupt(good, bad, waits);
   }
 
-  /** The guest has taken back a frame that was waiting for the port. */
+  /** Called when the guest has taken back a frame that was waiting for the port. */
   #takenBack(): void {
     this.#retries = 0;
     this.#segmentsSent = 0;
@@ -244,7 +244,10 @@ export class TransmitEngine {
     return 0;
   }
 
-  /** Returns the frame's descriptors in order and advances. False if the ring was restarted meanwhile. */
+  /**
+   * Returns the frame's descriptors to the guest in order, and goes on to the next frame. Returns false if the ring was
+   * restarted meanwhile.
+   */
   #giveBack(used: number): boolean {
     const { ring } = this;
     const { epoch } = ring;
@@ -264,7 +267,8 @@ export class TransmitEngine {
   }
 
   /**
-   * Whether the chip sends frames this long with its present settings; without checksums if these do not support jumbo.
+   * Whether the chip sends frames of this length with its present settings. Drops checksum requests if the chip cannot
+   * checksum jumbo frames.
    */
   #takesLong(length: number): boolean {
     const { page, facts, offences } = this.#parts;
@@ -287,7 +291,7 @@ export class TransmitEngine {
     const cut = this.#segmentation;
     const { facts } = this.#parts;
     if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
-    // No other segment is longer than the first.
+    // The first segment is the longest.
     if (cut.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
     // The 8168E-VL's behaviour in this case is not documented.
     if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
@@ -318,7 +322,7 @@ export class TransmitEngine {
     let continues = false;
     for (let n = this.#segmentsSent; n < segments; n++) {
       const length = cut.length(n);
-      // A short segment is copied, because padding follows its payload.
+      // A short segment is copied, because it needs padding after its payload.
       const frame = length < SHORTEST ? this.#reserve(length) : this.#reserve(headerBytes);
       if (frame < 0) return this.#refused();
       if (length < SHORTEST) {
@@ -334,7 +338,7 @@ export class TransmitEngine {
       }
       this.#segmentsSent = n + 1;
     }
-    // The guest may change the payload once its descriptors are returned.
+    // Flushed now, because the guest may change the payload once its descriptors are returned.
     port.flush();
     this.superFrames++;
     return "sent";
@@ -356,13 +360,16 @@ export class TransmitEngine {
     return "sent";
   }
 
-  /** Where to build a frame; -1 if this turn has made enough frames or the port rejects it. */
+  /** Reserves space for a frame. Returns -1 if this turn has made enough frames or the port has no space. */
   #reserve(length: number): number {
     if (this.#frames >= FRAMES_PER_TURN) return -1;
     return this.#port?.reserve(length < SHORTEST ? SHORTEST : length) ?? -1;
   }
 
-  /** The frame is retried a limited number of times, because a port may never accept this length. */
+  /**
+   * Called when the port rejected the frame. The number of retries is limited, because a port may never accept this
+   * length.
+   */
   #refused(): Outcome {
     if (this.#frames >= FRAMES_PER_TURN) return "waits";
     if (++this.#retries <= RETRIES) return "waits";
@@ -371,7 +378,7 @@ export class TransmitEngine {
     return "dropped";
   }
 
-  /** @param continues this segment follows the one committed before. Returns whether the port got it. */
+  /** @param continues whether this segment follows the one committed before @returns whether the port got the frame */
   #commit(frame: number, length: number, continues: boolean): boolean {
     const { bytes } = this.#memory;
     const padded = length < SHORTEST ? this.#pad(frame, length) : length;
@@ -383,12 +390,14 @@ export class TransmitEngine {
     return true;
   }
 
-  /** Pads a short frame. Some chips would send old bytes of their FIFO as padding; drivers must pad for them. */
+  /**
+   * Pads a short frame. Some chips would send old bytes of their FIFO as padding, so drivers must pad frames for them.
+   */
   #pad(frame: number, length: number): number {
     const { bytes } = this.#memory;
     const { facts, offences } = this.#parts;
     if (facts.padding === "zeros") for (let at = length; at < SHORTEST; at++) bytes[frame + at] = 0;
-    // A short last segment is not the driver's fault.
+    // A short last segment is not an error of the driver.
     else if (!this.#request.segment) offences.commit("short", this.ring.index);
     return SHORTEST;
   }

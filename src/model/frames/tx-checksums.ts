@@ -20,7 +20,7 @@ const DAMAGED_BELOW = 42;
 
 /**
  * Fills in the requested checksums of the frame of `length` bytes at `frame`, which contains an inserted tag of
- * `tagBytes`. False if the frame does not match the request; it is then sent unchanged.
+ * `tagBytes`. Returns false if the frame does not match the request; it is then sent unchanged.
  */
 export type FillChecksums = (
   request: OffloadRequest,
@@ -46,9 +46,9 @@ const fillChecksums: FillChecksums = (request, memory, frame, length, tagBytes) 
 };
 
 /**
- * As `fillChecksums`, on chips that derive the length of a TCP or UDP packet from the frame, so that padding added by
- * software is counted too. Linux's log describes it as "wrong by the count of added bytes" for the 8168E-VL, and the
- * same or a similar fault for the 8125.
+ * As `fillChecksums`, for chips that take the length of a TCP or UDP packet from the frame, so that it includes padding
+ * added by software. Linux's commit log says "wrong by the count of added bytes" about the 8168E-VL, and describes the
+ * same or a similar fault of the 8125.
  */
 const fillWithPadding: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
@@ -67,8 +67,8 @@ const fillWithPadding: FillChecksums = (request, memory, frame, length, tagBytes
 };
 
 /**
- * As `fillChecksums`, on chips that sum only 20 bytes of an IPv4 header with options. The exact wrong result is not
- * known.
+ * As `fillChecksums`, for chips that sum only 20 bytes of an IPv4 header with options. Which wrong result real chips
+ * produce is not known.
  */
 const fillWithoutOptions: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
@@ -79,7 +79,7 @@ const fillWithoutOptions: FillChecksums = (request, memory, frame, length, tagBy
   return true;
 };
 
-/** As `fillChecksums`, on chips that damage the payload of a very short packet. The kind of damage is not known. */
+/** As `fillChecksums`, for chips that damage the payload of a very short packet. The kind of damage is not known. */
 const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
   if (!request.ipChecksum || length - tagBytes >= DAMAGED_BELOW) return true;
@@ -91,8 +91,7 @@ const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) 
 };
 
 /**
- * UDP datagrams to PTP's ports that are affected: frames shorter than this, with fewer bytes of UDP than
- * `SHORTEST_PTP`.
+ * Frames shorter than this are affected if they have a UDP datagram to a PTP port with fewer bytes than `SHORTEST_PTP`.
  */
 const STALL_BELOW = 175;
 const SHORTEST_PTP = 47;
@@ -101,9 +100,9 @@ const UDP_BYTES = 8;
 const parts = new Int32Array(DISSECTION_WORDS);
 
 /**
- * As `fillWithPadding`, on chips that certain short UDP frames can stall: fragments without a full header, and short
- * PTP messages. Drivers pad them (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len). Hardware stalls only under
- * heavy load; the model sends the frame and reports an offence.
+ * As `fillWithPadding`, for chips that certain short UDP frames can stall: those with an incomplete header, and short
+ * PTP messages. Drivers pad these frames (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len). Hardware stalls only
+ * under heavy load; the model sends the frame and reports an offence.
  */
 const fillOrStall: FillChecksums = (request, memory, frame, length, tagBytes) => {
   const filled = fillWithPadding(request, memory, frame, length, tagBytes);
@@ -119,7 +118,7 @@ const stalls = (bytes: Uint8Array, frame: number, length: number): boolean => {
   return rest < SHORTEST_PTP && PTP_PORTS.includes(get16(bytes, frame + at + 2));
 };
 
-/** The variant of this chip. */
+/** The function with the errors of this chip. */
 export const checksumFiller = (facts: FrameFacts): FillChecksums => {
   if (facts.stumblesOverUdp) return fillOrStall;
   if (facts.sumsPadding) return fillWithPadding;

@@ -1,27 +1,30 @@
-/** A status register with pending events, and the handling of an event that arrives before a late acknowledge. */
+/** A status register with pending events. It handles events that arrive before a late acknowledge. */
 import type { Page } from "../registers/page.ts";
 
-/** More than 16 bits need: V8 keeps arrays of up to 64 bytes on its heap, where they are slower. */
+/**
+ * Length of arrays with an entry for each bit. It is more than the 16 bits need: V8 keeps arrays of up to 64 bytes on
+ * its heap, where they are slower.
+ */
 const PLACES = 32;
 
 export interface LatchLayout {
-  /** Offset and size of the status register, which lies within a word. */
+  /** Offset and size of the status register, which is inside one word. */
   readonly status: number;
   readonly bytes: 2 | 4;
-  /** Offsets of the mask, which has the same value at each. */
+  /** Offsets of the mask; it has the same value at each of them. */
   readonly masks: readonly [number, ...number[]];
-  /** The vector that all events share, or "own": each event has the vector of its bit number. */
+  /** The vector that all events share; or "own": the vector of each event is its bit number. */
   readonly vector: number | "own";
 }
 
 /**
  * A vector's line is high while one of its events is pending and not masked; the bus is notified of the rising edge.
  *
- * The guest reads the status, or gets the message of an event's own vector, and later acknowledges. Where writes are
- * posted the acknowledge may arrive much later, and would clear an event that was raised in between, which on real
- * hardware is unlikely. So the latch records for each event when it was first and last raised, as a count of raises,
- * and an acknowledge clears an event only if it was not raised again after the guest saw it. An event that the guest
- * has not seen at all is cleared, as on the chip.
+ * The guest reads the status, or gets the message of an event's own vector, and later acknowledges. If writes are
+ * posted, the acknowledge may arrive much later. It would then clear an event that was raised in between, which is
+ * unlikely on real hardware. Therefore the latch counts raises, and stores for each event the count at its first and
+ * last raise. An acknowledge clears an event only if it was not raised again after the guest saw it. An event that the
+ * guest has not seen at all is cleared, as on the chip.
  */
 export class EventLatch {
   readonly #page: Page;
@@ -31,16 +34,16 @@ export class EventLatch {
   readonly #word: number;
   readonly #shift: number;
   readonly #bits: number;
-  /** Index of the count of raises: the page's last word. */
+  /** Index of the page's last word, which counts raises. */
   readonly #raised: number;
   readonly #first = new Int32Array(PLACES);
   readonly #last = new Int32Array(PLACES);
   /** The count of raises when the vector of each event was signalled. */
   readonly #signalled = new Int32Array(PLACES);
-  /** The count of raises when the guest last read the status, and whether it is exact. */
+  /** The count of raises when the guest last read the status, and whether that count is exact. */
   #observed = 0;
   #exact = true;
-  /** Bits whose vector's line is high; with a shared vector, all of its pending events. */
+  /** Bits of events whose vector's line is high; if all share a vector, all pending events. */
   #lines = 0;
   #muted = false;
   /** An event with its own vector is masked when it is signalled. */
@@ -81,8 +84,8 @@ export class EventLatch {
   }
 
   /**
-   * The guest reads the status from shared memory: `events` is the count of raises before its last read. It may have
-   * seen slightly more, so an event raised later counts as new. At worst that causes one extra interrupt.
+   * For a guest that reads the status from shared memory: `events` is the count of raises before its last read. The
+   * guest may have seen a later event too, which is then treated as new; at worst that causes one extra interrupt.
    */
   seen(events: number): void {
     this.#observed = events;
@@ -110,28 +113,28 @@ export class EventLatch {
     this.#set(status & ~events);
     this.update();
     if (again === 0) return;
-    // As if the acknowledge had arrived in time, before the event.
+    // The result is as if the acknowledge had arrived in time, before the event.
     this.#set(this.status | again);
     for (let bit = 0; bit < PLACES; bit++) if (((again >>> bit) & 1) !== 0) this.#first[bit] = this.#last[bit]!;
     this.update();
   }
 
   /**
-   * Changes the mask on chips where the guest writes separate set and clear registers: clears bits, then sets others.
+   * Changes the mask, on chips with separate registers to set and clear its bits: clears bits, then sets others.
    */
   mask(clear: number, set: number): void {
     this.#putMask((this.#page.get(this.#mask, this.#place.bytes) & ~clear) | set);
     this.update();
   }
 
-  /** While muted, its events are not signalled. */
+  /** While it is muted, events are not signalled. */
   mute(muted: boolean): void {
     this.#muted = muted;
     this.update();
   }
 
   /**
-   * Sets the lines from status and mask; signals rising edges. The guest may run during this call, so it comes last.
+   * Sets the lines from status and mask; signals rising edges. The guest may run during this call, so call it last.
    */
   update(): void {
     const waiting = this.#muted ? 0 : this.status & this.#page.get(this.#mask, this.#place.bytes);
@@ -183,7 +186,7 @@ export class EventLatch {
     for (let rest = events; rest !== 0; rest &= rest - 1) {
       const bit = 31 - Math.clz32(rest & -rest);
       const seen = this.#seenAt(bit);
-      // As differences, so that the count may wrap.
+      // Differences are compared, because the count may wrap.
       const sawIt = !this.#exact || ((this.#first[bit]! - seen) | 0) <= 0;
       if (sawIt && ((this.#last[bit]! - seen) | 0) > 0) again |= 1 << bit;
     }

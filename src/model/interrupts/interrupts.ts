@@ -1,4 +1,4 @@
-/** Interrupts: the status register and vector of each event on this chip, and moderation. */
+/** Interrupts: which status register and vector each event has on a chip, and moderation. */
 import type { Chip } from "#chip/chips.ts";
 import { type Queues, type VectoredStatus } from "#chip/queues.ts";
 import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
@@ -39,9 +39,9 @@ export interface InterruptParts {
   readonly schedule: Schedule;
   /** The link's speed in Mbit/s, 0 without a link. */
   readonly speed: () => number;
-  /** A rising edge of this vector's line: the guest is interrupted. */
+  /** Interrupts the guest; called at a rising edge of this vector's line. */
   readonly fire: (vector: number) => void;
-  /** A queue ran out of descriptors, on chips that report it. */
+  /** Called when a queue ran out of descriptors, on chips that report that. */
   readonly exhausted?: (direction: "receive" | "transmit") => void;
 }
 
@@ -56,13 +56,16 @@ export class QueueInterrupts {
   }
 
   /**
-   * `count` frames were processed: signalled after moderation. The guest may run during this call, so it comes last.
+   * Signals, after moderation, that `count` frames were processed. The guest may run during this call, so call it last.
    */
   frames(count: number): void {
     this.moderation.frames(count);
   }
 
-  /** Bits of `Intr` for the ring, signalled immediately. The guest may run during this call, so it comes last. */
+  /**
+   * Signals events of the ring immediately. @param events bits of `Intr`. The guest may run during this call, so call
+   * it last.
+   */
   raise(events: number): void {
     this.#signal(events);
   }
@@ -81,17 +84,15 @@ type InterruptEffects = Pick<
 >;
 
 /**
- * Chips up to the RTL8117 have one status register and one vector. The RTL8125 and later have one register for
- * everything but receive queues 1 to 3, which have a register and a vector each. From the RTL8125B on, IntCfg0 can
- * select another register in which each bit has its own vector.
- *
- * Of the events that belong to no queue, only the link change has a documented bit in that register; the others are not
- * signalled there.
+ * Chips up to the RTL8117 have one status register and one vector. On the RTL8125 and later, receive queues 1 to 3 have
+ * a register and a vector each, and one register has all other events. From the RTL8125B on, IntCfg0 can select another
+ * register in which each bit has its own vector. Of the events that belong to no queue, only the link change has a
+ * documented bit in that register; the model does not signal the others there.
  */
 export class InterruptBlock {
   readonly receiveQueues: readonly QueueInterrupts[];
   readonly transmitQueues: readonly QueueInterrupts[];
-  /** Those of queue 0. */
+  /** Interrupts of queue 0. */
   readonly receive: QueueInterrupts;
   readonly transmit: QueueInterrupts;
   readonly effects: InterruptEffects;
@@ -103,7 +104,7 @@ export class InterruptBlock {
   readonly #main: EventLatch;
   readonly #others: readonly EventLatch[];
   readonly #vectored: EventLatch | undefined;
-  /** The latches in use while IntCfg0 selects vectors; otherwise the others are. */
+  /** The latches that are used while IntCfg0 selects vectors; the others are used while it does not. */
   readonly #byVector: readonly EventLatch[];
   #isVectored = false;
 
@@ -134,13 +135,16 @@ export class InterruptBlock {
     this.#configure();
   }
 
-  /** Events of no queue: bits of `Intr`. The guest may run during this call, so it comes last. */
+  /**
+   * Signals events that belong to no queue. @param events bits of `Intr`. The guest may run during this call, so call
+   * it last.
+   */
   raise(events: number): void {
     if (!this.#isVectored) this.#main.raise(events);
     else if ((events & Intr.linkChange) !== 0) this.#vectored!.raise(1 << this.#queues.vectored!.linkChange);
   }
 
-  /** Whether a vector's line is high, for a bus that signals again after unmasking. */
+  /** Whether a vector's line is high; used by a bus that signals again after unmasking. */
   pending(vector: number): boolean {
     return this.#latches.some((latch) => latch.pending(vector));
   }
@@ -150,7 +154,7 @@ export class InterruptBlock {
     return this.#latches.some((latch) => latch.asserted);
   }
 
-  /** The guest reads IntrStatus from shared memory: see `EventLatch.seen`. */
+  /** For a guest that reads IntrStatus from shared memory: see `EventLatch.seen`. */
   seen(events: number): void {
     for (const latch of this.#latches) latch.seen(events);
   }
@@ -197,12 +201,12 @@ export class InterruptBlock {
         parts.exhausted?.(direction);
       }
       if (!this.#isVectored) unshared(events);
-      // An empty transmit ring only means that all was sent, so it does not interrupt.
+      // An empty transmit ring means only that everything was sent, so it raises no interrupt.
       else if ((events & ~Intr.transmitUnavailable) !== 0) vectored!.raise(bit);
     };
   }
 
-  /** A queue ran out of descriptors: recorded in registers beside the status. */
+  /** Records in registers besides the status that a queue ran out of descriptors. */
   #unavailable(index: number, direction: "receive" | "transmit"): void {
     const at = direction === "receive" ? late.RDU_STA : late.TDU_STA;
     this.#page.put(at, 2, this.#page.get(at, 2) | (1 << index));

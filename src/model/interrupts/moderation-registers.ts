@@ -46,8 +46,8 @@ const inOneWord = (
 };
 
 /**
- * A byte of time for each queue and direction. No source says whether the bytes beside it count frames: the model
- * ignores them, the blocks that belong to no queue, and IntCfg0.timeoutBypass.
+ * Each queue has one byte of time for each direction. No source says whether the next bytes are limits of frames. The
+ * model ignores them, the blocks that belong to no queue, and IntCfg0.timeoutBypass.
  */
 const inBlocks = (page: Page, queues: Queues, index: number, direction: "receive" | "transmit"): LimitSource => {
   const at = INT_MITI[0]! + BLOCK * index + (direction === "transmit" ? TRANSMIT : 0);

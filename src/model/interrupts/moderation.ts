@@ -1,4 +1,4 @@
-/** Interrupt moderation of one ring: events are delayed until a number of frames or a time is reached. */
+/** Interrupt moderation of one ring: events are delayed until a limit of frames or of time is reached. */
 import type { Schedule } from "../registers/schedule.ts";
 
 /** The limits set by the guest. */
@@ -22,7 +22,7 @@ export class Moderation {
   #frames = 0;
   #cancel: (() => void) | undefined;
 
-  /** @param unitMicros the unit of time when the delay starts */
+  /** @param unitMicros returns the unit of time; read when a delay starts */
   constructor(schedule: Schedule, limits: () => Limits, unitMicros: () => number, deliver: () => void) {
     this.#schedule = schedule;
     this.#limits = limits;
@@ -34,19 +34,19 @@ export class Moderation {
     };
   }
 
-  /** `count` frames were processed. The guest may run during this call, so it comes last. */
+  /** Call when `count` frames were processed. The guest may run during this call, so call it last. */
   frames(count: number): void {
     if (this.#time === 0) this.#deliver();
     else this.#hold(count);
   }
 
-  /** The limits changed: a delayed event is raised now. */
+  /** Call when the limits changed. Raises a delayed event now. */
   changed(): void {
     this.#load();
     if (this.#frames > 0) this.#release();
   }
 
-  /** The registers were reset: a delayed event is discarded. */
+  /** Call when the registers were reset. Discards a delayed event. */
   reset(): void {
     this.#load();
     this.#forget();

@@ -7,7 +7,7 @@ import type { InterruptBlock } from "./interrupts.ts";
 import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
-/** PCIe chips count at 125 MHz (RTL8168C register table, TCTR); PCI chips count the bus clock. */
+/** PCI Express chips count at 125 MHz (RTL8168C register table, TCTR), PCI chips at the bus clock. */
 const TICKS_PER_MICRO = 125;
 const PCI_TICKS_PER_MICRO = [33, 66] as const;
 const PCI_66MHZ = 1 << 0;
@@ -21,8 +21,8 @@ export interface TimerParts {
 }
 
 /**
- * Counts up from the last write to its counter. Raises Intr.timer when the count reaches the threshold, unless that is
- * 0.
+ * A timer counts up from the last write to its counter, and raises Intr.timer when the count reaches the threshold,
+ * unless the threshold is 0.
  */
 class Timer {
   readonly #page: Page;
@@ -65,16 +65,16 @@ class Timer {
   }
 
   /**
-   * Threshold or count were written. A threshold below the count is reached after the count has wrapped. The clock is
-   * read once: with two readings, a delay of the thread between them could put the count beyond a threshold that had
-   * not been reached.
+   * Called when threshold or count were written. A threshold below the count is reached after the count has wrapped.
+   * The clock is read only once: if the thread were delayed between two readings, the count could already be beyond a
+   * threshold that was still ahead.
    */
   arm(now = this.#schedule.now()): void {
     this.#cancel?.();
     this.#cancel = undefined;
     const threshold = this.#page.get(this.#threshold, 4);
     if (threshold === 0) return;
-    // At the threshold, within the precision of the clock, the next interrupt is one wrap later.
+    // If the count is at the threshold, within the precision of the clock, the next interrupt is after a whole round.
     const left = threshold - this.#ticks(now);
     const ticks = left > 0.5 ? left : left + WRAP;
     this.#cancel = this.#schedule.after(ticks / this.#ticksPerMicro(), this.#expire);
@@ -86,8 +86,8 @@ class Timer {
 }
 
 /**
- * One timer, or four from the RTL8125 on. It is assumed that the other three raise the same event as the first: no
- * driver sets them to anything but 0.
+ * One timer, or four from the RTL8125 on. No driver sets the other three to a value other than 0; they are assumed to
+ * raise the same event as the first.
  */
 export class TimerBlock {
   readonly effects: Pick<Effects, "timerRead" | "timerRestart" | "timerThreshold">;

@@ -1,4 +1,4 @@
-/** Names for an access, from the datasheets: registers for region and offset, fields for the value. */
+/** Names for an access, from the datasheets: of the registers at its offset, and of the fields of its value. */
 import { decode, type Fields, fieldsOf, isFlag } from "#chip/bits.ts";
 import type { Chip } from "#chip/chips.ts";
 import {
@@ -16,7 +16,7 @@ import type { TracedAccess } from "./strict.ts";
 export interface NamedRegister {
   readonly name: string;
   readonly offset: number;
-  /** In bits. */
+  /** Width in bits. */
   readonly width: 8 | 16 | 32;
 }
 
@@ -27,7 +27,7 @@ export interface Entry {
   readonly fields: Fields | undefined;
 }
 
-/** A part of an access: a register, and the value aligned to it. */
+/** A register that an access covers, and the part of the value that belongs to it. */
 export interface CoveredRegister {
   readonly entry: Entry;
   readonly value: number;
@@ -41,12 +41,12 @@ const MAX_CAPABILITIES = 48;
 
 /** Names for one device. Its capability list is read once, since guests cannot change it. */
 export class RegisterNames {
-  /** Ascending by offset, for each space. */
+  /** For each space, its registers in order of their offsets. */
   readonly #registers: readonly Entry[];
   readonly #config: readonly Entry[];
   #msixBar = -1;
 
-  /** @param chip undefined if unknown: fields that differ between chips are then not named */
+  /** @param chip undefined if unknown; fields that differ between chips then have no names */
   constructor(registers: readonly NamedRegister[], chip: Chip | undefined, target: Pick<Target, "read">) {
     this.#registers = sorted(
       registers.map(({ name, offset, width }) => ({ name, offset, bytes: width / 8, fields: fieldsOf(name, chip) })),
@@ -59,7 +59,7 @@ export class RegisterNames {
     this.#config = sorted(config);
   }
 
-  /** The registers that an access covers, in ascending order; empty if none is known there. */
+  /** The registers that an access covers, in order of their offsets; empty if there is none. */
   covered(region: RegionName, offset: number, width: number, value: number): readonly CoveredRegister[] {
     return findIn(this.#space(region, offset), offset, width, value);
   }
@@ -104,7 +104,7 @@ const ones = (bytes: number): number => (bytes === 4 ? -1 : (1 << (8 * bytes)) -
 const entries = (prefix: string, at: number, registers: readonly ConfigRegister[]): Entry[] =>
   registers.map(([offset, bytes, name, fields]) => ({ name: prefix + name, offset: at + offset, bytes, fields }));
 
-/** Ascending; of two names for one position the longer register first. */
+/** Sorts by offset; if registers start at the same offset, the longer one comes first. */
 const sorted = (list: readonly Entry[]): readonly Entry[] => {
   const order = list.toSorted((a, b) => a.offset - b.offset || b.bytes - a.bytes);
   // Other names for a register, or for parts of it, would repeat the same values.

@@ -1,4 +1,7 @@
-/** The register contents of a model, read without side effects, to compare the state that drivers leave. */
+/**
+ * The register contents of a model, read without side effects. Used to compare the states in which drivers leave a
+ * chip.
+ */
 
 /** Values by address (`0xa436`) or by the register's name. A missing address has the value 0. */
 export type Words = Readonly<Record<string, number>>;
@@ -29,7 +32,7 @@ const same = (index: number): number => index;
 
 export const addressKey = (address: number): string => `0x${address.toString(16)}`;
 
-/** The values that are not 0, unsigned. @param addressOf the value with that index */
+/** The values that are not 0, unsigned. @param addressOf returns the address of the value with that index */
 export const wordsOf = (values: ArrayLike<number>, addressOf: (index: number) => number = same): Words => {
   const words: Record<string, number> = {};
   for (let i = 0; i < values.length; i++) if (values[i] !== 0) words[addressKey(addressOf(i))] = values[i]! >>> 0;

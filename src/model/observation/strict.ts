@@ -1,7 +1,7 @@
 /** Offences: driver errors that would fail on a real chip, with the register accesses that led to them. */
 import { ChipCmd, Cmd } from "#chip/registers.ts";
 
-/** Each kind: what the driver did, and the effect on a real chip. */
+/** Kinds of offences: what the driver did, and the effect on a real chip. */
 export const OFFENCES = {
   locked: {
     what: "a configuration register was written while Cfg9346 was locked",
@@ -107,16 +107,16 @@ export interface Offence {
   readonly hardware: string;
   /** The register offset, descriptor index or bus address concerned. */
   readonly where: number;
-  /** The latest register accesses, oldest first. */
+  /** The last register accesses, oldest first. */
   readonly accesses: readonly TracedAccess[];
   /** The same as text: `w32 e4=fffff000`. */
   readonly trace: readonly string[];
 }
 
 /**
- * `off` counts. `warn` also reports each offence once for each place. `error` also takes the chip off the bus: from
- * then on all registers read as ones, so that no test passes by chance. The model never throws because of what a guest
- * does. With `off` the order of accesses is not checked, so `alignment` and `hurried` are not counted.
+ * `off`: offences are only counted. `warn`: each one is also reported, once for each place. `error`: the chip also
+ * leaves the bus: from then on all registers read as ones, so no test passes by chance. The model never throws because
+ * of what a guest does. With `off` the order of accesses is not checked, so `alignment` and `hurried` are not counted.
  */
 export type Strictness = "off" | "warn" | "error";
 
@@ -134,11 +134,11 @@ export class Offences {
   readonly #strict: Strictness;
   readonly #report: ((offence: Offence) => void) | undefined;
   readonly #places = new Set<string>();
-  /** Offset, width with 8 added for a write, value. */
+  /** For each access: offset; width, plus 8 for a write; value. */
   readonly #trace = new Int32Array(3 * TRACE);
   #traced = 0;
   #fallen = false;
-  /** A reset was requested, and the guest has not yet read that it is complete. */
+  /** Whether a reset was requested and the guest has not yet read that it is complete. */
   #resetting = false;
 
   constructor(strict: Strictness, report: ((offence: Offence) => void) | undefined) {
@@ -152,7 +152,10 @@ export class Offences {
     return this.#fallen;
   }
 
-  /** Records a register access for the trace, and checks the order of accesses. Called after a read, before a write. */
+  /**
+   * Records a register access for the trace, and checks the order of accesses. Call it after a read, and before a
+   * write.
+   */
   access(offset: number, width: number, value: number, write: boolean): void {
     if (this.#strict === "off") return;
     const i = 3 * (this.#traced++ % TRACE);
@@ -182,7 +185,7 @@ export class Offences {
     this.#report({ name, because: what, hardware, where, accesses, trace: accesses.map(accessText) });
   }
 
-  /** A bus reset: the chip responds again. Counts and remembered places are kept. */
+  /** Call at a bus reset: the chip responds again. Counts and remembered places are kept. */
   reset(): void {
     this.#fallen = false;
     this.#resetting = false;

@@ -1,8 +1,6 @@
 /**
- * Traces each access to a device in the datasheet's terms, with its consequences: a `Target` around a `Target`.
- *
- * A device without trace is not wrapped, so tracing costs nothing when it is off. docs/trace.md describes the two
- * formats.
+ * Traces each access to a device in the datasheet's terms, with its consequences. Tracing wraps the device's `Target`,
+ * so it costs nothing when it is off. docs/trace.md describes the two formats.
  */
 import { ChipCmd, Cmd, Poll } from "#chip/registers.ts";
 import { decode } from "#chip/bits.ts";
@@ -22,13 +20,13 @@ export type TraceEvent =
 
 export interface TraceOptions {
   readonly format: TraceFormat;
-  /** Microseconds. */
+  /** Time in microseconds. */
   readonly clock: { now(): number };
   /** Takes one line, without newline. */
   readonly write: (line: string) => void;
 }
 
-/** Registers whose write makes the chip read a transmit ring; for TxPoll, the bits that do. */
+/** Registers whose write makes the chip read a transmit ring; and the bits of TxPoll that do. */
 const DOORBELL = /^(TPPOLL|SW_TAIL_PTR|SW_TAIL_PTR_V6|TX_PTR_V4)\d*$/;
 const POLL = Poll.normalPriority | Poll.highPriority;
 
@@ -49,7 +47,10 @@ export class Trace {
   readonly #start: number;
   /** Number of the present client; 0 if there is none. */
   client = 0;
-  /** The accesses in progress, the innermost last: while a device fetches memory, its guest may run. */
+  /**
+   * The accesses in progress, innermost last. There may be several, because the guest may run while the device fetches
+   * memory.
+   */
   readonly #under: { readonly effects: string[]; readonly events: TraceEvent[] }[] = [];
 
   constructor(options: TraceOptions) {
@@ -57,7 +58,7 @@ export class Trace {
     this.#start = options.clock.now();
   }
 
-  /** The same device, traced. */
+  /** Wraps a device so that it is traced. */
   wrap(target: Target, names: RegisterNames): Target {
     return new TracedTarget(target, names, this);
   }
@@ -80,7 +81,7 @@ export class Trace {
     this.emit({ event: "offence", name, where, because });
   }
 
-  /** An access begins; events until its `end` are attributed to it. */
+  /** Call when an access begins. Events until its `end` are listed as its consequences. */
   begin(): void {
     this.#under.push({ effects: [], events: [] });
   }
@@ -153,7 +154,7 @@ const eventText = (event: TraceEvent): string => {
   }
 };
 
-/** Forwards everything, and records it. */
+/** Forwards every call, and records it. */
 class TracedTarget implements Target {
   readonly #target: Target;
   readonly #names: RegisterNames;

@@ -5,7 +5,7 @@ import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { RegionName } from "#kit/target.ts";
 import { CONFIG_BYTES } from "../registers/page.ts";
 
-/** Offset, bytes, value, writable bits, bits cleared by writing ones. */
+/** Offset, bytes, value, writable bits, and bits that are cleared by writing ones. */
 export type Field = readonly [offset: number, bytes: 1 | 2 | 4, value: number, writable: number, clearable?: number];
 
 export const COMMAND = 0x04;
@@ -15,12 +15,12 @@ export const Status = { interrupt: 1 << 3, masterAbort: 1 << 13 } as const;
 /** Bits in the control and status register of the power management capability. */
 export const Pmcsr = { state: 3, noSoftReset: 1 << 3, enable: 1 << 8, status: 1 << 15 } as const;
 
-/** Bytes of the I/O window, which maps the first registers. */
+/** Bytes of the I/O window, which contains the first registers. */
 const IO_BYTES = 256;
 /** Bytes of the window with the MSI-X table; the pending bits follow the table. */
 export const MSIX_BYTES = 16384;
 const MSIX_PENDING_AT = 0x800;
-/** A PCI function has 256 bytes of configuration space. */
+/** Bytes of configuration space of a PCI function. */
 const PCI_CONFIG_BYTES = 256;
 
 const isPci = (chip: Chip): boolean => chip.bus === "pci";
@@ -50,9 +50,10 @@ const header = (chip: Chip, id: PciIdentity): Field[] => {
   return [
     [0x00, 2, id.vendor, 0],
     [0x02, 2, id.device, 0],
-    // I/O, memory, bus master, parity, SERR, INTx off; on PCI also memory write and invalidate.
+    // Writable: I/O, memory, bus master, parity, SERR, INTx disable; on PCI also memory write and invalidate.
     [COMMAND, 2, 0, isPci(chip) ? 0x0157 : 0x0547],
-    // Has capabilities; on PCI also 66 MHz, fast back to back, medium decoding. Errors are cleared by writing ones.
+    // The function has capabilities; on PCI it also reports 66 MHz, fast back to back, and medium decoding. Error bits
+    // are cleared by writing ones.
     [STATUS, 2, isPci(chip) ? 0x02b0 : 0x0010, 0, 0xf900],
     [0x08, 1, id.revision, 0],
     [0x0a, 2, 0x0200, 0], // Ethernet controller
@@ -66,11 +67,11 @@ const header = (chip: Chip, id: PciIdentity): Field[] => {
     [0x2e, 2, id.subsystemDevice, 0],
     [0x3c, 1, 0, 0xff],
     [0x3d, 1, 1, 0], // INTA
-    [0x3e, 2, isPci(chip) ? 0x4020 : 0, 0], // grant and latency, units of 250 ns
+    [0x3e, 2, isPci(chip) ? 0x4020 : 0, 0], // Min_Gnt and Max_Lat, in units of 250 ns
   ];
 };
 
-/** A capability; offsets of fields are from its start. */
+/** A capability. Offsets of its fields are from its start. */
 interface Capability {
   readonly id: number;
   readonly at: number;
@@ -78,8 +79,8 @@ interface Capability {
 }
 
 /**
- * D1, D2, PME from all states including D3cold. Version 3 preserves the function's state from D3hot to D0, version 2
- * does not.
+ * Supports D1 and D2, and PME from all states including D3cold. Version 3 preserves the function's state from D3hot to
+ * D0; version 2 does not.
  */
 const power = ({ powerAt, keepsState }: PciFunction): Capability => ({
   id: 0x01,
@@ -90,7 +91,7 @@ const power = ({ powerAt, keepsState }: PciFunction): Capability => ({
   ],
 });
 
-/** One vector, 64-bit. */
+/** One vector, 64-bit addresses. */
 const msi = ({ maskableMsi }: PciFunction): Capability => ({
   id: 0x05,
   at: 0x50,
@@ -140,7 +141,7 @@ const msix = ({ msixAt, msixVectors }: PciFunction): Capability => ({
   ],
 });
 
-/** Vital product data: address with a flag, data. */
+/** Vital product data: a register with address and flag, and a data register. */
 const productData = ({ productDataAt }: PciFunction): Capability => ({
   id: 0x03,
   at: productDataAt,
@@ -161,7 +162,7 @@ const capabilitiesOf = (pci: PciFunction, most: InterruptKind): Capability[] => 
   productData(pci),
 ];
 
-/** Errors never occur: masks and severities only keep their values. */
+/** Errors never occur here; masks and severities only keep their values. */
 const errorReporting: Capability = {
   id: 0x2_0001,
   at: 0x100,
@@ -202,7 +203,7 @@ const latencyTolerance = (at: number): Capability => ({
   ],
 });
 
-/** All four substates; times from one listing, assumed for the other chips. */
+/** Supports all four substates. The times are from one card's listing and are assumed for the other chips. */
 const substates = (at: number): Capability => ({
   id: 0x1_001e,
   at,
@@ -237,15 +238,15 @@ const chain = (list: readonly Capability[], link: (id: number, next: number) => 
     return all.map(([offset, ...rest]): Field => [at + offset, ...rest]);
   });
 
-/** Differences between devices of one chip. */
+/** What may differ between devices with the same chip. */
 export interface Personality {
   readonly identity: PciIdentity;
   readonly mac: Uint8Array;
-  /** The best kind of interrupt with a capability; default: all that the chip has. */
+  /** The best kind of interrupt that has a capability; default: the chip's best. */
   readonly interrupts?: InterruptKind | undefined;
 }
 
-/** All fields of a chip's configuration space that are not read-only 0. */
+/** All fields of a chip's configuration space, except those that always read 0. */
 export const layoutOf = (chip: Chip, { identity, mac, interrupts = "msix" }: Personality): readonly Field[] => {
   const capabilities = capabilitiesOf(chip.profile.function, interrupts);
   return [

@@ -29,7 +29,7 @@ export interface ConfigParts extends Personality {
   readonly productData: (address: number) => number;
 }
 
-/** Flag in bit 15 of the VPD address: set when a read has completed, cleared when a write has. */
+/** Flag in bit 15 of the VPD address: set when a read is complete, cleared when a write is complete. */
 const PRODUCT_DATA_FLAG = 1 << 15;
 
 /**
@@ -39,7 +39,7 @@ const PRODUCT_DATA_FLAG = 1 << 15;
  * Invariant: `busMaster`, `memory`, `io` and `state` agree with the page; outside D0 the first three are false.
  */
 export class ConfigSpace {
-  /** Whether the chip may access memory, and which of its windows are decoded. */
+  /** Whether the chip may access memory; and whether its memory and I/O windows are decoded. */
   busMaster = false;
   memory = false;
   io = false;
@@ -92,12 +92,12 @@ export class ConfigSpace {
     return (this.#page.get(this.#pmcsr, 2) & Pmcsr.noSoftReset) !== 0;
   }
 
-  /** Whether INTx is not disabled. */
+  /** Whether INTx is enabled. */
   get interruptsOn(): boolean {
     return (this.#page.get(COMMAND, 2) & Command.interruptOff) === 0;
   }
 
-  /** A wake-up event occurred. Returns whether PME is to be signalled. */
+  /** Call when a wake-up event occurred. Returns whether PME must be signalled. */
   wake(): boolean {
     const before = this.#page.get(this.#pmcsr, 2);
     this.#page.put(this.#pmcsr, 2, before | Pmcsr.status);
@@ -109,7 +109,7 @@ export class ConfigSpace {
     this.#page.put(STATUS, 2, this.#page.get(STATUS, 2) | Status.masterAbort);
   }
 
-  /** In words of 16 bits. */
+  /** The contents, in words of 16 bits. */
   get words(): Words {
     return wordsOf(
       Array.from({ length: this.#bytes >> 1 }, (_, i) => this.#page.get(2 * i, 2)),
@@ -138,8 +138,8 @@ export class ConfigSpace {
   }
 
   /**
-   * The guest wrote the VPD flag: the transfer completes at once and inverts it (PCI 3.0, appendix I). Written data is
-   * discarded: drivers enable writing to the EEPROM in another way first.
+   * Called when the guest wrote the VPD address. The transfer completes at once, which inverts the flag (PCI 3.0,
+   * appendix I). Written data is discarded, because drivers must enable writing to the EEPROM in another way.
    */
   #transferProductData(): void {
     const address = this.#page.get(this.#product, 2);
@@ -154,7 +154,7 @@ export class ConfigSpace {
   }
 
   /**
-   * A function changes from any state to a deeper one, and back only to D0. The effect of other requests is not
+   * Changes the power state. A function can change to a deeper state, or to D0. The effect of other requests is not
    * specified; the model ignores them.
    */
   #power(): void {

@@ -23,14 +23,14 @@ import type { Page } from "../registers/page.ts";
 export interface WakeParts {
   readonly chip: Chip;
   readonly page: Page;
-  /** Read a MAC-OCP register, and an extended register. */
+  /** Functions that read a MAC-OCP register and an extended register. */
   readonly macOcp: (address: number) => number;
   readonly extended: (address: number) => number;
   /** A wake-up event occurred. */
   readonly wake: () => void;
 }
 
-/** Six bytes of ones, then the station's address sixteen times. */
+/** A magic packet contains six bytes of ones, then the station address sixteen times. */
 const SYNC_BYTES = 6;
 const REPEATS = 16;
 const MAGIC_BYTES = SYNC_BYTES + REPEATS * MAC_BYTES;
@@ -38,11 +38,10 @@ const MAGIC_BYTES = SYNC_BYTES + REPEATS * MAC_BYTES;
 type Kind = "mine" | "broadcast" | "multicast" | "stranger";
 
 /**
- * Checks frames and link changes while the chip is in D1 to D3hot. The driver has enabled wake-up events before: in
- * Config3 and Config5, and for magic packets in a register of each generation.
- *
- * From the 8168D on a frame must first pass the receive filter and the gate, which drivers open for that purpose. On
- * older chips drivers leave the filter empty and expect wake-up nevertheless. The multicast hash is not checked.
+ * Checks frames and link changes while the chip is in D1 to D3hot. The driver has enabled wake-up events before, in
+ * Config3 and Config5; magic packets in a register that depends on the chip. From the 8168D on, a frame must first pass
+ * the receive filter and the gate, so drivers open them. On older chips frames wake the NIC even if the driver has left
+ * the filter empty. The multicast hash is not checked.
  */
 export class WakeFilter {
   readonly #parts: WakeParts;
@@ -67,9 +66,9 @@ export class WakeFilter {
   }
 
   /**
-   * The link went up or down: only up is a wake-up event. From the 8125 on the MAC-OCP register 0xe0c6 is involved too,
-   * but is not an enable: Realtek's driver (r8125) leaves bits of it set without such wake-up, and Linux's before 2026 never
-   * writes it. No source says what its bits mean.
+   * Called when the link went up or down; only up is a wake-up event. From the 8125 on, drivers also write MAC-OCP
+   * register 0xe0c6, but its bits do not enable wake-up by link: Realtek's driver (r8125) leaves some set without it,
+   * and Linux before 2026 never writes the register. No source says what they mean.
    */
   linkChanged(up: boolean): void {
     const { page, wake } = this.#parts;
@@ -114,7 +113,7 @@ export class WakeFilter {
     return true;
   }
 
-  /** The pattern may be anywhere after the addresses. */
+  /** Whether the frame contains the pattern anywhere after its addresses. */
   #isMagic(bytes: Uint8Array, offset: number, length: number): boolean {
     const last = offset + length - MAGIC_BYTES;
     let ones = 0;

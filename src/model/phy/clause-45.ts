@@ -1,4 +1,4 @@
-/** The PHY's clause 45 registers: speeds above 1000, and energy-efficient Ethernet. IEEE 802.3, 45.2 and 78. */
+/** The PHY's clause 45 registers: speeds above 1000 Mbit/s, and energy-efficient Ethernet. IEEE 802.3, 45.2 and 78. */
 import { Advertise10G, MASTER_SHIFT_10G, Mmd, Partner10G, PmaSpeed } from "#chip/phy.ts";
 import { addressKey, type Words } from "../observation/state.ts";
 import type { Partner } from "./link-partner.ts";
@@ -15,7 +15,7 @@ const EEE_PARTNER = at(Mmd.negotiation, 61);
 const EEE2_ADVERTISE = at(Mmd.negotiation, 62);
 const EEE2_PARTNER = at(Mmd.negotiation, 63);
 
-/** State of the link shown here. */
+/** The state of the link that these registers show. */
 export interface Negotiated {
   /** The station with which this link was negotiated, if any. */
   readonly partner: Partner | undefined;
@@ -43,12 +43,12 @@ export class Clause45 {
     this.#eee2 = this.#kind.eee2;
   }
 
-  /** The advertised abilities that this PHY has. */
+  /** The abilities that are advertised and that this PHY has. */
   get offered(): { readonly multigigabit: number; readonly eee: number; readonly eee2: number } {
     return { multigigabit: this.#multigigabit & this.#kind.multigigabit, eee: this.#eee, eee2: this.#eee2 };
   }
 
-  /** Bits 15:13 of 7.32, where GBCR has them. */
+  /** Bits 15:13 of 7.32, shifted to the position that they have in GBCR. */
   get clock(): number {
     return this.#multigigabit >> MASTER_SHIFT_10G;
   }
@@ -61,7 +61,7 @@ export class Clause45 {
     };
   }
 
-  /** Registers that this PHY does not have read 0. */
+  /** Reads a register; 0 if this PHY does not have it. */
   read(device: number, register: number): number {
     switch (at(device, register)) {
       case PMA_SPEED:

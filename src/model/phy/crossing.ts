@@ -1,7 +1,7 @@
 /** The crossover setting of a PHY, as encoded in a register. */
 import type { Crossover } from "#chip/phy.ts";
 
-/** Undefined if the PHY determines it automatically. */
+/** The selected crossover; undefined if the PHY selects it automatically. */
 export type Crossing = "mdi" | "mdix" | undefined;
 
 export const crossing = (word: number, { mask, mdi, mdix }: Crossover["control"]): Crossing => {

@@ -2,26 +2,26 @@
 import { Advertise, Advertise10G, Bmcr, Eee, Eee2, Gbcr, Gbsr, Partner10G } from "#chip/phy.ts";
 import type { SerdesSpeed } from "./serdes.ts";
 
-/** Mbit/s. From 2500 on only full duplex exists. */
+/** Speeds in Mbit/s. From 2500 on there is only full duplex. */
 export const LINK_SPEEDS = [10, 100, 1000, 2500, 5000, 10000] as const;
 export type LinkSpeed = (typeof LINK_SPEEDS)[number];
 
-/** Abilities of a station, in the registers that report them. */
+/** Abilities of a station, as values of the registers that report them. */
 export interface Partner {
-  /** As in ANLPAR. */
+  /** Value for ANLPAR. */
   readonly anlpar: number;
-  /** Gbsr.full1000 and Gbsr.half1000 only. */
+  /** Only the bits `Gbsr.full1000` and `Gbsr.half1000`. */
   readonly gbsr: number;
   /** Speed bits of `Partner10G`. */
   readonly multigigabit?: number;
   /** `Eee` and `Eee2`. */
   readonly eee?: number;
   readonly eee2?: number;
-  /** Clock role for 1000BASE-T and faster; default: prefers master, as switches do. */
+  /** Clock role for 1000BASE-T and faster; default: prefers to be master, as switches do. */
   readonly clock?: ClockRole;
-  /** Fixed kind of its connector; default: automatic crossover. */
+  /** Crossover of its connector, if fixed; default: automatic. */
   readonly socket?: "mdi" | "mdix";
-  /** It does not negotiate and is set to this mode. */
+  /** The partner does not negotiate, and is set to this mode. */
   readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };
 }
 
@@ -33,7 +33,7 @@ export const clockRole = (gbcr: number): ClockRole => {
   return (gbcr & Gbcr.multiport) === 0 ? "preferred-slave" : "preferred-master";
 };
 
-/** Priority of an end for the master role: manual configuration outranks the kind of device. */
+/** Priority of an end for the master role. Manual configuration has priority over the kind of device. */
 const CLOCK_RANK: Readonly<Record<ClockRole, number>> = {
   "forced-slave": 0,
   "preferred-slave": 1,
@@ -42,21 +42,21 @@ const CLOCK_RANK: Readonly<Record<ClockRole, number>> = {
 };
 
 /**
- * 802.3, 40.5.2. Between equals, random seeds decide; here always in favour of the partner. Two ends manually set to
- * the same role get no link.
+ * Decides the clock roles (802.3, 40.5.2). If both ends have the same priority, random seeds decide; here the partner
+ * always becomes master. If both are manually set to the same role, there is no link.
  */
 export const resolveClock = (ours: ClockRole, theirs: ClockRole): "master" | "slave" | "fault" => {
   if (ours === theirs && ours.startsWith("forced")) return "fault";
   return CLOCK_RANK[ours] > CLOCK_RANK[theirs] ? "master" : "slave";
 };
 
-/** The same as options. Defaults are those of a good switch. */
+/** A partner's abilities as options. The defaults are those of a good switch. */
 export interface PartnerAbilities {
   /** Default: all. */
   readonly speeds?: readonly LinkSpeed[];
-  /** Which duplex modes at 10, 100 and 1000. */
+  /** Duplex modes at 10, 100 and 1000 Mbit/s. */
   readonly duplex?: "both" | "full" | "half";
-  /** 802.3, table 28B-2: `receive` and `transmit` are the partner's view. */
+  /** Pause that the partner advertises (802.3, table 28B-2); `transmit`: the partner sends pause frames. */
   readonly pause?: "none" | "symmetric" | "transmit" | "both";
   readonly eee?: boolean;
   readonly clock?: ClockRole;
@@ -68,18 +68,18 @@ export interface PartnerAbilities {
   readonly negotiates?: boolean;
 }
 
-/** The link as the PHY sees it. */
+/** The state of the link in the PHY. */
 export interface PhyLink {
   readonly up: boolean;
   /** Mbit/s, 0 while down. */
   readonly speed: 0 | LinkSpeed;
   readonly fullDuplex: boolean;
-  /** Pause frames are obeyed, and sent. */
+  /** Whether received pause frames stop the transmitter, and whether pause frames are sent. */
   readonly receivePause: boolean;
   readonly transmitPause: boolean;
-  /** Both ends may enter low power idle between frames. */
+  /** Whether both ends may enter low-power idle between frames. */
   readonly eee: boolean;
-  /** The speed is lower than negotiated, because pairs of the cable are missing. */
+  /** Whether the speed is lower than negotiated because pairs of the cable are missing. */
   readonly lowered: boolean;
 }
 
@@ -93,7 +93,7 @@ export const LINK_DOWN: PhyLink = {
   lowered: false,
 };
 
-/** Abilities of this end, from its registers, and the cable. */
+/** Abilities of this end, from its registers, and of the cable. */
 export interface Offer {
   readonly bmcr: number;
   readonly anar: number;
@@ -102,11 +102,11 @@ export interface Offer {
   readonly multigigabit: number;
   readonly eee: number;
   readonly eee2: number;
-  /** Manual crossover setting of this end; undefined if automatic. */
+  /** Crossover setting of this end; undefined if automatic. */
   readonly crossover?: "mdi" | "mdix" | undefined;
   /** Above 100 Mbit/s all four pairs are needed. */
   readonly pairs: 2 | 4;
-  /** A lower speed is tried if the negotiated one does not come up. */
+  /** Whether a lower speed is tried if the link does not come up at the negotiated one. */
   readonly speedDown: boolean;
 }
 
@@ -152,7 +152,7 @@ export const ANY_PARTNER: Partner = partnerOf();
 
 /** The result of negotiation; `LINK_DOWN` without a common mode. */
 export const settle = (offer: Offer, partner: Partner): PhyLink => {
-  // A straight cable joins MDI to MDI-X.
+  // A straight cable must connect an MDI end with an MDI-X end.
   if (offer.crossover !== undefined && offer.crossover === partner.socket) return LINK_DOWN;
   if ((offer.bmcr & Bmcr.autonegotiate) === 0) return forced(offer, partner);
   if (partner.fixed !== undefined) return detected(offer, partner.fixed.speed);
@@ -173,8 +173,8 @@ export const settleOnFibre = (speed: SerdesSpeed, partner: Partner): PhyLink => 
 };
 
 /**
- * Parallel detection (28.2.3.1): the partner's signal shows its speed; its duplex is assumed to be half. The detected
- * mode must be one that was advertised.
+ * Parallel detection (28.2.3.1): the partner's signal shows its speed, and half duplex is assumed. This end must have
+ * advertised the detected mode.
  */
 const detected = (offer: Offer, speed: 10 | 100): PhyLink => {
   const offered = speed === 100 ? Advertise.half100 : Advertise.half10;
@@ -182,8 +182,8 @@ const detected = (offer: Offer, speed: 10 | 100): PhyLink => {
 };
 
 /**
- * This end does not negotiate: the partner must be set to the same speed, or find it by parallel detection. 1000BASE-T
- * requires negotiation (40.5.1), which selects the clock master.
+ * The link if this end does not negotiate: the partner must be set to the same speed or find it by parallel detection.
+ * At 1000BASE-T there is no link, because it requires negotiation of the clock master (40.5.1).
  */
 const forced = (offer: Offer, partner: Partner): PhyLink => {
   if ((offer.bmcr & Bmcr.speedHigh) !== 0) return LINK_DOWN;
@@ -223,7 +223,7 @@ const highest = (offer: Offer, partner: Partner, pairs: 2 | 4): PhyLink => {
   return common & Advertise.half10 ? half(10) : LINK_DOWN;
 };
 
-/** 802.3, table 28B-3. */
+/** The resulting pause modes (802.3, table 28B-3). */
 const resolvePause = (ours: number, theirs: number): Pick<PhyLink, "receivePause" | "transmitPause"> => {
   if ((ours & theirs & pause) !== 0) return { receivePause: true, transmitPause: true };
   const asymmetric = (ours & theirs & asymmetricPause) !== 0;

@@ -1,11 +1,11 @@
-/** The medium of a NIC's cable. */
+/** The medium of a NIC: copper or fibre. */
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
 
 export const MEDIA = ["copper", "fibre"] as const;
 export type Medium = (typeof MEDIA)[number];
 
-/** Whether boards with this chip exist that have an SFP cage driven by the chip. */
+/** Whether there are boards on which this chip drives an SFP cage. */
 export const takesModules = (chip: Chip): boolean => chip.profile.registers.includes("serdes");
 
 /** @throws {OutOfRange} if the chip has no fibre variant */

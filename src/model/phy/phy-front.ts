@@ -1,4 +1,4 @@
-/** Interface of a PHY to its two access paths, MDIO and PHY-OCP. */
+/** The two ways to access a PHY's registers: MDIO and PHY-OCP. */
 import type { Space, Words } from "../observation/state.ts";
 import type { Profile } from "#chip/profile.ts";
 import type { CableTester } from "./cable.ts";
@@ -13,15 +13,15 @@ export interface PhyParts extends Pick<Profile, "ptp" | "cableTest"> {
 
 /** A register space with a PHY in it. */
 export interface PhyFront {
-  /** PHYAR: register 20:16, data 15:0. */
+  /** Executes a command of PHYAR: register 20:16, data 15:0. */
   readonly mdio: Access;
-  /** PHYOCP: address 30:15, data 15:0. */
+  /** Executes a command of PHYOCP: address 30:15, data 15:0. */
   readonly ocp: Access;
   powerOn(): void;
   /** Its clock of the Precision Time Protocol, if it has one. */
   readonly ptp?: MessageStamps | undefined;
   /** Its cable test, if it has one. */
   readonly cable?: CableTester | undefined;
-  /** Its contents, including the clause 22 registers of the PHY. */
+  /** The contents, including the PHY's clause 22 registers. */
   readonly state: Readonly<Record<Extract<Space, "phy" | "phyExtension" | "phyMemory">, Words>>;
 }

@@ -1,22 +1,20 @@
 /** Data memory of the PHY's microcontroller, accessed through a window of two registers. */
 import { addressKey, type Words, wordsOf } from "../observation/state.ts";
 
-/** Bytes below this address; above are the controller's registers, among them the port for its firmware. */
+/** Below this address is memory; from it on are the controller's registers, among them the port for its firmware. */
 const REGISTERS = 0xa000;
 
-/** FNV-1a, 32 bits, of words instead of bytes. */
+/** Constants of the checksum FNV-1a (32 bits), computed over words instead of bytes. */
 const BASIS = 0x811c_9dc5;
 const PRIME = 0x0100_0193;
 const fold = (sum: number, word: number): number => Math.imul(sum ^ (word & 0xffff), PRIME) >>> 0;
 
 /**
- * The address register, then the data register. A data word has its high byte first: parameters may have odd addresses,
- * and drivers change one in the upper half without affecting the next (0x80ec and 0x80ed in DPDK `rtl8168ep.c`).
- *
- * The address increments after a write, so a table needs its address once (0x81b3 in DPDK `rtl8125a.c`). It does not
- * after a read, because drivers modify words in place. It also stays at the controller's registers: firmware is written
- * to one of them word by word. Firmware is accepted but not run; `state` has a
- * checksum of each program.
+ * The window has an address register and a data register. A data word has its high byte first: parameters may have odd
+ * addresses, and drivers change one in the upper half without affecting the next (0x80ec and 0x80ed in DPDK
+ * `rtl8168ep.c`). A write increments the address, so a table needs its address only once (0x81b3 in DPDK `rtl8125a.c`).
+ * A read does not, because drivers modify words in place. Writes to the controller's registers do not either: firmware
+ * is written to one of them word by word. Firmware is accepted but not run; `state` has a checksum of each program.
  */
 export class PhyMemory {
   readonly #bytes = new Uint8Array(0x1_0000);

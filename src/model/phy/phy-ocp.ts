@@ -1,4 +1,4 @@
-/** PHY registers since the 8168G: one space of 64 KiB, which MDIO accesses by pages. */
+/** PHY registers from the 8168G on: one space of 64 KiB, which MDIO accesses by pages. */
 import {
   ALIVE,
   BMCR,
@@ -40,7 +40,7 @@ const STATE = 7;
 const { control: CROSSOVER } = CROSSOVER_OCP;
 const CROSSOVER_AT = (CROSSOVER.page << 4) + 2 * (CROSSOVER.register - 16);
 
-/** Clause 45 registers with an address in this space. */
+/** Addresses in this space of clause 45 registers. */
 const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]> = new Map([
   [Ocp.pmaSpeed, [Mmd.pma, 4]],
   [Ocp.eeeAble, [Mmd.pcs, 20]],
@@ -53,7 +53,7 @@ const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]
   [Ocp.eee2Partner, [Mmd.negotiation, 63]],
 ]);
 
-/** Registers without a function keep the written value: firmware and tuning write to them. */
+/** Registers without a function keep the written value, because firmware and tuning write to them. */
 export class OcpPhy implements PhyFront {
   readonly #phy: Phy;
   readonly #words = new Uint16Array(0x8000);
@@ -77,7 +77,7 @@ export class OcpPhy implements PhyFront {
 
   powerOn(): void {
     this.#words.fill(0);
-    // On by default, as in the family's stand-alone PHYs; drivers set it nevertheless.
+    // On by default, as in Realtek's separate PHYs, although drivers set it.
     this.#words[Ocp.speedDown >> 1] = SPEED_DOWN;
     this.#memory.clear();
     this.#memory2.clear();
@@ -94,7 +94,7 @@ export class OcpPhy implements PhyFront {
     return (command & ~0xffff) | this.read(address);
   };
 
-  /** FreeBSD's driver accesses the PHYs of the 8168G and 8168H this way, as it does all earlier ones. */
+  /** FreeBSD's driver uses MDIO also for the PHYs of the 8168G and 8168H. */
   readonly mdio = (command: number, write: boolean): number => {
     const register = (command >>> 16) & 31;
     if (register === PAGE) {
@@ -109,7 +109,7 @@ export class OcpPhy implements PhyFront {
     return (command & ~0xffff) | this.read(address);
   };
 
-  /** There is one memory for the PHY's firmware, and a second on 8127: its addresses have bit 16 set here. */
+  /** The PHY has one memory for firmware; on the 8127 there is a second one, whose addresses have bit 16 set here. */
   get state(): PhyFront["state"] {
     const words = Uint16Array.from(this.#words);
     this.#phy.held.forEach((value, register) => (words[(OCP_STANDARD >> 1) + register] = value));
@@ -182,7 +182,7 @@ export class OcpPhy implements PhyFront {
       case Ocp.memory2Data:
         this.#memory2.data = value;
         break;
-      // The controller runs. The vendor's RTL8125 driver resets the PHY if its controller does not clear this bit.
+      // The controller clears this bit at once. If it did not, the vendor's RTL8125 driver would reset the PHY.
       case Ocp.alive:
         this.#words[address >> 1] = value & ~ALIVE;
         break;
@@ -212,7 +212,7 @@ export class OcpPhy implements PhyFront {
   }
 
   /**
-   * Registers 13 and 14 do not give access to clause 45 registers: they read 0, by which Linux recognises these PHYs.
+   * Registers 13 and 14 read 0 and give no access to clause 45 registers. Linux recognises these PHYs by that.
    */
   #standard(register: number): number {
     return register === MMD_DATA ? 0 : this.#phy.read(register);

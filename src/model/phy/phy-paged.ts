@@ -1,4 +1,4 @@
-/** PHY registers before the 8168G: pages of 32, selected by register 31. */
+/** PHY registers of chips before the 8168G: pages of 32 registers, selected by register 31. */
 import {
   CROSSOVER_8211,
   EXTENSION_PAGE,
@@ -31,8 +31,8 @@ const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
 const READY_AT = 0x1b;
 
 /**
- * Pages other than 0 have their own registers at all numbers but 31 (each driver of the 8169S writes the first ones on
- * page 1). They keep the written value: firmware and tuning write to them.
+ * Pages other than 0 have registers of their own at all numbers except 31 (drivers of the 8169S write the first ones on
+ * page 1). They keep the written value, because firmware and tuning write to them.
  */
 export class PagedPhy implements PhyFront {
   readonly #phy: Phy;
@@ -52,7 +52,7 @@ export class PagedPhy implements PhyFront {
     this.powerOn();
   }
 
-  /** From the 8211B on. */
+  /** Whether the PHY has a crossover setting: from the 8211B on. */
   get #crosses(): boolean {
     return this.#phy.kind.crossover !== undefined;
   }
@@ -143,7 +143,7 @@ export class PagedPhy implements PhyFront {
     const { indirect, estatus } = this.#phy.kind;
     if (register === MMD_CONTROL || register === MMD_DATA) {
       if (indirect) return register === MMD_CONTROL ? this.#mmdControl : this.#readMmd();
-      // Reserved in the Fast Ethernet PHYs; tuning registers in the gigabit ones.
+      // These are reserved in the Fast Ethernet PHYs, and tuning registers in the gigabit PHYs.
       return estatus === 0 ? 0 : this.#words[register]!;
     }
     if (register < 16) return this.#phy.read(register);

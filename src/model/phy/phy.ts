@@ -53,7 +53,7 @@ const RATES: Readonly<Record<0 | LinkSpeed, number>> = {
   10000: PhyStatus16.speed10000,
 };
 
-/** Abilities of all PHYs: all but the link and negotiation bits, which change. */
+/** Bits of BMSR that do not change and are the same in all PHYs. */
 const BMSR_FIXED =
   Bmsr.full100 | Bmsr.half100 | Bmsr.full10 | Bmsr.half10 | Bmsr.noPreamble | Bmsr.autonegotiable | Bmsr.extended;
 const ANAR_RESET = Advertise.selector | Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
@@ -61,10 +61,10 @@ const ANAR_RESET = Advertise.selector | Advertise.full100 | Advertise.half100 | 
 const ALWAYS = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
 const FORCED = Bmcr.speedHigh | Bmcr.speedLow | Bmcr.fullDuplex;
 const GIGABIT = Gbcr.full1000 | Gbcr.half1000;
-// Read for each frame: bound here because V8 looks up an imported name at every use.
+// This is read for each frame: a local copy, because V8 looks up an imported name at every use.
 const LOOPBACK = Bmcr.loopback;
 
-/** Registers that this class does not have are in the register space around it (`phy-ocp.ts`, `phy-paged.ts`). */
+/** Other registers of the PHY are in the register space around this class (`phy-ocp.ts`, `phy-paged.ts`). */
 export class Phy {
   readonly kind: PhyKind;
   readonly clause45: Clause45;
@@ -75,20 +75,22 @@ export class Phy {
   #partner: Partner | undefined;
   #pairs: 2 | 4 = 4;
   #link = LINK_DOWN;
-  /** The link was down since BMSR was last read. */
+  /** Set if the link was down at any time since BMSR was last read. */
   #lost = false;
   #resetting = false;
   #waking = false;
   #upset = false;
   #cancel: (() => void) | undefined;
-  /** Both ends are manually set to the same clock role, so there is no link. */
+  /** Set if both ends are manually set to the same clock role, so there is no link. */
   #clockFault = false;
   #idleErrors = 0;
-  /** Whether a lower speed is tried on a bad cable; the register for it differs. */
+  /**
+   * Whether a lower speed is tried on a bad cable. The register space sets this function, because the register differs.
+   */
   speedDown: () => boolean = () => true;
-  /** The manual crossover setting; the register for it differs. */
+  /** The manual crossover setting. The register space sets this function, because the register differs. */
   crossover: () => Crossing = () => undefined;
-  /** On fibre, the speed of the SerDes. It is not negotiated, and not set by these registers. */
+  /** On fibre: returns the speed of the SerDes, which is neither negotiated nor set by these registers. */
   serdes: (() => SerdesSpeed) | undefined;
 
   /** @param changed called when the link went up or down */
@@ -131,12 +133,14 @@ export class Phy {
     );
   }
 
-  /** The clock master of a link of 1000 Mbit/s and more: 40.5.2, and for faster ones bits 15:13 of 7.32. */
+  /**
+   * Whether this end is the clock master of a link at 1000 Mbit/s or faster (40.5.2; above 1000, bits 15:13 of 7.32).
+   */
   get master(): boolean {
     return this.#link.speed >= 1000 && this.#clock(this.#link.speed) === "master";
   }
 
-  /** Whether this end is MDI. With automatic crossover it is the opposite of the link partner's setting. */
+  /** Whether this end is MDI. With automatic crossover, this end takes the opposite of the link partner's setting. */
   get mdi(): boolean {
     const ours = this.crossover();
     return ours === undefined ? this.#partner?.socket !== "mdi" : ours === "mdi";
@@ -153,7 +157,7 @@ export class Phy {
     return this.#waking ? PhyState.waking : PhyState.on;
   }
 
-  /** The cable is plugged into `partner`, or unplugged. */
+  /** Plugs the cable into `partner`, or unplugs it. */
   plug(partner: Partner | undefined): void {
     this.#partner = partner;
     this.#start();
@@ -169,17 +173,17 @@ export class Phy {
     this.#start();
   }
 
-  /** The line has errors between frames: counted at 1000 Mbit/s, until GBSR is read, up to 255 (40.5.1.1). */
+  /** Adds errors between frames. At 1000 Mbit/s they are counted, up to 255, until GBSR is read (40.5.1.1). */
   disturbIdle(errors: number): void {
     if (this.#link.speed === 1000) this.#idleErrors = Math.min(255, this.#idleErrors + errors);
   }
 
-  /** The medium has changed: the link restarts. */
+  /** Restarts the link; called when the medium has changed. */
   restart(): void {
     this.#start();
   }
 
-  /** An electrostatic discharge: the settings are lost, and only a reset has an effect. */
+  /** An electrostatic discharge: the settings are lost, and from then on only a reset has an effect. */
   upset(): void {
     this.powerOn();
     this.#upset = true;
@@ -211,8 +215,7 @@ export class Phy {
       case ANER:
         return this.#negotiated ? 1 : 0;
       case GBCR:
-        // A speed that failed is no longer advertised: drivers of the RTL8211F recognise by this that the speed was
-        // lowered.
+        // A speed that failed is no longer advertised. Drivers of the RTL8211F recognise a lowered speed by this.
         return this.#registers[GBCR]! & (this.#link.lowered ? ~GIGABIT : ~0);
       case GBSR:
         return this.#gigabitStatus();
@@ -247,12 +250,12 @@ export class Phy {
     }
   }
 
-  /** Both ends have negotiated this link. */
+  /** Whether both ends have negotiated this link. */
   get #negotiated(): boolean {
     return this.#complete && this.#partner!.fixed === undefined;
   }
 
-  /** Negotiation is complete; parallel detection counts (28.2.3.1). */
+  /** Whether negotiation is complete, possibly by parallel detection (28.2.3.1). */
   get #complete(): boolean {
     return this.#link.up && this.serdes === undefined && (this.#registers[BMCR]! & Bmcr.autonegotiate) !== 0;
   }
@@ -283,7 +286,7 @@ export class Phy {
     return fixed | (up ? Bmsr.linkUp : 0) | (this.#complete ? Bmsr.negotiated : 0);
   }
 
-  /** The partner's abilities: its page, or the single one that its signal shows. */
+  /** The partner's abilities: those that it advertises, or the one that its signal shows. */
   #partnerShown(): number {
     if (!this.#complete) return 0;
     const { anlpar, fixed } = this.#partner!;
@@ -319,8 +322,9 @@ export class Phy {
   }
 
   /**
-   * Clears itself on completion. The advertisement is preserved, contrary to 802.3: Realtek's own driver writes it and
-   * then resets with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway). Tuning is preserved too.
+   * Resets the PHY; the bit clears itself on completion. The advertisement is preserved, contrary to 802.3, because
+   * Realtek's own driver writes it before a reset with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway). Tuning is
+   * preserved too.
    */
   #reset(): void {
     this.#stop();
@@ -338,7 +342,7 @@ export class Phy {
     this.#become(LINK_DOWN);
   }
 
-  /** Keeps at most one timer. */
+  /** Runs `run` later. There is at most one timer: the previous one is cancelled. */
   #after(micros: number, run: () => void): void {
     let done = false;
     const cancel = this.#schedule.after(micros, () => {
@@ -361,7 +365,7 @@ export class Phy {
       });
       return;
     }
-    // When isolated from the MAC, the PHY has no link; that the link partner loses it too is an assumption.
+    // While the PHY is isolated from the MAC there is no link. That the link partner loses it too is an assumption.
     const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
     this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));

@@ -1,4 +1,7 @@
-/** The 8127's SerDes: the fibre variant (RTL8127ATF) has an SFP module on it, and the copper PHY is not connected. */
+/**
+ * The 8127's SerDes: on the fibre variant (RTL8127ATF) an SFP module is connected to it, and the copper PHY is not
+ * used.
+ */
 import {
   At233a,
   At2350,
@@ -22,8 +25,8 @@ const SPEEDS: ReadonlyMap<number, SerdesSpeed> = new Map([
 ]);
 
 /**
- * Its registers keep the written value. That they are 16 bits at 16-bit addresses, and the mode words, are from DPDK
- * `drivers/net/r8169/r8169_fiber.c`. That it is stopped until a driver starts it is an assumption.
+ * The SerDes has 16-bit registers at 16-bit addresses, which keep the written value; this and the mode words are from
+ * DPDK `drivers/net/r8169/r8169_fiber.c`. It is assumed to be stopped until a driver starts it.
  */
 export class SerDes {
   readonly effects: Pick<Effects, "serdesCommand" | "serdesMode">;
@@ -50,7 +53,7 @@ export class SerDes {
     return this.#speed;
   }
 
-  /** Called after the window's registers were reset. */
+  /** Call after the registers of the window were reset. */
   powerOn(): void {
     this.#words.fill(0);
     this.#become(0);
@@ -67,7 +70,7 @@ export class SerDes {
     return SPEEDS.get(this.#page.get(At233a, 2)) ?? 0;
   }
 
-  /** Completes at once: the go bit is clear at the next read. */
+  /** Executes a command at once, so the go bit is clear at the next read. */
   #command(command: number): void {
     const page = this.#page;
     page.put(SDS_CMD, 2, command & ~SerdesCommand.go);

@@ -10,7 +10,7 @@ const { Tbi } = chip;
 const rows = {
   ERBCR:           { width: 16, reset: 0, writable: 0 },
   MULINT:          { width: 16, reset: 0, writable: 0x0fff },
-  // No transceiver is fitted: the interface keeps its settings and never has a link.
+  // There is no transceiver: the interface keeps its settings and never has a link.
   TBICSR:          { width: 32, reset: 0, writable: (Tbi.reset | Tbi.loopback | Tbi.enable) >>> 0 },
   TBI_ANAR:        { width: 16, reset: 0, writable: 0xffff },
   TBI_LPAR:        { width: 16, reset: 0, writable: 0 },
@@ -18,7 +18,8 @@ const rows = {
   LDPS:            { width: 8,  reset: 0, writable: 0xff },
   WakeUpMask:      { width: 32, reset: 0, writable: ALL },
   WakeUpCrc:       { width: 16, reset: 0, writable: 0xffff },
-  // CardBus: cleared by writing ones; the model never sets them. Bit 15 is an interrupt, bit 4 a wake-up.
+  // CardBus: these bits are cleared by writing ones; the model never sets them. Bit 15 is an interrupt, bit 4 a
+  // wake-up.
   FuncEvent:       { width: 32, reset: 0, writable: 0 },
   FuncEventMask:   { width: 32, reset: 0, writable: 0xc010 },
   FuncPresetState: { width: 32, reset: 0, writable: 0 },

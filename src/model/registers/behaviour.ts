@@ -1,9 +1,7 @@
 /**
- * Behaviour of each register, beside the register map: a register of the map without a row here does not compile.
- *
- * Offsets and bit names come from `#chip`; behaviour is coded in the model alone, so that driver and model cannot agree
- * on a mistake by sharing code. Sources: RTL8169 and RTL8168C register tables; what they leave open is noted at the
- * row.
+ * Behaviour of each register of the register map; a register without a row here does not compile. Offsets and bit names
+ * come from `#chip`. Behaviour is coded only in the model, so that driver and model cannot have the same error by
+ * sharing code. Sources: RTL8169 and RTL8168C register tables. A row says what had to be assumed.
  */
 import { type Chip, xidOf } from "#chip/chips.ts";
 import * as chip from "#chip/registers.ts";
@@ -21,7 +19,7 @@ const emptiesFifo = ({ profile }: Chip): boolean => (profile.txConfig & TxConf.a
 // prettier-ignore
 // oxfmt-ignore
 const rows = {
-  // IDR and MAR are preserved across a software reset (datasheet).
+  // A software reset preserves IDR and MAR (datasheet).
   IDR0:             { width: 32, reset: 0, writable: ALL, locked: true, onWrite: "station" },
   IDR4:             { width: 32, reset: 0, writable: 0xffff, locked: true, onWrite: "station" },
   MAR0:             { width: 32, reset: 0, writable: ALL, onWrite: "filter" },
@@ -31,18 +29,18 @@ const rows = {
   LED_CTRL:         { width: 16, reset: 0, writable: 0xffff, on: "express" },
   LED_FREQ:         { width: 8,  reset: 0, writable: 0xff, on: "express" },
   EEE_LED:          { width: 8,  reset: 0, writable: 0xff, on: "express" },
-  // A software reset returns to the starts of the rings and preserves their bases: the vendor's driver tests an 8168DP
-  // in loopback by resetting it until a frame returns, and does not write the bases again, nor TxConfig and RxMaxSize.
+  // A software reset returns to the starts of the rings but preserves their bases. To test an 8168DP in loopback, the
+  // vendor's driver resets it until a frame returns, without writing the bases, TxConfig or RxMaxSize again.
   TNPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "transmitBase" },
   TNPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "transmitBaseHigh" },
   THPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "priorityBase" },
   THPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "priorityBaseHigh" },
-  // No boot ROM is fitted.
+  // There is no boot ROM.
   FLASH:            { width: 32, reset: 0, writable: ALL },
   ERSR:             { width: 8,  reset: 0, writable: 0 },
   // Cmd.bufferEmpty is the RTL8139's; with descriptors it reads 0.
   ChipCmd:          { width: 8,  reset: 0, writable: Cmd.stopRequest | Cmd.receiveEnable | Cmd.transmitEnable, softReset: true, onWrite: "command" },
-  // The poll bits clear themselves when the ring has been processed, which in the model is before the write completes.
+  // The poll bits clear themselves when the ring was processed; in the model that is before the write completes.
   TxPoll:           { width: 8,  reset: 0, writable: 0, onWrite: "poll" },
   IntrMask:         { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "interruptMask" },
   IntrStatus:       { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
@@ -63,7 +61,7 @@ const rows = {
   Config5:          { width: 8,  reset: 0, writable: 0xff, locked: true },
   TDFNR:            { width: 8,  reset: 0, writable: 0x1f, on: "express" },
   TimerInt:         { width: 32, reset: 0, writable: ALL, softReset: true, onWrite: "timerThreshold" },
-  // Timers that no driver uses: they keep the written value and never fire.
+  // No driver uses these timers: they keep the written value and never fire.
   TimerInt1:        { width: 32, reset: 0, writable: ALL, softReset: true, on: "express" },
   TimerInt1_0:      { ...alias16, on: "express" },
   TimerInt2:        { width: 32, reset: 0, writable: ALL, softReset: true, on: "express" },
@@ -94,12 +92,12 @@ const rows = {
   OCPDR:            { width: 32, reset: 0, writable: ALL, on: "gate" },
   OCPAR:            { width: 32, reset: 0, writable: 0, onWrite: "managementOcp", on: "gate" },
   COMBO_LTR_EXTEND: { width: 8,  reset: 0, writable: 0xff, on: "latency" },
-  // The 8168DP gates MDIO by a bit of the same word.
+  // On the 8168DP, a bit of the same word is the MDIO gate.
   DLLPR:            { width: 8,  reset: 0, writable: 0xff & (Dllpr.pfm | Dllpr.tenMegPowerSave), on: "linkPower" },
   RDSAR1:           { width: 32, reset: 0, writable: ALL, on: "gate" },
   DBG_REG:          { width: 8,  reset: 0, writable: 0xff, on: "linkPower" },
   TWSI:             { width: 8,  reset: 0, writable: 0xff, on: "linkPower" },
-  // Out-of-band mode is the state after power-on; bit 3 is EN_NDP. The FIFOs always read as empty.
+  // The chip is in out-of-band mode after power-on; bit 3 is EN_NDP. The FIFOs always read as empty.
   MCU:              { width: 8,  reset: Mcu.nowOutOfBand | Mcu.transmitEmpty | Mcu.receiveEmpty | Mcu.linkListReady,
                       writable: Mcu.nowOutOfBand | Mcu.enableOobReset | 1 << 3, on: "linkPower" },
   // The datasheet requires a value other than 0 here before frames are received.
@@ -109,8 +107,8 @@ const rows = {
   IntrMitigate:     { width: 16, reset: 0, writable: 0xffff, softReset: true, onWrite: "mitigate" },
   RDSAR:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "receiveBase" },
   RDSARHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "receiveBaseHigh" },
-  // From the 8168E-VL on this is the threshold of early transmission, not a limit of frames: C drivers send 9 KiB
-  // frames with 0x27 (4992 bytes).
+  // From the 8168E-VL on this is a threshold of early transmission, not a limit of the frame length: C drivers send
+  // frames of 9 KiB with 0x27 (4992 bytes).
   MaxTxPacketSize:  { width: 8,  reset: 0x3f, writable: 0x3f },
   MISC:             { width: 32, reset: 0, writable: ALL, onWrite: "receiveConfig", on: "express" },
   MISC_0:           { ...alias8, on: "express" },

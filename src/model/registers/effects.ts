@@ -1,4 +1,7 @@
-/** Side effects of register writes and reads. The part that implements one supplies the function under this name. */
+/**
+ * Names of the side effects of register writes and reads. The part of the chip that implements one supplies a function
+ * with this name.
+ */
 
 export type Effect =
   // Composition and rings
@@ -52,8 +55,8 @@ export type Effect =
   | "serdesMode";
 
 /**
- * Called with the written value and a mask of the written bits, both aligned to the register (both 0 for a read), and
- * the register's offset.
+ * Called with the written value and a mask of the written bits, both aligned to the register and both 0 for a read; and
+ * with the register's offset.
  */
 export type EffectFunction = (value: number, lanes: number, offset: number) => void;
 

@@ -1,4 +1,4 @@
-/** The flag handshake of the indirect registers: MDIO, PHY-OCP, ERI, CSI, EPHY, EFUSE. */
+/** The handshake by a flag that indirect registers use: MDIO, PHY-OCP, ERI, CSI, EPHY, EFUSE. */
 import { FLAG } from "#chip/registers.ts";
 import type { Page } from "./page.ts";
 import type { Schedule } from "./schedule.ts";
@@ -24,7 +24,10 @@ export class Handshake {
   readonly #offences: Offences;
   readonly #access: Access;
   #cancel: (() => void) | undefined;
-  /** Duration of an access. May be changed at any time; with `Infinity` the next access never completes. */
+  /**
+   * Duration of an access in microseconds. It may be changed at any time; with `Infinity` the next access never
+   * completes.
+   */
   latencyMicros: number;
 
   constructor(register: number, latencyMicros: number, parts: HandshakeParts, access: Access) {

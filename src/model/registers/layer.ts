@@ -1,4 +1,4 @@
-/** Behaviour beside a register map: a register of the map without a row, or with another width, does not compile. */
+/** Types for the behaviour of a register map: a register without a row, or with another width, does not compile. */
 import type { Chip } from "#chip/chips.ts";
 import type { RegisterBlock } from "#chip/profile.ts";
 import type { Access, Register, Width } from "#kit/mmio.ts";
@@ -8,13 +8,13 @@ import type { Effect } from "./effects.ts";
 type PerChip<T> = T | ((chip: Chip) => T);
 
 export interface Behaviour<W extends Width = Width> {
-  /** Width in bits; the type requires that it agrees with the map. */
+  /** Width in bits; the type requires that it is the width in the map. */
   readonly width: W;
   /** Value after power-on. */
   readonly reset: PerChip<number>;
   /** Bits that a guest can change. */
   readonly writable: PerChip<number>;
-  /** A software reset (ChipCmd) restores the reset value too. Otherwise only power-on and bus reset do. */
+  /** A software reset (ChipCmd) also restores the reset value. If absent, only power-on and bus reset do. */
   readonly softReset?: true;
   /** Writes are ignored unless Cfg9346 is unlocked. */
   readonly locked?: true;
@@ -22,9 +22,9 @@ export interface Behaviour<W extends Width = Width> {
   readonly onWrite?: Effect;
   /** Called before the value is read. */
   readonly onRead?: Effect;
-  /** Another name for (part of) a register that has its own row. */
+  /** This is another name for a register, or a part of one, that has its own row. */
   readonly alias?: true;
-  /** The register block it belongs to; without one, each chip of the layer has it. */
+  /** The register block to which it belongs; if absent, each chip of the layer has the register. */
   readonly on?: RegisterBlock;
 }
 
@@ -46,10 +46,10 @@ export interface RegisterRow extends Behaviour {
   readonly writable: number;
 }
 
-/** Registers of some chips. They replace those of earlier layers that they overlap. */
+/** Registers of some chips. They replace registers of earlier layers that they overlap. */
 export type RegisterLayer = (chip: Chip) => readonly RegisterRow[];
 
-/** A layer of the rows beside their map, for chips with the block `on`, or for all. */
+/** A layer of the registers in `map` with their `rows`, for chips with the block `on`, or for all chips. */
 export const registerLayer = <M extends object>(map: M, rows: Partial<Rows<M>>, on?: RegisterBlock): RegisterLayer => {
   const names = Object.keys(rows) as (keyof Rows<M> & string)[];
   return (chip) =>
@@ -76,7 +76,7 @@ const inside = (inner: RegisterRow, outer: RegisterRow): boolean =>
 const overlap = (a: RegisterRow, b: RegisterRow): boolean =>
   a.offset < b.offset + b.width / 8 && b.offset < a.offset + a.width / 8;
 
-/** The registers of a chip in ascending order, with later layers above earlier ones. */
+/** The registers of a chip in order of their offsets; later layers override earlier ones. */
 export const flatten = (layers: readonly RegisterLayer[], chip: Chip): readonly RegisterRow[] => {
   let set: readonly RegisterRow[] = [];
   for (const layer of layers) {

@@ -5,9 +5,9 @@ import { LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3 } from "#chip/registers-8125.ts";
 import type { Page } from "./page.ts";
 
 export interface Led {
-  /** Lit at the present link speed. */
+  /** Whether the LED is lit at the present link speed. */
   readonly lit: boolean;
-  /** Blinks with sent and received frames. */
+  /** Whether it blinks when frames are sent and received. */
   readonly activity: boolean;
 }
 
@@ -15,7 +15,7 @@ const LEDS = 3;
 const BITS = 4;
 const SELECT = { link: { 10: 1 << 0, 100: 1 << 1, 1000: 1 << 2 }, activity: 1 << 3 } as const;
 const SELECTS = [LEDSEL0, LEDSEL1, LEDSEL2, LEDSEL3] as const;
-/** No source has a bit for 5 and 10 Gbit/s. */
+/** No source has bits for 5 and 10 Gbit/s. */
 const SELECT_8125 = { link: { 10: 1 << 0, 100: 1 << 1, 1000: 1 << 3, 2500: 1 << 5 }, activity: 1 << 9 } as const;
 
 const show = (
@@ -25,8 +25,8 @@ const show = (
 ): Led => ({ lit: (field & (select.link[speed] ?? 0)) !== 0, activity: (field & select.activity) !== 0 });
 
 /**
- * The LEDs from 0 on, at a link of `speed` Mbit/s, 0 without link. Empty for the PCI chips, where two bits of Config1
- * select among patterns that are not modelled.
+ * The LEDs in order, with a link of `speed` Mbit/s (0 without a link). Empty for PCI chips, where two bits of Config1
+ * select a pattern; patterns are not modelled.
  */
 export const ledsOf = (chip: Chip, page: Page, speed: number): readonly Led[] => {
   const { leds } = chip.profile;

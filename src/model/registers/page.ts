@@ -10,15 +10,15 @@ export const CONFIG_BYTES = 4096;
 export const pageBytes = (chip: Chip): number => registerBytes(chip) + CONFIG_BYTES;
 
 /**
- * Byte offset in the register page of a word that counts raised events: the page's last word, where no chip has a register. A guest
- * thread that reads the interrupt status directly from the page loads this word first, and its bus passes it to the model
- * with the acknowledge (`Rtl8169.seen`).
+ * Byte offset in the register page of a word that counts raised events: the page's last word, where no chip has a
+ * register. A guest's thread that reads the interrupt status directly from the page loads this word before, and its bus
+ * passes it to the model with the acknowledge (`Rtl8169.seen`).
  */
 export const raisedAt = (chip: Chip): number => registerBytes(chip) - 4;
 
 export type AccessWidth = 1 | 2 | 4;
 
-/** All ones, as an unsigned number of this many bytes: the result of a read to which no device responds. */
+/** All ones as an unsigned number of `width` bytes: the result of a read to which no device responds. */
 export const ones = (width: AccessWidth): number => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1);
 
 /**
@@ -29,7 +29,7 @@ export const ones = (width: AccessWidth): number => (width === 4 ? 0xffff_ffff :
  */
 export class Page {
   readonly words: Int32Array;
-  /** Other threads may see stores in another order (arm64), so Atomics are used to preserve it. */
+  /** Whether other threads may see stores in another order (arm64); Atomics then preserve the order. */
   readonly weaklyOrdered: boolean;
 
   /** @param at byte offset in `memory`, a multiple of 4 */
@@ -38,13 +38,13 @@ export class Page {
     this.weaklyOrdered = weaklyOrdered;
   }
 
-  /** Stores a word that announces earlier stores. */
+  /** Stores a word after whose value other threads see all earlier stores. */
   publish(index: number, word: number): void {
     if (this.weaklyOrdered) Atomics.store(this.words, index, word);
     else this.words[index] = word;
   }
 
-  /** Unsigned. The bytes must be inside the page; they need not be aligned. */
+  /** Reads an unsigned number. Its bytes must be inside the page, but need not be aligned. */
   get(offset: number, width: AccessWidth): number {
     const shift = 8 * (offset & 3);
     const low = this.words[offset >> 2]! >>> shift;

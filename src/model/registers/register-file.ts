@@ -6,7 +6,7 @@ import { type AccessWidth, ones, type Page } from "./page.ts";
 import type { Words } from "../observation/state.ts";
 import type { Offences } from "../observation/strict.ts";
 
-/** Size of the datasheets' register table: reserved bytes in it may be read, as register dumps do. */
+/** Bytes of the datasheets' register table. Reserved bytes in it may be read, as register dumps do. */
 const TABLE_BYTES = 256;
 
 interface Cell {
@@ -36,10 +36,10 @@ const cellOf = (row: RegisterRow, effects: Effects): Cell => ({
 /**
  * The chip's registers as a guest reads and writes them.
  *
- * An access affects only the bytes it names, as on PCI: a narrow write changes its byte lanes, a wide one is divided
- * over the registers it covers, in ascending order. Bytes without a register read as 0: the chip completes each read of
- * its own window, and only a bus without a responding chip returns ones. (Dumps of real chips have zeros there, and a
- * few values that no source explains.)
+ * An access affects only its own bytes, as on PCI: a narrow write changes its byte lanes, and a wide one is divided
+ * among the registers that it covers, in order of their offsets. Bytes without a register read as 0, because the chip
+ * completes each read of its own window; a bus returns ones only if no chip responds. (Dumps of real chips have zeros
+ * there, and a few values that no source explains.)
  *
  * Invariant: the page always holds what a read would return, except where a row has an `onRead`.
  */
@@ -49,7 +49,7 @@ export class RegisterFile {
   readonly #cells: readonly Cell[];
   /** Index of the cell at each byte of the window, or -1. */
   readonly #cellAt: Int16Array;
-  /** Widths of the registers that are defined at an offset, as a sum of their bytes. */
+  /** For each offset, the widths in bytes of the registers that start there, combined as bits. */
   readonly #widths: Uint8Array;
 
   /** @param bytes length of the window, at most the page's */
@@ -75,13 +75,13 @@ export class RegisterFile {
     for (const cell of this.#cells) if (cell.softReset) this.#page.put(cell.offset, cell.bytes, cell.reset);
   }
 
-  /** By the registers' names. */
+  /** The values by the registers' names. */
   get state(): Words {
     const values = this.#cells.map(({ name, offset, bytes }) => [name, this.#page.get(offset, bytes)] as const);
     return Object.fromEntries(values.filter(([, value]) => value !== 0));
   }
 
-  /** The bytes must be inside the register window. */
+  /** Reads bytes, which must be inside the register window. */
   read(offset: number, width: AccessWidth): number {
     const end = Math.min(offset + width, this.#cellAt.length);
     let known = false;
@@ -101,7 +101,7 @@ export class RegisterFile {
     return 0;
   }
 
-  /** The bytes must be inside the register window. */
+  /** Writes bytes, which must be inside the register window. */
   write(offset: number, width: AccessWidth, value: number): void {
     const end = Math.min(offset + width, this.#cellAt.length);
     let known = false;

@@ -9,8 +9,8 @@ import { flatten, type RegisterRow } from "./layer.ts";
 export const registersOf = (chip: Chip): readonly RegisterRow[] => flatten([FAMILY, PCI, MULTIGIGABIT], chip);
 
 /**
- * Offsets of registers that are computed when they are read, so that a bus must call the model for them. All others are plain memory;
- * for the interrupt status, which is too, see `raisedAt`.
+ * Offsets of registers that are computed when they are read, so a bus must call the model for them. All others are
+ * plain memory. This includes the interrupt status; for that, see `raisedAt`.
  */
 export const readHasEffect = (chip: Chip): readonly number[] =>
   registersOf(chip)

@@ -2,7 +2,7 @@
 import type { Timers } from "#kit/clock.ts";
 
 export interface Schedule {
-  /** Microseconds. */
+  /** The time in microseconds. */
   now(): number;
   /** Calls `run` after `micros`, immediately if that is 0. Returns a function that cancels it. */
   after(micros: number, run: () => void): () => void;

@@ -1,4 +1,4 @@
-/** The station address from the factory, and the registers that hold it. */
+/** The station address from the factory, and the registers that contain it. */
 import type { Chip } from "#chip/chips.ts";
 import { IDR0, IDR4 } from "#chip/registers.ts";
 import { BACKUP_ADDR0, BACKUP_ADDR1 } from "#chip/registers-8125.ts";
@@ -27,7 +27,10 @@ const put = (
   page.put(high, 2, e | (f << 8));
 };
 
-/** Sets the registers as after loading the EEPROM. @param copy the factory's address in the backup registers */
+/**
+ * Sets the registers to their values after the EEPROM was loaded. @param copy the factory's address for the backup
+ * registers
+ */
 export const loadStation = (page: Page, chip: Chip, mac: Readonly<Uint8Array>, copy: Uint8Array | undefined): void => {
   put(page, IDR0, IDR4, mac);
   if (copy !== undefined && chip.profile.addressCopies.includes("backup")) put(page, BACKUP_ADDR0, BACKUP_ADDR1, copy);

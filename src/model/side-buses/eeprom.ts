@@ -18,20 +18,20 @@ export const imageOf = (chip: Chip, device: number, mac: Uint8Array | undefined)
   words[2] = device;
   words[3] = 0x10ec;
   words[4] = device;
-  if (chip.bus === "pci") words[5] = 0x4020; // Latency 64 at most, grant 32 at least, in quarters of a microsecond.
+  if (chip.bus === "pci") words[5] = 0x4020; // Max_Lat 64 and Min_Gnt 32, in quarters of a microsecond.
   if (mac !== undefined) for (let i = 0; i < 3; i++) words[MAC_WORD + i] = mac[2 * i]! | (mac[2 * i + 1]! << 8);
   return words;
 };
 
 /**
- * A 93C46 with 64 words (Microwire): commands are a start bit, two bits of opcode and six of address, most significant
- * first, sampled at the rising clock while selected. A read outputs a 0 and then words until deselected; a write takes
- * a word and is executed when the chip is deselected. Writing must be enabled first.
+ * A 93C46 with 64 words (Microwire): a command is a start bit, two bits of opcode and six of address, most significant
+ * first, sampled at the rising clock while the chip is selected. A read outputs a 0, then words until the chip is
+ * deselected. A write takes a word and is executed when the chip is deselected; writing must be enabled before.
  */
 export class Eeprom {
   readonly words: Uint16Array;
   #pins = 0;
-  /** Bits received since the start bit; -1 before it. */
+  /** Number of bits received since the start bit; -1 before it. */
   #taken = -1;
   #command = 0;
   #data = 0;
@@ -131,8 +131,8 @@ const FUSE_BYTES = 0x400;
 
 /**
  * One-time memory (EFUSE) of the 8168D and later, read and programmed through EFUSEAR. Address 17:8, data 7:0 (DPDK
- * `r8169_compat.h`, EFUSE_*). A blank memory is all ones. That programming only clears bits is how such memories work,
- * but is not documented for this one. The contents survive power-off.
+ * `r8169_compat.h`, EFUSE_*). A blank memory is all ones. Programming only clears bits; other memories of this kind
+ * work so, but it is not documented for this one. The contents are kept without power.
  */
 export class Efuse {
   readonly #bytes = new Uint8Array(FUSE_BYTES).fill(0xff);

@@ -8,7 +8,10 @@ import type { Page } from "../registers/page.ts";
 
 const WORDS = 0x400;
 const TYPES = 4;
-/** Copy of the factory's station address, which drivers can read whatever the station registers contain. */
+/**
+ * Address of a copy of the factory's station address, which does not change when a driver writes the station address
+ * registers.
+ */
 const MAC_COPY = 0xe0;
 /** Bits 29:18 of a command to the management controller of 8168FP: its base address. DPDK RTL8168FP_OOBMAC_BASE. */
 const BASE = 0xfff << 18;
@@ -21,7 +24,7 @@ export const byteMask = (enables: number): number =>
   (enables & 4 ? 0xff_0000 : 0) |
   (enables & 8 ? 0xff00_0000 : 0);
 
-/** Commands with an unknown base address read all ones and do not write. */
+/** With an unknown base address, a command reads all ones or writes nothing. */
 export class ExtendedRegisters {
   readonly #page: Page;
   readonly #mac: Uint8Array | undefined;

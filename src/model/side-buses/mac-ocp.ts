@@ -1,4 +1,4 @@
-/** MAC-OCP registers since the 8168G: 16 bits at even addresses of a space of 64 KiB. */
+/** MAC-OCP registers from the 8168G on: 16 bits at even addresses of a space of 64 KiB. */
 import type { Chip } from "#chip/chips.ts";
 import { FLAG, MACOCP } from "#chip/registers.ts";
 import { type Space, type Words, wordsOf } from "../observation/state.ts";
@@ -13,7 +13,7 @@ const FIRMWARE_PAGE = 0xe446;
 const FIRMWARE_PAGES = 4;
 const programAddress = (i: number): number =>
   0x1_0000 * Math.floor(i / FIRMWARE_WORDS) + FIRMWARE_AT + 2 * (i % FIRMWARE_WORDS);
-/** 8125 and later: bit 7 is set while the PHY is not in ALDPS (power save between link pulses). */
+/** 8125 and later: bit 7 is set while the PHY is not in ALDPS. */
 const ALDPS_STATE = 0xe908;
 const ALDPS_AWAKE = 1 << 7;
 /** 8127: the low byte reports an SFP cage, where Linux's r8169 reads it. */
@@ -21,8 +21,8 @@ const MEDIUM = 0xd006;
 const FIBRE = 7;
 
 /**
- * No handshake: data is valid at the next read. What drivers set here for power, latency and FIFOs is kept without
- * effect; the few registers that report the chip's state are in `read`. Firmware is accepted but not run.
+ * There is no handshake: data is valid at the next read. Settings for power, latency and FIFOs are kept without effect;
+ * `read` handles the few registers that report the chip's state. Firmware is accepted but not run.
  *
  * Sources: DPDK `drivers/net/r8169/r8169_hw.c` (rtl_mac_ocp_*, rtl_write_mac_mcu_ram_code, rtl_disable_aldps).
  */
@@ -42,7 +42,7 @@ export class MacOcp {
     if (chip.profile.macOcp === "paged") this.#firmware = new Uint16Array(FIRMWARE_WORDS * FIRMWARE_PAGES);
   }
 
-  /** The command word was written: the address in 30:15, and data when the flag is set. */
+  /** Called when the command word was written: address in 30:15, and data if the flag is set. */
   command(word: number, lanes: number): void {
     if ((lanes | 0) !== -1) return;
     const address = ocpAddress(word);
@@ -73,7 +73,7 @@ export class MacOcp {
     this.#firmware?.fill(0);
   }
 
-  /** Addresses of the program's pages have the page's number above bit 15. */
+  /** The contents. Addresses in the program's pages have the page's number above bit 15. */
   get state(): Readonly<Record<Extract<Space, "macOcp" | "macProgram">, Words>> {
     return {
       macOcp: wordsOf(this.#registers, (i) => 2 * i),

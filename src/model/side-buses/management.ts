@@ -1,4 +1,4 @@
-/** The management controller (DASH): its registers, and its firmware's responses to a driver. */
+/** The management controller (DASH): its registers, and the responses of its firmware to a driver. */
 import type { Chip } from "#chip/chips.ts";
 import { EP, type ManagementRegisters } from "#chip/management.ts";
 import { type Words, wordsOf } from "../observation/state.ts";
@@ -11,7 +11,7 @@ const DRIVER_START = 5;
 const DRIVER_STOP = 6;
 /** Response time of the firmware; drivers wait 100 ms. */
 const ANSWER_MICROS = 10_000;
-/** Firmware version, major in the low half; drivers accept anything but 0 and all ones. */
+/** Firmware version, major number in the low half; drivers accept every value except 0 and all ones. */
 const VERSION = 0x0003_0000;
 
 /** Whether this chip has a management controller. */
@@ -19,7 +19,7 @@ export const isManaged = (chip: Chip): boolean => chip.profile.management !== un
 
 /**
  * Registers of 32 bits at multiples of 4. Without firmware they keep the written value and nothing responds, as on
- * boards that do not use it.
+ * boards that do not use the controller.
  *
  * Sources: DPDK `drivers/net/r8169/r8169_dash.c` for EP and BP; for DP, which DPDK does not support, what Linux's
  * driver expects.
@@ -29,7 +29,7 @@ export class Management {
   readonly #layout: ManagementRegisters;
   readonly #firmware: boolean;
   readonly #schedule: Schedule;
-  /** The word that the driver of an 8168DP writes to an extended register. */
+  /** On an 8168DP: reads the word that the driver writes to an extended register. */
   readonly #leftWord: () => number;
   #cancel: (() => void) | undefined;
 
@@ -93,7 +93,8 @@ const TRANSMIT_IDLE = 1 << 5;
 
 /**
  * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2`, waits up to 100 s for a status bit,
- * and clears that by writing it (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in transmission.
+ * and clears the bit by writing it (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in
+ * transmission.
  */
 export class Mailbox {
   readonly #page: Page;
@@ -112,7 +113,10 @@ export class Mailbox {
     this.#page.put(STATUS, 1, this.#page.get(STATUS, 1) & ~value);
   }
 
-  /** All four as one word, through CSI: the PCI function of the controller (DPDK rtl8168_csi_to_cmac_r32). */
+  /**
+   * All four registers as one word, as read through CSI in the PCI function of the controller (DPDK
+   * rtl8168_csi_to_cmac_r32).
+   */
   read(): number {
     return this.#page.get(0xf8, 4);
   }

@@ -1,19 +1,19 @@
-/** The PHY of the PCI Express lane (EPHY): 16-bit registers by number. */
+/** The PCI Express PHY (EPHY): 16-bit registers with numbers. */
 import type { Chip } from "#chip/chips.ts";
 import type { Access } from "../registers/handshake.ts";
 import { type Words, wordsOf } from "../observation/state.ts";
 import type { MacOcp } from "./mac-ocp.ts";
 
-/** 8168H: bits 1:0 of a MAC-OCP register select one of four banks of 32. */
+/** 8168H: bits 1:0 of this MAC-OCP register select one of four banks of 32 registers. */
 const BANK = 0xde28;
 /** 8127: the register that selects a page of 128. */
 const PAGE_SELECT = 0x7e;
 const PAGES = 16;
 
 /**
- * Registers keep the written value. Their number has 6 bits, 7 from the 8125 on: DPDK `r8169_phy.c` (EPHYAR_Reg_Mask
- * and EPHYAR_Reg_Mask_v2, rtl8168_check_ephy_addr, rtl8127_check_ephy_ext_addr). Linux writes 5 of them; real chips may
- * take a number above 31 for a lower one.
+ * Registers keep the written value. A register number has 6 bits, from the 8125 on 7: DPDK `r8169_phy.c`
+ * (EPHYAR_Reg_Mask and EPHYAR_Reg_Mask_v2, rtl8168_check_ephy_addr, rtl8127_check_ephy_ext_addr). Linux writes only 5
+ * bits; real chips may ignore the bits above them.
  */
 export class PciePhy {
   readonly #registers: Uint16Array;
@@ -42,7 +42,7 @@ export class PciePhy {
     this.#page = 0;
   }
 
-  /** By address: banks and pages are consecutive. */
+  /** The contents by address; banks and pages are consecutive. */
   get state(): Words {
     return wordsOf(this.#registers);
   }

@@ -20,18 +20,18 @@ export type SideBusName = "phy" | "csi" | "eri" | "ephy" | "efuse" | "management
 export interface SideParts extends HandshakeParts {
   readonly chip: Chip;
   readonly config: ConfigSpace;
-  /** Copy of the factory's station address; undefined where it is blank. */
+  /** Copy of the factory's station address; undefined if it is blank. */
   readonly mac: Uint8Array | undefined;
   readonly phy: PhyFront;
   /** Duration of an access with a handshake in microseconds. */
   readonly accessMicros: number;
-  /** Management firmware runs, if the chip has a controller. */
+  /** Whether management firmware runs, on chips that have a controller. */
   readonly managed: boolean;
   /** The board has an SFP cage. */
   readonly fibre: boolean;
 }
 
-/** 8168DP: register with the driver's word to the management firmware. */
+/** 8168DP: register with the driver's message to the management firmware. */
 const LEFT_WORD = 0xe8;
 const CONTROLLER_FUNCTION = 1;
 const MAILBOX = 0xf8;
@@ -78,11 +78,11 @@ type SideEffect =
   | "eeprom";
 
 /**
- * All side buses. The effects of one that a chip does not have are never called: its register map has no row for it.
+ * All side buses. If a chip does not have one, its register map has no row for it, so the effects are never called.
  */
 export class SideRegisters {
   readonly effects: Pick<Effects, SideEffect>;
-  /** Chips since the 8168D have fuses instead. */
+  /** The EEPROM; chips from the 8168D on have fuses instead. */
   readonly eeprom: Eeprom | undefined;
   readonly #macOcp: MacOcp;
   readonly #extended: ExtendedRegisters;
@@ -155,8 +155,8 @@ export class SideRegisters {
   }
 
   /**
-   * Vital product data in configuration space: the EEPROM from its first word, which is not valid VPD, or zeros without
-   * EEPROM. As `lspci -vv` reports for cards: resource types 05, the start of the signature, and 00.
+   * Vital product data in configuration space: the EEPROM from its first word on, which is not valid VPD; zeros without
+   * an EEPROM. `lspci -vv` shows the same for cards: resource type 05 (the start of the signature), or 00.
    */
   productData(address: number): number {
     return this.eeprom?.doubleWord(address >> 1) ?? 0;
@@ -182,7 +182,7 @@ export class SideRegisters {
     this.#phy.powerOn();
   }
 
-  /** Resets all but the PHY, which has auxiliary power. */
+  /** Resets everything except the PHY, which has auxiliary power. */
   busReset(): void {
     for (const handshakes of Object.values(this.#handshakes)) for (const handshake of handshakes) handshake.reset();
     this.#macOcp.powerOn();
