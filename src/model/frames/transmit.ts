@@ -266,10 +266,7 @@ export class TransmitEngine {
     return length > STANDARD && !this.#takesLong(length) ? this.#drop() : this.#sendWhole();
   }
 
-  /**
-   * Whether the chip sends frames of this length with its present settings. Drops checksum requests if the chip cannot
-   * checksum jumbo frames.
-   */
+  /** Whether the chip sends frames of this length. Drops checksum requests if it cannot checksum jumbo frames. */
   #takesLong(length: number): boolean {
     const { page, facts, offences } = this.#parts;
     if (length > longestFrame(page, facts)) return false;
@@ -366,10 +363,7 @@ export class TransmitEngine {
     return this.#port?.reserve(length < SHORTEST ? SHORTEST : length) ?? -1;
   }
 
-  /**
-   * Called when the port rejected the frame. The number of retries is limited, because a port may never accept this
-   * length.
-   */
+  /** Called when the port rejected the frame. Retries are limited, because a port may never accept this length. */
   #refused(): Outcome {
     if (this.#frames >= FRAMES_PER_TURN) return "waits";
     if (++this.#retries <= RETRIES) return "waits";
