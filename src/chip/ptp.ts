@@ -13,7 +13,10 @@ export const EVENT_MESSAGES = 4;
 export const PtpControl = bits("PtpControl", { enable: 1 << 0, on: 0x1459 });
 /** PTP_ISR: a sent message was timestamped, or could not be. */
 export const PtpEvent = bits("PtpEvent", { sent: 1 << 1, failed: 1 << 2 });
-/** PTP_TIME_CORRECT_CMD: what the words of time are for. The chip clears `execute`. */
+/**
+ * PTP_TIME_CORRECT_CMD: what the words of time are for. The chip clears `execute`. Realtek's driver uses `set` for a new time and also, with
+ * signs, for a difference, which cannot both be right; earlier versions of it used `set` for a time alone.
+ */
 export const PtpCommand = bits("PtpCommand", { execute: 1 << 7, set: 0, drift: 1, latch: 2, code: 3 });
 /**
  * A drift: the amount added in each cycle of 8 ns, in units of 2^-30 ns, as a number of 31 bits. Sent messages are timestamped in one of four

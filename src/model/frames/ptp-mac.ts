@@ -32,7 +32,7 @@ export class PtpMac implements MessageStamps {
   readonly effects: Pick<Effects, "ptpControl" | "ptpCommand" | "ptpAcknowledge">;
   readonly #parts: PtpMacParts;
   readonly #clock: PtpClock;
-  #running = false;
+  active = false;
 
   constructor(parts: PtpMacParts) {
     this.#parts = parts;
@@ -43,10 +43,6 @@ export class PtpMac implements MessageStamps {
       ptpCommand: (value) => this.#command(value),
       ptpAcknowledge: (value) => page.put(PTP_ISR, 1, page.get(PTP_ISR, 1) & ~value),
     };
-  }
-
-  get active(): boolean {
-    return (this.#parts.page.get(PTP_CTRL, 2) & PtpControl.enable) !== 0;
   }
 
   get time(): bigint {
@@ -71,15 +67,15 @@ export class PtpMac implements MessageStamps {
 
   /** A software reset has disabled it. */
   reset(): void {
-    this.#running = false;
+    this.active = false;
   }
 
   #control(): void {
-    if (this.active && !this.#running) {
-      this.#clock.rate = 0;
-      this.#clock.time = 0n;
-    }
-    this.#running = this.active;
+    const before = this.active;
+    this.active = (this.#parts.page.get(PTP_CTRL, 2) & PtpControl.enable) !== 0;
+    if (before || !this.active) return;
+    this.#clock.rate = 0;
+    this.#clock.time = 0n;
   }
 
   #command(value: number): void {

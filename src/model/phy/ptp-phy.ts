@@ -17,6 +17,7 @@ export class PtpPhy implements MessageStamps {
   /** The PHY's registers, by half their address. */
   readonly #words: Uint16Array;
   readonly #clock: PtpClock;
+  active = false;
   readonly #sent: bigint[] = [];
   readonly #received: bigint[] = [];
 
@@ -26,12 +27,9 @@ export class PtpPhy implements MessageStamps {
   }
 
   powerOn(): void {
+    this.active = false;
     this.#clock.rate = 0;
     this.#clock.time = 0n;
-  }
-
-  get active(): boolean {
-    return (this.#word(PhyClock.control) & PhyClockControl.enable) !== 0;
   }
 
   sent(message: number): void {
@@ -46,6 +44,7 @@ export class PtpPhy implements MessageStamps {
 
   /** Returns whether the register is one that does not simply keep its value. */
   write(address: number, value: number): boolean {
+    if (address === PhyClock.control) this.active = (value & PhyClockControl.enable) !== 0;
     if (address === PhyClock.events) this.#put(address, this.#word(address) & ~value);
     else if (address === PhyClock.command) this.#command(value);
     else if (address === PhyClock.stampCommand) this.#show(value);
