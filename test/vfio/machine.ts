@@ -1,6 +1,7 @@
 /**
  * A machine with an IOMMU and QEMU's rtl8139, an independent model, with Debian's kernel and the packed Ferrule. Its
- * cable ends in QEMU's user network: 10.0.2.2 gives addresses, answers pings and is this machine's loopback.
+ * cable ends in QEMU's user network: 10.0.2.2 gives addresses, answers pings and is this machine's loopback. Without
+ * IPv6: a router advertisement could add a default route at any moment, and `bind` refuses a card that has one.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -57,7 +58,7 @@ const IOMMU = ["-device", "intel-iommu,intremap=on,caching-mode=on"];
 /** A card for `devices`, with a separate network. @param id its name in QEMU; `net-ID` is its network's */
 export const card = (id: string, at: string): readonly string[] => [
   "-netdev",
-  `user,id=net-${id}`,
+  `user,id=net-${id},ipv6=off`,
   "-device",
   `rtl8139,id=${id},netdev=net-${id},romfile=,${at}`,
 ];
@@ -67,7 +68,7 @@ export const userNetwork = (hub: number, path: string): readonly string[] => [
   "-netdev",
   `stream,id=cable${hub},server=off,addr.type=unix,addr.path=${path}`,
   "-netdev",
-  `user,id=net${hub}`,
+  `user,id=net${hub},ipv6=off`,
   ...["cable", "net"].flatMap((end) => ["-netdev", `hubport,id=${end}${hub}-port,hubid=${hub},netdev=${end}${hub}`]),
 ];
 
@@ -221,9 +222,9 @@ export class Machine implements AsyncDisposable {
     await this.guest.must(`while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`, limitMillis);
   }
 
-  /** An address, by the system's own client. @throws {Error} without a lease */
+  /** An address, by the system's own client. It tries again, however long replies take. @throws {Error} without a lease */
   async lease(name: string): Promise<void> {
-    const { exit, stdout, stderr } = await this.guest.run(`udhcpc -i ${name} -n -q -t 60 -T 2`);
+    const { exit, stdout, stderr } = await this.guest.run(`udhcpc -i ${name} -q -t 60 -T 2 -A 1`);
     if (exit !== 0 || !/lease of 10\.0\.2\.\d+ obtained/.test(stdout + stderr))
       throw new Error(`no lease on ${name}:\n${stdout}${stderr}`);
   }

@@ -42,7 +42,7 @@ const bound = meanwhile(
 );
 const givenBack = meanwhile(`sudo ferrule unbind ${CARD} >/dev/null`);
 const lease = (name: string): Line =>
-  meanwhile(`sudo udhcpc -i ${name} -n -q >/dev/null 2>&1; until ip route | grep -q default; do sleep 0.1; done`);
+  meanwhile(`sudo udhcpc -i ${name} -q >/dev/null 2>&1; until ip route | grep -q default; do sleep 0.1; done`);
 
 const stepByStep = (): Stop => ({
   machine: { devices: ALONE, files: PROGRAMS(), prepared: PREPARED },
@@ -69,7 +69,7 @@ const stepByStep = (): Stop => ({
         typed(`sudo ferrule up ${CARD} --name fe0 &`, /carrier up/),
         hasCarrier,
         settled,
-        typed("sudo udhcpc -i fe0 -n -q", /lease of/),
+        typed("sudo udhcpc -i fe0 -q", /lease of/),
         typed("ping -c 3 10.0.2.2", / 0% packet loss/),
         typed("sudo ethtool fe0 | grep Link", /yes/),
         typed("grep vfio /proc/interrupts", /vfio/),
@@ -149,7 +149,7 @@ const stepByStep = (): Stop => ({
         hasCarrier,
         settled,
         typed(`ps -o user,args | grep '[f]errule.mjs up'`, new RegExp(USER.name)),
-        typed("sudo udhcpc -i fe0 -n -q", /lease of/),
+        typed("sudo udhcpc -i fe0 -q", /lease of/),
         typed("ferrule down fe0", /fe0 is down/),
         meanwhile("sudo ip tuntap del dev fe0 mode tap"),
         settled,
@@ -260,7 +260,7 @@ const boot = (): Stop => ({
         hasCarrier,
         typed("sudo systemctl status --no-pager ferrule@fe0", /active \(running\)/),
         typed("ls -l /dev/vfio", /root +ferrule/),
-        typed("sudo udhcpc -i fe0 -n -q", /lease of/),
+        typed("sudo udhcpc -i fe0 -q", /lease of/),
         typed("sudo systemctl stop ferrule@fe0"),
         typed(`basename $(readlink ${FILES}/driver)`, /^8139cp$/m),
       ],
