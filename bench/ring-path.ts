@@ -1,13 +1,16 @@
 /** Ferrule's own rings in a forwarding loop, with a device that runs outside the timed part. The counterpart of c/ring.c. */
 import { DESCRIPTOR_WORDS, EndOfRing, FirstSegment, LastSegment, OPTS1, Own } from "#chip/descriptors.ts";
+import { checkedBuffers } from "#driver/checked-buffers.ts";
 import { createReceiveRing } from "#driver/receive-ring.ts";
 import { createTransmitRing } from "#driver/transmit-ring.ts";
 import { createTurnaround } from "#driver/turnaround.ts";
 import { DmaArena } from "#kit/dma.ts";
-import { FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
+import { emptyBurst, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
 
 export const SLOTS = 256;
 const BUFFER_BYTES = 2048;
+/** A buffer for each transmit descriptor, and for each entry. */
+const SPARE = 2 * SLOTS;
 const FRAME_BYTES = 64;
 const FCS = 4;
 const IOVA = 0x1000_0000;
@@ -38,10 +41,10 @@ const swapAddresses = (words: Int32Array, at: number): void => {
   words[(at + 2) | 0] = (a >>> 16) | (b << 16);
 };
 
-/** The path of frames: in bursts over the four calls of `Link`, or forwarded inside the rings. */
+/** The path of frames: in bursts over the calls of `Link`, or forwarded inside the rings. */
 export const PATHS = ["turnaround", "link"] as const;
 export type PathKind = (typeof PATHS)[number];
-/** `checked` is `link` with a check of each released buffer. */
+/** `checked` is `link` with a check of each exchanged buffer. */
 export const KINDS = [...PATHS, "checked"] as const;
 
 /**
@@ -52,30 +55,31 @@ export const createRingPath = (
   kind: (typeof KINDS)[number],
   weaklyOrdered = process.arch !== "x64",
 ): RingPath => {
-  const arena = scope.use(new DmaArena(new SharedArrayBuffer(2 ** 21), IOVA));
+  const arena = scope.use(new DmaArena(new SharedArrayBuffer(2 ** 22), IOVA));
   const { words, bytes } = arena.window;
   const registers = new Uint8Array(new SharedArrayBuffer(4096));
+  const burst = emptyBurst();
   const receiver = createReceiveRing(arena, scope, {
     slots: SLOTS,
     bufferBytes: BUFFER_BYTES,
-    spare: SLOTS,
+    spare: SPARE,
     weaklyOrdered,
-    checked: kind === "checked",
+    burst,
   });
   const doorbell = (): void => {
     registers[TX_POLL] = NORMAL_QUEUE;
   };
-  const transmitter = createTransmitRing(arena, scope, { slots: SLOTS, doorbell, weaklyOrdered });
+  const transmitter = createTransmitRing(arena, scope, { slots: SLOTS, doorbell, weaklyOrdered, burst });
   receiver.arm();
   transmitter.clear();
 
-  const burst = new Int32Array(SLOTS * FRAME_WORDS);
-  const offsets = new Int32Array(SLOTS);
+  const calls = { ...receiver, transmit: transmitter.transmit };
+  const { receive, transmit } = kind === "checked" ? checkedBuffers(calls, receiver.core) : calls;
+  /** Of a device that has sent all frames before the next pass: `transmit` takes every frame. */
   const overLink = (budget: number): number => {
-    receiver.release(offsets, transmitter.reclaim(offsets, budget));
-    const count = receiver.receive(burst, budget);
+    const count = receive(0, budget);
     for (let i = 0; i < count; i = (i + 1) | 0) swapAddresses(words, burst[i * WORDS + OFFSET]! >> 2);
-    return transmitter.transmit(burst, count);
+    return transmit(0, count);
   };
   const forward =
     kind === "turnaround"
@@ -108,5 +112,5 @@ export const createRingPath = (
 /** Byte offsets of the ring's buffers and the spare ones. They are contiguous, starting with the buffer in the first slot. */
 const pool = (words: Int32Array, rxBase: number): number[] => {
   const first = words[rxBase + 2]! - IOVA;
-  return Array.from({ length: 2 * SLOTS }, (_, i) => first + i * BUFFER_BYTES);
+  return Array.from({ length: SLOTS + SPARE }, (_, i) => first + i * BUFFER_BYTES);
 };

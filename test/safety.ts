@@ -24,6 +24,7 @@ export interface Hazard {
   readonly tests: readonly Shown[];
 }
 
+const EXCHANGE = "src/driver/exchange.test.ts";
 const RECEIVE = "src/driver/receive-ring.test.ts";
 const CHAINS = "src/driver/receive-chains.test.ts";
 const TRANSMIT = "src/driver/transmit-ring.test.ts";
@@ -92,7 +93,7 @@ export const FIXED: readonly Hazard[] = [
   hazard("2020", "lifetime", "impossible", "the PHY's driver is another module, and missing", "the driver has its own PHY code", STATES),
   hazard("2020", "device access", "checked", "firmware leaves a virtual page selected: the next register access goes to the wrong page", "each program starts and ends on page 0, and accesses only existing registers", shown(FIRMWARE, "PHY registers are on the last page selected, and page 0 is selected at the end", "whatever its words, a file is rejected, or its program ends and accesses only existing registers")),
   hazard("2020", "race", "impossible", "interrupt handlers forced into threads, also with a shared line (two fixes)", "there is no handler in interrupt context", shown("src/kit/line.test.ts", "a handler is not entered again while it runs; events that arrive meanwhile follow")),
-  hazard("2020", "memory", "impossible", "a frame is freed twice on an error path", "the driver frees no frame: buffers are indices that are returned once, and a second release is rejected", shown(TRANSMIT, "in any order of sending and completion, fragments are returned once, in order"), shown(RECEIVE, "when checked, rejects a buffer that is released twice, or by an offset inside it")),
+  hazard("2020", "memory", "impossible", "a frame is freed twice on an error path", "the driver frees no frame: a buffer is exchanged for another, and one that is given twice is rejected", shown(TRANSMIT, "in any order of sending and completion, fragments are returned once, in order"), shown(EXCHANGE, "when checked, rejects a buffer that is in two entries, that the NIC has, or by an offset inside it")),
   hazard("2020", "hardware", "tested", "short frames are damaged by the 8125 and by checksum offload", "rules in each chip's profile", shown(RULES, "checksums of frames below 60 bytes, or with padding after the packet, are computed in software on the 8168E-VL, the 8125 and later"), shown(TRANSMIT, "a short frame is sent from a zero-padded copy, and its own buffer is returned")),
   hazard("2020", "hardware", "tested", "some UDP datagrams make the 8125 hang", "rules in each chip's profile", shown(RULES, "an incomplete UDP header and PTP datagrams are padded to the length that the 8125A and 8125B need, in frames of up to 174 bytes")),
   hazard("2021", "hardware", "tested", "power saving that does not work on some chips", "start-up values of each chip, compared with Linux's", STATES),

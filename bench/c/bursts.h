@@ -4,104 +4,110 @@
 
 #include "rings.h"
 
-/* Spare buffers: a stack, `spares` high. */
-static uint32_t spare[SLOTS];
 static uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 
-/* A burst has four words per entry, as in src/kit/link.ts. */
-struct frame {
+/* The entries have four words each, as in src/kit/link.ts. The driver owns the buffers in them. */
+static struct frame {
     uint32_t offset, length, flags, tag;
-};
+} burst[SLOTS];
 
-static __attribute__((noinline, unused)) unsigned receive(struct frame *burst, unsigned budget) {
-    unsigned count = 0;
+/* Every entry has a buffer, and so has every descriptor. */
+static void bring_up_bursts(void) {
+    for (uint32_t i = 0; i < SLOTS; i++) burst[i].offset = (2 * SLOTS + i) * BUFFER;
+}
+
+/* Exchanges the buffers of entries for those of received frames. */
+static __attribute__((noinline, unused)) unsigned receive(unsigned first, unsigned budget) {
+    if (first > SLOTS || budget > SLOTS - first) abort();
+    struct frame *entry = burst + first, *end = entry + budget;
     uint64_t bytes = 0;
     uint32_t slot = rx_next;
-    for (; count < budget && spares > 0; slot = (slot + 1) & MASK) {
+    for (; entry < end; slot = (slot + 1) & MASK) {
         struct descriptor *r = &rx[slot];
         uint32_t opts1 = load_opts1(r);
         if (opts1 & OWN) break;
         if (is_good(opts1)) {
-            uint32_t length = (opts1 & RX_LENGTH) - FCS;
-            burst[count++] = (struct frame){rx_buffer[slot], length, 0, r->opts2};
+            uint32_t length = (opts1 & RX_LENGTH) - FCS, fresh = entry->offset;
+            if (fresh > (BUFFERS - 1) * BUFFER) abort();
+            *entry++ = (struct frame){rx_buffer[slot], length, 0, r->opts2};
             bytes += length;
-            rx_buffer[slot] = spare[--spares];
-            r->address = (uint64_t)(uintptr_t)(arena + rx_buffer[slot]);
+            rx_buffer[slot] = fresh;
+            r->address = (uint64_t)(uintptr_t)(arena + fresh);
         } else {
             dropped++;
         }
         r->opts2 = 0;
         give(r, OWN | end_of_ring(slot) | BUFFER);
     }
+    unsigned count = (unsigned)(entry - burst) - first;
     rx_next = slot;
     rx_frames += count;
     rx_bytes += bytes;
     return count;
 }
 
-static __attribute__((noinline, unused)) void release(const uint32_t *offsets, unsigned count) {
-    if (spares + count > SLOTS) abort();
-    for (unsigned i = 0; i < count; i++) spare[spares++] = offsets[i];
-}
-
-/* The transmit indices are free-running and masked on use: their difference is the number in flight. */
-static __attribute__((noinline, unused)) unsigned transmit(const struct frame *burst, unsigned count) {
-    unsigned i = 0;
+/* Exchanges frames for buffers whose frames were sent. */
+static __attribute__((noinline, unused)) unsigned transmit(unsigned first, unsigned count) {
+    if (first > SLOTS || count > SLOTS - first) abort();
+    struct frame *entry = burst + first, *end = entry + count;
     uint64_t bytes = 0;
-    for (; i < count && tx_next - tx_clean < SLOTS; i++, tx_next++) {
-        uint32_t slot = tx_next & MASK, offset = burst[i].offset, length = burst[i].length;
-        if (length == 0 || length > 0xffff || offset + length > 2 * SLOTS * BUFFER) abort();
-        struct descriptor *t = &tx[slot];
-        tx_buffer[slot] = offset;
+    for (; entry < end; entry++, tx_next = (tx_next + 1) & MASK) {
+        struct descriptor *t = &tx[tx_next];
+        if (load_opts1(t) & OWN) break;
+        uint32_t offset = entry->offset, length = entry->length;
+        if (length == 0 || length > 0xffff || offset + length > BUFFERS * BUFFER) abort();
+        entry->offset = tx_buffer[tx_next];
+        tx_buffer[tx_next] = offset;
         t->opts2 = 0;
         t->address = (uint64_t)(uintptr_t)(arena + offset);
-        give(t, OWN | FS | LS | end_of_ring(slot) | length);
+        give(t, OWN | FS | LS | end_of_ring(tx_next) | length);
         bytes += length;
     }
-    tx_frames += i;
+    unsigned taken = (unsigned)(entry - burst) - first;
+    tx_frames += taken;
     tx_bytes += bytes;
-    if (i) *doorbell = POLL_NORMAL;
-    return i;
+    if (taken) *doorbell = POLL_NORMAL;
+    return taken;
 }
 
-static __attribute__((noinline, unused)) unsigned reclaim(uint32_t *offsets, unsigned limit) {
-    unsigned count = 0;
-    for (; count < limit && tx_clean != tx_next; count++, tx_clean++) {
-        if (load_opts1(&tx[tx_clean & MASK]) & OWN) break;
-        offsets[count] = tx_buffer[tx_clean & MASK];
-    }
-    return count;
-}
-
-static struct frame burst[SLOTS];
-static uint32_t offsets[SLOTS];
-
+/* For a device that has sent every frame before the next pass. */
 static __attribute__((unused)) unsigned forward_bursts(unsigned budget) {
-    release(offsets, reclaim(offsets, budget));
-    unsigned count = receive(burst, budget);
+    unsigned count = receive(0, budget);
     for (unsigned i = 0; i < count; i++) swap_macs(arena + burst[i].offset);
-    return transmit(burst, count);
+    return transmit(0, count);
+}
+
+/* Entries whose frames are not sent yet. */
+static unsigned waiting_first, waiting;
+
+static inline unsigned send_entries(unsigned first, unsigned count) {
+    unsigned taken = transmit(first, count);
+    waiting_first = first + taken;
+    waiting = count - taken;
+    return taken;
+}
+
+static __attribute__((unused)) unsigned forward_waiting(unsigned budget) {
+    if (waiting) return send_entries(waiting_first, waiting);
+    unsigned count = receive(0, budget);
+    for (unsigned i = 0; i < count; i++) swap_macs(arena + burst[i].offset);
+    return send_entries(0, count);
 }
 
 static __attribute__((unused)) unsigned drop_bursts(unsigned budget) {
-    unsigned count = receive(burst, budget);
-    for (unsigned i = 0; i < count; i++) {
-        count_in(arena + burst[i].offset);
-        offsets[i] = burst[i].offset;
-    }
-    release(offsets, count);
+    unsigned count = receive(0, budget);
+    for (unsigned i = 0; i < count; i++) count_in(arena + burst[i].offset);
     return count;
 }
 
 static __attribute__((unused)) unsigned generate_bursts(unsigned budget) {
-    release(offsets, reclaim(offsets, budget));
-    unsigned count = budget < spares ? budget : spares;
-    for (unsigned i = 0; i < count; i++) {
-        uint32_t offset = spare[--spares];
-        build(arena + offset);
-        burst[i] = (struct frame){offset, sent_length, 0, 0};
+    if (waiting) return send_entries(waiting_first, waiting);
+    for (unsigned i = 0; i < budget; i++) {
+        build(arena + burst[i].offset);
+        burst[i].length = sent_length;
+        burst[i].flags = 0;
     }
-    return transmit(burst, count);
+    return send_entries(0, budget);
 }
 
 #endif

@@ -15,15 +15,15 @@ static const struct variant {
 } variants[] = {
     {"minimal", {forward_minimal, drop_minimal, generate_minimal}},
     {"careful", {forward_careful, drop_careful, generate_careful}},
-    {"bursts", {forward_bursts, drop_bursts, generate_bursts}},
+    {"bursts", {forward_waiting, drop_bursts, generate_bursts}},
 };
 
 static void serve(const struct variant *variant, struct control *control) {
     while (is_woken()) {
         pass_fn pass = variant->pass[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* `bursts`: the frames of the last window were sent long ago. */
-        if (variant->pass[FORWARD] == forward_bursts) release(offsets, reclaim(offsets, SLOTS));
+        /* `bursts`: what was built and not sent when the last window ended is forgotten. */
+        waiting = 0;
         sequence = control->first;
         sent_length = control->bytes;
         disorder = 0;
@@ -46,8 +46,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct control *control = attach(argv[2]);
-    /* The transmit ring's buffers count as sent; the other variants do not need this. */
-    if (variant->pass[FORWARD] == forward_bursts) tx_next = SLOTS;
+    bring_up_bursts();
     set_state(control, DRIVER_IDLE);
     serve(variant, control);
     return 0;

@@ -27,12 +27,12 @@ static __attribute__((noinline)) void device(void) {
 }
 
 static void fill_buffers(void) {
-    for (uint32_t i = 0; i < 2 * SLOTS; i++)
+    for (uint32_t i = 0; i < BUFFERS; i++)
         for (uint32_t j = 0; j < FRAME; j++) arena[i * BUFFER + j] = (uint8_t)(j < 6 ? 0xd0 + j : j < 12 ? 0x50 + j : j);
 }
 
 static int is_intact(void) {
-    for (uint32_t i = 0; i < 2 * SLOTS; i++) {
+    for (uint32_t i = 0; i < BUFFERS; i++) {
         const uint8_t *f = arena + i * BUFFER;
         for (uint32_t j = 0; j < 6; j++) {
             int forth = f[j] == 0xd0 + j && f[6 + j] == 0x56 + j, back = f[j] == 0x56 + j && f[6 + j] == 0xd0 + j;
@@ -62,7 +62,7 @@ static int round_of(const char *name, unsigned batch, unsigned passes) {
     }
     bring_up();
     fill_buffers();
-    if (forward == forward_bursts) tx_next = SLOTS;
+    bring_up_bursts();
     for (unsigned pass = 0; pass < passes; pass++) {
         device();
         unsigned frames = 0;
@@ -98,7 +98,7 @@ static int every_round(void) {
 int main(int argc, char **argv) {
     static volatile uint8_t poll;
     doorbell = &poll;
-    size_t ring = SLOTS * sizeof(struct descriptor), bytes = 2 * ring + 2 * SLOTS * BUFFER;
+    size_t ring = SLOTS * sizeof(struct descriptor), bytes = 2 * ring + BUFFERS * BUFFER;
     uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (memory == MAP_FAILED) {
         perror("mmap");

@@ -5,8 +5,8 @@
  *
  *   minimal.h  trusts every word the device wrote; one fused loop: the least possible cost of this work
  *   careful.h  the same loop; each device-written word is read once and validated, addresses come from the driver's memory
- *   bursts.h   receive, transmit, reclaim and release as four functions over bursts, with the checks, counters and spare
- *              buffers of Ferrule's rings: separates the cost of the interface from that of the language
+ *   bursts.h   receive and transmit as two functions over bursts that exchange buffers, with the checks and counters of
+ *              Ferrule's rings: separates the cost of the interface from that of the language
  *
  * The including file defines SLOTS, the number of descriptors of a ring. Bus addresses are addresses of this process. */
 #ifndef RINGS_H
@@ -18,7 +18,8 @@
 
 #include "shared.h"
 
-enum { MASK = SLOTS - 1, BUFFER = 2048, FCS = 4, HEADER = 14 };
+/* A third of the buffers is in the entries of bursts.h; the other variants do not use those. */
+enum { MASK = SLOTS - 1, BUFFER = 2048, BUFFERS = 3 * SLOTS, FCS = 4, HEADER = 14 };
 
 #define OWN 0x80000000u
 #define EOR 0x40000000u
@@ -38,7 +39,7 @@ static uint8_t *arena;
 static volatile uint8_t *doorbell;
 enum { POLL_NORMAL = 0x40 };
 
-static uint32_t rx_next, tx_next, tx_clean, spares;
+static uint32_t rx_next, tx_next;
 /* The driver's own record of the buffer in each slot, as offsets in the arena. */
 static uint32_t rx_buffer[SLOTS], tx_buffer[SLOTS];
 static __attribute__((unused)) uint64_t dropped;
@@ -82,7 +83,7 @@ static inline void build(uint8_t *frame) {
     sequence++;
 }
 
-/* Half of the buffers are in the receive ring; the spare half are in the transmit ring, as if just sent. */
+/* A third of the buffers is in the receive ring, and one in the transmit ring, as if just sent. */
 static void bring_up(void) {
     memset(rx, 0, SLOTS * sizeof *rx);
     memset(tx, 0, SLOTS * sizeof *tx);
@@ -92,7 +93,7 @@ static void bring_up(void) {
         rx[i] = (struct descriptor){OWN | end_of_ring(i) | BUFFER, 0, (uintptr_t)(arena + rx_buffer[i])};
         tx[i] = (struct descriptor){FS | LS | end_of_ring(i), 0, (uintptr_t)(arena + tx_buffer[i])};
     }
-    rx_next = tx_next = tx_clean = spares = 0;
+    rx_next = tx_next = 0;
 }
 
 #endif

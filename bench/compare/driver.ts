@@ -3,17 +3,7 @@ import { readSync } from "node:fs";
 import { PerformanceObserver } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
 import { Mapping } from "#sys/mapping.ts";
-import {
-  Control,
-  type Load,
-  LOADS,
-  MEMORY_FD,
-  PAGE_BYTES,
-  PASSES,
-  REGION_BYTES,
-  State,
-  WINDOW_OFFSET,
-} from "./layout.ts";
+import { Control, LOADS, MEMORY_FD, PAGE_BYTES, PASSES, REGION_BYTES, State, WINDOW_OFFSET } from "./layout.ts";
 import { Account, createDriver, KINDS } from "./passes.ts";
 
 const TNPDS = 0x20;
@@ -54,14 +44,12 @@ const main = async (kindName: string | undefined, regionName: string | undefined
   observer.observe({ entryTypes: ["gc"] });
 
   const wake = new Uint8Array(1);
-  let last: Load = "forward";
   Atomics.store(control, Control.state, State.idle);
   while (readSync(STDIN, wake) === 1) {
     const load = LOADS[control[Control.load]!]!;
     const pass = driver.passes[load];
     if (pass === undefined) throw new Error(`${kind} does not support the load ${load}`);
-    driver.settle(last);
-    last = load;
+    driver.settle();
     driver.account[Account.number] = control[Control.first]!;
     driver.account[Account.disorder] = 0;
     driver.account[Account.bytes] = control[Control.bytes]!;

@@ -1,9 +1,10 @@
 /** One pass of a driver on Ferrule's rings, for each load of bench/compare. The counterpart of c/peer.c. */
+import { checkedBuffers } from "#driver/checked-buffers.ts";
 import { createReceiveRing } from "#driver/receive-ring.ts";
 import { createTransmitRing } from "#driver/transmit-ring.ts";
 import { createTurnaround } from "#driver/turnaround.ts";
 import { DmaArena } from "#kit/dma.ts";
-import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
+import { emptyBurst, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, NO_BUFFER } from "#kit/link.ts";
 import { HEADER, type Load, SEQUENCE_WORD, SLOTS, WINDOW_IOVA } from "./layout.ts";
 
 export const KINDS = ["link", "turnaround", "checked"] as const;
@@ -17,6 +18,7 @@ const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 const LENGTH = FRAME_LENGTH;
 const NUMBER = SEQUENCE_WORD;
+const NONE = NO_BUFFER;
 const [HEADER_0, HEADER_1, HEADER_2, HEADER_3] = HEADER;
 
 /** Swaps the two MAC addresses of the frame at word `at`. One word holds bytes of both. */
@@ -30,10 +32,13 @@ export const swapAddresses = (words: Int32Array, at: number): void => {
 };
 
 /** The driver's own counts and parameters. Long enough to be allocated outside the engine's heap. */
-export const Account = { number: 0, disorder: 1, bytes: 2 } as const;
+export const Account = { number: 0, disorder: 1, bytes: 2, first: 3, waiting: 4 } as const;
 const SEQUENCE = Account.number;
 const DISORDER = Account.disorder;
 const BYTES = Account.bytes;
+/** The first entry whose frame is not sent, and the number of such entries. */
+const FIRST = Account.first;
+const WAITING = Account.waiting;
 
 export interface Driver {
   /** Device addresses of the rings. */
@@ -42,8 +47,8 @@ export interface Driver {
   readonly account: Int32Array;
   /** One pass over at most `budget` frames; returns their number. Undefined for a load that the driver does not support. */
   readonly passes: Readonly<Record<Load, ((budget: number) => number) | undefined>>;
-  /** Reclaims the frames sent under `load`, once the device has sent all of them. */
-  settle(load: Load): void;
+  /** Forgets the frames that were built and not sent when the device stopped. */
+  settle(): void;
 }
 
 /**
@@ -62,14 +67,16 @@ export const createDriver = (
   const doorbell = (): void => {
     registers[TX_POLL] = NORMAL_QUEUE;
   };
+  const burst = emptyBurst();
+  // A spare buffer for each transmit descriptor, and for each entry.
   const receiver = createReceiveRing(arena, scope, {
     slots: SLOTS,
     bufferBytes: BUFFER_BYTES,
-    spare: SLOTS,
+    spare: 2 * SLOTS,
     weaklyOrdered,
-    checked: kind === "checked",
+    burst,
   });
-  const transmitter = createTransmitRing(arena, scope, { slots: SLOTS, doorbell, weaklyOrdered });
+  const transmitter = createTransmitRing(arena, scope, { slots: SLOTS, doorbell, weaklyOrdered, burst });
   receiver.arm();
   transmitter.clear();
   const account = new Int32Array(32);
@@ -79,69 +86,59 @@ export const createDriver = (
     return { ...rings, passes: { forward, drop: undefined, generate: undefined }, settle: () => {} };
   }
 
-  const { receive, release } = receiver;
-  const { transmit, reclaim } = transmitter;
-  const burst = new Int32Array(SLOTS * FRAME_WORDS);
-  const offsets = new Int32Array(SLOTS);
+  const calls = { ...receiver, transmit: transmitter.transmit };
+  const { receive, supply, transmit } = kind === "checked" ? checkedBuffers(calls, receiver.core) : calls;
+  /** Sends the frames in entries from `first` on. Those for which the ring has no room wait for the next pass. */
+  const send = (first: number, count: number): number => {
+    const taken = transmit(first, count);
+    account[FIRST] = (first + taken) | 0;
+    account[WAITING] = (count - taken) | 0;
+    return taken;
+  };
+
   const forward = (budget: number): number => {
-    release(offsets, reclaim(offsets, budget));
-    const count = receive(burst, budget);
+    if (account[WAITING] !== 0) return send(account[FIRST]!, account[WAITING]!);
+    const count = receive(0, budget);
     for (let i = 0; i < count; i = (i + 1) | 0) swapAddresses(words, burst[i * WORDS + OFFSET]! >> 2);
-    return transmit(burst, count);
+    return send(0, count);
   };
 
   const drop = (budget: number): number => {
-    const count = receive(burst, budget);
+    const count = receive(0, budget);
     let next = account[SEQUENCE]!;
     for (let i = 0; i < count; i = (i + 1) | 0) {
-      const offset = burst[i * WORDS + OFFSET]!;
-      const number = words[((offset >> 2) + NUMBER) | 0]!;
+      const number = words[((burst[i * WORDS + OFFSET]! >> 2) + NUMBER) | 0]!;
       if (number !== next) account[DISORDER]!++;
       next = (number + 1) | 0;
-      offsets[i] = offset;
     }
     account[SEQUENCE] = next;
-    release(offsets, count);
     return count;
   };
 
-  /** The stack of free send buffers. */
-  const own = arena.allocate({ what: "send buffers", bytes: SLOTS * BUFFER_BYTES, align: 64, direction: "toDevice" });
-  const free = Int32Array.from({ length: SLOTS }, (_, i) => own.offset + i * BUFFER_BYTES);
-  let height = SLOTS;
-  const reclaimOwn = (budget: number): void => {
-    const count = reclaim(offsets, budget);
-    for (let i = 0; i < count; i = (i + 1) | 0) free[(height + i) | 0] = offsets[i]!;
-    height = (height + count) | 0;
-  };
   const generate = (budget: number): number => {
-    reclaimOwn(budget);
-    const count = Math.min(budget, height) | 0;
+    if (account[WAITING] !== 0) return send(account[FIRST]!, account[WAITING]!);
     const bytes = account[BYTES]!;
     let number = account[SEQUENCE]!;
-    for (let i = 0; i < count; i = (i + 1) | 0) {
-      const offset = free[(height - 1 - i) | 0]!;
-      const at = offset >> 2;
+    for (let i = 0; i < budget; i = (i + 1) | 0) {
+      const entry = (i * WORDS) | 0;
+      // Until every descriptor has been used once.
+      if (burst[entry] === NONE) supply(i, 1);
+      const at = burst[entry]! >> 2;
       words[at] = HEADER_0;
       words[(at + 1) | 0] = HEADER_1;
       words[(at + 2) | 0] = HEADER_2;
       words[(at + 3) | 0] = HEADER_3;
       words[(at + NUMBER) | 0] = number;
       number = (number + 1) | 0;
-      const entry = (i * WORDS) | 0;
-      burst[entry + OFFSET] = offset;
       burst[entry + LENGTH] = bytes;
       burst[entry + 2] = 0;
-      burst[entry + 3] = 0;
     }
-    height = (height - count) | 0;
     account[SEQUENCE] = number;
-    return transmit(burst, count);
+    return send(0, budget);
   };
 
-  const settle = (load: Load): void => {
-    if (load === "generate") reclaimOwn(SLOTS);
-    else release(offsets, reclaim(offsets, SLOTS));
+  const settle = (): void => {
+    account[WAITING] = 0;
   };
   return { ...rings, passes: { forward, drop, generate }, settle };
 };

@@ -101,7 +101,7 @@ export const ENTRIES: readonly Entry[] = [
   inC(
     "burst-c",
     "bursts",
-    "Four functions over bursts, as Ferrule's Link has them, with the same checks and counters.",
+    "Two functions over bursts, as Ferrule's Link has them, with the same checks and counters.",
     true,
   ),
   {
@@ -140,7 +140,7 @@ export const ENTRIES: readonly Entry[] = [
   ours(
     "link",
     "Ferrule over Link",
-    "The driver's rings through receive, release, transmit and reclaim, as a network stack uses them.",
+    "The driver's rings through receive and transmit, which exchange buffers, as a network stack uses them.",
     EVERY,
   ),
   ours(
@@ -150,7 +150,12 @@ export const ENTRIES: readonly Entry[] = [
     ["forward"],
     ["src/driver/turnaround.ts"],
   ),
-  ours("checked", "Ferrule, checked mode", "As over Link; each released buffer is checked to have been held.", EVERY),
+  ours(
+    "checked",
+    "Ferrule, checked mode",
+    "As over Link; each buffer that is exchanged is checked to be the caller's.",
+    EVERY,
+  ),
 ];
 
 /** Suffix of the key of a driver from another checkout. */

@@ -14,8 +14,8 @@ export const optionsOf = (
   mtu,
   weaklyOrdered: process.arch !== "x64",
   firmware: firmwareFiles(firmware),
-  // Twice what is held at once, whatever the size of the rings.
-  spareBuffers: 2 * BUDGET,
+  // One for each entry that receives, whatever the size of the rings.
+  spareBuffers: BUDGET,
   queues,
   queueThreads: queueThreads.length > 0,
   ...(rings === undefined ? {} : { slots: rings }),

@@ -42,9 +42,9 @@ export const QUIRKS = {
     on: ({ bus, interrupts }) => bus === "pcie" && interrupts === "intx",
   },
   lostDoorbell: {
-    because: "A doorbell write soon after another can be lost. The driver rings the doorbell again if frames are still pending after a reclaim.",
+    because: "A doorbell write soon after another can be lost. The driver rings the doorbell again if some frames were sent, but not all.",
     evidence: `${LINUX}; on chips that do not need it one more write is harmless`,
-    proof: { file: "src/driver/transmit-ring.test.ts", title: "rings the doorbell again if frames are still pending after a reclaim" },
+    proof: { file: "src/driver/transmit-ring.test.ts", title: "rings the doorbell again if some frames were sent, but not all" },
     fact: "doorbell",
     on: ({ bus, profile }) => bus === "pcie" && profile.mac.doorbell === "TxPoll",
   },

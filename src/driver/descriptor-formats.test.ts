@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DmaArena } from "#kit/dma.ts";
-import { FRAME_WORDS, Received, Send } from "#kit/link.ts";
+import { Received, Send, emptyBurst } from "#kit/link.ts";
 import { RECEIVE_8139, TRANSMIT_V1 } from "./descriptor-formats.ts";
 import { ReceiveCount } from "./receive-core.ts";
 import { createReceiveRing } from "./receive-ring.ts";
@@ -14,17 +14,17 @@ const OWN_WHOLE = 0xb000_0000;
 
 const receiver = (bufferBytes = 2048) => {
   const dma = new DmaArena(new ArrayBuffer(1 << 18), IOVA);
-  const options = { slots: 8, bufferBytes, spare: 8, weaklyOrdered: false, format: RECEIVE_8139 };
+  const burst = emptyBurst();
+  const options = { slots: 8, bufferBytes, spare: 8, weaklyOrdered: false, format: RECEIVE_8139, burst };
   const ring = createReceiveRing(dma, new DisposableStack(), options);
   ring.arm();
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
-  const burst = new Int32Array(8 * FRAME_WORDS);
   let slot = 0;
   /** Writes a descriptor back as the chip does; returns the flags of the resulting frame, or undefined. */
   const flagsOf = (opts1: number): number | undefined => {
     words[base + 4 * slot++] = opts1;
-    return ring.receive(burst, 8) === 0 ? undefined : burst[2];
+    return ring.receive(0, 8) === 0 ? undefined : burst[2];
   };
   return { ring, flagsOf, burst };
 };
@@ -78,10 +78,12 @@ test("buffers of an RTL8139C+ are no longer than its 13-bit length field allows"
 /** The first two words of a frame's descriptor. */
 const sentAs = (flags: number, tag = 0): readonly number[] => {
   const dma = new DmaArena(new ArrayBuffer(1 << 18), IOVA);
-  const options = { slots: 8, doorbell: () => {}, weaklyOrdered: false, format: TRANSMIT_V1 };
+  const burst = emptyBurst();
+  burst.set([4096, 100, flags, tag]);
+  const options = { slots: 8, doorbell: () => {}, weaklyOrdered: false, format: TRANSMIT_V1, burst };
   const ring = createTransmitRing(dma, new DisposableStack(), options);
   ring.clear();
-  ring.transmit(Int32Array.of(4096, 100, flags, tag), 1);
+  ring.transmit(0, 1);
   const base = (ring.iova - IOVA) >> 2;
   return [...dma.window.words.subarray(base, base + 2)].map((word) => word >>> 0);
 };

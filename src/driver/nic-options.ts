@@ -26,7 +26,7 @@ export interface NicOptions {
   readonly firmware?: (file: string) => Uint8Array | undefined;
   /** Descriptors in each ring: a power of two, at most the chip's limit. Default 256, or the limit if it is lower. */
   readonly slots?: number;
-  /** Receive buffers that the host may hold at once. Default: twice the number of descriptors. */
+  /** Receive buffers that the host may hold at once, also in transmit rings. Default: twice the number of descriptors. */
   readonly spareBuffers?: number;
   /** Largest receive buffer in bytes, a multiple of 8; longer frames use several. Default 4096. */
   readonly largestBuffer?: number;
@@ -46,7 +46,7 @@ export interface NicOptions {
   readonly timestamps?: boolean;
   /** Whether the chip may put its PCI Express link into low-power states; default `auto`. */
   readonly aspm?: AspmPolicy;
-  /** Checks on each `release` that the caller holds the buffer; for tests. */
+  /** Checks on each `receive` and `transmit` of a `Link` that the caller owns the buffers; for tests. */
   readonly checked?: boolean;
 }
 

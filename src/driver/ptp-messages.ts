@@ -34,16 +34,18 @@ export const stamping = (
   { bytes }: FrameMemory,
   stampOf: (message: number) => bigint | undefined,
 ): ReceiveRing => {
-  const times = new BigInt64Array(ring.core.mask + 1);
+  const { burst } = ring.core;
+  const times = new BigInt64Array(burst.length / FRAME_WORDS);
   return {
     ...ring,
     times,
-    receive(burst, budget) {
-      const entries = ring.receive(burst, budget);
+    receive(first, budget) {
+      const entries = ring.receive(first, budget);
       let seen = 0;
-      for (let i = entries - 1; i >= 0; i--) {
+      for (let i = first + entries - 1; i >= first; i--) {
         const at = i * FRAME_WORDS;
-        const more = (burst[at + FRAME_FLAGS]! | (i > 0 ? burst[at + FRAME_FLAGS - FRAME_WORDS]! : 0)) & Received.more;
+        const more =
+          (burst[at + FRAME_FLAGS]! | (i > first ? burst[at + FRAME_FLAGS - FRAME_WORDS]! : 0)) & Received.more;
         if (more !== 0) continue;
         const message = eventMessageOf(bytes, burst[at + FRAME_OFFSET]!, burst[at + FRAME_LENGTH]!);
         if (message < 0 || (seen & (1 << message)) !== 0) continue;

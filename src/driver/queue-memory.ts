@@ -4,7 +4,7 @@
  */
 import { addressAt, type BusAddress, type DmaDomain, type DmaMemory, type DmaRequest } from "#kit/dma.ts";
 import { Misuse } from "#kit/errors.ts";
-import type { FrameMemory } from "#kit/link.ts";
+import { type FrameMemory, emptyBurst } from "#kit/link.ts";
 
 /** What was recorded. It can be passed to a worker. */
 export interface QueueMemory {
@@ -19,10 +19,16 @@ export interface RingMemory {
   readonly dma: DmaDomain;
   /** Zeroed memory for positions and counters. */
   readonly buffer: (bytes: number) => ArrayBufferLike;
+  /** The entries of the queue's link. */
+  readonly burst: Int32Array;
 }
 
 /** Allocates without recording, for rings that only one thread uses. */
-export const privateMemory = (dma: DmaDomain): RingMemory => ({ dma, buffer: (bytes) => new ArrayBuffer(bytes) });
+export const privateMemory = (dma: DmaDomain): RingMemory => ({
+  dma,
+  buffer: (bytes) => new ArrayBuffer(bytes),
+  burst: emptyBurst(),
+});
 
 /** Allocates and records. */
 export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: QueueMemory } => {
@@ -38,7 +44,8 @@ export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: Que
     buffers.push(made);
     return made;
   };
-  return { dma: { window: dma.window, iova: dma.iova, allocate }, buffer, memory: { pieces, buffers } };
+  const noted = { window: dma.window, iova: dma.iova, allocate };
+  return { dma: noted, buffer, burst: emptyBurst(), memory: { pieces, buffers } };
 };
 
 /**
@@ -67,5 +74,5 @@ export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buff
       throw new Misuse(`a ring needs ${bytes} bytes, but ${same?.byteLength} were recorded`);
     return same;
   };
-  return { dma: { window, iova, allocate }, buffer };
+  return { dma: { window, iova, allocate }, buffer, burst: emptyBurst() };
 };

@@ -1,23 +1,25 @@
 /**
- * The rare cases of reception: frames in several buffers, damaged frames that were requested, and invalid descriptors.
- * Also stores the hash of every frame, in formats that have one.
+ * The rare cases of the receive ring's loop: frames in several buffers, entries without a buffer, damaged frames that were requested, and
+ * invalid descriptors. Also the hash of every frame, in formats that have one.
  */
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { FRAME_WORDS, NO_BUFFER, Received, checkEntries } from "#kit/link.ts";
 import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./receive-core.ts";
 
 export interface Chains {
   /**
-   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Writes entries to
-   * `burst` from word `from` up to word `end`, and returns their number; 0 if the frame was dropped and counted.
-   * Returns a negative number if the frame must wait: the NIC is still writing it, the burst has no room for it, or
-   * there are too few spare buffers. @throws {OutOfRange} if even an empty burst has no room for the frame
+   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Its entries are those of a burst of the
+   * words `begin` to `end`, from word `from` on. Returns their number; 0 if the frame was dropped and counted; negative if it must wait: the
+   * NIC is still writing it, it does not fit the burst, or there are too few spare buffers.
+   * @throws {OutOfRange} if the first frame of a burst does not fit it, or one of its entries has anything but a receive buffer
    */
-  readonly unusual: (burst: Int32Array, from: number, end: number) => number;
+  readonly unusual: (begin: number, from: number, end: number) => number;
+  /** As `Link.supply`. */
+  readonly supply: (first: number, count: number) => number;
   /** True if `unusual` or the ring's loop can process the next slot. */
   readonly waiting: () => boolean;
-  /** The hash of each entry of the burst; undefined in formats without a hash. */
+  /** By entry; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
   /** Timestamps by entry of the burst, in nanoseconds; undefined in formats without. */
   readonly times: BigInt64Array | undefined;
@@ -37,11 +39,11 @@ export const createChains = (
     readonly countsLastPiece: boolean;
   },
 ): Chains => {
-  const { words, base, mask, held, free, state, bufferBytes, format, pieces: most } = core;
+  const { words, base, mask, held, pool, free, burst, state, bufferBytes, format, pieces: most } = core;
   const { counters, post, countsLastPiece } = parts;
   const { first, last, bad, alien, watchdog, damaged, hash: places, stamp } = format;
   const { followed = 0 } = stamp ?? {};
-  const times = stamp && new BigInt64Array(mask + 1);
+  const times = stamp && new BigInt64Array(burst.length / FRAME_WORDS);
   const step = (Math.log2(format.bytes) - 2) | 0;
   const own = base + format.opts1;
   const load = (slot: number): number => Atomics.load(words, own + ((slot & mask) << step));
@@ -68,34 +70,23 @@ export const createChains = (
     return verdict | ((opts2 & RxTagTaken) === 0 ? 0 : Received.tagged) | noteHash(at, out);
   };
 
-  /**
-   * Hands out `length` bytes from the buffers of the next `pieces` slots. A buffer that contains only bytes of the FCS
-   * stays in its slot.
-   */
-  const handOut = (
-    burst: Int32Array,
-    from: number,
-    slot: number,
-    pieces: number,
-    length: number,
-    seen: number,
-  ): number => {
+  /** Hands out `length` bytes from the buffers of the next `pieces` slots. A buffer with nothing but FCS stays in its slot. */
+  const handOut = (from: number, slot: number, pieces: number, length: number, seen: number): number => {
     const at = own + (((slot + pieces - 1) & mask) << step);
     const flags = flagsOf(at, seen, from);
     const opts2 = words[at + format.opts2 - format.opts1]!;
     const tag = (flags & Received.tagged) === 0 ? 0 : ((opts2 & 0xff) << 8) | ((opts2 & 0xff00) >>> 8);
-    let spares = state[ReceiveState.spares]!;
     let out = from;
     for (let left = length, i = slot; left > 0; left -= bufferBytes, i++) {
+      const fresh = burst[out]!;
       burst[out] = held[i & mask]!;
+      held[i & mask] = fresh;
       burst[out + 1] = Math.min(left, bufferBytes);
       burst[out + 2] = flags | (left > bufferBytes ? Received.more : 0);
       burst[out + 3] = tag;
-      held[i & mask] = free[--spares]!;
       out += FRAME_WORDS;
     }
     for (let i = 0; i < pieces; i++) post((slot + i) & mask);
-    state[ReceiveState.spares] = spares;
     state[ReceiveState.slot] = (slot + pieces) & mask;
     counters[ReceiveCount.frames]!++;
     counters[ReceiveCount.bytes]! += length;
@@ -104,13 +95,13 @@ export const createChains = (
   };
 
   /** As `handOut`, with the timestamp in the descriptor after the frame's. */
-  const handOutStamped: typeof handOut = (burst, from, slot, pieces, length, seen) => {
+  const handOutStamped: typeof handOut = (from, slot, pieces, length, seen) => {
     const next = (slot + pieces) & mask;
     const start = base + (next << step);
     const seconds =
       (BigInt(words[start + stamp!.secondsHigh]! & 0xffff) << 32n) | BigInt(words[start + stamp!.seconds]! >>> 0);
     const time = seconds * 1_000_000_000n + BigInt(words[start + stamp!.nanoseconds]! >>> 0);
-    const entries = handOut(burst, from, slot, pieces, length, seen);
+    const entries = handOut(from, slot, pieces, length, seen);
     for (let i = from / FRAME_WORDS; i < from / FRAME_WORDS + entries; i++) {
       burst[i * FRAME_WORDS + 2]! |= Received.stamped;
       times![i] = time;
@@ -120,7 +111,29 @@ export const createChains = (
     return entries;
   };
 
-  const unusual = (burst: Int32Array, from: number, end: number): number => {
+  const supply = (first: number, count: number): number => {
+    checkEntries(burst, first, count);
+    for (let entry = first; entry < first + count; entry++) {
+      if (burst[entry * FRAME_WORDS] !== NO_BUFFER) continue;
+      if (state[ReceiveState.spares] === 0) return entry - first;
+      burst[entry * FRAME_WORDS] = free[--state[ReceiveState.spares]!]!;
+    }
+    return count;
+  };
+
+  /** True if each of the entries has a receive buffer, or can be supplied with one. @throws {OutOfRange} if not, in the first frame of a burst */
+  const areSupplied = (begin: number, from: number, entries: number): boolean => {
+    if (supply(from / FRAME_WORDS, entries) < entries) return false;
+    for (let at = from; at < from + entries * FRAME_WORDS; at += FRAME_WORDS) {
+      const place = burst[at]! - pool.offset;
+      if (place >= 0 && place <= pool.length - bufferBytes) continue;
+      if (from > begin) return false;
+      throw new OutOfRange(`entry ${at / FRAME_WORDS} has ${burst[at]}, which is outside the receive ring's memory`);
+    }
+    return true;
+  };
+
+  const unusual = (begin: number, from: number, end: number): number => {
     const slot = state[ReceiveState.slot]!;
     let word = load(slot);
     let seen = word;
@@ -145,15 +158,14 @@ export const createChains = (
     const fits = stored > before && stored <= before + bufferBytes && length >= MIN_RECEIVED;
     if (!fits || !belongs || isRefused(seen)) return drop(slot, stamped ? pieces + 1 : pieces, seen);
     const entries = Math.ceil(length / bufferBytes);
-    if (from === 0 && entries * FRAME_WORDS > end)
+    const fitsBurst = from + entries * FRAME_WORDS <= end;
+    if (!fitsBurst && from === begin)
       throw new OutOfRange(
-        `a frame of ${entries} buffers does not fit a burst of ${end / FRAME_WORDS}`,
+        `a frame of ${entries} buffers does not fit a burst of ${(end - begin) / FRAME_WORDS}`,
         "Use a larger burst.",
       );
-    if (from + entries * FRAME_WORDS > end || state[ReceiveState.spares]! < entries) return LATER;
-    return stamped
-      ? handOutStamped(burst, from, slot, pieces, length, seen)
-      : handOut(burst, from, slot, pieces, length, seen);
+    if (!fitsBurst || !areSupplied(begin, from, entries)) return LATER;
+    return (stamped ? handOutStamped : handOut)(from, slot, pieces, length, seen);
   };
 
   const waiting = (): boolean => {
@@ -167,7 +179,7 @@ export const createChains = (
     return true;
   };
 
-  const hashes = places === undefined ? undefined : new Int32Array(Math.max(32, mask + 1));
+  const hashes = places === undefined ? undefined : new Int32Array(burst.length / FRAME_WORDS);
   const toHash = (places?.hash ?? 0) - format.opts1;
   const toHeader = (places?.header ?? 0) - format.opts1;
   const { addresses = 0, ports = 0 } = places ?? {};
@@ -180,5 +192,5 @@ export const createChains = (
     return flags;
   };
 
-  return { unusual, waiting, hashes, times, noteHash };
+  return { unusual, supply, waiting, hashes, times, noteHash };
 };

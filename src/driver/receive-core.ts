@@ -1,5 +1,5 @@
 /** The state that the parts of a receive ring share: memory, counters and positions. */
-import type { BusLow } from "#kit/dma.ts";
+import type { BusLow, DmaMemory } from "#kit/dma.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 
 /** Indices of `ReceiveRing.counters()`; 53-bit counts. */
@@ -51,6 +51,10 @@ export interface RingCore {
 }
 
 export interface ReceiveCore extends RingCore {
+  /** The entries of the link. */
+  readonly burst: Int32Array;
+  /** The memory of all buffers. */
+  readonly pool: DmaMemory;
   /** The stack of spare buffers. */
   readonly free: Int32Array;
   readonly bufferBytes: number;

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { EndOfRing, FirstSegment, LastSegment, OPTS1, OPTS2, Own, Rx, RxTagTaken } from "#chip/descriptors.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { FRAME_WORDS, LINK_ENTRIES, NO_BUFFER, Received, emptyBurst } from "#kit/link.ts";
 import { ReceiveCount } from "./receive-core.ts";
 import { type ReceiveRingOptions, createReceiveRing } from "./receive-ring.ts";
 
@@ -13,9 +13,10 @@ const IOVA = 0x2_4000_0000;
 const WHOLE = FirstSegment | LastSegment;
 
 const rig = (options: Partial<ReceiveRingOptions> = {}) => {
-  const { slots = 8, bufferBytes = 2048, spare = 8, weaklyOrdered = false, checked = false } = options;
+  const { slots = 8, bufferBytes = 2048, spare = 8, weaklyOrdered = false } = options;
   const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
-  const ring = createReceiveRing(dma, new DisposableStack(), { slots, bufferBytes, spare, weaklyOrdered, checked });
+  const burst = emptyBurst();
+  const ring = createReceiveRing(dma, new DisposableStack(), { slots, bufferBytes, spare, weaklyOrdered, burst });
   ring.arm();
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
@@ -25,8 +26,9 @@ const rig = (options: Partial<ReceiveRingOptions> = {}) => {
     words[base + slot * 4 + OPTS2] = opts2;
     words[base + slot * 4 + OPTS1] = (word(slot, OPTS1) & EndOfRing) | bits | (length + 4);
   };
-  const burst = new Int32Array(64 * FRAME_WORDS);
-  return { dma, ring, word, deliver, burst, slots, bufferBytes };
+  /** The buffer of a slot. */
+  const place = (slot: number): number => (word(slot, 2) - (IOVA | 0)) | 0;
+  return { dma, ring, word, place, deliver, burst, slots, bufferBytes };
 };
 
 for (const weaklyOrdered of [false, true]) {
@@ -44,7 +46,7 @@ for (const weaklyOrdered of [false, true]) {
     const { ring, word, deliver, burst } = rig({ weaklyOrdered });
     const before = word(0, 2);
     deliver(0, 60);
-    assert.equal(ring.receive(burst, 64), 1);
+    assert.equal(ring.receive(0, 64), 1);
     assert.equal(burst[1], 60);
     assert.equal(burst[0]! + IOVA, (before >>> 0) + 2 * 2 ** 32);
     assert.notEqual(word(0, 2), before);
@@ -53,28 +55,27 @@ for (const weaklyOrdered of [false, true]) {
 }
 
 test("stops at the first descriptor that the NIC still owns", () => {
-  const { ring, deliver, burst } = rig();
+  const { ring, deliver } = rig();
   deliver(0, 60);
   deliver(2, 60);
-  assert.equal(ring.receive(burst, 64), 1);
+  assert.equal(ring.receive(0, 64), 1);
 });
 
 test("takes no more than its budget", () => {
-  const { ring, deliver, burst } = rig();
+  const { ring, deliver } = rig();
   for (let slot = 0; slot < 5; slot++) deliver(slot, 60);
-  assert.equal(ring.receive(burst, 3), 3);
+  assert.equal(ring.receive(0, 3), 3);
   assert.ok(ring.waiting());
-  assert.equal(ring.receive(burst, 3), 2);
+  assert.equal(ring.receive(0, 3), 2);
   assert.ok(!ring.waiting());
 });
 
 test("counts bytes beyond what a 32-bit word holds", () => {
-  const { ring, deliver, burst } = rig({ slots: 1, spare: 1, bufferBytes: 16_376 });
+  const { ring, deliver } = rig({ slots: 1, spare: 1, bufferBytes: 16_376 });
   const frames = 300_000;
   for (let n = 0; n < frames; n++) {
     deliver(0, 16_000);
-    assert.equal(ring.receive(burst, 1), 1);
-    ring.release(burst, 1);
+    assert.equal(ring.receive(0, 1), 1);
   }
   assert.equal(ring.counters()[ReceiveCount.frames], frames);
   assert.equal(ring.counters()[ReceiveCount.bytes], frames * 16_000);
@@ -82,56 +83,91 @@ test("counts bytes beyond what a 32-bit word holds", () => {
 
 test("wraps around the ring", () => {
   const { ring, deliver, burst } = rig();
-  const offsets = new Int32Array(1);
   for (let n = 0; n < 50; n++) {
     deliver(n % 8, 60 + n);
-    assert.equal(ring.receive(burst, 64), 1);
+    assert.equal(ring.receive(0, 64), 1);
     assert.equal(burst[1], 60 + n);
-    offsets[0] = burst[0]!;
-    ring.release(offsets, 1);
+  }
+});
+
+test("an entry's buffer goes to the NIC, and the frame's buffer into the entry", () => {
+  const { ring, deliver, burst, place } = rig();
+  deliver(0, 60);
+  const first = place(0);
+  assert.equal(ring.receive(3, 1), 1);
+  assert.equal(burst[3 * FRAME_WORDS], first);
+  deliver(1, 60);
+  const second = place(1);
+  assert.equal(ring.receive(3, 1), 1);
+  assert.equal(burst[3 * FRAME_WORDS], second);
+  assert.equal(place(1), first);
+});
+
+test("frames that are received with an entry's own buffer and with a spare one are the same", () => {
+  const { ring, deliver, burst } = rig({ spare: 1 });
+  for (const flags of [0, Rx.protocolTcp, Rx.protocolUdp]) {
+    deliver(ring.core.state[0]!, 100, WHOLE | flags, RxTagTaken | 0x3412);
+    burst[0] = NO_BUFFER;
+    ring.core.state[1] = 1;
+    ring.receive(0, 1);
+    const supplied = [...burst.subarray(1, 4)];
+    deliver(ring.core.state[0]!, 100, WHOLE | flags, RxTagTaken | 0x3412);
+    ring.receive(0, 1);
+    assert.deepEqual([...burst.subarray(1, 4)], supplied);
   }
 });
 
 test("leaves frames with the NIC when the host holds every spare buffer", () => {
   const { ring, deliver, burst } = rig({ spare: 2 });
   for (let slot = 0; slot < 4; slot++) deliver(slot, 60);
-  assert.equal(ring.receive(burst, 64), 2);
-  assert.equal(ring.receive(burst, 64), 0);
-  ring.release(Int32Array.of(burst[0]!, burst[4]!), 2);
-  assert.equal(ring.receive(burst, 64), 2);
+  assert.equal(ring.receive(0, 64), 2);
+  assert.equal(ring.receive(2, 64), 0);
+  assert.equal(ring.supply(2, 1), 0);
+  burst[3 * FRAME_WORDS] = burst[0]!;
+  burst[0] = NO_BUFFER;
+  assert.equal(ring.receive(2, 64), 0, "the first entry has none");
+  assert.equal(ring.receive(3, 64), 1);
 });
 
-test("rejects buffers that were never handed out", () => {
+test("supplies entries that have no buffer, and leaves those that have one", () => {
+  const { ring, burst } = rig({ spare: 3 });
+  assert.equal(ring.supply(1, 1), 1);
+  const [, , , , one] = burst;
+  assert.equal(ring.supply(0, 8), 3);
+  const offsets = [0, 1, 2, 3].map((entry) => burst[entry * FRAME_WORDS]!);
+  assert.equal(offsets[1], one);
+  assert.equal(offsets[3], NO_BUFFER);
+  assert.equal(new Set(offsets).size, 4);
+});
+
+test("rejects entries that the link does not have", () => {
   const { ring } = rig();
-  assert.throws(() => ring.release(Int32Array.of(0), 1), OutOfRange);
+  for (const [first, count] of [
+    [-1, 1],
+    [0, -1],
+    [0, LINK_ENTRIES + 1],
+    [LINK_ENTRIES, 1],
+  ] as const) {
+    assert.throws(() => ring.receive(first, count), OutOfRange);
+    assert.throws(() => ring.supply(first, count), OutOfRange);
+  }
 });
 
-for (const checked of [false, true])
-  test(`rejects an offset outside its buffers, and then takes none of the buffers back${checked ? " (checked)" : ""}`, () => {
-    const { ring, deliver, burst } = rig({ checked });
-    for (let slot = 0; slot < 2; slot++) deliver(slot, 60);
-    assert.equal(ring.receive(burst, 64), 2);
-    const [one, two] = [burst[0]!, burst[4]!];
-    const { held } = ring.core;
-    const pool = Math.min(...held, one, two);
-    for (const wrong of [pool - 8, pool + 16 * 2048, -1, 0x7fff_ffff, -0x8000_0000])
-      assert.throws(() => ring.release(Int32Array.of(one, wrong), 2), { code: checked ? "MISUSE" : "OUT_OF_RANGE" });
-    ring.release(Int32Array.of(two, one), 2);
-    assert.throws(() => ring.release(Int32Array.of(one), 1), { code: checked ? "MISUSE" : "OUT_OF_RANGE" });
-  });
-
-test("when checked, rejects a buffer that is released twice, or by an offset inside it", () => {
-  const { ring, deliver, burst } = rig({ checked: true });
-  for (let slot = 0; slot < 2; slot++) deliver(slot, 60);
-  ring.receive(burst, 64);
-  const [one, two] = [burst[0]!, burst[4]!];
-  for (const wrong of [
-    [one, one],
-    [one + 8, two],
-    [one, ring.core.held[0]!],
-  ])
-    assert.throws(() => ring.release(Int32Array.from(wrong), 2), { code: "MISUSE" });
-  ring.release(Int32Array.of(one, two), 2);
+test("rejects an offset outside its buffers, and gives nothing to the NIC", () => {
+  const { ring, deliver, burst, word } = rig();
+  const pool = Math.min(...ring.core.held);
+  deliver(0, 60);
+  for (const wrong of [pool - 8, pool + 16 * 2048, 0, -2, 0x7fff_ffff, -0x8000_0000]) {
+    burst[0] = wrong;
+    assert.throws(() => ring.receive(0, 64), OutOfRange);
+    assert.equal(burst[0], wrong);
+    assert.ok(word(0, OPTS1) >= 0, "the frame waits");
+  }
+  burst[0] = NO_BUFFER;
+  burst[FRAME_WORDS] = 0;
+  deliver(1, 60);
+  assert.equal(ring.receive(0, 64), 1, "frames before it are received first");
+  assert.throws(() => ring.receive(1, 64), OutOfRange);
 });
 
 const verdicts: readonly [string, number, number][] = [
@@ -147,14 +183,14 @@ for (const [what, bits, expected] of verdicts)
   test(`passes on the NIC's checksum results: ${what}`, () => {
     const { ring, deliver, burst } = rig();
     deliver(0, 60, WHOLE | bits);
-    ring.receive(burst, 1);
+    ring.receive(0, 1);
     assert.equal(burst[2], expected);
   });
 
 test("swaps the bytes of a tag", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, WHOLE, RxTagTaken | 0x3412);
-  ring.receive(burst, 1);
+  ring.receive(0, 1);
   assert.equal(burst[2]! & Received.tagged, Received.tagged);
   assert.equal(burst[3], 0x1234);
 });
@@ -164,7 +200,7 @@ test("counts and drops frames that the NIC marked bad, and continues after them"
   deliver(0, 60, WHOLE | Rx.errorSummary | Rx.crcError);
   deliver(1, 60, WHOLE | Rx.errorSummary | Rx.runt);
   deliver(2, 61);
-  assert.equal(ring.receive(burst, 64), 1);
+  assert.equal(ring.receive(0, 64), 1);
   assert.equal(burst[1], 61);
   assert.equal(ring.counters()[ReceiveCount.errors], 2);
 });
@@ -176,7 +212,7 @@ test("counts and drops parts of frames and invalid lengths", () => {
   deliver(2, -4); // A length of 0: less than the FCS.
   deliver(3, 2045); // One byte more than the buffer holds.
   deliver(4, 2044);
-  assert.equal(ring.receive(burst, 64), 1);
+  assert.equal(ring.receive(0, 64), 1);
   assert.equal(burst[1], 2044);
   assert.equal(ring.counters()[ReceiveCount.nonsense], 4);
 });
@@ -189,27 +225,24 @@ test("whatever a hostile NIC writes back, every frame handed out is in a buffer 
         const { dma, ring, burst, bufferBytes } = rig();
         const words = dma.window.words;
         const base = (ring.iova - IOVA) >> 2;
-        const held = new Set<number>();
-        const offsets = new Int32Array(64);
+        const kept = new Set<number>();
         for (const [n, { opts1, opts2, address }] of writes.entries()) {
           const at = base + (n % 8) * 4;
           words[at] = opts1;
           words[at + 1] = opts2;
           words[at + 2] = address;
-          const frames = ring.receive(burst, 8);
+          const frames = ring.receive(0, 8);
           for (let i = 0; i < frames; i++) {
             const [offset, length] = [burst[i * 4]!, burst[i * 4 + 1]!];
             assert.ok(length >= 14 && length + 4 <= bufferBytes);
             assert.ok(offset >= 0 && offset + bufferBytes <= dma.window.bytes.length);
-            assert.ok(!held.has(offset), "one buffer was handed out twice");
-            held.add(offset);
+            assert.ok(!kept.has(offset), "one buffer was handed out twice");
+            kept.add(offset);
+            burst[i * 4] = NO_BUFFER;
           }
-          if (held.size > 4) {
-            let k = 0;
-            for (const offset of held) offsets[k++] = offset;
-            ring.release(offsets, k);
-            held.clear();
-          }
+          if (kept.size <= 4) continue;
+          for (const [i, offset] of [...kept].entries()) burst[i * 4] = offset;
+          kept.clear();
         }
       },
     ),

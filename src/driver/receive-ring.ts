@@ -6,8 +6,7 @@
 import { EndOfRing, MAX_DESCRIPTORS, Own, RING_ALIGN, RxTagTaken } from "#chip/descriptors.ts";
 import { type BusAddress, type DmaDomain, type DmaMemory, highHalf, lowHalf, storeHigh, storeLow } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FRAME_WORDS, Received } from "#kit/link.ts";
-import { checkedBuffers } from "./checked-buffers.ts";
+import { FRAME_WORDS, Received, checkEntries, emptyBurst } from "#kit/link.ts";
 import { RECEIVE_8169, type ReceiveFormat } from "./descriptor-formats.ts";
 import { createChains } from "./receive-chains.ts";
 import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED, MOST_UNSETTLED } from "./receive-core.ts";
@@ -19,20 +18,16 @@ export interface ReceiveRing {
   counters(): Float64Array;
   /** The counters without unsettled counts: for a thread that does not poll the ring. */
   readonly settled: Float64Array;
-  /** The hash of each entry of the last burst, or 0; undefined in formats without a hash. */
+  /** The hash of each entry, or 0; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
   /** As `Link.times`; undefined in formats without timestamps. */
   readonly times: BigInt64Array | undefined;
   /** For `turnaround.ts`, which accesses both rings. */
   readonly core: ReceiveCore;
-  /** As `Link.receive`. Stops early when too few spare buffers are left: the NIC then keeps what it has. */
-  readonly receive: (burst: Int32Array, budget: number) => number;
-  /**
-   * As `Link.release`.
-   * @throws {OutOfRange} if more buffers are released than are held, or one outside the ring's memory; with `checked` also {Misuse} for a
-   * buffer that is not held. Then none is taken back.
-   */
-  readonly release: (offsets: Int32Array, count: number) => void;
+  /** As `Link.receive`. */
+  readonly receive: (first: number, budget: number) => number;
+  /** As `Link.supply`. */
+  readonly supply: (first: number, count: number) => number;
   /** Which frames are handed out besides good ones without FCS; kept across `arm`. */
   accept(extra: { readonly damaged?: boolean; readonly fcs?: boolean }): void;
   /** Gives every descriptor to the NIC: at the start, and again after a reset. Buffers that the caller holds are not affected. */
@@ -50,7 +45,9 @@ export interface ReceiveRingOptions {
   readonly slots: number;
   /** Bytes of a buffer: a multiple of 8 that fits the format's length field. */
   readonly bufferBytes: number;
-  /** Buffers besides those in the ring: the number that the caller may hold. */
+  /** The entries; default: new ones. */
+  readonly burst?: Int32Array;
+  /** Buffers besides those in the ring: the number that the caller may hold, also in a transmit ring. */
   readonly spare: number;
   /** The CPU may reorder loads and stores (arm64): the word with the OWN bit is then accessed through Atomics. */
   readonly weaklyOrdered: boolean;
@@ -60,8 +57,6 @@ export interface ReceiveRingOptions {
   readonly pieces?: number;
   /** `FrameFacts.countsLastPiece`; default false. */
   readonly countsLastPiece?: boolean;
-  /** Checks on each release that the buffer was held. For tests: it costs a look-up for each frame. */
-  readonly checked?: boolean;
   /** Where positions and counters are kept; default: memory of this thread. */
   readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
@@ -76,7 +71,6 @@ const TAG_TAKEN = RxTagTaken;
 const TAGGED = Received.tagged;
 const STRIDE = FRAME_WORDS;
 const SLOT = ReceiveState.slot;
-const SPARES = ReceiveState.spares;
 const STRIP = ReceiveState.strip;
 const DAMAGED = ReceiveState.damaged;
 const FRAMES = ReceiveState.frames;
@@ -111,13 +105,13 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const { slots, bufferBytes, spare, weaklyOrdered, format = RECEIVE_8169, pieces = 1 } = options;
   const { length: lengthBits, bad, alien, first, last, verdictInOpts2, verdictShift, verdictMask, verdicts } = format;
   checkOptions(options, format, pieces);
-  const { buffer = (size: number) => new ArrayBuffer(size) } = options;
+  const { burst = emptyBurst(), buffer = (size: number) => new ArrayBuffer(size) } = options;
 
   const bytes = slots * format.bytes;
   const ring = scope.use(dma.allocate({ what: "receive ring", bytes, align: RING_ALIGN, direction: "both" }));
   const total = slots + spare;
   const pool: DmaMemory = scope.use(
-    dma.allocate({ what: "receive buffers", bytes: total * bufferBytes, align: 64, direction: "fromDevice" }),
+    dma.allocate({ what: "receive buffers", bytes: total * bufferBytes, align: 64, direction: "both" }),
   );
 
   const words = dma.window.words;
@@ -145,7 +139,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
 
   for (let i = 0; i < slots; i++) held[i] = pool.offset + i * bufferBytes;
   for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
-  state[SPARES] = spare;
+  state[ReceiveState.spares] = spare;
   state[STRIP] = FCS;
 
   /** Gives a slot to the NIC, whatever its words hold. */
@@ -164,21 +158,26 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     state[BYTES] = 0;
   };
 
-  const core: ReceiveCore = { words, base, mask, held, state, settle, addressLow, free, bufferBytes, format, pieces };
+  const shared = { words, base, mask, held, state, settle, addressLow };
+  const core: ReceiveCore = { ...shared, burst, pool, free, bufferBytes, format, pieces };
   const countsLastPiece = options.countsLastPiece ?? false;
-  const { unusual, waiting, hashes, times, noteHash } = createChains(core, { counters, post, countsLastPiece });
+  const { unusual, supply, waiting, hashes, times, noteHash } = createChains(core, { counters, post, countsLastPiece });
 
   const wanted = first | last;
   const examined = first | last | bad | alien;
-  const receive = (burst: Int32Array, budget: number): number => {
+  /** The offset of the last buffer: one comparison checks both limits, also of `NO_BUFFER`. */
+  const span = (total - 1) * bufferBytes;
+  const start = pool.offset;
+  const endShift = Math.log2(EndOfRing / slots) | 0;
+  const receive = (first: number, budget: number): number => {
+    checkEntries(burst, first, budget);
     let slot = state[SLOT]!;
-    const spares = state[SPARES]!;
     const strip = state[STRIP]!;
     /** The longest frame minus the shortest: one comparison checks both limits. */
     const lengths = (bufferBytes - strip - SHORTEST) >>> 0;
-    // Every entry takes a spare buffer, and no slot is used twice.
-    const end = (Math.min(budget | 0, spares, slots) * STRIDE) | 0;
-    let out = 0;
+    const begin = (first * STRIDE) | 0;
+    const end = (begin + budget * STRIDE) | 0;
+    let out = begin;
     let bytes = 0;
     let others = 0;
     let refused = 0;
@@ -188,7 +187,9 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;
       const length = ((opts1 & lengthBits) - strip) | 0;
-      if ((opts1 & examined) === wanted && (length - SHORTEST) >>> 0 <= lengths) {
+      const fresh = burst[out]!;
+      // With a buffer from outside the ring's memory, the NIC would write to memory that is not the ring's.
+      if ((opts1 & examined) === wanted && (length - SHORTEST) >>> 0 <= lengths && (fresh - start) >>> 0 <= span) {
         const opts2 = words[(at + toOpts2) | 0]!;
         let flags = verdicts[((verdictInOpts2 ? opts2 : opts1) >>> verdictShift) & verdictMask]!;
         if ((opts2 & TAG_TAKEN) !== 0) {
@@ -201,20 +202,18 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         burst[(out + 2) | 0] = flags;
         out = (out + STRIDE) | 0;
         bytes = (bytes + length) | 0;
-        const fresh = free[(spares - (out >> 2)) | 0]!;
         held[slot] = fresh;
         pointAt(words, (at + toLow) | 0, addressLow, fresh);
         if (overwritesAddress) setHigh(words, (at + toHigh) | 0, addressHigh);
         // opts1 is written last: it gives the slot to the NIC.
         words[(at + toOpts2) | 0] = 0;
-        const posted = OWN | bufferBytes | (slot === mask ? END_OF_RING : 0);
+        const posted = OWN | bufferBytes | (((slot + 1) & slots) << endShift);
         if (weaklyOrdered) Atomics.store(words, at, posted);
         else words[at] = posted;
         slot = (slot + 1) & mask;
       } else {
         state[SLOT] = slot;
-        state[SPARES] = spares - (out >> 2);
-        const entries = unusual(burst, out, budget * STRIDE);
+        const entries = unusual(begin, out, end);
         if (entries < 0) break;
         // At most one round: a NIC that returns invalid descriptors as fast as they are rejected must not keep this loop running.
         refused += ((state[SLOT] - slot - 1) & mask) + 1;
@@ -225,33 +224,14 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       }
       opts1 = (weaklyOrdered ? Atomics.load(words, own + (slot << step)) : words[(own + (slot << step)) | 0]!) | 0;
     }
-    const entries = out >> 2;
+    const entries = (out - begin) >> 2;
     state[SLOT] = slot;
-    state[SPARES] = (spares - entries) | 0;
     state[FRAMES] = (state[FRAMES]! + entries - others) | 0;
     state[BYTES] = (state[BYTES]! + bytes) | 0;
     if (state[BYTES] > UNSETTLED) settle();
     return entries;
   };
 
-  /** The offset of the last buffer. With an offset from outside the ring's memory, the NIC would write to memory that is not the ring's. */
-  const span = (total - 1) * bufferBytes;
-  const start = pool.offset;
-  const release = (offsets: Int32Array, count: number): void => {
-    const spares = state[SPARES]!;
-    if (spares + count > spare) throw new OutOfRange(`${count} receive buffers were released, but fewer are held`);
-    let outside = 0;
-    for (let i = 0; i < count; i = (i + 1) | 0) {
-      const offset = offsets[i]! | 0;
-      const place = (offset - start) | 0;
-      outside |= place | (span - place);
-      free[(spares + i) | 0] = offset;
-    }
-    if (outside < 0) throw new OutOfRange(`one of ${count} released receive buffers is outside the ring's memory`);
-    state[SPARES] = (spares + count) | 0;
-  };
-
-  const calls = { receive, release };
   return {
     iova: ring.iova,
     settled: counters,
@@ -262,7 +242,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     hashes,
     times,
     core,
-    ...(options.checked === true ? checkedBuffers(calls, pool, bufferBytes) : calls),
+    receive,
+    supply,
     accept({ damaged = false, fcs = false }) {
       state[STRIP] = fcs ? 0 : FCS;
       state[DAMAGED] = damaged ? 1 : 0;

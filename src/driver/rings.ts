@@ -4,6 +4,7 @@ import type { BusAddress, DmaDomain } from "#kit/dma.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import type { Rings } from "./bring-up.ts";
+import { checkedBuffers } from "./checked-buffers.ts";
 import { RECEIVE_FORMATS, RECEIVE_HASHED, RECEIVE_STAMPED, type ReceiveFormat } from "./descriptor-formats.ts";
 import { doorbellOf } from "./doorbell.ts";
 import type { Hardware } from "./hardware.ts";
@@ -21,12 +22,10 @@ const FRAMING = 14 + 4 + 4;
 const LARGEST_BUFFER = 4096;
 
 /** A queue between `up` and `down`, as a `Link`. Its functions are the rings' own, which avoids a second call per burst. */
-export type RunningNic = Pick<Link, "memory" | "bufferBytes" | "hashes" | "times"> &
-  Pick<ReceiveRing, "receive" | "release"> &
-  Pick<TransmitRing, "transmit" | "reclaim"> & {
-    /** False for a queue that only receives; its `transmit` accepts no frame. */
-    readonly sends: boolean;
-  };
+export type RunningNic = Readonly<Link> & {
+  /** False for a queue that only receives; its `transmit` accepts no frame. */
+  readonly sends: boolean;
+};
 
 /** A receive queue, and the transmit queue with its number if the chip has one. */
 export interface RingPair {
@@ -39,21 +38,27 @@ export interface RingPair {
 
 const nothing = (): number => 0;
 
-const pairOf = <T extends TransmitRing | undefined>(memory: FrameMemory, receive: ReceiveRing, transmit: T) => ({
-  receive,
-  transmit,
-  link: {
+const pairOf = <T extends TransmitRing | undefined>(
+  memory: FrameMemory,
+  receive: ReceiveRing,
+  transmit: T,
+  { checked }: PairSettings,
+) => {
+  const { core, hashes, times } = receive;
+  const ring = transmit ?? { transmit: nothing, sent: nothing };
+  const calls = { receive: receive.receive, supply: receive.supply, transmit: ring.transmit };
+  const link: RunningNic = {
     memory,
-    bufferBytes: receive.core.bufferBytes,
-    hashes: receive.hashes,
-    times: receive.times,
-    receive: receive.receive,
-    release: receive.release,
-    transmit: transmit?.transmit ?? nothing,
-    reclaim: transmit?.reclaim ?? nothing,
+    burst: core.burst,
+    bufferBytes: core.bufferBytes,
+    hashes,
+    times,
+    ...(checked ? checkedBuffers(calls, core) : calls),
+    sent: ring.sent,
     sends: transmit !== undefined,
-  },
-});
+  };
+  return { receive, transmit, link };
+};
 
 export interface SendingPair extends RingPair {
   readonly transmit: TransmitRing;
@@ -124,29 +129,29 @@ const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
  * Does not arm the ring, because the NIC may own its descriptors already if another thread created it. @throws {DmaExhausted} {OutOfRange}
  */
 const createReceiver = (
-  { dma, buffer }: RingMemory,
+  { dma, buffer, burst }: RingMemory,
   scope: DisposableStack,
   profile: Profile,
   settings: PairSettings,
 ): ReceiveRing => {
-  const { mtu, slots, weaklyOrdered, spare, largestBuffer, checked } = settings;
+  const { mtu, slots, weaklyOrdered, spare, largestBuffer } = settings;
   const format = receiveFormatOf(profile, settings);
   const largestFrame = largestFrameOf(format, mtu);
   const bufferBytes = Math.min(largestBuffer, largestFrame, format.length & ~7);
   const pieces = Math.ceil(largestFrame / bufferBytes);
   const { countsLastPiece } = profile.frames;
   const sizes = { slots, bufferBytes, spare, pieces };
-  return createReceiveRing(dma, scope, { ...sizes, weaklyOrdered, format, countsLastPiece, checked, buffer });
+  return createReceiveRing(dma, scope, { ...sizes, weaklyOrdered, format, countsLastPiece, burst, buffer });
 };
 
 const createTransmitter = (
-  { dma, buffer }: RingMemory,
+  { dma, buffer, burst }: RingMemory,
   scope: DisposableStack,
   profile: Profile,
   { slots, weaklyOrdered }: PairSettings,
   doorbell: () => void,
 ): TransmitRing =>
-  createTransmitRing(dma, scope, { slots, doorbell, weaklyOrdered, buffer, ...transmitRules(profile.frames) });
+  createTransmitRing(dma, scope, { slots, doorbell, weaklyOrdered, burst, buffer, ...transmitRules(profile.frames) });
 
 /** Allocates the rings of every queue, empty and ready for the NIC. */
 export const createRings = (
@@ -170,13 +175,14 @@ export const createRings = (
     return ring;
   };
   const own = privateMemory(dma);
-  const first = pairOf(dma.window, receiver(own), transmitter(own, 0));
+  const first = pairOf(dma.window, receiver(own), transmitter(own, 0), settings);
   const others = Array.from({ length: queues - 1 }, (_, i): RingPair => {
     const queue = i + 1;
     const noted = options.queueThreads === true ? notedMemory(dma) : undefined;
-    const memory = noted ?? own;
+    const memory = noted ?? privateMemory(dma);
     const receive = receiver(memory);
-    const pair = pairOf(dma.window, receive, queue < profile.queues.transmit ? transmitter(memory, queue) : undefined);
+    const transmit = queue < profile.queues.transmit ? transmitter(memory, queue) : undefined;
+    const pair = pairOf(dma.window, receive, transmit, settings);
     if (noted === undefined) return pair;
     return { ...unsettling(pair), lent: { chip: chip.key, queue, settings, memory: noted.memory } };
   });
@@ -210,6 +216,7 @@ export const sameRings = (
   // Frees nothing: the other thread owns the memory.
   const scope = new DisposableStack();
   const receive = createReceiver(same, scope, profile, settings);
-  if (queue >= profile.queues.transmit) return pairOf(window, receive, undefined);
-  return pairOf(window, receive, createTransmitter(same, scope, profile, settings, doorbellOf(io, profile, queue)));
+  if (queue >= profile.queues.transmit) return pairOf(window, receive, undefined, settings);
+  const transmit = createTransmitter(same, scope, profile, settings, doorbellOf(io, profile, queue));
+  return pairOf(window, receive, transmit, settings);
 };

@@ -270,7 +270,7 @@ export class Nic {
   }
 
   /**
-   * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in flight are lost; release held buffers first.
+   * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in flight and in entries of the old `Link` are lost.
    * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw; the NIC is then down
    */
   setMtu(mtu: number): RunningNic | undefined {
@@ -350,7 +350,7 @@ export class Nic {
 
   /**
    * Tests the chip in short steps. Offline, frames are looped back through MAC and PHY; the data plane must not use the rings until it ends.
-   * @throws {OutOfRange} at the first step: the NIC is down, or sent frames are not reclaimed
+   * @throws {OutOfRange} at the first step: the NIC is down, or has frames to send
    */
   selfTest(offline: boolean): Operation<SelfTestReport> {
     return selfTest(this.#hw, this, this.#device.dma, offline);

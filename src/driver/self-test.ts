@@ -1,15 +1,16 @@
 /**
  * Self-test, in short steps: registers, DMA, interrupts, link, and loopback in the MAC or the PHY.
  *
- * Online it does not affect traffic. Offline it needs the rings for itself until it ends: the data plane must not send, receive or reclaim.
- * Frames that arrive meanwhile are dropped, and the link comes up again afterwards.
+ * Online it does not affect traffic. Offline it needs the rings for itself until it ends: the data plane must not send or receive.
+ * Frames that arrive meanwhile are dropped, and the link comes up again afterwards. A `Link` that forwards frames has to be renewed
+ * (`Nic.reset`), because the transmit ring holds the test's memory.
  */
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
 import { MAR0, MAR4, TxConf, TxConfig } from "#chip/registers.ts";
 import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import { OutOfRange, Timeout } from "#kit/errors.ts";
-import { FRAME_WORDS, Received } from "#kit/link.ts";
+import { FRAME_OFFSET, FRAME_WORDS, Received } from "#kit/link.ts";
 import { SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import type { Operation } from "./operation.ts";
@@ -44,12 +45,16 @@ const LINK_TURN_MICROS = 10_000;
 /** FreeBSD's re_diag waits this long for the PHY to enter loopback. */
 const MOST_LINK_TURNS = 50;
 const HEADER = 14;
+const BURST = 64;
 
-/** @throws {OutOfRange} at the first step: the NIC is down; or, offline, sent frames are not reclaimed */
+/** @throws {OutOfRange} at the first step: the NIC is down; or, offline, has frames to send */
 export function* selfTest(hw: Hardware, nic: Nic, dma: DmaDomain, offline: boolean): Operation<SelfTestReport> {
   if (!nic.running) throw new OutOfRange("the NIC is down", "Bring it up first.");
   if (offline && nic.rings.transmit.pending() > 0)
-    throw new OutOfRange("sent frames are not reclaimed yet", "Stop sending, reclaim all frames, then test.");
+    throw new OutOfRange(
+      "the NIC still has frames to send",
+      "Stop sending, wait until all frames are sent, then test.",
+    );
   const tests: SelfTestResult[] = [];
   const check = (name: SelfTestName, detail: string): void => void tests.push({ name, passed: detail === "", detail });
   check("link", nic.refreshLink().up ? "" : "there is no link");
@@ -128,23 +133,29 @@ function* loopbacks(hw: Hardware, nic: Nic, dma: DmaDomain, check: Check): Opera
   }
 }
 
+/** Sends a frame of the test's own memory. Its entry keeps the buffer that it has. */
+const send = ({ queues: [{ link }] }: Nic, offset: number, length: number): boolean => {
+  const kept = link.burst[FRAME_OFFSET]!;
+  link.burst.set([offset, length, 0, 0]);
+  const taken = link.transmit(0, 1);
+  link.burst[FRAME_OFFSET] = kept;
+  return taken === 1;
+};
+
 /** Frames of each length, sent to the NIC's own address, come back unchanged. Returns what is wrong; empty if nothing is. */
 function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
-  const offsets = new Int32Array(1);
   for (const length of LENGTHS) {
     const frame = memory.bytes.subarray(0, length);
     frame.set(nic.address, 0);
     frame.set(nic.address, 6);
     frame.set([ETHERTYPE >> 8, ETHERTYPE & 0xff], 12);
     for (let i = HEADER; i < length; i++) frame[i] = (i * 7 + length) & 0xff;
-    const { transmit } = nic.rings;
-    if (transmit.transmit(Int32Array.of(memory.offset, length, 0, 0), 1) !== 1) return "the ring accepted no frame";
+    if (!send(nic, memory.offset, length)) return "the ring accepted no frame";
     let came = false;
     for (let turns = 0; turns < MOST_TURNS && !came; turns++) {
       yield TURN_MICROS;
       came = returned(nic, frame);
     }
-    transmit.reclaim(offsets, 1);
     if (!came) return `a frame of ${length} bytes did not come back`;
   }
   return "";
@@ -152,20 +163,15 @@ function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
 
 /** Receives frames; returns true if `frame` was among them. */
 const returned = (nic: Nic, frame: Uint8Array): boolean => {
-  const burst = new Int32Array(64 * FRAME_WORDS);
-  const offsets = new Int32Array(64);
   let found = false;
-  for (const { receive } of nic.queues) {
+  for (const { link } of nic.queues) {
     const pieces: Uint8Array[] = [];
-    for (let n = receive.receive(burst, 64); n > 0; n = receive.receive(burst, 64)) {
+    for (let n = link.receive(0, BURST); n > 0; n = link.receive(0, BURST))
       for (let i = 0; i < n; i++) {
-        const [offset = 0, length = 0, flags = 0] = burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
+        const [offset = 0, length = 0, flags = 0] = link.burst.subarray(i * FRAME_WORDS);
         pieces.push(nic.memory.bytes.slice(offset, offset + length));
-        offsets[i] = offset;
         if ((flags & Received.more) === 0) found ||= matches(pieces.splice(0), frame);
       }
-      receive.release(offsets, n);
-    }
   }
   return found;
 };

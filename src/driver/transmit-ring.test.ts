@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { EndOfRing, FirstSegment, LastSegment, Own, TxInsertTag, TxV2 } from "#chip/descriptors.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { Send } from "#kit/link.ts";
+import { FRAME_WORDS, LINK_ENTRIES, NO_BUFFER, Send, emptyBurst } from "#kit/link.ts";
 import { type TransmitRingOptions, TransmitCount, createTransmitRing } from "./transmit-ring.ts";
 
 const IOVA = 0x2_4000_0000;
@@ -15,7 +15,8 @@ const rig = (options: Partial<TransmitRingOptions> = {}) => {
   const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
   let doorbells = 0;
   const doorbell = (): void => void doorbells++;
-  const ring = createTransmitRing(dma, new DisposableStack(), { ...options, slots, doorbell, weaklyOrdered });
+  const burst = emptyBurst();
+  const ring = createTransmitRing(dma, new DisposableStack(), { ...options, slots, doorbell, weaklyOrdered, burst });
   ring.clear();
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
@@ -31,14 +32,19 @@ const rig = (options: Partial<TransmitRingOptions> = {}) => {
     /** Does what the device does when it has sent a fragment. */
     finish: (slot: number): void => void (words[base + slot * 4]! &= ~Own),
     doorbells: () => doorbells,
-    offsets: new Int32Array(64),
+    burst,
+    /** Puts these words into the first entries, and sends those entries. */
+    send: (...entries: readonly number[]): number => {
+      burst.set(entries);
+      return ring.transmit(0, entries.length / FRAME_WORDS);
+    },
   };
 };
 
 for (const weaklyOrdered of [false, true])
   test(`a frame in one fragment is one descriptor with OWN, FS, LS and its length (weakly ordered: ${weaklyOrdered})`, () => {
-    const { ring, word, doorbells } = rig({ weaklyOrdered });
-    assert.equal(ring.transmit(Int32Array.of(4096, 60, 0, 0), 1), 1);
+    const { word, doorbells, send } = rig({ weaklyOrdered });
+    assert.equal(send(4096, 60, 0, 0), 1);
     assert.equal(word(0, 0), Own | FirstSegment | LastSegment | 60);
     assert.equal(word(0, 1), 0);
     assert.equal(word(0, 2) >>> 0, 0x4000_1000);
@@ -60,12 +66,12 @@ test("clearing the ring takes back its own descriptors and writes nothing else",
 });
 
 test("counts bytes beyond what a 32-bit word holds, and keeps the counts when it is cleared", () => {
-  const { ring, finish, slots, offsets } = rig();
+  const { ring, finish, slots, send } = rig();
   const frames = 80_000;
   for (let n = 0; n < frames; n++) {
-    ring.transmit(Int32Array.of(4096, 65_535, 0, 0), 1);
+    send(4096, 65_535, 0, 0);
     finish(n % slots);
-    assert.equal(ring.reclaim(offsets, 1), 1);
+    assert.equal(ring.sent(), n + 1);
   }
   ring.clear();
   assert.equal(ring.counters()[TransmitCount.frames], frames);
@@ -74,38 +80,70 @@ test("counts bytes beyond what a 32-bit word holds, and keeps the counts when it
 });
 
 test("a burst rings the doorbell once", () => {
-  const { ring, doorbells } = rig();
-  assert.equal(ring.transmit(Int32Array.of(0, 60, 0, 0, 64, 61, 0, 0, 128, 62, 0, 0), 3), 3);
+  const { doorbells, send } = rig();
+  assert.equal(send(0, 60, 0, 0, 64, 61, 0, 0, 128, 62, 0, 0), 3);
   assert.equal(doorbells(), 1);
 });
 
 test("the last descriptor of the ring is marked as its end", () => {
-  const { ring, word, finish, offsets } = rig({ slots: 2 });
-  ring.transmit(Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0), 2);
+  const { ring, word, finish, send } = rig({ slots: 2 });
+  send(0, 60, 0, 0, 64, 60, 0, 0);
   assert.equal(word(0, 0) & EndOfRing, 0);
   assert.equal(word(1, 0) & EndOfRing, EndOfRing);
   finish(0);
   finish(1);
-  assert.equal(ring.reclaim(offsets, 8), 2);
+  assert.equal(ring.sent(), 2);
 });
 
 test("accepts what fits and returns the number", () => {
-  const { ring, slots, finish, offsets } = rig();
-  const burst = new Int32Array(12 * 4);
-  for (let i = 0; i < 12; i++) burst.set([i * 64, 60, 0, 0], i * 4);
-  assert.equal(ring.transmit(burst, 12), slots);
-  assert.equal(ring.transmit(burst, 12), 0);
+  const { ring, slots, finish, burst } = rig();
+  for (let i = 0; i < 12; i++) burst.set([i * 64, 60, 0, 0], i * FRAME_WORDS);
+  assert.equal(ring.transmit(0, 12), slots);
+  assert.equal(ring.transmit(slots, 4), 0);
   finish(0);
-  assert.equal(ring.reclaim(offsets, 64), 1);
-  assert.equal(offsets[0], 0);
-  assert.equal(ring.transmit(burst, 12), 1);
+  assert.equal(ring.transmit(slots, 4), 1);
+  assert.equal(burst[slots * FRAME_WORDS], 0, "the entry gets the fragment that was sent");
+  assert.equal(burst[(slots + 1) * FRAME_WORDS], (slots + 1) * 64, "an entry that was not taken keeps its own");
+});
+
+test("an entry gets NO_BUFFER until its descriptor has been used", () => {
+  const { send, finish, burst } = rig({ slots: 2 });
+  for (const [n, back] of [NO_BUFFER, NO_BUFFER, 0, 64, 128].entries()) {
+    assert.equal(send(n * 64, 60, 0, 0), 1);
+    assert.equal(burst[0], back);
+    finish(n % 2);
+  }
+});
+
+test("rejects entries that the link does not have", () => {
+  const { ring } = rig();
+  for (const [first, count] of [
+    [-1, 1],
+    [0, -1],
+    [0, LINK_ENTRIES + 1],
+    [LINK_ENTRIES, 1],
+  ] as const)
+    assert.throws(() => ring.transmit(first, count), OutOfRange);
+  assert.equal(ring.transmit(LINK_ENTRIES, 0), 0);
+});
+
+test("an invalid frame is rejected once those before it are sent", () => {
+  const { ring, send, word, doorbells } = rig();
+  assert.equal(send(0, 60, 0, 0, -1, 60, 0, 0, 64, 60, 0, 0), 1);
+  assert.equal(doorbells(), 1);
+  assert.throws(() => ring.transmit(1, 2), OutOfRange);
+  assert.equal(ring.transmit(2, 1), 1);
+  assert.deepEqual(
+    [0, 1, 2].map((slot) => word(slot, 0) < 0),
+    [true, true, false],
+  );
 });
 
 test("the fragments of a frame: FS on the first, LS on the last, options on all", () => {
-  const { ring, word } = rig();
+  const { ring, word, send } = rig();
   const flags = 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum;
-  const burst = Int32Array.of(0, 1000, flags | Send.more, 0, 1024, 500, flags | Send.more, 0, 2048, 200, flags, 0);
-  assert.equal(ring.transmit(burst, 3), 3);
+  const entries = [0, 1000, flags | Send.more, 0, 1024, 500, flags | Send.more, 0, 2048, 200, flags, 0];
+  assert.equal(send(...entries), 3);
   const options = TxV2.segment4 | (34 << TxV2.segmentOffsetShift);
   assert.equal(word(0, 0), Own | FirstSegment | options | 1000);
   assert.equal(word(1, 0), Own | options | 500);
@@ -116,32 +154,32 @@ test("the fragments of a frame: FS on the first, LS on the last, options on all"
 });
 
 test("never sends a part of a frame", () => {
-  const { ring, doorbells } = rig({ slots: 4 });
-  const burst = Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0, 128, 60, Send.more, 0, 192, 60, Send.more, 0, 256, 60, 0, 0);
-  assert.equal(ring.transmit(burst, 5), 2, "three more fragments do not fit");
-  assert.equal(ring.transmit(Int32Array.of(128, 60, Send.more, 0), 1), 0, "a frame without its end");
+  const { doorbells, send } = rig({ slots: 4 });
+  const entries = [0, 60, 0, 0, 64, 60, 0, 0, 128, 60, Send.more, 0, 192, 60, Send.more, 0, 256, 60, 0, 0];
+  assert.equal(send(...entries), 2, "three more fragments do not fit");
+  assert.equal(send(128, 60, Send.more, 0), 0, "a frame without its end");
   assert.equal(doorbells(), 1);
 });
 
 test("rejects a frame of more fragments than the ring has descriptors", () => {
-  const { ring } = rig({ slots: 2 });
-  const burst = Int32Array.of(0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0);
-  assert.throws(() => ring.transmit(burst, 3), OutOfRange);
+  const { send } = rig({ slots: 2 });
+  const entries = [0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0];
+  assert.throws(() => send(...entries), OutOfRange);
 });
 
 test("rejects a frame of more fragments than the chip supports", () => {
-  const { ring } = rig({ frameDescriptors: 2 });
-  const burst = Int32Array.of(0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0);
-  assert.throws(() => ring.transmit(burst, 3), OutOfRange);
-  burst[6] = 0;
-  assert.equal(ring.transmit(burst, 2), 2);
+  const { send } = rig({ frameDescriptors: 2 });
+  const entries = [0, 60, Send.more, 0, 64, 60, Send.more, 0, 128, 60, 0, 0];
+  assert.throws(() => send(...entries), OutOfRange);
+  entries[6] = 0;
+  assert.equal(send(...entries.slice(0, 8)), 2);
 });
 
 /** Frames below 60 bytes are padded to 60. */
 const padding = { below: 60, wanted: () => 60 };
 
 test("a short frame is sent from a zero-padded copy, and its own buffer is returned", () => {
-  const { ring, word, place, bytes, finish, offsets } = rig({ padding, slots: 2 });
+  const { ring, word, place, bytes, finish, send, burst } = rig({ padding, slots: 2 });
   bytes.fill(0xee, 4096, 4096 + 128);
   const sends = [
     { slot: 0, length: 59, flags: 0 },
@@ -150,15 +188,14 @@ test("a short frame is sent from a zero-padded copy, and its own buffer is retur
     { slot: 0, length: 42, flags: Send.tag },
     { slot: 1, length: 14, flags: 0 },
   ];
-  for (const { slot, length, flags } of sends) {
-    assert.equal(ring.transmit(Int32Array.of(4096, length, flags, 7), 1), 1);
+  for (const [n, { slot, length, flags }] of sends.entries()) {
+    assert.equal(send(4096, length, flags, 7), 1);
     assert.equal(word(slot, 0) & ~EndOfRing, Own | FirstSegment | LastSegment | 60);
     const sent = bytes.subarray(place(slot), place(slot) + 60);
     assert.ok(sent.subarray(0, length).every((byte) => byte === 0xee));
     assert.ok(sent.subarray(length).every((byte) => byte === 0));
     finish(slot);
-    assert.equal(ring.reclaim(offsets, 8), 1);
-    assert.equal(offsets[0], 4096);
+    assert.equal(burst[0], n < 2 ? NO_BUFFER : 4096);
   }
   assert.equal(ring.counters()[TransmitCount.bytes], 240);
   assert.ok(
@@ -168,10 +205,10 @@ test("a short frame is sent from a zero-padded copy, and its own buffer is retur
 });
 
 test("the last fragment of a short frame in several fragments is sent from a copy", () => {
-  const { ring, word, place, bytes } = rig({ padding });
+  const { word, place, bytes, send } = rig({ padding });
   bytes.fill(0xee, 4096, 8192);
-  const burst = Int32Array.of(4096, 20, Send.more, 0, 5000, 10, Send.more, 0, 6000, 12, 0, 0);
-  assert.equal(ring.transmit(burst, 3), 3);
+  const entries = [4096, 20, Send.more, 0, 5000, 10, Send.more, 0, 6000, 12, 0, 0];
+  assert.equal(send(...entries), 3);
   assert.deepEqual([place(0), place(1)], [4096, 5000]);
   assert.equal(word(2, 0), Own | LastSegment | (12 + 60 - 42));
   const last = bytes.subarray(place(2), place(2) + 30);
@@ -179,9 +216,9 @@ test("the last fragment of a short frame in several fragments is sent from a cop
 });
 
 test("frames of 60 bytes or more are sent in place, in one fragment or several", () => {
-  const { ring, word, place } = rig({ padding });
-  const burst = Int32Array.of(4096, 60, 0, 0, 5000, 59, Send.more, 0, 6000, 1, 0, 0);
-  assert.equal(ring.transmit(burst, 3), 3);
+  const { word, place, send } = rig({ padding });
+  const entries = [4096, 60, 0, 0, 5000, 59, Send.more, 0, 6000, 1, 0, 0];
+  assert.equal(send(...entries), 3);
   assert.deepEqual([place(0), place(1), place(2)], [4096, 5000, 6000]);
   assert.deepEqual(
     [0, 1, 2].map((slot) => word(slot, 0) & 0xffff),
@@ -190,14 +227,14 @@ test("frames of 60 bytes or more are sent in place, in one fragment or several",
 });
 
 test("rejects fragments outside the window also if it would copy them", () => {
-  const { ring, doorbells } = rig({ padding });
-  for (const burst of [
-    Int32Array.of(0, -4, 0, 0),
-    Int32Array.of(-1, 20, 0, 0),
-    Int32Array.of(0, 1000, Send.more, 0, 0, -950, 0, 0),
-    Int32Array.of(0, 10, Send.more, 0, (1 << 20) - 9, 10, 0, 0),
+  const { doorbells, send } = rig({ padding });
+  for (const entries of [
+    [0, -4, 0, 0],
+    [-1, 20, 0, 0],
+    [0, 1000, Send.more, 0, 0, -950, 0, 0],
+    [0, 10, Send.more, 0, (1 << 20) - 9, 10, 0, 0],
   ])
-    assert.throws(() => ring.transmit(burst, burst.length / 4), OutOfRange);
+    assert.throws(() => send(...entries), OutOfRange);
   assert.equal(doorbells(), 0);
 });
 
@@ -209,64 +246,67 @@ const offloads: readonly [string, number, number, number][] = [
 ];
 for (const [what, flags, , expected] of offloads)
   test(`requests ${what}`, () => {
-    const { ring, word } = rig();
+    const { word, send } = rig();
     const transport = (flags & Send.ipv6) !== 0 ? 54 : 34;
-    ring.transmit(Int32Array.of(0, 100, flags | (transport << Send.transportOffsetShift), 0), 1);
+    send(0, 100, flags | (transport << Send.transportOffsetShift), 0);
     assert.equal(word(0, 0), Own | FirstSegment | LastSegment | 100);
     assert.equal(word(0, 1), expected | (transport << TxV2.checksumOffsetShift));
   });
 
 test("requests a tag, with its bytes swapped", () => {
-  const { ring, word } = rig();
-  ring.transmit(Int32Array.of(0, 100, Send.tag, 0x1234), 1);
+  const { ring, word, send } = rig();
+  send(0, 100, Send.tag, 0x1234);
   assert.equal(word(0, 1), TxInsertTag | 0x3412);
   assert.equal(ring.counters()[TransmitCount.scattered], 0);
 });
 
 test("requests IPv6 segmentation", () => {
-  const { ring, word } = rig();
+  const { word, send } = rig();
   const flags = 1428 | (54 << Send.transportOffsetShift) | Send.tcpChecksum | Send.ipv6;
-  ring.transmit(Int32Array.of(0, 20000, flags, 0), 1);
+  send(0, 20000, flags, 0);
   assert.equal(word(0, 0), Own | FirstSegment | LastSegment | TxV2.segment6 | (54 << TxV2.segmentOffsetShift) | 20000);
 });
 
 test("rejects fragments outside the window, empty ones and ones that are too long", () => {
-  const { ring } = rig();
+  const { send } = rig();
   for (const [offset, length] of [
     [-1, 60],
     [(1 << 20) - 59, 60],
     [0, 0],
     [0, 65_536],
   ] as const)
-    assert.throws(() => ring.transmit(Int32Array.of(offset, length, 0, 0), 1), OutOfRange);
+    assert.throws(() => send(offset, length, 0, 0), OutOfRange);
 });
 
-test("rings the doorbell again if frames are still pending after a reclaim", () => {
-  const { ring, finish, doorbells, offsets } = rig();
-  ring.transmit(Int32Array.of(0, 60, 0, 0, 64, 60, 0, 0), 2);
+test("rings the doorbell again if some frames were sent, but not all", () => {
+  const { ring, finish, doorbells, send } = rig();
+  send(0, 60, 0, 0, 64, 60, 0, 0);
+  assert.equal(ring.sent(), 0);
+  assert.equal(doorbells(), 1);
   finish(0);
-  assert.equal(ring.reclaim(offsets, 64), 1);
+  assert.equal(ring.sent(), 1);
   assert.equal(doorbells(), 2);
 });
 
 test("in any order of sending and completion, fragments are returned once, in order", () => {
+  const steps = fc.array(fc.oneof(fc.constant("send"), fc.constant("finish"), fc.constant("ask")), { maxLength: 100 });
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.constant("send"), fc.constant("finish"), fc.constant("reclaim"))), (steps) => {
-      const { ring, finish, slots, offsets } = rig();
-      let sent = 0;
+    fc.property(steps, (actions) => {
+      const { ring, finish, slots, send, burst } = rig();
+      let posted = 0;
       let finished = 0;
-      let back = 0;
-      for (const step of steps) {
-        if (step === "send") sent += ring.transmit(Int32Array.of(sent * 64, 60, 0, 0), 1);
-        else if (step === "finish" && finished < sent) finish(finished++ % slots);
-        else if (step === "reclaim") {
-          const n = ring.reclaim(offsets, 64);
-          for (let i = 0; i < n; i++) assert.equal(offsets[i], back++ * 64);
-          assert.equal(back, finished);
-        }
-        assert.equal(ring.pending(), sent - back);
-        assert.ok(sent - back <= slots);
+      for (const action of actions) {
+        if (action === "send") {
+          const taken = send(posted * 64, 60, 0, 0);
+          assert.equal(taken, posted - finished < slots ? 1 : 0);
+          if (taken === 1) assert.equal(burst[0], posted < slots ? NO_BUFFER : (posted - slots) * 64);
+          posted += taken;
+        } else if (action === "finish" && finished < posted) finish(finished++ % slots);
+        else if (action === "ask") assert.equal(ring.sent(), finished);
+        assert.equal(ring.pending(), posted - finished);
+        assert.equal(ring.oldest(), finished === posted ? -1 : finished);
       }
+      assert.equal(ring.sent(), finished, "whether it was asked meanwhile or not");
     }),
   );
 });

@@ -1,5 +1,5 @@
 /**
- * The transmit ring: posts frames in bursts, and reclaims those that were sent.
+ * The transmit ring: posts frames in bursts, in exchange for buffers whose frames were sent.
  *
  * The hot path. The first descriptor of a frame gets its OWN bit last: until then the NIC ignores the frame.
  */
@@ -19,7 +19,16 @@ import {
 } from "#chip/descriptors.ts";
 import { type BusAddress, type DmaDomain, highHalf, lowHalf, storeHigh, storeLow } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FRAME_FLAGS, FRAME_LENGTH, FRAME_TAG, Send } from "#kit/link.ts";
+import {
+  FRAME_FLAGS,
+  FRAME_LENGTH,
+  FRAME_TAG,
+  FRAME_WORDS,
+  NO_BUFFER,
+  Send,
+  checkEntries,
+  emptyBurst,
+} from "#kit/link.ts";
 import { TRANSMIT_V2, type TransmitFormat } from "./descriptor-formats.ts";
 import type { PaddingRule } from "./offload-rules.ts";
 import { createPadding } from "./padding.ts";
@@ -41,7 +50,7 @@ export const TransmitCount = {
 
 /** Indices of `RingCore.state` in a transmit ring. */
 export const TransmitState = {
-  /** The next slot to fill, and the next to reclaim. They are free-running: their difference is the number in flight. */
+  /** The next slot to fill, and the first that is not known to be sent. They are free-running. */
   next: 0,
   clean: 1,
   /** Frames, their bytes, and doorbells not yet added to the counters: see `settle`. */
@@ -62,17 +71,17 @@ export interface TransmitRing {
   /** Some frames are sent from copies, with padding. */
   readonly pads: boolean;
   /**
-   * As `Link.transmit`. @throws {OutOfRange} for a fragment outside the window, or of 0 or more than 65,535 bytes; for a frame of more
-   * fragments than the chip supports or the ring has descriptors.
+   * As `Link.transmit`. @throws {OutOfRange} for a first frame with a fragment outside the window, or of 0 or more than 65,535 bytes, or with
+   * more fragments than the chip supports or the ring has descriptors.
    */
-  readonly transmit: (burst: Int32Array, count: number) => number;
-  /** As `Link.reclaim`. */
-  readonly reclaim: (offsets: Int32Array, limit: number) => number;
-  /** Fragments given to the NIC and not yet reclaimed. */
+  readonly transmit: (first: number, count: number) => number;
+  /** As `Link.sent`. Rings the doorbell again if some frames were sent, but not all. */
+  readonly sent: () => number;
+  /** Fragments given to the NIC and not yet sent. */
   pending(): number;
   /** Rings the doorbell again, in case it was lost. */
   ring(): void;
-  /** The oldest fragment that the NIC still owns, as a free-running number; -1 if it owns none. */
+  /** The oldest fragment that the NIC still owns, as a number modulo 2^31; -1 if it owns none. */
   oldest(): number;
   /** Frames posted and not sent. For a NIC that is stopped. */
   unsent(): number;
@@ -81,6 +90,8 @@ export interface TransmitRing {
 }
 
 export interface TransmitRingOptions {
+  /** The entries; default: new ones. */
+  readonly burst?: Int32Array;
   /** Descriptors: a power of two, 2 to 4096. */
   readonly slots: number;
   /** Notifies the NIC of new descriptors. */
@@ -99,7 +110,6 @@ export interface TransmitRingOptions {
 
 // The engine folds a module's own constants into the loops, but loads imported ones at every use: 5 ns a frame.
 const OWN = Own;
-const END_OF_RING = EndOfRing;
 const FIRST = FirstSegment;
 const LAST = LastSegment;
 const WHOLE = FirstSegment | LastSegment;
@@ -107,6 +117,7 @@ const LENGTH = TxLength;
 const OPTIONS = OPTS2;
 const LOW = ADDRESS_LOW;
 const HIGH = ADDRESS_HIGH;
+const STRIDE = FRAME_WORDS;
 const AT_LENGTH = FRAME_LENGTH;
 const AT_FLAGS = FRAME_FLAGS;
 const AT_TAG = FRAME_TAG;
@@ -122,6 +133,12 @@ const BYTES = TransmitState.bytes;
 const DOORBELLS = TransmitState.doorbells;
 const UNSETTLED = MOST_UNSETTLED;
 
+/** No fragments of an invalid frame. @throws {OutOfRange} for the first frame of a burst */
+const rejected = (isFirst: boolean, message: string): 0 => {
+  if (isFirst) throw new OutOfRange(message);
+  return 0;
+};
+
 /** Allocates a ring on `scope`. A factory for the same reason as `createReceiveRing`. */
 export const createTransmitRing = (
   dma: DmaDomain,
@@ -129,7 +146,7 @@ export const createTransmitRing = (
   options: TransmitRingOptions,
 ): TransmitRing => {
   const { slots, doorbell, weaklyOrdered, format = TRANSMIT_V2, padding: rule } = options;
-  const { buffer = (bytes: number) => new ArrayBuffer(bytes) } = options;
+  const { burst = emptyBurst(), buffer = (bytes: number) => new ArrayBuffer(bytes) } = options;
   const { first: firstOptions, second: secondOptions } = format;
   if (slots < 2 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(`transmit ring of ${slots} descriptors`, `Use a power of two from 2 to ${MAX_DESCRIPTORS}.`);
@@ -146,8 +163,8 @@ export const createTransmitRing = (
   const addressHigh = highHalf(dma.iova);
   const windowBytes = bytes.length;
 
-  /** Byte offset of the fragment each slot holds. */
-  const sent = new Int32Array(buffer(4 * slots));
+  /** Byte offset of the fragment that each slot holds, or held: it stays there until the next one replaces it. */
+  const held = new Int32Array(buffer(4 * slots)).fill(NO_BUFFER);
   // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loops below.
   const state = new Int32Array(buffer(128));
   const counters = new Float64Array(buffer(128));
@@ -161,6 +178,10 @@ export const createTransmitRing = (
     state[DOORBELLS] = 0;
   };
 
+  /** EndOfRing for the last slot, without a branch. */
+  const endShift = Math.log2(EndOfRing / slots) | 0;
+  const endOf = (slot: number): number => ((slot + 1) & slots) << endShift;
+
   const ringAgain = (): void => {
     state[DOORBELLS]!++;
     doorbell();
@@ -171,7 +192,7 @@ export const createTransmitRing = (
     state.fill(0);
     for (let slot = 0; slot < slots; slot++) {
       const at = base + slot * DESCRIPTOR_WORDS;
-      Atomics.store(words, at, slot === mask ? END_OF_RING : 0);
+      Atomics.store(words, at, endOf(slot));
       words.fill(0, at + 1, at + DESCRIPTOR_WORDS);
       storeHigh(words, at + HIGH, addressHigh);
     }
@@ -184,133 +205,149 @@ export const createTransmitRing = (
     if ((flags & TAG) !== 0) counters[TransmitCount.tags]!++;
   };
 
-  const check = (offset: number, length: number): void => {
-    if (offset < 0 || length <= 0 || length > LENGTH || offset + length > windowBytes)
-      throw new OutOfRange(`a fragment of ${length} bytes at ${offset} is outside the DMA window`);
-  };
+  /** Also false if the sum overflows. */
+  const isInside = (offset: number, length: number): boolean =>
+    (length - 1) >>> 0 < LENGTH && (offset | (windowBytes - length - offset)) >= 0;
 
-  /** Writes all words of a descriptor except the first. Returns the length for that word. */
-  const fill = (slot: number, offset: number, length: number, opts2: number): number => {
-    check(offset, length);
-    const at = base + (slot << 2);
-    pointAt(words, (at + LOW) | 0, addressLow, offset);
-    words[(at + OPTIONS) | 0] = opts2;
-    sent[slot] = offset;
-    return length;
+  /**
+   * Writes all words of a descriptor except the first, and leaves in the entry what the slot held. Returns the length for the first word.
+   */
+  const fill = (slot: number, at: number, opts2: number): number => {
+    const to = (base + (slot << 2)) | 0;
+    const offset = burst[at]!;
+    pointAt(words, (to + LOW) | 0, addressLow, offset);
+    words[(to + OPTIONS) | 0] = opts2;
+    burst[at] = held[slot]!;
+    held[slot] = offset;
+    return burst[(at + AT_LENGTH) | 0]!;
   };
 
   /** As `fill` for a frame in one fragment, with padding in software. */
-  const fillPadded = (slot: number, offset: number, length: number, opts2: number): number => {
-    fill(slot, offset, length, opts2);
-    return length < padding!.below ? extend(slot, offset, length, padding!.wanted(bytes, offset, length)) : length;
+  const fillPadded = (slot: number, at: number, opts2: number): number => {
+    const length = fill(slot, at, opts2);
+    return length < padding!.below ? extend(slot, length, padding!.wanted(bytes, held[slot]!, length)) : length;
   };
   const fillWhole = padding === undefined ? fill : fillPadded;
 
-  /** Sends a fragment from a padded copy. */
-  const extend = (slot: number, offset: number, length: number, padded: number): number => {
+  /** Sends the fragment of a slot from a padded copy. */
+  const extend = (slot: number, length: number, padded: number): number => {
     if (padded <= length) return length;
-    pointAt(words, base + (slot << 2) + LOW, addressLow, padding!.copy(slot, offset, length, padded));
+    pointAt(words, base + (slot << 2) + LOW, addressLow, padding!.copy(slot, held[slot]!, length, padded));
     return padded;
   };
 
   /** The padding in bytes that a frame of several fragments needs. */
-  const missing = (burst: Int32Array, first: number, fragments: number, slot: number): number => {
+  const missing = (at: number, parts: number, slot: number): number => {
     let length = 0;
-    for (let at = first << 2; at < (first + fragments) << 2; at += DESCRIPTOR_WORDS) {
-      check(burst[at]!, burst[at + AT_LENGTH]!);
-      length += burst[at + AT_LENGTH]!;
-    }
-    return length < padding!.below ? padding!.missing(burst, first, fragments, slot) : 0;
+    for (let i = 0; i < parts; i++) length += burst[at + i * STRIDE + AT_LENGTH]!;
+    return length < padding!.below ? padding!.missing(burst, at >> 2, parts, slot) : 0;
   };
 
-  /** Several fragments: written from the last to the first, so that the first gets OWN last. */
-  const scatter = (burst: Int32Array, first: number, fragments: number, head: number): number => {
-    const flags = burst[(first << 2) + AT_FLAGS]!;
+  /** A frame with offloads or of several fragments: written from the last to the first, which gets OWN last. Returns its bytes. */
+  const post = (at: number, parts: number, head: number): number => {
+    const flags = burst[at + AT_FLAGS]!;
     const opts1 = firstOptions(flags);
-    const opts2 = secondOptions(flags, burst[(first << 2) + AT_TAG]!);
-    const added = padding === undefined ? 0 : missing(burst, first, fragments, head & mask);
+    const opts2 = secondOptions(flags, burst[at + AT_TAG]!);
+    const added = padding === undefined ? 0 : missing(at, parts, (head + parts - 1) & mask);
     let total = 0;
-    for (let i = fragments - 1; i >= 0; i--) {
-      const from = (first + i) << 2;
+    for (let i = parts - 1; i >= 0; i--) {
       const slot = (head + i) & mask;
-      const last = i === fragments - 1;
-      let length = fill(slot, burst[from]!, burst[from + AT_LENGTH]!, opts2);
-      if (last) length = extend(slot, burst[from]!, length, length + added);
+      const last = i === parts - 1;
+      let length = fill(slot, at + i * STRIDE, opts2);
+      if (last) length = extend(slot, length, length + added);
       const ends = (i === 0 ? FIRST : 0) | (last ? LAST : 0);
-      Atomics.store(words, base + (slot << 2), OWN | opts1 | length | ends | (slot === mask ? END_OF_RING : 0));
+      Atomics.store(words, base + (slot << 2), OWN | opts1 | length | ends | endOf(slot));
       total += length;
     }
-    counters[TransmitCount.scattered]!++;
+    if (parts > 1) counters[TransmitCount.scattered]!++;
+    count(flags);
     return total;
   };
 
-  const transmit = (burst: Int32Array, fragments: number): number => {
-    const next = state[NEXT]!;
-    const end = Math.min(fragments | 0, (slots - ((next - state[CLEAN]!) | 0)) | 0);
-    let i = 0;
+  /** True if the NIC owns the descriptor. As in `receive`: through Atomics in case the engine has reused an earlier value. */
+  const isOwned = (position: number): boolean => {
+    const at = (base + ((position & mask) << 2)) | 0;
+    return (weaklyOrdered || words[at]! < 0) && Atomics.load(words, at) < 0;
+  };
+
+  /**
+   * The number of fragments of the frame from word `at` on; 0 if its end is missing, there is no room for it, or it is invalid.
+   * @throws {OutOfRange} for an invalid frame that is the first of a burst
+   */
+  const fragmentsOf = (at: number, left: number, next: number, isFirst: boolean): number => {
+    let parts = 0;
+    for (let more = MORE; more !== 0; parts++) {
+      if (parts === left) return 0;
+      const from = at + parts * STRIDE;
+      const offset = burst[from]!;
+      const length = burst[from + AT_LENGTH]!;
+      if (!isInside(offset, length))
+        return rejected(isFirst, `a fragment of ${length} bytes at ${offset} is outside the DMA window`);
+      more = burst[from + AT_FLAGS]! & MORE;
+    }
+    if (parts > mostParts) return rejected(isFirst, `a frame of ${parts} fragments; ${mostParts} are possible`);
+    for (let i = 1; i < parts; i++) if (isOwned(next + i)) return 0;
+    return parts;
+  };
+
+  const transmit = (first: number, fragments: number): number => {
+    checkEntries(burst, first, fragments);
+    const from = state[NEXT]!;
+    let next = from;
+    let at = (first * STRIDE) | 0;
+    let left = fragments | 0;
     let total = 0;
     /** Fragments that are not the first of their frame. */
     let others = 0;
-    while (i < end) {
-      const at = i << 2;
-      const slot = (next + i) & mask;
-      const flags = burst[(at + AT_FLAGS) | 0]!;
+    while (left > 0 && !isOwned(next)) {
       let parts = 1;
-      if (flags === 0) {
-        const length = fillWhole(slot, burst[at]!, burst[(at + AT_LENGTH) | 0]!, 0);
-        const own = OWN | WHOLE | length | (slot === mask ? END_OF_RING : 0);
+      if (burst[(at + AT_FLAGS) | 0] === 0 && isInside(burst[at]!, burst[(at + AT_LENGTH) | 0]!)) {
+        const slot = next & mask;
+        const length = fillWhole(slot, at, 0);
+        const own = OWN | WHOLE | length | endOf(slot);
         if (weaklyOrdered) Atomics.store(words, base + (slot << 2), own);
         else words[(base + (slot << 2)) | 0] = own;
         total = (total + length) | 0;
       } else {
-        while (i + parts < fragments && (burst[((i + parts - 1) << 2) + AT_FLAGS]! & MORE) !== 0) parts++;
-        if ((burst[((i + parts - 1) << 2) + AT_FLAGS]! & MORE) !== 0) break;
-        if (parts > mostParts) throw new OutOfRange(`a frame of ${parts} fragments; ${mostParts} are possible`);
-        if (i + parts > end) break;
-        count(flags);
-        if (parts > 1) total += scatter(burst, i, parts, next + i);
-        else {
-          const opts2 = secondOptions(flags, burst[at + AT_TAG]!);
-          const length = fillWhole(slot, burst[at]!, burst[at + AT_LENGTH]!, opts2);
-          const own = OWN | WHOLE | firstOptions(flags) | length;
-          Atomics.store(words, base + (slot << 2), own | (slot === mask ? END_OF_RING : 0));
-          total += length;
-        }
+        parts = fragmentsOf(at, left, next, next === from);
+        if (parts === 0) break;
+        // `post` throws if the format does not have what the flags request.
+        state[NEXT] = next;
+        total += post(at, parts, next);
         others += parts - 1;
       }
-      i = (i + parts) | 0;
+      next = (next + parts) | 0;
+      at = (at + parts * STRIDE) | 0;
+      left = (left - parts) | 0;
     }
-    if (i > 0) {
-      state[NEXT] = (next + i) | 0;
-      state[FRAMES] = (state[FRAMES]! + i - others) | 0;
+    const posted = (next - from) | 0;
+    if (posted > 0) {
+      state[NEXT] = next;
+      // A slot that was filled again had been sent.
+      if (((next - state[CLEAN]!) | 0) > slots) state[CLEAN] = (next - slots) | 0;
+      state[FRAMES] = (state[FRAMES]! + posted - others) | 0;
       state[BYTES] = (state[BYTES]! + total) | 0;
       state[DOORBELLS] = (state[DOORBELLS]! + 1) | 0;
       if (state[BYTES] > UNSETTLED) settle();
       doorbell();
     }
-    return i;
+    return posted;
   };
 
-  const reclaim = (offsets: Int32Array, limit: number): number => {
-    const clean = state[CLEAN]!;
-    const unsent = (state[NEXT]! - clean) | 0;
-    const end = Math.min(limit | 0, unsent);
-    if (end <= 0) return 0;
-    let n = 0;
-    let opts1 = words[(base + ((clean & mask) << 2)) | 0]! | 0;
-    // As in `receive`: read through Atomics in case the engine has reused an earlier value.
-    if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + ((clean & mask) << 2)) | 0;
-    while (opts1 >= 0) {
-      offsets[n] = sent[(clean + n) & mask]!;
-      n = (n + 1) | 0;
-      if (n === end) break;
-      const at = (base + (((clean + n) & mask) << 2)) | 0;
-      opts1 = (weaklyOrdered ? Atomics.load(words, at) : words[at]!) | 0;
-    }
-    state[CLEAN] = (clean + n) | 0;
+  /** The oldest fragment that the NIC owns, or the next one to be posted. */
+  const oldest = (): number => {
+    let at = state[CLEAN]!;
+    while (at !== state[NEXT] && !isOwned(at)) at = (at + 1) | 0;
+    return at;
+  };
+
+  const sent = (): number => {
+    const from = state[CLEAN]!;
+    const clean = oldest();
+    state[CLEAN] = clean;
     // On 8168 a doorbell that closely follows another can be lost: ring again for the rest, as Linux's r8169 does.
-    if (n > 0 && n < unsent && n < limit) ringAgain();
-    return n;
+    if (clean !== from && clean !== state[NEXT]) ringAgain();
+    return clean;
   };
 
   return {
@@ -321,18 +358,18 @@ export const createTransmitRing = (
       return counters;
     },
     pads: padding !== undefined,
-    core: { words, base, mask, held: sent, state, settle, addressLow },
+    core: { words, base, mask, held, state, settle, addressLow },
     transmit,
-    reclaim,
-    pending: () => (state[NEXT]! - state[CLEAN]!) | 0,
+    sent,
+    pending: () => (state[NEXT]! - oldest()) | 0,
     ring: ringAgain,
     oldest() {
-      const at = state[CLEAN]!;
-      return at !== state[NEXT]! && Atomics.load(words, base + ((at & mask) << 2)) < 0 ? at & 0x7fff_ffff : -1;
+      const at = oldest();
+      return at === state[NEXT] ? -1 : at & 0x7fff_ffff;
     },
     unsent() {
       let frames = 0;
-      for (let i = state[CLEAN]!; i !== state[NEXT]!; i = (i + 1) | 0) {
+      for (let i = oldest(); i !== state[NEXT]!; i = (i + 1) | 0) {
         const opts1 = Atomics.load(words, base + ((i & mask) << 2));
         if (opts1 < 0 && (opts1 & LAST) !== 0) frames++;
       }

@@ -10,8 +10,10 @@ import {
   FRAME_TAG,
   FRAME_WORDS,
   type Link,
+  NO_BUFFER,
   Received,
   Send,
+  emptyBurst,
 } from "#kit/link.ts";
 import type { Plug, Port } from "#kit/port.ts";
 import { ETHERNET_BYTES } from "#wire/ethernet.ts";
@@ -46,14 +48,17 @@ export class MemoryNic {
   sent = 0;
   received = 0;
   verified = 0;
-  /** While true, sent fragments are not reclaimed. */
+  /** While true, sent fragments are not reported. */
   holdsBack = false;
   readonly #options: MemoryNicOptions;
   readonly #segments: SegmentPort;
-  /** Offsets of free buffers; four words for each waiting frame; offsets of sent fragments. */
+  readonly #burst = emptyBurst();
+  /** Offsets of free buffers; four words for each waiting frame. */
   readonly #free: number[] = [];
   readonly #waiting: number[] = [];
-  #done: number[] = [];
+  /** Fragments sent, and of these those reported. */
+  #done = 0;
+  #reported = 0;
   /** State of the frame being sent. */
   #tag = -1;
   #place = 0;
@@ -69,12 +74,11 @@ export class MemoryNic {
     this.link = {
       memory: this.memory,
       bufferBytes: BUFFER_BYTES,
-      transmit: (burst, count) => this.#transmit(burst, count),
-      reclaim: (offsets, limit) => this.#reclaim(offsets, limit),
-      receive: (burst, budget) => this.#receive(burst, budget),
-      release: (offsets, count) => {
-        for (let i = 0; i < count; i++) this.#free.push(offsets[i]!);
-      },
+      burst: this.#burst,
+      transmit: (first, count) => this.#transmit(first, count),
+      sent: () => (this.holdsBack ? this.#reported : (this.#reported = this.#done)),
+      receive: (first, budget) => this.#receive(first, budget),
+      supply: () => 0,
     };
     this.plug = {
       receive: (bytes, offset, length) => this.#accept(bytes, offset, length),
@@ -83,22 +87,23 @@ export class MemoryNic {
     options.port.plug(this.plug);
   }
 
-  #transmit(burst: Int32Array, count: number): number {
+  #transmit(first: number, count: number): number {
     const { slots = 256, port } = this.#options;
+    const burst = this.#burst;
     let taken = 0;
     while (taken < count) {
       let parts = 1;
-      let length = burst[taken * FRAME_WORDS + FRAME_LENGTH]!;
-      const at = taken * FRAME_WORDS;
-      while ((burst[(taken + parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) {
-        const word = (taken + parts) * FRAME_WORDS;
+      const at = (first + taken) * FRAME_WORDS;
+      let length = burst[at + FRAME_LENGTH]!;
+      while ((burst[at + (parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) {
+        const word = at + parts * FRAME_WORDS;
         if (burst[word + FRAME_OFFSET] !== burst[at + FRAME_OFFSET]! + length)
           throw new OutOfRange("this NIC supports only contiguous fragments");
         length += burst[word + FRAME_LENGTH]!;
         parts++;
       }
-      if (this.#done.length + parts > slots) break;
-      for (let i = 0; i < parts; i++) this.#done.push(burst[(taken + i) * FRAME_WORDS + FRAME_OFFSET]!);
+      if (this.#done - this.#reported + parts > slots) break;
+      this.#done += parts;
       this.#send(burst[at + FRAME_OFFSET]!, length, burst[at + FRAME_FLAGS]!, burst[at + FRAME_TAG]!);
       taken += parts;
     }
@@ -142,14 +147,6 @@ export class MemoryNic {
     this.#options.port.commit(length + room);
   }
 
-  #reclaim(offsets: Int32Array, limit: number): number {
-    if (this.holdsBack) return 0;
-    const count = Math.min(limit, this.#done.length);
-    for (let i = 0; i < count; i++) offsets[i] = this.#done[i]!;
-    this.#done = this.#done.slice(count);
-    return count;
-  }
-
   #accept(bytes: Uint8Array, offset: number, length: number): boolean {
     const tag = tagOf(bytes, offset, length);
     const place = length <= BUFFER_BYTES - TAG_BYTES ? this.#free.pop() : undefined;
@@ -169,10 +166,14 @@ export class MemoryNic {
     return true;
   }
 
-  #receive(burst: Int32Array, budget: number): number {
-    const count = Math.min(budget, this.#waiting.length / FRAME_WORDS);
-    for (let i = 0; i < count * FRAME_WORDS; i++) burst[i] = this.#waiting[i]!;
-    this.#waiting.splice(0, count * FRAME_WORDS);
-    return count;
+  #receive(first: number, budget: number): number {
+    const words = this.#waiting.splice(0, budget * FRAME_WORDS);
+    for (let at = 0; at < words.length; at += FRAME_WORDS) {
+      const offset = this.#burst[first * FRAME_WORDS + at]!;
+      // A tag may have moved the frame within its buffer.
+      if (offset !== NO_BUFFER) this.#free.push(offset - ((offset - SEND_BYTES) % BUFFER_BYTES));
+    }
+    this.#burst.set(words, first * FRAME_WORDS);
+    return words.length / FRAME_WORDS;
   }
 }

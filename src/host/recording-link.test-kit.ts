@@ -9,6 +9,7 @@ import {
   type Link,
   Received,
   Send,
+  emptyBurst,
 } from "#kit/link.ts";
 import { memoryOf } from "#wire/memory.ts";
 
@@ -22,22 +23,24 @@ interface Sent {
 export class RecordingLink implements Link {
   readonly memory = memoryOf(new Uint8Array(1 << 20));
   readonly bufferBytes = 2048;
-  readonly sent: Sent[] = [];
-  readonly released: number[] = [];
-  /** Number of fragments for which there is room, and number of completed ones. */
+  readonly burst = emptyBurst();
+  readonly frames: Sent[] = [];
+  /** Number of fragments that fit. */
   room = Infinity;
   /** Number of fragments completed at a time. */
   pace = Infinity;
-  done: number[] = [];
+  #pending = 0;
+  #completed = 0;
   #arrived: number[] = [];
   #place = 512 << 10;
 
-  transmit(burst: Int32Array, count: number): number {
+  transmit(first: number, count: number): number {
+    const { burst } = this;
     let taken = 0;
     while (taken < count) {
-      const at = taken * FRAME_WORDS;
+      const at = (first + taken) * FRAME_WORDS;
       let parts = 1;
-      while ((burst[(taken + parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) parts++;
+      while ((burst[at + (parts - 1) * FRAME_WORDS + FRAME_FLAGS]! & Send.more) !== 0) parts++;
       assert.ok(taken + parts <= count, "a frame without its end");
       if (parts > this.room) break;
       this.room -= parts;
@@ -46,8 +49,8 @@ export class RecordingLink implements Link {
       const frame = Array.from({ length: parts }, (_, i) => words[i * FRAME_WORDS + FRAME_OFFSET]!).flatMap((o, i) => [
         ...this.memory.bytes.subarray(o, o + fragments[i]!),
       ]);
-      for (let i = 0; i < parts; i++) this.done.push(words[i * FRAME_WORDS + FRAME_OFFSET]!);
-      this.sent.push({
+      this.#pending += parts;
+      this.frames.push({
         frame: Uint8Array.from(frame),
         fragments,
         flags: words[FRAME_FLAGS]! & ~Send.more,
@@ -58,11 +61,16 @@ export class RecordingLink implements Link {
     return taken;
   }
 
-  reclaim(offsets: Int32Array, limit: number): number {
-    const count = Math.min(limit, this.pace, this.done.length);
-    offsets.set(this.done.splice(0, count));
+  sent(): number {
+    const count = Math.min(this.pace, this.#pending);
+    this.#pending -= count;
+    this.#completed += count;
     this.room += count;
-    return count;
+    return this.#completed;
+  }
+
+  supply(): number {
+    return 0;
   }
 
   /** Delivers a frame in as many buffers as it needs. */
@@ -77,13 +85,9 @@ export class RecordingLink implements Link {
     }
   }
 
-  receive(burst: Int32Array, budget: number): number {
+  receive(first: number, budget: number): number {
     const words = this.#arrived.splice(0, budget * FRAME_WORDS);
-    burst.set(words);
+    this.burst.set(words, first * FRAME_WORDS);
     return words.length / FRAME_WORDS;
-  }
-
-  release(offsets: Int32Array, count: number): void {
-    this.released.push(...offsets.subarray(0, count));
   }
 }

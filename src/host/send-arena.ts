@@ -63,14 +63,11 @@ export class SendArena {
     this.#head = offset + length;
   }
 
-  /** Frees the oldest outstanding fragment, which must be the one at `offset`. @throws {Misuse} */
-  free(offset: number): void {
-    const oldest = this.#fragments[this.#oldest & (FRAGMENTS - 1)]!;
-    if (this.outstanding === 0 || oldest !== offset)
-      throw new Misuse(
-        `the fragment at ${offset} was reclaimed, but of ${this.outstanding} outstanding ones the oldest is at ${oldest}`,
-      );
-    this.#oldest = (this.#oldest + 1) | 0;
+  /** Frees the `count` oldest outstanding fragments. @throws {Misuse} if there are fewer */
+  free(count: number): void {
+    if (count < 0 || count > this.outstanding)
+      throw new Misuse(`${count} fragments were sent, but ${this.outstanding} are outstanding`);
+    this.#oldest = (this.#oldest + count) | 0;
   }
 
   #aligned(offset: number): number {

@@ -22,7 +22,7 @@ import { type FrameQueue, NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso, TAG_BYTES } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Largest number of frames taken from the ring at once. */
+/** Largest number of frames taken from the ring at once: into the link's first entries. */
 const BURST = 256;
 /** In frames shorter than this, marking the checksum as verified costs more than the kernel's own check. */
 const WORTH_TELLING = 256;
@@ -39,7 +39,7 @@ const TCP_GOOD = Received.tcpChecksumGood;
 const UNTAGGED = NO_TAG;
 const ALL_GOOD = Received.ipChecksumGood | Received.tcpChecksumGood | Received.udpChecksumGood;
 
-/** Invariant: every buffer received is released before `pump` returns. */
+/** Invariant: frames are written to the TAP before `pump` returns, because the next burst gives their buffers to the NIC. */
 export class UplinkIn {
   /** Frames that were merged, and frames whose tag was reinserted. */
   merged = 0;
@@ -52,8 +52,6 @@ export class UplinkIn {
   #mergeable = TCP_GOOD;
   readonly #capture: FrameObserver | undefined;
   readonly #coalescer: Coalescer;
-  readonly #burst = new Int32Array(BURST * FRAME_WORDS);
-  readonly #offsets = new Int32Array(BURST);
   readonly #parts = new Int32Array(DISSECTION_WORDS);
 
   constructor(tap: FrameQueue, link: Link, capture: FrameObserver | undefined) {
@@ -80,16 +78,10 @@ export class UplinkIn {
 
   /** Moves up to `budget` frames. Returns their number. @throws {SystemError} if the TAP is gone */
   pump(budget: number): number {
-    const burst = this.#burst;
-    const count = this.#link.receive(burst, Math.min(budget, BURST));
-    if (count === 0) return 0;
-    for (let i = 0; i < count; i++) this.#offsets[i] = burst[i * STRIDE + OFFSET]!;
-    try {
-      for (let i = 0; i < count;) i += this.#add(burst, i * STRIDE);
-      this.#coalescer.flush();
-    } finally {
-      this.#link.release(this.#offsets, count);
-    }
+    const { burst } = this.#link;
+    const count = this.#link.receive(0, Math.min(budget, BURST));
+    for (let i = 0; i < count;) i += this.#add(burst, i * STRIDE);
+    if (count > 0) this.#coalescer.flush();
     return count;
   }
 

@@ -44,6 +44,8 @@ const FRAGMENT = 16 << 10;
 const LAST_FRAGMENT = FRAGMENT + 64;
 /** After this many fragments or bytes the doorbell is rung, before more frames are read. */
 const BURST = 512;
+/** The first of its entries; those before it are for received frames. */
+const FIRST = 256;
 const BURST_BYTES = 128 << 10;
 /** Number of fragments in the longest frame. */
 const MAX_FRAGMENTS = Math.ceil(FRAME_ROOM / FRAGMENT);
@@ -57,10 +59,7 @@ export interface UplinkOutOptions {
   readonly capture: FrameObserver | undefined;
 }
 
-/**
- * Invariant: every frame that was read is sent or counted as dropped. Fragments for which the NIC has no room stay in
- * `#burst`.
- */
+/** Invariant: a frame that was read is sent, or counted as dropped; fragments for which the NIC has no room stay in its entries. */
 export class UplinkOut {
   /** The NIC has no room, so reading the TAP is useless until the NIC has sent something. */
   stalled = false;
@@ -86,10 +85,10 @@ export class UplinkOut {
   readonly #header = new VnetHeader();
   readonly #iovecs: Iovecs;
   readonly #request: SendRequest;
-  readonly #burst = new Int32Array(BURST * FRAME_WORDS);
-  readonly #sent = new Int32Array(BURST);
-  /** Number of fragments in `#burst`. */
+  /** The link's entries, number of fragments in them, and number of fragments that the NIC has sent. */
+  readonly #burst: Int32Array;
   #count = 0;
+  #sent: number;
   /** Buffer of a frame that is segmented here, and the frame's tag. */
   readonly #scratch: number;
   readonly #cutter: InPlaceSegmenter;
@@ -105,6 +104,8 @@ export class UplinkOut {
       throw new OutOfRange(`a send arena of ${sendArena.length} bytes at ${sendArena.offset} exceeds the DMA window`);
     this.#taps = taps;
     this.#link = link;
+    this.#burst = link.burst;
+    this.#sent = link.sent();
     this.#request = new SendRequest(options.offloads);
     this.#capture = options.capture;
     this.#bytes = bytes;
@@ -130,7 +131,7 @@ export class UplinkOut {
 
   /** Counts the fragments that the NIC has not taken, and discards them. */
   discard(): void {
-    for (let i = 0; i < this.#count; i++)
+    for (let i = FIRST; i < FIRST + this.#count; i++)
       if ((this.#burst[i * FRAME_WORDS + FRAME_FLAGS]! & Send.more) === 0) this.discards++;
     this.#count = 0;
     for (; this.#cutter.length > 0; this.#cutter.advance()) this.discards++;
@@ -232,7 +233,7 @@ export class UplinkOut {
     }
     for (let at = frame, bytes = 0; at < end; at += bytes) {
       bytes = end - at <= LAST_FRAGMENT ? end - at : FRAGMENT;
-      const word = this.#count++ * FRAME_WORDS;
+      const word = (FIRST + this.#count++) * FRAME_WORDS;
       this.#burst[word + FRAME_OFFSET] = at;
       this.#burst[word + FRAME_LENGTH] = bytes;
       this.#burst[word + FRAME_FLAGS] = at + bytes < end ? flags | Send.more : flags;
@@ -243,18 +244,16 @@ export class UplinkOut {
 
   /** Passes the burst to the NIC. Returns the number of fragments taken, and moves the others to the front. */
   #offer(): number {
-    const taken = this.#link.transmit(this.#burst, this.#count);
-    this.#burst.copyWithin(0, taken * FRAME_WORDS, this.#count * FRAME_WORDS);
+    const taken = this.#link.transmit(FIRST, this.#count);
+    this.#burst.copyWithin(FIRST * FRAME_WORDS, (FIRST + taken) * FRAME_WORDS, (FIRST + this.#count) * FRAME_WORDS);
     this.#count -= taken;
     return taken;
   }
 
   #reclaim(): void {
-    let freed: number;
-    do {
-      freed = this.#link.reclaim(this.#sent, BURST);
-      for (let i = 0; i < freed; i++) this.#arena.free(this.#sent[i]!);
-    } while (freed === BURST);
+    const sent = this.#link.sent();
+    this.#arena.free((sent - this.#sent) | 0);
+    this.#sent = sent;
   }
 
   /** Copies a frame that is to be segmented here. Returns false if its headers are too long. */

@@ -1,21 +1,40 @@
 /**
  * The interface between a driver and a network stack: frames of layer 2 are passed in bursts, without copies.
  *
- * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A burst is an
- * Int32Array with four words for each frame (or fragment, for sending), so it needs no objects. The holder of an offset
- * owns the buffer: `receive` passes buffers to the caller, `release` returns them; `transmit` passes fragments to the
- * NIC, `reclaim` returns those that it has sent.
+ * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A link has one array of entries, four words
+ * for each frame (or fragment, for sending), so a burst needs no objects. The caller owns the buffers in the entries. `receive` and `transmit`
+ * exchange them: an empty buffer for one with a frame, and a frame for a buffer whose frame was sent. So no buffer
+ * has to be returned.
  */
+import { OutOfRange } from "./errors.ts";
 
-/** Words of a frame (received) or fragment (to be sent) in a burst. */
+/** Words of an entry: a frame (received) or fragment (to be sent). */
 export const FRAME_WORDS = 4;
-/** Word 0: byte offset in the DMA window. Word 1: length in bytes, without FCS. */
+/** Word 0: byte offset in the DMA window, or `NO_BUFFER`. Word 1: length in bytes, without FCS. */
 export const FRAME_OFFSET = 0;
 export const FRAME_LENGTH = 1;
 /** Word 2: `Received` bits of received frames, `Send` bits of frames to send. */
 export const FRAME_FLAGS = 2;
 /** Word 3: VLAN tag control information (host order), if the flags say that there is a tag. */
 export const FRAME_TAG = 3;
+/** Word 0 of an entry without a buffer. All entries start like this. */
+export const NO_BUFFER = -1;
+/** Entries of a link. */
+export const LINK_ENTRIES = 1024;
+
+/** The entries of a new link. */
+export const emptyBurst = (entries = LINK_ENTRIES): Int32Array => {
+  const burst = new Int32Array(entries * FRAME_WORDS);
+  for (let at = 0; at < burst.length; at += FRAME_WORDS) burst[at] = NO_BUFFER;
+  return burst;
+};
+
+/** @throws {OutOfRange} unless `burst` has `count` entries from entry `first` on */
+export const checkEntries = (burst: Int32Array, first: number, count: number): void => {
+  const entries = burst.length >> 2;
+  if ((first | count | (entries - first - count)) < 0)
+    throw new OutOfRange(`${count} entries from ${first} on: a link has entries 0 to ${entries - 1}`);
+};
 
 /** Bits that report what the NIC found about a received frame. */
 export const Received = {
@@ -101,29 +120,27 @@ export interface Link {
   readonly memory: FrameMemory;
   /** Bytes in each receive buffer. */
   readonly bufferBytes: number;
-  /**
-   * Hash of each entry of the last burst received (Toeplitz; 0 for a frame without a hash). Undefined if hashing was
-   * not requested.
-   */
+  /** Its entries. The caller may move buffers between entries, and set word 0 to `NO_BUFFER` to keep a buffer. */
+  readonly burst: Int32Array;
+  /** Hash of each entry that was received (Toeplitz; 0 if the frame has none); undefined unless requested of the NIC. */
   readonly hashes?: Int32Array | undefined;
   /** Time at which each entry of the last burst that is marked `stamped` was received, in nanoseconds of the NIC's PTP clock. */
   readonly times?: BigInt64Array | undefined;
   /**
-   * Receives whole frames into `burst`, up to `budget` entries; returns the number of entries. A frame that is longer
-   * than a buffer has one entry for each of its buffers, all but the last marked with `Received.more`. The caller owns
-   * the buffers until it releases them.
-   * @throws {OutOfRange} for a frame of more entries than the budget allows
+   * Receives whole frames into entry `first` and the following, up to `budget` entries; returns the number of entries. Each gives the receiver
+   * its buffer in exchange; if it has none, a spare buffer is used, and while all of those are held, the NIC keeps the frames. A frame that is
+   * longer than a buffer has one entry for each of its buffers, all but the last marked with `Received.more`.
+   * @throws {OutOfRange} for a frame of more entries than the budget allows, and for an entry with anything but a receive buffer
    */
-  receive(burst: Int32Array, budget: number): number;
-  /** Returns `count` receive buffers, identified by the byte offsets in `offsets`, to the receiver. */
-  release(offsets: Int32Array, count: number): void;
+  receive(first: number, budget: number): number;
   /**
-   * Sends fragments from the start of `burst` as long as there is room; whole frames only. Returns the number of
-   * fragments taken.
+   * Sends fragments from entry `first` on as long as there is room; whole frames only. Returns the number of fragments taken. Each of their
+   * entries gets the fragment that was sent before with the same descriptor, or `NO_BUFFER`.
+   * @throws {OutOfRange} if the first frame is invalid
    */
-  transmit(burst: Int32Array, count: number): number;
-  /**
-   * Stores the byte offsets of up to `limit` sent fragments in `offsets`, in order of sending; returns their number.
-   */
-  reclaim(offsets: Int32Array, limit: number): number;
+  transmit(first: number, count: number): number;
+  /** Gives a spare receive buffer to each entry that has none, to build a frame in; returns the number of entries up to the first that gets none. */
+  supply(first: number, count: number): number;
+  /** The number of fragments that the NIC has sent, modulo 2^32, for callers that send from memory of their own. They are sent in order. */
+  sent(): number;
 }

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";
 import type { Direction, DmaMemory } from "#kit/dma.ts";
-import { FRAME_WORDS } from "#kit/link.ts";
 import { payload } from "../rigs/frames.ts";
 import { openDirectRig } from "../rigs/direct.ts";
 
@@ -22,7 +21,9 @@ const open = () => {
   const send = ({ offset }: Pick<DmaMemory, "offset">): boolean => {
     rig.dma.window.bytes.set(payload(60), offset);
     const before = rig.sent.length;
-    rig.nic.rings.transmit.transmit(Int32Array.of(offset, 60, 0, 0), 1);
+    const { link } = rig.nic.rings;
+    link.burst.set([offset, 60, 0, 0]);
+    link.transmit(0, 1);
     rig.pass(1000);
     return rig.sent.length > before;
   };
@@ -73,7 +74,7 @@ test("a piece that was freed after use is rejected at once", () => {
   using bench = open();
   const piece = bench.memory("toDevice");
   assert.ok(bench.send(piece));
-  bench.rig.nic.rings.transmit.reclaim(new Int32Array(FRAME_WORDS), 1);
+  assert.equal(bench.rig.nic.rings.link.sent(), 1);
   const { offset } = piece;
   piece[Symbol.dispose]();
   assert.equal(bench.send({ offset }), false);

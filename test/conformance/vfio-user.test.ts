@@ -61,14 +61,12 @@ const waitFor = (nic: Nic, done: () => boolean): boolean => {
 const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): Uint8Array[] => {
   using cable = served.cable();
   using scratch = device.dma.allocate({ what: "frames", bytes: 1 << 18, align: 64, direction: "toDevice" });
-  const burst = new Int32Array(64 * FRAME_WORDS);
-  const offsets = new Int32Array(64);
+  const { link } = nic.rings;
   const back: Uint8Array[] = [];
   for (const [i, frame] of frames.entries()) {
     scratch.bytes.set(frame, (i % 64) * 2048);
-    burst.set([scratch.offset + (i % 64) * 2048, frame.length, 0, 0]);
-    const { receive, transmit } = nic.rings;
-    assert.equal(transmit.transmit(burst, 1), 1);
+    link.burst.set([scratch.offset + (i % 64) * 2048, frame.length, 0, 0], 64 * FRAME_WORDS);
+    assert.equal(link.transmit(64, 1), 1);
     cable.settle();
     for (const arrived of cable.take()) {
       const source = arrived.slice(6, 12);
@@ -77,17 +75,15 @@ const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: rea
       cable.deliver(arrived);
     }
     const came = waitFor(nic, () => {
-      const n = receive.receive(burst, 64);
+      const n = link.receive(0, 64);
       for (let j = 0; j < n; j++) {
-        const [offset = 0, length = 0] = burst.subarray(j * FRAME_WORDS);
+        const [offset = 0, length = 0] = link.burst.subarray(j * FRAME_WORDS);
         back.push(nic.memory.bytes.slice(offset, offset + length));
-        offsets[j] = offset;
       }
-      receive.release(offsets, n);
       return back.length > i;
     });
     assert.ok(came, `frame ${i} did not come back`);
-    transmit.reclaim(offsets, 64);
+    link.sent();
   }
   return back;
 };

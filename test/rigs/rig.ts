@@ -40,14 +40,15 @@ export const checkChip = ({ chip }: Nic, wanted: Chip): void => {
   if (chip.key !== wanted.key) throw new Error(`the NIC is an ${chip.name} (${chip.key}), not ${wanted.key}`);
 };
 
+/** Entries for received frames; those after them are for frames to be sent. */
+const RECEIVED = 64;
+
 /** The host: sends and receives through the driver, as a data plane does. */
 export class Host {
   readonly flags: number[] = [];
   readonly tags: number[] = [];
   readonly #nic: Nic;
   readonly #scratch;
-  readonly #burst = new Int32Array(512 * FRAME_WORDS);
-  readonly #offsets = new Int32Array(512);
   readonly #pieces: Uint8Array[] = [];
   #next = 0;
 
@@ -62,21 +63,17 @@ export class Host {
     this.tags.length = 0;
     const frames: Uint8Array[] = [];
     if (nic.line.take()) nic.interrupt();
-    const { receive, transmit } = nic.rings;
-    for (let n = receive.receive(this.#burst, 64); n > 0; n = receive.receive(this.#burst, 64)) {
+    const [{ link }] = nic.queues;
+    for (let n = link.receive(0, RECEIVED); n > 0; n = link.receive(0, RECEIVED))
       for (let i = 0; i < n; i++) {
-        const words = this.#burst.subarray(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
-        const [offset = 0, length = 0, flag = 0, tag = 0] = words;
+        const [offset = 0, length = 0, flag = 0, tag = 0] = link.burst.subarray(i * FRAME_WORDS);
         this.#pieces.push(nic.memory.bytes.slice(offset, offset + length));
-        this.#offsets[i] = offset;
         if ((flag & Received.more) !== 0) continue;
         frames.push(Uint8Array.from(Buffer.concat(this.#pieces.splice(0))));
         this.flags.push(flag);
         this.tags.push((flag & Received.tagged) === 0 ? 0 : tag);
       }
-      receive.release(this.#offsets, n);
-    }
-    transmit.reclaim(this.#offsets, 512);
+    link.sent();
     nic.unmask();
     return frames;
   }
@@ -84,13 +81,14 @@ export class Host {
   send(frame: Uint8Array, flag = 0, tag = 0, fragments: readonly number[] = [frame.length]): void {
     if (this.#next + frame.length > this.#scratch.length) this.#next = 0;
     this.#scratch.bytes.set(frame, this.#next);
+    const [{ link }] = this.#nic.queues;
     let at = this.#next;
     fragments.forEach((length, i) => {
       const more = i < fragments.length - 1 ? Send.more : 0;
-      this.#burst.set([this.#scratch.offset + at, length, flag | more, tag], i * FRAME_WORDS);
+      link.burst.set([this.#scratch.offset + at, length, flag | more, tag], (RECEIVED + i) * FRAME_WORDS);
       at += length;
     });
     this.#next += Math.ceil(frame.length / 64) * 64;
-    this.#nic.rings.transmit.transmit(this.#burst, fragments.length);
+    link.transmit(RECEIVED, fragments.length);
   }
 }

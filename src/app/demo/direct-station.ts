@@ -41,11 +41,8 @@ export class DirectStation implements Disposable {
   readonly #arena: DmaMemory;
   readonly #link: RunningNic;
   readonly #pauses: Pauses;
-  readonly #burst = new Int32Array(BUDGET * FRAME_WORDS);
-  readonly #one = new Int32Array(FRAME_WORDS);
-  readonly #offsets = new Int32Array(Math.max(BUDGET, SEND_SLOTS));
-  /** Free slots of the arena. */
-  readonly #free: number[] = [];
+  /** Frames given to the NIC since it is up. */
+  #posted = 0;
   #interrupts = 0;
 
   /** @throws whatever bring-up throws */
@@ -69,7 +66,6 @@ export class DirectStation implements Disposable {
     this.memory = device.dma.window;
     const bytes = SEND_SLOTS * SLOT_BYTES;
     this.#arena = scope.use(device.dma.allocate({ what: "send slots", bytes, align: 64, direction: "toDevice" }));
-    for (let slot = 0; slot < SEND_SLOTS; slot++) this.#free.push(this.#arena.offset + slot * SLOT_BYTES);
     this.#link = this.nic.up();
     this.#scope = scope.move();
   }
@@ -80,14 +76,14 @@ export class DirectStation implements Disposable {
 
   /** Sends the frame that `build` writes at the given offset; `build` returns its length. False if the NIC is busy. */
   send(flags: number, build: (offset: number) => number): boolean {
-    const slot = this.#free.pop();
-    if (slot === undefined) return false;
-    this.#one[FRAME_OFFSET] = slot;
-    this.#one[FRAME_LENGTH] = build(slot);
-    this.#one[FRAME_FLAGS] = flags;
-    if (this.#link.transmit(this.#one, 1) === 1) return true;
-    this.#free.push(slot);
-    return false;
+    const link = this.#link;
+    if (((this.#posted - link.sent()) | 0) >= SEND_SLOTS) return false;
+    // Frames are sent in order, so the oldest slot is the next free one.
+    const offset = this.#arena.offset + (this.#posted % SEND_SLOTS) * SLOT_BYTES;
+    link.burst.set([offset, build(offset), flags, 0], BUDGET * FRAME_WORDS);
+    const taken = link.transmit(BUDGET, 1);
+    this.#posted += taken;
+    return taken === 1;
   }
 
   /** Runs all parts once: advances time, delivers replies, handles interrupts, and passes on received frames. */
@@ -142,16 +138,10 @@ export class DirectStation implements Disposable {
 
   #poll(): number {
     const link = this.#link;
-    const count = link.receive(this.#burst, BUDGET);
-    for (let i = 0; i < count; i++) {
-      const at = i * FRAME_WORDS;
-      const offset = this.#burst[at + FRAME_OFFSET]!;
-      this.#offsets[i] = offset;
-      this.onFrame(offset, this.#burst[at + FRAME_LENGTH]!, this.#burst[at + FRAME_FLAGS]!);
-    }
-    link.release(this.#offsets, count);
-    const sent = link.reclaim(this.#offsets, SEND_SLOTS);
-    for (let i = 0; i < sent; i++) this.#free.push(this.#offsets[i]!);
-    return count + sent;
+    const { burst } = link;
+    const count = link.receive(0, BUDGET);
+    for (let at = 0; at < count * FRAME_WORDS; at += FRAME_WORDS)
+      this.onFrame(burst[at + FRAME_OFFSET]!, burst[at + FRAME_LENGTH]!, burst[at + FRAME_FLAGS]!);
+    return count;
   }
 }
