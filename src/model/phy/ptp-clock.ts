@@ -3,7 +3,7 @@ import type { Schedule } from "../registers/schedule.ts";
 
 const NANOS = 1000;
 const SECOND = 1_000_000_000n;
-const SECONDS_BITS = 48;
+const WRAPS_AT = 2n ** 48n * SECOND;
 
 export class PtpClock {
   readonly #schedule: Schedule;
@@ -16,7 +16,7 @@ export class PtpClock {
     this.#schedule = schedule;
   }
 
-  /** Nanoseconds. A time that does not fit 48 bits of seconds wraps. */
+  /** Nanoseconds. A time below 0, or that does not fit 48 bits of seconds, wraps. */
   get time(): bigint {
     const elapsed = (this.#schedule.now() - this.#since) * NANOS;
     return inRange(this.#time + BigInt(Math.floor(elapsed * (1 + this.#rate))));
@@ -34,7 +34,7 @@ export class PtpClock {
   }
 }
 
-const inRange = (nanos: bigint): bigint => BigInt.asUintN(SECONDS_BITS, nanos / SECOND) * SECOND + (nanos % SECOND);
+const inRange = (nanos: bigint): bigint => ((nanos % WRAPS_AT) + WRAPS_AT) % WRAPS_AT;
 
 /** A time as five words of 16 bits, the lowest first: two of nanoseconds, three of seconds. */
 export const timeWords = (nanos: bigint): readonly number[] => {
