@@ -13,7 +13,23 @@ const CAPABILITIES = [
   "hardware-raw-clock",
 ] as const;
 
-const named = (bits: number): readonly string[] => CAPABILITIES.filter((_, bit) => (bits & (1 << bit)) !== 0);
+/** HWTSTAMP_TX_* and HWTSTAMP_FILTER_*. */
+const TRANSMIT = ["off", "on", "onestep-sync", "onestep-p2p"] as const;
+const RECEIVE = [
+  "none",
+  "all",
+  "some",
+  ...["ptpv1-l4", "ptpv2-l4", "ptpv2-l2", "ptpv2"].flatMap((kind) =>
+    ["event", "sync", "delay-req"].map((message) => `${kind}-${message}`),
+  ),
+  "ntp-all",
+] as const;
+
+const named = (bits: number, names: readonly string[] = CAPABILITIES): readonly string[] =>
+  names.filter((_, bit) => (bits & (1 << bit)) !== 0);
+
+const modes = (title: string, bits: number, names: readonly string[]): readonly string[] =>
+  bits === 0 ? [`${title}: none`] : [`${title}:`, ...named(bits, names).map((each) => `\t${each}`)];
 
 export const timestamping: Group = {
   operations: { timestamping: ({ tap }) => tap.withInterfaces((interfaces, name) => timestampingOf(interfaces, name)) },
@@ -29,8 +45,8 @@ export const timestamping: Group = {
         "Capabilities:",
         ...named(capabilities).map((each) => `\t${each}`),
         `PTP Hardware Clock: ${clock < 0 ? "none" : clock}`,
-        `Hardware Transmit Timestamp Modes: ${transmit === 0 ? "none" : `0x${transmit.toString(16)}`}`,
-        `Hardware Receive Filter Modes: ${receive === 0 ? "none" : `0x${receive.toString(16)}`}`,
+        ...modes("Hardware Transmit Timestamp Modes", transmit, TRANSMIT),
+        ...modes("Hardware Receive Filter Modes", receive, RECEIVE),
       ],
       json: ({ capabilities, clock }) => ({ capabilities: named(capabilities), clock: clock < 0 ? null : clock }),
     }),
