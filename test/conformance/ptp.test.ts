@@ -160,6 +160,31 @@ for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
   });
 }
 
+test("with several queues a message has its timestamp in whichever queue its hash selects", () => {
+  for (const key of ["rtl8125b", "rtl8126a-64a"]) {
+    using rig = started(
+      CHIPS.find((chip) => chip.key === key)!,
+      { nic: { queues: 4 } },
+    );
+    rig.nic.ptp!.time = 9n * SECOND;
+    for (const [entry, table] of [0, 3].map((queue) => [queue, new Uint8Array(128).fill(queue)] as const)) {
+      rig.nic.rss!.set({ table });
+      for (const frame of [overUdp(false, true, 1), overUdp(true, true, 2)]) {
+        rig.pass(1000);
+        const arrived = rig.nic.ptp!.time;
+        assert.ok(rig.deliver(frame));
+        const counts = rig.nic.queues.map(({ link }) => link.receive(0, 64));
+        assert.deepEqual(counts.indexOf(1), entry, key);
+        const { link } = rig.nic.queues[entry]!;
+        const [offset = 0, length = 0, flags = 0] = link.burst;
+        assert.deepEqual(link.memory.bytes.slice(offset, offset + length), frame);
+        assert.equal(flags & (Received.stamped | Received.hashed), Received.stamped | Received.hashed);
+        near(link.times![0]!, arrived, key);
+      }
+    }
+  }
+});
+
 test("the PTP clock keeps its time while the system sleeps", () => {
   for (const key of ["rtl8125b", "rtl8127a"]) {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
