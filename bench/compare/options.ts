@@ -15,7 +15,7 @@ Drivers in C, Rust and TypeScript in turns on one device: throughput, latency, c
   --quick       few points, few rounds: a minute and a half at most
   --json FILE   writes the result as one JSON object instead of tables
   --load NAMES  of forward, drop, generate, latency, same-thread
-  --peer NAMES  of ${ENTRIES.map(({ peer }) => peer.key).join(", ")}; ${REFERENCE} takes part in any case
+  --peer NAMES  of ${ENTRIES.map(({ peer }) => peer.key).join(", ")}; ${REFERENCE} is always measured
   --batch N     frames that a driver takes in one pass, 1 to 1024
   --rate MBIT   of the line, or "saturated"
   --bytes N     of a frame with its FCS, 64 to 1518, or "mix"

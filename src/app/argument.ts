@@ -1,6 +1,9 @@
-/** Arguments of operations on a NIC. A separate module: commands that only send requests load it without the driver. */
+/**
+ * Arguments of operations on a NIC. It is a module of its own, so that commands that only send requests need not load
+ * the driver.
+ */
 
-/** The form of an argument that crosses a socket: no deeper nesting. */
+/** The form of an argument that is sent over a socket; deeper nesting is not allowed. */
 export type Argument = Readonly<Record<string, number | string | boolean | readonly number[]>>;
 
 const KEYS_MOST = 64;

@@ -1,17 +1,16 @@
 /**
- * Code for the data-plane threads, with its types stripped beforehand.
- *
- * Stripping types detaches an ArrayBuffer, and after the first detach V8 checks for it at every access in that thread,
- * which costs a fifth of its speed. So a thread in a checkout loads stripped code from Node's compile cache, into which
- * the main thread has written it. Emitted JavaScript, as in an installed package, does not need this.
+ * Code for the data-plane threads whose types are already stripped. Stripping types detaches an ArrayBuffer; from then
+ * on V8 checks for detached buffers at every access in that thread, which costs a fifth of its speed. In a checkout,
+ * the main thread therefore writes stripped code to Node's compile cache, and the threads load it from there. An
+ * installed package contains JavaScript and does not need this.
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";
 import { compileCache } from "./cache-folder.js";
 
 /**
- * Call before the first data-plane thread starts. @param load imports their code. If the cache cannot be written,
- * threads are only slower.
+ * Call before the first data-plane thread starts. If the cache cannot be written, threads are slower. @param load
+ * imports the threads' code
  */
 export const prepareThreads = async (load: () => Promise<unknown>): Promise<void> => {
   if (!import.meta.url.endsWith(".ts")) return;
@@ -23,7 +22,7 @@ export const prepareThreads = async (load: () => Promise<unknown>): Promise<void
   } catch {
     return;
   }
-  // Threads read it from here.
+  // Threads get the folder from this variable.
   process.env["NODE_COMPILE_CACHE"] = folder;
   enableCompileCache(folder);
   await load();

@@ -3,33 +3,33 @@ import { CAUSE_NAMES } from "./causes.ts";
 
 /** Counters of the driver's thread: frames as seen by the host and the rings. */
 export const DRIVER_COUNTERS = [
-  /** Frames and bytes from the host towards the wire, as sent by the host (a super-frame counts once). */
+  /** Frames and bytes that the host sends (a super-frame counts once). */
   "sentFrames",
   "sentBytes",
-  /** Frames among them with requested segmentation. */
+  /** Sent frames with requested segmentation. */
   "superFrames",
-  /** Frames with a requested checksum. */
+  /** Sent frames with a requested checksum. */
   "checksumsAsked",
   /** Frames with a tag to be inserted, and frames whose tag was stripped. */
   "tagsInserted",
   "tagsTaken",
   /** Frames made of more than one fragment. */
   "scattered",
-  /** Frames and bytes from the wire towards the host, as received in the ring. */
+  /** Frames and bytes received from the wire, as they were in the ring. */
   "receivedFrames",
   "receivedBytes",
   /** Frames passed to the host merged with others, and writes to the host. */
   "mergedFrames",
   "hostWrites",
-  /** Frames lost on the way to the host or from it; must stay 0. */
+  /** Frames lost on the way from the host or to it; should stay 0. */
   "sendDrops",
   "receiveDrops",
   /** Frames that the NIC marked bad, and invalid words from the device. */
   "receiveErrors",
   "deviceNonsense",
   /**
-   * Frames lost because the NIC was stopped: those waiting to be sent, and those received but not yet taken from its
-   * ring.
+   * Frames lost because the NIC was stopped: those that waited to be sent, and those that were received but not yet
+   * taken from the ring.
    */
   "sendDiscards",
   "receiveDiscards",
@@ -51,7 +51,7 @@ export const DRIVER_COUNTERS = [
   /** Current fill of the rings: descriptors that the NIC owns. */
   "transmitFill",
   "receiveFill",
-  /** Link changes that the NIC signalled; not all are reported as events when the link flaps. */
+  /** Link changes that the NIC signalled. If the link flaps, not all of them are reported as events. */
   "linkChanges",
   /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
   "linkUp",
@@ -62,7 +62,7 @@ export const DRIVER_COUNTERS = [
 ] as const;
 export type DriverCounter = (typeof DRIVER_COUNTERS)[number];
 
-/** What the rings of one queue count: as the counters of the same name, of which they are a part. */
+/** Counters of the rings of one queue. Each is a part of the counter with the same name. */
 export const QUEUE_COUNTERS = [
   "sentFrames",
   "sentBytes",
@@ -77,7 +77,7 @@ export const QUEUE_COUNTERS = [
 ] as const satisfies readonly DriverCounter[];
 export type QueueCounts = Readonly<Record<(typeof QUEUE_COUNTERS)[number], number>>;
 
-/** What the thread of a queue counts beside its rings: a part of the counters of the same name. */
+/** Counters of a queue's thread, apart from its rings. Each is a part of the counter with the same name. */
 export const QUEUE_THREAD_COUNTERS = [
   "tagsTaken",
   "mergedFrames",
@@ -99,7 +99,7 @@ export const WIRE_COUNTERS = [
   "wireSentBytes",
   "wireReceivedFrames",
   "wireReceivedBytes",
-  /** Frames lost between the wire and the far end, in either direction; must stay 0. */
+  /** Frames lost between the wire and the far end, in either direction; should stay 0. */
   "wireDrops",
   /** Frames for which the NIC had no descriptor. */
   "missedFrames",
@@ -114,7 +114,7 @@ export type WireCounter = (typeof WIRE_COUNTERS)[number];
 
 export type CounterName = DriverCounter | WireCounter;
 export type Statistics = Record<CounterName, number> & {
-  /** Of each queue. */
+  /** Counters of each queue. */
   readonly queues: readonly QueueCounts[];
 };
 

@@ -1,6 +1,6 @@
 /**
- * The driver's thread, if the device is not in the same thread: polls while there is work, otherwise waits in one
- * poll(2).
+ * The driver's thread, if the device is not in the same thread. It polls while there is work, and otherwise waits in
+ * one poll(2).
  */
 import { type MessagePort, workerData } from "node:worker_threads";
 import { ThreadedDevice } from "#bus/threaded.ts";
@@ -19,7 +19,8 @@ import { Control, Periodic, runThread } from "./thread.ts";
 const INTERRUPT = 0;
 const CONTROL = 1;
 /**
- * From here on: the host's queues, then the descriptors that are ready when the device has gone or must be released.
+ * Index in the poller from which the host's queues follow, then the descriptors that become ready when the device is
+ * gone or must be released.
  */
 const HOST = 2;
 
@@ -27,7 +28,7 @@ const HOST = 2;
 type Reached = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
-/** Additional DMA memory for further queues. */
+/** Number of queues for which the usual DMA memory is enough; more queues get additional memory. */
 const USUAL_QUEUES = 2;
 const QUEUE_BYTES = 8 << 20;
 
@@ -39,14 +40,17 @@ const open = (task: DeviceTask, queues: number, scope: DisposableStack): Reached
   return scope.use(VfioDevice.open({ address, unsafeNoIommu, ...more }));
 };
 
-/** How the threads of other queues reach it. @throws {Misuse} over vfio-user, whose registers are messages on one socket */
+/**
+ * How the threads of other queues access the device. @throws {Misuse} over vfio-user, because its registers are
+ * messages on one socket
+ */
 const shared = (task: DeviceTask, reached: Reached): QueueReach => {
   if (task.bus === "threaded") return task;
   if (reached instanceof VfioDevice) return { bus: "vfio", card: reached.shared };
   throw new Misuse("a device behind a socket is used by one thread");
 };
 
-/** The loop. `reach` opens the device. */
+/** The thread's loop. @param reach opens the device */
 const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => void, reach: () => Reached): void => {
   let reached!: Reached;
   const device = (): PciDevice => (reached = reach());
@@ -88,14 +92,14 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
     wait: (block) => {
       const stalled = driver.watchHost(poller, HOST);
       if (poller.wait(block ? (stalled ? 1 : driver.waitMillis) : 0) === 0) {
-        // A card that was removed may not have signalled it yet.
+        // A removed card may not have been reported yet.
         if (block) checkDevice();
         return;
       }
       if (poller.ready(CONTROL)) control.handle();
       if (poller.ready(INTERRUPT)) napi.interrupt();
       if (hostReady()) {
-        // The first one is sent at once, even if more follow: a sender may wait for its reply.
+        // The first frame is sent at once, even if more follow, because its sender may wait for a reply.
         most = block ? 1 : BUDGET;
         napi.schedule();
       }
@@ -116,7 +120,7 @@ runThread((port, report) => {
   try {
     drive(task, port, report, () => (reached = open(task.device, task.queues, scope)));
   } catch (error) {
-    // When a device is removed, the driver sees registers of all ones, or an unknown chip; the bus knows the reason.
+    // When a device is removed, the driver reads all ones, or finds an unknown chip. Only the bus knows the reason.
     throw reached?.whyLost?.() ?? error;
   }
 });

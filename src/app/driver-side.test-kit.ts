@@ -36,14 +36,14 @@ export class Bench implements Disposable {
   readonly reports: Report[] = [];
   readonly model: Rtl8169;
   readonly driver: DriverSide;
-  /** Resets of the chip so far. */
+  /** Number of resets of the chip so far. */
   resets = 0;
   #operations = 0;
   readonly namespace: NetworkNamespace;
   readonly #reader: StatisticsReader<DriverCounter>;
   readonly #scope: DisposableStack;
 
-  /** @param altered changes the values that the driver reads from the model */
+  /** @param altered may change values that the driver reads from the model */
   constructor(
     altered: (read: Rtl8169["read"]) => Rtl8169["read"] = (read) => read,
     damagedAddress?: DamagedAddress,
@@ -80,7 +80,7 @@ export class Bench implements Disposable {
     this.driver = scope.use(
       new DriverSide(
         {
-          // The code under test does not use these.
+          // The code under test does not use these values.
           device: { bus: "vfio-user", path: "", stop: -1 },
           control: -1,
           host: { name: "ft0", namespace: this.namespace.fd },
@@ -122,8 +122,7 @@ export class Bench implements Disposable {
   }
 
   /**
-   * Executes an operation, within that time limit.
-   * @returns its result
+   * Executes an operation within a time limit. @returns its result
    */
   operate(operation: string, argument: Argument, micros: number): AnswerReport | undefined {
     const id = ++this.#operations;
@@ -137,7 +136,7 @@ export class Bench implements Disposable {
     this.driver.obey({ command: "follow", mtu, address: MAC, filter: ALL_MULTICAST });
   }
 
-  /** Sends the facts, as the thread does once it runs; the interface's descriptor that comes with them is not used. */
+  /** Sends the facts, as the thread does once it runs. The interface's descriptor in that report is not used. */
   announce(): void {
     this.driver.announce();
     for (const each of this.reports) if (each.report === "ready" && each.tap !== undefined) closeSync(each.tap.number);
@@ -147,7 +146,9 @@ export class Bench implements Disposable {
     return this.#reader.read();
   }
 
-  /** The host sends this many frames, in as many flows, or all of one flow with `oneFlow`, and no others. */
+  /**
+   * Makes the host send this many frames and no others, each in a flow of its own, or all in one flow with `oneFlow`.
+   */
   send(frames: number, oneFlow = false): void {
     const neighbour =
       "ip addr replace 10.9.0.1/24 dev ft0 && ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:99 dev ft0";

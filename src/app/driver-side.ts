@@ -33,12 +33,12 @@ import type { SessionEvent } from "./session.ts";
 import { SystemSleep } from "./sleep.ts";
 import { formsOf } from "./wake-letters.ts";
 
-/** Between two rounds of a NIC that sleeps. */
+/** Interval between two rounds while the NIC sleeps. */
 const ASLEEP_MILLIS = 250;
 
 export interface DriverParts {
   readonly device: () => PciDevice;
-  /** How the threads of other queues reach it, where there are any. */
+  /** How the threads of other queues access the device, if there are any. */
   readonly reach?: () => QueueReach;
   readonly clock: Clock;
   readonly report: (report: Report) => void;
@@ -65,9 +65,9 @@ export class DriverSide implements Disposable {
   readonly #recovery: Recovery;
   readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
-  /** Users' changes of the interface while the card was absent. */
+  /** Changes of the interface that users made while the card was absent. */
   #missed: FollowCommand | undefined;
-  /** On close, the NIC is left asleep if wake-up is armed. */
+  /** On close, the NIC is left asleep if wake-up events are enabled. */
   #handsOver = false;
   #closing = false;
   #polls = 0;
@@ -83,7 +83,8 @@ export class DriverSide implements Disposable {
       this.publish(this.#pauses);
       this.#event({ kind: "carrier", up, speed, fullDuplex });
     });
-    // Before the device is touched: a name in use or a missing permission must not cost a bring-up.
+    // The TAP is opened before the device is accessed: if its name is in use or permission is missing, the NIC need not
+    // be brought up.
     const taps = openTapQueues(task, scope);
     this.#tap = taps[0];
     this.#capture =
@@ -159,17 +160,17 @@ export class DriverSide implements Disposable {
     try {
       this.#scope.dispose();
     } finally {
-      // Including frames that the NIC sent while it was stopped, and those that it did not send.
+      // This includes frames that the NIC sent while it was being stopped, and frames that it did not send.
       this.publish(this.#pauses);
     }
   }
 
-  /** Reports that it is up, with warnings; `warnings` are those of the bus. */
+  /** Reports that the NIC is up, with warnings. @param warnings those of the bus */
   announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
     this.#report({ report: "ready", facts: this.#facts.read(), tap: handOut(this.#tap) });
     for (const { message, hint } of warnings) this.#event({ kind: "warning", message, hint });
     for (const event of startEvents(this.#nic, this.#task)) this.#event(event);
-    // A link that is already up causes no event.
+    // If the link is already up, there is no event for it.
     if (this.#nic.link.up) this.#carrier();
   }
 
@@ -203,7 +204,7 @@ export class DriverSide implements Disposable {
     return full;
   }
 
-  /** Milliseconds that the thread may wait if nothing happens. */
+  /** Limit in milliseconds for the thread's next wait. */
   get waitMillis(): number {
     if (this.#sleep.asleep) return ASLEEP_MILLIS;
     return this.#uplink === undefined || this.operations.pending ? 1 : this.napi.waitMillis;
@@ -219,12 +220,12 @@ export class DriverSide implements Disposable {
     return uplink === undefined ? 0 : uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
   }
 
-  /** The last read from the host returned no more frames: poll(2) reports new ones. */
+  /** Whether the last read from the host found no more frames; poll(2) then reports new ones. */
   get hostDrained(): boolean {
     return this.#uplink?.drained ?? true;
   }
 
-  /** Another round would find frames. */
+  /** Whether another round would find frames. */
   get more(): boolean {
     return !this.hostDrained || this.#nic.waiting;
   }
@@ -245,13 +246,13 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Checks the NIC for failures that it does not report, and restarts it when that is due. To be called often; returns
-   * at once if nothing is due.
+   * Checks the NIC for failures that it does not report, and restarts it when that is due. Call it often; it returns at
+   * once if nothing is due.
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   tend(): void {
-    // A self-test needs exclusive access: its loopback looks like a PHY that has lost its settings. A card that was
-    // removed while it slept is waited for like any other.
+    // No check during a self-test: its loopback looks like a PHY that has lost its settings. If a card was removed
+    // while it slept, the driver waits for it as for any other.
     if (this.napi.lent || !(this.#sleep.look() || this.#recovery.absent) || !this.#recovery.run()) return;
     if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
     const missed = this.#missed;
@@ -261,8 +262,7 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Handles an error of the loop.
-   * @throws it, unless the driver waits for the card
+   * Handles an error of the loop. @throws the same error, unless the driver waits for the card
    */
   lose(error: unknown): void {
     this.#recovery.lose(error);
@@ -330,7 +330,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Creates new rings by `act`. A NIC that fails to come up is restarted; one that keeps its rings continues.
+   * Runs `act`, which creates new rings. If the NIC fails to come up it is restarted; if it has kept its rings it goes
+   * on.
    * @throws errors of `act`; {NicGivenUp}
    */
   #rebuild(what: string, act: () => void, wasUp = this.#uplink !== undefined): void {
@@ -348,7 +349,7 @@ export class DriverSide implements Disposable {
     }
   }
 
-  /** The host's frames wait until it is disposed. */
+  /** Stops the host's traffic until the result is disposed. */
   #withoutHost(): Disposable {
     const wasUp = this.#uplink !== undefined;
     this.#retire();
@@ -362,7 +363,7 @@ export class DriverSide implements Disposable {
     };
   }
 
-  /** Ends what works on the rings, before they go. Their counts are kept. @throws {QueueStuck} */
+  /** Stops everything that uses the rings, before the rings are freed. Their counts are kept. @throws {QueueStuck} */
   #retire(): void {
     this.#queues.recall();
     this.#uplink?.[Symbol.dispose]();

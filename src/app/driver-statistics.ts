@@ -21,10 +21,10 @@ import {
   type QueueThreadCounts,
 } from "./counters.ts";
 
-/** Counters of a queue's rings. */
+/** The counters of a queue's rings, all 0. */
 const NO_FRAMES = Object.fromEntries(QUEUE_COUNTERS.map((name) => [name, 0])) as QueueCounts;
 
-/** Counters of an uplink. */
+/** The counters of an uplink, all 0. */
 const NO_TRAFFIC = { tagsTaken: 0, mergedFrames: 0, hostWrites: 0, sendDrops: 0, sendDiscards: 0, receiveDrops: 0 };
 type UplinkCounts = Readonly<typeof NO_TRAFFIC>;
 
@@ -54,7 +54,7 @@ const ofUplink = (uplink: Uplink | undefined): UplinkCounts => {
 const sum = <T extends Readonly<Record<string, number>>>(a: T, b: T): T =>
   Object.fromEntries(Object.entries(a).map(([name, count]) => [name, count + b[name]!])) as T;
 
-/** Of the parts that count. */
+/** The parts that count. */
 export interface Counting {
   readonly uplink: Uplink | undefined;
   /** The threads of other queues. */
@@ -68,11 +68,11 @@ export interface Counting {
 
 export class DriverStatistics {
   readonly #page: StatisticsPage<DriverCounter>;
-  /** By queue. */
+  /** The page of each queue. */
   readonly #pages: readonly StatisticsPage<keyof QueueCounts>[];
   readonly #nic: Nic;
   readonly #losses: FirstLosses;
-  /** Totals of earlier rings, by queue, and of earlier uplinks. */
+  /** Totals of earlier rings, for each queue; and of earlier uplinks. */
   #ringsBefore: readonly QueueCounts[] = [];
   #uplinksBefore: UplinkCounts = NO_TRAFFIC;
 
@@ -87,7 +87,7 @@ export class DriverStatistics {
     this.#losses = new FirstLosses((event) => report({ report: "event", event }));
   }
 
-  /** Rings and uplink are about to be released: adds their counters to the totals. */
+  /** Call before rings and uplink are released. Adds their counters to the totals. */
   retire(uplink: Uplink | undefined): void {
     this.#ringsBefore = this.queues;
     this.#uplinksBefore = sum(this.#uplinksBefore, ofUplink(uplink));

@@ -1,4 +1,4 @@
-/** Events of data-plane threads for listeners in the main thread. */
+/** Passes events of data-plane threads to listeners in the main thread. */
 import type { PlainError } from "./plain-error.ts";
 import { ThreadFailure } from "./worker-thread.ts";
 
@@ -17,7 +17,7 @@ export class EventFeed<Event extends { readonly kind: string }> {
   #failure: ThreadFailure | undefined;
   #closing = false;
 
-  /** @param onFailure called before listeners are */
+  /** @param onFailure called before the listeners */
   constructor(onFailure: (failure: ThreadFailure) => void) {
     this.#onFailure = onFailure;
   }
@@ -26,7 +26,7 @@ export class EventFeed<Event extends { readonly kind: string }> {
     return this.#failure;
   }
 
-  /** From now on a failure is a consequence of closing. */
+  /** Call when closing begins: a later failure is a consequence of it, and is not reported. */
   close(): void {
     this.#closing = true;
   }
@@ -48,7 +48,7 @@ export class EventFeed<Event extends { readonly kind: string }> {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** A thread failed. */
+  /** Call when a thread failed. */
   fail(error: Error): void {
     const { code = "INTERNAL", hint = "" } = error as { code?: string; hint?: string };
     this.push({ kind: "failed", error: { code, message: error.message, hint } });

@@ -7,7 +7,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { BadFirmware } from "#driver/firmware.ts";
 import { FerruleError } from "#kit/errors.ts";
 
-/** Ten times the size of the largest firmware of this family. */
+/** Limit of a file's size, far above the largest firmware of this family. */
 const LARGEST_BYTES = 1 << 20;
 const XZ = {
   maxBuffer: LARGEST_BYTES,
@@ -24,19 +24,22 @@ export class NoFirmware extends FerruleError {
   }
 }
 
-/** Linux's `drivers/base/firmware_loader` documentation: first the folder of the module parameter, then these. */
+/**
+ * The system's folders: that of the module parameter, then those in the documentation of Linux's
+ * `drivers/base/firmware_loader`.
+ */
 const systemFolders = (): readonly string[] => {
   let named = "";
   try {
     named = readFileSync("/sys/module/firmware_class/parameters/path", "utf8").trim();
   } catch {
-    // Without the parameter there is no such folder.
+    // The parameter is not set.
   }
   const folders = ["updates", `updates/${release()}`, release(), ""].map((name) => join("/lib/firmware", name));
   return named === "" ? folders : [named, ...folders];
 };
 
-/** Uncompressed, or compressed as in distributions. */
+/** Forms of a file: uncompressed, or compressed as distributions do it. */
 const FORMS: readonly (readonly [suffix: string, read: (path: string) => Uint8Array])[] = [
   ["", (path) => readFileSync(path)],
   [".zst", (path) => zstdDecompressSync(readFileSync(path), { maxOutputLength: LARGEST_BYTES })],
@@ -51,7 +54,7 @@ const unpack = (path: string, read: (path: string) => Uint8Array): Uint8Array =>
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
       throw new BadFirmware(path, "the program that unpacks it, xz, is not installed");
-    // The system does not permit opening it.
+    // The file cannot be opened or read, which is not an error of its contents.
     if (syscall === "open" || syscall === "read") throw error;
     throw new BadFirmware(path, "it cannot be unpacked");
   }

@@ -1,10 +1,10 @@
-/** Reports the first loss of each kind; counters have the others. */
+/** Reports the first loss of each kind. Later ones are only counted. */
 
 const COUNTED = "Only the first one is reported; the counter is in the summary at the end";
 
-/** Counters that should stay 0, with a message for the first count. */
+/** Counters that should stay 0, with a message for the first loss. */
 const MEANINGS = {
-  sendDrops: "a frame from the host was dropped: it was too long, or its virtio header did not fit it",
+  sendDrops: "a frame from the host was dropped: it was too long, or its virtio header did not match",
   receiveDrops: "the host's kernel refused a received frame",
   receiveErrors: "the NIC marked a received frame as bad",
   deviceNonsense: "the NIC wrote an invalid word into a descriptor; it was ignored",

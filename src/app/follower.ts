@@ -1,7 +1,6 @@
 /**
- * Copies users' settings of the interface (MTU, address, filter) to the NIC, and the link state to the interface.
- *
- * Runs in the main thread, without cost for the data path: polls the TAP, and sends changes to the driver's thread.
+ * Copies users' settings of the interface (MTU, address, filter) to the NIC, and the link state to the interface. It
+ * runs in the main thread, polls the TAP, and sends changes to the driver's thread, so it costs the data path nothing.
  */
 import { showLink } from "#host/tap-link.ts";
 import { TapObserver, type TapState } from "#host/tap-observer.ts";
@@ -12,9 +11,9 @@ import { type PlainError, plainError } from "./plain-error.ts";
 import type { FollowCommand } from "./session-messages.ts";
 import type { SessionEvent } from "./session.ts";
 
-/** Polling interval: a change takes effect after at most this long, or twice that on a busy machine. */
+/** Polling interval. A change takes effect within this time, or within twice this time on a busy machine. */
 const LOOK_MILLIS = 50;
-/** Polling takes at most 1/20 of the time: a namespace may have thousands of interfaces. */
+/** Polling takes at most 1/20 of the time. It could take more, because a namespace may have thousands of interfaces. */
 const SHARE = 20;
 
 export class Follower implements Disposable {
@@ -29,14 +28,14 @@ export class Follower implements Disposable {
   #visible = true;
   #ended = false;
 
-  /** Owns `tap`, which must be another descriptor than the data path's. */
+  /** Takes ownership of `tap`, which must not be the descriptor of the data path. */
   constructor(parts: { tap: Tap; send: (command: FollowCommand) => void; report: (event: SessionEvent) => void }) {
     this.#tap = parts.tap;
     this.#observer = new TapObserver(parts.tap);
     this.#send = parts.send;
     this.#report = parts.report;
     this.#name = this.#reported = parts.tap.name;
-    // Shown until a carrier is reported: a TAP itself reports 10 Gbit/s.
+    // Set until a carrier is reported, because a TAP by itself reports 10 Gbit/s.
     this.carrier({ up: false, speed: 0, fullDuplex: false });
     this.#look();
   }
@@ -47,12 +46,15 @@ export class Follower implements Disposable {
     return this.#name;
   }
 
-  /** The link state has changed. */
+  /** Call when the link state has changed. */
   carrier(link: LinkMode): void {
     if (!this.#ended) showLink(this.#tap, link);
   }
 
-  /** The chip rejected the interface's MTU: the interface gets the chip's MTU again, if this user may set it. */
+  /**
+   * Call when the chip rejected the interface's MTU. Sets the interface's MTU to the chip's again, if this user may set
+   * it.
+   */
   refuse(mtu: number, error: PlainError): void {
     this.#warn(error);
     this.#attempt(
@@ -95,8 +97,8 @@ export class Follower implements Disposable {
   }
 
   /**
-   * A poll may fail while an interface is deleted, moved or renamed; the next poll, or the data path, detects the
-   * change.
+   * Runs `act`. It may fail while an interface is deleted, moved or renamed; the next poll, or the data path, detects
+   * that change.
    */
   #attempt(act: () => void, failed: (error: SystemError) => void = () => {}): void {
     if (this.#ended) return;

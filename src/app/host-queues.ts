@@ -1,6 +1,6 @@
 /**
- * The host's side of every queue: the TAP's queues, memory for outgoing frames, and who moves their frames: the thread that has the NIC,
- * or for queues 1 and up a thread each.
+ * The host's side of every queue: the TAP's queues, memory for outgoing frames, and the threads that move frames: the
+ * NIC's thread moves all, or there is a thread for each queue from 1 on.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { CaptureFile } from "#host/capture.ts";
@@ -15,10 +15,10 @@ import type { QueueReach } from "./queue-messages.ts";
 import { QueueThreads } from "./queue-threads.ts";
 import type { DriverTask, OpenTap } from "./session-messages.ts";
 
-/** Outgoing frames of a queue are read into this much DMA memory. */
+/** DMA memory for the outgoing frames of a queue, in bytes. */
 const SEND_ARENA_BYTES = 4 << 20;
 
-/** A queue of the TAP for each of the NIC's; the first one is used for settings. */
+/** The TAP's queues, one for each queue of the NIC. The first one is also used for settings. */
 export type TapQueues = readonly [Tap, ...Tap[]];
 
 export const openTapQueues = ({ host: { name, namespace }, queues }: DriverTask, scope: DisposableStack): TapQueues => {
@@ -29,7 +29,7 @@ export const openTapQueues = ({ host: { name, namespace }, queues }: DriverTask,
   return namespace === undefined ? open() : NetworkNamespace.fromFd(namespace).within(open);
 };
 
-/** Another owner's descriptor of it. */
+/** Another descriptor of the TAP, for another owner. */
 export const handOut = (tap: Tap): OpenTap => {
   const { name, vnetHeaderBytes } = tap;
   return { number: tap.duplicate().release(), name, vnetHeaderBytes };
@@ -41,7 +41,7 @@ export interface HostQueuesParts {
   readonly nic: Nic;
   readonly dma: DmaDomain;
   readonly capture: CaptureFile | undefined;
-  /** How other threads reach the device; undefined where only this one does. */
+  /** How other threads access the device; undefined if only this thread does. */
   readonly reach: QueueReach | undefined;
 }
 
@@ -49,11 +49,11 @@ export class HostQueues {
   /** For poll(2): the TAP's queues that this thread reads. */
   readonly fds: readonly number[];
   readonly #parts: HostQueuesParts;
-  /** One for each transmit queue. */
+  /** The send arena of each transmit queue. */
   readonly #arenas: readonly { readonly offset: number; readonly length: number }[];
   readonly #threads: QueueThreads | undefined;
 
-  /** @throws {DmaExhausted}; {Misuse} for a capture, which one thread writes, with several threads */
+  /** @throws {DmaExhausted}; {Misuse} for a capture with several threads, because only one thread can write it */
   constructor(parts: HostQueuesParts, scope: DisposableStack) {
     const { task, taps, nic, dma, reach, capture } = parts;
     if (reach !== undefined && capture !== undefined)
@@ -76,7 +76,7 @@ export class HostQueues {
     this.fds = read.map((tap) => tap.number);
   }
 
-  /** The NIC is up, with new rings. */
+  /** Call when the NIC is up with new rings. */
   connect(switches: UplinkSwitches): Uplink {
     const { taps, nic, capture } = this.#parts;
     const links = nic.queues.map(({ link }) => link);
@@ -91,7 +91,7 @@ export class HostQueues {
     return new TapUplink({ ...parts, ...first });
   }
 
-  /** The NIC is about to be stopped: nobody else works on its rings afterwards. @throws {QueueStuck} */
+  /** Call before the NIC is stopped. Afterwards no other thread uses its rings. @throws {QueueStuck} */
   recall(): void {
     this.#threads?.recall();
   }
@@ -100,12 +100,15 @@ export class HostQueues {
     this.#threads?.switch(switches);
   }
 
-  /** What other threads have counted. */
+  /** The counts of other threads. */
   get counts(): readonly QueueThreadCounts[] {
     return this.#threads?.counts ?? [];
   }
 
-  /** A TAP queue without a transmit queue of its number shares one, always the same, so that a flow stays in order. */
+  /**
+   * The TAP queues that use a transmit queue. A TAP queue without a transmit queue of its own number always shares the
+   * same one, so that a flow stays in order.
+   */
   #sourcesOf(queue: number): readonly Tap[] {
     const senders = this.#arenas.length;
     return queue < senders ? this.#parts.taps.filter((_, i) => i % senders === queue) : [];

@@ -1,6 +1,6 @@
 /**
- * A NIC that has had no link for a while sleeps until it has one, as with Linux's runtime power management. VFIO does not pass PME on to its
- * users, so the PHY is looked at once a second.
+ * A NIC that has had no link for a while sleeps until it has one, as with Linux's runtime power management. VFIO does
+ * not pass PME on to its users, so the PHY is checked once a second.
  */
 import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
@@ -8,17 +8,17 @@ import { type DataPlane, isFinal } from "./recovery.ts";
 export const LINK_LOOK_MICROS = 1_000_000;
 
 export interface Idle extends Pick<DataPlane, "nic" | "clock" | "event"> {
-  /** How long it must have had no link; undefined: it never sleeps. */
+  /** Time without a link after which the NIC sleeps; undefined: it never sleeps. */
   readonly afterMicros: number | undefined;
-  /** Puts it to sleep. @throws what kept it awake */
+  /** Puts the NIC to sleep. @throws the reason that it stays awake */
   readonly rest: () => void;
-  /** @throws what keeps it asleep, or down */
+  /** Wakes the NIC and brings it up. @throws the reason that it stays asleep or down */
   readonly resume: (woken: boolean) => void;
 }
 
 export class IdleSleep {
   readonly #on: Idle;
-  /** Since when it has had no link. */
+  /** Time since which the NIC has had no link. */
   #since: number | undefined;
   #nextLook = 0;
   #resting = false;
@@ -27,12 +27,12 @@ export class IdleSleep {
     this.#on = on;
   }
 
-  /** To be called often. @throws {DeviceGone} {NicGivenUp} */
+  /** Call it often. @throws {DeviceGone} {NicGivenUp} */
   look(): void {
     const { nic, clock, afterMicros } = this.#on;
     if (afterMicros === undefined) return;
     const now = clock.now();
-    // A card that left the bus is awake when it is back.
+    // If the card has left the bus, it will be awake when it is back.
     this.#resting &&= nic.power.asleep;
     if (this.#resting) {
       if (now < this.#nextLook) return;
@@ -47,7 +47,7 @@ export class IdleSleep {
     }
   }
 
-  /** A sleeping NIC is needed, or has a link. @throws {DeviceGone} {NicGivenUp} */
+  /** Wakes the NIC; called when it is needed or has a link. @throws {DeviceGone} {NicGivenUp} */
   rouse(woken = false): void {
     if (!this.#resting) return;
     this.#resting = false;
@@ -66,7 +66,7 @@ export class IdleSleep {
     });
   }
 
-  /** A NIC that is left awake and down is restarted, and that is reported. */
+  /** Runs `act`. If that leaves the NIC awake and down, the NIC is restarted, which is reported. */
   #attempt(act: () => void): void {
     try {
       act();

@@ -7,7 +7,10 @@ import { plainError } from "./plain-error.ts";
 import type { FollowCommand, Report } from "./session-messages.ts";
 import { isFinal } from "./recovery.ts";
 
-/** Sets the interface's MTU to the NIC's; or the reverse if this user may not set it on a prepared interface. */
+/**
+ * Sets the interface's MTU to the NIC's. If this user may not set it, because the interface was prepared, sets the
+ * NIC's MTU to the interface's.
+ */
 export const syncMtu = (tap: Tap, mtu: number, report: (report: Report) => void): number =>
   tap.withInterfaces((interfaces, name) => {
     const theirs = interfaces.mtu(name);
@@ -28,9 +31,9 @@ export class InterfaceSettings {
   readonly #nic: Nic;
   readonly #changeMtu: (mtu: number) => void;
   readonly #report: (report: Report) => void;
-  /** The interface's MTU that the NIC rejected: not tried again until the interface has another. */
+  /** The interface's MTU that the NIC has rejected. It is not tried again until the interface has another one. */
   #refusedMtu: number | undefined;
-  /** The filter reported last, initially that of a new NIC. */
+  /** The filter that was reported last; at first that of a new NIC. */
   #filter = "all groups";
 
   /** @param parts.changeMtu throws if the NIC rejects the MTU */
@@ -40,7 +43,7 @@ export class InterfaceSettings {
     this.#report = parts.report;
   }
 
-  /** Users have changed the interface. @throws {DeviceGone} {NicGivenUp} */
+  /** Call when users have changed the interface. @throws {DeviceGone} {NicGivenUp} */
   apply({ mtu, address, filter }: FollowCommand): void {
     const nic = this.#nic;
     const { address: ours } = nic;

@@ -14,7 +14,7 @@ export class TookTooLong extends FerruleError {
 }
 
 /**
- * The result of `promise`, if it settles in time. Its work is not stopped: the caller releases the resources.
+ * Waits for `promise`, with a limit. Its work is not stopped, so the caller must release resources.
  *
  * @throws {TookTooLong} after `limitMillis`; and whatever `promise` rejects with
  */

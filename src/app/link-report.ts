@@ -1,4 +1,4 @@
-/** Reports link changes, but at a limited rate: a link that flaps must not flood its listeners. */
+/** Reports link changes at a limited rate, so that a link that flaps does not flood its listeners. */
 import { LINK_DOWN, type LinkState } from "#driver/phy.ts";
 import type { Clock } from "#kit/clock.ts";
 
@@ -9,9 +9,9 @@ const same = (a: LinkState, b: LinkState): boolean =>
   a.up === b.up && a.speed === b.speed && a.fullDuplex === b.fullDuplex;
 
 export class LinkReport {
-  /** Changes signalled since the start, reported or not. */
+  /** Number of changes since the start, including those that were not reported. */
   changes = 0;
-  /** The link's state as it is now. */
+  /** The present state of the link. */
   newest: LinkState = LINK_DOWN;
   readonly #clock: Clock;
   readonly #tell: (link: LinkState) => void;
@@ -23,14 +23,17 @@ export class LinkReport {
     this.#tell = tell;
   }
 
-  /** The NIC signalled a change. Reported at once, or by a later `flush` if the last report was too recent. */
+  /**
+   * Call when the NIC signalled a change. It is reported at once or, if the last report was too recent, by a later
+   * `flush`.
+   */
   changed(link: LinkState): void {
     this.changes++;
     this.newest = link;
     this.flush();
   }
 
-  /** Reports a pending state that still holds. Must be called regularly. */
+  /** Reports a pending change, if the state still differs. Call it regularly. */
   flush(): void {
     if (same(this.newest, this.#told) || this.#clock.now() - this.#toldAt < REPORT_MICROS) return;
     this.#told = this.newest;

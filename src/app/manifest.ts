@@ -1,4 +1,4 @@
-/** This program's data from package.json, which is next to `src` in a checkout and next to `dist` in a package. */
+/** This program's package.json, which is next to `src` in a checkout and next to `dist` in a package. */
 import { readFileSync } from "node:fs";
 
 interface Manifest {

@@ -17,9 +17,9 @@ export const modelChip = (key: string): Chip => {
 export const modelPage = (chip: Chip): PageRules => ({
   bytes: registerBytes(chip),
   registers: chip.profile.function.registersBar,
-  // The model must see that a driver waits for the end of a reset: strict mode reports a driver that does not.
+  // The model must see these reads, because strict mode reports a driver that does not wait for the end of a reset.
   asked: [...readHasEffect(chip), ChipCmd],
-  // The interrupt status may be read while earlier writes are pending: only the acknowledge must not overtake them.
+  // The interrupt status may be read while earlier writes are pending; only the acknowledge must come after them.
   relaxed: [chip.profile.mac.interrupts === 16 ? IntrStatus : ISR0],
   eventsWord: raisedAt(chip) >> 2,
 });

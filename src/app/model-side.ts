@@ -1,4 +1,4 @@
-/** The model and the far end of its wire, for the loop of a data-plane thread. */
+/** The model and the far end of its wire, as used by the loop of a data-plane thread. */
 import { framesOf } from "#chip/frames.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { type Clock, Timers } from "#kit/clock.ts";
@@ -15,7 +15,7 @@ import { StatisticsPage } from "./statistics-page.ts";
 import { WIRE_COUNTERS, type WireCounter } from "./counters.ts";
 import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 
-/** Limit of frames taken from the wire before the driver's turn: a whole ring. */
+/** Limit of frames that are taken from the wire before the driver gets its turn: as many as fill a ring. */
 const BUDGET = 256;
 /** Limit of a wait, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
@@ -29,13 +29,13 @@ export class ModelSide implements Disposable {
   readonly #losses: FirstLosses;
   readonly #far: FarEnd;
   readonly #capture: CaptureFile | undefined;
-  /** The link state at the far end. */
+  /** The link state that the far end was told last. */
   #link: LinkMode | undefined;
   /** The NIC's carrier. */
   #carrier = false;
   #pauses: PauseCounts = NO_PAUSES;
 
-  /** @param memory the channel's memory, in which frames are staged behind the DMA window */
+  /** @param memory the channel's memory, in which frames of the wire are after the DMA window */
   constructor(task: ModelTask, parts: { clock: Clock; memory: Memory; report: (report: Report) => void }) {
     using scope = new DisposableStack();
     this.#clock = parts.clock;
@@ -75,7 +75,7 @@ export class ModelSide implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // Including frames that the driver sent while it stopped.
+    // This includes frames that the driver sent while it was being stopped.
     this.publish(this.#pauses);
     this.#scope.dispose();
   }
@@ -99,7 +99,10 @@ export class ModelSide implements Disposable {
     poller.watch(i, events);
   }
 
-  /** Milliseconds that the loop may wait: until a timer is due, and 1 while frames wait for room, which causes no event. */
+  /**
+   * Limit in milliseconds for the loop's next wait: until a timer is due; 1 while frames wait for the NIC, because
+   * there is no event when it has room.
+   */
   pollTimeout(): number {
     const { pending, due } = this.#far;
     const micros = Math.min(this.#timers.next, due) - this.#clock.now();
@@ -111,7 +114,9 @@ export class ModelSide implements Disposable {
     this.#capture?.flush();
   }
 
-  /** The NIC has a carrier while the wire is plugged in; the far end sees the NIC's link. */
+  /**
+   * Sets the NIC's carrier, which it has while the wire is plugged in; and passes the NIC's link state to the far end.
+   */
   #follow(): void {
     const { plugged } = this.#far;
     if (plugged !== this.#carrier) {

@@ -1,4 +1,6 @@
-/** The model's thread: executes the driver's register accesses, moves frames between NIC and wire, runs timers. */
+/**
+ * The model's thread: it executes the driver's register accesses, moves frames between NIC and wire, and runs timers.
+ */
 import { workerData } from "node:worker_threads";
 import { ThreadedPort } from "#bus/threaded-port.ts";
 import { RealClock } from "#kit/clock.ts";

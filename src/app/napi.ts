@@ -24,30 +24,33 @@ export type NapiState =
   /** The host's frames started polling: interrupts are masked, and their cause was not read. */
   | "causeUnread";
 
-/** Frames of one direction before the other's turn: a whole ring, so that a burst is merged in one piece. */
+/**
+ * Limit of frames of one direction before the other gets its turn: as many as fill a ring, so that a burst is merged in
+ * one piece.
+ */
 export const BUDGET = 256;
 
 /** What is polled: a NIC, or one of its queues. */
 export type Polled = Pick<Nic, "line" | "interrupt" | "acknowledge" | "mask" | "unmask" | "waiting" | "pending">;
 
-/** Number of consecutive lost interrupts after which the NIC is polled. */
+/** After this many consecutive lost interrupts, the NIC is polled. */
 const TRUSTED = 3;
 
 export class Napi {
-  /** Interrupts, and those without a cause. */
+  /** Number of interrupts, and of interrupts without a cause. */
   interrupts = 0;
   spurious = 0;
-  /** Lost interrupts since the last that arrived. */
+  /** Number of lost interrupts since the last one that arrived. */
   #lost = 0;
-  /** Number of interrupts when an event was first found pending without one; -1 if there is none. */
+  /** The value of `interrupts` when a pending event without interrupt was first seen; -1 if there is none. */
   #suspected = -1;
-  /** Interrupts are handled elsewhere, by a self-test. */
+  /** Whether interrupts are handled by a self-test instead. */
   lent = false;
   readonly #nic: Polled;
   readonly #handle: (events: number) => void;
   #state: NapiState = "down";
 
-  /** @param handle gets the driver's `Events`; may `stop` polling */
+  /** @param handle called with the driver's `Events`; may call `stop` */
   constructor(nic: Polled, handle: (events: number) => void) {
     this.#nic = nic;
     this.#handle = handle;
@@ -57,21 +60,21 @@ export class Napi {
     return this.#state;
   }
 
-  /** The NIC is up, with its interrupts enabled. */
+  /** Call when the NIC is up, with its interrupts enabled. */
   start(): void {
     this.#state = "armed";
   }
 
-  /** The NIC is down, or about to be. */
+  /** Call when the NIC is down or will be stopped. */
   stop(): void {
     this.#state = "down";
   }
 
-  /** The interrupt line may have an event. @throws {DeviceGone} */
+  /** Call when the interrupt line may have an event. @throws {DeviceGone} */
   interrupt(): void {
     if (this.lent || !this.#nic.line.take() || this.#state === "down") return;
     const events = this.#nic.interrupt();
-    // The chip's events were acknowledged: an INTx line, which masks itself, may be unmasked.
+    // The chip's events were acknowledged, so an INTx line, which masks itself, can be unmasked.
     this.#nic.line.unmask();
     if (events === 0) {
       this.spurious++;
@@ -93,7 +96,7 @@ export class Napi {
 
   /**
    * Checks for an event whose interrupt did not arrive: one that is pending at two calls although interrupts are
-   * enabled. It is handled. To be called repeatedly, with a wait in between. @throws {DeviceGone}
+   * enabled. Handles it. Call this repeatedly, with a wait between calls. @throws {DeviceGone}
    */
   findLost(): boolean {
     const suspected = this.#suspected;
@@ -105,15 +108,15 @@ export class Napi {
     return true;
   }
 
-  /** Milliseconds that the thread may wait for an interrupt: short if interrupts seem to be lost. */
+  /** Limit in milliseconds for the wait for an interrupt; short if interrupts seem to be lost. */
   get waitMillis(): number {
     if (this.#lost >= TRUSTED) return 2;
     return this.#suspected < 0 ? 250 : 10;
   }
 
   /**
-   * The host has frames. Interrupts are masked, because completions and quick replies are found by polling: an
-   * interrupt costs more than the two register accesses that mask and unmask it.
+   * Call when the host has frames. Masks interrupts, because polling finds completions and quick replies: an interrupt
+   * costs more than the two register accesses that mask and unmask it.
    */
   schedule(): void {
     if (this.#state !== "armed") return;
@@ -121,7 +124,10 @@ export class Napi {
     this.#nic.mask();
   }
 
-  /** There was no work: enables interrupts. False when work arrived meanwhile, for which there may be no interrupt. */
+  /**
+   * Call when there was no work. Enables interrupts. Returns false if work arrived meanwhile, for which there may be no
+   * interrupt.
+   */
   complete(): boolean {
     if (this.#state === "causeUnread") {
       const events = this.#nic.acknowledge();
@@ -139,29 +145,31 @@ export class Napi {
   }
 }
 
-/** Result of a polling round: frames were moved; some were moved, and the host has no more; there was no work. */
+/**
+ * Result of a polling round. `busy`: frames were moved. `hostDrained`: frames were moved, and the host has no more.
+ * `idle`: there was no work.
+ */
 export type Outcome = "busy" | "hostDrained" | "idle";
 
 /** Actions of a data-plane thread in a round, and between rounds. */
 export interface PollingThread {
   readonly closing: boolean;
-  /** Both directions once, a budget of frames each. */
+  /** Moves frames in both directions once, up to a budget in each. */
   round(): Outcome;
   /** Runs periodic tasks that are due, such as publishing counters. */
   housekeep(): void;
   /** Calls poll(2) and handles its results. @param block waits for an event; otherwise returns at once */
   wait(block: boolean): void;
   /**
-   * Handles an error thrown by the other functions.
-   * @throws it, unless the thread can continue
+   * Handles an error thrown by the other functions. @throws the same error, unless the thread can continue
    */
   lose(error: unknown): void;
 }
 
-/** Rounds after which even a busy thread calls poll(2), to receive messages of the main thread. */
+/** After this many rounds, even a busy thread calls poll(2), so that it receives messages of the main thread. */
 const MAX_ROUNDS = 16;
 
-/** The loop of every thread that has the driver. Ends when the thread is requested to close. */
+/** The loop of every thread that runs the driver. It ends when the thread is asked to close. */
 export const runNapi = (napi: Napi, thread: PollingThread): void => {
   for (let round = 0; !thread.closing; round++)
     try {

@@ -1,4 +1,7 @@
-/** Offloads that users switch on and off: in the NIC, in the TAP's requests to it, and in the kernel on the TAP. */
+/**
+ * Offloads that users switch on and off: in the NIC, in what the TAP requests of it, and in the kernel's work for the
+ * TAP.
+ */
 import { ALL_MULTICAST, type ReceiveFilter } from "#driver/receive-filter.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { UplinkSwitches } from "#host/tap-uplink.ts";
@@ -9,12 +12,12 @@ import { FEATURES, type FeatureName } from "./ethtool/feature-names.ts";
 export interface FeatureState {
   readonly active: boolean;
   readonly requested: boolean;
-  /** Fixed: nobody can change it. */
+  /** Whether the feature cannot be changed. */
   readonly fixed: boolean;
 }
 export type FeatureStates = Readonly<Record<FeatureName, FeatureState>>;
 
-/** Done by the kernel on the interface, whatever the NIC. */
+/** Features that the kernel implements on the interface, independent of the NIC. */
 const KERNELS: readonly FeatureName[] = [
   "tx-scatter-gather",
   "tx-generic-segmentation",
@@ -23,7 +26,10 @@ const KERNELS: readonly FeatureName[] = [
   "rx-udp-gro-forwarding",
 ];
 
-/** Done by driver and uplink. Where the TAP must leave it to this process: the TAP's feature that controls that. */
+/**
+ * Features that driver and uplink implement. Some have a feature of the TAP, which makes the TAP leave the work to this
+ * process.
+ */
 const OURS = {
   "tx-checksum-ipv4": "tx-checksum-ip-generic",
   "tx-checksum-ipv6": "tx-checksum-ip-generic",
@@ -38,7 +44,7 @@ const OURS = {
 } as const satisfies Partial<Record<FeatureName, FeatureName | undefined>>;
 type Ours = keyof typeof OURS;
 const isOurs = (name: string): name is Ours => Object.hasOwn(OURS, name);
-/** Off by default: reception of damaged frames, and of the FCS. */
+/** Features that are off by default: reception of damaged frames, and of the FCS. */
 const INITIALLY_OFF: readonly string[] = ["rx-fcs", "rx-all"];
 
 const ABSENT: FeatureState = { active: false, requested: false, fixed: true };
@@ -52,7 +58,7 @@ export class OffloadSwitches {
     (Object.keys(OURS) as Ours[]).map((name) => [name, !INITIALLY_OFF.includes(name)]),
   );
 
-  /** @param parts.changed notifies the present uplink, if there is one */
+  /** @param parts `changed` notifies the present uplink, if there is one */
   constructor(parts: { nic: Nic; tap: Tap; changed: (switches: UplinkSwitches) => void }) {
     this.#nic = parts.nic;
     this.#tap = parts.tap;
@@ -73,7 +79,7 @@ export class OffloadSwitches {
     };
   }
 
-  /** Names of those in use, as in `SessionFacts`. */
+  /** Names of the offloads in use, as in `SessionFacts`. */
   get inUse(): readonly string[] {
     const { checksum, tso4, tso6, insertTag, verified } = this.uplink;
     const { offloads } = this.#nic;
@@ -102,7 +108,7 @@ export class OffloadSwitches {
   }
 
   /**
-   * Switches those that can be switched; others keep their state.
+   * Sets features; those that cannot be changed keep their state.
    * @throws {SystemError}
    */
   set(wanted: Readonly<Record<string, boolean>>): void {
@@ -121,7 +127,10 @@ export class OffloadSwitches {
       this.#tap.withInterfaces((interfaces, name) => setDeviceFeatures(interfaces, name, kernels));
   }
 
-  /** Whether the chip supports it at all, and supports it now: with jumbo frames some chips lose an offload. */
+  /**
+   * Whether the chip supports the feature at all, and whether it supports it now: with jumbo frames some chips lose an
+   * offload.
+   */
   #ability(name: Ours): { readonly ever: boolean; readonly now: boolean } {
     const { offloads, chip } = this.#nic;
     const { checksum, segmentation, ipv6 } = offloads;

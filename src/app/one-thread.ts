@@ -1,7 +1,6 @@
 /**
- * Driver and model in one thread, the model behind the direct bus: registers are calls, and no thread waits for another.
- *
- * Faster than two threads on few cores, because no time is spent on waking the other thread.
+ * Driver and model in one thread, with the model on the direct bus: register accesses are calls, and no thread waits
+ * for another. With few cores this is faster than two threads, because no time is spent on waking a thread.
  */
 import { workerData } from "node:worker_threads";
 import { DirectDevice } from "#bus/direct.ts";
@@ -16,7 +15,7 @@ import { Control, Periodic, runThread } from "./thread.ts";
 
 const CONTROL = 0;
 const WIRE = 1;
-/** From here on. */
+/** Index in the poller from which the host's queues follow. */
 const HOST = 2;
 
 runThread((port, report) => {
@@ -26,7 +25,7 @@ runThread((port, report) => {
   using side = new ModelSide(modelTask, { clock, memory, report });
   const { name, dmaBytes, rules } = modelTask.channel;
   using device = new DirectDevice(side.model, { name, registers: rules.registers, dmaBytes, memory, vectors: 32 });
-  // While the driver waits for its device, the device's timers run too.
+  // While the driver waits for the device, the device's timers run.
   const waiting: Clock = {
     now: () => clock.now(),
     delay: (micros) => {
@@ -46,7 +45,7 @@ runThread((port, report) => {
       return control.closing;
     },
     round: () => {
-      // The device first: some of its events, such as link up, are caused only by its timers.
+      // The device comes first, because only its timers cause some of its events, such as link up.
       const came = side.pump();
       napi.interrupt();
       return came + driver.pump() > 0 ? "busy" : "idle";

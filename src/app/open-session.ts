@@ -40,16 +40,18 @@ import { WorkerThread } from "./worker-thread.ts";
 
 type Thread = WorkerThread<Command, Report>;
 
-/** Rings, receive buffers for the largest MTU, and the arena for outgoing frames. */
+/** DMA memory: room for rings, receive buffers for the largest MTU, and the arena for outgoing frames. */
 const DMA_BYTES = 32 << 20;
-/** Minimum for each of several queues. */
+/** Minimum of DMA memory for each of several queues. */
 const QUEUE_BYTES = 8 << 20;
-/** Memory of the wire's far end, after the window: frames between the NIC and a TAP. */
+/** Memory after the DMA window for frames between the NIC and a TAP at the far end of the wire. */
 const STAGING_BYTES = 1 << 20;
-/** A lost PCI Express link is back within a second. */
+/** Default time to wait for a card; a lost PCI Express link is back within a second. */
 const WAIT_SECONDS = 2;
 const WASM_PAGE = 1 << 16;
-/** A thread takes a tenth of a second to start; in an emulated guest on a busy machine, half a minute. */
+/**
+ * Limit for a thread to start. It takes a tenth of a second, but half a minute in an emulated guest on a busy machine.
+ */
 const START_LIMIT_MILLIS = 120_000;
 
 // TypeScript declares these only in its browser library.
@@ -60,15 +62,15 @@ declare const WebAssembly: {
 };
 
 /**
- * Rejects the name of an existing interface before any file is opened. A persistent TAP is accepted at the host's end:
- * it was prepared for a user who may not create one, and is kept.
+ * Rejects the name of an existing interface before any file is opened. At the host's end a persistent TAP is accepted:
+ * it was prepared for a user who may not create one.
  */
 const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false, queues = 1): void => {
   const look = (): void => {
     using interfaces = Interfaces.open();
     if (!interfaces.has(name)) return;
     if (!prepared) throw new InterfaceNameInUse(name);
-    // Only a persistent TAP that is not open can be opened.
+    // This succeeds only for a persistent TAP that no other process has open.
     Tap.open(name, { vnetHeader: true, multiQueue: queues > 1 })[Symbol.dispose]();
   };
   if (namespace === undefined) look();
@@ -88,7 +90,7 @@ type Start = (
   ports?: readonly MessagePort[],
 ) => Promise<Started>;
 
-/** Both ends of a channel, and what its two threads share. */
+/** Both ends of a channel, and what the two threads share. */
 interface QueuePlan {
   readonly lead: QueueChannel;
   readonly queue: QueueChannel;
@@ -106,7 +108,7 @@ const planQueue = (scope: DisposableStack): QueuePlan => {
   return { lead: { ...shared, port: port1 }, queue: { ...shared, port: port2 }, bell };
 };
 
-/** A device that exists outside this process. */
+/** The task of a device that exists outside this process. */
 const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask => {
   if (device.kind === "vfio-user") return { bus: "vfio-user", path: device.path, stop };
   return { bus: "vfio", address: device.address, unsafeNoIommu: device.unsafeNoIommu };
@@ -136,7 +138,7 @@ const modelChannel = (
 
 /**
  * Brings up one NIC. Resolves when it is up; the carrier follows.
- * @param stop gives up when it is aborted
+ * @param stop aborts the start
  * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
  */
 export const openSession = async (options: SessionOptions, stop?: AbortSignal): Promise<Session> => {
@@ -198,7 +200,10 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   });
   const leadPorts = plans.map(({ lead }) => lead.port);
   const threads: Thread[] = [];
-  /** Starts the threads of the queues before the driver's thread, which lends them rings, and before the model's, to which they write: they end after both. */
+  /**
+   * Starts the threads of the queues. They start before the driver's thread, which lends them rings, and before the
+   * model's thread, to which they write; so they end after both.
+   */
   const startQueues = async (): Promise<void> => {
     const started = await Promise.all(
       plans.map(({ queue, bell }, i) =>
@@ -261,7 +266,7 @@ class OpenSession implements Session {
   readonly #queueCounters: readonly StatisticsReader<keyof QueueCounts>[];
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
-  // The interface is removed with the thread that served it.
+  // When a thread has failed, its interface is removed with it.
   readonly #events = new EventFeed<SessionEvent>((failure) => {
     this.#follower[Symbol.dispose]();
     this.#requests.end(failure);

@@ -1,7 +1,7 @@
 /**
- * Operations on a NIC requested by other processes, executed in the driver's thread: one at a time and in order, in
- * slices between two rounds of frames. A slow operation is a generator that yields the thread at each `yield`. An
- * operation whose requester has given up is not started.
+ * Executes operations on a NIC that other processes have requested. They run in the driver's thread, one at a time and
+ * in order, in slices between two rounds of frames. A slow operation is a generator: frames are moved at each `yield`.
+ * If the requester has given up, an operation is not started.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
@@ -15,12 +15,12 @@ import { plainError } from "./plain-error.ts";
 import type { OffloadSwitches } from "./offload-switches.ts";
 import { isFinal } from "./recovery.ts";
 
-/** Time for operations between two rounds, unless a single step takes longer. */
+/** Time for operations between two rounds; a single step may take longer. */
 const SLICE_MICROS = 200;
 /** An operation that has not ended after this time is aborted. */
 export const OPERATION_MICROS = 20_000_000;
 const WAITING_MOST = 16;
-/** The machine waits for these: they precede others, and abort a running operation. */
+/** The machine waits for these operations: they precede others, and abort a running one. */
 const URGENT: ReadonlySet<string> = new Set(["suspend", "resume", "handOver"]);
 
 /** Objects available to an operation. */
@@ -29,20 +29,26 @@ export interface Operated {
   readonly device: PciDevice;
   readonly tap: Tap;
   readonly switches: OffloadSwitches;
-  /** Creates new rings; `what` describes them: "512 descriptors". @throws if the NIC does not come up again */
+  /**
+   * Runs `act`, which creates new rings; `what` describes them, for example "512 descriptors". @throws if the NIC does
+   * not come up again
+   */
   readonly rebuild: (what: string, act: () => void) => void;
-  /** Stops the host's traffic until it is disposed, which creates new rings. */
+  /** Stops the host's traffic until the result is disposed, which creates new rings. */
   readonly withoutHost: () => Disposable;
   /** Counters of each queue's rings since the start. */
   readonly queueCounts: () => readonly QueueCounts[];
 }
 
-/** Checks its argument before it accesses the NIC, and returns a JSON object. An exception becomes the reply. */
+/**
+ * An operation. It checks its argument before it accesses the NIC, and returns a JSON object. If it throws, the error
+ * is the reply.
+ */
 export type Operation = (on: Operated, argument: Argument) => object | Steps;
-/** Each step may return in how many microseconds the next one is due. */
+/** A slow operation. Each step may yield the number of microseconds until the next one. */
 export type Steps = Generator<number | void, object>;
 
-/** The operation does not exist, or not in this version. */
+/** The operation does not exist in this version. */
 export class UnknownOperation extends FerruleError {
   readonly code = "UNKNOWN_OPERATION";
   readonly hint = "Both commands must be of the same version: start `ferrule up` again.";
@@ -60,7 +66,7 @@ export class TooManyOperations extends FerruleError {
   }
 }
 
-/** Its turn came after the requester's time limit. */
+/** The operation's turn came after the requester's time limit. */
 export class OperationTooLate extends FerruleError {
   readonly code = "OPERATION_TOO_LATE";
   readonly hint = "Wait until earlier commands have ended, then try again.";
@@ -69,7 +75,7 @@ export class OperationTooLate extends FerruleError {
   }
 }
 
-/** An urgent operation arrived while it was running. */
+/** An urgent operation arrived while the operation was running. */
 export class OperationEnded extends FerruleError {
   readonly code = "OPERATION_ENDED";
   readonly hint = "Try again once the NIC is awake.";
@@ -128,7 +134,7 @@ export class Operations implements Disposable {
       this.#waiting.push(waiting);
       return;
     }
-    // After other urgent ones.
+    // An urgent operation is inserted after other urgent ones.
     const place = this.#waiting.findIndex(({ operation }) => !URGENT.has(operation));
     this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, waiting);
     this.#due = 0;
@@ -187,7 +193,7 @@ export class Operations implements Disposable {
     this.#report({ report: "answer", id, value: next.value });
   }
 
-  /** An error that stops the NIC concerns the thread too. */
+  /** Runs `act`; its error is the reply. If the error means that the NIC has stopped, it is also thrown. */
   #attempt(id: number, act: () => void): void {
     try {
       act();
@@ -206,8 +212,8 @@ export class Operations implements Disposable {
 }
 
 /**
- * It restores what it has changed.
- * @throws {OperationEnded}, or the error that prevented this
+ * Ends a running operation, which restores what it has changed. @throws {OperationEnded}, or the error that prevented
+ * this
  */
 const endFor = (urgent: string, { name, steps }: Running): never => {
   steps.return({});

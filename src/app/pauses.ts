@@ -1,4 +1,4 @@
-/** Garbage collections of the calling thread, counted without its event loop: a data-plane thread never runs one. */
+/** Counts garbage collections of the calling thread without an event loop, which a data-plane thread never runs. */
 import { GCProfiler } from "node:v8";
 
 export interface PauseCounts {
@@ -8,7 +8,7 @@ export interface PauseCounts {
 
 export const NO_PAUSES: PauseCounts = { count: 0, micros: 0 };
 
-/** Counts until disposed. `count` and `micros` are as of the last `refresh`, which allocates: call it seldom. */
+/** Counts until it is disposed. `refresh` updates `count` and `micros`; call it seldom, because it allocates. */
 export class Pauses implements Disposable {
   count = 0;
   micros = 0;

@@ -1,4 +1,4 @@
-/** Requests to another thread that wait for their answers: each has a number, and a limit on the wait. */
+/** Requests to another thread, each with a number and a time limit for its answer. */
 import { within } from "./limit.ts";
 import type { PlainError } from "./plain-error.ts";
 import { ThreadFailure } from "./worker-thread.ts";
@@ -8,7 +8,10 @@ export class Questions<Answer> {
   #last = 0;
   #ended: Error | undefined;
 
-  /** Has `send` post the request under a new number. @throws {ThreadFailure} the other thread's error; {TookTooLong}; what `end` was called with */
+  /**
+   * Calls `send`, which must post the request with a new number, and waits for the answer. @throws {ThreadFailure} the
+   * other thread's error; {TookTooLong}; what `end` was called with
+   */
   async ask(what: string, limitMillis: number, send: (id: number) => void): Promise<Answer> {
     if (this.#ended !== undefined) throw this.#ended;
     const id = ++this.#last;
@@ -31,7 +34,7 @@ export class Questions<Answer> {
     this.#waiting.get(id)?.reject(new ThreadFailure(error));
   }
 
-  /** No answer will come any more, for this reason; only the first one counts. */
+  /** Call when no more answers will come. Only the first reason is kept. */
   end(reason: Error): void {
     this.#ended ??= reason;
     for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);

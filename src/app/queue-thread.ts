@@ -1,6 +1,6 @@
 /**
- * The thread of one queue of a NIC: moves frames between the queue's rings and its TAP queue as long as it has the rings. The NIC is
- * another thread's, which lends it the rings anew after each start.
+ * The thread of one queue of a NIC. It moves frames between the queue's rings and the TAP queue while it has the rings.
+ * Another thread owns the NIC, and lends the rings again after each start of the NIC.
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { ThreadedQueue } from "#bus/threaded.ts";
@@ -23,7 +23,10 @@ import { Control, Periodic, runThread } from "./thread.ts";
 const BELL = 0;
 const INTERRUPT = 1;
 const HOST = 2;
-/** The first wait after polling: an acknowledgement on its way may have cleared an event that came after the last look. */
+/**
+ * Limit of the first wait after polling: the acknowledgement may arrive late and clear an event that occurred after the
+ * last check.
+ */
 const LOOK_AGAIN_MILLIS = 2;
 const WAIT_MILLIS = 250;
 
@@ -38,7 +41,7 @@ class Queue {
   readonly #lease: Borrower;
   readonly #page: StatisticsPage<keyof QueueThreadCounts>;
   readonly #periodic: Periodic;
-  /** Of the terms that are over. */
+  /** Counts of earlier terms. */
   #before = Object.fromEntries(QUEUE_THREAD_COUNTERS.map((name) => [name, 0])) as Totals;
   #uplink: TapUplink | undefined;
   #napi: Napi | undefined;
@@ -54,7 +57,7 @@ class Queue {
     this.#periodic = scope.use(new Periodic({ publish: (pauses) => this.#publish(pauses), flush: () => {} }));
   }
 
-  /** Until the thread is requested to close. */
+  /** Runs until the thread is asked to close. */
   serve(): void {
     using scope = new DisposableStack();
     const idle = new Poller([this.#control.fd]);
@@ -80,7 +83,7 @@ class Queue {
     }
   }
 
-  /** One term. The rings are given back whatever happens. */
+  /** Runs one term. The rings are given back in any case. */
   #run({ lent, switches }: RunQueue, parts: { device: ReturnType<typeof openDevice> } & Reached): void {
     const { device, taps, line } = parts;
     const [tap, ...sources] = taps;
@@ -111,7 +114,10 @@ class Queue {
   #poll(nic: NicQueue, napi: Napi, uplink: TapUplink, { taps, poller }: Reached): void {
     const lease = this.#lease;
     const control = this.#control;
-    /** Limit of frames read from the host in the next round; whether the ring was looked at again since the last event. */
+    /**
+     * Limit of frames read from the host in the next round; and whether the ring was checked again since the last
+     * event.
+     */
     let [most, settled] = [BUDGET, false];
     runNapi(napi, {
       get closing() {
@@ -146,7 +152,7 @@ class Queue {
         if (poller.ready(INTERRUPT)) napi.interrupt();
         for (let i = HOST; i < HOST + taps.length - 1; i++)
           if (poller.ready(i)) {
-            // The first one is sent at once, even if more follow: a sender may wait for its reply.
+            // The first frame is sent at once, even if more follow, because its sender may wait for a reply.
             most = block ? 1 : BUDGET;
             napi.schedule();
           }
@@ -154,7 +160,7 @@ class Queue {
     });
   }
 
-  /** Messages of the main thread, and of the one that has the NIC. */
+  /** Handles messages of the main thread and of the NIC's thread. */
   #hear(): void {
     this.#control.handle();
     const { port } = this.#channel;

@@ -1,6 +1,6 @@
 /**
- * The threads of queues 1 and up, for the thread that has the NIC: lends them the rings when the NIC is up, and has them back before it
- * is stopped.
+ * The threads of queues 1 and up, as seen by the NIC's thread: it lends them the rings when the NIC is up, and takes
+ * the rings back before the NIC is stopped.
  */
 import { FerruleError } from "#kit/errors.ts";
 import { Lender } from "#kit/lease.ts";
@@ -11,16 +11,19 @@ import { QUEUE_THREAD_COUNTERS, type QueueThreadCounts } from "./counters.ts";
 import type { OpenQueue, QueueChannel, QueueCommand } from "./queue-messages.ts";
 import { StatisticsReader } from "./statistics-page.ts";
 
-/** A thread looks once a round, which takes a millisecond at most; a processor that others keep busy may let it wait. */
+/**
+ * Limit for a thread to return its rings. It checks once a round, which takes a millisecond at most, but other programs
+ * may keep the processor busy.
+ */
 const LIMIT_MILLIS = 10_000;
 
-/** Its rings cannot be freed. */
+/** A thread did not return its rings, so they cannot be freed. */
 export class QueueStuck extends FerruleError {
   readonly code = "QUEUE_STUCK";
   readonly hint =
     "The process ends, and the kernel takes the device back. Please report it with the output of `ferrule report`.";
   constructor(queue: number) {
-    super(`the thread of queue ${queue} has not let go of its rings for ${LIMIT_MILLIS / 1000} s`);
+    super(`the thread of queue ${queue} has not returned its rings for ${LIMIT_MILLIS / 1000} s`);
   }
 }
 
@@ -46,19 +49,19 @@ class QueueThread {
 export class QueueThreads {
   readonly #threads: readonly QueueThread[];
 
-  /** @param open what each thread gets once, by queue */
+  /** @param open the first message to each queue's thread */
   constructor(channels: readonly QueueChannel[], open: (queue: number) => OpenQueue) {
     this.#threads = channels.map((channel) => new QueueThread(channel));
     for (const [i, thread] of this.#threads.entries()) thread.send(open(i + 1));
   }
 
-  /** The NIC is up. @param lent the rings of each queue from 1 on */
+  /** Call when the NIC is up. @param lent the rings of each queue from 1 on */
   lend(lent: readonly LentQueue[], switches: UplinkSwitches): void {
     for (const [i, thread] of this.#threads.entries())
       thread.send({ command: "run", term: thread.lender.lend(), lent: lent[i]!, switches });
   }
 
-  /** The NIC is about to be stopped. @throws {QueueStuck} */
+  /** Call before the NIC is stopped. Takes the rings back. @throws {QueueStuck} */
   recall(): void {
     for (const { lender, bell } of this.#threads) {
       lender.recall();
@@ -72,7 +75,7 @@ export class QueueThreads {
     for (const thread of this.#threads) thread.send({ command: "switch", switches });
   }
 
-  /** What they count beside their rings: exact after `recall`, else as of the last 50 ms. */
+  /** The threads' counts apart from their rings: exact after `recall`, otherwise up to 50 ms old. */
   get counts(): readonly QueueThreadCounts[] {
     return this.#threads.map(({ counters }) => counters.read());
   }

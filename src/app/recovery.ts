@@ -1,4 +1,4 @@
-/** Recovery of a NIC that fails: the remedies of causes.ts, each counted and reported, within a budget. */
+/** Recovers a NIC that fails: applies the remedies of causes.ts within a budget, and counts and reports them. */
 import { Asleep, BusError } from "#bus/vfio/errors.ts";
 import type { Finding } from "#driver/health.ts";
 import { answers } from "#driver/identify.ts";
@@ -34,11 +34,11 @@ export const isFinal = (error: unknown): boolean => error instanceof DeviceGone 
 export interface DataPlane {
   readonly nic: Nic;
   readonly clock: Clock;
-  /** Ends users of the rings. */
+  /** Stops everything that uses the rings. */
   readonly retire: () => void;
-  /** Puts new rings into use. */
+  /** Starts using new rings. */
   readonly connect: () => void;
-  /** The state of the NIC's link may have changed. */
+  /** Call when the state of the NIC's link may have changed. */
   readonly carrier: () => void;
   readonly event: (event: SessionEvent) => void;
 }
@@ -56,7 +56,7 @@ export class Recovery {
   #nextLook = 0;
   #phyTries = 0;
   #phyLost = -Infinity;
-  /** Why the driver waits for a card, and since when. */
+  /** The reason that the driver waits for a card, and since when; undefined if it does not wait. */
   #absence: { readonly error: unknown; readonly since: number } | undefined;
 
   constructor(on: Recovering) {
@@ -68,13 +68,13 @@ export class Recovery {
     return this.#budget.restarts;
   }
 
-  /** The card does not respond, and the driver waits for it. */
+  /** Whether the card does not respond and the driver waits for it. */
   get absent(): boolean {
     return this.#absence !== undefined;
   }
 
   /**
-   * To be called often. Returns whether a check was due.
+   * Call it often. Returns whether a check was due.
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   run(): boolean {
@@ -93,13 +93,13 @@ export class Recovery {
   note(cause: CauseName, message: string = CAUSES[cause].what): void {
     const { hint } = CAUSES[cause];
     const count = ++this.counts[cause];
-    // The first occurrence is reported; further ones are only counted.
+    // The first occurrence is a warning; later ones are only counted and noted for debugging.
     this.#on.event({ kind: count === 1 ? "warning" : "note", message, hint, cause, count });
   }
 
   /**
-   * The NIC has stopped working: restarts it, or takes it down until a restart is due. @param detail default for a
-   * system error: the errors in PCI status
+   * Call when the NIC has stopped working. Restarts it, or takes it down until a restart is due. @param detail default
+   * for a system error: the errors in PCI status
    * @throws {NicGivenUp} {DeviceGone}
    */
   fail(cause: CauseName, detail = cause === "systemErrors" ? this.#on.nic.health.busErrors.join(", ") : ""): void {
@@ -133,7 +133,7 @@ export class Recovery {
     try {
       this.#takeDown();
     } catch {
-      // Its removal is the more informative reason.
+      // That the card was removed is the better reason to report.
     }
     carrier();
     this.#absence = { error, since: clock.now() };
@@ -169,7 +169,7 @@ export class Recovery {
     try {
       this.#on.nic.down();
     } catch (error) {
-      // It does not respond correctly; the restart resets it again.
+      // The card does not respond correctly yet; the restart resets it again.
       if (isFinal(error)) throw error;
     }
   }
@@ -204,7 +204,7 @@ export class Recovery {
     const { clock, device, nic } = this.#on;
     try {
       if (device.config.read16(VENDOR) === 0xffff) return false;
-      // It may have been asleep when it left or when it returned.
+      // The card may have been asleep when it left or when it returned.
       nic.power.end();
       device.power.wake(clock);
       // Memory decoding is off after a reset of the bus.

@@ -1,9 +1,11 @@
-/** The main thread's end of operations: requests to the driver's thread, each with a limit on the wait for its answer. */
+/**
+ * The main thread's end of operations: sends requests to the driver's thread, each with a time limit for the answer.
+ */
 import type { Argument } from "./argument.ts";
 import { Questions } from "./questions.ts";
 import type { AnswerReport, OperateCommand } from "./session-messages.ts";
 
-/** Milliseconds for a reply: longer than the thread's limit for an operation (`OPERATION_MICROS`). */
+/** Time limit in milliseconds for an answer; longer than the thread's limit for an operation (`OPERATION_MICROS`). */
 const ANSWER_MILLIS = 25_000;
 
 export class Requests {
@@ -14,7 +16,7 @@ export class Requests {
     this.#tell = tell;
   }
 
-  /** Waits for `wantedMillis`, but no longer than the thread allows an operation. @throws as `Questions.ask` */
+  /** Waits for `wantedMillis`, but not longer than an operation may take in the thread. @throws as `Questions.ask` */
   ask(operation: string, argument: Argument, wantedMillis = ANSWER_MILLIS): Promise<object> {
     const limitMillis = Math.min(wantedMillis, ANSWER_MILLIS);
     return this.#questions.ask(`"${operation}"`, limitMillis, (id) =>

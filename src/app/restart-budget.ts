@@ -1,10 +1,10 @@
-/** Limits on restarting a NIC that fails: a budget, a delay that grows, and an end. */
+/** Limits restarts of a NIC that fails: there is a budget, delays grow, and finally the NIC is given up. */
 import type { Clock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 
 /** Delay before each restart. The length of the list is the number of restarts before the NIC is given up. */
 export const RESTART_DELAYS_MICROS: readonly number[] = [0, 10_000, 100_000, 500_000, 1_000_000];
-/** A NIC that has run for this long without a failure has its full budget again. */
+/** A NIC that has run for this time without a failure gets its full budget again. */
 export const STEADY_MICROS = 10_000_000;
 
 /** The NIC kept failing: every restart in the budget has been used. */
@@ -22,14 +22,14 @@ export class NicGivenUp extends FerruleError {
   }
 }
 
-/** Counts restarts, and determines when the next one is due. */
+/** Counts restarts and determines when the next one is due. */
 export class RestartBudget {
-  /** Restarts since the start. */
+  /** Number of restarts since the start. */
   restarts = 0;
   readonly #clock: Clock;
-  /** Consecutive failures, none of them followed by `STEADY_MICROS` without failure. */
+  /** Number of consecutive failures, without `STEADY_MICROS` between any two of them. */
   #failures = 0;
-  /** Time of the first of them, and time of the NIC's last start. */
+  /** Time of the first of these failures, and time of the NIC's last start. */
   #since = 0;
   #started = -Infinity;
   /** When the next restart is due; undefined if none is. */
@@ -39,13 +39,13 @@ export class RestartBudget {
     this.#clock = clock;
   }
 
-  /** The next failure would be the first of a new row. */
+  /** Whether the budget is full: the next failure would be the first one. */
   get full(): boolean {
     return this.#failures === 0 || this.#clock.now() - this.#started >= STEADY_MICROS;
   }
 
   /**
-   * The NIC has failed; a restart becomes due after a delay. A failure of the restart itself counts as another one.
+   * Call when the NIC has failed, or a restart has. A restart becomes due after a delay.
    * @returns the number of the restart, from 1 on @throws {NicGivenUp} if the budget is exhausted
    */
   fail(reason: string): number {
@@ -65,7 +65,7 @@ export class RestartBudget {
     return this.#due !== undefined && this.#clock.now() >= this.#due;
   }
 
-  /** A restart begins. */
+  /** Call when a restart begins. */
   begin(): void {
     this.#due = undefined;
     this.#started = this.#clock.now();

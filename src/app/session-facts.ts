@@ -10,9 +10,9 @@ export class FactsReader {
   readonly #nic: Nic;
   readonly #switches: Pick<OffloadSwitches, "inUse">;
   readonly #names: readonly [device: string, interfaceName: string];
-  /** Cached, because a card that sleeps or is gone cannot be read. */
+  /** The NIC's address; it is cached, because a card that sleeps or is gone cannot be read. */
   #mac: string;
-  /** Those read last, as JSON. */
+  /** The facts that were read last, as JSON. */
   #last = "";
 
   constructor(nic: Nic, switches: Pick<OffloadSwitches, "inUse">, names: readonly [string, string]) {
@@ -22,7 +22,7 @@ export class FactsReader {
     this.#mac = formatMac(nic.address);
   }
 
-  /** The NIC's address has changed. */
+  /** Set when the NIC's address has changed. */
   set address(mac: Uint8Array) {
     this.#mac = formatMac(mac);
   }
@@ -45,7 +45,7 @@ export class FactsReader {
     return facts;
   }
 
-  /** Undefined if they are unchanged or were never read, or the NIC is down. */
+  /** The facts if they have changed; undefined if not, if they were never read, or if the NIC is down. */
   changed(): SessionFacts | undefined {
     if (this.#last === "" || !this.#nic.running) return undefined;
     const before = this.#last;
@@ -59,7 +59,7 @@ type Started = { readonly aspm: Pick<Nic["aspm"], "state"> } & Pick<
   "address" | "chip" | "firmware" | "permanentAddress" | "unknownStepping" | "xid"
 >;
 
-/** Warnings about the NIC. */
+/** Warnings and notes about the NIC at its start. */
 export const startEvents = (
   nic: Started,
   { address, device }: Pick<DriverTask, "address" | "device">,
@@ -82,7 +82,7 @@ export const startEvents = (
   const { firmware } = nic.chip;
   if (nic.firmware !== undefined && firmware !== undefined)
     events.push({ kind: "firmware", file: firmware, version: nic.firmware });
-  // A PHY usually works without firmware; missing firmware is reported only for a real card.
+  // A PHY usually works without firmware, so missing firmware is reported only for a real card.
   else if (firmware !== undefined && device.bus === "vfio")
     events.push({
       kind: "warning",

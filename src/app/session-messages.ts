@@ -12,7 +12,7 @@ import type { WireSpec } from "./wires/wire-spec.ts";
 /** How a driver reaches its device: in another thread, behind a socket, or in a slot. */
 export type DeviceTask =
   | { readonly bus: "threaded"; readonly channel: ThreadedChannel }
-  /** `stop`: an event descriptor that is signalled when the device is to be released. */
+  /** `stop`: an event descriptor that is signalled when the device must be released. */
   | { readonly bus: "vfio-user"; readonly path: string; readonly stop: number }
   | { readonly bus: "vfio"; readonly address: string; readonly unsafeNoIommu: boolean };
 
@@ -25,7 +25,7 @@ export interface DriverTask {
   readonly rings: number | undefined;
   /** Receive queues. */
   readonly queues: number;
-  /** For the threads of queues 1 and up; empty where one thread polls all. */
+  /** Channels to the threads of queues 1 and up; empty if one thread polls all queues. */
   readonly queueThreads: readonly QueueChannel[];
   readonly aspm: AspmPolicy | undefined;
   readonly address: Uint8Array | undefined;
@@ -36,12 +36,12 @@ export interface DriverTask {
   readonly capture: string | undefined;
   /** Microseconds to wait for a card that no longer responds. */
   readonly waitMicros: number;
-  /** Microseconds without a link after which the NIC sleeps; never unless given. */
+  /** Microseconds without a link after which the NIC sleeps; if absent, it never sleeps. */
   readonly withoutLinkMicros?: number | undefined;
   readonly statistics: SharedArrayBuffer;
-  /** A page of `QUEUE_COUNTERS` for each queue. */
+  /** For each queue, a statistics page of `QUEUE_COUNTERS`. */
   readonly queueStatistics: readonly SharedArrayBuffer[];
-  /** Event descriptor: there is a message. */
+  /** Event descriptor that signals a message. */
   readonly control: number;
 }
 
@@ -53,7 +53,7 @@ export interface ModelTask {
   readonly chip: string;
   readonly mac: string;
   readonly wire: WireSpec;
-  /** Permissions of a socket that the wire listens at. */
+  /** Permissions of a socket on which the wire listens. */
   readonly socketMode: number | undefined;
   readonly mtu: number;
   readonly capture: string | undefined;
@@ -67,7 +67,7 @@ export interface OneThreadTask {
   readonly model: ModelTask;
 }
 
-/** To the driver's thread: users' settings of the interface. */
+/** Message to the driver's thread: users' settings of the interface. */
 export interface FollowCommand {
   readonly command: "follow";
   /** Undefined while the interface cannot be read. */
@@ -76,12 +76,14 @@ export interface FollowCommand {
   readonly filter: ReceiveFilter;
 }
 
-/** To the driver's thread: on close, leave the NIC asleep if wake-up is armed. */
+/** Message to the driver's thread: on close, leave the NIC asleep if wake-up events are enabled. */
 export interface HandOverCommand {
   readonly command: "handOver";
 }
 
-/** To the driver's thread: an operation requested by another process. It gets one reply, with the same number. */
+/**
+ * Message to the driver's thread: an operation that another process requests. There is one reply, with the same number.
+ */
 export interface OperateCommand {
   readonly command: "operate";
   readonly id: number;
@@ -91,15 +93,15 @@ export interface OperateCommand {
   readonly limitMillis: number;
 }
 
-/** From the driver's thread. */
+/** Message from the driver's thread: the reply to an operation. */
 export type AnswerReport = { readonly report: "answer"; readonly id: number } & (
   | { readonly value: object; readonly error?: never }
   | { readonly error: PlainError; readonly value?: never }
 );
 
-/** To either thread. */
+/** Messages to either thread. */
 export type Command = { readonly command: "close" } | DriverCommand;
-/** To the driver's thread only. */
+/** Messages to the driver's thread only. */
 export type DriverCommand = FollowCommand | OperateCommand | HandOverCommand;
 
 /** A descriptor of the host's TAP, which the receiver owns. */
@@ -109,7 +111,7 @@ export interface OpenTap {
   readonly vnetHeaderBytes: number;
 }
 
-/** From either thread. */
+/** Messages from either thread. */
 export type Report =
   | { readonly report: "ready"; readonly facts?: SessionFacts; readonly tap?: OpenTap }
   /** Facts have changed. */

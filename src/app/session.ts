@@ -18,9 +18,9 @@ export interface ModelSpec {
   /** The chip's key: see `ferrule model chips`. */
   readonly chip: string;
   readonly wire: WireSpec;
-  /** Permissions of a socket at which the wire listens; default: only the owner's. */
+  /** Permissions of a socket on which the wire listens; default: owner only. */
   readonly socketMode?: number;
-  /** Number of data-plane threads: driver and model in one, or in one each; default 1. */
+  /** Number of data-plane threads: one for driver and model together, or one for each; default 1. */
   readonly threads?: 1 | 2;
   /** pcapng file with the frames on the wire. */
   readonly capture?: string;
@@ -50,7 +50,10 @@ export interface SessionOptions {
   readonly rings?: number;
   /** Receive queues, each with a queue of the TAP: a power of two that the chip supports; default 1. */
   readonly queues?: number;
-  /** A data-plane thread for each queue, instead of one for all; false unless given. Not for a device behind a socket. */
+  /**
+   * Use a data-plane thread for each queue instead of one for all; default false. Not possible for a device behind a
+   * socket.
+   */
   readonly queueThreads?: boolean;
   /** ASPM policy of the chip; default `auto`. */
   readonly aspm?: AspmPolicy;
@@ -62,7 +65,7 @@ export interface SessionOptions {
   readonly firmware?: string;
   /** pcapng file with the frames on the host's side. */
   readonly captureHost?: string;
-  /** Seconds without a link after which the NIC sleeps until it has one; never unless given. */
+  /** Seconds without a link after which the NIC sleeps until it has one; if absent, it never sleeps. */
   readonly sleepWithoutLink?: number;
   /** Seconds to wait for a card that no longer responds; default 2; 0 to end at once. */
   readonly waitForCard?: number;
@@ -72,7 +75,7 @@ export interface SessionOptions {
 export interface SessionFacts {
   readonly device: string;
   readonly chip: string;
-  /** As read from the chip. */
+  /** The XID, as read from the chip. */
   readonly xid: number;
   readonly mac: string;
   readonly interfaceName: string;
@@ -83,7 +86,7 @@ export interface SessionFacts {
   readonly offloads: readonly string[];
 }
 
-/** The cause in causes.ts of an event, and how often it has occurred. */
+/** The cause of an event in causes.ts, and the number of its occurrences. */
 interface Occurrence {
   readonly cause: CauseName;
   readonly count: number;
@@ -99,10 +102,11 @@ export type SessionEvent =
   /** Quirks of this chip that the driver handles: names of chip/quirks.ts and docs/quirks.md. */
   | { readonly kind: "quirks"; readonly names: readonly string[] }
   /**
-   * The NIC went to sleep with these events armed, as ethtool writes them; or has resumed, woken by one of them or not.
+   * The NIC went to sleep with these wake-up events enabled, as ethtool writes them; or it has resumed; `woken`: one of
+   * the events has occurred.
    */
   | { readonly kind: "power"; readonly state: "suspended"; readonly armed: string }
-  /** It has had no link for a while, and sleeps until it has one. */
+  /** The NIC has had no link for a while, and sleeps until it has one. */
   | { readonly kind: "power"; readonly state: "idle" }
   | { readonly kind: "power"; readonly state: "resumed"; readonly woken: boolean }
   /** The interface was renamed. */
@@ -115,7 +119,7 @@ export type SessionEvent =
 
 export interface Session extends AsyncDisposable {
   readonly facts: SessionFacts;
-  /** The interface's name now: it can be renamed. */
+  /** The interface's present name; users can rename it. */
   readonly interfaceName: string;
   /** Reads all counters; those of each thread are consistent. */
   statistics(): Statistics;
@@ -129,7 +133,7 @@ export interface Session extends AsyncDisposable {
   carrier(limitMillis: number): Promise<void>;
   /**
    * Takes the NIC down cleanly: stops rings, ends threads, removes TAPs. @param options `wake` leaves the card asleep
-   * if wake-up is armed
+   * if wake-up events are enabled
    */
   close(options?: { readonly wake: boolean }): Promise<void>;
 }

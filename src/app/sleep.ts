@@ -1,9 +1,8 @@
 /**
- * Sleep of the NIC: when the machine is suspended, or powered off with wake-up armed.
- *
- * The kernel freezes a process without notice. `ferrule suspend`, which systemd runs before that, arms wake-up and puts
- * the NIC to sleep. Without it, the thread detects the suspend afterwards by comparing clocks, and starts the NIC from
- * the beginning: the kernel has put the card into D3 and back, which loses most of its state.
+ * Sleep of the NIC when the machine is suspended, or powered off with wake-up events enabled. The kernel freezes a
+ * process without notice. systemd runs `ferrule suspend` before that, which enables wake-up events and puts the NIC to
+ * sleep. Without it, the thread detects the suspend afterwards by comparing clocks, and starts the NIC from the
+ * beginning, because the kernel has put the card into D3 and back, which loses most of its state.
  */
 import { uptime } from "node:os";
 import { IdleSleep } from "./idle-sleep.ts";
@@ -12,20 +11,20 @@ import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
 import { lettersOf } from "./wake-letters.ts";
 
-/** Interval of clock checks; and the difference of the clocks that means a suspend. */
+/** Interval at which the clocks are compared; and the difference that means a suspend. */
 const LOOK_MICROS = 250_000;
 const JUMP_SECONDS = 0.5;
 
 export interface Slept extends DataPlane {
-  /** Restarts the NIC, which was left down. `detail` is the reason. @throws {NicGivenUp} */
+  /** Restarts the NIC, which is down; `detail` is the reason. @throws {NicGivenUp} */
   readonly fail: (cause: "startFailures", detail: string) => void;
-  /** How long the NIC has no link before it sleeps; undefined: for ever. */
+  /** Time without a link after which the NIC sleeps; undefined: it never sleeps. */
   readonly withoutLinkMicros?: number | undefined;
-  /** Seconds that the machine has spent suspended, since an arbitrary time. */
+  /** Seconds for which the machine was suspended since an arbitrary time. */
   readonly suspendedSeconds?: () => number;
 }
 
-/** CLOCK_BOOTTIME advances while the machine is suspended, CLOCK_MONOTONIC does not. */
+/** The difference of two clocks: CLOCK_BOOTTIME advances while the machine is suspended, CLOCK_MONOTONIC does not. */
 const suspendedSeconds = (): number => uptime() - performance.now() / 1000;
 
 export class SystemSleep {
@@ -55,13 +54,14 @@ export class SystemSleep {
     };
   }
 
-  /** The NIC sleeps: nothing else may access it. */
+  /** Whether the NIC sleeps; nothing else may access it then. */
   get asleep(): boolean {
     return this.#on.nic.power.asleep;
   }
 
   /**
-   * The NIC enters D3hot with the armed events; the carrier goes down. @throws if that fails; the NIC is then restarted
+   * Puts the NIC into D3hot with the enabled wake-up events; the carrier goes down. @throws if that fails; the NIC is
+   * then restarted
    */
   suspend(): { readonly asleep: true; readonly armed: string } {
     const { nic, retire, carrier, event } = this.#on;
@@ -74,7 +74,10 @@ export class SystemSleep {
     return { asleep: true, armed };
   }
 
-  /** The NIC is as it was before `suspend`. @param found whether it has a link again, for which it slept @throws what keeps it asleep, or down; one that is down is restarted */
+  /**
+   * Brings the NIC back to its state before `suspend`. @param found whether it has the link again for which it slept
+   * @throws the reason that it stays asleep or down; a NIC that is down is restarted
+   */
   resume(found = false): { readonly asleep: boolean; readonly woken: boolean } {
     const { nic, connect, carrier, event } = this.#on;
     if (!this.asleep || this.#handedOver) return { asleep: this.asleep, woken: false };
@@ -86,12 +89,12 @@ export class SystemSleep {
     return { asleep: false, woken };
   }
 
-  /** A NIC that sleeps because it has no link is needed. @throws {DeviceGone} {NicGivenUp} */
+  /** Wakes a NIC that sleeps because it has no link; call when it is needed. @throws {DeviceGone} {NicGivenUp} */
   rouse(): void {
     this.#idle.rouse();
   }
 
-  /** Hands the NIC over to the firmware or the next driver, asleep if wake-up is armed. Ends the session. */
+  /** Hands the NIC over to the firmware or the next driver, asleep if wake-up events are enabled. Ends the session. */
   handOver(): { readonly asleep: boolean; readonly armed: string } {
     const { nic, retire, carrier } = this.#on;
     if (!this.#handedOver) {
@@ -104,7 +107,7 @@ export class SystemSleep {
   }
 
   /**
-   * To be called often. Returns whether recovery may check the NIC: not while it sleeps.
+   * Call it often. Returns whether recovery may check the NIC: not while it sleeps.
    * @throws {DeviceGone}
    */
   look(): boolean {
@@ -126,14 +129,14 @@ export class SystemSleep {
     carrier();
   }
 
-  /** The machine was suspended. @throws {DeviceGone} {NicGivenUp} */
+  /** Called when the machine was suspended. @throws {DeviceGone} {NicGivenUp} */
   #afterSuspend(): void {
     try {
       if (this.asleep) this.resume();
       else if (this.#on.nic.running) this.#startAgain();
     } catch (error) {
       if (isFinal(error)) throw error;
-      // A NIC that is awake is restarted, which is reported.
+      // If the NIC is awake, it is restarted, and the restart is reported.
       if (this.asleep) this.#on.event({ kind: "warning", ...plainError(error) });
     }
   }
@@ -154,7 +157,7 @@ export class SystemSleep {
     });
   }
 
-  /** Restarts the NIC if `act` leaves it down and awake. @throws what `act` throws; {NicGivenUp} */
+  /** Runs `act`, and restarts the NIC if it is then down and awake. @throws what `act` throws; {NicGivenUp} */
   #attempt<T>(what: string, act: () => T): T {
     try {
       return act();

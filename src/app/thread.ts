@@ -1,6 +1,6 @@
 /**
- * Tasks of every data-plane thread besides its main work: reads messages of the main thread, publishes counters, ends
- * cleanly.
+ * What every data-plane thread does besides its main work: it reads messages of the main thread, publishes counters,
+ * and ends cleanly.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
@@ -9,7 +9,7 @@ import type { Command, DriverCommand, Report } from "./session-messages.ts";
 import { NO_PAUSES, type PauseCounts, Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
-/** A capture or trace may be watched live. */
+/** Interval at which captures and traces are flushed, because they may be watched live. */
 const FLUSH_MILLIS = 100;
 const PAUSES_MILLIS = 2000;
 
@@ -31,7 +31,7 @@ export class Periodic implements Disposable {
     this.#tasks = periodic;
   }
 
-  /** To be called often; returns at once when nothing is due. */
+  /** Call it often; it returns at once if nothing is due. */
   run(): void {
     const now = performance.now();
     if (now >= this.#nextFlush) {
@@ -47,7 +47,7 @@ export class Periodic implements Disposable {
     this.publish();
   }
 
-  /** Garbage collections are published once, with the first task. */
+  /** Publishes all counters. Garbage collections are published only with those of the first task. */
   publish(): void {
     for (const [i, task] of this.#tasks.entries()) task.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }
@@ -57,9 +57,9 @@ export class Periodic implements Disposable {
   }
 }
 
-/** Messages of the main thread. A thread that never returns to its event loop must read them itself. */
+/** Messages of the main thread, which a thread that never returns to its event loop must read itself. */
 export class Control {
-  /** For poll(2). */
+  /** For poll(2): becomes ready when there is a message. */
   readonly fd: number;
   readonly #bell: EventFd;
   readonly #port: MessagePort;
@@ -84,7 +84,10 @@ export class Control {
   }
 }
 
-/** Runs a data-plane thread's work, and reports its errors to the main thread. No effect in the main thread itself. */
+/**
+ * Runs a data-plane thread's work, and reports its errors to the main thread. Does nothing if it is called in the main
+ * thread.
+ */
 export const runThread = (work: (port: MessagePort, report: (report: Report) => void) => void): void => {
   const port = parentPort;
   if (port === null) return;

@@ -20,8 +20,8 @@ export class ThreadFailure extends FerruleError {
 }
 
 /**
- * A thread does not end: it is blocked in a system call, which JavaScript cannot interrupt. Only the end of the process
- * ends it; the kernel then releases its resources.
+ * A thread does not end, because it is blocked in a system call, which JavaScript cannot interrupt. It ends only with
+ * the process; the kernel then releases its resources.
  */
 export class ThreadStuck extends FerruleError {
   readonly code = "THREAD_STUCK";
@@ -32,7 +32,7 @@ export class ThreadStuck extends FerruleError {
   }
 }
 
-/** A stop was requested during its start. */
+/** A stop was requested while the thread was starting. */
 export class StartInterrupted extends FerruleError {
   readonly code = "START_INTERRUPTED";
   readonly hint = "Nothing was brought up. Start it again.";
@@ -42,8 +42,7 @@ export class StartInterrupted extends FerruleError {
 }
 
 /**
- * Terminates a worker.
- * @throws {ThreadStuck} if it does not end, which `ended` reports
+ * Terminates a worker. @param ended resolves when the worker has ended @throws {ThreadStuck} if it does not end
  */
 export const terminate = async (
   worker: Worker,
@@ -59,7 +58,7 @@ export const terminate = async (
   }
 };
 
-/** Messages that a thread may send at any time, in addition to its reports. */
+/** A message that a thread may send at any time, in addition to its reports: it has failed. */
 interface Failed {
   readonly report: "event";
   readonly event: { readonly kind: "failed"; readonly error: PlainError };
@@ -70,7 +69,10 @@ const failureOf = (report: object): ThreadFailure | undefined => {
   return kind === "event" && event?.kind === "failed" ? new ThreadFailure(event.error) : undefined;
 };
 
-/** `Command` is the type of messages to it, `Report` of those from it. A command `{ command: "close" }` ends it. */
+/**
+ * A thread. `Command` is the type of messages to it, `Report` of those from it. The command `{ command: "close" }` ends
+ * it.
+ */
 export class WorkerThread<Command extends object, Report extends object> {
   readonly #worker: Worker;
   readonly #bell: EventFd;
@@ -80,7 +82,7 @@ export class WorkerThread<Command extends object, Report extends object> {
   #listener: (report: Report) => void = () => {};
   #failed: (error: Error) => void = () => {};
 
-  /** @param ports that are part of the task */
+  /** @param ports message ports that are part of the task */
   constructor(what: string, entry: URL, task: object, bell: EventFd, ports: readonly MessagePort[] = []) {
     this.#what = what;
     this.#bell = bell;
@@ -107,7 +109,7 @@ export class WorkerThread<Command extends object, Report extends object> {
 
   /**
    * The first report accepted by `pick`.
-   * @param stop gives up when it is aborted
+   * @param stop ends the wait when it is aborted
    * @throws {Timeout} {StartInterrupted}, and errors that end the thread
    */
   async until<T>(limitMillis: number, pick: (report: Report) => T | undefined, stop?: AbortSignal): Promise<T> {
@@ -138,17 +140,17 @@ export class WorkerThread<Command extends object, Report extends object> {
     this.#bell.signal();
   }
 
-  /** The thread has created sockets at these paths. A stuck thread cannot remove them: `end` does. */
+  /** Call when the thread has created sockets at these paths. `end` removes them if the thread is stuck and cannot. */
   leaves(paths: readonly string[]): void {
     this.#sockets = paths.map((path) => new SocketPlace(path));
   }
 
   /**
-   * Requests it to end, and terminates it if it does not.
+   * Asks the thread to end, and terminates it if it does not.
    * @throws {ThreadStuck}
    */
   async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
-    // Its last messages may be warnings, such as about an unfinished capture.
+    // The last messages may be warnings, for example about an unfinished capture.
     this.#failed = () => {};
     this.send({ command: "close" });
     const { promise, resolve } = Promise.withResolvers<"late">();

@@ -1,6 +1,7 @@
 /**
- * Binds a card to vfio-pci and returns it. Each step checks the present state and does what remains, so that both can
- * be repeated after a crash between any two steps, and `restoreDriver` repairs any state that `bindToVfio` left.
+ * Binds a card to vfio-pci, and returns it to its former driver. Each step checks the present state and does only what
+ * remains. Both operations can therefore be repeated after a crash between any two steps, and `restoreDriver` repairs
+ * every state in which `bindToVfio` may have left a card.
  */
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
@@ -31,13 +32,13 @@ export interface BindContext {
   readonly kernel: Kernel;
   readonly records: Records;
   readonly machine: Machine;
-  /** Traffic over a card's interfaces, in words. */
+  /** Describes the traffic over a card's interfaces. */
   readonly trafficOver: (card: Card) => readonly string[];
 }
 
 export interface BindResult {
   readonly address: string;
-  /** The drivers before and after. */
+  /** The drivers before and after the operation. */
   readonly from: string | undefined;
   readonly to: string | undefined;
   /** Whether anything was changed. */
@@ -67,7 +68,7 @@ const override = (
   if (now !== driver) kernel.set(join(files.device(address), "driver_override"), `${driver ?? ""}\n`);
 };
 
-/** @throws {BindNotPermitted} before anything is changed, if the last step could not be done */
+/** Checks, before anything is changed, that the last step is permitted. @throws {BindNotPermitted} */
 const checkPermission = ({ files }: BindContext, address: string): void => {
   const path = join(files.device(address), "driver_override");
   try {
@@ -99,9 +100,9 @@ const refuse = (card: Card, missing: Missing | undefined): void => {
 };
 
 export interface BindOptions {
-  /** Even if that cuts off traffic, or its group is not viable. */
+  /** Bind the card even if that cuts off traffic, or if its group is not viable. */
   readonly force: boolean;
-  /** Even without an IOMMU. */
+  /** Bind the card even without an IOMMU. */
   readonly unsafeNoIommu: boolean;
 }
 
@@ -111,15 +112,15 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
   const first = (what: Missing["what"]): Missing | undefined => lacks.find((missing) => missing.what === what);
   if (!(unsafeNoIommu && context.machine.unsafeNoIommu)) refuse(card, first("IOMMU"));
   if (force) return;
-  // Two cards of the family in one group are bound one after the other.
+  // If the others in the group are cards of the family, they can be bound one after the other.
   if (!blockingFunctions(card).every(isOfFamily)) refuse(card, first("group"));
   const cut = context.trafficOver(card);
   if (cut.length > 0) throw new CarriesTraffic(card.address, cut);
 };
 
 /**
- * Records the former driver. After an interrupted attempt the card has no driver, or vfio-pci: the earlier record is
- * kept; without one the origin is unknown, and unbinding lets all drivers probe the card.
+ * Records the former driver. After an interrupted attempt the card has no driver or vfio-pci; the earlier record is
+ * then kept. If there is none, the former driver is unknown, and unbinding lets all drivers probe the card.
  */
 const remember = ({ files, records }: BindContext, { address, driver, override }: Card): void => {
   if (driver === VFIO_PCI) return;
@@ -153,22 +154,27 @@ export const bindToVfio = async (context: BindContext, address: string, options:
   const to = driverOf(files, address);
   if (to === VFIO_PCI) return { address, from, to, changed: true };
   await restoreDriver(context, address, { force: false });
-  throw new BindFailed(address, VFIO_PCI, to, "It was returned. `sudo dmesg | tail` shows why vfio-pci refused it.");
+  throw new BindFailed(
+    address,
+    VFIO_PCI,
+    to,
+    "The card has its former driver again. `sudo dmesg | tail` shows why vfio-pci refused it.",
+  );
 };
 
 /** Binds a card without driver to its former one. */
 const bindToOrigin = async (context: BindContext, address: string, { driver, module }: Origin): Promise<void> => {
   const { files, kernel } = context;
   if (driver === undefined || driverOf(files, address) !== undefined) return;
-  // A driver that was just loaded probes the cards by itself.
+  // A driver that has just been loaded probes its cards by itself.
   if (!exists(files.driver(driver))) await kernel.load(module ?? driver);
   if (driverOf(files, address) !== undefined || !exists(files.driver(driver))) return;
   try {
-    // By name: vfio-pci binds to any id that was added to its table.
+    // The driver is named, because vfio-pci would accept the card too if its id was added to vfio-pci's table.
     const done = await kernel.ask(join(files.driver(driver), "bind"), address);
     if (!done) throw new StillBusy(address, driver);
   } catch (error) {
-    // It may require more than the card's id.
+    // The driver may require more than the card's id.
     if (!(error instanceof StepRefused)) throw error;
   }
 };
@@ -181,7 +187,7 @@ const bindToAny = async (context: BindContext, address: string): Promise<void> =
 };
 
 /**
- * Returns a card to its former driver, or to any that accepts it if that is unknown.
+ * Returns a card to its former driver; if that is unknown, to any driver that accepts the card.
  * @throws {UnknownCard} {NotOfFamily} {CardInUse} {BindNotPermitted} {BindFailed}
  */
 export const restoreDriver = async (
@@ -213,10 +219,10 @@ export const restoreDriver = async (
 const retryHint = (address: string, driver: string | undefined): string =>
   `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` shows the reason.`;
 
-/** An override that was set by others is kept. */
+/** The override that somebody else has set on the card, which is kept. */
 const someoneElses = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
 
-/** A card that was removed need not be returned: its record is deleted. */
+/** The card, with its record. If the card was removed, it need not be returned, and its record is deleted. */
 const cardWithRecord = ({ files, records }: BindContext, address: string): Card => {
   try {
     return cardAt(files, address);

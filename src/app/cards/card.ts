@@ -16,7 +16,7 @@ export interface PciFunction extends PciId {
 
 export interface NetworkInterface {
   readonly name: string;
-  /** Undefined while the interface is down: then the kernel does not know it. */
+  /** Whether there is a carrier; undefined while the interface is down, because the kernel does not know it then. */
   readonly carrier: boolean | undefined;
   /** Mbit/s; undefined without carrier. */
   readonly speed: number | undefined;
@@ -25,18 +25,18 @@ export interface NetworkInterface {
 /** Functions that the IOMMU cannot distinguish. */
 export interface Group {
   readonly number: string;
-  /** Created by VFIO's no-IOMMU mode: DMA is not restricted. */
+  /** The group was created by VFIO's no-IOMMU mode: DMA is not restricted. */
   readonly unsafe: boolean;
   /** The other functions in the group. */
   readonly others: readonly PciFunction[];
 }
 
 export interface Card extends PciFunction {
-  /** The only driver that may bind to it, if set (driver_override). */
+  /** The only driver that may bind to the card, if one is set (driver_override). */
   readonly override: string | undefined;
   readonly group: Group | undefined;
   readonly numaNode: number | undefined;
-  /** Undefined for a card on a conventional bus. */
+  /** Undefined for a card on a conventional PCI bus. */
   readonly pcie: { readonly speed: string; readonly width: number } | undefined;
   /** "D0" to "D3cold"; undefined if the kernel does not report it. */
   readonly power: string | undefined;
@@ -95,7 +95,7 @@ const readLink = (folder: string): Card["pcie"] => {
   return { speed: speed.replace(/ PCIe$/, ""), width };
 };
 
-/** The kernel writes "(null)" for none. */
+/** The text, or undefined if it is "(null)", which the kernel writes for none. */
 const nobody = (text: string | undefined): string | undefined => (text === "" || text === "(null)" ? undefined : text);
 
 /** Describes a card, of the family or not; undefined if there is none at that address. */
@@ -108,7 +108,7 @@ export const readCard = (files: Files, address: string): Card | undefined => {
     ...found,
     override: nobody(textOf(join(folder, "driver_override"))),
     group: readGroup(files, address),
-    // -1 on a machine without nodes.
+    // The kernel writes -1 on a machine without NUMA nodes.
     numaNode: node === undefined || node < 0 ? undefined : node,
     pcie: readLink(folder),
     power: nobody(textOf(join(folder, "power_state"))),

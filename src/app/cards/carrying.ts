@@ -21,7 +21,7 @@ export interface Network {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/** Something that uses the network, and the interfaces (by index) that it uses. */
+/** Something that uses the network, and the indices of the interfaces that it uses. */
 interface Use {
   readonly what: string;
   /** Text before the path, such as "IPv4". */
@@ -29,18 +29,24 @@ interface Use {
   readonly links: readonly number[];
 }
 
-/** For each family. A router with a full table has hundreds of thousands; the probes find its paths. */
+/**
+ * Limit of routes of each address family. A router with a full table has hundreds of thousands; the probes find its
+ * paths.
+ */
 const MAX_ROUTES = 20_000;
 /** Limit of connections that are examined. */
 const MAX_CONNECTIONS = 20_000;
-/** Root name servers and a resolver, looked up if there is no default route. Nothing is sent to them. */
+/**
+ * Addresses of root name servers and a resolver. If there is no default route, the route to them is looked up; nothing
+ * is sent.
+ */
 const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:503:ba3e::2:30"];
-/** linux/rtnetlink.h: tables that are not named in the output. */
+/** Routing tables that are not named in the output (linux/rtnetlink.h). */
 const MAIN_TABLES = [253, 254];
 
 /**
- * Whether a route covers so many networks that it leads out of the site: the default route, its halves that VPNs set,
- * 2000::/3; not the private 10.0.0.0/8 or fc00::/7.
+ * Whether a route covers so many networks that it leads out of the site: the default route, the two halves of it that
+ * VPNs set, or 2000::/3; but not the private 10.0.0.0/8 or fc00::/7.
  */
 const isWayOut = ({ unicast, destination, prefix }: Route): boolean => {
   const first = destination[0]!;
@@ -80,7 +86,7 @@ const holders = ({ addresses }: Network, stack: LinkStack, address: string): rea
 
 const textOfEnd = ({ address, text }: End): string => (address === undefined ? text : addressText(address));
 
-/** Both directions: the interface of incoming packets, and that of replies. */
+/** The interfaces of an SSH session: that of incoming packets, and that of replies. */
 const sessionUse = (network: Network, stack: LinkStack, { client, server }: SshSession): Use => {
   const zones = [client, server].flatMap(({ zone }) => (zone === undefined ? [] : (stack.index(zone) ?? [])));
   const answers = client.address === undefined || isLinkLocal(client.address) ? [] : [client.address];
@@ -128,7 +134,7 @@ const connectionUses = (network: Network, stack: LinkStack, session: SshSession 
   }));
 };
 
-/** "br0 over eth0", for the first path over one of these; undefined if there is none. */
+/** The first path over one of the interfaces, such as "br0 over eth0"; undefined if there is none. */
 const wayOver = (stack: LinkStack, links: readonly number[], cards: readonly number[]): string | undefined => {
   const below = links.map((upper) => ({ upper, ...stack.below(upper) }));
   for (const doubt of [false, true])
@@ -142,8 +148,8 @@ const wayOver = (stack: LinkStack, links: readonly number[], cards: readonly num
 };
 
 /**
- * Describes the traffic over these interfaces: "the default route (IPv4, br0 over eth0)". Empty if there is none, as
- * far as this network namespace shows. @throws {SystemError} if the kernel does not report it
+ * Describes the traffic over these interfaces, such as "the default route (IPv4, br0 over eth0)". Empty if this network
+ * namespace shows none. @throws {SystemError} if the kernel does not report it
  */
 export const trafficOver = (network: Network, interfaces: readonly string[]): readonly string[] => {
   const { files, tables, environment } = network;

@@ -16,14 +16,20 @@ export type Identification =
 /** Command register of configuration space, and its I/O enable bit. */
 const COMMAND = 0x04;
 const IO_SPACE = 1 << 0;
-/** linux/ioport.h: an I/O resource, and one without an address: its file would access other devices' ports. */
+/**
+ * linux/ioport.h: flags of an I/O resource, and of a resource without an address, whose file would access other
+ * devices' ports.
+ */
 const IORESOURCE_IO = 0x100;
 const IORESOURCE_NOWHERE = 0x3000_0000;
 const RTL8139 = 0x8139;
 
 const unknown = (because: string): Identification => ({ name: undefined, because });
 
-/** The first line of `resource` is the first base address register: start, end and flags. */
+/**
+ * Whether the function has an I/O window. The first line of `resource` has start, end and flags of the first base
+ * address register.
+ */
 const hasWindow = (resource: string): boolean => {
   const [start = 0, end = 0, flags = 0] = resource.split(/\s+/, 3).map(Number);
   return start > 0 && end >= start + ChipId + 3 && (flags & IORESOURCE_IO) !== 0 && (flags & IORESOURCE_NOWHERE) === 0;
@@ -44,11 +50,11 @@ const deafness = (folder: string): string | undefined => {
 /** @param folder of the function in sysfs */
 export const identify = (folder: string, id: PciId): Identification => {
   if (!isOfFamily(id)) return unknown("it does not belong to this family");
-  // Identified by its PCI id alone.
+  // This chip is identified by its PCI id alone.
   if (id.device === RTL8139) return { name: "RTL8139C+", xid: undefined };
   const deaf = deafness(folder);
   if (deaf !== undefined) return unknown(deaf);
-  // The kernel makes one 32-bit access of it.
+  // The kernel does this as one 32-bit access.
   const bytes = bytesOf(join(folder, "resource0"), 4, ChipId);
   if (bytes === undefined || bytes.length < 4) return unknown("only root may read it");
   const value = new DataView(bytes.buffer).getUint32(0, true);

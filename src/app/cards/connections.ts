@@ -39,7 +39,10 @@ export interface Storage {
 const addresses = (...texts: readonly (string | undefined)[]): readonly Uint8Array[] =>
   texts.map((text) => addressBytes(text?.replace(/^\[|\]$/g, "") ?? "")).filter((bytes) => bytes !== undefined);
 
-/** proc_mounts(5): device, place, type, options. An NFS client closes its connection while it has nothing to do. */
+/**
+ * File systems on other machines, from proc_mounts(5): device, place, type, options. They are listed besides
+ * connections, because an NFS client closes its connection while it has nothing to do.
+ */
 const mounts = (files: Files): readonly Storage[] =>
   (textOf(join(files.proc, "self/mounts")) ?? "").split("\n").flatMap((line) => {
     const [, place = "", type = "", options = ""] = line.split(" ");
@@ -57,7 +60,7 @@ const iscsi = (files: Files): readonly Storage[] => {
   }));
 };
 
-/** NVMe over TCP or RDMA: "traddr=10.0.0.1,trsvcid=4420". */
+/** NVMe disks over TCP or RDMA, whose address is written as "traddr=10.0.0.1,trsvcid=4420". */
 const nvme = (files: Files): readonly Storage[] => {
   const folder = join(files.sys, "class/nvme");
   return namesIn(folder).map((name) => ({

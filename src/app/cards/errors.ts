@@ -5,7 +5,7 @@ import type { Holder } from "./holders.ts";
 import type { Missing } from "./judge.ts";
 import { FERRULE } from "./program.ts";
 
-/** The slot is empty. */
+/** There is no PCI function at the address. */
 export class UnknownCard extends FerruleError {
   readonly code = "NO_SUCH_CARD";
   readonly hint: string;
@@ -48,7 +48,7 @@ const CODES: Readonly<Record<Missing["what"], string>> = {
   "locked memory": "MEMLOCK_TOO_LOW",
 };
 
-/** The card cannot be used with the present state of the machine. */
+/** The card cannot be used in the present state of the machine. */
 export class NotUsable extends FerruleError {
   readonly code: string;
   readonly hint: string;
@@ -69,7 +69,7 @@ export class CardInUse extends FerruleError {
     const who = holders.map(({ pid, command }) => `process ${pid} (${command})`).join(", ");
     super(`${address} is in use by ${who || "another process"}`);
     const ends = holders.map(({ end }) => `\`${end}\``).join(", ") || "End that process";
-    this.hint = `${ends}; or \`sudo ${FERRULE} unbind ${address} --force\`, with which the kernel requests its release.`;
+    this.hint = `${ends}; or run \`sudo ${FERRULE} unbind ${address} --force\`, with which the kernel asks for the card's release.`;
   }
 }
 
@@ -106,7 +106,7 @@ export class StepRefused extends FerruleError {
   }
 }
 
-/** All steps succeeded, but the card is not bound as requested. */
+/** All steps succeeded, but the card is not bound to the requested driver. */
 export class BindFailed extends FerruleError {
   readonly code = "NOT_MOVED";
   readonly hint: string;
@@ -125,7 +125,7 @@ export class StillBusy extends FerruleError {
   }
 }
 
-/** Another `ferrule bind` or `unbind` is changing the card. */
+/** Another `ferrule bind` or `unbind` is working on the card. */
 export class BindInProgress extends FerruleError {
   readonly code = "BEING_MOVED";
   readonly hint = "Wait until it has ended, then repeat the command.";

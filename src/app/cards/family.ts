@@ -5,7 +5,7 @@ import { matches, type PciId, type PciMatch } from "#kit/device.ts";
 /** Whether the card is one of the family's. */
 export const isOfFamily = (id: PciId): boolean => PCI_IDS.some((row) => matches(row, id));
 
-/** Whether it is an older relative that the driver does not support: an RTL8139 without descriptors. */
+/** Whether the card has an older chip that the driver does not support: an RTL8139 without descriptors. */
 export const isOlderRelative = (id: PciId): boolean =>
   !isOfFamily(id) &&
   PCI_IDS.some((row: PciMatch) => row.oldestRevision !== undefined && matches({ ...row, oldestRevision: 0 }, id));

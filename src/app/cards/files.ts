@@ -2,17 +2,17 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
-/** The longest of the files that are read here is /proc/net/tcp, of a busy server. */
+/** Limit of a file's size. The longest file that is read here is /proc/net/tcp of a busy server. */
 const MAX_BYTES = 1 << 23;
 /** Bytes of one read. For most files in /proc the kernel returns a page or less. */
 const PIECE = 1 << 16;
 
-/** Root directories of the machine's files; others in tests. */
+/** Root directories of the machine's files; tests use other directories. */
 export interface Roots {
   readonly sys: string;
   readonly proc: string;
   readonly dev: string;
-  /** Everything else: settings and programs. */
+  /** Root of all other files: settings and programs. */
   readonly root: string;
 }
 
@@ -43,7 +43,7 @@ export class Files {
   }
 }
 
-/** The result of `attempt`; undefined if it throws. */
+/** Returns the result of `attempt`; undefined if it throws. */
 const tried = <T>(attempt: () => T): T | undefined => {
   try {
     return attempt();
@@ -52,7 +52,10 @@ const tried = <T>(attempt: () => T): T | undefined => {
   }
 };
 
-/** Some bytes of a file: to its end, or `most`. @param at position of the first; default: the file's present position */
+/**
+ * Reads a file up to its end, but at most `most` bytes. @param at position of the first byte; default: the file's
+ * present position
+ */
 export const bytesOf = (path: string, most = MAX_BYTES, at?: number): Uint8Array | undefined =>
   tried(() => {
     // Regular files only: opening a pipe could block.

@@ -6,9 +6,9 @@ import { FERRULE } from "./program.ts";
 
 export interface Holder {
   readonly pid: number;
-  /** Its command line, shortened. */
+  /** The process's command line, shortened. */
   readonly command: string;
-  /** The command that ends it. */
+  /** The command that ends the process. */
   readonly end: string;
 }
 
@@ -40,7 +40,7 @@ const target = (path: string): string => {
   }
 };
 
-/** Files through which a card is accessed: its group's, and its own if the kernel has iommufd. */
+/** The files through which a card is accessed: that of its group, and its own file if the kernel has iommufd. */
 const filesOf = (files: Files, address: string): readonly string[] => {
   const group = linkOf(join(files.device(address), "iommu_group"));
   const own = namesIn(join(files.device(address), "vfio-dev")).map((name) => `devices/${name}`);

@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from "node:net";
 
 const ipv4 = (text: string): number[] => text.split(".").map(Number);
 
-/** Groups of half an IPv6 address, the last of which may be an IPv4 address. */
+/** The groups of one half of an IPv6 address. The last group may be an IPv4 address. */
 const groups = (text: string): number[] =>
   text === ""
     ? []
@@ -13,13 +13,13 @@ const groups = (text: string): number[] =>
         return [value >> 8, value & 0xff];
       });
 
-/** An IPv4 address that was mapped into IPv6 is one (RFC 4291, 2.5.5.2). */
+/** Converts an IPv4 address that is mapped into IPv6 to an IPv4 address (RFC 4291, 2.5.5.2). */
 const unmapped = (bytes: Uint8Array): Uint8Array =>
   bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
     ? bytes.slice(12)
     : bytes;
 
-/** Without a zone. @returns undefined for an invalid address */
+/** Parses an address without a zone. @returns undefined for an invalid address */
 export const addressBytes = (text: string): Uint8Array | undefined => {
   if (isIPv4(text)) return Uint8Array.from(ipv4(text));
   if (!isIPv6(text) || text.includes("%")) return undefined;
@@ -31,7 +31,10 @@ export const addressBytes = (text: string): Uint8Array | undefined => {
   return unmapped(bytes);
 };
 
-/** As in /proc/net/tcp: words in the machine's byte order, in hexadecimal. @returns undefined for an invalid address */
+/**
+ * Parses an address as in /proc/net/tcp: hexadecimal words in the machine's byte order. @returns undefined for an
+ * invalid address
+ */
 export const addressOfWords = (text: string): Uint8Array | undefined => {
   if (!/^([0-9a-f]{8}|[0-9a-f]{32})$/i.test(text)) return undefined;
   const words = text.match(/.{8}/g)!.map((word) => Number.parseInt(word, 16));
@@ -42,7 +45,7 @@ export const addressText = (bytes: Uint8Array): string => {
   if (bytes.length === 4) return bytes.join(".");
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const text = Array.from({ length: 8 }, (_, i) => view.getUint16(2 * i).toString(16)).join(":");
-  // The longest run of zeros; of equal ones the first.
+  // The longest run of zeros; the first one if several have that length.
   const zeros = [...text.matchAll(/\b0(?::0)+\b/g)].sort((a, b) => b[0].length - a[0].length)[0];
   if (zeros === undefined) return text;
   return `${text.slice(0, zeros.index).replace(/:$/, "")}::${text.slice(zeros.index + zeros[0].length).replace(/^:/, "")}`;
@@ -51,6 +54,6 @@ export const addressText = (bytes: Uint8Array): string => {
 export const isLoopback = (bytes: Uint8Array): boolean =>
   bytes.length === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0));
 
-/** fe80::/10: meaningful only with an interface. */
+/** Whether the address is link-local (fe80::/10), so that it is valid only together with an interface. */
 export const isLinkLocal = (bytes: Uint8Array): boolean =>
   bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;

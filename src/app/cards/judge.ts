@@ -1,4 +1,7 @@
-/** What is missing to use a card with `ferrule up`, and the command for each: pure, so that every case can be tested. */
+/**
+ * Determines what is missing to use a card with `ferrule up`, and the command for each. These are pure functions, so
+ * that every case can be tested.
+ */
 import type { Card, PciFunction } from "./card.ts";
 import { isOfFamily } from "./family.ts";
 import type { Holder } from "./holders.ts";
@@ -23,7 +26,7 @@ export interface Missing {
   readonly fix: readonly string[];
 }
 
-/** Rings and buffers of both directions, which are locked in memory while the card runs; with a reserve. */
+/** Bytes for rings and buffers of both directions, which are locked in memory while the card runs, with a reserve. */
 export const REQUIRED_LOCKABLE_BYTES = 64 * 2 ** 20;
 
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";
@@ -66,7 +69,7 @@ const iommu = ({ card, machine }: CardState): readonly Missing[] => {
   return [{ what: "IOMMU", saw: "the machine has one, but this slot is not behind it", fix: ["use another slot"] }];
 };
 
-/** What VFIO permits in a group besides its own devices: bridges, and drivers that do not use DMA. */
+/** Drivers that VFIO accepts in a group besides its own: those of bridges, and those that do not use DMA. */
 const HARMLESS_DRIVERS = ["pcieport", "pci-stub", VFIO_PCI];
 const BRIDGE_PCI = 0x0604;
 
@@ -76,7 +79,9 @@ const isHarmless = ({ driver, class: code }: PciFunction): boolean =>
   /[-_]vfio[-_]pci$/.test(driver) ||
   code >>> 8 === BRIDGE_PCI;
 
-/** Other functions of the group with a kernel driver that uses DMA: VFIO then assigns none of the group. */
+/**
+ * Other functions of the group that have a kernel driver with DMA. While there are any, VFIO does not open the group.
+ */
 export const blockingFunctions = (card: Card): readonly PciFunction[] =>
   (card.group?.others ?? []).filter((other) => !isHarmless(other));
 
@@ -142,7 +147,7 @@ const memory = ({ machine }: CardState): readonly Missing[] => {
 export const groupFilePath = ({ group }: Card, dev = "/dev"): string | undefined =>
   group === undefined ? undefined : `${dev}/vfio/${group.unsafe ? "noiommu-" : ""}${group.number}`;
 
-/** Everything that is missing, in the order of the fixes. */
+/** Everything that is missing, in the order in which it must be fixed. */
 export const judgeCard = (state: CardState): readonly Missing[] => [
   ...iommu(state),
   ...group(state),

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { bytesOf, exists, type Files } from "./files.ts";
 
-/** The boot loader, if there is a command for it. */
+/** The boot loader, if a command is known for it. */
 export type BootSetup =
   | { readonly tool: "rpm-ostree" | "grubby" | "kernelstub" | "proxmox-boot-tool" }
   | {
@@ -18,11 +18,11 @@ type Grub = Extract<BootSetup, { tool: "grub" }>;
 
 const SETTINGS = "/etc/default/grub";
 const DROP_INS = "/etc/default/grub.d";
-/** Read last, so that no other drop-in overrides it. */
+/** The name of Ferrule's drop-in, which is read last so that no other overrides it. */
 const OUR_DROP_IN = `${DROP_INS}/zz-ferrule.cfg`;
-/** systemd-boot's, if a distribution's tool copies it to every entry. */
+/** The file with systemd-boot's command line, if a tool of the distribution copies it to every entry. */
 const KERNEL_CMDLINE = "/etc/kernel/cmdline";
-/** The loader that booted this machine (Boot Loader Interface): UTF-16 after four bytes. */
+/** The variable that names the loader which booted this machine (Boot Loader Interface): UTF-16 after four bytes. */
 const LOADER_INFO = "firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 const FOLDERS = ["usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin", "usr/local/bin"];
@@ -58,21 +58,24 @@ export const readBootSetup = (files: Files): BootSetup | undefined => {
   return has("grubby") ? { tool: "grubby" } : grub(files);
 };
 
-/** Each part of a command runs if the previous one succeeded; the last one reboots. */
+/** Joins the parts of a command. Each part runs only if the previous one succeeded; the last one reboots. */
 const steps = (...parts: readonly string[]): string => [...parts, "sudo reboot"].join(" && ");
 
-/** For sed and grep. */
+/** The word as a pattern for sed and grep. */
 const pattern = (word: string): string => word.replaceAll(".", String.raw`\.`);
 
-/** GRUB's settings are shell variables: a line at the end extends them, whatever their quotes. */
+/**
+ * Adds a line to GRUB's settings. They are shell variables, so a line at the end can extend them, whichever quotes they
+ * have.
+ */
 const addingToGrub = ({ generate, config, dropIns }: Grub, word: string): string => {
-  // The file may lack a final newline.
+  // The line begins with a newline, because the file may not end with one.
   const line = `printf '\\n%s\\n' 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${word}"'`;
   const where = dropIns ? `sudo tee ${OUR_DROP_IN}` : `sudo tee -a ${SETTINGS}`;
   return steps(`${line} | ${where}`, generate, `sudo grep -qw '${pattern(word)}' ${config}`);
 };
 
-/** The command that adds a word and reboots, unless nothing was added. */
+/** The command that adds a word, and reboots if it was added. */
 const adding = (boot: BootSetup, word: string): string => {
   if (boot.tool === "grub") return addingToGrub(boot, word);
   if (boot.tool === "rpm-ostree") return steps(`sudo rpm-ostree kargs --append-if-missing=${word}`);
@@ -89,7 +92,7 @@ const adding = (boot: BootSetup, word: string): string => {
   );
 };
 
-/** Whole words only: nosuch_iommu=off is kept. */
+/** A sed expression that removes whole words only: nosuch_iommu=off is kept. */
 const cutting = (word: string): string =>
   String.raw`sed -i 's/\(^\|[[:space:]"'\''=]\)${pattern(word)}\([[:space:]"'\'']\|$\)/\1\2/g'`;
 
@@ -118,7 +121,7 @@ const removing = (boot: BootSetup, word: string): string => {
   );
 };
 
-/** Words that are safe in a shell and in a pattern; others are not written into commands. */
+/** Whether a word is safe in a shell and in a pattern; other words are not written into commands. */
 const isPlain = (word: string): boolean => /^[\w.,=-]+$/.test(word);
 
 /** How to add a word to the kernel's command line: a command if possible, otherwise instructions. */

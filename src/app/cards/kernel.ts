@@ -1,4 +1,4 @@
-/** Kernel operations on a card: writes to /sys, and loading modules. Each has a time limit. */
+/** Kernel operations on a card: writes to /sys, and loading of modules. Each has a time limit. */
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { BindNotPermitted, StepRefused } from "./errors.ts";
@@ -8,8 +8,8 @@ export interface Kernel {
   /** Writes to a file that takes effect at once. @throws {BindNotPermitted} {StepRefused} */
   set(path: string, value: string): void;
   /**
-   * Writes to a file that makes a driver act: that may take time, or block while the device is open. @returns false if
-   * it was still blocked at the limit; it continues by itself
+   * Writes to a file that makes a driver act, which may take time, or block while the device is open. @returns false if
+   * the write was still blocked at the time limit; it then goes on by itself
    * @throws {BindNotPermitted} {StepRefused}
    */
   ask(path: string, value: string): Promise<boolean>;
@@ -17,7 +17,7 @@ export interface Kernel {
   load(module: string): Promise<string | undefined>;
 }
 
-/** Milliseconds that a driver may take to unbind or probe a card; r8169 waits for firmware files. */
+/** Limit in milliseconds for a driver to unbind or probe a card; r8169 waits for firmware files. */
 const PATIENCE = 10_000;
 
 const refusal = (path: string, value: string, code: string): Error =>
@@ -25,7 +25,10 @@ const refusal = (path: string, value: string, code: string): Error =>
     ? new BindNotPermitted(path, code)
     : new StepRefused(`"${value.trim()}" in ${path}`, code);
 
-/** Run in a separate process, because a write(2) that waits for a device cannot be cancelled and would block this process. */
+/**
+ * The script of a separate process that writes. A write(2) that waits for a device cannot be cancelled, and would block
+ * this process.
+ */
 const WRITE_SCRIPT = `
 const { constants, openSync, writeSync } = require("node:fs");
 try {
@@ -39,10 +42,12 @@ interface Ended {
   readonly text: string;
 }
 
-/** Runs a program for at most `limit` milliseconds. @returns undefined if it still runs; it is not ended */
+/**
+ * Runs a program and waits for at most `limit` milliseconds. @returns undefined if it still runs then; it is not killed
+ */
 const run = async (program: string, words: readonly string[], limit: number): Promise<Ended | undefined> => {
   const { promise, resolve } = Promise.withResolvers<Ended | undefined>();
-  // In another process group: Ctrl-C must not interrupt a step.
+  // The program gets a process group of its own, because Ctrl-C must not interrupt a step.
   const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], detached: true, env });
   let text = "";

@@ -3,18 +3,24 @@ import { join } from "node:path";
 import type { LinkInfo, NetworkTables, Route } from "#sys/network-tables.ts";
 import { type Files, namesIn, textOf } from "./files.ts";
 
-/** Kinds whose frames are encapsulated in other packets, or pass through a program: the kernel shows no lower device. */
+/**
+ * Kinds of interfaces for which the kernel shows no lower device: their frames are encapsulated in other packets, or
+ * pass through a program.
+ */
 const TUNNELS =
   /^(tun|wireguard|ovpn|ppp|gre|gretap|erspan|ip6gre|ip6gretap|ipip|sit|ip6tnl|vti6?|xfrm|vxlan|geneve|gtp|bareudp|l2tp\w*|amt|openvswitch)$/;
 const OPEN_VSWITCH = "openvswitch";
 
-/** if_ether.h: all protocols, and the two of PPPoE. A program that listens for them may implement a tunnel. */
+/**
+ * Protocols of packet sockets (if_ether.h): all, and the two of PPPoE. A program that listens for them may implement a
+ * tunnel.
+ */
 const TUNNEL_PROTOCOLS = ["0003", "8863", "8864"];
 
 export interface LowerDevices {
-  /** Interfaces that certainly carry its frames: itself, lower devices, ports. */
+  /** Interfaces that certainly carry the frames: the interface itself, lower devices, ports. */
   readonly sure: ReadonlySet<number>;
-  /** Interfaces that possibly carry them: those under a tunnel. */
+  /** Interfaces that possibly carry the frames: those under a tunnel. */
   readonly perhaps: ReadonlySet<number>;
 }
 
@@ -42,7 +48,7 @@ export class LinkStack {
 
   below(upper: number): LowerDevices {
     const sure = this.#closure([upper], (link) => this.#lowers(link));
-    // A TAP that is a port belongs to a virtual machine or similar, and leads to no card.
+    // If a TAP is a port, it belongs to a virtual machine or similar and leads to no card.
     const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));
     const tunnels = [...chain]
       .flatMap((index) => this.#links.get(index) ?? [])
@@ -77,7 +83,7 @@ export class LinkStack {
   /** Interfaces through which a tunnel's packets may leave. */
   #under(tunnel: LinkInfo): readonly number[] {
     if (tunnel.kind === OPEN_VSWITCH) {
-      // All ports of all Open vSwitch bridges are ports of one kernel device.
+      // In the kernel, the ports of all Open vSwitch bridges belong to one device.
       const switches = this.#where(({ kind }) => kind === OPEN_VSWITCH);
       const ports = this.#where(({ master }) => master !== undefined && switches.includes(master));
       if (ports.length > 0) return ports;
@@ -95,20 +101,26 @@ export class LinkStack {
     return kind !== "tun" && isAddress ? broadcast : undefined;
   }
 
-  /** From the kernel's PPPoE sessions, with the interface in the last column. */
+  /** The interfaces of the kernel's PPPoE sessions, from the last column of its list. */
   #pppoe(): readonly number[] {
     const lines = (textOf(join(this.#files.proc, "self/net/pppoe")) ?? "").split("\n").slice(1);
     return lines.flatMap((line) => this.index(line.trim().split(/\s+/).at(-1) ?? "") ?? []);
   }
 
-  /** Interfaces with a gateway: a tunnel's other end is rarely on the link. Without any, all interfaces that are up. */
+  /**
+   * The interfaces that have a gateway, because a tunnel's other end is rarely on the link itself. If there are none,
+   * all interfaces that are up.
+   */
   #gateways(): readonly number[] {
     const hops = this.#routes.flatMap(({ unicast, hops }) => (unicast ? hops : [])).filter(({ gateway }) => gateway);
     const found = hops.map(({ link }) => link).filter((link) => !TUNNELS.test(this.#links.get(link)?.kind ?? ""));
     return found.length > 0 ? found : this.#where(({ up, kind, name }) => up && kind === undefined && name !== "lo");
   }
 
-  /** Packet sockets, which receive frames outside the network stack: socket, references, type, protocol, interface, … */
+  /**
+   * The interfaces of packet sockets, which receive frames outside the network stack. Columns: socket, references,
+   * type, protocol, interface, …
+   */
   #listening(): readonly number[] {
     const lines = (textOf(join(this.#files.proc, "self/net/packet")) ?? "").split("\n").slice(1);
     return lines.flatMap((line) => {

@@ -21,7 +21,7 @@ const groupFileOf = (card: Card, files: Files): CardState["groupFile"] => {
   const path = groupFilePath(card, files.dev);
   if (path === undefined || !exists(path)) return "absent";
   try {
-    // Not opened: that would block other programs that open the group.
+    // The file is not opened, because other programs could then not open the group.
     accessSync(path, constants.R_OK | constants.W_OK);
     return "open";
   } catch {
@@ -49,7 +49,7 @@ export const preparedTaps = (files: Files, user: number): readonly string[] =>
     (name) => numberOf(join(files.sys, "class/net", name, "owner")) === user,
   );
 
-/** What would be cut off with the card, in words; if that cannot be determined, the reason. */
+/** Describes what would be cut off with the card; if that cannot be determined, gives the reason. */
 export const trafficOf = (card: Card, files: Files, network: () => Network & Disposable): readonly string[] => {
   if (card.driver === undefined || card.driver === VFIO_PCI) return [];
   const names = card.interfaces.map(({ name }) => name);
@@ -88,8 +88,8 @@ export const localBindContext = (): BindContext => {
 };
 
 /**
- * Checks, before `ferrule up` opens the card, that it can be opened. A low limit on locked memory is handled by the
- * bus, which can use a smaller window.
+ * Checks, before `ferrule up` opens the card, that it can be opened. A low limit on locked memory is not an error here:
+ * the bus can use a smaller window.
  * @throws {UnknownCard} {NotOfFamily} {CardInUse} {NotUsable} with the command that fixes it
  */
 export const checkCard = (address: string, { unsafeNoIommu = false } = {}, files = new Files()): Card => {

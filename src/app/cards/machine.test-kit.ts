@@ -1,4 +1,7 @@
-/** A machine for tests: trees like /sys, /proc and /dev in a folder of their own, and a kernel that binds cards in them. */
+/**
+ * A machine for tests: directories like /sys, /proc and /dev in a temporary folder, and a kernel that binds cards
+ * there.
+ */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -37,7 +40,7 @@ export const MACHINE: Machine = {
   firmwareSetup: true,
 };
 
-/** The process ended here. */
+/** Thrown where the process would have been killed. */
 export class Crash extends Error {}
 
 export class FakeMachine implements Disposable {
@@ -49,18 +52,18 @@ export class FakeMachine implements Disposable {
     root: join(this.folder, "root"),
   });
   readonly records = new Records(join(this.folder, "run"));
-  /** All kernel operations. */
+  /** All kernel operations so far. */
   readonly asked: string[] = [];
-  /** Modules that modprobe finds, with the "vendor:device" their drivers take. */
+  /** Modules that modprobe finds, each with the "vendor:device" ids that its driver accepts. */
   readonly modules = new Map<string, readonly string[]>([
     ["r8169", ["0x10ec:0x8168"]],
     [VFIO_PCI, []],
   ]);
-  /** Cards that someone has open: their driver waits. */
+  /** Cards that a process has open: their driver waits. */
   readonly open = new Set<string>();
-  /** Cards that vfio-pci's probe fails for. */
+  /** Cards for which vfio-pci's probe fails. */
   readonly broken = new Set<string>();
-  /** Number of operations until the process is killed: before the last of them, or after it. */
+  /** When the process is killed: after this many operations, or just before the last of them. */
   dies: { in: number; after: boolean } | undefined;
   trafficOver: readonly string[] = [];
   machine: Machine = MACHINE;

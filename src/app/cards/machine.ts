@@ -1,4 +1,4 @@
-/** VFIO prerequisites of the machine: IOMMU, kernel module, limits of this process. */
+/** What VFIO needs of the machine: IOMMU, kernel module, limits of this process. */
 import { join } from "node:path";
 import { exists, type Files, namesIn, textOf } from "./files.ts";
 import { type BootSetup, isInstalled, readBootSetup } from "./kernel-line.ts";
@@ -8,7 +8,7 @@ export interface Machine {
   readonly processor: "intel" | "amd" | "other";
   /** The machine is a guest: its IOMMU is provided by the hypervisor. */
   readonly guest: boolean;
-  /** IOMMUs in use. */
+  /** Names of the IOMMUs in use. */
   readonly iommus: readonly string[];
   readonly groups: number;
   /** The firmware's table of IOMMUs: DMAR (Intel), IVRS (AMD), IORT or VIOT; undefined if there is none. */
@@ -37,10 +37,12 @@ const processorOf = (cpuinfo: string): Machine["processor"] => {
   return vendor === "AuthenticAMD" || vendor === "HygonGenuine" ? "amd" : "other";
 };
 
-/** linux/capability.h: the limit does not apply to a process that has it. */
+/** Capability of processes to which the limit does not apply (linux/capability.h). */
 const CAP_IPC_LOCK = 14n;
 
-/** The soft limit of proc_pid_limits(5), which is the one that the kernel enforces. */
+/**
+ * Bytes that this process may lock: the soft limit of proc_pid_limits(5), which is the one that the kernel enforces.
+ */
 const lockable = (limits: string, status: string): number => {
   const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1] ?? "0"}`);
   if (((capabilities >> CAP_IPC_LOCK) & 1n) === 1n) return Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** A machine's network for tests: links, routes and addresses as reported by the kernel, and its files. */
+/** A machine's network for tests: links, routes and addresses as the kernel reports them, and files. */
 import type { LinkInfo, NetworkTables, Route } from "#sys/network-tables.ts";
 import type { Network } from "./carrying.ts";
 import { addressBytes } from "./ip-address.ts";
@@ -21,7 +21,10 @@ export class FakeNetwork implements Disposable {
     this.machine[Symbol.dispose]();
   }
 
-  /** An interface; default: hardware that is up. @param on its lower device @param master the interface of which it is a port */
+  /**
+   * An interface; default: hardware that is up. @param on the interface's lower device @param master the interface of
+   * which it is a port
+   */
   link(name: string, more: Partial<Omit<LinkInfo, "link" | "master">> & { on?: string; master?: string } = {}): void {
     const { on, master, ...rest } = more;
     const [link, port] = [on, master].map((each) => (each === undefined ? undefined : this.indexOf(each)));
@@ -33,7 +36,7 @@ export class FakeNetwork implements Disposable {
     return this.#links.find((link) => link.name === name)!.index;
   }
 
-  /** "0.0.0.0/0" over these interfaces; default: through gateways. */
+  /** Adds a route to a network such as "0.0.0.0/0" over these interfaces; by default through gateways. */
   route(to: string, over: readonly string[], { table = 254, gateway = true, unicast = true } = {}): void {
     const [address = "", prefix = ""] = to.split("/");
     const hops = over.map((name) => ({ link: this.indexOf(name), gateway }));
@@ -44,7 +47,7 @@ export class FakeNetwork implements Disposable {
     this.#addresses.push({ interface: name, address });
   }
 
-  /** A file of /proc or /sys. */
+  /** Adds a file of /proc or /sys. */
   file(root: "proc" | "sys", path: string, text: string): void {
     this.machine.write(`${this.machine.files[root]}/${path}`, text);
   }

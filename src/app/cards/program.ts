@@ -1,5 +1,5 @@
-/** The command by which this program is called: from a checkout, or installed. */
+/** The command that starts this program, in a checkout or installed. */
 
 export const IS_CHECKOUT = import.meta.url.endsWith(".ts");
-/** For commands in messages. */
+/** The program's name in the commands of messages. */
 export const FERRULE = IS_CHECKOUT ? "npx ferrule" : "ferrule";

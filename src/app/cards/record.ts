@@ -9,13 +9,13 @@ export interface Origin {
   readonly driver: string | undefined;
   /** The driver's module; undefined if it is built in. */
   readonly module: string | undefined;
-  /** Its driver_override. */
+  /** The card's driver_override. */
   readonly override: string | undefined;
 }
 
-/** Removed at the next boot, as bindings are. */
+/** The folder is emptied at the next boot, like bindings. */
 const FOLDER = "/run/ferrule/cards";
-/** Valid names of drivers and modules: they become parts of paths. */
+/** Valid names of drivers and modules. They are checked because they become parts of paths. */
 const NAME = /^[\w-]{1,64}$/;
 
 const nameIn = (value: unknown): string | undefined =>
@@ -26,7 +26,7 @@ const discard = (path: string): void => {
   try {
     unlinkSync(path);
   } catch {
-    // It was not created, or cannot be removed for the same reason that prevented its creation.
+    // The file does not exist, or cannot be removed for the same reason that prevented its creation.
   }
 };
 
@@ -44,7 +44,7 @@ export class Records {
       const value: unknown = JSON.parse(textOf(this.#path(address)) ?? "");
       if (typeof value !== "object" || value === null) return undefined;
       const { driver, module, override } = value as { [K in keyof Origin]?: unknown };
-      // Only a card that is known to have had no driver is left without one.
+      // `null` means that the card had no driver. Any other value must be a valid name.
       if (driver !== null && nameIn(driver) === undefined) return undefined;
       return { driver: nameIn(driver), module: nameIn(module), override: nameIn(override) };
     } catch {
@@ -52,7 +52,7 @@ export class Records {
     }
   }
 
-  /** Written completely or not at all, even if the machine stops here. @throws {BindNotPermitted} */
+  /** Writes a record completely or not at all, even if the machine stops during the call. @throws {BindNotPermitted} */
   write(address: string, { driver, module, override }: Origin): void {
     const path = this.#path(address);
     const draft = `${path}.${process.pid}`;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Files, textOf } from "./files.ts";
 import { addressBytes } from "./ip-address.ts";
 
-/** One end of a session: an address, and for a link-local one its interface. */
+/** One end of a session: an address, and its interface if it is link-local. */
 export interface End {
   readonly text: string;
   readonly address: Uint8Array | undefined;
@@ -19,7 +19,7 @@ export interface SshSession {
 /** Limit of parent processes that are examined. */
 const MAX_PARENTS = 32;
 
-/** SSH_CONNECTION of this process, or of a parent process: `sudo` does not pass it on. */
+/** SSH_CONNECTION of this process, or of a parent process, because `sudo` does not pass it on. */
 const sshConnection = (files: Files, environment: NodeJS.ProcessEnv): string | undefined => {
   const own = environment["SSH_CONNECTION"];
   if (own !== undefined) return own;
@@ -40,7 +40,7 @@ const endOf = (text: string): End => {
   return { text: address.toLowerCase(), address: addressBytes(address), zone };
 };
 
-/** SSH_CONNECTION is "client port server port"; a link-local address names its interface as zone. */
+/** Parses SSH_CONNECTION, which is "client port server port". A link-local address has its interface as zone. */
 export const sshSession = (files: Files, environment: NodeJS.ProcessEnv): SshSession | undefined => {
   const [client, port, server] = (sshConnection(files, environment) ?? "").split(" ");
   if (client === undefined || port === undefined || server === undefined) return undefined;

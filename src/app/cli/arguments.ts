@@ -9,15 +9,15 @@ export type Option =
       readonly placeholder: string;
       readonly summary: string;
       readonly default?: string;
-      /** In a file, a list of texts, which are joined by semicolons. */
+      /** In a settings file the value may be a list of texts, which are joined by semicolons. */
       readonly list?: true;
-      /** Throws {WrongUsage} for an invalid value, as far as the operands determine it. */
+      /** Checks a value; `operands` may narrow what is valid. @throws {WrongUsage} */
       readonly check?: (text: string, operands: readonly string[]) => unknown;
     };
 
 export type Options = Readonly<Record<string, Option>>;
 
-/** Parsed options: a flag is a boolean, a value is a string, undefined only without a default. */
+/** Parsed options: a flag is a boolean. A value is a string; it may be undefined only if there is no default. */
 export type Values<O extends Options> = {
   readonly [K in keyof O]: O[K] extends { kind: "flag" }
     ? boolean
@@ -36,9 +36,9 @@ export interface Parsed<O extends Options> {
 export interface Operand {
   readonly placeholder: string;
   readonly summary: string;
-  /** Only for the last operand: any number of words. */
+  /** The last operand may be any number of words. */
   readonly many?: true;
-  /** It may be omitted. */
+  /** The operand may be omitted. */
   readonly optional?: true;
 }
 
@@ -63,7 +63,7 @@ export const parseArguments = <O extends Options>(
       { type: option.kind === "flag" ? ("boolean" as const) : ("string" as const) },
     ]),
   );
-  // Not `strict`: its messages do not name operands or similar options.
+  // Without `strict`, whose messages do not name operands or similar options.
   const { tokens } = parseArgs({ args: [...argv], options: { ...known, ...HELP }, strict: false, tokens: true });
   const values: Record<string, string | boolean | undefined> = {};
   for (const [name, option] of Object.entries(options)) values[name] = option.kind === "flag" ? false : option.default;
@@ -102,8 +102,8 @@ const valueOf = (token: OptionToken, options: Options): string | true => {
       throw new WrongUsage(`${token.rawName} takes no value, got "${token.value}"`, `Write ${token.rawName} alone.`);
     return true;
   }
-  // In `--wire --json` the value is missing; a value that begins with a dash is written `--name=-x`.
-  // A single dash is standard output.
+  // In `--wire --json` the value of --wire is missing; a value that begins with a dash must be written `--name=-x`. A
+  // single dash stands for standard output.
   const missing = token.value === undefined || token.value === "" || (!token.inlineValue && /^-./.test(token.value));
   if (missing || token.value === undefined)
     throw new WrongUsage(`${token.rawName} needs a value`, `Write ${token.rawName} ${option.placeholder}.`);

@@ -1,4 +1,4 @@
-/** Destination of the events of a background process: a file, or the system's journal. */
+/** Where a background process writes its events: a file, or the system's journal. */
 import { closeSync, openSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -23,7 +23,7 @@ export class NoJournal extends FerruleError {
 /** A descriptor for the process's output. */
 export interface BackgroundLog extends Disposable {
   readonly output: number | Socket;
-  /** The command or path to read it. */
+  /** The command or path with which users read the log. */
   readonly reader: string;
 }
 
@@ -31,7 +31,8 @@ const openJournal = async (path: string): Promise<BackgroundLog> => {
   const socket = createConnection(path);
   const connected = new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
-    // Identifier, unit, priority, priorities in the lines, forwarding to syslog, kernel log and console.
+    // The header: identifier; unit; priority; whether lines have priorities; whether to forward to syslog, to the
+    // kernel log, and to the console.
     socket.write(`${IDENTIFIER}\n\n${PRIORITY}\n0\n0\n0\n0\n`, () => resolve());
   });
   try {
@@ -43,7 +44,10 @@ const openJournal = async (path: string): Promise<BackgroundLog> => {
   return { output: socket, reader: `journalctl -t ${IDENTIFIER}`, [Symbol.dispose]: () => void socket.destroy() };
 };
 
-/** @throws {NoJournal} where no file is given and there is no journal; the system's error for a file */
+/**
+ * Opens the log. @throws {NoJournal} if no file is given and there is no journal; the system's error if the file cannot
+ * be opened
+ */
 export const openLog = async (file: string | undefined, journal = JOURNAL): Promise<BackgroundLog> => {
   if (file === undefined) return await openJournal(journal);
   const fd = openSync(file, "a", 0o640);

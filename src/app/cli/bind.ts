@@ -35,7 +35,7 @@ export const bind = command({
   ].join("\n"),
   operands: [BDF],
   options: {
-    force: { kind: "flag", summary: "bind it whatever traffic it carries, and whatever its group" },
+    force: { kind: "flag", summary: "bind the card even if it carries traffic, and even if its group is not viable" },
     "unsafe-noiommu": {
       kind: "flag",
       summary: "bind it without an IOMMU, if VFIO's no-IOMMU mode is on: the card can then access all memory",

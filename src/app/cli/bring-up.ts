@@ -1,4 +1,7 @@
-/** The session of `ferrule up`: brings a NIC up, shows it, serves its control socket, and takes it down at the end. */
+/**
+ * The session of `ferrule up`: brings a NIC up, shows its state, serves the control socket, and takes the NIC down at
+ * the end.
+ */
 import { privileges } from "#sys/privileges.ts";
 import { ControlServer, StillStarting } from "../control/up-control.ts";
 import { applySettings, type Setting } from "../ethtool/settings.ts";
@@ -18,21 +21,21 @@ import { eventLine, type UpEvent } from "./up-events.ts";
 
 /** Refresh interval of the live view in milliseconds. */
 const REDRAW = 200;
-/** Time limit in milliseconds for the threads to end. */
+/** Time limit in milliseconds for all threads to end. */
 const CLOSING = 15_000;
 
 export interface UpRequest {
   readonly session: SessionOptions;
   readonly interfaceName: string;
-  /** As given on the command line. */
+  /** The device as given on the command line. */
   readonly device: string;
-  /** Undefined if the wire belongs to another process. */
+  /** The far end of the wire; undefined if the wire belongs to another process. */
   readonly wire: string | undefined;
   readonly json: boolean;
   readonly level: Level;
-  /** Address of the metrics. */
+  /** Address at which metrics are served. */
   readonly metrics?: MetricsAddress | undefined;
-  /** Carried out once the NIC is up, in order. */
+  /** Settings to apply, in order, once the NIC is up. */
   readonly settings?: readonly Setting[] | undefined;
   /** Called once the interface exists, with its event. */
   readonly onUp?: (event: UpEvent) => Promise<void>;
@@ -74,7 +77,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     await request.onUp?.(up);
     let link = DOWN;
     session.onEvent((event: SessionEvent) => {
-      // A carrier event that changes nothing is not shown, such as "no link" after a reset; another speed is.
+      // A carrier event is shown only if it changes something: not "no link" after a reset, but a new speed.
       const before = link;
       if (event.kind === "carrier") link = linkOf(event);
       const news = event.kind !== "carrier" || link !== before;
@@ -88,7 +91,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     });
     reason = await untilTheEnd(stop, failed.promise);
   } finally {
-    // A machine that is powered off ends every process with SIGTERM: wake-up then stays armed.
+    // When a machine is powered off, every process gets SIGTERM; wake-up events then stay enabled.
     await within(session.close({ wake: reason === "SIGTERM" }), `taking ${interfaceName} down`, CLOSING);
     reporter.report({ kind: "down", reason, statistics: session.statistics() });
   }
@@ -129,7 +132,7 @@ export const bringUp = async (
   });
   const scrape = (): string | undefined =>
     session && metricsOf({ session, ownWire: wire !== undefined, upSeconds: upSeconds() });
-  // Before the NIC is touched: a port in use must not cause a useless bring-up.
+  // The port is opened before the NIC is accessed, because without it there would be no need to bring the NIC up.
   await using metrics = request.metrics && (await MetricsServer.open(request.metrics, scrape));
   try {
     session = await open(request.session, stop.signal);
@@ -137,7 +140,7 @@ export const bringUp = async (
     return Exit.done;
   } finally {
     ended.resolve();
-    // The reply to `down` is sent before the name is released.
+    // Disposed before the name is released, so that the reply to `down` is sent first.
     void control;
     void metrics;
   }

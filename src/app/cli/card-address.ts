@@ -1,4 +1,4 @@
-/** BDF: the PCI address of a card, as printed by `ferrule list` and `lspci`. */
+/** Parses BDF, the PCI address of a card as `ferrule list` and `lspci` print it. */
 import { parseAddress } from "../cards/address.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 

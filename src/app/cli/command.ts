@@ -9,13 +9,13 @@ export type Exit = (typeof Exit)[keyof typeof Exit];
 
 export interface Call<O extends Options> {
   readonly values: Values<O>;
-  /** One for each operand of the command. */
+  /** The words given for the operands. */
   readonly operands: readonly string[];
   readonly terminal: Terminal;
 }
 
 export interface Command<O extends Options = Options> {
-  /** The words that select it: "up", "model chips". */
+  /** The words that select the command, such as "up" or "model chips". */
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
@@ -24,15 +24,15 @@ export interface Command<O extends Options = Options> {
   readonly operands: readonly Operand[];
   readonly options: O;
   readonly examples: readonly string[];
-  /** For a command that keeps running: the capabilities that it uses. */
+  /** The capabilities that the command uses, if it keeps running. */
   needs?(call: Pick<Call<O>, "values" | "operands">): Needs;
-  /** It parses its own words: none is an option, except a leading request for help. */
+  /** The command parses its words itself: none of them is an option, except a request for help at the beginning. */
   readonly ownWords?: true;
   /** Resolves with the exit code. */
   run(call: Call<O>): Promise<number>;
 }
 
-/** Preserves the options' types in a command's definition. */
+/** Defines a command; the types of its options are preserved. */
 export const command = <const O extends Options>(definition: Command<O>): Command<O> => definition;
 
 export const JSON_OPTION = { kind: "flag", summary: "print JSON instead of text" } as const satisfies Option;

@@ -1,8 +1,8 @@
-/** All commands. Each is loaded on demand: most need a fraction of the program. */
+/** All commands. Each is loaded only when it is used, because most need only a small part of the program. */
 import type { Command } from "./command.ts";
 import { HELP_WORDS } from "../terminal/usage.ts";
 
-/** In the order of `ferrule --help`. */
+/** The commands, in the order of `ferrule --help`. */
 const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import("./demo.ts")).demo,
   list: async () => (await import("./list.ts")).list,
@@ -22,7 +22,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./doctor.ts")).doctor,
 };
 
-/** The command named by the command line; all of them if it names none. */
+/** The command that the command line names; all commands if it names none. */
 export const commandsFor = async (argv: readonly string[]): Promise<readonly Command[]> => {
   const words = argv.filter((word) => !HELP_WORDS.includes(word));
   const load = LOADERS[words.slice(0, 2).join(" ")] ?? LOADERS[words[0] ?? ""];

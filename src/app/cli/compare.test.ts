@@ -49,7 +49,7 @@ test("a page that cannot be written is reported before anything is measured", as
   assert.match(err, /page\.html cannot be written \[ENOENT\]\nhint: /);
 });
 
-test("a file that is no comparison is refused with the field, and no page is left", async () => {
+test("a file that is not a comparison is rejected with the wrong field, and no page is left", async () => {
   const bad = join(FOLDER, "bad.json");
   writeFileSync(bad, JSON.stringify({ ...madeUp(), seconds: "long" }));
   const page = join(FOLDER, "unwritten.html");
@@ -57,7 +57,7 @@ test("a file that is no comparison is refused with the field, and no page is lef
   assert.deepEqual([exit, out], [1, ""]);
   assert.match(
     err,
-    /bad\.json is no comparison: seconds is "long", not a number from 0\nhint: `ferrule compare --json/,
+    /bad\.json is not a comparison: seconds is "long", not a number from 0\nhint: `ferrule compare --json/,
   );
   assert.equal(existsSync(page), false);
 });

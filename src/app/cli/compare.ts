@@ -12,7 +12,7 @@ import { stopAtSignals } from "./stop.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** A signal arrived before the end. */
+/** A signal arrived before the comparison had ended. */
 class Interrupted extends FerruleError {
   readonly code = "INTERRUPTED";
   readonly hint = "Its processes were ended and its files removed.";
@@ -41,11 +41,11 @@ export const compare = command({
   name: "compare",
   summary: "measure drivers in C, Rust and TypeScript on one device",
   about: [
-    "A device in shared memory, which is no driver's own, is driven in turns by C, safe Rust, DPDK's PMD and Ferrule.",
-    "Reports throughput, latency, processor time a frame, size and unchecked code of each, as ratios with quartiles.",
+    "C, safe Rust, DPDK's PMD and Ferrule drive the same device in turns; it is a program in shared memory.",
+    "Reports throughput, latency, processor time per frame, size and unchecked code of each, as ratios with quartiles.",
     "",
-    "Takes a few minutes, and two cores that have nothing else to do. Needs gcc; a peer that is missing is named with",
-    "the command that installs it, and the others are measured. docs/performance.md explains the figures.",
+    "Takes a few minutes, and two cores that have nothing else to do. Needs gcc. If a driver cannot be measured, the output names",
+    "the command that installs what is missing. docs/performance.md explains the figures.",
   ].join("\n"),
   operands: [],
   options: {
@@ -61,7 +61,7 @@ export const compare = command({
   ],
   async run({ values, terminal }) {
     if (values.quick && values.from !== undefined)
-      throw new WrongUsage("--quick is for a measurement, and --from measures nothing", "Omit one of them.");
+      throw new WrongUsage("--quick shortens a measurement, but --from measures nothing", "Omit one of them.");
     using page = values.html === undefined ? undefined : new OutputFile(values.html);
     const found = values.from === undefined ? await measured(values.quick, terminal) : readComparison(values.from);
     page?.write(comparisonPage(found));

@@ -49,7 +49,7 @@ const none = (words: readonly string[], command: string): void => {
   if (words.length > 0) throw wrong(`unexpected argument "${words[0]}" after "${command}"`, hintFor(command));
 };
 
-/** Repeated words, of which otherwise the last would silently take effect. */
+/** Rejects repeated words, because otherwise the last one would silently take effect. */
 const once = (words: readonly string[], command: string): void => {
   const twice = words.find((word, i) => words.indexOf(word) !== i);
   if (twice !== undefined) throw wrong(`"${twice}" was given twice`, hintFor(command));
@@ -86,7 +86,7 @@ interface Strikes {
   micros?: number;
 }
 
-/** One word of `wire NAME …` other than a direction. */
+/** Parses one word of `wire NAME …` that is not a direction. */
 const strikesOf = (word: string): Strikes => {
   const share = /^(\d+(?:\.\d+)?)%$/.exec(word);
   if (share !== null) return { probability: shareOf(share[1]!) };
@@ -153,7 +153,7 @@ const fault = (words: readonly string[]): ServeRequest => {
 };
 
 const BOTH_DUPLEX = "Omit both for a partner that supports either.";
-/** Mbit/s. IEEE 802.3 has no half duplex above it. */
+/** The fastest speed, in Mbit/s, for which IEEE 802.3 has half duplex. */
 const FASTEST_HALF_DUPLEX = 1000;
 
 const partner = (words: readonly string[]): ServeRequest => {

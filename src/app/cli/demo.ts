@@ -41,7 +41,7 @@ class NoNamespaces extends FerruleError {
 
 const CHOSEN = { rig: "responder", because: "--wire responder" } as const;
 
-/** @throws {WrongUsage} for a wire whose far end cannot reply */
+/** Parses the wire of the demo. @throws {WrongUsage} if its far end cannot reply */
 const parseFarEnd = (text: string | undefined): WireSpec | undefined => {
   const wire = text === undefined ? undefined : parseWire(text);
   if (wire?.kind === "pcap")
@@ -52,7 +52,7 @@ const parseFarEnd = (text: string | undefined): WireSpec | undefined => {
   return wire;
 };
 
-/** Runs the demo on the rig that this machine permits. A number is the exit code of another process that ran it. */
+/** Runs the demo on the rig that this machine permits. If another process ran it, returns that process's exit code. */
 const run = async (
   options: DemoOptions,
   progress: Progress,
@@ -119,7 +119,7 @@ export const demo = command({
   ],
   needs({ values }) {
     const wire = parseFarEnd(values.wire);
-    // For the two network namespaces, the TAPs in them, and ping.
+    // Needed for the two network namespaces, the TAPs in them, and ping.
     return {
       capabilities: ["net_admin", "sys_admin", "net_raw"],
       paths: [{ path: "/dev/net/tun", use: "write" }, ...(wire === undefined ? [] : pathsOf(wire))],

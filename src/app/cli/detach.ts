@@ -1,8 +1,7 @@
 /**
- * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists.
- *
- * Both processes are connected by Node's channel. Until the interface exists, its close requests a stop: an interrupted
- * or killed start leaves nothing behind.
+ * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists. Both
+ * processes are connected by Node's channel. If the channel closes before the interface exists, the background process
+ * stops, so an interrupted or killed start leaves nothing behind.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,13 +16,13 @@ import type { UpEvent } from "./up-events.ts";
 
 /** Set in the environment of the background process. */
 const IN_BACKGROUND = "FERRULE_BACKGROUND";
-/** Slightly more than the threads of a session may take to start, and to end. */
+/** Time limits in milliseconds: slightly more than the threads of a session may take to start, and to end. */
 const START_MILLIS = 150_000;
 
 /** The single message from the background process to the foreground process. */
 type Told = { readonly up: UpEvent } | { readonly error: PlainError };
 
-/** It ended without a message. */
+/** The background process ended without a message. */
 export class NotDetached extends FerruleError {
   readonly code = "NOT_DETACHED";
   readonly hint: string;
@@ -45,14 +44,14 @@ export class Foreground {
     if (!process.connected) gone();
   }
 
-  /** Undefined in a process that no `--detach` has started. */
+  /** The foreground process; undefined in a process that `--detach` did not start. */
   static of(stop: Stop): Foreground | undefined {
     if (process.env[IN_BACKGROUND] === undefined) return undefined;
     delete process.env[IN_BACKGROUND];
     return new Foreground(stop);
   }
 
-  /** The interface exists: from now on this process is independent. */
+  /** Call when the interface exists. From then on this process is independent. */
   up(event: UpEvent): Promise<void> {
     return this.#tell({ up: event });
   }
@@ -65,7 +64,7 @@ export class Foreground {
     if (!this.#waits || !process.connected) return;
     const sent = Promise.withResolvers<Error | null>();
     process.send?.(told, sent.resolve);
-    // If the message cannot be sent, the other process has ended, which `gone` handles.
+    // If the message cannot be sent, the other process has ended; `gone` handles that.
     if ((await sent.promise) !== null) return;
     this.#waits = false;
     if (process.connected) process.disconnect?.();
@@ -74,7 +73,7 @@ export class Foreground {
 
 /**
  * Starts this process's own command line in the background and waits until its interface is up.
- * @throws its error; {StartInterrupted} {NotDetached} {TookTooLong}; then the process has ended
+ * @throws the error of that process; {StartInterrupted} {NotDetached} {TookTooLong}; the process has then ended
  */
 export const detach = async (what: string, log: BackgroundLog, stop: Stop): Promise<{ pid: number; up: UpEvent }> => {
   const { execPath, execArgv, argv, env } = process;
@@ -90,7 +89,7 @@ export const detach = async (what: string, log: BackgroundLog, stop: Stop): Prom
       if ("up" in message) resolve();
     });
   });
-  // Its last message precedes the end of the channel, but may arrive after the process has ended.
+  // The last message may arrive after the process has ended, but before the channel ends.
   const ended = Promise.all([once(child, "exit"), once(child, "disconnect")]);
   void stop.asked.then(() => child.connected && child.disconnect());
   try {

@@ -12,7 +12,10 @@ export interface MachineFacts {
   readonly node: string;
   readonly selfTest: readonly SelfTestResult[];
   readonly uid: number;
-  /** /dev/net/tun: its permission bits, and why it cannot be opened (undefined when it can); undefined when absent. */
+  /**
+   * /dev/net/tun: its permission bits, and the reason that it cannot be opened, if there is one. Undefined if the file
+   * does not exist.
+   */
   readonly tun: { readonly mode: number; readonly problem: string | undefined } | undefined;
   /** Whether this process may create network namespaces itself. */
   readonly mayMakeNamespaces: boolean;
@@ -21,9 +24,9 @@ export interface MachineFacts {
   /** Bytes of memory this process may lock; Infinity when unlimited. */
   readonly lockableBytes: number;
   readonly processors: number;
-  /** The family's cards, and what is missing to use each. */
+  /** The family's cards, each with what is missing to use it. */
   readonly cards: readonly { readonly address: string; readonly lacks: readonly Missing[] }[];
-  /** TAPs that an administrator made for this user. */
+  /** TAPs that an administrator has created for this user. */
   readonly preparedTaps: readonly string[];
   /** Paths of optional programs; undefined if not installed. */
   readonly tools: Readonly<Record<string, string | undefined>>;
@@ -39,8 +42,8 @@ export interface Check {
   readonly state: "ok" | "limited" | "missing";
   readonly saw: string;
   /**
-   * The command that fixes it, or several, one a line, with comments if necessary; or instructions if there is no
-   * command. Undefined if nothing needs to be fixed.
+   * The command that fixes the problem, or several on a line each, with comments if necessary; instructions if there is
+   * no command. Undefined if nothing needs to be fixed.
    */
   readonly fix: string | undefined;
 }
@@ -78,7 +81,7 @@ const tun = ({ tun, uid }: MachineFacts): Check => {
   return ok(name, mode);
 };
 
-/** The setting that most likely forbids it, according to the kernel's settings. */
+/** The command for the setting of the kernel that most likely forbids user namespaces. */
 const namespaceFix = (problem: string, manager: PackageManager | undefined): string => {
   const setting = /sysctl (\S+) is (\d+)/.exec(problem)?.[1];
   if (setting === "user.max_user_namespaces") return "sudo sysctl user.max_user_namespaces=15000";
@@ -129,7 +132,7 @@ const processors = (found: MachineFacts): Check => {
   };
 };
 
-/** Cards are optional: models need none. */
+/** The checks of cards. Cards are optional, because models need none. */
 const cards = (found: MachineFacts): Check[] => {
   if (found.cards.length === 0) return [ok("cards", "no card of this family in this machine: see `ferrule list`")];
   return found.cards.flatMap(({ address, lacks }): Check[] => {
@@ -139,7 +142,7 @@ const cards = (found: MachineFacts): Check[] => {
   });
 };
 
-/** An ordinary user's `ferrule up` uses an existing TAP that belongs to that user. */
+/** Checks for a TAP that belongs to this user: an ordinary user's `ferrule up` uses one. */
 const preparedTap = ({ uid, cards, preparedTaps }: MachineFacts): Check[] => {
   if (uid === 0 || cards.length === 0) return [];
   const name = "TAP";
@@ -167,7 +170,7 @@ const tools = (found: MachineFacts): Check[] =>
     return { name, state: "limited", saw: `not installed; optional, for ${use}`, fix };
   });
 
-/** The first with a vfio-user client. */
+/** The first QEMU with a vfio-user client. */
 const QEMU_WANTED = "10.1";
 
 const TRIXIE_BACKPORTS = [
@@ -176,9 +179,9 @@ const TRIXIE_BACKPORTS = [
   "sudo apt-get install -t trixie-backports qemu-system-x86",
 ].join(" && ");
 
-/** How to get a QEMU that is new enough: the package of most releases is older. */
+/** How to get a QEMU that is new enough; the packages of most releases are older. */
 const qemuFix = ({ packageManager, release }: MachineFacts): string => {
-  // The rig fetches Debian's packages into a separate folder.
+  // In a checkout on Debian, the rig can fetch packages into a separate folder.
   const own = packageManager === "apt-get" && IS_CHECKOUT;
   return [
     ...(own ? ["npm run guest    # fetches a QEMU and a guest, and installs nothing"] : []),

@@ -1,4 +1,4 @@
-/** `ferrule doctor`: what is missing on this machine, and the command that fixes it. */
+/** `ferrule doctor`: shows what is missing on this machine, and the command that fixes it. */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -22,7 +22,7 @@ const found = (program: string): string | undefined => {
       accessSync(join(folder, program), constants.X_OK);
       return join(folder, program);
     } catch {
-      // Not in this folder.
+      // The program is not in this folder.
     }
   }
   return undefined;
@@ -31,7 +31,7 @@ const found = (program: string): string | undefined => {
 /** Time limit in milliseconds for a program to print its version. */
 const PATIENCE = 5_000;
 
-/** "QEMU emulator version 10.1.2 (Debian 1:10.1.2+ds-1)" */
+/** The version in a line such as "QEMU emulator version 10.1.2 (Debian 1:10.1.2+ds-1)". */
 export const versionIn = (text: string): string | undefined => /\bversion (\d+(?:\.\d+)*)/.exec(text)?.[1];
 
 const installedQemu = (): MachineFacts["qemu"] => {
@@ -41,7 +41,7 @@ const installedQemu = (): MachineFacts["qemu"] => {
   return { path, version: versionIn(stdout ?? "") };
 };
 
-/** os-release(5): ID and VERSION_CODENAME. */
+/** The release from os-release(5): ID and VERSION_CODENAME. */
 export const releaseIn = (text: string): string | undefined => {
   const [id, codename] = ["ID", "VERSION_CODENAME"].map(
     (key) => new RegExp(`^${key}="?([\\w.-]+)`, "m").exec(text)?.[1],
@@ -49,7 +49,9 @@ export const releaseIn = (text: string): string | undefined => {
   return id === undefined || codename === undefined ? undefined : `${id} ${codename}`;
 };
 
-/** Collects the facts about this machine. Namespaces and similar can only be tested if the C library can be called. */
+/**
+ * Collects the facts about this machine. Namespaces and some others can be tested only if the C library can be called.
+ */
 const examine = (): MachineFacts => {
   const tests = selfTest();
   const works = tests.every((test) => test.ok);

@@ -10,7 +10,7 @@ import { ask, NotRunning } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
 import { TookTooLong } from "../limit.ts";
 
-/** Time limits in milliseconds for the other process, and then for the kernel. */
+/** Time limits in milliseconds: for the other process, then for the kernel. */
 const PATIENCE = 5_000;
 
 const exists = (name: string): boolean => {
@@ -25,8 +25,9 @@ export const hasEnded = (files: Files, pid: number): boolean => {
 };
 
 /**
- * Waits until no interface of that name is left in this namespace, or the process has ended. A persistent TAP stays; so
- * does another interface of that name if ours was moved to another namespace. @returns whether a TAP stays
+ * Waits until no interface of that name is left in this namespace, or the process has ended. Does not wait for a
+ * persistent TAP, which stays, nor for another interface with that name, if ours was moved to another namespace.
+ * @returns whether a TAP stays
  */
 const untilGone = async (name: string, pid: number, deadline: number): Promise<boolean> => {
   const files = new Files();
@@ -45,7 +46,10 @@ export const downSentence = (name: string, pid: number, stays: boolean, seconds:
   return `${name} is down: process ${pid} ${what} in ${seconds.toFixed(2)} s.${rest}`;
 };
 
-/** Takes the interface down. @param name the one it was started with, or the present one @returns the present one */
+/**
+ * Takes an interface down. @param name its present name, or the name with which it was started @returns its present
+ * name
+ */
 const askDown = async (name: string, wake: boolean): Promise<{ readonly now: string; readonly pid: number }> => {
   try {
     const { interface: first, now } = await findUp(name);

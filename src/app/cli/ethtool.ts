@@ -9,7 +9,7 @@ import { table } from "../terminal/format.ts";
 import { parseInterfaceName } from "../terminal/usage.ts";
 import { visible } from "../terminal/visible.ts";
 
-/** Time limit of a reply in milliseconds: longer than the other process's own limits. */
+/** Time limit in milliseconds for a reply; longer than the limits in the other process. */
 const PATIENCE = 30_000;
 
 const askUp = async (name: string, operation: string, argument: Argument): Promise<object> => {

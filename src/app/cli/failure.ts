@@ -7,7 +7,7 @@ import { WrongUsage } from "../terminal/usage.ts";
 
 const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ").trim();
 
-/** Prints an error and its hint, each on one line; with its stack where errors are debugged. */
+/** Prints an error and its hint, each on one line; also the stack if errors are debugged. */
 export const printFailure = ({ err, debug }: Terminal, error: unknown): void => {
   const { message, hint } = plainError(error);
   err.line(`${err.paint("red", "ferrule:")} ${oneLine(message)}`);

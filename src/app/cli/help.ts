@@ -5,7 +5,7 @@ import type { Stream } from "../terminal/terminal.ts";
 
 const heading = (stream: Stream, text: string): string => stream.paint("bold", text);
 
-/** The subject of a help text: a command of `ferrule`, or another program with its usage. */
+/** What a help text is about: a command of `ferrule`, or another program with its usage. */
 export type Explained = Omit<Command, "run"> & { readonly startedAs?: string };
 
 export const usageLine = ({ name, startedAs = `ferrule ${name}`, operands }: Explained): string =>

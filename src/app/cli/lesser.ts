@@ -1,7 +1,7 @@
 /**
- * A command that keeps running drops the capabilities that it does not use. Capabilities belong to threads, and Node
- * starts threads before any of our code runs: so the process executes the program again, with fewer capabilities in all
- * threads.
+ * A command that keeps running drops the capabilities that it does not use. Each thread has capabilities of its own,
+ * and Node starts threads before any of this code runs. Therefore the process executes the program again, with fewer
+ * capabilities in all threads.
  */
 import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -12,7 +12,7 @@ import { type CapabilityName, liftLockedMemory, limitNextProgram, privileges } f
 export interface Needs {
   readonly capabilities: readonly CapabilityName[];
   readonly paths: readonly PathNeed[];
-  /** Memory for a card's DMA is locked, and counts against the limit when it is mapped. */
+  /** The command locks memory for a card's DMA, which counts against the limit when it is mapped. */
   readonly locksMemory?: boolean;
 }
 
@@ -20,7 +20,7 @@ const READ = 4;
 const WRITE = 2;
 const SEARCH = 1;
 
-/** Whether the file's permission bits suffice for this user without capabilities. */
+/** Whether the file's permission bits are sufficient for this user without capabilities. */
 const lets = ({ uid, gid, mode }: Stats, bits: number): boolean => {
   const groups = [process.getegid!(), ...process.getgroups!()];
   const shift = uid === process.geteuid!() ? 6 : groups.includes(gid) ? 3 : 0;
@@ -40,16 +40,19 @@ export const isOpenTo = ({ path, use }: PathNeed): boolean => {
     if (use === "make" && !lets(statSync(folder), WRITE | SEARCH)) return false;
     return !there || lets(statSync(real), use === "read" ? READ : WRITE);
   } catch {
-    // A missing file causes its own error when it is used.
+    // If the file is missing, its use fails later with an error of its own.
     return true;
   }
 };
 
-/** This program's code: its first file represents all. */
+/** This program's code; this file stands for all of its files. */
 const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
 
 const AGAIN = "FERRULE_LESSER";
-/** Set in the environment of the second start, which prevents a third if capabilities cannot be dropped; inherited by child processes. */
+/**
+ * Environment variable of the second start. It prevents a third start if capabilities cannot be dropped. Child
+ * processes inherit it.
+ */
 export const SECOND_START = { [AGAIN]: "1" } as const;
 
 /** Executes the program again with fewer capabilities if it has more than it needs; otherwise returns. */
@@ -58,7 +61,7 @@ export const keepOnly = ({ capabilities, paths, locksMemory = false }: Needs): v
   const keep: CapabilityName[] = [...capabilities];
   if (![CODE, ...paths].every(isOpenTo)) keep.push("dac_override");
   const isLess = now.capabilities.every((name) => (keep as readonly string[]).includes(name) || name === "ipc_lock");
-  // An ordinary user's process has no capabilities to drop; after the second start none remain to be dropped.
+  // There is nothing to drop: this is an ordinary user's process, or the second start.
   if (now.capabilities.length === 0 || (now.noNewPrivileges && (isLess || process.env[AGAIN] !== undefined))) {
     delete process.env[AGAIN];
     return;

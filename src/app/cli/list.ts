@@ -40,7 +40,7 @@ const row = ({ card }: Listed): readonly string[] => [
 
 const HEADING = ["ADDRESS", "CHIP", "DRIVER", "GROUP", "INTERFACE", "LINK"];
 
-/** Details that do not fit in the table: identity and place. */
+/** Details that do not fit in the table: the card's identity and place. */
 const facts = (card: Card): readonly [string, string] => {
   const { chip, pcie, power, resets, numaNode, override } = card;
   const subsystem = `${hex(card.subsystemVendor, 4)}:${hex(card.subsystemDevice, 4)}`;
@@ -63,7 +63,7 @@ const neighbours = (card: Card): readonly string[][] => {
   return names.map((name, i) => [i === 0 ? "group" : "", i === 0 ? `shared with ${name}` : name]);
 };
 
-/** A card that is ready for root may not be for other users. */
+/** The command that brings a card up. It has `sudo` if only root can use the card. */
 const upCommand = (address: string, asRoot: boolean): string => `${asRoot ? "sudo " : ""}${FERRULE} up ${address}`;
 
 const details = ({ card, lacks }: Listed, stream: Pick<Stream, "paint">, asRoot: boolean): readonly string[] => {

@@ -14,7 +14,7 @@ export interface Watch extends CounterSample<Statistics> {
 
 type Paint = Stream["paint"];
 
-/** Counters that should be 0, with their displayed names: singular, and plural if irregular. */
+/** Counters that should be 0, with the names that are displayed: singular, and plural if it is irregular. */
 const TROUBLES = [
   ["sendDrops", "send drop"],
   ["receiveDrops", "receive drop"],
@@ -33,7 +33,7 @@ const TROUBLES = [
   ["spuriousInterrupts", "spurious interrupt"],
 ] as const;
 
-/** Spurious interrupts are tolerated by design; everything else in the list means a loss or an error. */
+/** Counters that do not mean a loss or an error: spurious interrupts are tolerated by design. */
 const HARMLESS: ReadonlySet<string> = new Set(["spuriousInterrupts"]);
 
 /** Problems so far, such as "3 send drops, 1 offence". */
@@ -62,7 +62,7 @@ const direction = (watch: Watch, label: string, frames: CounterName, bytes: Coun
   amount(watch.now[bytes]),
 ];
 
-/** A line for each of several queues. */
+/** A line for each queue, if there are several. */
 const queueLines = ({ now, before, elapsedSeconds }: Watch): readonly string[] => {
   if (now.queues.length < 2) return [];
   const rows = now.queues.map((queue, i) => {
@@ -80,7 +80,7 @@ const queueLines = ({ now, before, elapsedSeconds }: Watch): readonly string[] =
 };
 
 const ring = (fill: number, slots: number): string => {
-  // Just after a change the counters may be of rings with another number of descriptors.
+  // Just after a change, the counters may still be those of rings with another number of descriptors.
   const shown = Math.min(Math.max(0, fill), slots);
   return `${bar(shown / slots, 12)} ${shown}/${slots}`;
 };
@@ -122,7 +122,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
         ["wire", wire(watch)],
         [
           "rings",
-          // Fill of both rings: frames that the NIC has not sent yet, and frames that the host has not taken yet.
+          // The fill of both rings: frames that the NIC has not sent yet, and frames that the host has not taken yet.
           `transmit ${ring(now.transmitFill, slots.transmit)}  receive ${ring(slots.receive - now.receiveFill, slots.receive)}`,
         ],
         ...(receive > 1 ? [["queues", `${receive} receive, ${transmit} transmit`]] : []),
@@ -134,7 +134,7 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
     "",
     paint("dim", `Ctrl-C takes ${facts.interfaceName} down.`),
   ];
-  // A line that wraps would break redrawing in place, and one that fills the last column may wrap.
+  // Lines must not wrap, because the view is redrawn in place; a line that fills the last column may wrap.
   return lines.map((line) => fitted(line, columns - 1));
 };
 
@@ -148,11 +148,11 @@ export class LiveLines {
   }
 
   draw(picture: readonly string[]): void {
-    // Lines that do not fit would scroll, and the next view would be misplaced.
+    // Lines that do not fit are omitted: they would scroll, and the next view would be drawn in the wrong place.
     const lines = picture.slice(0, this.#stream.rows() - 1);
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
     const body = lines.map((line) => `${visiblePainted(line)}\u001b[K\n`).join("");
-    // One write for each view: two would flicker. J clears the remaining lines of a taller view.
+    // A view is written at once, because two writes would flicker. J clears the lines that remain of a taller view.
     this.#stream.write(`${up}\r${body}\u001b[J`);
     this.#height = lines.length;
   }

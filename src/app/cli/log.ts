@@ -1,4 +1,4 @@
-/** The log of a data plane's events: each has a level, and is one line, or one JSON object a line. */
+/** The log of a data plane's events. Each event has a level and is one line of text, or one JSON object on a line. */
 import type { ServeNews } from "./serve-events.ts";
 import type { UpEvent } from "./up-events.ts";
 import { WrongUsage } from "../terminal/usage.ts";

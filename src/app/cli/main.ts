@@ -9,7 +9,7 @@ import type { Stream, Terminal } from "../terminal/terminal.ts";
 import { closest, didYouMean, HELP_WORDS, WrongUsage } from "../terminal/usage.ts";
 import { versionLines } from "./version.ts";
 
-/** The commands of a group, such as `model`. */
+/** The commands of a group such as `model`. */
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
   commands.filter((each) => each.name.startsWith(`${word} `));
 
@@ -43,8 +43,8 @@ const choose = (argv: readonly string[], commands: readonly Command[]): [Command
 const isHelp = (word: string | undefined): boolean => word !== undefined && HELP_WORDS.includes(word);
 
 /**
- * The words for which help is requested: those after a leading help word, or a group such as `model` followed by one.
- * Undefined if the command line names a command, which handles help itself.
+ * The words for which help is requested: those after a help word at the beginning, or a group such as `model` followed
+ * by a help word. Undefined if the command line names a command, because commands handle help themselves.
  */
 const helpAskedFor = (argv: readonly string[], commands: readonly Command[]): readonly string[] | undefined => {
   const [first, second] = argv;

@@ -18,7 +18,7 @@ const entry = (chip: (typeof CHIPS)[number]) => ({
 });
 type Entry = ReturnType<typeof entry>;
 
-/** One key may stand for several rows of the table: the same chip, recognised by two masks. */
+/** The entries. Two rows of the table with the same key are one chip, which is recognised by two masks. */
 const entries = (): Entry[] => [...new Map(CHIPS.map((chip) => [chip.key, entry(chip)])).values()];
 
 export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">): readonly string[] => [

@@ -9,7 +9,7 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { CTL_SYNTAX, requestOf } from "./ctl-words.ts";
 import { amount, count, counted, linkSpeed, table } from "../terminal/format.ts";
 
-/** Time limit in milliseconds for a server to close, as in the server. */
+/** Time limit in milliseconds for a server to close; the server has the same limit. */
 const STOPPING = 16_000;
 
 const linkText = ({ answers, link, cable, plugged }: ServeState): string => {
@@ -62,13 +62,13 @@ export const stateLines = (state: ServeState): readonly string[] => {
   );
 };
 
-/** Text of `state`: one line a register, "macOcp 0xd400 0005". */
+/** The text of `state`: one line for each register, such as "macOcp 0xd400 0005". */
 export const registerLines = (state: ModelState): readonly string[] =>
   Object.entries(state).flatMap(([space, words]) =>
     Object.entries(words).map(([address, value]) => `${space} ${address} ${value.toString(16).padStart(4, "0")}`),
   );
 
-/** The NIC neither received the frame nor woke up by it. */
+/** The NIC did not receive the frame, and was not woken by it. */
 class NotReceived extends FerruleError {
   readonly code = "NOT_RECEIVED";
   readonly hint: string;

@@ -26,7 +26,7 @@ import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** Milliseconds: refresh interval of the live counters, and time limit for the thread to end. */
+/** Refresh interval of the live counters, and time limit for the thread to end; in milliseconds. */
 const REDRAW = 500;
 const CLOSING = 15_000;
 
@@ -41,10 +41,10 @@ export class OffencesCommitted extends FerruleError {
 
 export interface ServeCall {
   readonly chip: Chip;
-  /** Ends with its first client. */
+  /** The command ends when its first client leaves. */
   readonly once: boolean;
   readonly options: ServeOptions;
-  /** As given on the command line. */
+  /** The wire as given on the command line. */
   readonly wire: string;
   readonly json: boolean;
   readonly level: Level;
@@ -70,7 +70,7 @@ export const serve = async (
     return { pid: process.pid };
   };
   try {
-    // Closed after the server, so that the reply to `stop` is sent when it has stopped.
+    // Closed after the server has stopped, so that the reply to `stop` is sent then.
     await using _control = await ControlSocket.open(socket, answer);
     let reason = "failed";
     try {
@@ -156,7 +156,10 @@ const parseTrace = (path: string | undefined, format: string | undefined): Serve
   return { path: outputPath(path), format: chosen ?? (path.endsWith(".jsonl") ? "json" : "text") };
 };
 
-/** The absolute path, because QEMU may run in another directory; the given path if only that fits in a socket address. */
+/**
+ * The absolute path, because QEMU may run in another directory. If it is too long for a socket address, the path as
+ * given.
+ */
 const socketPath = (typed: string): string => {
   const whole = resolve(typed);
   return new TextEncoder().encode(controlPath(whole)).length > MAX_SOCKET_PATH ? typed : whole;

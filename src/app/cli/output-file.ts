@@ -20,11 +20,14 @@ export class NotWritten extends FerruleError {
   }
 }
 
-/** Opened before the work whose result it gets, so that a bad path costs nothing. If there is no result, there is no file either. */
+/**
+ * The file is opened before the command does its work, so that an invalid path is reported at once. If the command has
+ * no result, it leaves no file.
+ */
 export class OutputFile implements Disposable {
   readonly #path: string;
   readonly #file: number;
-  /** Nothing is to be removed: it was there before, or has been written. */
+  /** Whether the file stays: it existed before, or has been written. */
   #stays: boolean;
 
   /** @throws {NotWritten} */
@@ -36,7 +39,7 @@ export class OutputFile implements Disposable {
     );
   }
 
-  /** Earlier contents are overwritten. @throws {NotWritten} */
+  /** Writes the text, overwriting earlier contents. @throws {NotWritten} */
   write(text: string): void {
     this.#tried(() => {
       if (fstatSync(this.#file).isFile()) ftruncateSync(this.#file);

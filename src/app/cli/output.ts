@@ -1,4 +1,4 @@
-/** Output files of a command: their names, that they differ, and where messages go. */
+/** Output files of a command: gets their names, checks that they differ, and decides where messages go. */
 import { resolve } from "node:path";
 import { isStandardOutput, STANDARD_OUTPUT } from "#sys/output-file.ts";
 import type { Terminal } from "../terminal/terminal.ts";

@@ -15,18 +15,18 @@ export const parseThreads = (text: string): Threads => {
 export interface QueuesInUse {
   readonly queues: number;
   readonly device: Device["kind"];
-  /** A capture is written on the host's side. */
+  /** Whether a capture of the host's side is written. */
   readonly captured: boolean;
 }
 
 /** Why a thread for each queue is not possible, and what to do. */
 const whyNot = ({ queues, device, captured }: QueuesInUse): readonly [string, string] | undefined => {
   if (queues === 1) return ["one queue has one thread", "Add --queues, or omit --threads."];
-  if (device === "vfio-user") return ["registers behind a socket are reached by one thread", "Use --threads one."];
+  if (device === "vfio-user") return ["registers behind a socket are accessed by one thread", "Use --threads one."];
   return captured ? ["a capture of the host's side is written by one thread", "Use --threads one."] : undefined;
 };
 
-/** @throws {WrongUsage} where each queue cannot have its own */
+/** Whether each queue gets a thread of its own. @throws {WrongUsage} if that is requested and not possible */
 export const hasQueueThreads = (typed: string, inUse: QueuesInUse): boolean => {
   if (parseThreads(typed) === "one") return false;
   const why = whyNot(inUse);

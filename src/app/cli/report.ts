@@ -15,9 +15,9 @@ import { WrongUsage } from "../terminal/usage.ts";
 
 const MODEL = "model:";
 
-/** @throws {WrongUsage}; and for a card that cannot be used, the reason with a fix */
+/** The device of the report. @throws {WrongUsage}; for a card that cannot be used, the reason with a fix */
 const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
-  // Any chip of the family: one that cannot be brought up yet can be inspected.
+  // Every chip of the family is accepted, because a chip that cannot be brought up can still be inspected.
   const device = typed.startsWith(MODEL)
     ? ({ kind: "model", chip: parseChip(typed.slice(MODEL.length)) } as const)
     : parseDevice(typed);
@@ -52,7 +52,7 @@ export const report = command({
   async run({ values, operands, terminal }) {
     const what = deviceOf(operands[0]!, values["unsafe-noiommu"]);
     const files = new Files();
-    // Before it is opened: as the kernel sees it then.
+    // Read before the card is opened, as the kernel sees it until then.
     const card = what.kind === "pci" ? readCard(files, what.address) : undefined;
     using scope = new DisposableStack();
     const output = values.output === undefined ? undefined : scope.use(new OutputFile(values.output));

@@ -8,7 +8,7 @@ export interface ReportStyle<Event extends LoggedEvent> {
   readonly json: boolean;
   /** An event as text for users. */
   readonly lines: (event: Event, stream: Stream) => readonly string[];
-  /** Fields of every JSON object. */
+  /** Fields that every JSON object gets. */
   readonly about?: object;
 }
 
@@ -32,7 +32,7 @@ export class Reporter<Event extends LoggedEvent> implements Disposable {
   readonly #live: boolean;
   #picture: LiveLines | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Draws the final counters. */
+  /** Draws the counters a last time. */
   #finish: () => void = () => {};
 
   constructor(out: Stream, style: ReportStyle<Event>) {

@@ -20,7 +20,7 @@ export type ServeNews =
   | ServeEvent
   | { readonly kind: "stopped"; readonly reason: string; readonly statistics: ServeStatistics };
 
-/** Accesses shown with an offence; the trace file has all. */
+/** Number of accesses that are shown with an offence; the trace file has all. */
 const SHOWN_ACCESSES = 6;
 
 const offenceLines = (event: ServeEvent & { kind: "offence" }, paint: Stream["paint"]): readonly string[] => {
@@ -34,7 +34,7 @@ const offenceLines = (event: ServeEvent & { kind: "offence" }, paint: Stream["pa
 /** The arguments that give a guest this NIC, as one command for a shell. */
 export const qemuArguments = (socket: string): readonly string[] => {
   const device = { driver: "vfio-user-pci", socket: { type: "unix", path: socket } };
-  // A quote within single quotes: closes them, adds the quote, and opens them again.
+  // To write a quote within single quotes: close them, add the quote, and open them again.
   const json = JSON.stringify(device).replaceAll("'", String.raw`'\''`);
   return [
     "-m 1G -machine q35,memory-backend=ram",

@@ -24,8 +24,7 @@ interface Key {
 }
 
 /**
- * The keys of the outermost object, including repeated ones, which JSON.parse does not show. The text must be valid
- * JSON.
+ * The keys of the outermost object, including repeated ones, which JSON.parse would hide. The text must be valid JSON.
  */
 const keysOf = (text: string): readonly Key[] => {
   const keys: Key[] = [];
@@ -41,14 +40,14 @@ const keysOf = (text: string): readonly Key[] => {
 
 type Valued = Extract<Option, { kind: "value" }>;
 
-/** The texts of a value: several for a list, none for an invalid value. */
+/** The texts that a value stands for: several for a list, none for an invalid value. */
 const textsOf = (option: Valued, value: unknown): readonly string[] => {
   const texts: readonly unknown[] = option.list === true && Array.isArray(value) ? value : [value];
   const valid = texts.every((text) => (typeof text === "string" && text !== "") || typeof text === "number");
   return valid ? texts.map(String) : [];
 };
 
-/** The error in a setting. */
+/** The error in a setting, as a message. */
 const complaints = (
   { name, value }: { readonly name: string; readonly value: unknown },
   options: Options,
@@ -77,7 +76,7 @@ const parse = (path: string, text: string): Readonly<Record<string, unknown>> =>
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   } catch (error) {
-    // The engine reports line and column.
+    // The message of the engine contains line and column.
     throw new WrongUsage(`${path} is not JSON: ${(error as Error).message}`, HINT);
   }
   throw new WrongUsage(`${path} is not a JSON object`, HINT);

@@ -8,7 +8,7 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { printFailure } from "./failure.ts";
 
-/** Milliseconds: time for the frames in the rings and for a new link. */
+/** Time limit in milliseconds; it includes sending the frames in the rings, and a new link. */
 const PATIENCE = 10_000;
 
 interface Answer {
@@ -23,7 +23,10 @@ const sentence = (name: string, { asleep, armed, woken }: Answer): string => {
   return `${name} is awake${woken === true ? ": it was woken by the wire" : ""}`;
 };
 
-/** NICs to suspend or resume, by their original and present names; and errors from looking for them. */
+/**
+ * The NICs to suspend or resume, with their original and present names; and errors that occurred while they were looked
+ * for.
+ */
 interface Found {
   readonly found: readonly { readonly interface: string; readonly now: string }[];
   readonly errors: readonly unknown[];

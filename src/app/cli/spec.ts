@@ -21,8 +21,8 @@ const chipHint = (text: string): string => {
 };
 
 /**
- * A chip of the table by its key, or by another unambiguous name. Case is ignored.
- * @throws {WrongUsage} unknown, or the name of several
+ * Finds a chip by its key, or by another unambiguous name. Case is ignored. @throws {WrongUsage} if the name is unknown
+ * or several chips have it
  */
 export const parseChip = (text: string): Chip => {
   const [chip, ...others] = chipsCalled(text);
@@ -58,12 +58,15 @@ export const parseDevice = (text: string): Device => {
   throw new WrongUsage(`unknown device "${text}"`, hint);
 };
 
-/** RFC 791: every IPv4 host must accept 68 bytes. */
+/** Every IPv4 host must accept packets of 68 bytes (RFC 791). */
 const SMALLEST_MTU = 68;
 
 const LARGEST_MTU = Math.max(...CHIPS.map((chip) => chip.largestMtu));
 
-/** An MTU that this chip supports, in bytes of layer 3; while the chip is not known, one that any chip supports. */
+/**
+ * Parses an MTU, in bytes of layer 3. It must be one that the chip supports or, if the chip is not known yet, that some
+ * chip supports.
+ */
 export const parseMtu = (text: string, chip?: Chip): number => {
   const mtu = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   const largest = chip?.largestMtu ?? LARGEST_MTU;
@@ -75,14 +78,14 @@ export const parseMtu = (text: string, chip?: Chip): number => {
   return mtu;
 };
 
-/** With fewer descriptors, a ring loses frames whenever the host pauses. */
+/** Smallest number of descriptors: a smaller ring loses frames whenever the host pauses. */
 const SMALLEST_RING = 64;
 
 const LARGEST_RING = Math.max(...CHIPS.map(({ profile }) => profile.frames.ringLimit));
 
 /**
- * Descriptors in each ring: a power of two that this chip supports; while the chip is not known, one that any chip
- * supports.
+ * Parses the number of descriptors in each ring: a power of two that the chip supports or, if the chip is not known
+ * yet, that some chip supports.
  */
 export const parseRings = (text: string, chip?: Chip): number => {
   const slots = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
@@ -105,7 +108,7 @@ export const parseWait = (text: string): number => {
   return seconds;
 };
 
-/** A negotiation takes three seconds, and some more with a partner that is slow. */
+/** Shortest time in seconds: a negotiation takes three seconds, and more with a slow partner. */
 const SHORTEST_IDLE = 5;
 
 /** Seconds without a link. @throws {WrongUsage} */
@@ -123,7 +126,7 @@ const MAX_QUEUES = Math.max(...CHIPS.map(({ profile }) => profile.queues.receive
 
 /**
  * Number of receive queues.
- * @param chip if already known
+ * @param chip undefined if it is not known yet
  * @throws {WrongUsage}
  */
 export const parseQueues = (text: string, chip?: Chip): number => {
@@ -136,7 +139,7 @@ export const parseQueues = (text: string, chip?: Chip): number => {
   );
 };
 
-/** A policy for the PCI Express link that this chip supports. */
+/** Parses a policy for the PCI Express link, which the chip must support. */
 export const parseAspm = (text: string, chip?: Chip): AspmPolicy => {
   const policy = ASPM_POLICIES.find((each) => each === text);
   if (policy === undefined)
@@ -182,7 +185,8 @@ export const parseStationAddress = (text: string): Uint8Array => {
 export const parseSocketMode = (text: string | undefined): number | undefined => {
   if (text === undefined) return undefined;
   const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0;
-  // Without these, the server could not be distinguished from a stale socket, and nobody could connect.
+  // Without read and write permission for the owner, nobody could connect, and the socket could not be distinguished
+  // from a stale one.
   if ((mode & 0o600) !== 0o600)
     throw new WrongUsage(
       `--socket-mode takes permissions in octal digits, not "${text}"`,

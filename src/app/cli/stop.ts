@@ -7,7 +7,7 @@ type StopSignal = (typeof SIGNALS)[number];
 
 /**
  * One Ctrl-C may arrive twice: from the terminal, and forwarded by the launcher. Signals within this many milliseconds
- * are one request.
+ * are therefore one request.
  */
 const SAME_REQUEST = 300;
 
@@ -28,7 +28,7 @@ export class Stop implements Disposable {
   readonly #controller = new AbortController();
   #first: number | undefined;
 
-  /** @param insist the effect of a second signal; gets the shell's exit code for it */
+  /** @param insist called for a second signal, with the shell's exit code for that signal */
   constructor(source: StopSource, now: () => number, insist: (exitCode: number) => void) {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.asked = promise;
@@ -54,5 +54,7 @@ export class Stop implements Disposable {
   }
 }
 
-/** Stops on the process's signals; a second one ends the process at once, and the kernel releases its resources. */
+/**
+ * A `Stop` for the process's signals. A second signal ends the process at once; the kernel then releases its resources.
+ */
 export const stopAtSignals = (): Stop => new Stop(process, () => performance.now(), exitNow);

@@ -74,7 +74,7 @@ export const UP_OPTIONS = {
   threads: {
     kind: "value",
     placeholder: "WHICH",
-    summary: "who polls several queues: one thread, or each its own",
+    summary: "threads that poll several queues: one for all, or one for each",
     default: "one",
     check: parseThreads,
   },

@@ -39,13 +39,13 @@ const RESPONDER = "responder";
 
 type Chosen = Values<typeof UP_OPTIONS>;
 
-/** Capabilities for access to a card. */
+/** Files and capabilities that are needed for access to a card. */
 const groupFiles = (address: string): readonly string[] => {
   const group = linkOf(join(new Files().device(address), "iommu_group"));
   return group === undefined ? [] : [`/dev/vfio/${group}`, "/dev/vfio/vfio"];
 };
 
-/** Firmware files in a folder: those of all chips, because the chip of a card is not known yet. */
+/** Firmware files in a folder. Those of all chips are needed, because the chip of a card is not known yet. */
 const firmwareIn = (folder: string): readonly string[] =>
   CHIPS.flatMap(({ firmware }) => (firmware === undefined ? [] : [join(folder, firmware)]));
 
@@ -62,7 +62,7 @@ const modelSpec = (
   return { kind: "model", chip, wire, ...(capture !== undefined && { capture }), ...(socketMode && { socketMode }) };
 };
 
-/** The device and its options. @throws {WrongUsage}; and for a card that cannot be used, the reason with a fix */
+/** The device and its options. @throws {WrongUsage}; for a card that cannot be used, the reason with a fix */
 const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): DeviceSpec => {
   const unsafeNoIommu = chosen["unsafe-noiommu"];
   if (unsafeNoIommu && device.kind !== "pci")
@@ -83,7 +83,7 @@ const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): Devi
 const metricsAddress = (chosen: Chosen): MetricsAddress | undefined =>
   chosen.metrics === undefined ? undefined : parseMetricsAddress(chosen.metrics, chosen["metrics-public"]);
 
-/** Starts it in the background and prints its process id. @throws the error of the start */
+/** Starts the session in the background and prints its process id. @throws the error of the start */
 const upInBackground = async (name: string, { json, log: file }: Chosen, stop: Stop, out: Stream): Promise<Exit> => {
   using log = await openLog(file);
   const { pid, up: event } = await detach(name, log, stop);
@@ -132,7 +132,7 @@ export const up = command({
     const config = values.config === undefined ? [] : [values.config];
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
-      // For the TAP and its settings; and for entering another network namespace to which it was moved.
+      // Needed for the TAP and its settings, and to enter the network namespace to which the interface was moved.
       capabilities: ["net_admin", "sys_admin", ...(values["unsafe-noiommu"] ? (["sys_rawio"] as const) : [])],
       paths: [
         ...(device.kind === "model" ? pathsOf(parseWire(values.wire ?? RESPONDER)) : []),

@@ -1,7 +1,7 @@
 /** A comparison for tests, with figures that nobody measured. */
 import type { Comparison, LatencyRow, Peer, Quartiles, SameThreadRow, ThroughputRow } from "./result.ts";
 
-/** A driver's name, language, and time for a frame of 64 B, ns. */
+/** For each driver: key, name, language, and the time for a frame of 64 B in ns. */
 const PEERS: readonly (readonly [key: string, name: string, language: Peer["language"], ns: number])[] = [
   ["minimal-c", "minimal C", "C", 20],
   ["careful-c", "careful C", "C", 23],
@@ -39,7 +39,10 @@ const peers: readonly Peer[] = [
 
 const MINIMAL_NS = PEERS[0]![3];
 
-/** @param times of the peer and of minimal C under the same conditions, from theirs for 64 B */
+/**
+ * @param times returns the times of the driver and of minimal C under the same conditions, computed from their times
+ * for 64 B
+ */
 const row = (
   peer: string,
   own: number,
@@ -78,7 +81,7 @@ const throughput: readonly ThroughputRow[] = PEERS.flatMap(([key, , , own]) => [
   row(key, own, (ns) => ns, { queues: 4 }),
 ]);
 
-/** Bins of a twentieth of a decade, with a tail that gets ten times rarer in each half decade. */
+/** A histogram with 20 bins per decade. In its tail, requests become ten times rarer in each half decade. */
 const histogram = (from: number): readonly (readonly [number, number])[] =>
   Array.from({ length: 41 }, (_, i) => [
     Math.round(from * 10 ** (i / 20)),

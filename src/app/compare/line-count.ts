@@ -2,7 +2,7 @@
 
 export interface Size {
   readonly lines: number;
-  /** Without comments and blank lines. */
+  /** Lines of code, without comments and blank lines. */
   readonly code: number;
 }
 

@@ -1,6 +1,6 @@
-/** HTML and SVG as values: whatever is text is escaped. */
+/** HTML and SVG as values. All text is escaped. */
 
-/** Text that is markup already. */
+/** Text that is already markup, so it is not escaped. */
 export class Markup {
   readonly text: string;
   constructor(text: string) {
@@ -20,7 +20,7 @@ const inner = (child: Child): string => {
 /** Elements that have no end tag in HTML. */
 const VOID = ["meta"];
 
-/** An element; attributes that are undefined are left out. */
+/** Creates an element; undefined attributes are omitted. */
 export const h = (
   name: string,
   attributes: Readonly<Record<string, string | number | undefined>>,

@@ -1,4 +1,4 @@
-/** Runs the programs that measure and count, which are beside the command's own code: in a checkout, and in a package. */
+/** Runs the programs that measure and count. They are next to the command's own code, in a checkout as in a package. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -11,23 +11,23 @@ import { parseFacts, parseMeasurement } from "./read-comparison.ts";
 import type { Comparison, Facts } from "./result.ts";
 
 const IS_CHECKOUT = import.meta.url.endsWith(".ts");
-/** The checkout, or the package's `dist`. */
+/** The root of the checkout, or the package's `dist`. */
 const ROOT = fileURLToPath(new URL(IS_CHECKOUT ? "../../.." : "../..", import.meta.url));
 const PROGRAM = join(ROOT, "bench/compare", IS_CHECKOUT ? "main.ts" : "main.js");
 const FACTS = join(ROOT, IS_CHECKOUT ? "package/facts.ts" : "facts.json");
 
-/** ms. A comparison takes a few minutes. */
+/** Time limit in ms. A comparison takes a few minutes. */
 const LIMIT = 30 * 60_000;
-/** ms in which a program has to end after SIGTERM. */
+/** Time limit in ms for a program to end after SIGTERM. */
 const GRACE = 10_000;
-/** Lines of progress that are kept, to explain a failure. */
+/** Number of lines of progress that are kept to explain a failure. */
 const TAIL = 5;
 
 /** The measuring program failed. */
 export class NotMeasured extends FerruleError {
   readonly code = "NOT_MEASURED";
   readonly hint: string;
-  /** @param said the last lines that the program printed: as of every command, what failed, and a hint */
+  /** @param said the last lines that the program printed; they say what failed, with a hint */
   constructor(what: string, said: readonly string[]) {
     const hint = said.findLast((line) => line.startsWith("hint: "));
     const last = said.findLast((line) => line !== hint);
@@ -38,14 +38,14 @@ export class NotMeasured extends FerruleError {
 
 export interface Request {
   readonly quick: boolean;
-  /** Gets each line of progress. */
+  /** Called with each line of progress. */
   readonly say: (line: string) => void;
   readonly stop: AbortSignal;
 }
 
 const NODE = [...process.execArgv, "--disable-warning=ExperimentalWarning"];
 
-/** A program in a process group of its own, which ends with all its children when the scope does. */
+/** A program in a process group of its own. Disposing ends it with all its children. */
 class Group implements AsyncDisposable {
   readonly #child;
   readonly exit: Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>;
@@ -54,11 +54,11 @@ class Group implements AsyncDisposable {
     this.#child = spawn(process.execPath, [...NODE, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
-      // By this it ends when we are killed.
+      // With this the program ends if this process is killed.
       env: { ...process.env, FERRULE_PARENT: String(process.pid) },
     });
     this.exit = once(this.#child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-    // Reported where it is waited for.
+    // The error is reported where the exit is awaited.
     this.exit.catch(() => undefined);
   }
 
@@ -75,7 +75,7 @@ class Group implements AsyncDisposable {
     try {
       if (pid !== undefined) process.kill(-pid, signal);
     } catch {
-      // All of them have ended.
+      // All processes of the group have ended.
     }
   }
 
@@ -117,13 +117,16 @@ const run = async (args: readonly string[], { say, stop }: Pick<Request, "say" |
   return Buffer.concat(printed).toString();
 };
 
-/** What is counted in the sources: now in a checkout, when it was built in a package. */
+/**
+ * What is counted in the sources. In a checkout it is counted now; in a package it was counted when the package was
+ * built.
+ */
 const readFacts = async (stop: AbortSignal): Promise<Facts> =>
   parseFacts(IS_CHECKOUT ? await run([FACTS], { say: () => undefined, stop }) : readFileSync(FACTS, "utf8"), FACTS);
 
 /**
- * Measures and counts. A few minutes; `quick` about one.
- * @throws {NotMeasured}; {NotAComparison} if what was written is none; the reason of `stop`
+ * Measures and counts. Takes a few minutes; with `quick`, about one. @throws {NotMeasured}; {NotAComparison} if the
+ * program's output is invalid; the reason of `stop`
  */
 export const measure = async ({ quick, say, stop }: Request): Promise<Comparison> => {
   using scope = new DisposableStack();

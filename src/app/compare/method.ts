@@ -1,16 +1,16 @@
-/** How a comparison was measured, in words: the same on the terminal, the page and in the document. */
+/** Text about how a comparison was measured. It is the same on the terminal, on the page and in the document. */
 import type { Comparison, Measurement } from "./result.ts";
 
 export const METHOD: readonly string[] = [
-  "A device process in C, which is no driver's own, has rings of descriptors, buffers and doorbells in shared memory. It sends and checks frames there, either without waiting or at the pace of a line.",
-  "Each driver is a process that works on such memory. The device lets the drivers run in turns, in windows of 25 ms (latency: 50 ms) that begin with another driver in each round; a driver whose turn it is not sleeps.",
-  "A ratio compares two drivers within one round, because shared processors change their speed from one moment to the next. The figure is the median of the rounds' own ratios; the quartiles say how far they differ.",
-  "A round in which other work took processor time from a driver or the device is repeated, up to three times as many rounds as are wanted; of these the least disturbed are kept. How fast a driver was does not matter for that.",
-  "Every driver is started several times, since the engine of JavaScript compiles a program a little differently each time. TypeScript is found compiled in a cache, as in an installed package.",
-  "Each frame has a sequence number, by which the device finds what was lost, doubled or reordered.",
+  "The device is a separate process in C, with rings of descriptors, buffers and doorbells in shared memory. It sends and checks frames there, either without waiting or at the speed of a line.",
+  "Each driver is a process that works on such memory. The drivers run in turns, in windows of 25 ms (latency: 50 ms); each round begins with another driver. The other drivers sleep meanwhile.",
+  "A ratio compares two drivers within one round, because the speed of shared processors changes from one moment to the next. The figure is the median of the ratios of all rounds; the quartiles show how far they differ.",
+  "If other work took processor time from a driver or the device, the round is repeated, up to three times the wanted number of rounds. The least disturbed rounds are kept, regardless of how fast the drivers were in them.",
+  "Every driver is started several times, because the JavaScript engine compiles a program a little differently each time. TypeScript is taken from a cache of compiled code, as in an installed package.",
+  "Each frame has a sequence number, with which the device detects lost, duplicated and reordered frames.",
 ];
 
-/** The machine, its programs and how busy it was, by name. */
+/** Names and values of facts about the machine, its programs, and its load. */
 export const machineFacts = ({ machine, taken, seconds }: Measurement): readonly (readonly [string, string])[] => {
   const { cpu, cores, virtual, kernel, node, compiler, rustc, dpdk, loadBefore, loadAfter } = machine;
   const programs = [`Linux ${kernel}`, `Node ${node}`, compiler, rustc, dpdk].filter((each) => each !== undefined);
@@ -27,18 +27,18 @@ export const machineLine = (found: Measurement): string =>
     .map(([name, value]) => (name === "load average" ? `${name} ${value}` : value))
     .join("; ")}.`;
 
-/** The load of a machine on which figures are to be trusted: half a process a core. */
+/** Load per core above which figures are not reliable: half a process. */
 const QUIET_SHARE = 0.5;
 
-/** A warning, where the machine had other work or the run was short. */
+/** Warnings, if the machine had other work or the run was short. */
 export const reservations = ({ machine, quick }: Measurement): readonly string[] => [
   ...(machine.loadBefore > QUIET_SHARE * machine.cores
     ? [
-        `The machine had other work (load average ${machine.loadBefore.toFixed(1)} on ${machine.cores} cores). Ratios suffer less from that than times; frames are missed, and quartiles are wide. Measure on a quiet machine.`,
+        `The machine had other work (load average ${machine.loadBefore.toFixed(1)} on ${machine.cores} cores). This affects times more than ratios; frames are missed, and quartiles are wide. Measure again on an idle machine.`,
       ]
     : []),
-  ...(quick ? ["A quick run: few rounds, and so wide quartiles and no rare delays."] : []),
+  ...(quick ? ["A quick run has few rounds, so quartiles are wide and rare delays are not seen."] : []),
 ];
 
 export const command = ({ quick, facts }: Comparison): string =>
-  `Ferrule ${facts.ferrule}; measure it again with: ferrule compare${quick ? " --quick" : ""}`;
+  `Ferrule ${facts.ferrule}; repeat the measurement with: ferrule compare${quick ? " --quick" : ""}`;

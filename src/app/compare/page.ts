@@ -1,4 +1,4 @@
-/** A comparison as one page: style and plots are in it, it has no script, and it may load nothing. */
+/** A comparison as one page. Style and plots are part of it; it has no script and loads nothing. */
 import { axisValue, measuredPeers, missingPeers, nameOf, nanos, ratio, withQuartiles } from "./figures.ts";
 import { count } from "../terminal/format.ts";
 import { type Child, h, Markup } from "./markup.ts";
@@ -46,7 +46,7 @@ const tableMarkup = ({ id, title, headings, rows }: Table): Markup =>
     ),
   );
 
-/** @param section its heading, which is not repeated */
+/** One table with its plot. @param section heading of the section; a table with the same heading does not repeat it */
 const part = (found: Comparison, table: Table, section: string): Child => [
   table.title === section ? "" : h("h3", { id: table.id }, table.title),
   h("p", { class: "note" }, table.note),
@@ -54,7 +54,7 @@ const part = (found: Comparison, table: Table, section: string): Child => [
   tableMarkup(table),
 ];
 
-/** Every row of throughput, with the figures that the tables above leave out. */
+/** All rows of throughput, with the figures that the other tables omit. */
 const everyRow = (found: Comparison): Table => ({
   id: "rows",
   title: "All throughput figures",

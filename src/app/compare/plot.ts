@@ -1,13 +1,13 @@
-/** Plots as SVG: axes, lines with markers and quartiles, and rows of ratios. Nothing in them needs a script or a network. */
+/** Plots as SVG: axes, lines with markers and quartiles, and rows of ratios. They need no script and no network. */
 import { type Child, h, type Markup } from "./markup.ts";
 import type { Scale } from "./scale.ts";
 
-/** Units of the plot; on a page it is as wide as its column. */
+/** Width in units of the plot; on a page the plot is as wide as its column. */
 export const WIDTH = 640;
 export const HEIGHT = 380;
 export const MARGIN = { left: 92, right: 24, top: 12, bottom: 58 } as const;
 
-/** Where x and y axes lie. */
+/** Position of the x axis and of the y axis. */
 export const ACROSS = [MARGIN.left, WIDTH - MARGIN.right] as const;
 export const upTo = (height: number) => [height - MARGIN.bottom, MARGIN.top] as const;
 
@@ -17,7 +17,7 @@ export interface Axis {
   readonly label: (value: number) => string;
 }
 
-/** A value, with its quartiles where it has some. `text` is shown when it is pointed at. */
+/** A value, with quartiles if it has some. `text` is shown when the pointer is over it. */
 export interface Point {
   readonly x: number;
   readonly y: number;
@@ -28,7 +28,7 @@ export interface Point {
 
 export interface Series {
   readonly name: string;
-  /** Chooses colour and marker. */
+  /** Number of the series, which selects colour and marker. */
   readonly index: number;
   readonly points: readonly Point[];
   /** The line, if it is not straight from point to point. */
@@ -38,7 +38,7 @@ export interface Series {
 export const SERIES_MOST = 9;
 const round = (value: number): number => Math.round(value * 10) / 10;
 
-/** Outlines around 0, 0; different ones beside each other, since colours alone do not tell everyone apart. */
+/** Outlines of the markers, around 0, 0. They differ because not everyone can distinguish the colours. */
 const MARKERS = [
   "M-4 0A4 4 0 1 0 4 0A4 4 0 1 0 -4 0Z",
   "M-4 -4H4V4H-4Z",
@@ -122,7 +122,7 @@ const seriesMarkup = ({ name, index, points, line }: Series, x: Scale, y: Scale)
 export interface About {
   readonly id: string;
   readonly title: string;
-  /** What it shows, for those who do not see it; the figures are in the table below. */
+  /** A description for readers who cannot see the plot; the figures are in the table below it. */
   readonly description: string;
 }
 
@@ -150,7 +150,7 @@ export const linePlot = (about: About, x: Axis, y: Axis, series: readonly Series
     series.map((each) => seriesMarkup(each, x.scale, y.scale)),
   );
 
-/** One kind of ratio: a row of the plot, with a marker for each series that has one. */
+/** One row of the plot: a kind of ratio, with a marker for each series that has this ratio. */
 export interface Group {
   readonly name: string;
   readonly entries: readonly { readonly name: string; readonly index: number; readonly point: Omit<Point, "y"> }[];
@@ -159,7 +159,7 @@ export interface Group {
 const LANE = 9;
 const GAP = 16;
 
-/** Ratios by group along a common axis, with a line at 1. */
+/** A plot with a row for each group of ratios, on a common axis with a line at 1. */
 export const ratioPlot = (about: About, x: Axis, groups: readonly Group[]): Markup => {
   let top: number = MARGIN.top;
   const rows = groups.map(({ name, entries }) => {

@@ -17,7 +17,7 @@ import { ACROSS, type Axis, type Group, HEIGHT, legend, linePlot, ratioPlot, typ
 import type { Measurement, Quartiles } from "./result.ts";
 import { extent, linearScale, logScale } from "./scale.ts";
 
-/** A series for each driver that has points. */
+/** Creates a series for each driver that has points. */
 const seriesOf = (found: Measurement, of: (key: string) => Omit<Series, "name" | "index">): readonly Series[] =>
   found.peers.map(({ key, name }, index) => ({ name, index, ...of(key) })).filter(({ points }) => points.length > 0);
 
@@ -27,14 +27,14 @@ const figure = (plot: Markup, series: readonly Pick<Series, "name" | "index">[])
 const highest = (series: readonly Series[]): number =>
   extent(series.flatMap(({ points }) => points.map(({ y, high }) => Math.max(y, high ?? y))))[1];
 
-/** A y axis from 0. */
+/** Creates a y axis from 0. */
 const fromZero = (title: string, series: readonly Series[]): Axis => ({
   title,
   scale: linearScale(highest(series), upTo(HEIGHT)),
   label: String,
 });
 
-/** An x axis with a tick at each of these values. */
+/** Creates an x axis with a tick at each of these values. */
 const atValues = (title: string, values: readonly number[]): Axis => ({
   title,
   scale: logScale(extent(values), ACROSS, distinct(values)),
@@ -55,7 +55,7 @@ const bySize = (found: Measurement): Markup | undefined => {
   const about = {
     id: "plot-size",
     title: "Throughput by frame size",
-    description: "A line for each driver: million frames a second over bytes a frame, with quartiles.",
+    description: "A line for each driver: million frames per second over bytes per frame, with quartiles.",
   };
   const sizes = series.flatMap(({ points }) => points.map(({ x }) => x));
   return figure(
@@ -86,13 +86,13 @@ const byBatch = (found: Measurement): Markup | undefined => {
   const about = {
     id: "plot-batch",
     title: "Time a frame by batch",
-    description: "A line for each driver: nanoseconds a frame over frames a batch, with quartiles.",
+    description: "A line for each driver: nanoseconds per frame over frames per batch, with quartiles.",
   };
   const batches = series.flatMap(({ points }) => points.map(({ x }) => x));
   return figure(linePlot(about, atValues("frames a batch", batches), fromZero("ns a frame", series), series), series);
 };
 
-/** Share of the frames that took longer than each bound: a step at each bin. */
+/** The share of frames that took longer than the bound of each bin, as a line with steps. */
 const slower = (histogram: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] => {
   const total = histogram.reduce((sum, [, count]) => sum + count, 0);
   let left = total;
@@ -207,7 +207,7 @@ const latencyRatios = (found: Measurement): Markup | undefined => {
   );
 };
 
-/** By the table that has the same figures; undefined where nothing was measured. */
+/** The plot for a table; undefined if there is none or nothing was measured. */
 export const plotFor = (found: Measurement, table: string): Markup | undefined => {
   if (table === "size") return bySize(found);
   if (table === "rate") return throughputRatios(found);

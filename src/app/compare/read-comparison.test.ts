@@ -25,7 +25,7 @@ const wrongField = (json: string): string => {
     parseComparison(json, "x.json");
   } catch (error) {
     assert.ok(error instanceof NotAComparison, String(error));
-    assert.match(error.message, /^x\.json is no comparison: /);
+    assert.match(error.message, /^x\.json is not a comparison: /);
     return error.field;
   }
   return "none";

@@ -1,4 +1,4 @@
-/** Reads a comparison from a file, and believes nothing of it before it was checked. */
+/** Reads a comparison from a file, and checks all of it. */
 import { readFileSync, statSync } from "node:fs";
 import { FerruleError } from "#kit/errors.ts";
 import {
@@ -20,28 +20,28 @@ import { among, flag, listOf, number, optional, type Parse, record, text, whole,
 const HINT = "`ferrule compare --json > FILE` writes a comparison.";
 const BYTES_MOST = 64 << 20;
 
-/** What was given is no comparison; `field` says where it differs. */
+/** The file or output is not a comparison; `field` is the first field that is wrong. */
 export class NotAComparison extends FerruleError {
   readonly code = "NOT_A_COMPARISON";
   readonly hint = HINT;
   readonly path: string;
-  /** Empty where the document as a whole is none. */
+  /** The wrong field; empty if it is the whole document. */
   readonly field: string;
   constructor(path: string, what: string, field = "") {
-    super(`${path} is no comparison: ${what}`);
+    super(`${path} is not a comparison: ${what}`);
     this.path = path;
     this.field = field;
   }
 }
 
-/** A comparison in the form of another version of the program. */
+/** The comparison has the format of another version of the program. */
 export class OtherVersion extends FerruleError {
   readonly code = "OTHER_VERSION";
   readonly hint = "Read it with the Ferrule that wrote it, or measure again.";
   readonly path: string;
   readonly version: number;
   constructor(path: string, version: number) {
-    super(`${path} has version ${version} of the form; this Ferrule reads version ${COMPARISON_VERSION}`);
+    super(`${path} has format version ${version}; this Ferrule reads version ${COMPARISON_VERSION}`);
     this.path = path;
     this.version = version;
   }
@@ -173,7 +173,7 @@ const measured = {
   notCovered: listOf(text),
 };
 
-/** Each peer of a row must be one that was measured. */
+/** Checks that each row belongs to a driver that was measured. */
 const checkPeers = (read: Measurement): void => {
   const known = new Set(read.peers.filter(({ missing }) => missing === undefined).map(({ key }) => key));
   const check = (key: string, field: string): void => {
@@ -210,7 +210,7 @@ const parse = <T extends Measurement>(json: string, path: string, shape: Parse<T
 export const parseComparison = (json: string, path: string): Comparison =>
   parse(json, path, record<Comparison>({ ...measured, facts }));
 
-/** What the measuring program wrote. @throws {NotAComparison} naming the field; {OtherVersion} */
+/** Parses the output of the measuring program. @throws {NotAComparison} naming the field; {OtherVersion} */
 export const parseMeasurement = (json: string, path: string): Measurement =>
   parse(json, path, record<Measurement>(measured));
 

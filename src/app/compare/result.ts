@@ -1,68 +1,79 @@
-/** What one comparison of drivers found: the form of `ferrule compare --json`, and of the committed run behind docs/performance.md. */
+/**
+ * The result of a comparison of drivers: the format of `ferrule compare --json`, and of the committed run behind
+ * docs/performance.md.
+ */
 
 import type { Size } from "./line-count.ts";
 
-/** Raised when a field changes its meaning or goes; a file of another version is refused. */
+/** Increased when a field is removed or its meaning changes; a file of another version is rejected. */
 export const COMPARISON_VERSION = 1;
 
-/** A figure over rounds: median and quartiles, of which q1 is the lowest. */
+/** A figure of several rounds: the median and the quartiles, of which q1 is the lower one. */
 export interface Quartiles {
   readonly q1: number;
   readonly median: number;
   readonly q3: number;
 }
 
-/** A driver that takes part. */
+/** A driver that is compared. */
 export interface Peer {
-  /** minimal-c, careful-c, burst-c, rust, dpdk, link, turnaround, checked, …: unique in a comparison. */
+  /**
+   * Key of the driver, unique in a comparison: minimal-c, careful-c, burst-c, rust, dpdk, link, turnaround, checked, …
+   */
   readonly key: string;
-  /** For people: "safe Rust", "Ferrule over Link". */
+  /** Name for people: "safe Rust", "Ferrule over Link". */
   readonly name: string;
   readonly language: "C" | "Rust" | "TypeScript";
-  /** One sentence: what it does, and what it leaves out. */
+  /** One sentence about what the driver does and what it omits. */
   readonly about: string;
   /** Whether it validates each word that the device wrote. */
   readonly validates: boolean;
-  /** Why it was not measured, and the command that installs what is missing. Absent for a peer that was measured. */
+  /**
+   * The reason that the driver was not measured, and the command that installs what is missing. Absent if it was
+   * measured.
+   */
   readonly missing?: { readonly why: string; readonly install: string };
-  /** `unsafe` blocks and functions (Rust) or SAFETY sites (TypeScript); absent for C, where all code is. */
+  /**
+   * Number of `unsafe` blocks and functions (Rust) or SAFETY sites (TypeScript); absent for C, where all code is
+   * unsafe.
+   */
   readonly unsafeSites?: number;
-  /** Of the sources of its data path; absent where we do not have them. */
+  /** Size of the sources of the data path; absent if they are not available. */
   readonly size?: Size;
 }
 
 export interface ThroughputRow {
-  /** Key of a peer. */
+  /** Key of the driver. */
   readonly peer: string;
   readonly load: "drop" | "generate" | "forward";
-  /** Mbit/s of the line, preamble and gap included; "saturated": the device never waits. */
+  /** Speed of the line in Mbit/s, including preamble and gap; "saturated": the device never waits. */
   readonly rate: number | "saturated";
-  /** Bytes of a frame with its FCS, as RFC 2544 counts, or a mix: seven of 64, four of 594 and one of 1518. */
+  /** Bytes of a frame with FCS, as in RFC 2544; or "mix": seven frames of 64 bytes, four of 594 and one of 1518. */
   readonly bytes: number | "mix";
-  /** Frames at most that the driver takes in one pass. */
+  /** Limit of frames that the driver processes in one pass. */
   readonly batch: number;
   readonly queues: number;
   readonly rounds: number;
-  /** Real time a frame, ns. */
+  /** Real time per frame in ns. */
   readonly ns: Quartiles;
-  /** Processor time a frame of the driver's thread, ns. */
+  /** Processor time of the driver's thread per frame in ns. */
   readonly cpuNs: Quartiles;
-  /** Frames a second divided by minimal C's in the same round: 1 is equal, below 1 is slower. */
+  /** Frames per second divided by those of minimal C in the same round: 1 is equal, below 1 is slower. */
   readonly ratio: Quartiles;
-  /** Frames of all rounds, and what their sequence numbers showed. */
+  /** Number of frames in all rounds, and errors that their sequence numbers showed. */
   readonly frames: number;
   readonly lost: number;
   readonly doubled: number;
   readonly reordered: number;
-  /** Frames that came back changed otherwise than they should. */
+  /** Frames with wrong contents. */
   readonly damaged: number;
-  /** Frames of a paced line for which the driver had no receive buffer free in time: a NIC drops them. */
+  /** At a line rate: frames for which the driver had no receive buffer free in time; a NIC would drop them. */
   readonly missed: number;
   /** Garbage collections of the driver's process in these rounds; 0 for C and Rust. */
   readonly collections: number;
 }
 
-/** Percentiles of a time, ns. */
+/** Percentiles of a time in ns. */
 export interface Percentiles {
   readonly p50: number;
   readonly p90: number;
@@ -72,30 +83,33 @@ export interface Percentiles {
   readonly max: number;
 }
 
-/** Request and response, one at a time, as the device sees them. */
+/** Latency of a request and its response, one at a time, measured at the device. */
 export interface LatencyRow {
-  /** Key of a peer. */
+  /** Key of the driver. */
   readonly peer: string;
-  /** Bytes of a frame with its FCS. */
+  /** Bytes of a frame with FCS. */
   readonly bytes: number;
   readonly frames: number;
   readonly ns: Percentiles;
-  /** The peer's percentile divided by minimal C's, round by round: above 1 is slower. */
+  /** The driver's percentile divided by that of minimal C in the same round: above 1 is slower. */
   readonly ratio: { readonly p50: Quartiles; readonly p99: Quartiles; readonly p999: Quartiles };
-  /** Whole distribution: upper bound of a bin in ns, frames in it. Bounds rise; the counts add up to `frames`. */
+  /**
+   * The whole distribution: for each bin, its upper bound in ns and its number of frames. Bounds are ascending; the sum
+   * of the counts is `frames`.
+   */
   readonly histogram: readonly (readonly [ns: number, count: number])[];
-  /** Garbage collections of the driver's process meanwhile; 0 for C and Rust. */
+  /** Garbage collections of the driver's process during the measurement; 0 for C and Rust. */
   readonly collections: number;
 }
 
-/** Driver and device in one thread, the device's time not counted. */
+/** A measurement with driver and device in one thread; the device's time is not counted. */
 export interface SameThreadRow {
-  /** Key of a peer. */
+  /** Key of the driver. */
   readonly peer: string;
   readonly batch: number;
-  /** Time a frame, ns. */
+  /** Time per frame in ns. */
   readonly ns: Quartiles;
-  /** Time divided by that of the peer named: above 1 is slower. */
+  /** Time divided by that of the other driver `peer`: above 1 is slower. */
   readonly against: readonly { readonly peer: string; readonly ratio: Quartiles }[];
 }
 
@@ -105,11 +119,11 @@ export interface Machine {
   readonly virtual: boolean;
   readonly kernel: string;
   readonly node: string;
-  /** Absent where there is no C compiler, and so no C. */
+  /** Absent if there is no C compiler, and so no driver in C. */
   readonly compiler?: string;
   readonly rustc?: string;
   readonly dpdk?: string;
-  /** Load average of a minute. */
+  /** Load average of one minute, before the measurement. */
   readonly loadBefore: number;
   readonly loadAfter: number;
 }
@@ -117,32 +131,32 @@ export interface Machine {
 /** What `bench/compare` measures and writes. */
 export interface Measurement {
   readonly version: typeof COMPARISON_VERSION;
-  /** When it began: ISO 8601, UTC. */
+  /** Start of the measurement (ISO 8601, UTC). */
   readonly taken: string;
   readonly quick: boolean;
-  /** How long it took. */
+  /** Duration of the measurement. */
   readonly seconds: number;
   readonly machine: Machine;
-  /** Those that were measured and those that are missing. The first is the one that ratios refer to. */
+  /** The drivers: those that were measured and those that are missing. Ratios refer to the first one. */
   readonly peers: readonly Peer[];
   readonly throughput: readonly ThroughputRow[];
   readonly latency: readonly LatencyRow[];
   readonly sameThread: readonly SameThreadRow[];
-  /** What this run left out, a sentence each, with the reason. */
+  /** What this run omitted, with the reason: one sentence each. */
   readonly notCovered: readonly string[];
 }
 
-/** How many features of docs/features.md a driver has. */
+/** Number of features of docs/features.md that a driver has. */
 export interface FeatureCount {
   readonly driver: string;
-  /** Without any remark. */
+  /** Features without a remark. */
   readonly yes: number;
-  /** With a remark: a restriction, or how far it goes. */
+  /** Features with a remark, such as a restriction. */
   readonly remarked: number;
   readonly no: number;
 }
 
-/** Known faults of the C driver of one class, and what keeps them from Ferrule: docs/safety.md. */
+/** Known faults of the C driver in one class, and what prevents them in Ferrule (docs/safety.md). */
 export interface FaultClass {
   readonly class: string;
   readonly impossible: number;
@@ -154,17 +168,17 @@ export interface FaultClass {
 export interface DriverSize {
   readonly driver: string;
   readonly lines: number;
-  /** Absent where only a published count of lines is known. */
+  /** Absent if only a published number of lines is known. */
   readonly code?: number;
 }
 
-/** What is counted in this project's sources and pages, not measured. */
+/** Facts that are counted in this project's sources and pages. */
 export interface Facts {
   /** Version of Ferrule. */
   readonly ferrule: string;
   readonly features: readonly FeatureCount[];
   readonly sizes: readonly DriverSize[];
-  /** SAFETY lines of src/sys: docs/soundness.md. */
+  /** Number of SAFETY lines in src/sys (docs/soundness.md). */
   readonly safetySites: number;
   readonly faults: readonly FaultClass[];
 }
@@ -173,7 +187,7 @@ export interface Comparison extends Measurement {
   readonly facts: Facts;
 }
 
-/** As JSON, a line for each row. */
+/** The comparison as JSON, with a line for each row. */
 export const comparisonJson = (found: Comparison): readonly string[] => {
   const fields = Object.entries(found).map(([name, value]) => {
     if (!Array.isArray(value) || value.length === 0) return [`  "${name}": ${JSON.stringify(value)}`];

@@ -1,7 +1,7 @@
-/** Axes: from a value to a place on a plot. */
+/** Axes: convert a value to a position on a plot. */
 
 export interface Scale {
-  /** Where a value lies, in units of the plot. */
+  /** Position of a value, in units of the plot. */
   readonly at: (value: number) => number;
   readonly ticks: readonly number[];
   readonly from: number;
@@ -10,7 +10,7 @@ export interface Scale {
 
 type Range = readonly [from: number, to: number];
 
-/** Least and greatest value; [1, 1] of none. */
+/** The least and the greatest value; [1, 1] if there are no values. */
 export const extent = (values: readonly number[]): Range =>
   values.length === 0 ? [1, 1] : [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
 
@@ -26,21 +26,21 @@ const scaled = (
 };
 
 const STEPS = [1, 2, 5] as const;
-/** So many labels fit beside each other. */
+/** Limit of labels that fit next to each other. */
 const TICKS_MOST = 9;
 
-/** 1, 2 and 5 of each decade; of a wide range only the powers of ten. */
+/** Ticks at 1, 2 and 5 of each decade; in a wide range only at powers of ten. */
 export const logTicks = ([from, to]: Range): readonly number[] => {
   const first = Math.floor(Math.log10(from) + 1e-9);
   const decades = Array.from({ length: Math.ceil(Math.log10(to) - first) + 1 }, (_, i) => first + i);
   const inside = (ticks: readonly number[]): readonly number[] =>
     ticks.filter((tick) => tick >= from * (1 - 1e-9) && tick <= to * (1 + 1e-9));
-  // From text: 10 ** -3 * 2 is not 0.002.
+  // Computed from text, because 10 ** -3 * 2 is not exactly 0.002.
   const fine = inside(decades.flatMap((decade) => STEPS.map((step) => Number(`${step}e${decade}`))));
   return fine.length <= TICKS_MOST ? fine : inside(decades.map((decade) => Number(`1e${decade}`)));
 };
 
-/** A logarithmic axis. `ticks` are those of the range unless they are given. */
+/** A logarithmic axis. Default for `ticks`: those of the range. */
 export const logScale = (range: Range, place: Range, ticks = logTicks(range)): Scale =>
   scaled(Math.log10, range, place, ticks);
 

@@ -1,8 +1,10 @@
-/** JSON of unknown origin, read by a shape: what is returned has the type, and the first field that differs is named. */
+/**
+ * Checks JSON of unknown origin against a shape. The result has the shape's type; an error names the first wrong field.
+ */
 
-/** A field that is not as its shape says. */
+/** A field does not have its shape. */
 export class WrongField extends Error {
-  /** As in `throughput[3].ns.q1`; empty for the document as a whole. */
+  /** Path of the field, such as `throughput[3].ns.q1`; empty for the whole document. */
   readonly field: string;
   constructor(field: string, value: unknown, wanted: string) {
     const found = value === undefined ? "missing" : (JSON.stringify(value) ?? typeof value).slice(0, 40);
@@ -21,7 +23,7 @@ type Fields<T> = {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Fields that the shape does not name are left out. */
+/** An object. Fields that the shape does not name are dropped. */
 export const record =
   <T extends object>(fields: Fields<T>): Parse<T> =>
   (value, field) => {
@@ -45,7 +47,7 @@ export const optional =
   (value, field) =>
     value === undefined ? undefined : parse(value, field);
 
-/** At least `least`; JSON has no number that is not finite. */
+/** A number of at least `least`. JSON numbers are always finite. */
 export const number =
   (least: number): Parse<number> =>
   (value, field) => {
@@ -78,7 +80,7 @@ export const among =
     return value as T;
   };
 
-/** A text that is one of `words`, or what `parse` takes. */
+/** One of `words`, or a value that `parse` accepts. */
 export const wordOr =
   <const W extends string, T>(word: W, parse: Parse<T>): Parse<T | W> =>
   (value, field) =>

@@ -1,6 +1,6 @@
-/** The style of a comparison's page: light and dark as the reader has it, readable on a telephone and on paper. */
+/** The style of a comparison's page: light or dark as the reader has chosen, readable on a phone and on paper. */
 
-/** By driver, in the comparison's order: on white, and on black. Each has a contrast of 3 to 1 at least. */
+/** Colours of the drivers, in the comparison's order: on white and on black. Each has a contrast of at least 3 to 1. */
 const COLOURS = [
   ["#111827", "#f3f4f6"],
   ["#2563eb", "#60a5fa"],

@@ -1,4 +1,4 @@
-/** The tables of a comparison, which terminal, page and document show each in its way. */
+/** The tables of a comparison. Terminal, page and document format them differently. */
 import { count } from "../terminal/format.ts";
 import {
   along,
@@ -26,19 +26,19 @@ import type {
 export interface Table {
   readonly id: string;
   readonly title: string;
-  /** How to read it. */
+  /** How to read the table. */
   readonly note: string;
   readonly headings: readonly string[];
-  /** The first cell of a row says what the row is about. */
+  /** The rows; the first cell is the row's heading. */
   readonly rows: readonly (readonly string[])[];
 }
 
 const NONE = "–";
 
-/** Whether a cell is a figure, and so goes to the right. */
+/** Whether a cell is a figure, which is aligned to the right. */
 export const isFigure = (cell: string): boolean => /^[\d–]/.test(cell);
 
-/** A row a peer, a column for each value of the axis. */
+/** A table with a row for each driver and a column for each value of the axis. */
 const cut = (
   found: Measurement,
   axis: Axis,
@@ -47,7 +47,7 @@ const cut = (
 ): Table => {
   const rows = along(axis, found.throughput);
   const measured = distinct(rows.map((row) => row[axis]));
-  // With one value alone it says nothing that the table of sizes does not.
+  // With only one value it would repeat the table of sizes.
   const values = axis === "bytes" || measured.length > 1 ? measured : [];
   const peers =
     values.length === 0 ? [] : measuredPeers(found).filter(({ key }) => rows.some(({ peer }) => peer === key));
@@ -64,11 +64,12 @@ const cut = (
   };
 };
 
-/** Where one frame in 50 matters. */
+/** Number of decimals if a difference of 2 % matters. */
 const EXACT = 3;
 
-const RATIO = "Frames a second divided by minimal C's in the same rounds: below 1 is slower. Median (quartiles).";
-const SATURATED = "The device never waits for its line.";
+const RATIO =
+  "Frames per second divided by those of minimal C in the same rounds: below 1 is slower. Median (quartiles).";
+const SATURATED = "The device sends without waiting for a line.";
 
 const throughput = (found: Measurement): readonly Table[] => [
   cut(
@@ -137,7 +138,7 @@ const throughput = (found: Measurement): readonly Table[] => [
     {
       id: "processor",
       title: "Processor time a frame, ns",
-      note: `Of the driver's thread: forwarding, batch 32, one queue. ${SATURATED} Median (quartiles).`,
+      note: `Processor time of the driver's thread: forwarding, batch 32, one queue. ${SATURATED} Median (quartiles).`,
     },
     ({ cpuNs }) => withQuartiles(cpuNs, nanos),
   ),
@@ -148,7 +149,7 @@ const FATES = ["frames", "missed", "lost", "doubled", "reordered", "damaged", "c
 const delivery = (found: Measurement): Table => ({
   id: "delivery",
   title: "What became of the frames",
-  note: "By the sequence number in each frame, over all loads, sizes, batches and rates. Missed: no receive buffer was free in time, so a NIC would drop it. Damaged: it came back changed otherwise than it should. Collections: of garbage, while the frames passed.",
+  note: "Counted by the sequence number in each frame, over all loads, sizes, batches and rates. Missed: no receive buffer was free in time, so a NIC would drop the frame. Damaged: the frame came back with wrong contents. Collections: garbage collections during the measurement.",
   headings: ["driver", ...FATES],
   rows: measuredPeers(found).flatMap(({ key, name }) => {
     const rows = found.throughput.filter(({ peer }) => peer === key);
@@ -157,7 +158,7 @@ const delivery = (found: Measurement): Table => ({
   }),
 });
 
-/** A driver's name, with the size of the frames where several were measured. */
+/** A driver's name; with the size of the frames, if several sizes were measured. */
 const latencyName = (found: Measurement, { peer, bytes }: LatencyRow): string =>
   distinct(found.latency.map((row) => row.bytes)).length > 1
     ? `${nameOf(found, peer)}, ${bytes} B`
@@ -169,7 +170,7 @@ const latency = (found: Measurement): readonly Table[] => [
   {
     id: "latency",
     title: "Latency of a request and its response, µs",
-    note: "One request at a time, as the device sees it: from its doorbell or own bit to the response in its ring.",
+    note: "One request at a time, measured at the device: from its doorbell or OWN bit to the response in its ring.",
     headings: ["driver", "frames", "p50", "p90", "p99", "p99.9", "p99.99", "max", "collections"],
     rows: found.latency.map((row) => [
       latencyName(found, row),
@@ -181,7 +182,7 @@ const latency = (found: Measurement): readonly Table[] => [
   {
     id: "latency-ratio",
     title: "Latency, against minimal C",
-    note: "The percentile divided by minimal C's in the same round: above 1 is slower. Median (quartiles).",
+    note: "The percentile divided by that of minimal C in the same round: above 1 is slower. Median (quartiles).",
     headings: ["driver", "p50", "p99", "p99.9"],
     rows: found.latency.map((row) => [
       latencyName(found, row),
@@ -207,14 +208,14 @@ const sameThread = (found: Measurement): readonly Table[] => {
     {
       id: "batch",
       title: "Time a frame by batch, ns",
-      note: "Forwarding 64 B with driver and device in one thread, the device's time not counted. Median (quartiles).",
+      note: "Forwarding 64 B with driver and device in one thread; the device's time is not counted. Median (quartiles).",
       headings: ["driver", ...headings],
       rows: peers.map((peer) => [nameOf(found, peer), ...byBatch(peer, ({ ns }) => withQuartiles(ns, nanos))]),
     },
     {
       id: "batch-against",
       title: "Time a frame by batch, against another driver",
-      note: "Time divided by the other's in the same rounds: above 1 is slower. Median (quartiles).",
+      note: "Time divided by that of the other driver in the same rounds: above 1 is slower. Median (quartiles).",
       headings: ["driver", "against", ...headings],
       rows: pairs.map(({ peer, other }) => [
         nameOf(found, peer),
@@ -231,7 +232,7 @@ const sameThread = (found: Measurement): readonly Table[] => {
 const drivers = (found: Comparison): Table => ({
   id: "drivers",
   title: "The drivers of this comparison",
-  note: "Whether each word that the device wrote is validated before it is used; lines of the data path without comments and blank lines; and places that the language does not check: all of C, unsafe in Rust, SAFETY lines of what maps the memory in TypeScript.",
+  note: "Whether each word that the device wrote is validated before use; lines of the data path without comments and blank lines; and places that the language does not check: all code in C, `unsafe` in Rust, and in TypeScript the SAFETY lines of the code that maps the memory.",
   headings: ["driver", "language", "validates", "lines", "unchecked"],
   rows: measuredPeers(found).map(({ name, language, validates, size, unsafeSites }) => [
     name,
@@ -246,21 +247,21 @@ const project = ({ facts }: Comparison): readonly Table[] => [
   {
     id: "features",
     title: "Features of the whole drivers",
-    note: "Rows of docs/features.md: yes without a remark, yes with a restriction or a remark how far it goes, and no.",
+    note: "Rows of docs/features.md: yes without a remark, yes with a restriction or another remark, and no.",
     headings: ["driver", "yes", "with a remark", "no"],
     rows: facts.features.map(({ driver, yes, remarked, no }) => [driver, ...[yes, remarked, no].map(count)]),
   },
   {
     id: "lines",
     title: "Lines",
-    note: "By one counter: the whole drivers with their tables of start-up values, tests not included (Linux's figure is as published, of r8169*.c and r8169*.h).",
+    note: "Counted by one program: the whole drivers with their tables of start-up values, without tests (Linux's figure is the published one, of r8169*.c and r8169*.h).",
     headings: ["sources", "lines", "without comments and blank lines"],
     rows: facts.sizes.map(({ driver, lines, code }) => [driver, count(lines), code === undefined ? NONE : count(code)]),
   },
   {
     id: "faults",
     title: "Known faults of the C driver",
-    note: `Faults mended in C from 2004 to 2026, and what keeps them from Ferrule: it cannot be written, it is caught where it would happen, or a test fails when it happens. The evidence of each is in docs/safety.md. Ferrule has ${facts.safetySites} places that its language does not check, each with its reason (docs/soundness.md).`,
+    note: `Faults that were fixed in the C driver from 2004 to 2026, and what prevents them in Ferrule: the fault cannot be written, it is detected where it would occur, or a test fails if it occurs. docs/safety.md has the evidence for each. In Ferrule there are ${facts.safetySites} places that the language does not check, each with a reason (docs/soundness.md).`,
     headings: ["class", "impossible", "checked", "tested", "together"],
     rows: [...facts.faults.map((row) => faultRow(row.class, [row])), faultRow("all", facts.faults)],
   },
@@ -273,14 +274,14 @@ const faultRow = (name: string, rows: readonly FaultClass[]): readonly string[] 
   return [name, ...sums.map(count), count(sums.reduce((sum, each) => sum + each, 0))];
 };
 
-/** The lowest of the medians, and none for a peer that was not paced. */
+/** The ratio with the lowest median; undefined for a driver that was not measured at a line rate. */
 const worst = (ratios: readonly Quartiles[]): Quartiles | undefined =>
   ratios.toSorted((a, b) => a.median - b.median)[0];
 
 const summary = (found: Measurement): Table => ({
   id: "summary",
   title: "In short",
-  note: "Ratios to minimal C, median (quartiles). Of throughput, forwarding 64 B by batches of 32, below 1 is slower: with a device that never waits, and the worst of the line rates. Of latency, above 1 is slower.",
+  note: "Ratios to minimal C, median (quartiles). Throughput: forwarding 64 B in batches of 32, with a device that never waits, and the worst of the line rates; below 1 is slower. Latency: above 1 is slower.",
   headings: ["driver", "saturated", "at a line rate", "latency p50", "latency p99"],
   rows: measuredPeers(found).flatMap(({ key, name }) => {
     const rates = along("rate", found.throughput).filter(({ peer }) => peer === key);
@@ -293,7 +294,7 @@ const summary = (found: Measurement): Table => ({
   }),
 });
 
-/** In the order in which they are shown; one without rows is left out. */
+/** All tables in the order in which they are shown; those without rows are omitted. */
 export const tablesOf = (found: Comparison): readonly Table[] =>
   [
     summary(found),

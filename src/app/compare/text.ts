@@ -1,4 +1,7 @@
-/** A comparison for a terminal: tables in at most a hundred columns, then how it was measured and what was not. */
+/**
+ * A comparison for a terminal: tables of at most a hundred columns, then how it was measured, and what was not
+ * measured.
+ */
 import { table as columns, visibleLength } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 import { missingPeers } from "./figures.ts";
@@ -8,7 +11,7 @@ import { isFigure, type Table, tablesOf } from "./tables.ts";
 
 export const WIDTH = 100;
 
-/** Words in lines of at most WIDTH columns. */
+/** The text in lines of at most WIDTH columns. */
 const folded = (text: string): readonly string[] => {
   const lines: string[] = [];
   let line = "";
@@ -24,7 +27,9 @@ const folded = (text: string): readonly string[] => {
 const alignOf = (rows: readonly (readonly string[])[]): string =>
   (rows[0] ?? []).map((_, i) => (rows.every((row) => isFigure(row[i]!)) ? "r" : "l")).join("");
 
-/** The table, in several parts below each other where it is too wide. Each part begins with the columns of words. */
+/**
+ * The table; if it is too wide, several parts below each other. Each part begins with the columns that contain words.
+ */
 const parts = ({ headings, rows }: Pick<Table, "headings" | "rows">): readonly (readonly string[])[] => {
   const align = alignOf(rows);
   const fixed = align.indexOf("r") < 0 ? headings.length : align.indexOf("r");

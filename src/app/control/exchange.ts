@@ -1,6 +1,6 @@
 /**
- * One request and one reply a connection, each a line of JSON: the protocol to a running `ferrule up` and `ferrule
- * model serve`. Both ends check the other's user.
+ * The protocol to a running `ferrule up` and `ferrule model serve`: one request and one reply per connection, each a
+ * line of JSON. Both ends check the other's user.
  */
 import type { Server, Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -9,14 +9,14 @@ import { type PlainError, plainError } from "../plain-error.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { createOwnersServer } from "./owners-server.ts";
 
-/** A frame of 16 KiB as hexadecimal digits, with room. */
+/** Limit of a line: a frame of 16 KiB in hexadecimal digits fits into it. */
 const MAX_LINE = 64 << 10;
-/** Time limit in milliseconds for a request to arrive, and for the reply to one that changes nothing. */
+/** Time limit in milliseconds for a request to arrive, and for the reply to a request that changes nothing. */
 export const PROMPT_MILLIS = 5_000;
-/** Milliseconds to send remaining replies at the end. */
+/** Time limit in milliseconds for sending the remaining replies at the end. */
 const CLOSING_MILLIS = 200;
 
-/** The other end is neither this user nor root. */
+/** The other end belongs neither to this user nor to root. */
 export class UntrustedPeer extends FerruleError {
   readonly code = "STRANGER";
   readonly hint: string;
@@ -24,7 +24,7 @@ export class UntrustedPeer extends FerruleError {
     super(`the control socket of ${name} is held by process ${pid} of user ${uid}`);
     this.hint =
       process.getuid?.() === 0
-        ? `That process is no \`ferrule up\`: it holds no TAP. See \`ps -p ${pid}\`.`
+        ? `That process is not a \`ferrule up\`: it has no TAP open. See \`ps -p ${pid}\`.`
         : "If it is a `ferrule up`, run the command as that user, or as root.";
   }
 }
@@ -53,7 +53,7 @@ const firstLine = (socket: Socket): Promise<string> => {
     text += chunk;
     const end = text.indexOf("\n");
     if (end < 0 && text.length <= MAX_LINE) return;
-    // Later data is read, so that the end is detected, and discarded.
+    // Later data is read and discarded, so that the end is detected.
     socket.off("data", take).resume();
     if (end >= 0) resolve(text.slice(0, end));
     else reject(new BadReply(`received a line longer than ${MAX_LINE} characters`));
@@ -65,11 +65,11 @@ const firstLine = (socket: Socket): Promise<string> => {
 };
 
 export interface ExchangeHandlers<Request> {
-  /** Undefined for an invalid request. */
+  /** Parses a request; undefined if it is invalid. */
   readonly parse: (value: unknown) => Request | undefined;
-  /** Its error is the reply. */
+  /** Executes a request. If it throws, the reply is the error. */
   readonly answer: (request: Request) => Promise<object>;
-  /** Replies wait until this resolves; if it is false, there are none. */
+  /** Replies are sent only after this has resolved; if it resolves to false, none is sent. */
   readonly ready?: Promise<boolean>;
 }
 
@@ -101,7 +101,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
     this.#connections.add(socket);
     socket.on("close", () => this.#connections.delete(socket));
     const reply = await this.#reply(socket).catch((error: unknown): Reply => ({ ok: false, error: plainError(error) }));
-    // One reply a connection: whatever the client sends afterwards is ignored.
+    // Each connection gets one reply; whatever the client sends afterwards is ignored.
     if (reply === undefined) socket.destroy();
     else socket.end(`${JSON.stringify(reply)}\n`, () => socket.destroy());
   }
@@ -119,7 +119,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
-    // Replies are one line and are sent at once; connections still open after that are closed.
+    // Replies are one line and are sent at once. Connections that are still open after this time are closed.
     const cut = setTimeout(() => this.#connections.forEach((socket) => socket.destroy()), CLOSING_MILLIS);
     await promise;
     clearTimeout(cut);
@@ -134,7 +134,7 @@ export interface RequestLimits {
 }
 
 /**
- * The client's end, over a connection that is closed afterwards.
+ * The client's end: sends a request, returns the reply, and closes the connection.
  * @throws {BadReply} {TookTooLong} {ThreadFailure} with the other end's error
  */
 export const exchange = async (
@@ -155,7 +155,7 @@ export const exchange = async (
   }
 };
 
-/** The other end may belong to another user: nothing in its reply is trusted. */
+/** The value of a reply. The other end may belong to another user, so nothing in the reply is trusted. */
 const valueOf = (reply: unknown): object => {
   const { ok, value, error } = (reply ?? {}) as { ok?: unknown; value?: unknown; error?: unknown };
   if (ok === true && typeof value === "object" && value !== null) return value;

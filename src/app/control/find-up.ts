@@ -5,16 +5,16 @@ import { parseStatus, type Status } from "./status.ts";
 import { ask, NotRunning } from "./up-control.ts";
 import { interfaceOf, plainAddress } from "./up-process.ts";
 
-/** Limit in milliseconds for all replies together: others may have taken any number of names. */
+/** Time limit in milliseconds for all replies together, because other users may have taken any number of names. */
 const SEARCH_MILLIS = 4_000;
 
-/** `interface` is the name that was asked, whatever the other end calls it. */
+/** Gets a status; its `interface` is always the name that was asked for, regardless of the reply. */
 const statusOf = async (first: string): Promise<Status> => ({
   ...parseStatus(await ask(first, { command: "status" })),
   interface: first,
 });
 
-/** Names that a `ferrule up` of this network namespace may have been started with. */
+/** Names with which `ferrule up` may have been started in this network namespace. */
 const firstNames = (): readonly string[] => [...new Set(abstractListeners(plainAddress("")).map(interfaceOf))];
 
 /** A `ferrule up` of this network namespace whose interface was renamed to `name`, if there is one. */
@@ -22,7 +22,7 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
   const end = performance.now() + SEARCH_MILLIS;
   for (const first of firstNames()) {
     if (performance.now() >= end) return undefined;
-    // Another user's, or one that does not reply: cannot be controlled either.
+    // A process of another user, or one that does not reply, cannot be controlled anyway.
     const status = await statusOf(first).catch(() => undefined);
     if (status?.now === name) return status;
   }
@@ -31,7 +31,7 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
 
 /**
  * The status of the `ferrule up` whose interface is called `name`, or was when it was started. The present name takes
- * precedence: that is what users see.
+ * precedence, because users see it.
  * @throws {NotRunning} {UntrustedPeer} {BadReply} {TookTooLong}
  */
 export const findUp = async (name: string): Promise<Status> => {

@@ -1,9 +1,12 @@
-/** A server on a Unix socket for its own user and root: other connections are closed before Node allocates memory for them. */
+/**
+ * A server on a Unix socket that only its own user and root may use. Other connections are closed before Node allocates
+ * memory for them.
+ */
 import { createServer, type Server, type Socket } from "node:net";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 import { isTrusted } from "./up-process.ts";
 
-/** Connections that are served at a time; further ones are closed at once. */
+/** Limit of simultaneous connections; more are closed at once. */
 const MAX_CONNECTIONS = 16;
 
 /** Node's internal handle of an open socket, the only access to its descriptor. */
@@ -21,12 +24,12 @@ const peerAt = (handle: Handle | undefined): Peer | undefined => {
   return fd === undefined || fd < 0 ? undefined : peerOf(fd);
 };
 
-/** Credentials of the other end; undefined once the socket is closed, and then it must not be trusted. */
+/** Credentials of the other end. Undefined once the socket is closed; it must not be trusted then. */
 export const credentialsOf = (socket: Socket): Peer | undefined => peerAt(handleOf(socket));
 
 /**
- * Node allocates memory for each connection, and V8 keeps it after a flood of them. Another user's is closed here, while it is
- * only a descriptor.
+ * Closes connections of other users while they are only descriptors. Node would allocate memory for each, and V8 would
+ * keep that memory after a flood of connections.
  */
 const screen = (server: Server): void => {
   const handle = handleOf(server);
@@ -41,7 +44,7 @@ const screen = (server: Server): void => {
 export const createOwnersServer = (serve: (socket: Socket) => Promise<void>): Server => {
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    // Also works if Node no longer has such a handle.
+    // Checked again, in case a version of Node does not have such a handle.
     if (isTrusted(credentialsOf(socket))) void serve(socket);
     else socket.destroy();
   });

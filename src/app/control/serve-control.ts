@@ -19,7 +19,7 @@ export const checkControlPath = (path: string): void => {
   if (bytes > MAX_SOCKET_PATH) throw new SocketPathTooLong(controlPath(path), bytes);
 };
 
-/** No server runs there. */
+/** No server is running at this path. */
 export class NotServed extends FerruleError {
   readonly code = "NOT_SERVED";
   readonly hint = "Name the socket that was given to `ferrule model serve --socket`, and check that it is running.";
@@ -56,7 +56,8 @@ export class ControlSocket implements AsyncDisposable {
     using scope = new DisposableStack();
     const listener = scope.use(UnixListener.listen(controlPath(socket)));
     const server = new ExchangeServer({ parse: parseServeRequest, answer });
-    // A descriptor, not the path: Node would remove the path at the end, which may belong to another process by then.
+    // Node gets a descriptor, not the path: at the end it would remove the path, which may belong to another process by
+    // then.
     await server.listen({ fd: listener.duplicate().release() });
     scope.move();
     return new ControlSocket(listener, server);
@@ -83,7 +84,7 @@ export const requestServer = async (
   try {
     await within(once(connection, "connect"), `the connection to ${socket}`, PROMPT_MILLIS);
     const peer = credentialsOf(connection);
-    // Root may control any user's server; the reply is only text to print.
+    // Root may control any user's server, because the reply is only text to print.
     if (process.getuid?.() !== 0 && !isTrusted(peer)) throw new UntrustedPeer(socket, peer ?? { pid: 0, uid: -1 });
     return await exchange(connection, request, { what: `"${request.command}"`, limitMillis });
   } catch (error) {

@@ -6,15 +6,15 @@ import { BadReply } from "./exchange.ts";
 export interface Status {
   /** The interface's name at creation, from which the control socket's name is derived. */
   readonly interface: string;
-  /** Its present name. */
+  /** The interface's present name. */
   readonly now: string;
   readonly device: string;
-  /** Absent if the wire belongs to another process. */
+  /** The far end of the wire; absent if the wire belongs to another process. */
   readonly wire?: string | undefined;
   readonly pid: number;
   /** Seconds since the command was started. */
   readonly upSeconds: number;
-  /** Absent while it is being brought up. */
+  /** Absent while the NIC is being brought up. */
   readonly facts?: SessionFacts | undefined;
   readonly statistics?: Statistics | undefined;
 }
@@ -39,7 +39,7 @@ const isStatistics = (value: unknown): boolean => {
   return countAll && Array.isArray(queues) && queues.every((each) => hasAll(each, QUEUE_COUNTERS, "number"));
 };
 
-/** The other end may be any process: checked before it is used. @throws {BadReply} */
+/** Checks a status, because the other end may be any process. @throws {BadReply} */
 export const parseStatus = (value: object): Status => {
   const { wire, facts, statistics } = value as Partial<Record<keyof Status, unknown>>;
   const isStatus =

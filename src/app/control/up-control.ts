@@ -1,10 +1,10 @@
 /**
  * Control of a running `ferrule up`: a Unix socket with an abstract name derived from the interface's name.
  *
- * Abstract, because such a socket has no file: it disappears with its process, however that ends, and binding it a
- * second time fails, so the name also prevents two programs from using one interface. It lives in the network
- * namespace, as interface names do. Any local user may take such a name or connect to it, so both ends check the
- * other's user (up-process.ts, exchange.ts).
+ * Such a socket has no file, so it disappears with its process, however that ends. It cannot be bound twice, so the
+ * name also prevents two programs from using one interface. The name belongs to the network namespace, as interface
+ * names do. Any local user may take such a name or connect to it, so both ends check the other's user (up-process.ts,
+ * exchange.ts).
  */
 import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -17,7 +17,7 @@ import { findUpProcess, plainAddress, spareAddress } from "./up-process.ts";
 export type Request =
   | { readonly command: "status" }
   | { readonly command: "down" }
-  /** An operation of `operations.ts`, carried out in the driver's thread. */
+  /** An operation of `operations.ts`, executed in the driver's thread. */
   | {
       readonly command: "operate";
       readonly operation: string;
@@ -44,13 +44,13 @@ export class NotRunning extends FerruleError {
   }
 }
 
-/** Limit of an operation's name, in characters: the name is repeated in an error. */
+/** Limit of the characters of an operation's name, because an error repeats the name. */
 const MAX_NAME = 40;
 
 const whoIs = (name: string, { device, pid, now }: Status): string =>
   `${device}, process ${pid}${now === name ? "" : `, and its interface is called ${now} now`}`;
 
-/** It was started, and has no NIC yet. */
+/** The `ferrule up` was started, and has no NIC yet. */
 export class StillStarting extends FerruleError {
   readonly code = "STILL_STARTING";
   readonly hint = "Wait until `ferrule up` reports that it is up, then try again.";
@@ -97,7 +97,7 @@ const listenAt = async (server: ExchangeServer<Request>, address: string): Promi
   }
 };
 
-/** The end of `ferrule up`. */
+/** The end of the control socket in `ferrule up`. */
 export class ControlServer implements AsyncDisposable {
   readonly #server: ExchangeServer<Request>;
   /** Settles once this process holds the name. No request is replied to before. */
@@ -122,13 +122,13 @@ export class ControlServer implements AsyncDisposable {
     scope.use(control);
     const plain = plainAddress(name);
     const first = await listenAt(control.#server, plain);
-    // Another user's process has it; that must not block the name for this user.
+    // If another user's process has the address, that must not block the name for this user.
     const own = first ? plain : spareAddress(name);
     if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
     const { found } = findUpProcess(name, own);
     using _other = found;
     if (found !== undefined) {
-      // If two start at once, the one with the plain address waits for the other to give up.
+      // If two start at once, the one that has the plain address continues, after the other has given up.
       if (!first) await control[Symbol.asyncDispose]();
       const status = await statusOf(name, own);
       if (!first || status !== undefined) throw new AlreadyUp(name, status);
@@ -150,7 +150,7 @@ const connectTo = (name: string, except?: string): { readonly socket: Socket; re
   const { found, others } = findUpProcess(name, except);
   using holder = found;
   if (holder === undefined) throw others[0] === undefined ? new NotRunning(name) : new UntrustedPeer(name, others[0]);
-  // It replies only to root and its own user.
+  // The process replies only to root and to its own user.
   const own = process.getuid?.();
   if (own !== 0 && own !== holder.peer.uid) throw new UntrustedPeer(name, holder.peer);
   return { socket: new Socket({ fd: holder.socket.release() }), peer: holder.peer };
@@ -168,7 +168,7 @@ export const ask = async (
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
   const hint = `Process ${peer.pid} is still busy with it. Wait, or end it with \`kill ${peer.pid}\`.`;
-  // The other end does not begin operations whose time limit has passed.
+  // The limit is sent too, because the other end does not begin an operation after it.
   const limited = request.command === "operate" ? { ...request, limitMillis } : request;
   return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };

@@ -2,8 +2,8 @@
  * Finds the process that is the `ferrule up` of an interface name.
  *
  * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` if another user has taken that name first:
- * abstract names have no permissions. So a name is no proof of identity: the credentials that the kernel recorded for
- * the listener decide.
+ * abstract names have no permissions. Therefore a name does not prove who listens; the credentials that the kernel
+ * recorded for the listener do.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { abstractListeners, connectAbstract } from "#sys/abstract-socket.ts";
 import type { Fd } from "#sys/fd.ts";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 
-/** Milliseconds for retries at one listener's full queue, and for all listeners together. */
+/** Time limits in milliseconds: for retries at one listener whose queue is full, and for all listeners together. */
 const QUEUE_MILLIS = 500;
 const SEARCH_MILLIS = 4_000;
 const ROOT = 0;
@@ -20,21 +20,24 @@ const ROOT = 0;
 export const plainAddress = (name: string): string => `ferrule/${name}`;
 /** The interface's name in an address. */
 export const interfaceOf = (address: string): string => address.split("/")[1] ?? "";
-/** An address that cannot be taken yet. */
+/** A new address with a random number. */
 export const spareAddress = (name: string): string => `ferrule/${name}/${randomBytes(8).toString("hex")}`;
 
 /** Whether the other end of a connection is trusted: this user, or root. */
 export const isTrusted = (peer: Peer | undefined): boolean =>
   peer !== undefined && (peer.uid === ROOT || peer.uid === process.getuid?.());
 
-/** Whether a process holds a TAP, as every `ferrule up` does; ordinary users can start no other program that does. */
+/**
+ * Whether a process has a TAP open, as every `ferrule up` does. Ordinary users cannot start another program that has
+ * one.
+ */
 export const holdsTap = (pid: number): boolean => {
   try {
     return readdirSync(`/proc/${pid}/fdinfo`).some((fd) => {
       try {
         return /^iff:\s*\S/m.test(readFileSync(`/proc/${pid}/fdinfo/${fd}`, "utf8"));
       } catch {
-        // Closed meanwhile.
+        // The descriptor was closed meanwhile.
         return false;
       }
     });
@@ -52,7 +55,7 @@ export interface UpProcess extends Disposable {
 export interface SearchResult {
   /** The `ferrule up` of that name. The caller disposes it. */
   readonly found: UpProcess | undefined;
-  /** Processes that listen at its addresses without being it. */
+  /** Other processes that listen at its addresses. */
   readonly others: readonly Peer[];
 }
 
@@ -62,7 +65,7 @@ const connect = (address: string): UpProcess | undefined => {
     if (socket === undefined) return undefined;
     return { socket, peer: peerOf(socket.number), [Symbol.dispose]: () => socket[Symbol.dispose]() };
   } catch (error) {
-    // A listener that accepts no connection shows no credentials, and must not block the name for others.
+    // A listener that does not accept a connection shows no credentials. It must not block the name for others.
     if (error instanceof Timeout) return undefined;
     throw error;
   }
@@ -74,8 +77,8 @@ const addressesOf = (name: string): readonly string[] => {
 };
 
 /**
- * Examines all listeners at the name's addresses. Root may control any user's `ferrule up`; another user's process is
- * recognised as one by its TAP, and root's own takes precedence.
+ * Examines all listeners at the name's addresses. Root may control the `ferrule up` of any user. A process of another
+ * user is recognised as `ferrule up` by its TAP; root's own process takes precedence.
  * @param except an address that is skipped: the caller's own
  */
 export const findUpProcess = (name: string, except?: string): SearchResult => {

@@ -2,11 +2,11 @@
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "./permissions.ts";
 
 export type RigChoice =
-  /** Two namespaces created by this process. */
+  /** Two network namespaces that this process creates. */
   | { readonly rig: "tap" }
-  /** The same, in a process that is root of its own user namespace. */
+  /** The same, in another process, which is root of a user namespace of its own. */
   | { readonly rig: "unshare" }
-  /** No network stack. */
+  /** No network stack; the built-in responder replies. */
   | { readonly rig: "responder"; readonly because: string };
 
 /** Set for a process that was already started in its own user namespace. */
@@ -29,7 +29,7 @@ export const chooseRig = (may: Permissions): RigChoice => {
   return problem === undefined ? { rig: "unshare" } : { rig: "responder", because: problem };
 };
 
-/** Permissions of this process. */
+/** Determines the permissions of this process. */
 export const permissions = (): Permissions => ({
   tun: tunDevice(),
   mayMakeNamespaces,

@@ -1,9 +1,9 @@
-/** Content of the demo's transfers: cheap to generate, and with it a lost, repeated or swapped piece is detected. */
+/** Content of the demo's transfers. It is cheap to generate, and reveals lost, repeated and swapped pieces. */
 
-/** A block of bytes; blocks differ only in their number. */
+/** Size of a block. Blocks differ only in their number. */
 export const BLOCK_BYTES = 2 ** 20;
 
-/** Bytes without a period shorter than a block (xorshift32, Marsaglia 2003); the same for the same seed. */
+/** Bytes that do not repeat within a block (xorshift32, Marsaglia 2003). The same seed gives the same bytes. */
 const pseudoRandom = (bytes: number, seed: number): Uint8Array => {
   const words = new Uint32Array(bytes >> 2);
   let x = seed | 1;
@@ -17,8 +17,8 @@ const pseudoRandom = (bytes: number, seed: number): Uint8Array => {
 };
 
 /**
- * The content, block by block, `bytes` in all. Each block begins with its number, so swapped or repeated blocks change
- * the digest. Every block is new memory, which the caller may keep.
+ * Yields the content in blocks, `bytes` bytes in all. Each block begins with its number, so swapped or repeated blocks
+ * change the digest. Every block is new memory, which the caller may keep.
  */
 export function* content(bytes: number, seed: number): Generator<Uint8Array, void, undefined> {
   const pattern = pseudoRandom(BLOCK_BYTES, seed);

@@ -1,4 +1,4 @@
-/** Driver, model and responder in one thread: needs no permission, no TAP and no second processor. */
+/** Driver, model and responder in one thread. This needs no permission, no TAP and no second processor. */
 import { randomStationAddress } from "#kit/station-address.ts";
 import { DirectDevice } from "#bus/direct.ts";
 import type { Chip } from "#chip/chips.ts";
@@ -16,7 +16,7 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 import { Pauses } from "../pauses.ts";
 import type { ReportCounters } from "./report.ts";
 
-/** Limit of frames in flight, and the space for each. */
+/** Limit of frames in flight, and bytes of space for each. */
 export const SEND_SLOTS = 64;
 const SLOT_BYTES = 2048;
 /** Frames taken from the ring in one burst. */
@@ -24,7 +24,10 @@ const BUDGET = 64;
 const DMA_BYTES = 8 << 20;
 /** Virtual time per turn in microseconds: enough for the NIC's interrupt mitigation. */
 const TURN_MICROS = 50;
-/** Number of turns after which a missing reply will not arrive. Nothing here waits for events outside this thread. */
+/**
+ * Limit of turns. A reply that is still missing then will never arrive, because nothing here waits for events outside
+ * this thread.
+ */
 const PATIENCE_TURNS = 10_000;
 
 /** Handler of received frames: offset in DMA memory, length, and `Received` bits. */
@@ -61,7 +64,7 @@ export class DirectStation implements Disposable {
         vectors: 4,
       }),
     );
-    // One thread reads and writes everything, so the order of memory accesses is the program's on any processor.
+    // With only one thread, memory accesses are in program order on any processor.
     this.nic = scope.use(bind(rtl8169, device, { clock, mtu, weaklyOrdered: false })).driver;
     this.memory = device.dma.window;
     const bytes = SEND_SLOTS * SLOT_BYTES;
@@ -74,7 +77,10 @@ export class DirectStation implements Disposable {
     this.#scope.dispose();
   }
 
-  /** Sends the frame that `build` writes at the given offset; `build` returns its length. False if the NIC is busy. */
+  /**
+   * Sends a frame, which `build` writes at the given offset and whose length it returns. Returns false if the NIC is
+   * busy.
+   */
   send(flags: number, build: (offset: number) => number): boolean {
     const link = this.#link;
     if (((this.#posted - link.sent()) | 0) >= SEND_SLOTS) return false;
@@ -93,12 +99,12 @@ export class DirectStation implements Disposable {
     this.responder.poll();
     if (!nic.line.take() || nic.interrupt() === 0) return;
     this.#interrupts++;
-    // Ends: nothing is sent and nothing arrives meanwhile, so it finds at most the frames in the rings.
+    // This loop ends: nothing is sent and nothing arrives meanwhile, so it finds at most the frames in the rings.
     while (this.#poll() > 0);
     nic.unmask();
   }
 
-  /** Takes turns until `done`. @throws {Timeout} if that does not happen */
+  /** Calls `turn` until `done` returns true. @throws {Timeout} if that does not happen */
   until(what: string, done: () => boolean): void {
     for (let turns = 0; !done(); turns++) {
       if (turns >= PATIENCE_TURNS)

@@ -9,10 +9,10 @@ import { plainError } from "../plain-error.ts";
 import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 import { download, offer } from "./transfer.ts";
 
-/** Milliseconds until a ping counts as lost; the test ends after this many lost pings. */
+/** Milliseconds after which a ping is lost; and the number of lost pings that ends the test. */
 const PING_PATIENCE = 1_000;
 const MAX_PINGS_LOST = 5;
-/** As ping(8): 56 bytes of payload. */
+/** Bytes of payload, as in ping(8). */
 const PING_BYTES = 56;
 /** Time limit in milliseconds for the interface's carrier. */
 const CARRIER_PATIENCE = 5_000;
@@ -28,7 +28,7 @@ class Peer {
   constructor(task: PeerTask, port: MessagePort) {
     this.#task = task;
     this.#port = port;
-    // The thread stays in this namespace, to which all sockets that it creates from now on belong.
+    // The thread stays in this namespace, and all sockets that it creates from now on belong to it.
     NetworkNamespace.fromFd(task.namespace).enter();
   }
 

@@ -6,7 +6,10 @@ import { whyNoUserNamespace } from "#sys/process.ts";
 
 const TUN = "/dev/net/tun";
 
-/** /dev/net/tun: its permission bits, and why it cannot be opened (undefined when it can); undefined when absent. */
+/**
+ * Examines /dev/net/tun: its permission bits, and the reason that it cannot be opened, if there is one. Undefined if
+ * the file does not exist.
+ */
 export const tunDevice = (): { readonly mode: number; readonly problem: string | undefined } | undefined => {
   let mode: number;
   try {
@@ -33,7 +36,10 @@ export const mayMakeNamespaces = (): boolean => {
   }
 };
 
-/** Runs a program as root of a user and a network namespace of its own; unshare(1) of util-linux. */
+/**
+ * A command that runs a program as root of a user namespace and a network namespace of its own; unshare(1) of
+ * util-linux.
+ */
 export const UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--"] as const;
 
 /** Time limit of an attempt in milliseconds. */

@@ -46,7 +46,7 @@ export interface DemoReport {
   readonly offloads: readonly string[];
   readonly ping: PingReport;
   readonly transfers: readonly TransferReport[];
-  /** Frames through the driver (a super-frame is one) and on the wire (segments counted singly). */
+  /** Frames through the driver (a super-frame counts once) and on the wire (each segment counts). */
   readonly frames: {
     readonly sent: number;
     readonly received: number;
@@ -56,7 +56,7 @@ export interface DemoReport {
   /** Super-frames of the kernel, segmented by the NIC. */
   readonly superFrames: number;
   readonly interrupts: number;
-  /** Frames through the driver in both directions, per interrupt. */
+  /** Frames per interrupt, through the driver in both directions. */
   readonly framesPerInterrupt: number;
   /** Frames lost anywhere between the two network stacks. */
   readonly drops: number;
@@ -68,7 +68,7 @@ export interface DemoReport {
   readonly gcPauses: PauseSummary & { readonly driver: PauseSummary; readonly model: PauseSummary };
 }
 
-/** Nearest-rank percentile of sorted times; null if there are none. */
+/** Percentile of sorted times (nearest rank); null if there are none. */
 const percentile = (sorted: readonly number[], part: number): number | null =>
   sorted.length === 0 ? null : Math.round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)]! * 10) / 10;
 

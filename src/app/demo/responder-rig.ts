@@ -21,7 +21,7 @@ import type { DemoOptions } from "./tap-rig.ts";
 
 const MTU = 1500;
 const PINGS = 100;
-/** Milliseconds that a stream may use the thread before signals and the terminal are handled. */
+/** Time in milliseconds after which a stream lets the thread handle signals and the terminal. */
 const SLICE = 50;
 
 interface Piece {

@@ -17,7 +17,7 @@ export interface DemoOptions {
   readonly wire?: WireSpec | undefined;
 }
 
-/** The two ends. The addresses exist only in the namespaces created here. */
+/** The two ends of the cable. The addresses exist only in the namespaces created here. */
 const HOST = { name: "fe0", address: "10.9.0.1" } as const;
 const WIRE = { name: "fe0w", address: "10.9.0.2" } as const;
 const PREFIX = 24;
@@ -32,7 +32,7 @@ const PINGS_LIMIT = 30_000;
 const SLOWEST = 500;
 const transferLimit = (bytes: number): number => JOB_LIMIT + Math.ceil(bytes / SLOWEST);
 
-/** Milliseconds by which the counters may lag behind the threads. */
+/** Counters may be this many milliseconds older than the threads' state. */
 const SETTLE = 300;
 
 interface Ends {
@@ -54,7 +54,7 @@ const transfer = async (
   to.onProgress = (done) =>
     progress.update(progressLine(LABELS[direction], done, bytes, (done * 8000) / (performance.now() - start)));
   const limit = transferLimit(bytes);
-  // Together: when one end fails, the other only stalls, and the first error must be reported.
+  // Both are awaited together: if one end fails, the other only stalls, and the first error must be reported.
   const [sent, received] = await Promise.all([
     from.call("sent", undefined, limit),
     to.call("download", { address, port, bytes }, limit),
@@ -117,7 +117,7 @@ export const runOnTaps = async (
   const nicAt = (name: string, namespace: NetworkNamespace, wire: WireSpec): Promise<Session> =>
     open({ device: { kind: "model", chip: options.chip, wire }, host: { name, namespace: namespace.fd }, mtu: MTU });
   await using session = await nicAt(HOST.name, hostSpace, far.wire);
-  // A socket needs a peer at its other end.
+  // If the wire is a socket, there must be a NIC at its other end too.
   await using other = far.other && (await nicAt(far.name, wireSpace, far.other));
   await other?.carrier(CARRIER_LIMIT);
   await using host = peerAt(HOST, hostSpace);

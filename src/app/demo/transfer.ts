@@ -6,12 +6,13 @@ import { pipeline } from "node:stream/promises";
 import { content } from "./content.ts";
 import { TransferFailed } from "./peer-messages.ts";
 
-// An import would load all that the module exports, a WebSocket among it, which takes longer than the rest of the start.
+// An import would load everything that the module exports, including a WebSocket, which takes longer than the rest of
+// the start.
 const { createServer, get } = process.getBuiltinModule("node:http");
 
 /** A transfer counts as stalled after this many milliseconds without a byte. */
 const STALL = 10_000;
-/** Buffer size of the streams in bytes: enough to keep the socket's buffer full. */
+/** Buffer size of the streams in bytes; large enough to keep the socket's buffer full. */
 const AHEAD = 4 * 2 ** 20;
 
 export interface Offer {
@@ -33,10 +34,10 @@ const send = async (response: ServerResponse, bytes: number, seed: number): Prom
   return hash.digest("hex");
 };
 
-/** Serves the content to the first client, and then to none. */
+/** Serves the content once, to the first client. */
 export const offer = async (address: string, bytes: number, seed: number): Promise<Offer> => {
   const sent = Promise.withResolvers<string>();
-  // It may fail before it is awaited; a later await still gets the error.
+  // The promise may be rejected before it is awaited; a later await still gets the error.
   sent.promise.catch(() => undefined);
   const server = createServer({ highWaterMark: AHEAD, noDelay: true });
   server.once("request", (_request: IncomingMessage, response: ServerResponse) => {

@@ -12,7 +12,7 @@ export const runUnshared = async (args: readonly string[], stop: AbortSignal): P
   const [program, ...options] = UNSHARE;
   const child = spawn(program, [...options, process.execPath, ...process.execArgv, process.argv[1]!, ...args], {
     stdio: "inherit",
-    // unshare executes our program with execve, so this process is that program's parent.
+    // unshare starts the program by execve, so this process is the program's parent.
     env: { ...process.env, [UNSHARED]: "1", FERRULE_PARENT: String(process.pid) },
   });
   const ask = (): void => void child.kill("SIGTERM");

@@ -1,5 +1,5 @@
 /**
- * A host without a network stack: resolves its neighbour's address, pings it, and runs the checked stream of
+ * A host without a network stack. It resolves its neighbour's address, sends pings, and runs the checked stream of
  * `wire/bulk.ts`.
  */
 import { createHash, type Hash } from "node:crypto";
@@ -28,9 +28,9 @@ const PORTS = { sourcePort: 40_000, destinationPort: BULK_PORT } as const;
 const ECHO_BYTES = 56;
 /** Payload of a bulk datagram that fills an MTU of 1500. */
 export const BULK_BYTES = 1500 - IPV4_BYTES - UDP_BYTES - BULK_HEADER_BYTES;
-/** Outstanding requests: fewer than the NIC and the responder have room for. */
+/** Number of outstanding requests, for which the NIC and the responder have room. */
 const UNDER_WAY = SEND_SLOTS / 2;
-/** The NIC computes the checksum: the field contains the pseudo header's sum. */
+/** Requests a checksum of the NIC; the field contains the pseudo header's sum. */
 const SUMMED = Send.udpChecksum | (TRANSPORT << Send.transportOffsetShift);
 const NOTHING = new Uint8Array(0);
 
@@ -83,9 +83,9 @@ export class UserHost {
   }
 
   /**
-   * Sends the pieces to the responder, and requests `asked` bytes in each reply; a generator that yields the bytes
-   * moved so far, to let other work run. Digests get sent and received data, in order.
-   * @throws {TransferFailed} for a reply out of order, or with a checksum the NIC did not confirm; {Timeout}
+   * Sends the pieces to the responder, and requests `asked` bytes in each reply. Yields the number of bytes moved so
+   * far, so that other work can run. Digests get sent and received data, in order. @throws {TransferFailed} for a reply
+   * that is out of order, or whose checksum the NIC did not confirm; {Timeout}
    */
   *stream(pieces: Iterator<{ data: Uint8Array; asked: number }, unknown>): Generator<number, StreamEnd, undefined> {
     const station = this.#station;

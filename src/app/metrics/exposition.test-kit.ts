@@ -1,4 +1,7 @@
-/** A strict parser of Prometheus's text format: errors and warnings of `promtool check metrics` are errors. */
+/**
+ * A strict parser of Prometheus's text format: whatever `promtool check metrics` reports as an error or a warning is an
+ * error here.
+ */
 import type { Family, Sample } from "./exposition.ts";
 
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;

@@ -1,4 +1,4 @@
-/** Prometheus's text format, version 0.0.4: families of samples. */
+/** Prometheus's text format, version 0.0.4, which consists of families of samples. */
 
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -22,7 +22,7 @@ const labelled = (labels: Sample["labels"]): string =>
     .map(([name, value]) => `${name}="${escaped(value).replaceAll('"', '\\"')}"`)
     .join(",");
 
-/** Families without a sample are left out. */
+/** Formats families; those without a sample are omitted. */
 export const exposition = (families: readonly Family[]): string =>
   families
     .filter(({ samples }) => samples.length > 0)

@@ -1,6 +1,6 @@
 /**
- * A session's counters as metrics: with node_exporter's names for the quantities that it has, and the prefix `ferrule_`
- * for others.
+ * A session's counters as metrics. Quantities that node_exporter has too get its names; others get the prefix
+ * `ferrule_`.
  */
 import { CAUSE_NAMES, CAUSES, type CauseName } from "../causes.ts";
 import { type CounterName, type QueueCounts, type Statistics, WIRE_COUNTERS } from "../counters.ts";
@@ -10,7 +10,7 @@ import { exposition, type Family, type Sample } from "./exposition.ts";
 
 export interface Scraped {
   readonly session: Pick<Session, "facts" | "interfaceName" | "statistics">;
-  /** Whether the wire belongs to this process: another process's has no counters here. */
+  /** Whether the wire belongs to this process; otherwise there are no counters of the wire. */
   readonly ownWire: boolean;
   readonly upSeconds: number;
 }
@@ -25,7 +25,7 @@ const counter = (name: string, help: string, scale?: number): Metric => metric("
 const gauge = (name: string, help: string, scale?: number): Metric => metric("gauge", name, help, scale);
 
 const MICROS = 1e-6;
-/** Mbit/s to bytes per second. */
+/** Bytes per second of 1 Mbit/s. */
 const MEGABIT = 125_000;
 
 const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -84,7 +84,7 @@ const METRICS = {
   modelGcMicros: counter("ferrule_model_gc_pause_seconds", "Time of these garbage collections.", MICROS),
 } as const satisfies Record<CounterName, Metric>;
 
-/** Of each queue, where there are several: parts of the counters above. */
+/** Metrics of each queue, if there are several. They are parts of the counters above. */
 const OF_QUEUES = {
   sentFrames: counter("ferrule_queue_transmit_packets", "Frames that the host handed over to be sent, by queue."),
   sentBytes: counter("ferrule_queue_transmit_bytes", "Bytes of these frames."),
@@ -95,7 +95,9 @@ const OF_QUEUES = {
 
 const OF_WIRE: readonly string[] = WIRE_COUNTERS;
 
-/** Whether there is a value: without a link there is no speed, and another process's wire has no counters here. */
+/**
+ * Whether a counter has a value: without a link there is no speed, and a wire of another process has no counters here.
+ */
 const isKnown = (name: CounterName, { linkUp }: Statistics, ownWire: boolean): boolean =>
   OF_WIRE.includes(name) ? ownWire : linkUp === 1 || !["linkSpeed", "linkFullDuplex"].includes(name);
 

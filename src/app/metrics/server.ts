@@ -6,10 +6,10 @@ import { UnixListener } from "#sys/unix-path.ts";
 import { isLoopback, type MetricsAddress } from "./address.ts";
 import { CONTENT_TYPE } from "./exposition.ts";
 
-/** Connections at a time; further ones are closed at once. */
+/** Limit of simultaneous connections; more are closed at once. */
 const CONNECTIONS_MOST = 16;
 /**
- * Time limits in milliseconds: for a request to arrive, for its response to be read, and between two requests of a
+ * Time limits in milliseconds: until a request has arrived, until its response was read, and between two requests of a
  * connection.
  */
 const REQUEST_MILLIS = 5_000;
@@ -33,7 +33,10 @@ export class NoMetrics extends FerruleError {
   }
 }
 
-/** With DNS rebinding, a web page's name resolves to this machine, but the Host field has the page's name. */
+/**
+ * Whether a request is meant for another server. With DNS rebinding, the name of a web page resolves to this machine,
+ * but the Host field still has the page's name.
+ */
 const isMisdirected = ({ headers, socket: { localPort = 0 } }: IncomingMessage, host: string): boolean => {
   const [, name, port = "80"] = /^(.*?)(?::(\d+))?$/.exec(headers.host?.toLowerCase() ?? "") ?? [];
   const names = ["localhost", "127.0.0.1", "[::1]", isIPv6(host) ? `[${host}]` : host];
@@ -47,7 +50,7 @@ const isMisdirected = ({ headers, socket: { localPort = 0 } }: IncomingMessage, 
 const respond =
   (text: () => string | undefined, host: string | undefined) =>
   (request: IncomingMessage, response: ServerResponse): void => {
-    // A request body is not used, and its sender must not keep the connection open.
+    // The request's body is read and dropped, so that its sender cannot keep the connection open.
     request.resume();
     const end = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): void => {
       response.writeHead(status, { "content-type": "text/plain; charset=utf-8", ...headers });
@@ -77,7 +80,8 @@ export class MetricsServer implements AsyncDisposable {
       headersTimeout: REQUEST_MILLIS,
       connectionsCheckingInterval: 1000,
     };
-    // An import would load it at every start of the command, with all that it exports, a WebSocket among it.
+    // An import would load the module at every start of the command, with everything that it exports, including a
+    // WebSocket.
     const { createServer } = process.getBuiltinModule("node:http");
     const server = createServer(
       { ...timeouts, maxHeaderSize: HEADER_BYTES_MOST },
@@ -89,7 +93,7 @@ export class MetricsServer implements AsyncDisposable {
     const listener = address.kind === "unix" ? scope.use(UnixListener.listen(address.path)) : undefined;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject).once("listening", resolve);
-    // A descriptor, not the path: Node would remove any file that has the path at the end.
+    // Node gets a descriptor, not the path: at the end it would remove whatever file has that path.
     if (listener !== undefined) server.listen({ fd: listener.duplicate().release() });
     else server.listen(address as { host: string; port: number });
     await promise.catch((error: NodeJS.ErrnoException) => {

@@ -1,10 +1,10 @@
-/** Names of this machine and its users, which a report leaves out. */
+/** Names of this machine and its users, which a report must not contain. */
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { type Files, textOf } from "../cards/files.ts";
 import type { KnownNames } from "./sweep.ts";
 
-/** Names that are the same everywhere. */
+/** Names that are the same on every machine. */
 const NOBODYS = /^(root|nobody|localhost|localdomain|\(none\)|user|ferrule|linux|debian|ubuntu|default|none|.?)$/i;
 
 /** The fields of the firmware's DMI table that are specific to this machine. */

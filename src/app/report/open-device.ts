@@ -19,7 +19,7 @@ export interface OpenDevice {
 }
 
 const DMA_BYTES = 32 << 20;
-/** Any locally administered address: a model has no vendor address. */
+/** The address of a model: any locally administered one, because a model has no vendor. */
 const MODEL_MAC = "02:00:5e:10:20:30";
 
 const openModel = (chip: Chip, scope: DisposableStack): OpenDevice => {

@@ -5,19 +5,19 @@ import { Mmio, type RegisterBus, ro16, ro32, ro8, wo16, wo32, wo8 } from "#kit/m
 export interface Access {
   readonly write: boolean;
   readonly offset: number;
-  /** Bytes. */
+  /** Width in bytes. */
   readonly width: 1 | 2 | 4;
   readonly value: number;
   /** Number of consecutive repetitions, as when a driver polls a register. */
   times: number;
 }
 
-/** More than any bring-up needs; later accesses are only counted. */
+/** Limit of recorded accesses, more than any bring-up needs. Later ones are only counted. */
 const MOST = 5_000;
 /** Bytes of the largest register window of the family; the bounds of the real window still apply. */
 const WINDOW = 1 << 16;
 
-/** Accesses in the requested width. */
+/** Reads in the requested width. */
 export const readAt = (io: Mmio, offset: number, width: 1 | 2 | 4): number => {
   if (width === 1) return io.read8(ro8(offset));
   return width === 2 ? io.read16(ro16(offset)) : io.read32(ro32(offset));
@@ -30,10 +30,10 @@ const writeAt = (io: Mmio, offset: number, width: 1 | 2 | 4, value: number): voi
 
 export class Recorder {
   readonly accesses: Access[] = [];
-  /** Accesses beyond the limit, which were not recorded. */
+  /** Number of accesses beyond the limit, which were not recorded. */
   lost = 0;
 
-  /** The same device, with accesses recorded. */
+  /** Wraps a device so that its accesses are recorded. */
   around(device: PciDevice): PciDevice {
     const { registers: io } = device;
     const bus: RegisterBus = {

@@ -1,4 +1,4 @@
-/** Private data that a report must not contain: about the card's owner and network, and payload. */
+/** Private data that a report must not contain: data about the card's owner and network, and payload. */
 
 /** Registers that hold addresses, or parts of frames (wake-up patterns). */
 const SECRET = /^(IDR\d|MAR\d|BACKUP_ADDR\d|WakeUpMask\d+|WakeUpCrc\d+|RSS_KEY\d+|FLASH)$/;
@@ -8,16 +8,16 @@ export const REDACTED = "redacted";
 /** Description of the omitted data, for readers of a report. */
 export const REDACTIONS = [
   "station address (IDR, BACKUP_ADDR), multicast filter (MAR), wake-up patterns, hash key, boot ROM window",
-  "every value that contains two adjacent bytes, or all, of the last three of the station address",
+  "every value that contains the last three bytes of the station address, or two adjacent ones of them",
   "base addresses and message addresses in configuration space, vital product data, extended configuration space",
   "what looks like a MAC, IP or other hardware address, a UUID or a serial number, in any spelling; names of hosts and users; paths",
   "the kernel's command line, except words about the IOMMU",
 ] as const;
 
-/** Other bytes are common, and reveal nothing. */
+/** Whether a byte can reveal an address; 0x00 and 0xff are common and reveal nothing. */
 const isTelling = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
 
-/** Adjacent bytes of the last three in a station address, which are the serial number. */
+/** Pairs of adjacent bytes from the last three bytes of a station address, which are the serial number. */
 const pairsOf = (mac: Uint8Array): readonly (readonly [number, number])[] =>
   [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isTelling));
 
@@ -34,7 +34,7 @@ export class Redaction {
     this.#tails = telling ? [(a << 16) | (b << 8) | c, (c << 16) | (b << 8) | a] : [];
   }
 
-  /** Whether a register of these names, with this value of `width` bytes, must not be shown. */
+  /** Whether a register with these names must not be shown with this value of `width` bytes. */
   hides(names: readonly string[], value: number, width: number): boolean {
     return names.some((name) => SECRET.test(name)) || this.#tells(value, width);
   }

@@ -6,14 +6,14 @@ import type { NamedRegister } from "#model/observation/register-names.ts";
 import { registersOf } from "#model/registers/register-set.ts";
 
 /**
- * Not read: doorbells, which are write-only, and the page-received latch (802.3, 22.2.4.1.7: cleared by reading).
- * Status registers that are cleared by writing ones are read; nothing is written to them.
+ * Registers that are not read: doorbells, which are write-only, and the page-received latch, which reading clears
+ * (802.3, 22.2.4.1.7). Status registers that are cleared by writing ones are read, but not written.
  */
 const LEFT_OUT = /^(TxPoll.*|TPPOLL|ANER_8139)$/;
 
 type Row = readonly [width: 8 | 16 | 32, names: readonly (keyof typeof common | keyof typeof plus)[]];
 
-/** There is no model of the RTL8139C+, and so no list of its registers. */
+/** Registers of the RTL8139C+. There is no model of it whose list could be used. */
 const RTL8139CP: readonly Row[] = [
   [8, ["ERSR", "ChipCmd", "Cfg9346", "Config0", "Config1", "MSR", "Config3_8139", "Config4_8139", "Config5_8139"]],
   [8, ["EarlyTxThreshold"]],
@@ -33,6 +33,6 @@ export const namedRegisters = (chip: Chip): readonly NamedRegister[] =>
     ? [...ancestor(), { name: "TxPoll8139", width: 8, offset: plus.TxPoll8139 }]
     : registersOf(chip).filter((row) => row.alias !== true);
 
-/** Those that a report reads. */
+/** The registers that a report reads. */
 export const readRegisters = (chip: Chip): readonly NamedRegister[] =>
   namedRegisters(chip).filter(({ name }) => !LEFT_OUT.test(name));

@@ -23,7 +23,7 @@ import { type Redactor, redacted } from "./sweep.ts";
 type Shown = string;
 
 export interface BringUp {
-  /** Microseconds until the chip was set up, and from then until carrier. */
+  /** Microseconds until the chip was set up, and from then until the carrier was up. */
   readonly micros: number;
   readonly carrierMicros: number | undefined;
   readonly speed: number;
@@ -52,8 +52,8 @@ const CARRIER_STEP = 10_000;
 const hex = (value: number, bytes: number): string => `0x${(value >>> 0).toString(16).padStart(2 * bytes, "0")}`;
 
 /**
- * Clause 22 registers that reading does not change, and BMSR, whose latch the driver reads too. ANER and GBSR are
- * omitted: reading them clears pages and errors.
+ * Clause 22 registers that a read does not change, and BMSR, whose latch the driver reads anyway. ANER and GBSR are
+ * omitted, because a read clears received pages and error counts.
  */
 const PHY = { BMCR, BMSR, PHYID1, PHYID2, ANAR, ANLPAR };
 const GIGABIT_PHY = { ...PHY, GBCR, ESTATUS };
@@ -66,7 +66,7 @@ const phyRegisters = (nic: Nic): Record<string, Shown> =>
     ]),
   );
 
-/** The result, or the error: a report contains as much as possible. */
+/** The result of `read`, or its error as text, so that a report contains as much as possible. */
 const attempt = (read: () => Shown): Shown => {
   try {
     return read();
@@ -130,7 +130,7 @@ const configSpace = (config: Mmio, redaction: Redaction): Record<string, Shown> 
 
 interface Tried extends Pick<DeviceReport, "bringUp" | "phy" | "counters" | "registers"> {}
 
-/** Brings the card up, waits for the carrier, collects everything, and takes it down again. */
+/** Brings the card up, waits for the carrier, collects everything, and takes the card down again. */
 const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]): Tried => {
   const start = clock.now();
   let error: PlainError | undefined;
@@ -169,7 +169,7 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
   };
 };
 
-/** Inspects an open device. Brings it up in between, if the driver can. */
+/** Inspects an open device; this includes bringing it up, if the driver can do that. */
 export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   const { registers: io, config, id } = device;
   const { xid, chip } = identify(io, id.device, clock);
@@ -196,8 +196,8 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
 };
 
 /**
- * A report for publication: external texts without anything that identifies a person or machine; lines formatted here
- * without anything that looks like an address.
+ * A report for publication. Everything that identifies a person or a machine is removed from external text; lines that
+ * were formatted here lose only what looks like an address.
  */
 export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceReport => ({
   ...report,

@@ -10,11 +10,11 @@ export interface KnownNames {
 
 type Rule = readonly [pattern: RegExp, instead: string];
 
-/** Separators of octets; after some of them an octet may have one digit. */
+/** Separators of octets. */
 const MARK = "(?:[:-]|%3a|%2d)";
 const OTHER_MARK = String.raw`(?:[._\s]|[,;]\s?|%20|(?=\\x))`;
 const PREFIX = String.raw`(?:0x|\\x)?`;
-/** An octet's beginning: not in the middle of other digits. */
+/** The beginning of an octet, which must not follow other digits. */
 const START = String.raw`(?<![0-9a-f])${PREFIX}`;
 
 /** Names derived from an IPv6 address. */
@@ -37,11 +37,11 @@ const IPV4: readonly Rule[] = [
   [/(?<![0-9a-f])[0-9]{1,3}(?:[-_][0-9]{1,3}){3}(?![0-9a-f])/gi, "<IPv4>"],
 ];
 
-/** With "::". A PCI address has none. */
+/** IPv6 addresses with "::", which a PCI address does not have. */
 const GROUPS = "[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*";
 const IPV6: readonly Rule[] = [[new RegExp(`(?:${GROUPS})::(?:${GROUPS})?|::${GROUPS}`, "gi"), "<IPv6>"]];
 
-/** Values after a label. */
+/** Values that follow a label. */
 const LABELLED: readonly Rule[] = [
   [
     /\b(serial(?:[ _-]?(?:number|no))?|s\/n|asset(?:[ _-]?tag)?|uuid|guid|wwid|wwpn|wwnn|duid|machine[ _-]?id|boot[ _-]?id|host(?:[ _-]?name)?|user(?:[ _-]?name)?|login)(\s*[:=#]\s*)("[^"]*"|\S+)/gi,
@@ -50,10 +50,13 @@ const LABELLED: readonly Rule[] = [
   [/[^\s<>"'@]+@[^\s<>"'@]+/g, "<address>"],
 ];
 
-/** System files have the same names everywhere; other paths reveal their owner. */
+/** Paths, except those of system files: these are the same everywhere, others may reveal their owner. */
 const PATHS: readonly Rule[] = [[/(?<![\w.)>/])\/(?!(?:sys|dev|proc)\/)[^\s"'`:,;)]+/g, "<path>"]];
 
-/** Single numbers with the length of an IPv4 address: 0x0a000001, 167772161. All zeros or ones is a register value. */
+/**
+ * Single numbers that may be an IPv4 address, such as 0x0a000001 or 167772161. All zeros or all ones are register
+ * values.
+ */
 const LONG_NUMBERS: readonly Rule[] = [
   [/(?<![0-9a-fx])(?:0x)?(?!0{8}|f{8})[0-9a-f]{8}(?![0-9a-f])/gi, "<number>"],
   [/(?<![0-9a-fx])[0-9]{8,10}(?![0-9a-f])/gi, "<number>"],
@@ -65,7 +68,7 @@ const applied = (text: string, rules: readonly Rule[]): string =>
 /** Removes everything that looks like an address or id. Register values of up to 32 bits stay. */
 export const redacted = (text: string): string => applied(text, [...IPV6_NAMES, ...IPV4, ...OCTETS, ...IPV6]);
 
-/** A name may be a prefix of another. */
+/** Longest first, because a name may be a prefix of another. */
 const longestFirst = (words: readonly string[]): readonly string[] => [...words].sort((a, b) => b.length - a.length);
 
 /** Removes private data from any text: messages, paths, names of interfaces, the kernel's command line. */
@@ -87,7 +90,7 @@ export class Redactor {
     return applied(text, this.#known);
   }
 
-  /** External text. */
+  /** Redacts external text. */
   text(text: string): string {
     return applied(redacted(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
   }

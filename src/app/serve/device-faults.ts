@@ -6,7 +6,7 @@ import { registersOf } from "#model/registers/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { NoSuchPart } from "./refusals.ts";
 
-/** Side buses that never respond: the flag that a driver waits for does not change. */
+/** Faults of side buses: the flag for which a driver waits never changes. */
 export const SILENT = {
   "silent-eri": "the extended registers never respond",
   "silent-ephy": "the PCIe PHY's registers never respond",
@@ -18,7 +18,7 @@ type SilentName = keyof typeof SILENT;
 /** All faults with their effects. */
 export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
 
-/** Why a fault takes no count: it lasts until cleared, or occurs once. */
+/** The reason that a fault takes no count: it lasts until it is cleared, or occurs once. */
 const uncounted = (name: string): string | undefined => {
   if (MOMENTARY.some((each) => each === name)) return `Write \`fault ${name}\`: it occurs once, at that moment.`;
   if (!Object.hasOwn(SILENT, name) && !PERSISTENT_FAULTS.some((each) => each === name)) return undefined;
@@ -34,7 +34,7 @@ export const checkCount = (name: string, count: number | undefined): void => {
 const isSilent = (name: string): name is SilentName => Object.hasOwn(SILENT, name);
 const busOf = (name: SilentName) => name.slice("silent-".length) as "eri" | "ephy" | "csi" | "efuse";
 
-/** The faults that the chip can have: not those of a side bus that it lacks. */
+/** The faults that the chip can have, without those of side buses that it lacks. */
 export const faultsOf = (chip: Chip): readonly string[] =>
   Object.keys(DEVICE_FAULTS).filter(
     (name) => !isSilent(name) || registersOf(chip).some(({ onWrite }) => onWrite === busOf(name)),

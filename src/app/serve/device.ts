@@ -20,15 +20,16 @@ import { DeviceFaults } from "./device-faults.ts";
 import type { ServeEvent } from "./serve-messages.ts";
 import { FRAME_HINT, isFrame, type ServeRequest, type ServeState, type ServeTraffic, MIN_FRAME } from "./requests.ts";
 
-/** EtherType of magic packets, as they are usually sent. */
+/** The usual EtherType of magic packets. */
 const WAKE_ON_LAN = 0x0842;
 
 /** Requests to the device itself, not to its server. */
 export type DeviceRequest = Exclude<ServeRequest, { command: "unplug" | "disconnect" }>;
 
 /**
- * Partners take one to three seconds. This is less, but long enough that a driver still finds the link down after a
- * change event: otherwise Linux's PHY layer treats it as the old link and keeps the old speed.
+ * Duration of negotiation. Real partners take one to three seconds. This is less, but long enough that a driver finds
+ * the link down after a change event; otherwise Linux's PHY layer would take the new link for the old one and keep the
+ * old speed.
  */
 const NEGOTIATE_MICROS = 300_000;
 
@@ -46,7 +47,7 @@ export interface DeviceParts {
 }
 
 export class ServedDevice {
-  /** The target for a bus: traced if tracing is on. */
+  /** The target for a bus; it is traced if tracing is on. */
   readonly target: Target;
   readonly nic: Rtl8169;
   readonly wire: ImpairedWire;
@@ -104,13 +105,13 @@ export class ServedDevice {
     return this.#clientsTurnedAway;
   }
 
-  /** A client was rejected. */
+  /** Call when a client was rejected. */
   turnedAway(why: string): void {
     this.#clientsTurnedAway++;
     this.#parts.report({ kind: "client", client: 0, connected: false, why });
   }
 
-  /** A client connected or disconnected; `why` is its error, if any. */
+  /** Call when a client connected or disconnected; `why` is its error, if any. */
   client(connected: boolean, why: string): void {
     const { trace, report } = this.#parts;
     if (connected) {
@@ -127,12 +128,12 @@ export class ServedDevice {
     if (trace !== undefined) trace.client = 0;
   }
 
-  /** The client mapped guest memory, or unmapped it. */
+  /** Call when the client mapped or unmapped guest memory. */
   memory({ mapped, ...change }: MemoryChange): void {
     this.#parts.trace?.emit({ event: mapped ? "map" : "unmap", ...change });
   }
 
-  /** Passes on changes of cable and link. Must be called often. */
+  /** Passes on changes of cable and link. Call it often. */
   follow(): void {
     const { wire, trace, report } = this.#parts;
     const carrier = this.#cable && wire.plugged;
@@ -152,7 +153,7 @@ export class ServedDevice {
     report({ kind: "link", up, speed, fullDuplex });
   }
 
-  /** The link as seen by the guest and the wire's other end: a NIC that left the bus has none. */
+  /** The link for the guest and for the wire's other end; down if the NIC has left the bus. */
   get #effectiveLink(): PhyLink {
     return this.nic.answers ? this.nic.link : LINK_DOWN;
   }
@@ -242,7 +243,7 @@ export class ServedDevice {
     };
   }
 
-  /** Frames as counted by the NIC, and results of the others. */
+  /** Frames that the NIC counted, and what became of the others. */
   traffic(): ServeTraffic {
     const [out, into] = [this.wire.totals("out"), this.wire.totals("in")];
     return {
@@ -255,7 +256,7 @@ export class ServedDevice {
     };
   }
 
-  /** Whether the NIC received the frame, or was woken up by it. */
+  /** Delivers a frame. Returns whether the NIC received it or was woken by it. */
   #arrive(frame: Uint8Array): boolean {
     const before = this.#wakes;
     return this.wire.inject(frame) || this.#wakes !== before;
@@ -274,13 +275,13 @@ export class ServedDevice {
   }
 }
 
-/** @throws {OutOfRange} unless these are hexadecimal digits of a whole frame */
+/** The frame in hexadecimal digits. @throws {OutOfRange} if it is not a whole frame */
 const frameOf = (digits: string): Uint8Array => {
   if (!isFrame(digits)) throw new OutOfRange("not a valid frame", FRAME_HINT);
   return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 };
 
-/** Six bytes of ones, then the address sixteen times, behind a header. */
+/** A magic packet: a header, six bytes of ones, then the address sixteen times. */
 const magicPacket = (mac: Readonly<Uint8Array>): Uint8Array => {
   const frame = new Uint8Array(MIN_FRAME + 6 + 16 * mac.length);
   frame.set(BROADCAST, 0);

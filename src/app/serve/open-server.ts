@@ -12,10 +12,12 @@ import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./serve-m
 import type { ServeRequest } from "./requests.ts";
 import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "../counters.ts";
 
-/** A thread takes a tenth of a second to start; in an emulated guest on a busy machine, half a minute. */
+/**
+ * Limit for a thread to start. It takes a tenth of a second, but half a minute in an emulated guest on a busy machine.
+ */
 const START_LIMIT_MILLIS = 120_000;
 
-/** Milliseconds for the answer to a request: none of them waits for anything but the thread's turn. */
+/** Time limit in milliseconds for the answer to a request, which waits only for the thread's next turn. */
 const ANSWER_MILLIS = 25_000;
 
 export type ServeOptions = Omit<ServeTask, "statistics" | "control">;

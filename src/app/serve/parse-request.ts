@@ -12,7 +12,7 @@ const isImpairment = (text: unknown): text is ImpairmentName => IMPAIRMENTS.some
 const isSpeed = (value: unknown): value is LinkSpeed => LINK_SPEEDS.some((speed) => speed === value);
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 
-/** The fields that are numbers; undefined when one of them is something else. */
+/** The named fields, if all of them are numbers or absent; otherwise undefined. */
 const numbers = (fields: Fields, ...names: readonly string[]): Record<string, number> | undefined => {
   const found: Record<string, number> = {};
   for (const name of names) {

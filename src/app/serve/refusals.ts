@@ -10,7 +10,7 @@ export class NoClient extends FerruleError {
   }
 }
 
-/** The client never set up the device request interrupt, so it cannot be asked to release the device. */
+/** The client has not set up the device request interrupt, so it cannot be asked to release the device. */
 export class UnplugIgnored extends FerruleError {
   readonly code = "UNPLUG_IGNORED";
   readonly hint = "Use `device_del` in QEMU's monitor, or remove the card with `fault removal`.";

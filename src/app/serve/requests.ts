@@ -12,7 +12,10 @@ export type ServeRequest =
   | { readonly command: "link"; readonly up: boolean }
   /** Changes the link partner. */
   | { readonly command: "partner"; readonly abilities: PartnerAbilities }
-  /** Arms an impairment of the wire. Without a probability it always applies, without a count until cleared. */
+  /**
+   * Enables an impairment of the wire. Without a probability it applies to all frames; without a count it lasts until
+   * it is cleared.
+   */
   | {
       readonly command: "wire";
       readonly name: ImpairmentName;
@@ -43,7 +46,7 @@ export type ServeRequest =
 export type ControlRequest = ServeRequest | { readonly command: "stop" };
 
 export interface ServeTraffic extends WireTraffic {
-  /** Frames that the NIC did not accept: its receiver is off or has no descriptor, or they are not for it. */
+  /** Frames that the NIC did not accept: its receiver is off or has no descriptor, or they are not addressed to it. */
   readonly refused: number;
 }
 
@@ -79,9 +82,9 @@ export interface ServeState {
   readonly powerState: number;
   /** The chip's own counters. */
   readonly counters: Readonly<Record<CounterName, number>>;
-  /** From the NIC's view; `drops` are those of wire and far end, in either direction. */
+  /** Traffic from the NIC's point of view; `drops` includes those of wire and far end, in both directions. */
   readonly traffic: ServeTraffic;
-  /** Those that occurred. */
+  /** Number of offences of each kind that occurred. */
   readonly offences: Readonly<Record<string, number>>;
   readonly wire: Readonly<Record<Direction, WireState>>;
   readonly faults: readonly { readonly name: string; readonly left: number | null; readonly struck: number }[];

@@ -13,7 +13,7 @@ export interface ServeTask {
   readonly mac: string;
   /** Path of the device's socket. */
   readonly socket: string;
-  /** Permissions of its file, and of a wire's socket; default: only the owner's. */
+  /** Permissions of the socket's file and of a wire's socket; default: owner only. */
   readonly socketMode?: number | undefined;
   readonly wire: WireSpec;
   readonly capture: string | undefined;
@@ -24,7 +24,7 @@ export interface ServeTask {
   /** Whether the NIC stays as the last client left it. */
   readonly keepsState?: boolean | undefined;
   readonly statistics: SharedArrayBuffer;
-  /** Event descriptor: there is a message. */
+  /** Event descriptor that signals a message. */
   readonly control: number;
 }
 
@@ -32,7 +32,7 @@ export type ServeCommand =
   | { readonly command: "close" }
   | { readonly command: "request"; readonly id: number; readonly request: ServeRequest };
 
-/** An offence as it is shown: the register trace is in the datasheet's words. */
+/** An offence as it is shown; its register trace uses the names of the datasheet. */
 export interface OffenceReport {
   readonly name: string;
   readonly because: string;
@@ -58,6 +58,6 @@ export type ServeEvent =
 export type ServeReport =
   | { readonly report: "ready" }
   | { readonly report: "event"; readonly event: ServeEvent }
-  /** A descriptor to be closed by a thread that may block, because a client chose its file system. */
+  /** A descriptor that must be closed by a thread that may block: the client has chosen its file system. */
   | { readonly report: "close"; readonly fd: number }
   | { readonly report: "reply"; readonly id: number; readonly value?: object; readonly error?: PlainError };

@@ -24,7 +24,10 @@ import { TraceFile } from "./trace-file.ts";
 const CONTROL = 0;
 const SERVER = 1;
 const WIRE = 2;
-/** Limit of frames taken from the wire before the client's turn: a guest's processor stops while it waits for a register. */
+/**
+ * Limit of frames that are taken from the wire before the client gets its turn. It is low, because a guest's processor
+ * stops while it waits for a register.
+ */
 const BUDGET = 32;
 /** Limit of a wait, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
@@ -48,7 +51,7 @@ class Service implements Disposable, PeriodicTasks {
   readonly #busyPoll: BusyPoll;
   readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
-  /** The client or the wire has unprocessed data. */
+  /** Whether the client or the wire has unprocessed data. */
   #asked = true;
   #arrived = true;
 
@@ -120,7 +123,7 @@ class Service implements Disposable, PeriodicTasks {
     const { fd, pending } = this.#wire;
     poller.aim(WIRE, pending ? -1 : fd);
     poller.watch(WIRE, this.#wire.events);
-    // Other work is found by poll(2): checking for it first would cost a system call each.
+    // Other work is found by poll(2); checking for it before would cost a system call each time.
     const again = !rests || (pumped > 0 && (pending || fd < 0));
     const ready = this.#busyPoll.wait(again ? 0 : this.#pollTimeout());
     this.#asked = !rests || poller.ready(SERVER);
@@ -166,7 +169,7 @@ class Service implements Disposable, PeriodicTasks {
     this.#scope.dispose();
   }
 
-  /** Whether the wire may have frames or other work. A wire without a descriptor cannot signal this. */
+  /** Whether the wire may have frames or other work. A wire without a descriptor cannot signal them. */
   #mayPump(now: number): boolean {
     const wire = this.#wire;
     return this.#arrived || wire.fd < 0 || wire.pending || wire.due <= now;
@@ -176,7 +179,7 @@ class Service implements Disposable, PeriodicTasks {
   #pollTimeout(): number {
     if (this.#wire.pending) return 1;
     const next = Math.min(this.#timers.next, this.#wire.due);
-    // Without a guest a replay is always due; it is checked again when there is a guest.
+    // Without a guest a replay would always be due, so the wire's time is used only while there is a guest.
     const micros = this.#server.connected ? next - this.#clock.now() : Infinity;
     return Math.max(0, Math.min(MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }

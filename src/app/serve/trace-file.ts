@@ -1,4 +1,4 @@
-/** A trace file: written in large pieces, and never blocks the device. */
+/** A trace file. It is written in large pieces, and never blocks the device. */
 import { RealClock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 import { openOutput, type OutputFile, outputName } from "#sys/output-file.ts";
@@ -42,7 +42,7 @@ export class TraceIncomplete extends FerruleError {
 }
 
 /**
- * The first error stops the trace and is reported once; the file then ends with a whole line, and the device continues.
+ * The first error stops the trace and is reported; the file then ends with a whole line, and the device goes on.
  * Writing to a pipe never blocks: lines are dropped while the buffer is full, which is also reported once.
  */
 export class TraceFile implements Disposable {

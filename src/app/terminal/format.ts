@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 const scaled = (value: number, step: number, units: readonly string[]): string => {
   let unit = 0;
   let rest = value;
-  // Three digits: a value that would be rounded up to the next unit is printed in that unit.
+  // With three digits, a value just below the next unit would be rounded up to it, so it is printed in that unit.
   while (unit < units.length - 1 && rest >= step * 0.9995) {
     rest /= step;
     unit++;
@@ -12,53 +12,53 @@ const scaled = (value: number, step: number, units: readonly string[]): string =
   return `${unit === 0 ? Math.round(rest) : digits(rest)} ${units[unit]}`;
 };
 
-/** Three significant digits, never in exponent form. */
+/** Formats with three significant digits, never in exponent form. */
 const digits = (value: number): string => value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
 
-/** An amount of data, in powers of 1024. */
+/** Formats an amount of data, in powers of 1024. */
 export const amount = (bytes: number): string => scaled(bytes, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
 
-/** Bits per second, in powers of 1000, as link speeds are. */
+/** Formats bits per second in powers of 1000, like link speeds. */
 export const bitRate = (bitsPerSecond: number): string =>
   scaled(bitsPerSecond, 1000, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
 
-/** Bytes per second, in powers of 1000. */
+/** Formats bytes per second in powers of 1000. */
 export const byteRate = (bytesPerSecond: number): string =>
   scaled(bytesPerSecond, 1000, ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"]);
 
-/** Events per second, without a unit. */
+/** Formats events per second, without a unit. */
 export const rate = (perSecond: number): string => scaled(perSecond, 1000, ["", "k", "M", "G"]).trimEnd();
 
-/** A count with separators between thousands. */
+/** Formats a count with separators between thousands. */
 export const count = (value: number): string => Math.round(value).toLocaleString("en-US");
 
-/** A count with its noun: "1 client", "2 clients". */
+/** Formats a count with its noun: "1 client", "2 clients". */
 export const counted = (value: number, one: string, several = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : several}`;
 
-/** A time given in microseconds. */
+/** Formats a time given in microseconds. */
 export const microseconds = (micros: number): string => scaled(micros, 1000, ["µs", "ms", "s"]);
 
-/** A speed in Mbit/s as in data sheets. */
+/** Formats a speed in Mbit/s as data sheets do. */
 export const linkSpeed = (megabits: number): string =>
   megabits >= 1000 ? `${megabits / 1000} Gbit/s` : `${megabits} Mbit/s`;
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
-/** Hours, minutes and seconds since a start. */
+/** Formats a number of seconds as hours, minutes and seconds. */
 export const clockTime = (seconds: number): string => {
   const whole = Math.floor(seconds);
   return `${two(Math.floor(whole / 3600))}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
 };
 
-/** Width on a terminal: colour sequences have none. */
+/** Width on a terminal, without colour sequences. */
 export const visibleLength = (text: string): number => stripVTControlCharacters(text).length;
 
 /** Truncates a line to `columns`; a truncated line loses its colours. */
 export const fitted = (line: string, columns: number): string =>
   visibleLength(line) <= columns ? line : `${stripVTControlCharacters(line).slice(0, Math.max(0, columns - 1))}…`;
 
-/** Columns of text, padded to the widest; `align` says "l" or "r" for each. */
+/** Formats columns, padded to the widest text; `align` has "l" or "r" for each column. */
 export const table = (rows: readonly (readonly string[])[], align: string): readonly string[] => {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, visibleLength(cell))));

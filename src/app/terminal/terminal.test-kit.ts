@@ -41,7 +41,7 @@ export const recordedTerminal = (
   debug: options.debug === true,
 });
 
-/** All counters of a queue 0 but those given. */
+/** Counters of a queue: those given, and 0 for the others. */
 export const queueOf = (given: Partial<QueueCounts> = {}): QueueCounts => ({
   ...(Object.fromEntries(QUEUE_COUNTERS.map((name) => [name, 0])) as QueueCounts),
   ...given,
@@ -77,7 +77,7 @@ export class FakeSession implements Session {
   interfaceName = FACTS.interfaceName;
   now = statisticsOf();
   closed = 0;
-  /** The last `close` requested that the card stays ready to wake the machine. */
+  /** Whether the last `close` requested that the card stays ready to wake the machine. */
   wakes = false;
   #listener: (event: SessionEvent) => void = () => undefined;
 

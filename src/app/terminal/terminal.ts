@@ -9,13 +9,13 @@ export interface Stream {
   write(text: string): void;
   /** Writes one line. Control characters are made visible, because parts of the line may be from other programs. */
   line(text: string): void;
-  /** On a terminal: lines may be redrawn. */
+  /** Whether the stream is a terminal, on which lines may be redrawn. */
   readonly isTerminal: boolean;
   /** Present width in characters. */
   columns(): number;
   /** Present height in lines. */
   rows(): number;
-  /** Colours the text if colours are on. */
+  /** Returns the text, coloured if colours are on. */
   paint(style: Style, text: string): string;
 }
 
@@ -33,8 +33,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== "";
 
 /**
- * Whether lines may be redrawn and coloured: on a terminal whose TERM is known. CI systems with a terminal log
- * everything that is written to it.
+ * Whether lines may be redrawn and coloured: on a terminal whose TERM is known. Not on CI systems with a terminal,
+ * because they log everything that is written to it.
  */
 export const isInteractive = (isTerminal: boolean, environment: Environment): boolean =>
   isTerminal && isSet(environment["TERM"]) && environment["TERM"] !== "dumb" && !isSet(environment["CI"]);

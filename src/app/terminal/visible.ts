@@ -1,4 +1,4 @@
-/** Foreign text on a terminal: names of files, devices and interfaces, and replies of other programs. */
+/** Makes foreign text safe for a terminal: names of files, devices and interfaces, and replies of other programs. */
 
 /**
  * Characters that a terminal interprets: C0 and C1 controls, DEL; and characters that change the order of a line
@@ -6,7 +6,7 @@
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the subject
 const OBEYED = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
-/** The colours that `Stream.paint` writes, and no other control sequences. */
+/** Matches the colours that `Stream.paint` writes, but no other control sequences. */
 // oxlint-disable-next-line no-control-regex -- as above
 const PAINTED = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
 

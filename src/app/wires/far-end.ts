@@ -20,7 +20,10 @@ import type { Memory } from "#wire/memory.ts";
 import { openStreamEnd } from "./stream-end.ts";
 import type { WireSpec } from "./wire-spec.ts";
 
-/** Frames and bytes on the wire, from the NIC's view, and frames lost between NIC and far end in either direction. */
+/**
+ * Frames and bytes on the wire from the NIC's point of view, and frames lost between NIC and far end in either
+ * direction.
+ */
 export interface WireTraffic {
   readonly sentFrames: number;
   readonly sentBytes: number;
@@ -35,13 +38,13 @@ export interface FarEnd {
   /** For poll(2), with the events to wait for; -1 if there is no descriptor. May change with every `pump`. */
   readonly fd: number;
   readonly events: number;
-  /** Time of its next work that no descriptor signals; `Infinity` for none. */
+  /** Time of the next work that no descriptor signals; `Infinity` for none. */
   readonly due: number;
-  /** Frames are waiting because the NIC has no room: poll(2) need not report more. */
+  /** Whether frames wait because the NIC has no room; poll(2) need not report more then. */
   readonly pending: boolean;
   /** Whether the other end of the cable is connected. */
   readonly plugged: boolean;
-  /** The state of the NIC's link, which the far end shares. */
+  /** Passes the state of the NIC's link to the far end. */
   setLink(link: LinkMode): void;
   /** Delivers waiting frames to the NIC; returns their number. */
   pump(budget: number): number;
@@ -50,7 +53,7 @@ export interface FarEnd {
 
 export interface FarEndParts {
   readonly clock: Clock;
-  /** Permissions of a socket at which the wire listens; default: only the owner's. */
+  /** Permissions of a socket on which the wire listens; default: owner only. */
   readonly socketMode?: number | undefined;
   /** Bytes of the longest frame that the NIC accepts, without FCS. */
   readonly longestFrame: number;
@@ -61,9 +64,9 @@ export interface FarEndParts {
   readonly staging?: number;
   /** Gets every frame on the wire. */
   readonly capture: CaptureFile | undefined;
-  /** The other end of the cable was connected or disconnected. */
+  /** Called when the other end of the cable was connected or disconnected. */
   readonly onPlug: (plugged: boolean, why: string) => void;
-  /** A permanent failure; traffic continues. */
+  /** Called for a permanent failure; traffic continues. */
   readonly onTrouble: (error: Error) => void;
 }
 
@@ -100,7 +103,7 @@ const responderEnd = ({ capture }: FarEndParts): FarEnd => {
     events: 0,
     pending: false,
     pump: () => responder.poll(),
-    // A frame that it rejects is not lost: the NIC keeps it and tries again.
+    // Frames that the responder rejects are not lost: the NIC keeps them and tries again.
     traffic: () => ({ ...responder.counts, drops: 0 }),
   };
 };
@@ -165,7 +168,7 @@ const datagramEnd = (
   { path, peer }: WireSpec & { kind: "datagram" },
   { clock, socketMode, capture, onPlug }: FarEndParts,
 ): FarEnd => {
-  // A path that is too long for a socket is an error at once.
+  // Fails at once if the path is too long for a socket.
   socketAddress(peer);
   const socket = scope.use(UnixDatagram.bind(path, socketMode));
   const port = new DatagramWire({ socket, peer, capture, onChange: onPlug });

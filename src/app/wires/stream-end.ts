@@ -10,7 +10,7 @@ import { Timeout } from "#kit/errors.ts";
 import type { FarEnd, FarEndParts } from "./far-end.ts";
 
 const RETRY_MICROS = 500_000;
-/** Nobody listens there, not yet or no longer. */
+/** Errors that mean that nobody listens there, not yet or no longer. */
 const NOT_YET: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
 
 export interface StreamSpec {
@@ -32,7 +32,7 @@ class StreamEnd {
     const { clock, capture, onPlug } = parts;
     this.#parts = parts;
     this.#path = path;
-    // An address that can never be connected is an error at once.
+    // Fails at once if the path can never be a socket address.
     socketAddress(path);
     const found = listen ? undefined : statSync(path, { throwIfNoEntry: false });
     if (found !== undefined && !found.isSocket()) throw new SocketPathTaken(path, "a file");
@@ -68,7 +68,7 @@ class StreamEnd {
       if (!(error instanceof SystemError || error instanceof Timeout)) throw error;
       const { message } = error;
       const expected = error instanceof Timeout || NOT_YET.includes(error.errno);
-      // Reported once, not at every attempt.
+      // A reason is reported once, not at every attempt.
       if (message !== this.#trouble && expected) this.#parts.onPlug(false, `nobody listens at ${this.#path} yet`);
       else if (message !== this.#trouble) this.#parts.onTrouble(error);
       this.#trouble = message;

@@ -6,7 +6,7 @@ export type WireSpec =
   | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
   /** A built-in far end that answers ARP, ping and UDP echo. */
   | { readonly kind: "responder" }
-  /** Replays a capture file; the NIC's frames may be recorded. Without a rate, at the times in the file. */
+  /** Replays a capture file at a rate, or at the times in the file; the NIC's frames may be recorded. */
   | {
       readonly kind: "pcap";
       readonly file: string | undefined;
@@ -108,7 +108,7 @@ export const parseWire = (text: string): WireSpec => {
   throw new WrongUsage(`unknown wire "${text}"`, HINT);
 };
 
-/** The wire of a NIC at the other end of this cable; undefined if the far end is not a NIC. */
+/** The wire that a NIC at the other end of this cable must have; undefined if the far end is not a NIC. */
 export const oppositeEnd = (wire: WireSpec): WireSpec | undefined => {
   if (wire.kind === "stream") return { ...wire, listen: !wire.listen };
   return wire.kind === "datagram" ? { ...wire, path: wire.peer, peer: wire.path } : undefined;
