@@ -1,60 +1,68 @@
 /** Checks the ownership of receive buffers on every burst: for tests, and to find a buffer that is given to the NIC twice. */
 import { Misuse } from "#kit/errors.ts";
-import { FRAME_OFFSET, FRAME_WORDS, type Link, NO_BUFFER } from "#kit/link.ts";
+import { FRAME_WORDS, type Link, checkEntries } from "#kit/link.ts";
 import type { ReceiveCore } from "./receive-core.ts";
 
 type Calls = Pick<Link, "receive" | "supply" | "transmit">;
 
+// receive-ring.ts explains why imports are bound to constants of the module.
+const STRIDE = FRAME_WORDS;
+
 /**
- * The same calls, with a check that each receive buffer in the entries is the caller's. Memory that is not the ring's may be sent unchecked.
- * @throws {Misuse} for a receive buffer that the NIC has, or that is in two entries, and from `receive` for an offset at which no buffer
- * starts; then nothing is exchanged
+ * The same calls, with a check that the caller owns each receive buffer in the entries. Memory that is not the ring's may be sent unchecked.
+ * @throws {Misuse} for a receive buffer that the NIC has, or that is in two entries, and from `receive` for an offset inside a buffer; then
+ * nothing is exchanged
  */
 export const checkedBuffers = (
   { receive, supply, transmit }: Calls,
   { burst, pool, free, bufferBytes }: ReceiveCore,
 ): Calls => {
   /** 1 for each buffer that is in an entry, or that the caller keeps. */
-  const out = new Uint8Array(free.length);
-  const bufferIn = (entry: number): number => (burst[entry * FRAME_WORDS + FRAME_OFFSET]! - pool.offset) / bufferBytes;
+  const owned = new Uint8Array(Math.max(128, free.length));
+  const start = pool.offset;
+  const size = free.length * bufferBytes;
 
-  const take = (entry: number, buffer: number): void => {
-    const offset = burst[entry * FRAME_WORDS + FRAME_OFFSET]!;
-    if (offset === NO_BUFFER) return;
-    if (out[buffer] !== 1) throw new Misuse(`the receive buffer at ${offset}, in entry ${entry}, is not the caller's`);
-    out[buffer] = 0;
-  };
-  /** Afterwards, and also if a check has failed, the buffers in the entries are the caller's. */
+  /** The caller owns the buffers in the entries from `first` on. */
   const give = (first: number, end: number): void => {
-    for (let entry = first; entry < end; entry++) out[Math.floor(bufferIn(entry))] = 1;
+    for (let entry = first; entry < end; entry = (entry + 1) | 0) {
+      const place = (burst[(entry * STRIDE) | 0]! - start) | 0;
+      if (place >>> 0 < size) owned[(place / bufferBytes) | 0] = 1;
+    }
   };
 
-  return {
-    receive(first, budget) {
-      let taken = first;
-      try {
-        for (; taken < first + budget; taken++) take(taken, bufferIn(taken));
-        return receive(first, budget);
-      } finally {
-        give(first, taken);
+  /** Until the next `give`, the NIC may get the buffers in the entries from `first` on. @param most largest offset inside a buffer */
+  const take = (first: number, end: number, most: number): void => {
+    for (let entry = first; entry < end; entry = (entry + 1) | 0) {
+      const place = (burst[(entry * STRIDE) | 0]! - start) | 0;
+      if (place >>> 0 >= size) continue;
+      const buffer = (place / bufferBytes) | 0;
+      if (owned[buffer] !== 1 || place - buffer * bufferBytes > most) {
+        give(first, entry);
+        throw new Misuse(`the caller does not own the receive buffer at ${start + place}, in entry ${entry}`);
       }
-    },
+      owned[buffer] = 0;
+    }
+  };
+
+  const exchange = (call: Calls["receive"], most: number): Calls["receive"] => {
+    return (first, count) => {
+      checkEntries(burst, first, count);
+      const end = first + count;
+      take(first, end, most);
+      try {
+        return call(first, count);
+      } finally {
+        give(first, end);
+      }
+    };
+  };
+  return {
+    receive: exchange(receive, 0),
     supply(first, count) {
       const supplied = supply(first, count);
       give(first, first + supplied);
       return supplied;
     },
-    transmit(first, count) {
-      let taken = first;
-      try {
-        for (; taken < first + count; taken++) {
-          const buffer = Math.floor(bufferIn(taken));
-          if (buffer in out) take(taken, buffer);
-        }
-        return transmit(first, count);
-      } finally {
-        give(first, taken);
-      }
-    },
+    transmit: exchange(transmit, bufferBytes),
   };
 };
