@@ -80,7 +80,8 @@ const runs = (words: readonly number[], values?: Readonly<Record<string, number>
 test("the version of a file with a header is in the header; that of a file without one is its name", () => {
   const words = [WRITE(31, 0xa43), WRITE(16, 1)];
   assert.deepEqual([...parseFirmware(contained(words), "a.fw").words], words);
-  assert.equal(parseFirmware(contained(words), "a.fw").version, "test-1_0.0.1");
+  for (const version of ["test-1_0.0.1", "a version that fills 32 bytes ok"])
+    assert.equal(parseFirmware(contained(words, version), "a.fw").version, version);
   assert.deepEqual([...parseFirmware(raw(words), "a.fw").words], words);
   assert.equal(parseFirmware(raw(words), "a.fw").version, "a.fw");
 });

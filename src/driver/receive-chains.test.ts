@@ -202,6 +202,9 @@ test("a frame that does not fit the burst or the spare buffers stays in the ring
   deliver(deliver(0, 700), 700);
   assert.equal(receive(5).length, 3);
   assert.equal(receive(4).length, 0, "two spare buffers are left");
+  const exact = rig({ spare: 6 });
+  exact.deliver(exact.deliver(0, 700), 700);
+  assert.equal(exact.receive(6).length, 6, "both fit exactly");
   const { deliver: put, receive: take } = rig();
   put(0, 700);
   assert.throws(() => take(2), { code: "OUT_OF_RANGE", message: "a frame of 3 buffers does not fit a burst of 2" });

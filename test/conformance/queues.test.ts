@@ -176,6 +176,14 @@ for (const chip of SEVERAL) {
     assert.equal(rig.nic.link.up, false);
   });
 
+  test(`${chip.key}: the first ${transmit} queues send, the others only receive`, () => {
+    using rig = started(chip, receive);
+    assert.deepEqual(
+      rig.nic.queues.map((queue) => queue.transmit !== undefined),
+      Array.from({ length: receive }, (_, i) => i < transmit),
+    );
+  });
+
   test(`${chip.key}: a driver with one queue is not affected by another driver's several queues`, () => {
     using rig = started(chip, receive);
     rig.bound[Symbol.dispose]();
@@ -216,6 +224,19 @@ test("invalid RSS settings are rejected, and the old ones stay", () => {
   ] as const)
     assert.throws(() => rig.nic.rss!.set(change), { code: "BAD_RSS", hint });
   assert.deepEqual(rig.nic.rss!.settings, before);
+});
+
+test("the hashes can be spread over one queue up to all that the NIC uses", () => {
+  using rig = started(chipNamed("rtl8125b")!, 4);
+  const rss = rig.nic.rss!;
+  for (const queues of [1, 2, 3, 4])
+    assert.deepEqual(
+      [...rss.spread(queues)],
+      Array.from({ length: 128 }, (_, i) => i % queues),
+    );
+  assert.deepEqual(rss.spread(), rss.spread(4));
+  for (const queues of [0, 5, 1.5, -1])
+    assert.throws(() => rss.spread(queues), { code: "BAD_RSS", hint: "Use 1 to 4." });
 });
 
 test("a lost doorbell of one of the transmit queues is detected, and rung again", () => {

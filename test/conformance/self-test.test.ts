@@ -126,6 +126,16 @@ for (const [fault, failing] of UNDER)
     assert.equal(run(rig, true).passed, true);
   });
 
+test("frames of the loopback tests are from and to the NIC itself, of the type of the configuration testing protocol", () => {
+  using rig = linked();
+  run(rig, true);
+  const bytes = Buffer.from(rig.dma.window.bytes.buffer);
+  const header = Buffer.from([...rig.nic.address, ...rig.nic.address, 0x90, 0x00]);
+  assert.ok(bytes.includes(header.subarray(0, 12)));
+  for (let at = -1; (at = bytes.indexOf(header.subarray(0, 12), at + 1)) >= 0;)
+    assert.deepEqual(bytes.subarray(at, at + 14), header);
+});
+
 test("without a cable the link test fails, and every frame returns nevertheless", () => {
   using rig = openDirectRig({ carrier: false });
   rig.nic.up();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { CHIPS, type Chip } from "#chip/chips.ts";
-import { PMCH, Pmch } from "#chip/registers.ts";
+import { ChipCmd, Cmd, PMCH, Pmch } from "#chip/registers.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import { WAKE_FORMS, type WakeForm } from "#driver/wake.ts";
 import { bind } from "#kit/device.ts";
@@ -171,6 +171,17 @@ for (const chip of DIES) {
   });
 }
 
+test("a shutdown without wake-up stops the NIC and leaves it in D0 with its PHY powered down", () => {
+  using rig = openRig(CHIPS.find(({ key }) => key === "rtl8168h")!);
+  rig.up();
+  rig.nic.wake.armed = ["magic"];
+  rig.nic.power.shutdown({ wake: false });
+  assert.deepEqual([rig.nic.running, rig.model.powerState], [false, 0]);
+  rig.pass(20_000);
+  assert.equal(rig.model.link.up, false);
+  assert.equal(rig.registers.read8(ChipCmd) & (Cmd.receiveEnable | Cmd.transmitEnable), 0);
+});
+
 test("the PLL stays on in D3hot, in D3cold only while wake-up is armed, and always on the RTL8127A", () => {
   const both = Pmch.d3hotKeepPll | Pmch.d3coldKeepPll;
   for (const [key, off] of [
@@ -224,6 +235,7 @@ test("a NIC whose PHY does not respond is still woken by the armed frame", () =>
     rig.pass(20_000);
     rig.deliver(FRAMES.magic);
     assert.equal(rig.woken(), 1, chip.key);
+    assert.equal(rig.nic.overdue.last, "the PHY to slow down", chip.key);
   }
 });
 

@@ -1,105 +1,109 @@
-/** The checks that must all miss a mutant for it to survive, cheapest first, on a copy of the project. */
-import { spawn } from "node:child_process";
+/** The checks that must all miss a mutant for it to survive, and threads that run them. */
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { GENERATIONS } from "../rigs/generations.ts";
-import { type Mutant, mutated } from "./mutants.ts";
+import type { Case } from "./judge.ts";
+import type { Mutant } from "./mutants.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-/** A mutant may loop for ever; the longest check takes a tenth of this on an idle machine. */
-const CHECK_MILLIS = 240_000;
-const NOT_COPIED: readonly string[] = ["node_modules", ".git", "dist"];
-
-interface Check {
+export interface Check {
   readonly name: string;
-  /** Arguments of Node. */
-  readonly words: readonly string[];
+  /** A glob, from the project's root. */
+  readonly files: string;
+  /** Names of the tests that are run; default: all. */
+  readonly tests?: RegExp;
 }
 
-const tests = (...words: readonly string[]): readonly string[] => [
-  "--disable-warning=ExperimentalWarning",
-  "--test",
-  "--test-isolation=none",
-  "--test-reporter=./test/mutation/first-failure.ts",
-  ...words,
-];
+/** What detected a mutant. */
+export interface Finding {
+  readonly check: string;
+  readonly failed: string;
+}
 
-const UNIT: Check = { name: "unit tests", words: tests("src/{driver,chip}/**/*.test.ts") };
-const CHIP: Check = { name: "unit tests of chip", words: tests("src/chip/**/*.test.ts") };
-const WRITES: Check = { name: "register writes", words: tests("test/conformance/register-writes.test.ts") };
-const REST: readonly Check[] = [
-  { name: "types", words: ["node_modules/typescript/bin/tsc"] },
-  {
-    name: "rings and rules",
-    words: tests("test/conformance/{address,faults,probe,quirks,receive,rings,transmit-rules}.test.ts"),
-  },
-  {
-    name: "settings and start-up",
-    words: tests(
-      "test/conformance/{aspm,leds,link-settings,moderation,phy-left,power-saving,queues,self-test,sleep,start-up}.test.ts",
-    ),
-  },
-  {
-    name: "conformance, one chip of each generation",
-    words: tests(`--test-name-pattern=^(${GENERATIONS.join("|")})\\b`, "test/conformance/direct.test.ts"),
-  },
-];
+const CHIP: Check = { name: "unit tests of chip", files: "src/chip/**/*.test.ts" };
+const DRIVER: Check = { name: "unit tests of driver", files: "src/driver/**/*.test.ts" };
+const WRITES: Check = { name: "register writes", files: "test/conformance/register-writes.test.ts" };
+/** Of tests of many chips, those of the RTL8168H, which is the rigs' default, and one chip of each generation; all others. */
+const FEW_CHIPS = new RegExp(`^(?!rtl\\d)|^(rtl8168h|${GENERATIONS.join("|")})\\b`);
+/** Checked before, or needs QEMU or processes of its own, or takes too long for what it detects. */
+const NOT_CHECKED = /\/(register-writes|accesses|exact-losses|loss|qtest|vfio-user)\.test\.ts$/;
+const REST: readonly Check[] = globSync("test/conformance/*.test.ts", { cwd: join(import.meta.dirname, "../..") })
+  .filter((file) => !NOT_CHECKED.test(file))
+  .toSorted()
+  .map((file) => ({ name: file, files: file, tests: FEW_CHIPS }));
 
-/** The checks for a file of each room, in order: each is the quickest that detects most of the remaining mutants. */
-const CHECKS: Readonly<Record<string, readonly Check[]>> = {
-  chip: [CHIP, UNIT, WRITES, ...REST],
-  driver: [WRITES, UNIT, ...REST],
+/** In order: each is the quickest that detects most of the remaining mutants of the room. */
+const checksFor = (file: string): readonly Check[] =>
+  file.startsWith("src/chip/") ? [CHIP, DRIVER, WRITES, ...REST] : [DRIVER, WRITES, ...REST];
+
+/** A mutant may loop for ever: a check takes a quarter of this. Processor time, because others may use the machine. */
+const MOST_CPU_SECONDS = 50;
+/** It may also wait for ever: no test waits for real time to pass. */
+const MOST_IDLE_SECONDS = 60;
+/** Modules stay in memory: a new thread after so many mutants. */
+const THREAD_MUTANTS = 40;
+
+const started = async (): Promise<Worker> => {
+  const worker = new Worker(join(import.meta.dirname, "judge.ts"), { stdout: true, stderr: true });
+  await once(worker, "online");
+  return worker;
 };
-export const ALL_CHECKS: readonly Check[] = [CHIP, UNIT, WRITES, ...REST];
 
-const checksFor = (file: string): readonly Check[] => CHECKS[file.split("/")[1]!] ?? ALL_CHECKS;
+/** A thread that judges one mutant at a time, replaced when it has loaded many or is stuck. */
+export class Judge implements AsyncDisposable {
+  #worker: Worker | undefined;
+  #judged = 0;
 
-/** A copy of the project, for one mutant at a time. */
-export class Copy implements Disposable {
-  readonly #folder = mkdtempSync(join(tmpdir(), "ferrule-mutants-"));
-
-  constructor() {
-    cpSync(ROOT, this.#folder, { recursive: true, filter: (path) => !NOT_COPIED.includes(basename(path)) });
-    symlinkSync(join(ROOT, "node_modules"), join(this.#folder, "node_modules"));
+  /** What detects the mutant; undefined for a survivor. Without a mutant: what fails on unchanged code. */
+  async noticedBy(mutant: Mutant | undefined): Promise<Finding | undefined> {
+    if (++this.#judged % THREAD_MUTANTS === 0) await this.#end();
+    for (const check of checksFor(mutant?.file ?? "src/chip/")) {
+      const failed = await this.#failure({ number: this.#judged, mutant, check });
+      if (failed !== undefined) return { check: check.name, failed };
+    }
+    return undefined;
   }
 
-  /** Whether a check passes: true, or what failed in it. */
-  async passes({ words }: Check): Promise<true | string> {
-    // In its own process group: a check that hangs is ended with all its children.
-    const child = spawn(process.execPath, words, {
-      cwd: this.#folder,
-      detached: true,
-      stdio: ["ignore", "pipe", "ignore"],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(this.#folder, ".cache"), NODE_TEST_CONTEXT: undefined },
-    });
-    let said = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
-    const end = (): boolean => process.kill(-child.pid!, "SIGKILL");
-    const late = setTimeout(end, CHECK_MILLIS);
-    const [code] = (await once(child, "close")) as [number | null];
-    clearTimeout(late);
-    return code === 0 || said.trim() || "no end";
-  }
-
-  /** The check that detects a mutant, and what failed in it; undefined for a survivor. */
-  async noticedBy(mutant: Mutant): Promise<{ readonly check: string; readonly failed: string } | undefined> {
-    const path = join(this.#folder, mutant.file);
-    const text = readFileSync(path, "utf8");
-    writeFileSync(path, mutated(text, mutant));
+  async #failure(given: Case): Promise<string | undefined> {
+    const worker = (this.#worker ??= await started());
+    worker.postMessage(given);
+    const answered = new AbortController();
     try {
-      for (const check of checksFor(mutant.file)) {
-        const passed = await this.passes(check);
-        if (passed !== true) return { check: check.name, failed: passed };
-      }
-      return undefined;
+      return await Promise.race([
+        once(worker, "message", answered).then(([failed]) => failed as string | undefined),
+        once(worker, "exit", answered).then(() => Promise.reject(new Error("the thread ended"))),
+        this.#stuck(worker, answered),
+      ]);
+    } catch (error) {
+      await this.#end();
+      return String(error);
     } finally {
-      writeFileSync(path, text);
+      answered.abort();
     }
   }
 
-  [Symbol.dispose](): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+  async #stuck(worker: Worker, { signal }: AbortController): Promise<never> {
+    const cpuSeconds = async (): Promise<number> => (await worker.cpuUsage()).user / 1e6;
+    const start = await cpuSeconds();
+    let used = start;
+    for (let idle = 0; idle < MOST_IDLE_SECONDS; idle++) {
+      await wait(1000, undefined, { signal });
+      const now = await cpuSeconds();
+      if (now - start > MOST_CPU_SECONDS) throw new Error("it loops");
+      if (now - used > 0.002) idle = 0;
+      used = now;
+    }
+    throw new Error("it waits");
+  }
+
+  async #end(): Promise<void> {
+    await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
   }
 }

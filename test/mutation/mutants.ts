@@ -1,4 +1,7 @@
-/** Mutants: production code with one change that a test should detect. */
+/**
+ * Mutants: production code with one change that a test should detect. The code is what Node runs: without types, which
+ * leave blanks, so that lines and columns are those of the file.
+ */
 
 export interface Mutant {
   /** Path from the project's root. */
@@ -36,7 +39,7 @@ const CHANGES: readonly Change[] = [
 
 /** A statement that is one call: the mutant omits it. */
 const CALL = /^(\s*)[\w#.![\]]+\([^{]*\);$/;
-const NO_CODE = /^(\/\/|\*|import|export type|export interface|interface|type )|oxlint|oxfmt/;
+const NO_CODE = /^(\/\/|\*|import)|oxlint|oxfmt/;
 /** Messages: no test checks each of their words. */
 const MESSAGE = /"|`/;
 const FOR_PEOPLE = /throw|message|hint|super\(|because|evidence/;
@@ -61,7 +64,7 @@ const changed = (line: string): readonly string[] => {
   return indent === undefined ? results : [...results, `${indent};`];
 };
 
-/** Every mutant of a file. */
+/** Every mutant of a file, from its text without types. */
 export const mutantsOf = (file: string, text: string): readonly Mutant[] => {
   let comment = false;
   return text.split("\n").flatMap((before, i) => {
@@ -73,7 +76,7 @@ export const mutantsOf = (file: string, text: string): readonly Mutant[] => {
   });
 };
 
-/** The file with the mutant in it. */
+/** That text with the mutant in it. */
 export const mutated = (text: string, { line, after }: Mutant): string =>
   text
     .split("\n")
