@@ -7,7 +7,7 @@ export const SIZES = [64, 1448, 65_536] as const;
 export const KINDS = ["sum", "copy"] as const;
 type Kind = (typeof KINDS)[number];
 
-/** ns per call, measured within a few milliseconds of each other. */
+/** ns per call of both sides, measured within a few milliseconds of each other. */
 export interface ChecksumRound {
   readonly kind: Kind;
   readonly bytes: number;

@@ -37,7 +37,7 @@ const KERNEL = "6.12";
 const ECHO_PORT = 7;
 const CARRIER_LIMIT = 20_000;
 const SERVER_LIMIT = 5_000;
-/** Offloads that are enabled if both the NIC and its driver support them. */
+/** Offloads to enable, as far as the NIC and its driver support them. */
 const OFFLOADS = "rx on tx on sg on tso on";
 
 export class GuestMachine implements AsyncDisposable {
@@ -100,8 +100,8 @@ export class GuestMachine implements AsyncDisposable {
   }
 
   /**
-   * As `ask`, with the guest's software interrupt coalescing off. With r8169, unlike most other drivers, Linux leaves interrupts masked for
-   * another 20 µs after a poll (`netdev_sw_irq_coalesce_default_on`).
+   * As `ask`, with the guest's software interrupt coalescing off. With r8169, unlike most other drivers, Linux leaves
+   * interrupts masked for another 20 µs after a poll (`netdev_sw_irq_coalesce_default_on`).
    */
   async askPlainly(path: Path, count: number): Promise<number[]> {
     const settings = ["gro_flush_timeout", "napi_defer_hard_irqs"].map((name) => `/sys/class/net/${path.name}/${name}`);

@@ -5,8 +5,9 @@ import { setPriority } from "node:os";
 const NICE = -20;
 
 /**
- * Options for `spawn`. Linux schedules sessions against each other before it compares nice values within one (autogroup), so a process with a
- * nice value needs a session of its own. Ctrl-C no longer reaches it: its parent must end it.
+ * Options for `spawn`. Linux schedules sessions against each other before it compares nice values within one
+ * (autogroup), so a process with a nice value needs a session of its own. Ctrl-C no longer reaches it: its parent must
+ * end it.
  */
 export const giveOwnSession = { detached: true } as const;
 
@@ -17,6 +18,6 @@ export const withPrecedence = ({ pid }: { readonly pid?: number | undefined }): 
     setPriority(pid, NICE);
     writeFileSync(`/proc/${pid}/autogroup`, String(NICE));
   } catch {
-    // Not root, or a kernel without autogroups.
+    // The user is not root, or the kernel has no autogroups.
   }
 };

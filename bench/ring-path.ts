@@ -9,7 +9,7 @@ import { emptyBurst, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
 
 export const SLOTS = 256;
 const BUFFER_BYTES = 2048;
-/** A buffer for each transmit descriptor, and for each entry. */
+/** Spare buffers: one for each transmit descriptor, and one for each entry. */
 const SPARE = 2 * SLOTS;
 const FRAME_BYTES = 64;
 const FCS = 4;
@@ -48,7 +48,8 @@ export type PathKind = (typeof PATHS)[number];
 export const KINDS = [...PATHS, "checked"] as const;
 
 /**
- * Creates the path on `scope`. To be called only once per process when measuring: the engine then treats the rings' addresses as constants.
+ * Creates the path on `scope`. To be called only once per process when measuring: the engine then treats the rings'
+ * addresses as constants.
  */
 export const createRingPath = (
   scope: DisposableStack,
@@ -75,7 +76,10 @@ export const createRingPath = (
 
   const calls = { ...receiver, transmit: transmitter.transmit };
   const { receive, transmit } = kind === "checked" ? checkedBuffers(calls, receiver.core) : calls;
-  /** Of a device that has sent all frames before the next pass: `transmit` takes every frame. */
+  /**
+   * A pass by the calls of `Link`. The device has sent all frames before the next pass, so `transmit` accepts every
+   * frame.
+   */
   const overLink = (budget: number): number => {
     const count = receive(0, budget);
     for (let i = 0; i < count; i = (i + 1) | 0) swapAddresses(words, burst[i * WORDS + OFFSET]! >> 2);

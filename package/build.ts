@@ -23,7 +23,7 @@ const emitted = ([name, target]: [string, string]): [string, string] => [
 
 /**
  * `dist` is a package scope with the same import names, so that `#kit/link.ts` resolves to the source inside `src`, and
- * to the emitted file inside `dist`. (tsc rewrites relative imports, but not these.)
+ * to the emitted file inside `dist`. (tsc rewrites relative imports, but not those.)
  */
 const scope = (): object => ({
   type: "module",
@@ -31,8 +31,8 @@ const scope = (): object => ({
 });
 
 /**
- * Entry points for programs. An older Node fails on the code's syntax before it executes any of it, so the code is not
- * imported but required, after a check of the version.
+ * Entry points for programs. An older Node would fail at the code's syntax before it executes anything. Therefore the
+ * version is checked first, and the code is then loaded by `require`.
  */
 const entry = async (types: string): Promise<string> => {
   const path = types.replace(/\.d\.ts$/, ".js");

@@ -27,7 +27,9 @@ interface Word {
   readonly summary: string;
 }
 
-/** The words with which a command line can begin, and the second words of those that are not commands by themselves. */
+/**
+ * The words with which a command line can begin. For words that are not commands by themselves, also the second words.
+ */
 const firstWords = (commands: readonly Command[]): readonly Word[] => {
   const words = [...new Set(commands.map(({ name }) => name.split(" ")[0]!))];
   const summaryOf = (word: string): string =>

@@ -22,7 +22,7 @@ const closure = (path: string, found = new Set<string>()): ReadonlySet<string> =
   return found;
 };
 
-/** `src` is not a folder of `dist`. */
+/** The path of a source in `dist`, which has no folder `src`. */
 const emitted = (source: string): string =>
   stripTypeScriptTypes(source).replaceAll(NAMED, '"$1.js"').replaceAll('"../../src/', '"../../');
 

@@ -7,7 +7,7 @@ import { suite, test } from "node:test";
 import { type File, files, isTest, none, occurrences, roomOf } from "./house.ts";
 import { importsOf, without } from "./source.ts";
 
-/** Each room, and the rooms it may import from. Rooms of one storey meet only in `app`. */
+/** Each room, and the rooms from which it may import. Rooms of one layer are combined only in `app`. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   kit: [],
   wire: [],
@@ -68,7 +68,7 @@ const importComplaints = (file: File): string[] =>
   });
 
 const MODEL = "src/model/";
-/** The folder of the model that a path lies in; undefined for the files beside the folders. */
+/** The folder of the model that contains a path; undefined for files that are in no folder. */
 const modelFolder = (path: string): string | undefined =>
   path.startsWith(MODEL) && path.slice(MODEL.length).includes("/") ? path.split("/")[2] : undefined;
 

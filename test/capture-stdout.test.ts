@@ -28,7 +28,7 @@ const untilServed = async (child: ChildProcess): Promise<string> => {
   let said = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     said += text;
-    // Once only: a second signal ends it at once.
+    // Sent only once, because a second signal would end the process at once.
     if (text.includes('"event":"serving"')) child.kill("SIGINT");
   });
   const [status] = (await once(child, "close")) as [number | null];

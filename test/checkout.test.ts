@@ -22,7 +22,7 @@ import { olderNode } from "./rigs/older-node.ts";
 const SOURCE = fileURLToPath(new URL("..", import.meta.url));
 /** Any user but root: no process runs as it. */
 const OWNER = 64_321;
-/** Enough on a busy machine. */
+/** Time limit in ms, long enough on a busy machine. */
 const ENOUGH = 300_000;
 const skip = process.getuid?.() === 0 ? false : "needs root, to be two users";
 
@@ -33,7 +33,7 @@ suite("a checkout of another user", { skip }, () => {
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), "ferrule-checkout-")));
     chmodSync(folder, 0o755);
-    // In a folder that its owner may read, whatever the permissions of this checkout's folder.
+    // Copied to a folder that the owner may read, because the owner may not be able to read this checkout's folder.
     copyFileSync(process.execPath, join(folder, "node"));
     for (const name of ["bin", "src", "package.json"])
       cpSync(join(SOURCE, name), join(checkout(), name), { recursive: true });

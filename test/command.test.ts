@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { olderNode } from "./rigs/older-node.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
-/** Enough on a busy machine. */
+/** Time limit in ms, long enough on a busy machine. */
 const ENOUGH = 300_000;
 
 const ferrule = (args: readonly string[], node = process.execPath) =>

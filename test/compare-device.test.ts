@@ -20,7 +20,7 @@ const skip = skipFor(!has(process.env["CC"] ?? "gcc") && "needs gcc");
 const FORWARD: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
 const WINDOW_US = 5000;
 const FRAMES = 10_000;
-/** Faults happen once in a thousand frames. */
+/** Frames to forward; a fault occurs once in a thousand frames. */
 const ENOUGH = 20_000;
 const LIMIT_MS = 20_000;
 
@@ -82,7 +82,7 @@ suite("the device process of the comparison", { skip }, () => {
       withFault(fault, async (device) => {
         const found = await windows(device, FORWARD, ENOUGH);
         for (const [kind, count] of Object.entries(faults(found))) {
-          // Frames before and after the measurement count too, but not twice as many.
+          // Frames before and after the measurement are counted too, but there are fewer of them than during it.
           const expected = kinds.some((each) => each === kind) ? found.frames / 1000 : 0;
           assert.ok(
             count >= Math.floor(expected) && count <= 4 * expected,

@@ -35,14 +35,14 @@ const drawn = (plot: string): string => `(() => {
 type Transform = (value: number) => number;
 const linear: Transform = (value) => value;
 
-/** The position of a value, from the first and the last tick alone. */
+/** The position of a value, computed only from the first and the last tick. */
 const placeOf = (ticks: readonly Tick[], value: number, transform: Transform): number => {
   const [first, last] = [ticks[0]!, ticks.at(-1)!];
   const [from, to] = [first, last].map(({ text }) => transform(Number.parseFloat(text)));
   return first.at + ((transform(value) - from!) / (to! - from!)) * (last.at - first.at);
 };
 
-/** Pixels: markers and the digits of ticks are not exactly symmetric. */
+/** Tolerance in pixels, because markers and the digits of ticks are not exactly symmetric. */
 const NEAR = 3;
 
 const nearly = (actual: number, expected: number, what: string): void =>

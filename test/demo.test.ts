@@ -104,7 +104,7 @@ const namespaces = (): Set<string> => {
       for (const thread of readdirSync(`/proc/${pid}/task`))
         found.add(readlinkSync(`/proc/${pid}/task/${thread}/ns/net`));
     } catch {
-      // It ended in the meantime.
+      // The process has ended meanwhile.
     }
   return found;
 };

@@ -8,7 +8,7 @@ import { argumentsOf } from "./program.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const ROOMS = ["src/driver", "src/chip"] as const;
-/** r8169*.c and r8169*.h of Linux's drivers/net/ethernet/realtek, by `wc -l`. */
+/** Lines of r8169*.c and r8169*.h in Linux's drivers/net/ethernet/realtek, counted by `wc -l`. */
 export const LINUX_LINES = 7864;
 
 /** Without tests. */

@@ -25,7 +25,7 @@ const MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url));
 /** What the package installs as an optional dependency if there is a network, and what a TypeScript program adds. */
 const NODE = `node-linux-${process.arch}`;
 const TYPES = ["@types/node", "undici-types"];
-/** Enough on a busy machine. */
+/** Time limit in ms, long enough on a busy machine. */
 const ENOUGH = 300_000;
 
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));

@@ -15,7 +15,7 @@ import { CAPABILITIES, type CapabilityName, privileges } from "#sys/privileges.t
 
 const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
 const skip = privileges().capabilities.includes("sys_admin") ? false : "needs root";
-/** A checkout in a folder that only its owner may enter needs one more. */
+/** One more capability is needed if only the owner may enter the checkout's folder. */
 const forCode: readonly CapabilityName[] = isOpenTo({ path: PROGRAM, use: "read" }) ? [] : ["dac_override"];
 
 const setOf = (names: readonly CapabilityName[]): string =>

@@ -127,7 +127,7 @@ export const FIXED: readonly Hazard[] = [
   hazard("2026", "settings", "tested", "EEE's ratio of speed; wake-up of the 8117 with a management controller", "values of each chip, compared with Linux's", STATES),
 ];
 
-/** Hazards that remain in the C driver of Linux 7.3, found by reading. */
+/** Hazards that remain in the C driver of Linux 7.3, found by reading its source. */
 // prettier-ignore
 // oxfmt-ignore
 export const OPEN_IN_C: readonly Hazard[] = [
@@ -140,7 +140,7 @@ export const OPEN_IN_C: readonly Hazard[] = [
   hazard("7.3", "settings", "tested", "moderation is lost on reset; a PCIe PHY register number beyond a mask addresses another register", "settings are written at each start; the bank is part of a register's address", shown("test/conformance/moderation.test.ts", "${chip.key}: moderation survives a reset and an MTU change, and can be switched off"), STATES),
 ];
 
-/** What none of this covers. */
+/** Faults that none of these measures prevents. */
 export const REMAINDER: readonly string[] = [
   "`src/sys` calls C through `node:ffi`. Its `SAFETY:` lines, the engine, the kernel and the C library are trusted ([soundness.md](soundness.md#what-is-trusted)).",
   "The rings and the network side index the DMA window as words. A wrong index reads or writes another frame's bytes in that window, never other memory; the property tests of both rings check for that.",

@@ -15,9 +15,9 @@ import { argumentsOf } from "./program.ts";
 import { eventually, LIMIT_MILLIS } from "./rigs/eventually.ts";
 
 const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
-/** Growth of the heap and all else allowed for a thousand cycles: leaks of one ring each would be gigabytes. */
+/** Permitted growth of memory in a thousand cycles. If each cycle leaked one ring, it would be gigabytes. */
 const LARGEST_GROWTH = 96 << 20;
-/** Killed between the start of the process and its first traffic. */
+/** Limit of the time after which a process is killed: between its start and its first traffic. */
 const MAX_LIFE_MILLIS = 1500;
 
 const { cycles, kills, seed } = argumentsOf(

@@ -1,4 +1,4 @@
-/* The driver over bursts, with the interface and the checks of Ferrule's rings: see rings.h. */
+/* The driver with bursts, which has the interface and the checks of Ferrule's rings: see rings.h. */
 #ifndef BURSTS_H
 #define BURSTS_H
 
@@ -77,7 +77,7 @@ static __attribute__((unused)) unsigned forward_bursts(unsigned budget) {
     return transmit(0, count);
 }
 
-/* Entries whose frames are not sent yet. */
+/* First entry whose frame is not sent yet, and the number of such entries. */
 static unsigned waiting_first, waiting;
 
 static inline unsigned send_entries(unsigned first, unsigned count) {

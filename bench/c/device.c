@@ -1,16 +1,16 @@
-/* The device process of bench/compare: simulates a NIC on memory that it shares with one driver process for each peer.
+/*
+ * The device process of bench/compare: simulates a NIC on memory that it shares with one driver process for each peer.
  * It starts and ends the drivers, and wakes one at a time: the others sleep in read(2).
  *
- * Reads one command per line on stdin, with fields separated by tabs. Replies with one line of JSON on stdout; {"error": ...} before it exits:
+ * Reads one command per line on stdin, with fields separated by tabs. Replies with one line of JSON on stdout;
+ * {"error": ...} before it exits:
  *
- *   spawn INDEX NAME CHIP PROGRAM ARGUMENT...    starts a driver on region INDEX; CHIP 8168 or 8125
- *   end INDEX                                    ends it
- *   window LOAD MBIT BYTES BATCH MICROSECONDS INDEX...
- *                                                LOAD drop, generate or forward; MBIT 0: saturated; BYTES with FCS, 0: a mix
- *   latency BYTES MICROSECONDS INDEX...          request and response
- *   histogram INDEX                              all its times since the last histogram
+ * spawn INDEX NAME CHIP PROGRAM ARGUMENT... starts a driver on region INDEX; CHIP 8168 or 8125 end INDEX ends it window
+ * LOAD MBIT BYTES BATCH MICROSECONDS INDEX... LOAD drop, generate or forward; MBIT 0: saturated; BYTES with FCS, 0: a
+ * mix latency BYTES MICROSECONDS INDEX... request and response histogram INDEX all its times since the last histogram
  *
- * Its children end with it, however it ends, and the memory has no name, so nothing is left behind. */
+ * Its children end with it in any case, and the memory has no name, so nothing is left behind.
+ */
 #define _GNU_SOURCE
 #include "window.h"
 
@@ -130,7 +130,7 @@ static void spawn(const char *index, const char *name, const char *chip, char **
                           .control = (struct control *)(region + PAGE), .memory = window, .iova = WINDOW_IOVA,
                           .bytes = WINDOW_BYTES, .is_8125 = strcmp(chip, "8125") == 0};
     if (peer->is_8125) {
-        /* Its registers take more than a page. */
+        /* The registers of an RTL8125B need more than a page. */
         peer->registers = window;
         set_up_8125b(window);
     }

@@ -6,7 +6,7 @@
  * usage: dpdk REGION      started by the device; reads a byte from stdin for each window, ends at its end of file
  *        dpdk --paired    one round for each line "go NAME BATCH PASSES" on stdin */
 #define _GNU_SOURCE
-/* Otherwise its headers require libbsd. */
+/* Without this, DPDK's headers require libbsd. */
 #include <rte_config.h>
 #undef RTE_USE_LIBBSD
 
@@ -214,7 +214,7 @@ static int serve(off_t region) {
     while (read(STDIN_FILENO, &byte, 1) == 1) {
         pass_fn pass = passes[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* Frames that the last window could not send were not counted, and will not be. */
+        /* Frames that could not be sent in the last window are dropped, and not counted. */
         rte_pktmbuf_free_bulk(waiting, waiting_count);
         waiting_count = 0;
         sequence = control->first;

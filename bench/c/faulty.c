@@ -3,7 +3,7 @@
  * usage: faulty FAULT REGION    FAULT: none, or as in `faults` below */
 #include "process.h"
 
-/* One frame of this many is affected. */
+/* One frame in RARE is affected. */
 enum { RARE = 1000, FRAME_ROOM = BUFFER };
 
 static const char *fault;

@@ -11,7 +11,7 @@ typedef unsigned (*pass_fn)(unsigned budget);
 
 static const struct variant {
     const char *name;
-    pass_fn pass[3]; /* by enum load */
+    pass_fn pass[3]; /* pass functions, by enum load */
 } variants[] = {
     {"minimal", {forward_minimal, drop_minimal, generate_minimal}},
     {"careful", {forward_careful, drop_careful, generate_careful}},
@@ -22,7 +22,7 @@ static void serve(const struct variant *variant, struct control *control) {
     while (is_woken()) {
         pass_fn pass = variant->pass[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* `bursts`: what was built and not sent when the last window ended is forgotten. */
+        /* `bursts`: frames that were built but not sent when the last window ended are dropped. */
         waiting = 0;
         sequence = control->first;
         sent_length = control->bytes;

@@ -18,7 +18,7 @@
 
 #include "shared.h"
 
-/* A third of the buffers is in the entries of bursts.h; the other variants do not use those. */
+/* A third of the buffers belongs to the entries of bursts.h; the other variants do not use that third. */
 enum { MASK = SLOTS - 1, BUFFER = 2048, BUFFERS = 3 * SLOTS, FCS = 4, HEADER = 14 };
 
 #define OWN 0x80000000u

@@ -1,7 +1,7 @@
 /* The memory that the device process and a driver process share: bench/compare/layout.ts has the same numbers.
  *
  * One region per driver: a page of registers, a page of control words, and the DMA window, whose first byte the device
- * calls WINDOW_IOVA. A driver that uses bus addresses as its own maps its window at this address. */
+ * calls WINDOW_IOVA. A driver that accesses memory by bus addresses maps its window at this address. */
 #ifndef SHARED_H
 #define SHARED_H
 
@@ -21,15 +21,20 @@ enum load { FORWARD, DROP, GENERATE };
 struct control {
     /* Written by the driver. */
     uint32_t state;
-    /* DROP: frames received, and those out of order. GENERATE: frames sent. Counted from the start of a window. */
+    /* Counts since the start of the window. DROP: frames received, and frames out of order. GENERATE: frames sent. */
     uint32_t frames, disorder;
     /* Garbage collections during the window. */
     uint32_t collections;
-    /* If its rings and buffers are in memory of its own, not in the window: address, length and file descriptor. */
+    /*
+     * If the driver's rings and buffers are in its own memory instead of the window: address, length and file
+     * descriptor.
+     */
     uint64_t memory_base, memory_bytes;
     uint32_t memory_fd;
     uint32_t unused[7];
-    /* Written by the device, in a cache line of its own. A driver reads all but `stop` when it is woken. */
+    /*
+     * Written by the device, in a cache line of its own. When a driver is woken, it reads all of these except `stop`.
+     */
     uint32_t stop, load, batch;
     /* GENERATE: bytes of a frame without FCS. */
     uint32_t bytes;

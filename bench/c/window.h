@@ -1,6 +1,6 @@
 /*
- * One window of one driver: wakes the driver, plays its device for some milliseconds, stops the driver, and returns the
- * result.
+ * One window of one driver: wakes the driver, simulates its device for some milliseconds, stops the driver, and returns
+ * the result.
  */
 #ifndef WINDOW_H
 #define WINDOW_H
@@ -23,7 +23,7 @@ enum { LOOKS = 1 << 16 };
  */
 #define CPU_LIMIT (200 * MS)
 #define WAIT_LIMIT (20000 * MS)
-/* A longer gap means that the device lost its processor: that time is not counted. */
+/* A longer gap means that the device had no processor; this time is not counted. */
 #define STALL (20 * 1000ull)
 /* A NIC fetches descriptors over its bus. Polling them continuously would take their cache lines from the driver. */
 #define FETCH 500ull
@@ -107,7 +107,7 @@ static void stop(struct peer *peer) {
 }
 
 struct line {
-    double ns_per_byte; /* 0: saturated */
+    double ns_per_byte; /* time per byte on the line; 0: saturated */
     double next;        /* when the next frame may begin */
     uint64_t fetch;     /* when the device checks for receive buffers again */
     uint64_t missed;
@@ -117,7 +117,7 @@ static double time_of(const struct line *line, uint32_t length) {
     return (double)(length + FCS + LINE_OVERHEAD) * line->ns_per_byte;
 }
 
-/* Delivers the frames that are due, each into a buffer if there is one: a line does not wait. */
+/* Delivers the frames that are due. A frame without a buffer is lost, because a line does not wait. */
 static unsigned offer(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
     unsigned n = 0;
     if (line->ns_per_byte == 0) {
@@ -143,7 +143,7 @@ static unsigned take(struct peer *peer, struct line *line, const struct sizes *s
     unsigned due = line->next <= (double)now ? (unsigned)(((double)now - line->next) / each) + 1 : 0;
     unsigned n = due == 0 ? 0 : collect(peer, due < BURST ? due : BURST, sizes);
     line->next += n * each;
-    /* Idle time of the line is lost. */
+    /* The line cannot make up for its idle time. */
     if (n < due && n < BURST && line->next < (double)now) line->next = (double)now;
     return n;
 }
@@ -188,7 +188,7 @@ static void drain(struct peer *peer, const struct task *task) {
     stop(peer);
 }
 
-/* DROP: the driver checks the sequence numbers, and the device uses its count. */
+/* DROP: the driver checks the sequence numbers, so the device uses the driver's counts. */
 static void account_dropped(struct peer *peer) {
     struct sequence *s = &peer->sequence;
     uint32_t offered = s->sent - peer->control->first, taken = peer->control->frames;

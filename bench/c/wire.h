@@ -127,7 +127,7 @@ static void pass_by(struct sequence *s) {
 static void out_of_turn(struct sequence *s, uint32_t number) {
     uint32_t distance = number - s->expected;
     if (distance >= s->sent - s->expected) {
-        /* Returned before, if recently; otherwise never sent. */
+        /* A recent number was returned before; any other was never sent. */
         if (s->expected - number <= AHEAD) s->doubled++;
         else s->damaged++;
         return;
@@ -141,7 +141,7 @@ static void out_of_turn(struct sequence *s, uint32_t number) {
     s->ahead[number % AHEAD] = 1;
     s->ahead_count++;
     while (s->ahead_count > 0 && s->ahead[s->expected % AHEAD]) pass_by(s);
-    /* No ring holds AHEAD / 2 frames, so what is still missing that far back is lost. */
+    /* No ring has AHEAD / 2 descriptors, so a frame that is still missing that far back is lost. */
     while (number - s->expected >= AHEAD / 2 && s->expected != s->highest) pass_by(s);
 }
 
@@ -161,7 +161,7 @@ static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32
     return low == (to | from << 48) && high == (from >> 16 | (uint64_t)ETHERTYPE << 32) && end == number && length == sent;
 }
 
-/* If the ring was empty, the driver must have rung the doorbell since. */
+/* Whether the device may read the ring: if the ring was empty, the driver must have rung the doorbell since then. */
 static int is_rung(struct peer *peer) {
     volatile uint8_t *doorbell = peer->registers + TX_POLL;
     if (!*doorbell) return 0;
@@ -198,7 +198,10 @@ static unsigned collect_owned(struct peer *peer, unsigned limit, const struct si
     return n;
 }
 
-/* Finds frames by two pointers: the driver's tail is its doorbell, the device's shows what is done. */
+/*
+ * Finds frames by two pointers: the driver's tail, which is also its doorbell, and the device's, which shows what is
+ * done.
+ */
 static unsigned collect_to_tail(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     unsigned n = 0;
     uint16_t tail = __atomic_load_n((uint16_t *)(peer->registers + TX_TAIL), __ATOMIC_ACQUIRE);

@@ -5,10 +5,13 @@ import type { Runner } from "./peers.ts";
 
 const WINDOW_US = 25_000;
 const LATENCY_US = 50_000;
-/** Warm-up, in which the engine compiles hot code and the caches fill; the first one in a process also maps its pages. */
+/**
+ * Number of warm-up windows, in which the engine compiles hot code and the caches fill. The first one in a process also
+ * maps its pages.
+ */
 const FIRST_WARM_UPS = 16;
 const WARM_UPS = 3;
-/** The fraction of a round that must be undisturbed for it to count as quiet, and the number of attempts per round. */
+/** The fraction of a round that must be undisturbed, and the number of attempts per round. */
 const QUIET = 0.95;
 const MOST_TRIES = 3;
 
@@ -45,7 +48,7 @@ export class Budget {
     this.#parts = parts;
   }
 
-  /** When the next part should be finished, by the clock of `performance`. */
+  /** The time (of `performance`) at which the next part should be finished. */
   next(): number {
     const now = performance.now();
     return now + Math.max(0, this.#end - now) / Math.max(1, this.#parts--);
@@ -68,16 +71,16 @@ const describe = ({ load, rate, bytes, batch }: Task): string =>
   `${load}, ${rate === "saturated" ? rate : `${rate / 1000} Gbit/s`}, ${bytes === "mix" ? "mix of sizes" : `${bytes} B`}, batch ${batch}`;
 
 /**
- * The fraction of a window in which both driver and device had their processors, at most 1. A driver polls, so it uses all processor time
- * that it gets.
+ * The fraction of a window in which both driver and device had their processors, at most 1. A driver polls, so it uses
+ * all processor time that it gets.
  */
 const undisturbed = ({ ns, stalled, cpu }: Window): number => (Math.min(1, cpu / (ns + stalled)) * ns) / (ns + stalled);
 
 const quietness = (round: readonly Window[]): number => Math.min(...round.map(undisturbed));
 
 /**
- * `count` rounds without other load on the processors; on a busy machine, the quietest rounds that fit into the time. The selection does not
- * depend on how fast a driver was.
+ * `count` rounds without other load on the processors; on a busy machine, the quietest rounds that fit into the time.
+ * The selection does not depend on how fast a driver was.
  */
 const quietRounds = async <T extends Window>(
   { budget }: Rig,

@@ -61,7 +61,7 @@ export interface Task {
   readonly load: Load;
   /** Line rate in Mbit/s. */
   readonly rate: number | "saturated";
-  /** Frame length in bytes with FCS. */
+  /** Frame length in bytes with FCS, or a mix of lengths. */
   readonly bytes: number | "mix";
   readonly batch: number;
 }
@@ -149,7 +149,7 @@ export class Device implements AsyncDisposable {
 
 const sizeOf = (bytes: number | "mix"): number => (bytes === "mix" ? 0 : bytes);
 
-/** If the device fails in the middle of a reply, the error follows in the same line. */
+/** Parses a reply. If the device fails in the middle of it, the error follows in the same line. */
 const parsed = (line: string): unknown => {
   const error = line.indexOf('{"error"');
   return JSON.parse(error > 0 ? line.slice(error) : line);

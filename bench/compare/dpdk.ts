@@ -1,6 +1,6 @@
 /**
- * DPDK's r8169 driver, as Debian ships it: downloaded once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/compare`, and used from there with the C
- * library for which it was built. Nothing is installed.
+ * DPDK's r8169 driver, as Debian ships it: downloaded once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/compare`, and used
+ * from there with the C library for which it was built. Nothing is installed.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
@@ -16,7 +16,7 @@ const DRIVER = "librte-net-r8169-25";
 const LIBRARIES = [DRIVER, "librte-mempool-ring25"];
 /** Without its dependencies, because only the headers are used. */
 const HEADERS = "libdpdk-dev";
-/** Links each library, which loads it, although the program calls no function of the first two. */
+/** The libraries to link. The program calls no function of the first two, but linking loads them. */
 const LINKED = ["net_r8169", "mempool_ring", "ethdev", "mbuf", "mempool", "eal"];
 
 const CACHE = join(userCache() ?? join(tmpdir(), `ferrule-cache-${process.geteuid?.()}`), "ferrule", "compare");

@@ -31,7 +31,9 @@ export const swapAddresses = (words: Int32Array, at: number): void => {
   words[(at + 2) | 0] = (a >>> 16) | (b << 16);
 };
 
-/** The driver's own counts and parameters. Long enough to be allocated outside the engine's heap. */
+/**
+ * Index of the driver's counts and parameters. Their array is long enough to be allocated outside the engine's heap.
+ */
 export const Account = { number: 0, disorder: 1, bytes: 2, first: 3, waiting: 4 } as const;
 const SEQUENCE = Account.number;
 const DISORDER = Account.disorder;
@@ -52,8 +54,8 @@ export interface Driver {
 }
 
 /**
- * Creates a driver in `window`, with its doorbell in `registers`. To be called once per process: the engine then treats the rings' addresses
- * as constants.
+ * Creates a driver in `window`, with its doorbell in `registers`. To be called once per process: the engine then treats
+ * the rings' addresses as constants.
  */
 export const createDriver = (
   scope: DisposableStack,
@@ -121,7 +123,7 @@ export const createDriver = (
     let number = account[SEQUENCE]!;
     for (let i = 0; i < budget; i = (i + 1) | 0) {
       const entry = (i * WORDS) | 0;
-      // Until every descriptor has been used once.
+      // An entry has no buffer until every descriptor was used once.
       if (burst[entry] === NONE) supply(i, 1);
       const at = burst[entry]! >> 2;
       words[at] = HEADER_0;

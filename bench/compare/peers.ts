@@ -44,7 +44,7 @@ interface Entry {
   readonly prepare: (workshop: Workshop) => Promise<Commands>;
 }
 
-/** As many descriptors as bench/c/ring.c has. */
+/** Makes the number of descriptors that of bench/c/ring.c. */
 const SMALL_RINGS = ["--cfg", "small_rings"];
 
 const EVERY: readonly Load[] = ["forward", "drop", "generate"];

@@ -13,7 +13,7 @@ export const quartilesOf = (samples: readonly number[]): Quartiles => ({
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** The windows of the runner at `place`, one a round. */
+/** The windows of the runner at `place`, one for each round. */
 const column = <T>(rounds: readonly (readonly T[])[], place: number): T[] => rounds.map((round) => round[place]!);
 
 const perFrame = ({ ns, frames }: Window): number => ns / frames;

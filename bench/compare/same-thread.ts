@@ -11,7 +11,10 @@ const PASSES = 3000;
 /** Warm-up until the engine has optimised the code. */
 const WARM_UPS = 3;
 
-/** The peer by whose time a peer's time is divided if both were measured; the reference for those not listed. */
+/**
+ * The peers by whose times a peer's time is divided, if they were measured. Peers that are not listed are divided by
+ * the reference.
+ */
 const AGAINST: Readonly<Record<string, readonly string[]>> = {
   link: [REFERENCE, "burst-c", "dpdk"],
   turnaround: [REFERENCE, "careful-c", "rust", "dpdk"],

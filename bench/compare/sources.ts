@@ -21,8 +21,8 @@ export const sizeOfFiles = (paths: readonly string[]): Size =>
   sumOf(paths.map((path) => sizeOf(readFileSync(join(ROOT, path), "utf8"))));
 
 /**
- * For Ferrule, from the parts that a driver process creates: their files in src/driver, and all code that they run. Empty in an installed
- * package, which has no sources.
+ * Ferrule's sources: the files in src/driver of the parts that a driver process creates, and all code that they run.
+ * Empty in an installed package, which has no sources.
  */
 export const ownSources = (entries: readonly string[]): { readonly size?: Size; readonly unsafeSites?: number } => {
   if (!existsSync(join(ROOT, entries[0]!))) return {};

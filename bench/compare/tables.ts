@@ -58,7 +58,7 @@ const row = (what: string, peer: string, ns: string, speed: Quartiles): Row => (
   "speed of minimal C": withQuartiles(speed, 3),
 });
 
-/** All in one table: a time, and the speed relative to minimal C. */
+/** The rows of one table: times, and speeds relative to minimal C. */
 export const rowsOf = ({
   peers,
   throughput: frames,

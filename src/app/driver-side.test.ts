@@ -85,7 +85,7 @@ test("a link that flaps a thousand times in five seconds is reported at a limite
     bench.run(5000);
   }
   bench.run(second);
-  // At most one in 100 ms.
+  // At most one report in 100 ms.
   assert.ok(bench.reports.length - before <= 52, `${bench.reports.length - before} reports`);
   assert.ok(bench.statistics.linkChanges >= 1000, `${bench.statistics.linkChanges} changes counted`);
   assert.equal(bench.statistics.linkUp, 1);

@@ -4,13 +4,13 @@ import { test } from "node:test";
 import { Bench, MAC, skip, WAIT_MICROS } from "./driver-side.test-kit.ts";
 import { LINK_LOOK_MICROS } from "./idle-sleep.ts";
 
-/** PCI; dies that forget everything in D3hot; and some that do not. */
+/** A PCI chip; chips that lose all registers in D3hot; and some that do not. */
 const CHIPS = ["rtl8169sc-180", "rtl8168b", "rtl8168d-281", "rtl8168h", "rtl8125b", "rtl8127a"];
 const WITHOUT_LINK_MICROS = 5_000_000;
 const second = 1_000_000;
 const D3HOT = 3;
 
-/** A NIC that has lost its link, and sleeps as soon as it may. */
+/** A NIC that has lost its link, and sleeps after the set time. */
 const resting = (chip = "rtl8168h"): Bench => {
   const bench = new Bench(undefined, undefined, undefined, WAIT_MICROS, {
     chip,
@@ -28,7 +28,7 @@ const resting = (chip = "rtl8168h"): Bench => {
 };
 const states = ({ reports }: Bench): readonly string[] =>
   reports.flatMap((each) => (each.report === "event" && each.event.kind === "power" ? [each.event.state] : []));
-/** A frame arrives and is taken. */
+/** Asserts that an arriving frame is received. */
 const assertReceives = (bench: Bench): void => {
   const before = bench.statistics.receivedFrames;
   const frame = new Uint8Array(64);

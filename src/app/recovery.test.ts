@@ -111,7 +111,7 @@ test("a removed card is waited for, and if it does not return the session ends",
   const start = bench.clock.now();
   assert.throws(() => bench.run(60 * second), { code: "DEVICE_GONE", hint: /unplugged/ });
   const waited = bench.clock.now() - start;
-  // Detection takes some time.
+  // The difference is the time of the detection.
   assert.ok(waited >= WAIT_MICROS && waited < WAIT_MICROS + 200_000, `${waited} µs`);
   assert.deepEqual(
     bench.occurrences("absences").map(({ message }) => message),
@@ -128,7 +128,7 @@ test("with a wait of 0 s a removed card ends the session at once", { skip }, () 
   assert.deepEqual(bench.warnings, []);
 });
 
-/** MTU, filter and address are what users set; frames pass. */
+/** Asserts that MTU, filter and address are those that users set, and that frames pass. */
 const assertSame = (bench: Bench, wanted: number): void => {
   const { mtu, linkUp } = bench.statistics;
   assert.deepEqual({ mtu, linkUp }, { mtu: wanted, linkUp: 1 });
@@ -222,7 +222,7 @@ test(
     bench.run(100_000);
     bench.model.faults.arm("silent-phy");
     assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /did not respond/ });
-    // Three restarts of the PHY, and the one that restarted the NIC.
+    // Three times the PHY was restarted, and once the NIC.
     assert.equal(bench.occurrences("phyLosses").length, 4);
   },
 );

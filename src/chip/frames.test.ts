@@ -10,7 +10,7 @@ const limits = (key: string): [number, boolean, boolean] => [
   of(key).sumsJumbo,
   of(key).segmentsJumbo,
 ];
-/** Keys of the chips for which a condition holds. */
+/** Keys of the chips whose facts satisfy a condition. */
 const keys = (holds: (facts: FrameFacts) => boolean): string[] =>
   CHIPS.filter((chip: Chip) => holds(framesOf(chip))).map(({ key }) => key);
 

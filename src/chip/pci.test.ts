@@ -94,7 +94,7 @@ test("a chip without a board vendor's ids has Realtek's, and on PCI Express thos
   }
 });
 
-/** Stepping bits that a row leaves open: all eight steppings, or none. */
+/** The stepping bits that a row's mask ignores: all three, or none. */
 const open = (mask: number): string =>
   CHIPS.filter((row) => row.mask === mask)
     .map(({ xid }) => hex(xid))

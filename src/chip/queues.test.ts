@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { CHIPS, type Chip } from "./chips.ts";
 import * as registers from "./registers-8125.ts";
 
-/** HwSuppTxNoCloseVer: tail and close pointers, and the distance from one queue's to the next queue's. */
+/** For each HwSuppTxNoCloseVer: addresses of the tail and close pointers, and their distance from queue to queue. */
 const VERSION = { 3: [0x2800, 0x2802, 4], 5: [0x2800, 0x2800, 4], 6: [0xd30, 0xd34, 8] } as const;
 /** HwSuppIntMitiVer: the end of the moderation blocks. */
 const BLOCKS_END = { 3: 0xb00, 4: 0xa80, 5: 0xa80, 6: 0xb00 } as const;

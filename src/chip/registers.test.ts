@@ -7,7 +7,7 @@ type Map = typeof registers;
 type RegisterName = { [N in keyof Map]: Map[N] extends Register<Width, Access> ? N : never }[keyof Map];
 type WidthOf<R> = R extends Register<infer W, Access> ? W : never;
 type AccessOf<R> = R extends Register<Width, infer A> ? A : never;
-/** A row with the wrong width or access does not compile. */
+/** A row of the table; with the wrong width or access it does not compile. */
 type Row = { [N in RegisterName]: readonly [number, WidthOf<Map[N]>, AccessOf<Map[N]>, N] }[RegisterName];
 
 // The register table, typed in from the datasheet, not copied from registers.ts.

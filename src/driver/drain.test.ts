@@ -80,7 +80,7 @@ for (const [drain, what, stuck, from, to] of [
     assert.ok(card.clock.now() >= from && card.clock.now() <= to, `${card.clock.now()} µs`);
   });
 
-/** Registers of the MAC controller lie behind the one at 0xb0: 0xe8de, which reads 0x7fff. */
+/** A read of MAC-OCP 0xe8de through the register at 0xb0; it returns 0x7fff. */
 const READ = "b0=746f0000";
 for (const [takeOver, writes] of [
   ["none", []],

@@ -109,7 +109,7 @@ test("a value that was read can be changed and written back", () => {
   assert.deepEqual(done, ["phy 0.5=1224"]);
 });
 
-/** The number of writes executed, of two, if this instruction follows a read of 7. */
+/** How many of two writes are executed if this instruction follows a read of 7. */
 const skips = (skip: number) => runs([READ(4), skip, WRITE(5, 1), WRITE(6, 1)], { "phy 0.4": 7 }).done.length;
 
 test("a jump can depend on whether the value read equals a constant", () => {

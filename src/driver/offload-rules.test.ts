@@ -43,7 +43,7 @@ test("chips without faults need no rules, and no padding", () => {
   }
 });
 
-/** An IP packet without a payload: only the fields that the rules read. */
+/** An IP packet without payload; only the fields that the rules read are set. */
 const packet = (options: {
   ipv6?: boolean;
   /** Bytes of the IPv4 and of the TCP header. */

@@ -368,8 +368,9 @@ for (const [name, format] of [
             if (taken.length > 8) give(taken.splice(0));
           }
           give(taken);
-          // The rest are parts of a frame without an end, and descriptors written out of order. The NIC continues with whole frames, of which
-          // the first may be dropped: a frame that waits for its timestamp takes the next descriptor for it.
+          // What remains are parts of a frame without an end, and descriptors that were written out of order. The NIC
+          // goes on with whole frames; the first of them may be dropped, because a frame that waits for its timestamp
+          // takes the next descriptor for it.
           let entries: readonly Int32Array[] = [];
           for (let frames = 0; frames < 2 && entries.length === 0; frames++) {
             let slot = ring.core.state[0]!;

@@ -184,7 +184,7 @@ test("a short frame is sent from a zero-padded copy, and its own buffer is retur
   const sends = [
     { slot: 0, length: 59, flags: 0 },
     { slot: 1, length: 59, flags: Send.tag },
-    // The slot held a longer frame before.
+    // A longer frame was in the slot before.
     { slot: 0, length: 42, flags: Send.tag },
     { slot: 1, length: 14, flags: 0 },
   ];

@@ -15,7 +15,7 @@ const WHOLE = FirstSegment | LastSegment;
 const FCS = 4;
 const MARK = 0x1111_0000;
 
-/** Added to the first word, which holds the frame's number. */
+/** Adds to the first word, which contains the frame's number. */
 const edit = (words: Int32Array, at: number): void => void (words[at]! += MARK);
 
 interface RigOptions {
@@ -107,7 +107,7 @@ for (const weaklyOrdered of [false, true]) {
           const inUse = device.buffers();
           assert.equal(new Set(inUse).size, inUse.length);
         }
-        // The rest follows once the NIC sends again.
+        // The other frames follow when the NIC sends again.
         for (let i = 0; i < 3; i++) {
           turn(64);
           for (let frame = device.send(); frame !== undefined; frame = device.send())

@@ -135,7 +135,7 @@ test("a full disk at any point leaves whole blocks, is reported once, and does n
       assert.match(errors[0]!.hint, /disk is full/);
       assert.equal(capture.error, errors[0]);
       assert.equal(sink.closed, 1);
-      // The next packet would not have fitted.
+      // Only packets that did not fit were dropped.
       const kept = sink.packets.length;
       assert.ok(sink.contents.length + 44 + 60 + kept + 3 >= limit, `${sink.contents.length} of ${limit}`);
     }),

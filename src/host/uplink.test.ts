@@ -98,7 +98,7 @@ test("several queues of a TAP are read in turn, and are drained once none has a 
   const lengths = (): number[] => link.frames.splice(0).map(({ frame }) => frame.length);
   for (let i = 0; i < 4; i++) one.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
   for (let i = 0; i < 2; i++) other.send({ ...NO_REQUEST, frame: udpFrame(V4, 200) });
-  // No queue waits until another has no more frames.
+  // The queues take turns, even if one always has frames.
   assert.equal(out.pump(1) + out.pump(1), 2);
   assert.deepEqual(
     lengths().toSorted((a, b) => a - b),
@@ -296,7 +296,7 @@ test("segments that the NIC has verified reach the host as one frame with a part
     assert.deepEqual(none, []);
     const expected = superFrame(ends, 5000, 1000);
     assert.deepEqual({ ...got, frame: [] }, { ...expected, frame: [] });
-    // Only the IPv4 checksum differs in form; both forms are correct.
+    // The frames are equal, except that a checksum of 0 has two correct forms.
     assert.deepEqual(got!.frame, expected.frame);
     assert.equal(rig.uplink.merged, 5);
   }

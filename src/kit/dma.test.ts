@@ -73,7 +73,7 @@ test("pieces never overlap, stay in the window, are zeroed, and free memory is o
   );
 });
 
-/** Whether the reference has this many contiguous free bytes. */
+/** Whether there are this many contiguous free bytes in the reference. */
 const fits = (owner: Int32Array, bytes: number, align: number): boolean => {
   const length = Math.ceil(bytes / 8) * 8;
   for (let start = 0; start + length <= owner.length; start += 8)

@@ -1,4 +1,4 @@
-/** A lease, step by step in one thread; stress.test.ts has it between two. */
+/** A lease, step by step in one thread; stress.test.ts tests it between two threads. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Borrower, LEASE_WORDS, Lender } from "./lease.ts";

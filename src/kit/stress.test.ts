@@ -14,7 +14,10 @@ const SET = 12;
 const RING = { records: 64, recordWords: 3 };
 const RECORDS = 200_000;
 const TERMS = 200;
-/** Behind the words of the lease: the term, what both threads count without a lock, and when the borrower is to end. */
+/**
+ * Words after those of the lease: the term; a count that both threads change without a lock; and a flag that ends the
+ * borrower.
+ */
 const TERM = LEASE_WORDS;
 const COUNT = LEASE_WORDS + 1;
 const OVER = LEASE_WORDS + 2;

@@ -11,7 +11,10 @@ import { registersOf } from "./registers/register-set.ts";
 
 const chips: readonly Chip[] = CHIPS;
 
-/** As in a driver: the PCI device first, then the XID, then what distinguishes chips of one XID. */
+/**
+ * Identifies the chip as a driver does: by the PCI device, then the XID, then the registers that distinguish chips with
+ * one XID.
+ */
 const identify = (guest: Guest): Chip | undefined => {
   const device = guest.nic.read("config", 2, 2);
   const xid = (guest.r32(ChipId) >>> TxConf.xidShift) & TxConf.xidMask;

@@ -200,7 +200,7 @@ test("the 8168E-VL and the 8125 pad with old bytes, and include padding in TCP's
     guest.send({ bytes: padded, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum });
     assert.equal(verdict(guest.cable.frames[1]!), TCP_GOOD & ~Verified.transportGood);
     const right = get16(sealed(ipv4Tcp({ payload: 0 })), 50);
-    // Six bytes of padding: one's complement of a sum that is six too large.
+    // The six bytes of padding make the sum six too large, and the checksum is its one's complement.
     assert.equal(get16(guest.cable.frames[1]!, 50), right - 6);
   }
 });

@@ -170,7 +170,8 @@ test("sends and receives without allocating", () => {
     for (let i = 0; i < 32; i++) guest.nic.receive(came, 0, 1054);
     guest.nic.write(2, 0x3e, 2, guest.nic.read(2, 0x3e, 2));
   };
-  // V8 allocates while it compiles, for some time on a busy machine. An allocation of ours would recur each time.
+  // V8 allocates while it compiles, on a busy machine for some time. An allocation in the model would occur in each
+  // round.
   let grown = Infinity;
   for (let attempt = 0; attempt < 8 && grown >= 64 * 1024; attempt++) {
     const before = process.memoryUsage().heapUsed;

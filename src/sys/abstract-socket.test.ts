@@ -14,7 +14,7 @@ const listenAt = (name: Uint8Array): Disposable => {
   address.view.setUint16(0, AF_UNIX, true);
   address.bytes.set(name, 3);
   const socket = newSocket("listener");
-  // SAFETY: the structure is as long as stated, and kept until below.
+  // SAFETY: the structure has the stated length, and is kept alive until below.
   check(libc.bind(socket.number, address.address, address.bytes.length), "bind");
   keepAlive(address);
   // SAFETY: no argument is an address.

@@ -39,7 +39,7 @@ test("files that are not in memory are recognised without asking their file syst
 });
 
 test("huge pages are never of fixed length: the kernel may have none left", (t) => {
-  // SAFETY: cString's text stands until the next one.
+  // SAFETY: the result of cString is valid until its next call.
   const number = libc.memfd_create(cString("huge"), MFD_HUGETLB);
   if (number < 0) {
     t.skip("the kernel has no huge pages");

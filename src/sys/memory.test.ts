@@ -54,7 +54,7 @@ test("an entry names the address and length of its piece, in either buffer", () 
 });
 
 test("an address whose low half overflows carries into the high half", () => {
-  // Reserves 4 GiB of address space, of which nothing is touched: some offset crosses a multiple of 4 GiB.
+  // Reserves 4 GiB of address space without accessing it, so that some offset crosses a multiple of 4 GiB.
   const base = new SharedArrayBuffer(2 ** 32);
   const iovecs = new Iovecs(1, base);
   const at = addressOf(base);

@@ -81,7 +81,7 @@ test("read-only memory takes no copies, and a descriptor that may not be written
 });
 
 test("huge pages are copied, from offsets between them as well; where the kernel has none the copy fails", (t) => {
-  // SAFETY: cString's text stands until the next one.
+  // SAFETY: the result of cString is valid until its next call.
   const number = libc.memfd_create(cString("huge"), MFD_HUGETLB);
   if (number < 0) {
     t.skip("the kernel has no huge pages");

@@ -9,7 +9,7 @@ import { Iovecs, readv } from "./memory.ts";
 import { Poll, Poller } from "./poll.ts";
 import { UnixSocket } from "./unix-socket.ts";
 
-/** For a wait that another event ends. */
+/** Limit of a wait that another event ends. */
 const LIMIT_MILLIS = 300_000;
 
 test("a wait says which descriptors are ready", () => {
@@ -65,7 +65,7 @@ test("a signal ends a wait early without an error", async () => {
   using event = EventFd.create();
   const poller = new Poller([event.number]);
   const signalled = once(process, "SIGWINCH");
-  // More than once: this thread may be delayed beyond the first one.
+  // The signal is sent repeatedly, because this thread may be delayed beyond the first one.
   const child = spawn("sh", ["-c", `while sleep 0.2; do kill -WINCH ${process.pid}; done`]);
   try {
     await once(child, "spawn");

@@ -103,7 +103,7 @@ test("a stale socket is replaced", () => {
   inFolder((path, folder) => {
     const dead = UnixListener.listen(path);
     const hidden = join(folder, "hidden");
-    // Its owner does not find it at the end, as if it had been killed.
+    // The file is moved away, so that its owner does not remove it, as if the owner had been killed.
     renameSync(path, hidden);
     dead[Symbol.dispose]();
     renameSync(hidden, path);

@@ -127,7 +127,7 @@ const PLAIN: Shape = {
 };
 const RUNS = { seed: 20_260_115, numRuns: 150 };
 
-/** All payload of the frames of one flow, in order. */
+/** The payload of all frames of one flow, in order. */
 const stream = (out: readonly Out[], port: number): number[] =>
   out
     .map(({ frame }) => frame)

@@ -80,7 +80,7 @@ test("a transport header that does not fit is ignored", () => {
   assert.equal(dissected(memory.bytes, 0, length).out[d.PAYLOAD_LENGTH], 39);
 });
 
-/** Random bytes rarely get past the EtherType; these start with plausible headers. */
+/** Frames that start with plausible headers, because random bytes rarely get past the EtherType. */
 const hostile = fc
   .tuple(
     fc.constantFrom("0800", "86dd", "8100 0001 0800", "88a8 0001 8100 0002 86dd", "8100", "0806", ""),

@@ -17,7 +17,10 @@ interface Shape {
   readonly padding: number;
   readonly sealed: boolean;
   readonly noChecksum: boolean;
-  /** Bytes changed afterwards: place in the headers (modulo their length) and bits flipped. */
+  /**
+   * Changes after the frame was built: a position in the headers (modulo their length), and the bits that are flipped
+   * there.
+   */
   readonly flips: readonly (readonly [at: number, bits: number])[];
   /** Bytes truncated from the frame's end. */
   readonly cut: number;
@@ -42,7 +45,7 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
 
 const BYTES = 2048;
 
-/** Builds the frame in `memory`, random bytes around it. Returns its length. */
+/** Builds the frame in `memory`, with random bytes around it. Returns its length. */
 const build = (s: Shape, memory: Memory): number => {
   const { bytes } = memory;
   for (let i = 0; i < BYTES; i++) bytes[i] = i * 37 + (i >> 3);

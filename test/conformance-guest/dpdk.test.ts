@@ -76,7 +76,7 @@ const counts = async (pmd: Testpmd): Promise<Counts> => {
   };
 };
 
-/** What it shows of the port once that is not empty. @throws {Error} */
+/** Waits until testpmd's output about the port matches; returns the match. @throws {Error} */
 const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
   let said = "";
   return eventually(
@@ -98,7 +98,7 @@ const linked = async (pmd: Testpmd, speed: LinkSpeed): Promise<void> => {
 
 const speedsOf = ({ chip }: Cell): readonly LinkSpeed[] => LINK_SPEEDS.filter((speed) => speed <= chip.speed);
 
-/** As many replies as requests, however long they take. */
+/** Asserts that every request gets a reply, however long that takes. */
 const answered = async ({ far }: Rig, options = "-c 3 -i 0.05"): Promise<string> =>
   far.must(`ping -q -w 250 ${options} ${NEAR.ipv4}`);
 
@@ -198,8 +198,8 @@ const OPTIONS = {
 };
 
 /**
- * While it sets the chip up it calls a function that unlocks the configuration registers and locks them again
- * (rtl_enable_aspm_clkreq_lock in rtl_hw_config), and then writes Config1.
+ * Offences of this driver. During set-up it calls a function that unlocks the configuration registers and locks them
+ * again (rtl_enable_aspm_clkreq_lock in rtl_hw_config), and then writes Config1.
  */
 const OFFENCES = ["locked"];
 

@@ -44,7 +44,8 @@ interface Counts {
 
 /**
  * All counters at one moment, between two frames: the last frame is an echo reply, so the kernel has processed all
- * frames before it. Read again if another frame has passed meanwhile: the far end sends one now and then.
+ * frames before it. They are read again if another frame has passed meanwhile, because the far end sends one now and
+ * then.
  */
 const countsOf = async (rig: Rig): Promise<Counts> => {
   return eventually("a moment without other frames", async () => {
@@ -197,8 +198,8 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     // At this speed the chip's time unit is long enough to be measured beside an emulated machine's own delays.
     await rig.nic.ask({ command: "partner", abilities: { speeds: [10] } });
     await guest.must(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
-    // Round-trip times in microseconds, sorted: a reply waits for the interrupt. One that arrives shortly before
-    // another frame's interrupt waits less.
+    // Sorted round-trip times in microseconds. A reply waits for the delayed interrupt; less, if it arrives shortly
+    // before the interrupt of another frame.
     const measure = async (): Promise<readonly number[]> => {
       await guest.must(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
       const text = await rig.far.must(`ping -c 50 -i 0.03 -w 250 ${NEAR.ipv4}`);

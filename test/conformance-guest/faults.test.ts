@@ -142,12 +142,12 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
       );
       if (done && (await works())) return cure;
     }
-    // A busy machine may have been too slow for each of them.
+    // On a busy machine each remedy may have been too slow, so the last one is tried again.
     await apply(LAST_CURE);
     await answered(bench().rig.guest, `-c 10 ${FAR.ipv4}`);
     return LAST_CURE;
   };
-  /** From here on the log holds every message of the driver, without rate limit, and the console none. */
+  /** From here on every message of the driver goes to the log, without rate limit, and none to the console. */
   const hush = async (): Promise<void> => {
     await bench().rig.guest.must("echo 0 >/proc/sys/net/core/message_cost; dmesg -n 1; dmesg -c >/dev/null");
   };

@@ -40,8 +40,8 @@ const GROUPS = Array.from({ length: 192 }, (_, i) => {
 const bytesOf = (mac: string): Uint8Array => Uint8Array.from(mac.split(":"), (digits) => Number.parseInt(digits, 16));
 
 /**
- * Bit of the hash: the six most significant bits of the CRC in the order in which Ethernet sends it; the first bit sent
- * is the least significant here.
+ * Bit of the hash: the six bits of the CRC that Ethernet sends first. The bit sent first is the most significant of the
+ * CRC, and the least significant here.
  */
 const hashBit = (mac: string): number => {
   const crc = ~crc32(bytesOf(mac)) >>> 0;

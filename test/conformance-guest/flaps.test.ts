@@ -31,9 +31,9 @@ const modesUnder = (heading: string, text: string): readonly Mode[] => {
 const shown = ({ speed, duplex }: Mode): string => `${speed}/${duplex}`;
 
 /**
- * The cable is unplugged between two register reads of the kernel: it has read the link as up, and then reads no
- * abilities of the partner, and takes the link to be up at no speed; or reads no negotiated speed, and takes that for
- * 10 Mbit/s.
+ * Modes that the kernel reports if the cable is unplugged between two of its register reads. It has read that the link
+ * is up; then it reads no abilities of the partner and reports a link without speed, or reads no negotiated speed and
+ * reports 10 Mbit/s.
  */
 const PULLED_MEANWHILE = [
   /No phy led trigger registered for speed\(-1\)/,
@@ -87,7 +87,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await rig.linked();
     await trafficPasses();
     const seen = (await carriers()) - before;
-    // A driver that is delayed for longer than autonegotiation takes sees the link as it was.
+    // If the driver is delayed for longer than autonegotiation takes, it does not see the change.
     assert.ok(seen >= FLAPS / 2 && seen <= FLAPS, `the driver saw ${seen} flaps`);
     t.diagnostic(`the driver saw ${seen} flaps`);
   });

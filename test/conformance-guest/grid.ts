@@ -11,7 +11,7 @@ import { Rig, type RigOptions } from "../guest/rig.ts";
 /** One chip of each generation. */
 export const SOME_CHIPS = ["rtl8169sc-180", "rtl8168h", "rtl8125b"] as const;
 
-/** Chips of the whole grid. `KNOWN_SINCE` lists which kernels do not support some of them. */
+/** Chips of the whole grid. Not every kernel supports all of them: see `KNOWN_SINCE`. */
 export const ALL_CHIPS = [
   "rtl8169sc-180",
   "rtl8168b",

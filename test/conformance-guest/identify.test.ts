@@ -59,7 +59,10 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
  * product data is none.
  */
 const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
-/** Fifty cards share one emulated processor: a card's frames may be processed seconds later. */
+/**
+ * A warning that is accepted here: fifty cards share one emulated processor, so a card's frames may be processed
+ * seconds later.
+ */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
 /** The name from before the chip had its own. */

@@ -22,10 +22,10 @@ import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { cells } from "./grid.ts";
 
 const SERVER = new URL("boot-server.ts", import.meta.url).pathname;
-/** It leaves padding to the chip, even to chips that pad wrongly: Linux pads for those itself. */
+/** Offences of this driver. It never pads frames, even for chips that pad wrongly; Linux does. */
 const OFFENCES = ["short"];
 
-/** It supports no chip since the RTL8125. Other suites' kernels do not matter here. */
+/** The selected chips that iPXE supports: those before the RTL8125. The selected kernels do not matter here. */
 const chips = (): readonly Chip[] =>
   [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !chip.profile.registers.includes("multigigabit"));
 

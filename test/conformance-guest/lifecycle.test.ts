@@ -48,14 +48,14 @@ const flood = async ({ far, nic }: Rig): Promise<AsyncDisposable> => {
   return scope.move();
 };
 
-/** After a start: the kernel's messages about the machine do not concern us. */
+/** Waits for a start, and discards the kernel's messages about the machine. */
 const comeUp = async (rig: Rig): Promise<void> => {
   await rig.guest.clearDmesg();
   await rig.up();
   await works(rig);
 };
 
-/** Waits until it holds no more than that. A request to the server holds a descriptor for a moment. */
+/** Waits until the server holds no more resources than expected. A request to it holds a descriptor for a moment. */
 const assertHolds = async (nic: Nic, expected: ReturnType<typeof holdings>): Promise<void> => {
   await eventually(
     () => `at most ${JSON.stringify(expected)}, not ${JSON.stringify(holdings(nic))}`,

@@ -1,7 +1,10 @@
 /** Static neighbour entries at both ends, so that neither sends requests. */
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 
-/** The far end sends nothing by itself from here on; afterwards both ends resolve addresses as usual. */
+/**
+ * Sets the entries. Until they are removed, the far end sends nothing by itself; then both ends resolve addresses as
+ * usual.
+ */
 export const acquaint = async ({ guest, far, nic }: Rig): Promise<AsyncDisposable> => {
   const [{ address }] = JSON.parse(await far.must(`ip -j link show ${FAR.name}`)) as [{ address: string }];
   const { mac } = await nic.state();

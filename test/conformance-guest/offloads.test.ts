@@ -73,7 +73,8 @@ const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
 };
 
 /**
- * Reports which transfer went wrong. Of the two local ports, the kernel gives the even one to a socket that connects.
+ * The script of a transfer; it reports which transfer failed. Of the two local ports, the kernel gives the even one to
+ * a socket that connects.
  */
 const scriptOf = ({ kind, to, port, title }: Step): string => {
   const command = COMMANDS[kind](to, port).replaceAll("'", `'\\''`);

@@ -47,7 +47,7 @@ onEachChip("ping", {}, (bench) => {
     const before = await lost(rig);
     const stdout = await rig.guest.must(`ping -q -c ${ECHOES} -i 0 -w 250 ${FAR.ipv4}`);
     assert.match(stdout, new RegExp(`\\b${ECHOES} received`), stdout);
-    // Nor were any lost for which ping did not wait.
+    // Frames for which ping did not wait must not be lost either.
     await eventually("the wire and the kernel count the same frames", async () =>
       isDeepStrictEqual(await lost(rig), before),
     );

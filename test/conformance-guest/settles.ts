@@ -1,7 +1,7 @@
 /** Waiting for conditions that become true slightly later. */
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Milliseconds between two tries: a busy machine gets more time. */
+/** Milliseconds between tries; they increase, so that a busy machine gets more time. */
 const PAUSES = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600];
 
 /**

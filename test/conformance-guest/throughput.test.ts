@@ -23,7 +23,7 @@ const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
 };
 
 onEachChip("throughput", {}, (bench) => {
-  /** Frames that the far end sent by itself while the interface was down. */
+  /** Number of frames that the far end sent by itself while the interface was down. */
   let unheard = 0;
   before(async () => {
     unheard = (await bench().rig.nic.state()).traffic.drops;

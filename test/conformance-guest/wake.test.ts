@@ -35,7 +35,7 @@ interface Night {
   /** Whether the cable is plugged in during sleep. */
   readonly cable: boolean;
   readonly ignored: readonly ServeRequest[];
-  /** None: it is woken by a user. */
+  /** The event that wakes the guest; if absent, a user wakes it. */
   readonly waking?: ServeRequest;
 }
 
@@ -52,7 +52,7 @@ const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking 
   await eventually("PME", () => wakes(rig) > earlier);
 };
 
-/** Suspends the guest, checks what wakes it, and that it works afterwards. The guest is woken in any case. */
+/** Suspends the guest, checks what wakes it, and checks that it works afterwards. The guest is woken in any case. */
 const pass = async (rig: Rig, night: Night): Promise<void> => {
   await rig.guest.must(`ethtool -s ${NEAR.name} wol ${night.armed}`);
   if (!night.cable) {

@@ -143,7 +143,7 @@ describe("of memory-mapped registers, as seen by the processor", { skip: unwatch
       const args = ["--disable-warning=ExperimentalWarning", ...flags, program, "2000"];
       const counts = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as readonly Counts[];
       assertExact(counts.filter(({ what }) => what !== "DataView"));
-      // Each of a word's four bytes separately, as a wrong engine would.
+      // A wrong engine would access each of a word's four bytes separately, which is counted here.
       const split = counts.find(({ what }) => what === "DataView")!;
       if (mode === "interpreted") assert.equal(split.accesses, 4 * split.calls);
     }

@@ -21,7 +21,7 @@ const testCable = (rig: DirectRig): readonly PairReport[] => {
 const ok = (pair: PairReport["pair"]): PairReport => ({ pair, state: "ok" });
 const open = (pair: PairReport["pair"]): PairReport => ({ pair, state: "open", metres: 0 });
 
-/** With the chip that Realtek's driver tests cables with, beside the first of its die. */
+/** In addition to the first chip of each die, the chip on which Realtek's driver tests cables. */
 const SUBJECTS = new Set([...CHIPS_UNDER_TEST, CHIPS.find(({ key }) => key === "rtl8168h")!]);
 
 for (const chip of [...SUBJECTS].filter(({ profile }) => profile.cableTest !== undefined)) {

@@ -11,13 +11,13 @@ const open = () => {
   rig.up();
   const memory = (direction: Direction): DmaMemory =>
     rig.dma.allocate({ what: "a test", bytes: 256, align: 64, direction });
-  /** The chip writes its counters there. */
+  /** Makes the chip write its counters to this memory. */
   const dump = ({ iova }: Pick<DmaMemory, "iova">): void => {
     rig.registers.writeHigh(DTCCRHigh, iova);
     rig.registers.writeLow(DTCCR, iova, Dtccr.dump);
     rig.pass(1000);
   };
-  /** The chip reads a frame there. Returns whether it was sent. */
+  /** Makes the chip read a frame from this memory. Returns whether the frame was sent. */
   const send = ({ offset }: Pick<DmaMemory, "offset">): boolean => {
     rig.dma.window.bytes.set(payload(60), offset);
     const before = rig.sent.length;

@@ -12,7 +12,7 @@ import { GENERATIONS } from "../rigs/generations.ts";
 
 const inbound = (): Uint8Array => udp(ends({ inbound: true }), payload(100));
 
-/** Frames pass both ways. */
+/** Asserts that frames pass both ways. */
 const assertWorks = (rig: DirectRig): void => {
   rig.sent.length = 0;
   rig.send(udp(ends(), payload(100)));
@@ -36,7 +36,10 @@ const restart = (rig: DirectRig): void => {
 };
 
 const LOOKS_MICROS = 50_000;
-/** Checks the NIC as a data plane does, for at most that long. Returns the result, and the time it took. */
+/**
+ * Checks the NIC as a data plane does, for at most `most` microseconds. Returns the result, and the time until it was
+ * found.
+ */
 const found = (rig: DirectRig, most: number, between: () => void = () => {}): [Finding | undefined, number] => {
   for (let passed = 0; passed < most;) {
     rig.pass(LOOKS_MICROS);

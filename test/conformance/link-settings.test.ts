@@ -41,7 +41,7 @@ const passes = (rig: DirectRig): boolean => {
   return rig.sent.length === 1 && rig.poll().length === 1;
 };
 
-/** A rejected setting changes neither settings nor registers. */
+/** Asserts that a setting is rejected, and that this changes neither settings nor registers. */
 const refuses = (rig: DirectRig, change: Partial<LinkSettings>, says: RegExp): void => {
   const { phy } = rig.nic;
   const before = { settings: phy.settings, state: rig.model.state.phy, link: rig.nic.link };
@@ -223,7 +223,7 @@ const GIGABIT = GENERATIONS.filter((key) => {
 });
 for (const chip of GIGABIT)
   describe(`${chip}: 1000BASE-T and faster`, () => {
-    /** 802.3, 40.5.2. Between two equals the partner wins here. */
+    /** 802.3, 40.5.2. If both ends are equal, the partner becomes master here. */
     test("master and slave are resolved from the settings of both ends", () => {
       using rig = linked({ chip });
       const roles = ["preferred-slave", "preferred-master", "forced-slave", "forced-master"] as const;

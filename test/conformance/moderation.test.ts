@@ -237,7 +237,7 @@ test("adaptive moderation changes its level at 20,000 and 80,000 frames per seco
   const pair = { receive: { counters: () => received }, transmit: { counters: () => sent } } as unknown as RingPair;
   const moderation = new Moderation(hardwareOf({ io, clock, chip }, chip.start), () => [pair]);
   moderation.setAdaptive(true);
-  // In 50 ms; some of them sent.
+  // Frames that pass in 50 ms, some of them sent.
   for (const [frames, micros] of [
     [999, 0],
     [1000, 20],

@@ -22,7 +22,10 @@ const started = (chip: Chip, options: Parameters<typeof openDirectRig>[0] = {}):
   rig.up();
   return rig;
 };
-/** Accesses take no time in this model, so a difference of more than some units of rate or rounding is a fault. */
+/**
+ * Asserts that two times are nearly equal. Accesses take no time in this model, so a difference of more than some units
+ * of rate or rounding is an error.
+ */
 const near = (actual: bigint, expected: bigint, what: string, most = 300n): void => {
   const off = actual - expected;
   assert.ok(off >= -most && off <= most, `${what}: ${actual} ns, ${off} from ${expected}`);

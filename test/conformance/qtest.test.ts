@@ -133,7 +133,10 @@ describe("properties of an RTL8139C+", { skip: notOwn }, () => {
     using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
     const memory = { file: machine.ram.number, ...HIGH_MEMORY };
     using device = new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory });
-    /** Waits are the driver's, and return at once if the device is gone. */
+    /**
+     * Brings the NIC up on a device that disappears after `accesses` accesses. The driver's waits end at once when the
+     * device is gone.
+     */
     const attempt = (accesses: number): { used: number; error: unknown; waited: number } => {
       const clock = new VirtualClock();
       const card = vanishing(device, 256, accesses);

@@ -66,7 +66,7 @@ test("if a register read times out, nothing is written back", () => {
     model.setLatency(name, Infinity);
     assert.throws(update, { code: "SIDE_BUS_TIMEOUT" }, name);
     model.setLatency(name, 0);
-    // The request to read, which has no flag, and nothing after it.
+    // Only the request for a read, which has no flag, was written.
     assert.deepEqual(
       commands.map((value) => value >= FLAG),
       [false],

@@ -279,7 +279,10 @@ export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, pr
     : []),
 ]);
 
-/** LEDs, RxConfig, Config1 to Config5, PMCH, DLLPR, MCU, CPlusCmd, MISC, MISC_1; MAC-OCP's data and that of extended registers and the PCIe PHY. */
+/**
+ * Registers that are changed bit by bit: LEDs, RxConfig, Config1 to Config5, PMCH, DLLPR, MCU, CPlusCmd, MISC, MISC_1;
+ * and the data registers of MAC-OCP, extended registers and the PCI Express PHY.
+ */
 const CHANGED: readonly number[] = [
   0x18, 0x44, 0x52, 0x53, 0x54, 0x55, 0x56, 0x6f, 0xd0, 0xd3, 0xe0, 0xf0, 0xf2, 0xb0, 0x70, 0x64, 0x80,
 ];

@@ -96,7 +96,7 @@ for (const chip of DIES) {
       for (const [name, frame] of Object.entries(FRAMES)) {
         const before = rig.woken();
         rig.deliver(frame);
-        // A magic packet is a broadcast as well here.
+        // Here a magic packet is also a broadcast.
         const expected = name === form || (name === "magic" && form === "broadcast");
         assert.equal(rig.woken() > before, expected, name);
       }

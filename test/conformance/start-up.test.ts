@@ -258,7 +258,7 @@ const recorded = (key: string): readonly string[] =>
     .trimEnd()
     .split("\n");
 
-/** Joined by line ends, so that no access matches a part of another. */
+/** Joins the lines; each ends with a newline, so that no access matches a part of another. */
 const joined = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join("");
 
 const corrected = (key: (typeof KEYS)[number]): string => {

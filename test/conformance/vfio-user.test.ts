@@ -178,7 +178,7 @@ suite("over vfio-user", { skip: absent }, () => {
       device.setBusMaster(false);
       assert.notEqual(device.whyLost(), undefined);
       assert.throws(() => nic.interrupt(), { code: "DEVICE_GONE" });
-      // Unbinding the driver from it causes no error: a removed card has stopped.
+      // Disposing unbinds the driver from the removed card, without an error.
     });
   });
 });

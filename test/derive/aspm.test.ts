@@ -23,7 +23,10 @@ const recordings = new Map(
   }),
 );
 
-/** The writes of the steps when every register of the MAC controller reads as `fill`, and those of the window as 0. */
+/**
+ * The writes that the steps cause if every register of the MAC controller reads as `fill`, and every register of the
+ * window as 0.
+ */
 const written = ({ aspm }: Chip, fill: number): Writes =>
   aspm!.on.flatMap((step) => {
     assert.ok("on" in step);
@@ -34,7 +37,7 @@ const written = ({ aspm }: Chip, fill: number): Writes =>
     ]);
   }) as Writes;
 
-/** Linux disables it first. */
+/** Removes the writes with which Linux first disables ASPM. */
 const on = (writes: Writes): Writes =>
   writes.slice(writes.findIndex(([where, value]) => where === `io 0x${Config5.toString(16)}` && value === 1));
 

@@ -12,7 +12,7 @@ export const BEFORE_8168G = (CHIPS as readonly Chip[]).filter(({ profile }) => p
 export interface Compared {
   readonly phase: Phase;
   readonly derived: Derived;
-  /** Lines of ours only (`-`), and of Linux only (`+`). */
+  /** Lines that only our driver has (`-`), and lines that only Linux has (`+`). */
   readonly differences: readonly string[];
 }
 

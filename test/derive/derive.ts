@@ -16,7 +16,7 @@ export interface Change {
 
 export interface Derived {
   readonly changes: readonly Change[];
-  /** Places where the runs differ: the operation depends on a value that was read. */
+  /** Places where the runs differ, because the operation depends on a value that was read. */
   readonly findings: readonly string[];
 }
 
@@ -48,7 +48,7 @@ const isSame = (a: Change, b: Change): boolean =>
   a.word.length === 2 &&
   a.word.join() === b.word.join();
 
-/** Without words that are stored twice in a row there, singly or in pairs: a driver wakes the PHY before each use. */
+/** Removes repeated stores, of one word or of a pair, because a driver wakes the PHY before each use. */
 const withoutRepeats = (changes: readonly Change[]): readonly Change[] => {
   const once: Change[] = [];
   for (const change of changes) {

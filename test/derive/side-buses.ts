@@ -68,7 +68,7 @@ export interface Shown {
   readonly place: Place;
   /** The register's bits in the word that was read. */
   readonly mask: number;
-  /** Not the first read with this value: drivers poll for the flag and then read again. */
+  /** Whether this value was read before: drivers poll for the flag and then read again. */
   readonly again: boolean;
 }
 

@@ -84,7 +84,7 @@ const WORDS: Readonly<Record<Fill, (place: Place) => number>> = {
 };
 
 export class UnknownRegisters {
-  /** Whether unknown registers return chosen values yet; until then, the device's. */
+  /** Whether unknown registers return chosen values; until then they return the device's. */
   filled = false;
   /** The device with these registers. */
   readonly target: Target;
@@ -122,13 +122,16 @@ export class UnknownRegisters {
     return offset === Config2 && this.#fill === "distinct" ? value ^ PCI_66MHZ : value;
   }
 
-  /** On later chips drivers poll the state of the MAC's controller. */
+  /**
+   * Whether a register returns what was written. Not the state of the MAC's controller, which drivers of later chips
+   * poll.
+   */
   #isHeld(offset: number, width: number): boolean {
     if (offset === MCU && this.#chip.profile.phyAccess === "ocp") return false;
     return HELD.has(offset) && (width === 1 || offset === MISC);
   }
 
-  /** Written bytes have the device's value, the others the chosen one. */
+  /** The value of a register: written bytes have the device's value, the others the chosen one. */
   #held(offset: number, width: number, value: number): number {
     let answer = value;
     for (let byte = 0; byte < width; byte++) {

@@ -52,7 +52,7 @@ interface Wish {
   /** Frames that arrive then, and frames that still do not. */
   readonly target: Target;
   readonly bystander?: Target;
-  /** Returns a function that withdraws it. */
+  /** Makes the request; returns a function that withdraws it. */
   ask(subject: Subject, ends: TwoEnds): Promise<() => Promise<unknown>>;
 }
 

@@ -68,7 +68,7 @@ test(
         `echo 1 >/proc/sys/net/ipv6/conf/${name}/disable_ipv6; ip addr add ${ip}/24 dev ${name}; ip link set ${name} up; ping -c 1 -W 60 ${peer} || true`,
       );
     const senders = [traffic(near, "10.81.71.2", scope), traffic(far, "10.81.71.1", scope)];
-    /** A few frames both ways, after any step. */
+    /** Asserts that frames pass both ways; called after each step. */
     const flows = async (what: string): Promise<void> => {
       const before = session.statistics();
       await eventually(`frames in every receive queue after ${what}`, () => {

@@ -94,7 +94,7 @@ describe("two terminals", { skip }, () => {
     assert.match(await a.run("bash", "-c", script), /got hello/);
   });
 
-  /** Sets it at both ends, and waits for our driver: some chips renegotiate. */
+  /** Sets the MTU at both ends, and waits for our driver, because some chips renegotiate. */
   const setMtu = async (mtu: number): Promise<void> => {
     await run("ip", "-n", a.name, "link", "set", HOST, "mtu", String(mtu));
     await run("ip", "-n", b.name, "link", "set", FAR, "mtu", String(mtu));

@@ -201,7 +201,7 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
         assert.equal(flow.missingFrom(other), 0, `flow ${key}: bytes missing on the wire`);
       }
       assert.ok(after.longest <= jumbo + 14, `a frame of ${after.longest} bytes on the wire`);
-      // The kernel itself segments packets with two tags.
+      // Not with two tags: the kernel segments such packets itself.
       if (tags !== "5.6") assert.ok(before.longest > 40_000, `the longest super-frame has ${before.longest} bytes`);
     });
 

@@ -18,7 +18,7 @@ const KERNEL: KernelName = "newest";
 const LIMIT_MILLIS = 600_000;
 const FOLDER = fileURLToPath(new URL("linux", import.meta.url));
 
-/** The link is up again, at full speed unless limited. */
+/** A command that waits until the link is up again, at full speed unless it is limited. */
 const SETTLED =
   "for i in $(seq 100); do [ $(cat /sys/class/net/fe0/carrier 2>/dev/null) = 1 ] && break; sleep 0.05; done; sleep 0.2";
 /** Linux polls the PHYs of older chips once a second. */

@@ -174,7 +174,7 @@ describe("ethtool's switches", { skip }, () => {
 
   test("the link is renegotiated on request", async () => {
     using ours = new Ours("rtl8168h");
-    // Each link state is its own object.
+    // A new link state is a new object, by which a restart is recognised.
     const { link } = ours.model;
     await must(ours, "-r fe0");
     ours.settle();

@@ -51,7 +51,7 @@ const only = (...patterns: string[]): string => {
 const makeKernel = (unpacked: string, folder: string, processor: ProcessorName): void => {
   const xz = toolCommand("xz");
   const modules = only(join(unpacked, "usr/lib/modules/*"));
-  // Where it lies since Linux 7.
+  // The kernel is in this folder since Linux 7.
   const image = only(join(unpacked, "boot/vmlinuz-*"), join(modules, "vmlinuz"));
   if (PROCESSOR[processor].unpacked) writeFileSync(join(folder, "vmlinux"), kernelOf(readFileSync(image), xz));
   renameSync(image, join(folder, "vmlinuz"));
@@ -74,7 +74,10 @@ const makeKernel = (unpacked: string, folder: string, processor: ProcessorName):
 /** What the far end of the wire needs, which runs on this machine. */
 const OUTSIDE = ["ip", "ping", "iperf3", "tcpdump", "ethtool", "ss", "tc", "bridge", "nstat"];
 
-/** Leaves scripts that run programs by the loader they were linked for; `home` is where the tools will be. */
+/**
+ * Writes scripts that run each program with the loader for which it was linked. @param home the folder in which the
+ * tools will be
+ */
 const makeScripts = (folder: string, home: string): void => {
   mkdirSync(join(folder, RUN));
   for (const program of OUTSIDE) {
@@ -94,7 +97,7 @@ const headersOf = (kernel: KernelName): string => {
 const makeVendor = (unpacked: string, folder: string): void => {
   const sources = join(unpacked, "usr/src");
   const headers = only(join(sources, "linux-headers-*-amd64"));
-  // It names the other folder as on a system where both are installed.
+  // The Makefile names the other folder as if both were installed.
   const makefile = join(headers, "Makefile");
   writeFileSync(makefile, readFileSync(makefile, "utf8").replace("/usr/src", sources));
   const modules = globSync(join(sources, "r8*")).map((source) => {
@@ -111,9 +114,11 @@ const versions = (packages: readonly Package[]): string =>
   JSON.stringify(Object.fromEntries(packages.map(({ name, version }) => [name, version])), undefined, 2);
 
 interface Kind {
-  /** Packages that are taken; what else they depend on is for those who compile with it, or have an installed system. */
+  /**
+   * The packages that are unpacked. Their other dependencies are needed only for compiling, or on an installed system.
+   */
   readonly takes: RegExp;
-  /** Leaves in a folder what is wanted of what was unpacked in another; all that was unpacked unless given. */
+  /** Copies the wanted files from the folder with the unpacked packages; if absent, all files are kept. */
   readonly make?: (unpacked: string, folder: string, processor: ProcessorName) => void;
 }
 
@@ -128,7 +133,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 const build = (part: PartName): void => {
   const folder = folderOf(part);
-  // Another run had the lock before us.
+  // Another run has had the lock before, and has built the part.
   if (existsSync(join(folder, VERSIONS))) return;
   rmSync(folder, { recursive: true, force: true });
   const unfinished = join(CACHE, "unfinished");

@@ -199,7 +199,7 @@ export class Guest implements AsyncDisposable {
     } catch (error) {
       child.kill("SIGKILL");
       rmSync(folder, { recursive: true });
-      // QEMU's messages about its arguments.
+      // The error includes QEMU's messages about its arguments.
       throw new Error(`${(error as Error).message}\n${shown}`, { cause: error });
     } finally {
       for (const { server } of ways) server.close();
@@ -267,8 +267,8 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
-   * Suspends every device, and resumes all after `suspend.pm_test_delay` seconds; the machine itself keeps running. Resolves
-   * when they are being suspended; `awake` as for `suspend`.
+   * Suspends every device, and resumes all after `suspend.pm_test_delay` seconds; the machine itself keeps running.
+   * Resolves when they are being suspended; `awake` as for `suspend`.
    */
   suspendDevices(limitMillis = LIMIT_MILLIS): Promise<{ readonly awake: Promise<Ran> }> {
     return this.#sleep("platform freeze", limitMillis);

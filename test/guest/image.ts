@@ -131,7 +131,7 @@ const fill = (folder: string, programs: readonly string[], busybox: string): voi
   writeFileSync(join(folder, "initrd"), pack(files));
 };
 
-/** Size and modification time serve as a program's version. */
+/** A program's version: its size and modification time. */
 const versionOf = (path: string): string => {
   const { size, mtimeMs } = statSync(realpathSync(path));
   return `${path} ${size} ${mtimeMs}`;

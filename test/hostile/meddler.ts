@@ -22,10 +22,10 @@ const END = 3;
 const LIMIT_MILLIS = 10_000;
 const F_SETFL = 4;
 const BLOCKING = 0n;
-/** Fits in a counter to which the server has added 1 meanwhile, and leaves no room for another 1. */
+/** A value that still fits if the server has added 1 meanwhile; then there is no room for another 1. */
 const NEARLY_FULL = new Uint8Array(new BigUint64Array([2n ** 64n - 3n]).buffer);
 
-/** Empties the counter, and fills it a moment later, when the server may have seen the room. */
+/** Empties the counter and fills it a moment later, when the server may already have seen that there is room. */
 const fill = (fd: number, round: number, signaller: EventSignaller): void => {
   // SAFETY: no argument is an address.
   libc.fcntl(fd, F_SETFL, BLOCKING);

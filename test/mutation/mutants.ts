@@ -83,7 +83,7 @@ export const mutated = (text: string, { line, after }: Mutant): string =>
     .with(line - 1, after)
     .join("\n");
 
-/** Numbers in [0, 1), the same for a seed (mulberry32). */
+/** A generator of numbers in [0, 1); the same seed gives the same numbers (mulberry32). */
 export const randomFrom = (seed: number): (() => number) => {
   let state = seed | 0;
   return () => {

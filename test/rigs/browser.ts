@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { has, skipFor } from "./skip.ts";
 
 const PROGRAM = "chromium";
-/** ms; enough on a busy machine. */
+/** Time limit in ms, long enough on a busy machine. */
 const LIMIT = 300_000;
 const FLAGS = [
   "--headless",

@@ -98,7 +98,7 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
         if (performance.now() > end) throw new Error("QEMU does not read from the cable");
         device.settle();
       }
-      // QEMU has read the frame, and has now processed it.
+      // Afterwards QEMU has also processed the frame that it has read.
       device.settle();
     },
     setCarrier(plugged) {

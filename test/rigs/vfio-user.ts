@@ -71,8 +71,8 @@ export const streamCable = (path: string): Cable => {
 };
 
 /**
- * Register writes are posted: a read flushes them before the line is checked. INTx, which masks itself, is unmasked
- * again then, since the driver has acknowledged the last one.
+ * A line that flushes posted register writes by a read before it is checked. INTx, which masks itself, is then unmasked
+ * again, because the driver has acknowledged the last interrupt.
  */
 const settledLine = (line: InterruptLine, settle: () => void): InterruptLine => ({
   fd: line.fd,
@@ -158,7 +158,7 @@ export const openVfioUserRig = (served: Served, options: RigOptions = {}): Rig =
       nic.up();
       if (!carrier) return;
       awaitLink(nic);
-      // A second time, after a full negotiation: the first link may be from an earlier one.
+      // Checked a second time after a full negotiation, because the first link may be from an earlier one.
       sleep(LINK_SETTLES_MICROS);
       nic.refreshLink();
       awaitLink(nic);

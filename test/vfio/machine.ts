@@ -28,7 +28,7 @@ const PINGS = 300;
 /** The user for whom an administrator has done what `ferrule doctor` recommends. */
 export const USER = { name: "user", id: 1000 } as const;
 const PASSWD = `root:x:0:0:root:/root:/bin/sh\n${USER.name}:x:${USER.id}:${USER.id}::/tmp:/bin/sh\n`;
-/** `as-user KIBIBYTES PROGRAM …`: runs a program with that limit of locked memory. */
+/** `as-user KIBIBYTES PROGRAM …`: runs a program as that user, with that limit of locked memory. */
 const AS_USER = `#!/bin/sh
 ulimit -l "$1"
 shift

@@ -49,13 +49,13 @@ describe("a suspended guest with the model as its card", { skip: noVfio() }, () 
   test("sleeps, is woken by a magic packet, and carries traffic again, ten times in a row", async (t) => {
     const pings = await machine.guest.start(`exec ping -i 0.05 ${FAR}`);
     for (let night = 0; night < NIGHTS; night++) {
-      // While the NIC slept ARP requests were not answered: the kernel tries again at intervals.
+      // ARP requests were not answered while the NIC slept; the kernel repeats them at intervals.
       await machine.guest.must(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
       const before = wakes();
       await machine.must(`suspend ${INTERFACE}`);
       assert.equal((await nic.state()).powerState, D3HOT);
       const { awake } = await machine.guest.suspendDevices();
-      // The first may arrive before the kernel has enabled PME.
+      // The first magic packet may arrive before the kernel has enabled PME.
       await eventually("PME", async () => {
         await nic.ask({ command: "magic" });
         return wakes() > before;

@@ -43,7 +43,7 @@ export const noSystemd = (): string | false => {
   return skipFor(missing.length > 0 && `needs ${missing.join(", ")} (packages systemd and udev)`);
 };
 
-/** Without the agent's set-up, which the first process does. */
+/** The agent without its set-up, which the first process does. */
 const agent = (): string => {
   const text = readFileSync(new URL("../guest/agent.sh", import.meta.url), "utf8");
   const head = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=linux\n";

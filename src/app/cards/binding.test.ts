@@ -16,7 +16,7 @@ const machineWith = (card: FakeFunction = { driver: "r8169", interfaces: ["eth0"
   return machine;
 };
 
-/** The initial state. */
+/** Asserts that nothing was changed: the machine is in its initial state. */
 const assertUntouched = (machine: FakeMachine, driver = "r8169"): void => {
   assert.equal(machine.driverOf(CARD) ?? "none", driver);
   assert.equal(machine.overrideOf(CARD), "(null)");
@@ -247,7 +247,7 @@ const nothing = async (): Promise<void> => undefined;
 const taken = (machine: FakeMachine): Promise<unknown> => bindToVfio(machine.context, CARD, GENTLY);
 const given = (machine: FakeMachine): Promise<unknown> => restoreDriver(machine.context, CARD, { force: false });
 
-/** The record is lost too. */
+/** Removes the record as well. */
 const lost = async (machine: FakeMachine): Promise<void> => {
   machine.records.remove(CARD);
   await given(machine);

@@ -200,7 +200,7 @@ suite("executed on this machine", () => {
   };
 
   test("the one for locked memory sets the limit of the calling shell", () => {
-    // Lower than the present limit: raising it needs a capability that not every root has.
+    // A value below the present limit, because raising it needs a capability that root does not always have.
     const command = theOne(/prlimit/).replace(String(REQUIRED_LOCKABLE_BYTES), String(64 << 10));
     assert.equal(type(command, "ulimit -l").trim(), "64");
   });

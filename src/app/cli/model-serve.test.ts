@@ -76,7 +76,7 @@ const setUp = (
     level: "info" as const,
   } as const;
   const exit = serve(call, terminal, async () => serving, stop);
-  /** Resolves when it serves, which is its first output. */
+  /** Resolves when the server is up, which is its first output. */
   const started = async (): Promise<void> => {
     while (terminal.out.text === "") await new Promise((resolve) => void setTimeout(resolve, 5));
   };

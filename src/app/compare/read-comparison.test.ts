@@ -19,7 +19,7 @@ const changed = (path: readonly (string | number)[], value: unknown): string => 
   return JSON.stringify(document);
 };
 
-/** The field that is named as wrong. */
+/** The field that the error names. */
 const wrongField = (json: string): string => {
   try {
     parseComparison(json, "x.json");

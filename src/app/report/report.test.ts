@@ -144,7 +144,7 @@ test("addresses, names and paths in texts of devices or messages are removed; fo
   const model = new Rtl8169({ chip: RTL8168H, mac: MAC, clock, timers: clock.timers });
   const said = planted.join(" ");
   using device = new DirectDevice(model, { name: `vfio-user:${said}`, registers: 2, dmaBytes: 1 << 20, vectors: 1 });
-  // Too little memory for the rings, with an error message of the bus.
+  // Enabling bus mastering fails, as if there were too little memory for the rings.
   device.setBusMaster = () => {
     throw new Error(said);
   };

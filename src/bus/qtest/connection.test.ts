@@ -11,7 +11,7 @@ interface Fixture extends Disposable {
   readonly connection: QtestConnection;
   /** QEMU's end. */
   readonly other: Fd;
-  /** Makes QEMU send something, which has arrived when this returns. */
+  /** Sends text as QEMU; it has arrived when this returns. */
   say(text: string): void;
   readonly pins: (readonly [number, boolean])[];
 }

@@ -11,8 +11,8 @@ import { Command, Flag, MapFlag, Refused } from "./protocol.ts";
 const ADDRESS = 0x5_0000_0000;
 
 /**
- * The client's replies to the device's requests, and other messages before them: written to the socket in advance,
- * since everything runs in one thread. Requests are numbered from 0.
+ * Writes the client's replies, and other messages before them, to the socket before the device sends its requests,
+ * because everything runs in one thread. Requests are numbered from 0.
  */
 const prepare = (rig: Rig, ...bytes: readonly Uint8Array[]): void => {
   for (const one of bytes) rig.peer.send(one);
@@ -137,7 +137,7 @@ test("earlier requests of the client are executed before its reply", () => {
     rig.peer.send(memoryAnswer(0, ADDRESS, [3]));
     if (region.copy?.fetch(0, 1) === true) read = region.bytes[0]!;
   };
-  // Both are received at once; the reply is sent only after the second was executed, as by QEMU.
+  // The server receives both at once. As QEMU does, the client sends the reply only after the second was executed.
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   const ask = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 });
   rig.peer.send(

@@ -135,7 +135,7 @@ const visit = (rig: Rig, sendings: readonly Sending[], cut: number): void => {
   rig.work();
 };
 
-/** Nothing leaks from earlier clients, and a valid client is served. */
+/** Asserts that nothing leaked from earlier clients, and that a valid client is served. */
 const unharmed = (rig: Rig, before: ReturnType<typeof holdings>): void => {
   assert.equal(rig.server.connected, false);
   assert.equal(rig.server.maps, 0);

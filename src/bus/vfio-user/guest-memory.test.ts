@@ -42,7 +42,7 @@ const step = fc.oneof(
   },
 );
 
-/** Divided at page borders. */
+/** An access divided at page borders. */
 const piecesOf = (
   first: number,
   length: number,

@@ -88,7 +88,7 @@ test("a posted write has no reply, and is executed before a following read", () 
 
 test("the longest access is accepted", () => {
   using rig = new Rig();
-  // No region is as long: the range is refused, not the message.
+  // No region is that long, so the range is rejected, not the message.
   const bytes = write(BAR, 0, new Uint8Array(MAX_DATA));
   assert.equal(rig.error(Command.regionWrite, bytes), Refused.EINVAL);
   assert.ok(HEADER_BYTES + bytes.length > 65536);

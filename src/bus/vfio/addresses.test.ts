@@ -15,7 +15,7 @@ test("excluded ranges of the IOMMU are not used", () => {
     { start: 0xfef0_0000, last: 2 ** 39 - 1 },
   ];
   assert.equal(placeWindow({ pageBytes: 4096, ranges }, 4 * MIB), 16 * MIB);
-  // Too little is left below 4 GiB, and the window does not cross it.
+  // There is too little space below 4 GiB, and the window must not cross that border.
   assert.equal(placeWindow({ pageBytes: 4096, ranges }, 32 * MIB), GIB4);
   assert.equal(placeWindow({ pageBytes: 4096, ranges: ranges.slice(0, 1) }, 32 * MIB), undefined);
 });

@@ -58,7 +58,7 @@ for (const way of ["group", "iommufd"] as const) {
     kernel.calls.length = 0;
     device[Symbol.dispose]();
     assert.deepEqual([...kernel.live], []);
-    // Bus mastering first; memory is unmapped before it goes; files last.
+    // Bus mastering is disabled first; memory is unmapped before it is freed; files are closed last.
     const order = ["command 2", "unmap", "close DMA memory", "irqs 2", "close registers", "close"];
     let at = -1;
     for (const step of order) {

@@ -26,7 +26,7 @@ type Kind = keyof typeof BUILD | "other";
 
 interface Job {
   readonly kind: Kind;
-  /** Long enough that no frame is short: short frames are tested separately. */
+  /** Bytes of payload; enough that no frame is short, because short frames are tested separately. */
   readonly payload: number;
   readonly ask: "nothing" | "checksum" | "segments";
   readonly size: number;
@@ -52,7 +52,8 @@ const withTag = (bytes: Uint8Array, control: number): Uint8Array =>
   control < 0 ? bytes : Uint8Array.of(...bytes.slice(0, 12), 0x81, 0, control >> 8, control & 0xff, ...bytes.slice(12));
 
 /**
- * The requests that the chip supports: segmentation of TCP, checksums of IP only, and IPv4 only in the first format.
+ * The request, reduced to what the chip supports: segmentation only of TCP, checksums only of IP, and in the first
+ * format only IPv4.
  */
 const supported = ({ ask, kind }: Job, chip: Chip): Job["ask"] => {
   if (kind === "other" || (kind === "tcp6" && chip.profile.frames.transmitFormat === 1)) return "nothing";

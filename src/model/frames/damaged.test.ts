@@ -1,4 +1,4 @@
-/** Frames damaged on the wire, frames that are too long, and the FCS. */
+/** Frames that were damaged on the wire, frames that are too long, and the FCS. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";

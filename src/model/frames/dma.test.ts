@@ -9,7 +9,7 @@ import { newMemory } from "#wire/memory.ts";
 
 /** `one` is the guest's memory. The device gets a copy, which is valid only where it was fetched. */
 class CopiedMemory extends OneRegion {
-  /** Transfers of the guest's memory fail. */
+  /** If true, transfers from and to the guest's memory fail. */
   silent = false;
   fetched = 0;
   stored = 0;

@@ -48,7 +48,7 @@ const frames: fc.Arbitrary<Uint8Array> = fc
     return bytes;
   });
 
-/** The result: the reassembled frame, the descriptors, counters and events. */
+/** Runs a case; the outcome is the reassembled frame, the descriptors, counters and events. */
 const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes: number): object => {
   const guest = new Guest({ strict: "off", weaklyOrdered: setting.weaklyOrdered });
   guest.bringUp(setting.accept);

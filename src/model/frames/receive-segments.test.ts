@@ -85,7 +85,7 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
   const frames: unknown[] = [];
   for (let i = 0; i < BUFFERS; i++) {
     const at = ring + 4 * i;
-    // The contents of a buffer owned by the chip are undefined.
+    // Buffers that the chip owns are not compared: their contents are undefined.
     const given = words[at]! >= 0;
     const bytes = given ? Math.max(0, (words[at]! & 0x3fff) - 4) : 0;
     const start = RX_BUFFERS + i * 2048 - BASE;

@@ -206,7 +206,7 @@ test("an IP packet that is neither TCP nor UDP is reported as IP only, and so is
   const fragment = ipv4Tcp({ payload: 40 });
   fragment[20] = 0x20;
   for (const bytes of [icmp, fragment]) give(guest, bytes);
-  // Their header checksums were not filled in.
+  // The header checksums of these frames were not filled in.
   for (const i of [0, 1]) assert.equal(guest.received(i).opts1 & 0x7c000, Rx.protocol | Rx.ipChecksumFailed);
 });
 

@@ -42,7 +42,7 @@ for (const [name, build, kind, transport] of [
     for (const [i, segment] of frames.entries()) {
       assert.equal(verdict(segment), TCP_GOOD | (name === "IPv6" ? Verified.ipv6 : 0), `segment ${i}`);
       assert.equal(get32(segment, transport + 4), (get32(whole, transport + 4) + i * 1448) % 2 ** 32);
-      // FIN, PSH only last, CWR only first, ACK always.
+      // FIN and PSH only in the last segment, CWR only in the first, ACK in all.
       assert.equal(segment[transport + 13], 0x10 | (i === 0 ? 0x80 : 0) | (i === 6 ? 0x09 : 0));
       if (name === "IPv4") assert.equal(get16(segment, 18), (get16(whole, 18) + i) & 0xffff);
       else assert.equal(get16(segment, 18), segment.length - 54);
@@ -175,7 +175,7 @@ test("with a port that can gather, the payload is taken from guest memory, and t
     guest.nic.connect(port);
     send(guest);
     assert.deepEqual(apart, copied.cable.frames);
-    // All but a last one short enough to be padded.
+    // All segments, except a last one that is so short that it is padded.
     assert.equal(port.splits, Math.floor(payload / 1448) + (payload % 1448 > 5 ? 1 : 0));
   }
 });

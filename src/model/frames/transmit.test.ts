@@ -315,7 +315,7 @@ test("is at the start of the ring after a reset", () => {
   guest.send({ bytes: frame(BROADCAST, 60) });
   guest.w8(ChipCmd, Cmd.reset);
   guest.w8(ChipCmd, Cmd.transmitEnable);
-  // After the first descriptor, which the chip does not own.
+  // This frame is after the first descriptor, which the chip does not own.
   guest.send({ bytes: frame(BROADCAST, 61) });
   assert.equal(guest.cable.frames.length, 1);
   const again = up();

@@ -96,7 +96,7 @@ class PostingGuest {
     this.#posted.shift()?.();
   }
 
-  /** Performs one step. False if there is nothing to do. */
+  /** Performs one step. Returns false if there is nothing to do. */
   step(): boolean {
     if (this.#steps.length === 0) {
       if (this.signalled === 0) return false;
@@ -150,7 +150,7 @@ class PostingGuest {
   }
 }
 
-/** Events 0 to 3, the guest's next step, and the arrival of its next posted write. */
+/** A move: the device raises event 0 to 3; the guest performs its next step; or its next posted write arrives. */
 const moves = fc.array(
   fc.oneof(
     { weight: 2, arbitrary: fc.integer({ min: 0, max: EVENTS - 1 }) },

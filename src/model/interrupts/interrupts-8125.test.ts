@@ -57,7 +57,7 @@ class Bench {
     this.block.effects.interruptMask(value, -1, at);
   }
 
-  /** Vectors enabled, with these events unmasked. */
+  /** Enables vectors, with these events unmasked. */
   vector(open: number): void {
     this.write(INT_CFG0, 1, IntCfg0.enable);
     this.block.effects.interruptConfigure(IntCfg0.enable, 0xff, INT_CFG0);

@@ -20,7 +20,7 @@ interface Style {
   readonly mask: readonly [offset: number, value: number];
   readonly unmask: readonly [offset: number, value: number];
   readonly moderate: readonly [offset: number, width: 1 | 2];
-  /** Acknowledges without reading, as handlers of an event's own vector do. */
+  /** Whether the driver acknowledges without reading, as handlers of an event's own vector do. */
   readonly unread: boolean;
 }
 const old = (key: string): Style => ({
@@ -96,7 +96,7 @@ class Driver {
     this.#posted.shift()?.();
   }
 
-  /** Performs one step. False if there is nothing to do. */
+  /** Performs one step. Returns false if there is nothing to do. */
   step(): boolean {
     if (this.#steps.length === 0) {
       if (!this.#signalled) return false;

@@ -70,7 +70,7 @@ test("pages of a PHY, its extension pages and the memory of its controller have 
   });
 });
 
-/** The same program twice; other words were uploaded before the first. */
+/** The state after one program was uploaded; other words were uploaded before. */
 const memoryAfter = (...words: readonly number[]): Words | undefined =>
   changes("rtl8168h", (guest) => {
     for (const change of [7, 0]) {

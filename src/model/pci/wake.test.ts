@@ -27,7 +27,7 @@ const STRANGER = Uint8Array.of(0x02, 9, 9, 9, 9, 9);
 const PME_ENABLE = 1 << 8;
 const PME_STATUS = 1 << 15;
 
-/** A magic packet for `mac`, the pattern `at` bytes into the frame. */
+/** A frame with a magic packet for `mac`; the pattern starts `at` bytes after the start of the frame. */
 const magic = (destination: Uint8Array, mac = MAC, at = 14): Uint8Array => {
   const bytes = frame(destination, at + 102 + 10);
   bytes.fill(0xff, at, at + 6);

@@ -85,7 +85,7 @@ test("after settling nothing is pending, reset is complete, and the link is the 
       phy.read(BMSR);
       assert.equal((phy.read(BMSR) & Bmsr.linkUp) !== 0, before.up);
       assert.equal((phy.status & 2) !== 0, before.up);
-      // A restart with the present registers gives the same, if the last change was one that restarts.
+      // If the last change restarted the link, another restart with the same registers gives the same result.
       if (!off && (control & Bmcr.autonegotiate) !== 0) {
         phy.write(BMCR, control | Bmcr.restart);
         bench.wait();
