@@ -51,7 +51,7 @@ const codeOf = (page: string): readonly string[] => {
 const CALL =
   /(?:^|\$ |npx |sudo |[|&] |\/|")(?:ferrule|ferrule\.mjs|bin\/ferrule\.mjs) ((?:model )?[a-z]+)((?:\\\n|[^\n`|&;#)])*)/gm;
 
-/** The error of a call: an unknown command or option. */
+/** What is wrong with a call of `ferrule`: an unknown command or option. */
 const wrongCall = async (words: string, rest: string): Promise<string[]> => {
   const [command] = await commandsFor(words.split(" "));
   if (command?.name !== words) return [`ferrule ${words}: no such command`];

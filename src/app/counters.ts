@@ -18,7 +18,7 @@ export const DRIVER_COUNTERS = [
   /** Frames and bytes received from the wire, as they were in the ring. */
   "receivedFrames",
   "receivedBytes",
-  /** Frames passed to the host merged with others, and writes to the host. */
+  /** Frames merged with others before they were passed to the host; writes to the host. */
   "mergedFrames",
   "hostWrites",
   /** Frames lost on the way from the host or to it; should stay 0. */

@@ -19,8 +19,8 @@ import { Control, Periodic, runThread } from "./thread.ts";
 const INTERRUPT = 0;
 const CONTROL = 1;
 /**
- * Index in the poller from which the host's queues follow, then the descriptors that become ready when the device is
- * gone or must be released.
+ * The host's queues start at this index in the poller. After them come the descriptors that become ready when the
+ * device is gone or must be released.
  */
 const HOST = 2;
 

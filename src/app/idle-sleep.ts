@@ -12,7 +12,7 @@ export interface Idle extends Pick<DataPlane, "nic" | "clock" | "event"> {
   readonly afterMicros: number | undefined;
   /** Puts the NIC to sleep. @throws the reason that it stays awake */
   readonly rest: () => void;
-  /** Wakes the NIC and brings it up. @throws the reason that it stays asleep or down */
+  /** Wakes the NIC and brings it up. @throws why that failed */
   readonly resume: (woken: boolean) => void;
 }
 

@@ -49,7 +49,7 @@ export class Running implements AsyncDisposable {
     this.#child.stdin!.write(`${line}\n`);
   }
 
-  /** Resolves with the match once its output matches. */
+  /** Waits until the process's output matches the pattern. Returns the match. */
   async says(pattern: RegExp, limitMillis = LIMIT_MILLIS): Promise<RegExpMatchArray> {
     const end = performance.now() + limitMillis;
     for (;;) {

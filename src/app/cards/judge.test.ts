@@ -30,7 +30,7 @@ const missingOf = (card: Partial<Card>, rest: Partial<CardState> = {}): readonly
 const words = (lacks: readonly Missing[]): string =>
   lacks.map(({ what, saw, fix }) => [what, saw, ...fix].join("|")).join("\n");
 
-test("a card with vfio-pci, alone in its group, with a group file that may be opened, lacks nothing", () => {
+test("a card on vfio-pci, alone in its group, lacks nothing if its group file may be opened", () => {
   assert.deepEqual(judgeCard(READY), []);
 });
 

@@ -4,7 +4,7 @@ import { isStandardOutput, STANDARD_OUTPUT } from "#sys/output-file.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** The absolute path, independent of changes of directory; standard output by its canonical name. */
+/** The absolute path, so that a change of directory does no harm. Standard output has several names; this returns one. */
 export const outputPath = (typed: string): string => (isStandardOutput(typed) ? STANDARD_OUTPUT : resolve(typed));
 
 /**
