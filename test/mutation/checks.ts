@@ -38,11 +38,11 @@ const REST: readonly Check[] = globSync("test/conformance/*.test.ts", { cwd: joi
 const checksFor = (file: string): readonly Check[] =>
   file.startsWith("src/chip/") ? [CHIP, DRIVER, WRITES, ...REST] : [DRIVER, WRITES, ...REST];
 
-/** A mutant may loop for ever: a check takes a quarter of this. Processor time, because others may use the machine. */
+/** Ends a mutant that loops; a check needs a quarter of it. Processor time, because other programs may use the machine. */
 const MOST_CPU_SECONDS = 50;
-/** It may also wait for ever: no test waits for real time to pass. */
+/** Ends a mutant that waits for ever. No test waits for real time to pass. */
 const MOST_IDLE_SECONDS = 60;
-/** Modules stay in memory: a new thread after so many mutants. */
+/** After so many mutants a thread is replaced, because the modules that it loaded stay in memory. */
 const THREAD_MUTANTS = 40;
 
 const started = async (): Promise<Worker> => {

@@ -41,7 +41,7 @@ describe("a card brought up at boot, without root", { skip: noSystemd() }, () =>
   const property = async (name: string): Promise<string> =>
     (await machine.guest.must(`systemctl show --property=${name} --value ${UNIT}`)).trim();
 
-  /** Waits for the carrier under a process other than `previous`; its id. @throws {Error} with the journal */
+  /** Waits until the service has a new process and a carrier. Returns the process's id. @throws {Error} with the journal */
   const carrier = async (previous = 0): Promise<number> => {
     const { exit } = await machine.guest.run(
       `running() { p=$(systemctl show --property=MainPID --value ${UNIT}); [ "$p" != 0 ] && [ "$p" != ${previous} ]; }

@@ -33,7 +33,7 @@ export class InterruptTable {
   readonly #asserted: () => boolean;
   readonly #signaller: EventSignaller;
   readonly #vectors: readonly (readonly Vector[])[];
-  /** The kind that `raise` uses. */
+  /** The kind that the client selected. */
   #active: number = Irq.intx;
 
   /** @param asserted whether INTx is high */

@@ -44,7 +44,7 @@ const UNSUPPORTED: readonly number[] = [
 /** Result of a request: bytes of the reply after its header, or the negated error number. */
 type Outcome = number;
 const DONE: Outcome = 0;
-/** Instead of a command: a message that is neither a request nor a reply. */
+/** Passed instead of a command if a message is neither a request nor a reply. */
 export const NOTHING = -1;
 
 export const closeAll = (fds: readonly Fd[]): void => {
