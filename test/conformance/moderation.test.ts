@@ -130,6 +130,12 @@ for (const chip of DIES.filter(countsFrames))
     assert.equal(receive(rig, 32, 10), 4);
   });
 
+test("moderation is fixed until adaptive moderation is requested", () => {
+  using rig = openDirectRig({ chip: "rtl8168h" });
+  rig.up();
+  assert.equal(rig.nic.moderation.adaptive, false);
+});
+
 test("settings are rounded up to the chip's units, and setting the result again changes nothing", () => {
   const limits = fc.record({ micros: fc.integer({ min: 0, max: 500 }), frames: fc.integer({ min: 0, max: 60 }) });
   for (const key of ["rtl8169s", "rtl8168h", "rtl8125a", "rtl8125b", "rtl8127a"]) {
