@@ -47,6 +47,14 @@ const receive = ({ link }: NicQueue | DirectRig["nic"]["queues"][number]): numbe
 for (const chip of SEVERAL) {
   const { queues } = chip.profile;
 
+  test(`${chip.key}: the lent queues send that have a transmit queue, the others only receive`, () => {
+    using rig = started(chip);
+    assert.deepEqual(
+      queuesOf(rig).map(({ link }) => link.sends),
+      rig.nic.queues.slice(1).map((_, i) => i + 1 < queues.transmit),
+    );
+  });
+
   test(`${chip.key}: a lent queue is interrupted by its own vector, and polled without reading a register`, () => {
     using rig = started(chip);
     const { model } = rig;
