@@ -1,8 +1,9 @@
 /**
- * The clock of the Precision Time Protocol (IEEE 1588): its commands and fields. It is in the MAC of the RTL8125B and in the PHY of later chips.
- * A time is 30 bits of nanoseconds and 48 of seconds.
+ * The clock of the Precision Time Protocol (IEEE 1588): its commands and fields. It is in the MAC of the RTL8125B and
+ * in the PHY of later chips. A time is 30 bits of nanoseconds and 48 of seconds.
  *
- * Source: Realtek's own drivers for Linux (r8125 9.016.01 and r8127, their PTP parts), which name no more than what follows.
+ * Source: Realtek's own drivers for Linux (r8125 9.016.01 and r8127, their PTP parts), which name no more than what
+ * follows.
  */
 import { bits } from "#kit/mmio.ts";
 
@@ -14,13 +15,14 @@ export const PtpControl = bits("PtpControl", { enable: 1 << 0, on: 0x1459 });
 /** PTP_ISR: a sent message was timestamped, or could not be. */
 export const PtpEvent = bits("PtpEvent", { sent: 1 << 1, failed: 1 << 2 });
 /**
- * PTP_TIME_CORRECT_CMD: what the words of time are for. The chip clears `execute`. Realtek's driver uses `set` for a new time and also, with
- * signs, for a difference, which cannot both be right; earlier versions of it used `set` for a time alone.
+ * PTP_TIME_CORRECT_CMD: what the words of time are for. The chip clears `execute`. Realtek's driver uses `set` for a
+ * new time and also, with signs, for a difference, which cannot both be right; earlier versions of it used `set` for a
+ * time alone.
  */
 export const PtpCommand = bits("PtpCommand", { execute: 1 << 7, set: 0, drift: 1, latch: 2, code: 3 });
 /**
- * A drift: the amount added in each cycle of 8 ns, in units of 2^-30 ns, as a number of 31 bits. Sent messages are timestamped in one of four
- * places of 16 bytes; bits 11:10 of another register are the number of the next one.
+ * A drift: the amount added in each cycle of 8 ns, in units of 2^-30 ns, as a number of 31 bits. Sent messages are
+ * timestamped in one of four places of 16 bytes; bits 11:10 of another register are the number of the next one.
  */
 export const MacClock = {
   driftBits: 31,
@@ -34,7 +36,7 @@ export const MacClock = {
 export const PhyClock = {
   control: 0xe400,
   interrupts: 0xe402,
-  /** Events; written ones clear them if `configuration` bit 0 is set. */
+  /** Events. Writing 1 to a bit clears it if bit 0 of `configuration` is set. */
   events: 0xe404,
   synchronous: 0xe406,
   configuration: 0xe408,
@@ -62,8 +64,9 @@ export const PhyClockCommand = {
   setRate: 7 << 1,
 } as const;
 /**
- * `stampCommand`: which timestamp to show, by direction and message type, and for which there is one: bit 15 for a sent message of type 0, bit
- * 11 for a received one, the bits below for types 1 to 3. The PHY clears `execute`. Realtek's driver sets bit 4, whose meaning is not known.
+ * `stampCommand`: which timestamp to show, by direction and message type, and for which there is one: bit 15 for a sent
+ * message of type 0, bit 11 for a received one, the bits below for types 1 to 3. The PHY clears `execute`. Realtek's
+ * driver sets bit 4, whose meaning is not known.
  */
 export const PhyStamp = {
   execute: 1 << 0,

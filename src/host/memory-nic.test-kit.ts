@@ -56,7 +56,7 @@ export class MemoryNic {
   /** Offsets of free buffers; four words for each waiting frame. */
   readonly #free: number[] = [];
   readonly #waiting: number[] = [];
-  /** Fragments sent, and of these those reported. */
+  /** Fragments sent, and how many of them were reported. */
   #done = 0;
   #reported = 0;
   /** State of the frame being sent. */

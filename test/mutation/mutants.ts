@@ -1,6 +1,6 @@
 /**
- * Mutants: production code with one change that a test should detect. The code is what Node runs: without types, which
- * leave blanks, so that lines and columns are those of the file.
+ * Mutants: production code with one change that a test should detect. The code is what Node runs: types are
+ * replaced by blanks, so that lines and columns are those of the file.
  */
 
 export interface Mutant {
