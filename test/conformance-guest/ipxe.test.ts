@@ -5,16 +5,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 import type { Chip } from "#chip/chips.ts";
 import { noRig } from "../guest/available.ts";
 import { FarEnd } from "../guest/far-end.ts";
-import { qemuCommand, qemuEnvironment } from "../guest/guest.ts";
+import { qemuEnvironment } from "../guest/guest.ts";
+import { ipxeCommand } from "../guest/ipxe.ts";
 import { Nic } from "../guest/nic.ts";
-import { partOf } from "../guest/parts.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { bootScript } from "./boot-script.ts";
@@ -41,20 +41,6 @@ const start = (scope: AsyncDisposableStack, command: readonly string[], env = pr
   return createInterface({ input: child.stdout })[Symbol.asyncIterator]();
 };
 
-const machine = (folder: string, nic: Nic): readonly string[] => {
-  const script = join(folder, "script.ipxe");
-  writeFileSync(script, bootScript(NEAR.ipv4, FAR.ipv4));
-  const data = join(partOf("tools"), "usr/share");
-  return [
-    qemuCommand(),
-    ["-L", join(data, "qemu"), "-L", join(data, "seabios"), "-nodefaults", "-no-user-config", "-display", "none"],
-    ["-machine", "q35,memory-backend=ram", "-accel", "tcg", "-m", "256M", "-vga", "std"],
-    ["-object", "memory-backend-memfd,id=ram,size=256M,share=on"],
-    ["-kernel", join(partOf("ipxe"), "usr/lib/ipxe/ipxe.lkrn"), "-initrd", script],
-    nic.device(),
-  ].flat();
-};
-
 describe("ipxe", { skip: noRig() }, () => {
   for (const chip of chips())
     describe(`${chip.key} on iPXE`, { timeout: 3 * LIMIT_MILLIS }, () => {
@@ -69,7 +55,8 @@ describe("ipxe", { skip: noRig() }, () => {
         const node = [process.execPath, "--disable-warning=ExperimentalWarning", SERVER, FAR.ipv4];
         const asked = start(scope, far.command(node[0]!, ...node.slice(1)));
         assert.equal((await asked.next()).value, "listening");
-        const ended = start(scope, machine(folder, nic), qemuEnvironment()).next();
+        const booted = ipxeCommand(folder, bootScript(NEAR.ipv4, FAR.ipv4), nic.device());
+        const ended = start(scope, booted, qemuEnvironment()).next();
         const late = once(AbortSignal.timeout(LIMIT_MILLIS), "abort").then(() => ({ value: "nothing more" }));
         const gone = ended.then(() => ({ value: "QEMU has ended" }));
         for (const path of ["/script", "/blob", "/fetched"])

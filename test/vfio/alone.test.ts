@@ -95,7 +95,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     const first = await machine.up(CARD, INTERFACE);
     await machine.lease(INTERFACE);
     {
-      await using _traffic = await machine.flood();
+      await using _traffic = await machine.flood(INTERFACE);
       await machine.guest.must(`kill -9 ${first.pid}`);
       await machine.ended(first);
     }

@@ -68,7 +68,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     await machine.lease(PLUGGED_INTERFACE);
     await machine.guest.clearDmesg();
     {
-      await using _traffic = await machine.flood();
+      await using _traffic = await machine.flood(PLUGGED_INTERFACE);
       const deleted = machine.guest.qmp.event("DEVICE_DELETED");
       await machine.guest.qmp.execute("device_del", { id: "plugged" });
       await deleted;

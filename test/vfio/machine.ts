@@ -20,7 +20,7 @@ import { median } from "./figures.ts";
 import { ferruleArchive, nodeArchive } from "./image.ts";
 
 export const GATEWAY = "10.0.2.2";
-const DOWNLOAD_BYTES = 4 << 20;
+export const DOWNLOAD_BYTES = 4 << 20;
 const MEGABYTES = 1024;
 const WARM_PINGS = 1000;
 const PINGS = 300;
@@ -205,10 +205,11 @@ export class Machine implements AsyncDisposable {
     return eventually(() => `a carrier for ferrule up ${device}:\n${said}`, look, 100);
   }
 
-  /** An endless ping of the gateway; resolves at the first reply. The caller owns it. */
-  async flood(): Promise<Background> {
-    const traffic = await this.guest.start(`exec ping -q -f ${GATEWAY}`);
-    await this.guest.must(`ping -q -c 1 -w 250 ${GATEWAY}`);
+  /** Echo requests at short intervals over an interface that has an address. Resolves when they flow. The caller owns it. */
+  async flood(name: string): Promise<Background> {
+    const traffic = await this.guest.start(`exec ping -q -i 0.002 ${GATEWAY}`);
+    const sent = `/sys/class/net/${name}/statistics/tx_packets`;
+    await this.guest.must(`from=$(cat ${sent}); until [ $(cat ${sent}) -gt $((from + 50)) ]; do sleep 0.02; done`);
     return traffic;
   }
 
@@ -241,6 +242,16 @@ export class Machine implements AsyncDisposable {
     const [from, to, digest] = timed.trim().split(/\s+/);
     if (digest !== this.#offer.digest) throw new Error(`the downloaded data differs:  ${timed}`);
     return (DOWNLOAD_BYTES * 8) / (Number(to) - Number(from)) / 1e6;
+  }
+
+  /** Downloads in several flows at once, each from its own local port. @throws {Error} if the data of one differs from what was sent */
+  async downloads(ports: readonly number[]): Promise<void> {
+    const { hostname, port } = new URL(this.url);
+    const flow = (local: number): string =>
+      `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -p ${local} ${hostname} ${port} | tail -c ${DOWNLOAD_BYTES} | sha256sum >/tmp/${local} &`;
+    const digests = await this.guest.must(`${ports.map(flow).join(" ")} wait; cd /tmp; cat ${ports.join(" ")}`);
+    const arrived = digests.split("\n").filter((line) => line.startsWith(this.#offer.digest));
+    if (arrived.length !== ports.length) throw new Error(`of ${ports.length} downloads some differ:\n${digests}`);
   }
 
   /** Times of answered pings, in milliseconds. */

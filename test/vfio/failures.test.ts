@@ -1,0 +1,222 @@
+/** Failures of a NIC under load, each caused in the model of a guest's card; then four queues, and sleep without a link. */
+import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { CAUSE_NAMES, type CauseName } from "#app/causes.ts";
+import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "#app/restart-budget.ts";
+import { KEY } from "#driver/rss.ts";
+import { Toeplitz } from "#model/frames/rss.ts";
+import { buildTcpFrame } from "#wire/frames.ts";
+import { newMemory } from "#wire/memory.ts";
+import { answered } from "../conformance-guest/echoes.ts";
+import { Nic } from "../guest/nic.ts";
+import { scratchFolder } from "../guest/scratch.ts";
+import { eventually } from "../rigs/eventually.ts";
+import { noVfio } from "./available.ts";
+import { blameless } from "./blameless.ts";
+import { DOWNLOAD_BYTES, GATEWAY, Machine, userNetwork } from "./machine.ts";
+import { OFFENCES, type Provocation, PROVOCATIONS } from "./recoveries.ts";
+import { METRICS, scrape } from "./scrape.ts";
+
+const INTERFACE = "fe0";
+/** As QEMU's user network gives the first client. */
+const NEAR = "10.0.2.15";
+const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun vfio-pci af_packet";
+const [ONE, SEVERAL] = [
+  { chip: "rtl8168h", slot: "06" },
+  { chip: "rtl8125b", slot: "08" },
+] as const;
+type Card = typeof ONE | typeof SEVERAL;
+const addressOf = ({ slot }: Card): string => `0000:00:${slot}.0`;
+const QUEUES = 4;
+/** Fewer than a download has. */
+const FRAMES = DOWNLOAD_BYTES / 1514;
+const D3HOT = 3;
+/** A broadcast of an EtherType for experiments. */
+const UNASKED = `ffffffffffff02005e1000ff88b5${"00".repeat(46)}`;
+const metricOf = (cause: CauseName): string =>
+  `ferrule_${cause.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+
+describe("failures of a card in a guest", { skip: noVfio() }, () => {
+  const scope = new AsyncDisposableStack();
+  const nics = new Map<Card, Nic>();
+  let machine: Machine;
+
+  before(async () => {
+    const folder = scratchFolder();
+    scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const devices: string[] = [];
+    for (const [i, card] of [ONE, SEVERAL].entries()) {
+      const [socket, wire] = [join(folder, card.chip), join(folder, `${card.chip}.wire`)];
+      const nic = scope.use(await Nic.serve(undefined, { chip: card.chip, socket, wire: `unix:${wire},listen` }));
+      devices.push(...userNetwork(i, wire), ...nic.device({ id: card.chip, bus: "pcie.0", addr: card.slot }));
+      nics.set(card, nic);
+    }
+    machine = scope.use(await Machine.boot({ devices, prepared: PREPARED }));
+    for (const card of [ONE, SEVERAL])
+      await machine.guest.must(
+        `echo vfio-pci >/sys/bus/pci/devices/${addressOf(card)}/driver_override; echo ${addressOf(card)} >/sys/bus/pci/drivers_probe`,
+      );
+  });
+  after(() => scope.disposeAsync());
+
+  /** Under load. Resolves with the event in which the driver reports it, when traffic flows again. */
+  const provoke = async ({ cause, faults, counts, load, steady }: Provocation): Promise<string> => {
+    const nic = nics.get(ONE)!;
+    const { guest } = machine;
+    if (steady === true) await guest.must(`sleep ${STEADY_MICROS / 1e6}`);
+    await using _traffic =
+      load === "incoming"
+        ? undefined
+        : load === "seldom"
+          ? await guest.start(`exec ping -i 3 ${GATEWAY}`)
+          : await machine.flood(INTERFACE);
+    for (const [name, count] of faults)
+      await nic.ask({ command: "fault", name, ...(count === undefined ? {} : { count }) });
+    const sign = `"cause":"${cause}","count":${counts[cause]},`;
+    const event = await eventually(
+      `${sign} in what ferrule up says`,
+      async () => {
+        if (load === "incoming") await nic.ask({ command: "send", frame: UNASKED });
+        return (await machine.said(INTERFACE)).split("\n").find((line) => line.includes(sign));
+      },
+      300,
+    );
+    await guest.must(`until ping -q -c 1 -W 1 ${GATEWAY}; do sleep 0.1; done`);
+    return event;
+  };
+
+  test("under load, each failure is mended, counted once and its reason said; frames sent and those counted as lost are those given", async (t) => {
+    const nic = nics.get(ONE)!;
+    const { guest } = machine;
+    const given = async (): Promise<number> =>
+      Number(await guest.must(`cat /sys/class/net/${INTERFACE}/statistics/tx_packets`));
+    await machine.up(addressOf(ONE), INTERFACE, "", `--metrics ${METRICS} --log-level debug`);
+    await machine.lease(INTERFACE);
+    const [givenBefore, sentBefore] = [await given(), (await nic.state()).counters.txFrames];
+    const before = await scrape(guest);
+    const counted: Partial<Record<CauseName, number>> = {};
+    for (const provocation of PROVOCATIONS) {
+      const { cause, reason } = provocation;
+      const start = Date.now();
+      const said = await provoke(provocation);
+      assert.match(said, reason);
+      await answered(guest, `-c 20 ${GATEWAY}`);
+      assert.deepEqual((await nic.state()).faults, [], cause);
+      const now = await scrape(guest);
+      Object.assign(counted, provocation.counts);
+      for (const name of CAUSE_NAMES) {
+        const metric = metricOf(name);
+        assert.equal(now(metric) - before(metric), counted[name] ?? 0, `${metric} after ${cause}`);
+      }
+      t.diagnostic(`${cause}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
+    }
+    const now = await scrape(guest);
+    const more = (name: string): number => now(name) - before(name);
+    const lost = more("ferrule_transmit_discards") + more("node_network_transmit_drop");
+    const frames = (await given()) - givenBefore;
+    assert.equal((await nic.state()).counters.txFrames - sentBefore + lost, frames, "sent + counted = given");
+    t.diagnostic(`${frames} frames given, ${lost} counted as lost`);
+    await machine.works(INTERFACE);
+    await blameless(nic, OFFENCES);
+  });
+
+  test("a NIC that goes on failing under load is given up after the budget's restarts", async () => {
+    const nic = nics.get(ONE)!;
+    await machine.lease(INTERFACE);
+    await using _traffic = await machine.flood(INTERFACE);
+    await nic.ask({ command: "fault", name: "dma-error" });
+    await machine.guest.must(`while ip link show ${INTERFACE} >/dev/null 2>&1; do sleep 0.1; done`);
+    await nic.ask({ command: "clearFault" });
+    assert.match(
+      await machine.said(INTERFACE),
+      new RegExp(`the NIC failed again after ${RESTART_DELAYS_MICROS.length} restarts.*system error`),
+    );
+  });
+
+  test("with four queues, four flows arrive in a queue each, with an interrupt of its own", async () => {
+    const { guest } = machine;
+    await machine.up(
+      addressOf(SEVERAL),
+      INTERFACE,
+      "",
+      `--queues ${QUEUES} --sleep-without-link 5 --metrics ${METRICS}`,
+    );
+    await machine.works(INTERFACE);
+    await machine.lease(INTERFACE);
+    const nic = nics.get(SEVERAL)!;
+    const interrupted = async (): Promise<readonly number[]> => {
+      const lines = await guest.must("grep vfio-msix /proc/interrupts");
+      const found = [...lines.matchAll(/^\s*\d+:\s+(\d+) .*vfio-msix\[(\d+)\]/gm)];
+      const times = new Map(found.map(([, count, vector]) => [Number(vector), Number(count)]));
+      return Array.from({ length: QUEUES }, (_, vector) => times.get(vector)!);
+    };
+    const received = async (): Promise<readonly number[]> => {
+      const counted = await scrape(guest);
+      return Array.from({ length: QUEUES }, (_, queue) => counted("ferrule_queue_receive_packets", queue));
+    };
+    // Without replies, which would start the polling of all queues.
+    for (const [queue, port] of portsOfQueues(machine, 4000).entries()) {
+      const [interrupts, frames] = [await interrupted(), await received()];
+      const frame = unaskedSegment(machine, port);
+      await eventually(`queue ${queue} has a frame and an interrupt`, async () => {
+        await nic.ask({ command: "send", frame });
+        return (await interrupted())[queue]! > interrupts[queue]! && (await received())[queue]! > frames[queue]!;
+      });
+    }
+    const frames = await received();
+    await machine.downloads(portsOfQueues(machine, 5000));
+    for (const [queue, after] of (await received()).entries())
+      assert.ok(after > frames[queue]! + FRAMES, `not received by queue ${queue}`);
+    await blameless(nic);
+  });
+
+  test("without a link a NIC sleeps; when it has one again it works as before", async () => {
+    const nic = nics.get(SEVERAL)!;
+    await nic.ask({ command: "link", up: false });
+    await eventually("D3hot", async () => (await nic.state()).powerState === D3HOT, 100);
+    await nic.ask({ command: "link", up: true });
+    await machine.guest.must(`until [ "$(cat /sys/class/net/${INTERFACE}/carrier)" = 1 ]; do sleep 0.05; done`);
+    assert.equal((await nic.state()).powerState, 0);
+    await machine.works(INTERFACE);
+    await blameless(nic);
+  });
+});
+
+const octets = (address: string): readonly number[] => address.split(".").map(Number);
+
+/** A local port for each queue, each the first from `from` on: of a frame from the web server to it, the low bits of the hash select that queue. */
+const portsOfQueues = ({ url }: Machine, from: number): readonly number[] => {
+  const toeplitz = new Toeplitz();
+  toeplitz.set((i) => KEY[i]!);
+  const server = Number(new URL(url).port);
+  const queueOf = (local: number): number => {
+    const input = Uint8Array.of(
+      ...octets(GATEWAY),
+      ...octets(NEAR),
+      server >> 8,
+      server & 255,
+      local >> 8,
+      local & 255,
+    );
+    return toeplitz.part(input, 0, input.length, 0) & (QUEUES - 1);
+  };
+  return Array.from({ length: QUEUES }, (_, queue) => {
+    let port = from;
+    while (queueOf(port) !== queue) port++;
+    return port;
+  });
+};
+
+const number = (address: string): number => octets(address).reduce((sum, octet) => 256 * sum + octet);
+
+/** A TCP segment of no connection, from the web server to that port, to the broadcast address: the kernel drops it. */
+const unaskedSegment = ({ url }: Machine, port: number): string => {
+  const memory = newMemory(60);
+  const ends = { destination: new Uint8Array(6).fill(255), source: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 0xff) };
+  const ports = { sourcePort: Number(new URL(url).port), destinationPort: port };
+  const header = { ...ports, sequence: 1, acknowledgement: 1, headerLength: 20, flags: 0x10, window: 100 };
+  buildTcpFrame(memory, 0, { ...ends, from: number(GATEWAY), to: number(NEAR) }, header, new Uint8Array(6));
+  return Buffer.from(memory.bytes).toString("hex");
+};
