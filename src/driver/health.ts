@@ -115,7 +115,11 @@ export class Health {
     this.#nextLook = now + LOOK_MICROS;
     this.#lookAtStatus();
     if (this.#broken) return "systemError";
-    if (phy.lost) return "phyLost";
+    if (phy.lost) {
+      // Of a card that has left the bus meanwhile, the PHY reads all ones too.
+      this.#status();
+      return "phyLost";
+    }
     return this.#receiverStands(queues) ? "receiveStall" : undefined;
   }
 
@@ -125,8 +129,7 @@ export class Health {
    */
   #lookAtStatus(): void {
     const { io, interrupts, chip } = this.#hw;
-    const status = interrupts.status(io);
-    if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
+    const status = this.#status();
     const latched =
       this.#hw.queues > 1
         ? this.#besideVectors()
@@ -134,6 +137,14 @@ export class Health {
     if (latched === 0) return;
     this.note(latched);
     interrupts.acknowledge(io, latched);
+  }
+
+  /** @throws {DeviceGone} */
+  #status(): number {
+    const { io, interrupts } = this.#hw;
+    const status = interrupts.status(io);
+    if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
+    return status;
   }
 
   /**

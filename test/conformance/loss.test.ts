@@ -4,10 +4,11 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { chipNamed } from "#chip/chips.ts";
 import { DirectDevice } from "#bus/direct.ts";
+import { type Finding, LOOK_MICROS } from "#driver/health.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
-import { FerruleError } from "#kit/errors.ts";
+import { DeviceGone, FerruleError } from "#kit/errors.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 
@@ -49,14 +50,20 @@ class Vanishing implements Target {
   }
 }
 
-/** Brings a NIC up on a card that is removed after `accesses` register accesses. */
-const attempt = (accesses: number): { used: number; error: unknown; live: number; waited: number } => {
+const vanishing = (accesses: number): { clock: VirtualClock; target: Vanishing; device: DirectDevice } => {
   const clock = new VirtualClock();
   const chip = chipNamed("rtl8168h")!;
   const model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
   model.setCarrier(true);
   const target = new Vanishing(model, accesses);
-  using device = new DirectDevice(target, { name: "test", registers: 2, dmaBytes: 16 << 20, vectors: 1 });
+  const device = new DirectDevice(target, { name: "test", registers: 2, dmaBytes: 16 << 20, vectors: 1 });
+  return { clock, target, device };
+};
+
+/** Brings a NIC up on a card that is removed after `accesses` register accesses. */
+const attempt = (accesses: number): { used: number; error: unknown; live: number; waited: number } => {
+  const { clock, target, device: owned } = vanishing(accesses);
+  using device = owned;
   let error: unknown;
   try {
     using bound = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false });
@@ -86,4 +93,31 @@ test("a card that is removed at any access of bring-up, MTU change or unbind cau
     assert.ok(error.hint.length > 0);
   }
   assert.ok(errors > whole.used / 2, `only ${errors} of ${whole.used} removals were detected`);
+});
+
+/** Checks a NIC for failures, on a card that is removed after `accesses` register accesses of that check. */
+const check = (accesses: number): { used: number; finding: Finding | undefined; error: unknown } => {
+  const { clock, target, device: owned } = vanishing(Number.MAX_SAFE_INTEGER);
+  using device = owned;
+  const nic = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false }).driver;
+  nic.up();
+  clock.delay(2 * LOOK_MICROS);
+  target.left = accesses;
+  try {
+    const finding = nic.look();
+    return { used: accesses - target.left, finding, error: undefined };
+  } catch (error) {
+    return { used: accesses - target.left, finding: undefined, error };
+  }
+};
+
+test("a card that is removed at any access of a check is reported as gone, not as a PHY that lost its settings", () => {
+  const { used } = check(Number.MAX_SAFE_INTEGER);
+  assert.ok(used >= 8, `${used} accesses`);
+  for (let accesses = 0; accesses < used; accesses++) {
+    const { finding, error } = check(accesses);
+    assert.equal(finding, undefined, `removed at access ${accesses}`);
+    assert.ok(error === undefined || error instanceof DeviceGone, inspect(error));
+  }
+  assert.ok(check(0).error instanceof DeviceGone);
 });
