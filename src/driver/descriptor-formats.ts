@@ -25,7 +25,6 @@ import {
   V4Word,
 } from "#chip/descriptors-8125.ts";
 import { ReceiveFormat as FormatBits, RxConf8125 } from "#chip/registers-8125.ts";
-import { OutOfRange } from "#kit/errors.ts";
 import { Received, Send } from "#kit/link.ts";
 
 /**
@@ -200,6 +199,8 @@ export const RECEIVE_HASHED = { 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
 
 /** How `Send` bits and the segment size are encoded in a transmit descriptor. */
 export interface TransmitFormat {
+  /** Checksums and segmentation work over IPv6 too. */
+  readonly ipv6: boolean;
   /** Bits of the descriptor's first word. */
   readonly first: (flags: number) => number;
   /** Bits of the descriptor's second word. */
@@ -213,13 +214,11 @@ const tagWord = (flags: number, tag: number): number =>
 
 /** First format, IPv4 only: the NIC parses the headers. */
 export const TRANSMIT_V1: TransmitFormat = {
-  /** @throws {OutOfRange} for a checksum or segmentation over IPv6 */
+  ipv6: false,
   first(flags) {
     const size = flags & Send.segmentSize;
     const transport = flags & TRANSPORT;
     if (size === 0 && transport === 0) return 0;
-    if ((flags & Send.ipv6) !== 0)
-      throw new OutOfRange("this chip can neither checksum nor segment IPv6", "Do both in software.");
     if (size !== 0) return TxV1.segment | (size << TxV1.segmentSizeShift);
     return TxV1.ipChecksum | (transport === Send.tcpChecksum ? TxV1.tcpChecksum : TxV1.udpChecksum);
   },
@@ -228,6 +227,7 @@ export const TRANSMIT_V1: TransmitFormat = {
 
 /** Second format, IPv4 and IPv6. For IPv4 the NIC fills in the header checksum too. */
 export const TRANSMIT_V2: TransmitFormat = {
+  ipv6: true,
   first(flags) {
     if ((flags & Send.segmentSize) === 0) return 0;
     const offset = (flags & Send.transportOffset) >>> Send.transportOffsetShift;

@@ -16,7 +16,7 @@ export const offloadsOf = (facts: FrameFacts, mtu: number): Offloads => {
   return {
     checksum: standard || facts.sumsJumbo,
     segmentation: mtu <= LARGEST_SEGMENT_MTU && (standard || facts.segmentsJumbo),
-    ipv6: facts.transmitFormat === 2,
+    ipv6: TRANSMIT_FORMATS[facts.transmitFormat].ipv6,
     superFrameBytes: bytes,
     segments,
     refuses: refusals(facts),

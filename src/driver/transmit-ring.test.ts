@@ -6,6 +6,7 @@ import { EndOfRing, FirstSegment, LastSegment, Own, TxInsertTag, TxV2 } from "#c
 import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, LINK_ENTRIES, NO_BUFFER, Send, emptyBurst } from "#kit/link.ts";
+import { TRANSMIT_V1 } from "./descriptor-formats.ts";
 import { type TransmitRingOptions, TransmitCount, createTransmitRing } from "./transmit-ring.ts";
 
 const IOVA = 0x2_4000_0000;
@@ -139,6 +140,19 @@ test("an invalid frame is rejected once those before it are sent", () => {
   );
 });
 
+test("a frame with an offload that the format does not have is rejected once those before it are sent", () => {
+  const { ring, send, word, doorbells } = rig({ format: TRANSMIT_V1 });
+  const flags = Send.tcpChecksum | Send.ipv6;
+  assert.equal(send(0, 60, 0, 0, 64, 100, flags, 0), 1);
+  assert.equal(doorbells(), 1);
+  assert.equal(ring.counters()[TransmitCount.frames], 1);
+  assert.throws(() => ring.transmit(1, 1), { code: "OUT_OF_RANGE", hint: "Do both in software." });
+  assert.deepEqual(
+    [0, 1].map((slot) => word(slot, 0) < 0),
+    [true, false],
+  );
+});
+
 test("the fragments of a frame: FS on the first, LS on the last, options on all", () => {
   const { ring, word, send } = rig();
   const flags = 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum;
@@ -173,6 +187,12 @@ test("rejects a frame of more fragments than the chip supports", () => {
   assert.throws(() => send(...entries), OutOfRange);
   entries[6] = 0;
   assert.equal(send(...entries.slice(0, 8)), 2);
+});
+
+test("rejects a frame whose end is missing if it is too long already", () => {
+  const { send } = rig({ frameDescriptors: 2 });
+  assert.equal(send(0, 60, Send.more, 0), 0);
+  assert.throws(() => send(0, 60, Send.more, 0, 64, 60, Send.more, 0), OutOfRange);
 });
 
 /** Frames below 60 bytes are padded to 60. */

@@ -125,6 +125,7 @@ const MORE = Send.more;
 const SEGMENT_SIZE = Send.segmentSize;
 const TRANSPORT = Send.tcpChecksum | Send.udpChecksum;
 const TAG = Send.tag;
+const OVER_IPV6 = Send.ipv6;
 const pointAt = storeLow;
 const NEXT = TransmitState.next;
 const CLEAN = TransmitState.clean;
@@ -134,8 +135,8 @@ const DOORBELLS = TransmitState.doorbells;
 const UNSETTLED = MOST_UNSETTLED;
 
 /** No fragments of an invalid frame. @throws {OutOfRange} for the first frame of a burst */
-const rejected = (isFirst: boolean, message: string): 0 => {
-  if (isFirst) throw new OutOfRange(message);
+const rejected = (isFirst: boolean, message: string, hint?: string): 0 => {
+  if (isFirst) throw new OutOfRange(message, hint);
   return 0;
 };
 
@@ -275,8 +276,12 @@ export const createTransmitRing = (
    * @throws {OutOfRange} for an invalid frame that is the first of a burst
    */
   const fragmentsOf = (at: number, left: number, next: number, isFirst: boolean): number => {
+    const flags = burst[at + AT_FLAGS]!;
+    if (!format.ipv6 && (flags & OVER_IPV6) !== 0 && (flags & (SEGMENT_SIZE | TRANSPORT)) !== 0)
+      return rejected(isFirst, "this chip can neither checksum nor segment IPv6", "Do both in software.");
     let parts = 0;
     for (let more = MORE; more !== 0; parts++) {
+      if (parts === mostParts) return rejected(isFirst, `a frame of more than ${mostParts} fragments`);
       if (parts === left) return 0;
       const from = at + parts * STRIDE;
       const offset = burst[from]!;
@@ -285,7 +290,6 @@ export const createTransmitRing = (
         return rejected(isFirst, `a fragment of ${length} bytes at ${offset} is outside the DMA window`);
       more = burst[from + AT_FLAGS]! & MORE;
     }
-    if (parts > mostParts) return rejected(isFirst, `a frame of ${parts} fragments; ${mostParts} are possible`);
     for (let i = 1; i < parts; i++) if (isOwned(next + i)) return 0;
     return parts;
   };
@@ -311,8 +315,6 @@ export const createTransmitRing = (
       } else {
         parts = fragmentsOf(at, left, next, next === from);
         if (parts === 0) break;
-        // `post` throws if the format does not have what the flags request.
-        state[NEXT] = next;
         total += post(at, parts, next);
         others += parts - 1;
       }
