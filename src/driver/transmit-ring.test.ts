@@ -195,6 +195,17 @@ test("rejects a frame whose end is missing if it is too long already", () => {
   assert.throws(() => send(0, 60, Send.more, 0, 64, 60, Send.more, 0), OutOfRange);
 });
 
+test("a free descriptor that the NIC claims to own stops the ring, and is reported as not sent", () => {
+  const { ring, words, base, send, finish } = rig({ slots: 2 });
+  assert.equal(ring.oldest(), -1);
+  words[base]! |= Own;
+  assert.equal(send(0, 60, 0, 0), 0);
+  assert.equal(ring.oldest(), 0);
+  finish(0);
+  assert.equal(ring.oldest(), -1);
+  assert.equal(send(0, 60, 0, 0), 1);
+});
+
 /** Frames below 60 bytes are padded to 60. */
 const padding = { below: 60, wanted: () => 60 };
 

@@ -81,7 +81,7 @@ export interface TransmitRing {
   pending(): number;
   /** Rings the doorbell again, in case it was lost. */
   ring(): void;
-  /** The oldest fragment that the NIC still owns, as a number modulo 2^31; -1 if it owns none. */
+  /** The oldest fragment that the NIC still owns, as a number modulo 2^31; -1 if it owns none. Also a free descriptor that has OWN. */
   oldest(): number;
   /** Frames posted and not sent. For a NIC that is stopped. */
   unsent(): number;
@@ -367,7 +367,8 @@ export const createTransmitRing = (
     ring: ringAgain,
     oldest() {
       const at = oldest();
-      return at === state[NEXT] ? -1 : at & 0x7fff_ffff;
+      // A free descriptor with OWN, which only a faulty NIC sets, stops the ring too: a reset helps.
+      return at === state[NEXT] && !isOwned(at) ? -1 : at & 0x7fff_ffff;
     },
     unsent() {
       let frames = 0;
