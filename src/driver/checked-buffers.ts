@@ -1,6 +1,6 @@
 /** Checks the ownership of receive buffers on every burst: for tests, and to find a buffer that is given to the NIC twice. */
 import { Misuse } from "#kit/errors.ts";
-import { FRAME_WORDS, type Link, checkEntries } from "#kit/link.ts";
+import { FRAME_WORDS, type Link, NO_BUFFER, checkEntries } from "#kit/link.ts";
 import type { ReceiveCore } from "./receive-core.ts";
 
 type Calls = Pick<Link, "receive" | "supply" | "transmit">;
@@ -59,9 +59,15 @@ export const checkedBuffers = (
   return {
     receive: exchange(receive, 0),
     supply(first, count) {
-      const supplied = supply(first, count);
-      give(first, first + supplied);
-      return supplied;
+      checkEntries(burst, first, count);
+      let entry = first;
+      for (; entry < first + count; entry++) {
+        // The caller need not own a buffer that is there already.
+        if (burst[entry * STRIDE] !== NO_BUFFER) continue;
+        if (supply(entry, 1) === 0) break;
+        give(entry, entry + 1);
+      }
+      return entry - first;
     },
     transmit: exchange(transmit, bufferBytes),
   };

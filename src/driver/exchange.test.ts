@@ -172,6 +172,18 @@ test("when checked, rejects a buffer that is in two entries, that the NIC has, o
   assert.equal(link.receive(0, 2), 1);
 });
 
+test("when checked, an entry with a buffer that the NIC has is rejected also after a supply", () => {
+  const link = rig();
+  link.deliver(0);
+  assert.equal(link.receive(0, 1), 1);
+  const sent = link.burst[0]!;
+  assert.equal(link.transmit(0, 1), 1);
+  link.burst[0] = sent;
+  assert.equal(link.supply(0, 2), 2);
+  link.deliver(1);
+  assert.throws(() => link.receive(0, 1), { code: "MISUSE" });
+});
+
 for (const checked of [false, true])
   test(`a frame of the caller's own memory comes back from its descriptor, and cannot be received into (checked: ${checked})`, () => {
     const link = rig({ checked });
