@@ -5,7 +5,7 @@
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, NO_BUFFER, Received, checkEntries } from "#kit/link.ts";
-import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./receive-core.ts";
+import { FCS_BYTES, type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./receive-core.ts";
 
 export interface Chains {
   /**
@@ -149,7 +149,7 @@ export const createChains = (
     }
     const before = (pieces - 1) * bufferBytes;
     const stored = (word & format.length) + (countsLastPiece ? before : 0);
-    const length = stored - state[ReceiveState.strip]!;
+    const length = stored - FCS_BYTES + state[ReceiveState.keptFcs]!;
     const kind = seen & alien;
     const stamped = stamp !== undefined && kind === followed;
     const after = stamped ? load(slot + pieces) : 0;

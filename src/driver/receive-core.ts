@@ -19,8 +19,8 @@ export const ReceiveState = {
   slot: 0,
   /** Spare buffers on the stack. */
   spares: 1,
-  /** Bytes to remove from the end of each frame: 4, or 0 to keep the FCS. */
-  strip: 2,
+  /** Bytes of the FCS that are handed out: 0 or 4. At first 0: another thread that creates the ring again must not change it. */
+  keptFcs: 2,
   /** 1 when damaged frames are handed out too. */
   damaged: 3,
   /** Good frames and their bytes not yet added to the counters: see `settle`. */
@@ -63,5 +63,6 @@ export interface ReceiveCore extends RingCore {
   readonly pieces: number;
 }
 
+export const FCS_BYTES = 4;
 /** Shortest frame that is passed on, without FCS: an Ethernet header. */
 export const MIN_RECEIVED = 14;

@@ -9,7 +9,14 @@ import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received, checkEntries, emptyBurst } from "#kit/link.ts";
 import { RECEIVE_8169, type ReceiveFormat } from "./descriptor-formats.ts";
 import { createChains } from "./receive-chains.ts";
-import { type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED, MOST_UNSETTLED } from "./receive-core.ts";
+import {
+  FCS_BYTES,
+  type ReceiveCore,
+  ReceiveCount,
+  ReceiveState,
+  MIN_RECEIVED,
+  MOST_UNSETTLED,
+} from "./receive-core.ts";
 
 export interface ReceiveRing {
   /** Device address of the ring. */
@@ -61,9 +68,8 @@ export interface ReceiveRingOptions {
   readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 
-const FCS = 4;
-
 // The engine folds a module's own constants into the loop, but loads imported ones at every use: 5 ns a frame.
+const FCS = FCS_BYTES;
 const SHORTEST = MIN_RECEIVED;
 const OWN = Own;
 const END_OF_RING = EndOfRing;
@@ -71,7 +77,7 @@ const TAG_TAKEN = RxTagTaken;
 const TAGGED = Received.tagged;
 const STRIDE = FRAME_WORDS;
 const SLOT = ReceiveState.slot;
-const STRIP = ReceiveState.strip;
+const KEPT_FCS = ReceiveState.keptFcs;
 const DAMAGED = ReceiveState.damaged;
 const FRAMES = ReceiveState.frames;
 const BYTES = ReceiveState.bytes;
@@ -140,7 +146,6 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   for (let i = 0; i < slots; i++) held[i] = pool.offset + i * bufferBytes;
   for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
   state[ReceiveState.spares] = spare;
-  state[STRIP] = FCS;
 
   /** Gives a slot to the NIC, whatever its words hold. */
   const post = (slot: number): void => {
@@ -172,7 +177,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const receive = (first: number, budget: number): number => {
     checkEntries(burst, first, budget);
     let slot = state[SLOT]!;
-    const strip = state[STRIP]!;
+    const strip = (FCS - state[KEPT_FCS]!) | 0;
     /** The longest frame minus the shortest: one comparison checks both limits. */
     const lengths = (bufferBytes - strip - SHORTEST) >>> 0;
     const begin = (first * STRIDE) | 0;
@@ -245,7 +250,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     receive,
     supply,
     accept({ damaged = false, fcs = false }) {
-      state[STRIP] = fcs ? 0 : FCS;
+      state[KEPT_FCS] = fcs ? FCS : 0;
       state[DAMAGED] = damaged ? 1 : 0;
     },
     arm() {

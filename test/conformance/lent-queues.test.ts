@@ -6,8 +6,10 @@ import { type Chip } from "#chip/chips.ts";
 import { IMR_V2_CLEAR, IMR_V2_SET, ISR_V2, TPPOLL } from "#chip/registers-8125.ts";
 import { NicQueue } from "#driver/nic-queue.ts";
 import { ReceiveCount } from "#driver/receive-core.ts";
+import { ALL_MULTICAST } from "#driver/receive-filter.ts";
 import type { LentQueue } from "#driver/rings.ts";
 import { TransmitCount } from "#driver/transmit-ring.ts";
+import { FRAME_LENGTH } from "#kit/link.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import { FLOWS, flowFrame } from "../rigs/toeplitz.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
@@ -135,6 +137,20 @@ for (const chip of SEVERAL) {
     );
     rig.nic.down();
     assert.equal(rig.nic.lost.sent, senders.length);
+  });
+
+  test(`${chip.key}: a queue that is lent while frames keep their FCS keeps it too`, () => {
+    using rig = started(chip);
+    rig.nic.filter = { ...ALL_MULTICAST, fcs: true };
+    const flow = FLOWS.find(({ hash }) => (hash & (queues.receive - 1)) !== 0)!;
+    const other = queuesOf(rig)[(flow.hash & (queues.receive - 1)) - 1]!;
+    const frame = flowFrame(flow);
+    for (const fcs of [4, 0]) {
+      rig.deliver(frame);
+      assert.equal(receive(other), 1);
+      assert.equal(other.link.burst[FRAME_LENGTH], frame.length + fcs);
+      rig.nic.filter = ALL_MULTICAST;
+    }
   });
 
   test(`${chip.key}: a stop masks the vectors of every queue, and the next start lends other rings`, () => {
