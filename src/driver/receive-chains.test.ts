@@ -277,11 +277,19 @@ for (const [name, format, addresses, ports, tcp] of HASHES)
         [60, 0],
       ],
     );
-    assert.deepEqual([...ring.hashes!.subarray(0, 2), ring.hashes![3]], [-1234, 99, 0]);
+    assert.deepEqual([...ring.hashes!.subarray(0, 4)], [-1234, 99, 99, 0]);
     for (let slot = 0; slot < slots; slot++) {
       assert.equal(addressOf(slot), ((ring.core.held[slot]! + IOVA) % 2 ** 32) >>> 0);
       assert.equal(words[at(slot) + format.address + 1], 2);
     }
+    ring.accept({ damaged: true });
+    deliver(4, 100, format.bad & ~format.watchdog);
+    hash(4, 55, addresses);
+    assert.deepEqual(
+      receive().map(([, , flags]) => flags),
+      [Received.damaged],
+    );
+    assert.equal(ring.hashes![0], 0, "not the hash of an earlier frame");
   });
 
 test("format 3: a descriptor that does not belong to a frame is dropped", () => {

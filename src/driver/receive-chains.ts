@@ -27,6 +27,7 @@ export interface Chains {
   readonly noteHash: (at: number, out: number) => number;
 }
 
+const HASHED = Received.hashed | Received.hashedPorts;
 /** Result of `unusual`: the frame must wait. */
 const LATER = -1;
 
@@ -84,6 +85,7 @@ export const createChains = (
       burst[out + 1] = Math.min(left, bufferBytes);
       burst[out + 2] = flags | (left > bufferBytes ? Received.more : 0);
       burst[out + 3] = tag;
+      if (hashes !== undefined) hashes[out >> 2] = (flags & HASHED) === 0 ? 0 : hashes[from >> 2]!;
       out += FRAME_WORDS;
     }
     for (let i = 0; i < pieces; i++) post((slot + i) & mask);
