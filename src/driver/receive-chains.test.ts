@@ -212,6 +212,19 @@ test("a frame that does not fit the burst or the spare buffers stays in the ring
   give([]);
 });
 
+test("a frame for which there are too few spare buffers takes none of them", () => {
+  const { ring, burst, deliver, receive, give } = rig({ spare: 6 });
+  deliver(0, 900);
+  const held = receive();
+  assert.equal(held.length, 4);
+  deliver(4, 700);
+  assert.deepEqual(receive(), []);
+  assert.equal(burst[0], NO_BUFFER);
+  assert.equal(ring.core.state[1], 2, "both spare buffers are still there");
+  give(held);
+  assert.equal(receive().length, 3);
+});
+
 test("a ring that could not hold one frame of the largest size is rejected", () => {
   for (const wrong of [{ slots: 2 }, { spare: 3 }]) assert.throws(() => rig(wrong), OutOfRange);
 });

@@ -125,14 +125,16 @@ export const createChains = (
 
   /** True if each of the entries has a receive buffer, or can be supplied with one. @throws {OutOfRange} if not, in the first frame of a burst */
   const areSupplied = (begin: number, from: number, entries: number): boolean => {
-    if (supply(from / FRAME_WORDS, entries) < entries) return false;
+    let missing = 0;
     for (let at = from; at < from + entries * FRAME_WORDS; at += FRAME_WORDS) {
       const place = burst[at]! - pool.offset;
       if (place >= 0 && place <= pool.length - bufferBytes) continue;
-      if (from > begin) return false;
-      throw new OutOfRange(`entry ${at / FRAME_WORDS} has ${burst[at]}, which is outside the receive ring's memory`);
+      if (burst[at] === NO_BUFFER) missing++;
+      else if (from > begin) return false;
+      else
+        throw new OutOfRange(`entry ${at / FRAME_WORDS} has ${burst[at]}, which is outside the receive ring's memory`);
     }
-    return true;
+    return missing <= state[ReceiveState.spares]! && supply(from / FRAME_WORDS, entries) === entries;
   };
 
   const unusual = (begin: number, from: number, end: number): number => {
