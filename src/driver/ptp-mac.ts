@@ -10,7 +10,7 @@ import {
   PTP_TIME_S_HIGH,
 } from "#chip/registers-8125.ts";
 import type { Hardware } from "./hardware.ts";
-import { type ClockRegisters, timeOf, timeWords } from "./ptp-registers.ts";
+import { type ClockRegisters, timeFrom, timeOf, timeWords } from "./ptp-registers.ts";
 
 const { sent: SENT, source: SOURCE } = MacClock;
 const DRIFT_MASK = 2 ** MacClock.driftBits - 1;
@@ -19,9 +19,7 @@ export const macClock = ({ io, side }: Hardware): ClockRegisters => {
   const command = (code: number): void => io.write16(PTP_TIME_CORRECT_CMD, PtpCommand.execute | code);
   const read = (): bigint => {
     command(PtpCommand.latch);
-    const nanos = io.read32(PTP_TIME_NS);
-    const seconds = io.read32(PTP_TIME_S);
-    return timeOf([nanos & 0xffff, nanos >>> 16, seconds & 0xffff, seconds >>> 16, io.read16(PTP_TIME_S_HIGH)]);
+    return timeFrom(io.read32(PTP_TIME_NS), io.read32(PTP_TIME_S), io.read16(PTP_TIME_S_HIGH));
   };
   const write = (nanos: bigint): void => {
     const [low = 0, high = 0, first = 0, second = 0, third = 0] = timeWords(nanos);

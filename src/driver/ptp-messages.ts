@@ -2,6 +2,7 @@
 import { EVENT_MESSAGES } from "#chip/ptp.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type FrameMemory, Received } from "#kit/link.ts";
 import { PTP_EVENT_PORT, get16, networkOffset, udpOffset } from "./offload-rules.ts";
+import { LATEST } from "./ptp-registers.ts";
 import type { ReceiveRing } from "./receive-ring.ts";
 
 const PTP_TYPE = 0x88f7;
@@ -51,7 +52,7 @@ export const stamping = (
         if (message < 0 || (seen & (1 << message)) !== 0) continue;
         seen |= 1 << message;
         const time = stampOf(message);
-        if (time === undefined) continue;
+        if (time === undefined || time > LATEST) continue;
         times[i] = time;
         burst[at + FRAME_FLAGS]! |= Received.stamped;
       }

@@ -16,6 +16,8 @@ export interface ClockRegisters {
 }
 
 const SECOND = 1_000_000_000n;
+/** Timestamps in a burst are signed 64-bit numbers. */
+export const LATEST = 2n ** 63n - 1n;
 
 /** A time as five words of 16 bits, the lowest first: two of nanoseconds, three of seconds. */
 export const timeWords = (nanos: bigint): readonly number[] => {
@@ -30,3 +32,7 @@ export const timeOf = (words: readonly number[]): bigint => {
   const whole = seconds.reduceRight((sum, word) => (sum << 16n) | BigInt(word), 0n);
   return whole * SECOND + BigInt((high & 0x3fff) * 0x1_0000 + low);
 };
+
+/** A time as a NIC writes it in words of 32 bits. */
+export const timeFrom = (nanoseconds: number, seconds: number, secondsHigh: number): bigint =>
+  timeOf([nanoseconds & 0xffff, nanoseconds >>> 16, seconds & 0xffff, seconds >>> 16, secondsHigh & 0xffff]);

@@ -5,11 +5,9 @@ import type { Hardware } from "./hardware.ts";
 import type { NicOptions } from "./nic-options.ts";
 import { macClock } from "./ptp-mac.ts";
 import { phyClock } from "./ptp-phy.ts";
-import type { ClockRegisters } from "./ptp-registers.ts";
+import { type ClockRegisters, LATEST } from "./ptp-registers.ts";
 
 const CLOCKS = { mac: macClock, phy: phyClock } as const;
-/** Timestamps in a burst are signed 64-bit numbers. */
-const LATEST = 2n ** 63n - 1n;
 const BILLION = 1e9;
 
 /**

@@ -345,6 +345,26 @@ test("a timestamp follows its frame; without one, or with another descriptor in 
     assert.deepEqual(receive(), []);
     assert.equal(ring.counters()[ReceiveCount.nonsense], before + 1);
   }
+  // A time that 64 bits do not hold.
+  for (const [nanoseconds, high, expected] of [
+    // The upper two bits do not belong to the nanoseconds.
+    [0xc000_0000 | 854_775_807, 2, 2n ** 63n - 1n],
+    [854_775_808, 2, undefined],
+    [-1, -1, undefined],
+  ] as const) {
+    const slot = ring.core.state[0]! % 8;
+    deliver(slot, 60, StampV3.followed);
+    words[at(slot + 1) + StampV3.nanoseconds] = nanoseconds;
+    words[at(slot + 1) + StampV3.seconds] = 9_223_372_036 % 2 ** 32;
+    write(slot + 1, StampV3.stamp, high);
+    const entry = receive();
+    assert.deepEqual(
+      entry.map(([, length, flags]) => [length, flags]),
+      [[60, expected === undefined ? 0 : Received.stamped]],
+    );
+    if (expected !== undefined) assert.equal(ring.times![0], expected);
+    give(entry);
+  }
   // A timestamp without a frame.
   write(ring.core.state[0]!, StampV3.stamp);
   assert.deepEqual(receive(), []);

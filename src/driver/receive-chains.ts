@@ -5,6 +5,7 @@
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, NO_BUFFER, Received, checkEntries } from "#kit/link.ts";
+import { LATEST, timeFrom } from "./ptp-registers.ts";
 import { FCS_BYTES, type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED } from "./receive-core.ts";
 
 export interface Chains {
@@ -100,11 +101,10 @@ export const createChains = (
   const handOutStamped: typeof handOut = (from, slot, pieces, length, seen) => {
     const next = (slot + pieces) & mask;
     const start = base + (next << step);
-    const seconds =
-      (BigInt(words[start + stamp!.secondsHigh]! & 0xffff) << 32n) | BigInt(words[start + stamp!.seconds]! >>> 0);
-    const time = seconds * 1_000_000_000n + BigInt(words[start + stamp!.nanoseconds]! >>> 0);
+    const { nanoseconds, seconds, secondsHigh } = stamp!;
+    const time = timeFrom(words[start + nanoseconds]!, words[start + seconds]!, words[start + secondsHigh]!);
     const entries = handOut(from, slot, pieces, length, seen);
-    for (let i = from / FRAME_WORDS; i < from / FRAME_WORDS + entries; i++) {
+    for (let i = from / FRAME_WORDS; i < from / FRAME_WORDS + entries && time <= LATEST; i++) {
       burst[i * FRAME_WORDS + 2]! |= Received.stamped;
       times![i] = time;
     }
