@@ -70,10 +70,16 @@ export class PtpPhy implements MessageStamps {
         this.#clock.time -= operand;
         break;
       case PhyClockCommand.setRate:
-        this.#clock.rate = Number(BigInt.asIntN(PhyClock.rateBits, operand)) / PhyClock.rateScale;
+        this.#clock.rate = this.#rate() / PhyClock.rateScale;
         break;
       default:
     }
+  }
+
+  /** In the words of the nanoseconds, with a sign. Those of the seconds are not used. */
+  #rate(): number {
+    const above = 32 - PhyClock.rateBits;
+    return ((this.#word(PhyClock.time) | (this.#word(PhyClock.time + 2) << 16)) << above) >> above;
   }
 
   /** Shows a timestamp, after which its register may take the next. */
