@@ -19,7 +19,7 @@ export class Ptp {
   readonly #hw: Hardware;
   readonly #running: () => boolean;
   #rate = 0;
-  /** The time when the NIC was stopped, and `Clock.now()` then. */
+  /** The time when it was set last, or the NIC was stopped; and `Clock.now()` then. */
   #kept: { readonly time: bigint; readonly at: number } | undefined;
 
   /** @param running true between `up` and `down` */
@@ -36,6 +36,7 @@ export class Ptp {
   /** @throws {OutOfRange} while down, or for a time below 0 or above 2^63 - 1 ns {Timeout} {SideBusTimeout} */
   set time(nanos: bigint) {
     this.#up().write(checkTime(nanos));
+    this.#note(nanos);
   }
 
   /**
@@ -44,8 +45,9 @@ export class Ptp {
    */
   step(nanos: bigint): void {
     const clock = this.#up();
-    checkTime(clock.read() + nanos);
+    const time = checkTime(clock.read() + nanos);
     clock.step(nanos);
+    this.#note(time);
   }
 
   /** Largest adjustment of the rate, in parts per billion. */
@@ -86,14 +88,18 @@ export class Ptp {
     return received && ((message) => this.#ifItResponds(() => received(message)));
   }
 
-  /** @internal Called before the chip is stopped. A chip that does not respond keeps the time of the stop before. */
+  /** @internal Called before the chip is stopped. If it does not respond, or has lost its clock, what was noted before remains. */
   keep(): void {
-    const time = this.#ifItResponds(() => this.#clock.read());
+    const time = this.#ifItResponds(() => (this.#clock.enabled() ? this.#clock.read() : undefined));
     // A card that left the bus reads all ones.
-    if (time !== undefined && time <= LATEST) this.#kept = { time, at: this.#hw.clock.now() };
+    if (time !== undefined && time <= LATEST) this.#note(time);
   }
 
-  /** @internal Called when the chip and its PHY were started. A clock that was not stopped keeps its own time. */
+  #note(time: bigint): void {
+    this.#kept = { time, at: this.#hw.clock.now() };
+  }
+
+  /** @internal Called when the chip or its PHY was started. A clock that was not stopped keeps its own time. */
   restore(): void {
     const ran = this.#clock.enabled();
     this.#clock.enable();
@@ -102,7 +108,7 @@ export class Ptp {
     this.#clock.setRate(this.#rate / BILLION);
   }
 
-  #ifItResponds(read: () => bigint): bigint | undefined {
+  #ifItResponds(read: () => bigint | undefined): bigint | undefined {
     try {
       return read();
     } catch (error) {

@@ -156,7 +156,7 @@ export class Nic {
     this.leds.restore();
     this.rss?.restore();
     if (phy) this.restartPhy();
-    this.ptp?.restore();
+    else this.ptp?.restore();
     this.wake.apply();
     this.aspm.apply();
     this.health.renew();
@@ -172,6 +172,7 @@ export class Nic {
     run(this.#hw, this.#hw.start.phy, this.#mtu);
     this.powerSaving.apply();
     this.phy.apply();
+    this.ptp?.restore();
   }
 
   /**
@@ -239,7 +240,6 @@ export class Nic {
   get mtu(): number {
     return this.#mtu;
   }
-  /** Offloads of the chip at the present MTU. */
   get offloads(): Offloads {
     return offloadsOf(this.chip.profile.frames, this.#mtu);
   }

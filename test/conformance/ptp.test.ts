@@ -221,6 +221,29 @@ test("with a PHY that does not respond, messages are received without timestamps
   assert.notEqual(receive(rig, [overEthernet(true, 0)])[0], undefined);
 });
 
+test("when the PHY has lost its settings, its clock is started again with the time and the rate that were set", () => {
+  for (const { key } of CHIPS_UNDER_TEST.filter(({ profile }) => profile.ptp === "phy")) {
+    using rig = started(CHIPS.find((chip) => chip.key === key)!);
+    const ptp = rig.nic.ptp!;
+    ptp.time = 2n * SECOND;
+    ptp.step(SECOND);
+    ptp.adjustment = 1000;
+    const since = rig.clock.now();
+    rig.pass(1_000_000);
+    rig.model.faults.arm("forgetful-phy");
+    rig.nic.restartPhy();
+    rig.up();
+    const elapsed = (): bigint => BigInt(Math.round((rig.clock.now() - since) * 1000));
+    near(ptp.time, 3n * SECOND + elapsed(), key, 100_000n);
+    const [start, from] = [ptp.time, elapsed()];
+    rig.pass(100_000_000);
+    near(ptp.time, start + ((elapsed() - from) * 1_000_001n) / 1_000_000n, `${key}: rate`);
+    assert.notEqual(receive(rig, [overEthernet(true, 0)])[0], undefined);
+    rig.send(overEthernet(false, 0));
+    assert.notEqual(ptp.sent(), undefined);
+  }
+});
+
 test("times and adjustments that the clock does not have are rejected, and change nothing", () => {
   for (const key of ["rtl8125b", "rtl8126a-64a"]) {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
