@@ -61,6 +61,9 @@ export const phyClock = ({ side, clock }: Hardware): ClockRegisters => {
       const message = messages.find((each) => (ready & (1 << (PhyStamp.sentReady - each))) !== 0);
       return message === undefined ? undefined : stamp(0, message);
     },
-    received: (message) => stamp(PhyStamp.received, message),
+    received(message) {
+      const ready = side.phyRead(PhyClock.stampCommand) & (1 << (PhyStamp.receivedReady - message));
+      return ready === 0 ? undefined : stamp(PhyStamp.received, message);
+    },
   };
 };

@@ -11,8 +11,11 @@ export interface ClockRegisters {
   step(nanos: bigint): void;
   setRate(fraction: number): void;
   sent(): bigint | undefined;
-  /** Timestamp of the last received event message of a type, 0 to 3; undefined if descriptors have it. */
-  readonly received?: (message: number) => bigint;
+  /**
+   * Timestamp of the last received event message of a type, 0 to 3; undefined if there is none since the last call. No
+   * function if descriptors have it.
+   */
+  readonly received?: (message: number) => bigint | undefined;
 }
 
 const SECOND = 1_000_000_000n;

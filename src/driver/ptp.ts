@@ -80,7 +80,7 @@ export class Ptp {
   }
 
   /**
-   * @internal Timestamp of the last received event message of a type; undefined if the PHY does not respond. Undefined itself where
+   * @internal Timestamp of the last received event message of a type; undefined if the PHY has none or does not respond. Undefined itself where
    * descriptors have the timestamps.
    */
   get received(): ((message: number) => bigint | undefined) | undefined {

@@ -221,6 +221,18 @@ test("with a PHY that does not respond, messages are received without timestamps
   assert.notEqual(receive(rig, [overEthernet(true, 0)])[0], undefined);
 });
 
+test("a frame that the PHY has not timestamped does not get the timestamp of an earlier one", () => {
+  for (const { key } of CHIPS_UNDER_TEST.filter(({ profile }) => profile.ptp === "phy")) {
+    using rig = started(CHIPS.find((chip) => chip.key === key)!);
+    const frame = overUdp(false, true, 0);
+    assert.notEqual(receive(rig, [frame])[0], undefined);
+    // The offset of a fragment: what follows its IP header is not a UDP header.
+    frame[21] = 100;
+    rig.pass(1_000_000);
+    assert.deepEqual(receive(rig, [frame]), [undefined], key);
+  }
+});
+
 test("when the PHY has lost its settings, its clock is started again with the time and the rate that were set", () => {
   for (const { key } of CHIPS_UNDER_TEST.filter(({ profile }) => profile.ptp === "phy")) {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
