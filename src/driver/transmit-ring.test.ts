@@ -123,6 +123,13 @@ test("rejects entries that the link does not have", () => {
     [0, -1],
     [0, LINK_ENTRIES + 1],
     [LINK_ENTRIES, 1],
+    [0.5, 1],
+    [LINK_ENTRIES - 0.25, 1],
+    [0, 1.5],
+    [Number.NaN, 1],
+    [2 ** 32, 1],
+    [0, 2 ** 32],
+    [0, Infinity],
   ] as const)
     assert.throws(() => ring.transmit(first, count), OutOfRange);
   assert.equal(ring.transmit(LINK_ENTRIES, 0), 0);

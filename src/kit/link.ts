@@ -32,7 +32,8 @@ export const emptyBurst = (entries = LINK_ENTRIES): Int32Array => {
 /** @throws {OutOfRange} unless `burst` has `count` entries from entry `first` on */
 export const checkEntries = (burst: Int32Array, first: number, count: number): void => {
   const entries = burst.length >> 2;
-  if ((first | count | (entries - first - count)) < 0)
+  const whole = first === (first | 0) && count === (count | 0);
+  if (!whole || (first | count | (entries - first - count)) < 0)
     throw new OutOfRange(`${count} entries from ${first} on: a link has entries 0 to ${entries - 1}`);
 };
 
