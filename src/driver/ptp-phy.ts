@@ -57,9 +57,13 @@ export const phyClock = ({ side, clock }: Hardware): ClockRegisters => {
       if ((side.phyRead(PhyClock.events) & PhyClockEvent.sent) === 0) return undefined;
       side.phyWrite(PhyClock.events, PhyClockEvent.sent);
       const ready = side.phyRead(PhyClock.stampCommand);
-      const messages = Array.from({ length: EVENT_MESSAGES }, (_, message) => message);
-      const message = messages.find((each) => (ready & (1 << (PhyStamp.sentReady - each))) !== 0);
-      return message === undefined ? undefined : stamp(0, message);
+      let latest: bigint | undefined;
+      for (let message = 0; message < EVENT_MESSAGES; message++) {
+        if ((ready & (1 << (PhyStamp.sentReady - message))) === 0) continue;
+        const time = stamp(0, message);
+        if (latest === undefined || time > latest) latest = time;
+      }
+      return latest;
     },
     received(message) {
       const ready = side.phyRead(PhyClock.stampCommand) & (1 << (PhyStamp.receivedReady - message));

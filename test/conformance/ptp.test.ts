@@ -233,6 +233,27 @@ test("a frame that the PHY has not timestamped does not get the timestamp of an 
   }
 });
 
+test("of several sent messages the last one's timestamp is returned, and none of them later", () => {
+  for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
+    using rig = started(chip);
+    const ptp = rig.nic.ptp!;
+    for (const [earlier, later] of [
+      [0, 1],
+      [3, 2],
+    ] as const) {
+      rig.send(overEthernet(false, earlier));
+      rig.pass(1_000_000);
+      const before = ptp.time;
+      rig.send(overEthernet(false, later));
+      near(ptp.sent()!, before, chip.key);
+      rig.pass(1_000_000);
+      const again = ptp.time;
+      rig.send(overEthernet(false, 3));
+      near(ptp.sent()!, again, `${chip.key}: afterwards`);
+    }
+  }
+});
+
 test("when the PHY has lost its settings, its clock is started again with the time and the rate that were set", () => {
   for (const { key } of CHIPS_UNDER_TEST.filter(({ profile }) => profile.ptp === "phy")) {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
