@@ -103,8 +103,9 @@ export class Ptp {
   restore(): void {
     const ran = this.#clock.enabled();
     this.#clock.enable();
-    if (ran || this.#kept === undefined) return;
-    this.#clock.write(this.#kept.time + BigInt(Math.round((this.#hw.clock.now() - this.#kept.at) * 1000)));
+    if (!ran && this.#kept !== undefined)
+      this.#clock.write(this.#kept.time + BigInt(Math.round((this.#hw.clock.now() - this.#kept.at) * 1000)));
+    // Another driver may have left it running with another rate.
     this.#clock.setRate(this.#rate / BILLION);
   }
 

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";
+import { PhyClock, PhyClockCommand, PhyClockControl } from "#chip/ptp.ts";
 import { SideBusTimeout } from "#driver/errors.ts";
+import { SideBus } from "#driver/side-bus.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, Received } from "#kit/link.ts";
 import { buildUdpFrame } from "#wire/frames.ts";
@@ -275,6 +277,20 @@ test("when the PHY has lost its settings, its clock is started again with the ti
     rig.send(overEthernet(false, 0));
     assert.notEqual(ptp.sent(), undefined);
   }
+});
+
+test("a clock that another driver left running with a rate of its own gets this driver's", () => {
+  using rig = openDirectRig({ chip: "rtl8126a-64a", nic: { timestamps: true } });
+  const bus = new SideBus(rig.registers, rig.clock);
+  bus.phyWrite(PhyClock.control, PhyClockControl.on);
+  bus.phyWrite(PhyClock.time, 0xffff);
+  bus.phyWrite(PhyClock.command, PhyClockCommand.setRate | PhyClockCommand.execute);
+  rig.up();
+  const ptp = rig.nic.ptp!;
+  assert.equal(ptp.adjustment, 0);
+  const before = ptp.time;
+  rig.pass(1e9);
+  near(ptp.time, before + 1000n * SECOND, "1000 s");
 });
 
 test("times and adjustments that the clock does not have are rejected, and change nothing", () => {
