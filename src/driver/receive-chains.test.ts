@@ -2,73 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { EndOfRing, FirstSegment, LastSegment, Rx, RxTagTaken } from "#chip/descriptors.ts";
+import { FirstSegment, LastSegment, Rx, RxTagTaken } from "#chip/descriptors.ts";
 import { HashedV3, HashedV4, RxV3, RxV3Verdict, RxV4, StampV3 } from "#chip/descriptors-8125.ts";
-import { DmaArena } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { FRAME_WORDS, NO_BUFFER, Received, emptyBurst } from "#kit/link.ts";
-import { checkedBuffers } from "./checked-buffers.ts";
+import { FRAME_WORDS, NO_BUFFER, Received } from "#kit/link.ts";
 import { RECEIVE_8169, RECEIVE_HASHED, RECEIVE_STAMPED, type ReceiveFormat } from "./descriptor-formats.ts";
+import { BUFFER, FCS, IOVA, rig } from "./receive-chains.test-kit.ts";
 import { ReceiveCount } from "./receive-core.ts";
-import { type ReceiveRingOptions, createReceiveRing } from "./receive-ring.ts";
-
-const IOVA = 0x2_4000_0000;
-const BUFFER = 256;
-const FCS = 4;
-
-const rig = (options: Partial<ReceiveRingOptions> = {}) => {
-  const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
-  const all = {
-    slots: 8,
-    bufferBytes: BUFFER,
-    spare: 16,
-    weaklyOrdered: false,
-    pieces: 4,
-    burst: emptyBurst(),
-    ...options,
-  };
-  const ring = createReceiveRing(dma, new DisposableStack(), all);
-  ring.arm();
-  const { words } = dma.window;
-  const format = options.format ?? RECEIVE_8169;
-  const base = (ring.iova - IOVA) >> 2;
-  const at = (slot: number): number => base + ((slot % all.slots) * format.bytes) / 4;
-  const own = (slot: number): number => words[at(slot) + format.opts1]!;
-  const write = (slot: number, opts1: number, opts2 = 0): void => {
-    words[at(slot) + format.opts2] = opts2;
-    words[at(slot) + format.opts1] = (own(slot) & EndOfRing) | opts1;
-  };
-  /** Does what the device does with a frame of `length` bytes without FCS. */
-  const deliver = (slot: number, length: number, opts1 = 0, opts2 = 0): number => {
-    const stored = length + FCS;
-    const pieces = Math.ceil(stored / BUFFER);
-    for (let i = 0; i < pieces; i++) {
-      const ends = (i === 0 ? format.first : 0) | (i === pieces - 1 ? format.last : 0);
-      const rest = all.countsLastPiece === true ? stored - i * BUFFER : stored;
-      write(slot + i, ends | (i === pieces - 1 ? rest : BUFFER) | opts1, opts2);
-    }
-    return pieces;
-  };
-  const { burst } = all;
-  const { receive: checked } = checkedBuffers({ ...ring, transmit: () => 0 }, ring.core);
-  /** Receives, and keeps the buffers until they are given back. */
-  const receive = (budget = 64) => {
-    const count = checked(0, budget);
-    return Array.from({ length: count }, (_, i) => {
-      const words = burst.slice(i * FRAME_WORDS, (i + 1) * FRAME_WORDS);
-      burst[i * FRAME_WORDS] = NO_BUFFER;
-      return words;
-    });
-  };
-  const give = (entries: readonly Int32Array[]): void => {
-    let at = 0;
-    for (const [offset] of entries) {
-      while (burst[at] !== NO_BUFFER) at += FRAME_WORDS;
-      burst[at] = offset!;
-    }
-  };
-  return { ring, burst, words, at, own, write, deliver, receive, give, slots: all.slots };
-};
 
 for (const countsLastPiece of [false, true])
   test(`a frame in several buffers is reassembled, whichever length its last descriptor reports (${countsLastPiece ? "piece" : "frame"})`, () => {

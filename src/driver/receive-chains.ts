@@ -104,9 +104,10 @@ export const createChains = (
     const { nanoseconds, seconds, secondsHigh } = stamp!;
     const time = timeFrom(words[start + nanoseconds]!, words[start + seconds]!, words[start + secondsHigh]!);
     const entries = handOut(from, slot, pieces, length, seen);
-    for (let i = from / FRAME_WORDS; i < from / FRAME_WORDS + entries && time <= LATEST; i++) {
-      burst[i * FRAME_WORDS + 2]! |= Received.stamped;
-      times![i] = time;
+    const end = time > LATEST ? from : from + entries * FRAME_WORDS;
+    for (let at = from; at < end; at += FRAME_WORDS) {
+      burst[at + 2]! |= Received.stamped;
+      times![at >> 2] = time;
     }
     post(next);
     state[ReceiveState.slot] = (next + 1) & mask;
