@@ -20,7 +20,7 @@ import { median } from "./figures.ts";
 import { ferruleArchive, nodeArchive } from "./image.ts";
 
 export const GATEWAY = "10.0.2.2";
-export const DOWNLOAD_BYTES = 4 << 20;
+const DOWNLOAD_BYTES = 4 << 20;
 const MEGABYTES = 1024;
 const WARM_PINGS = 1000;
 const PINGS = 300;
