@@ -51,8 +51,8 @@ export const comparison = (): string => {
     ...tablesOf(found)
       .filter(({ id }) => !ELSEWHERE.includes(id))
       .flatMap(tableLines),
-    "Features of the whole drivers: [features.md](features.md). Known faults of the C driver, and what prevents them in Ferrule:",
-    "[safety.md](safety.md). Lines: `npm run lines`.",
+    "[features.md](features.md) lists the features of the whole drivers, and [safety.md](safety.md) the known faults of the C driver and what",
+    "prevents them in Ferrule. `npm run lines` counts the lines of the drivers.",
     "",
     ...listed(
       "Not measured:",

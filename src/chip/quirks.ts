@@ -28,8 +28,8 @@ const LINUX = "Linux's r8169 does so";
 // oxfmt-ignore
 export const QUIRKS = {
   spuriousSystemError: {
-    because: "SYSErr is sometimes set without an error. The driver does not enable its interrupt; it polls it once a second, and handles it only if PCI status reports an error too. On other chips SYSErr means a bus error and causes a reset.",
-    evidence: "reports from the field; Linux's r8169 ignores SYSErr on every PCI Express chip for that reason, FreeBSD's re(4) resets on it",
+    because: "SYSErr is sometimes set without an error. The driver does not enable the interrupt of SYSErr. It polls the bit once a second, and acts only if PCI status reports an error too. On other chips SYSErr means a bus error and causes a reset.",
+    evidence: "reports from users; for this reason Linux's r8169 ignores SYSErr on every PCI Express chip. FreeBSD's re(4) resets the chip on SYSErr",
     proof: { file: "src/driver/events.test.ts", title: "a system error is handled, except on the two chips that raise it spuriously" },
     fact: "spuriousSystemError",
     on: keys("rtl8117-54a", "rtl8117-54b"),
@@ -43,7 +43,7 @@ export const QUIRKS = {
   },
   lostDoorbell: {
     because: "A doorbell write soon after another can be lost. The driver rings the doorbell again if some frames were sent, but not all.",
-    evidence: `${LINUX}; on chips that do not need it one more write is harmless`,
+    evidence: `${LINUX}; on chips that do not need it, one more write is harmless`,
     proof: { file: "src/driver/transmit-ring.test.ts", title: "rings the doorbell again if some frames were sent, but not all" },
     fact: "doorbell",
     on: ({ bus, profile }) => bus === "pcie" && profile.mac.doorbell === "TxPoll",
@@ -56,7 +56,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.padding === "stale",
   },
   damagedShortSums: {
-    because: "A frame shorter than 42 bytes is damaged if its checksum is offloaded. Software computes the checksum (below 60 bytes it does so on every chip).",
+    because: "A frame shorter than 42 bytes is damaged if its checksum is offloaded. Software computes the checksum. (On every chip it does so below 60 bytes.)",
     evidence: "FreeBSD if_re.c, re_encap",
     proof: { file: RULES, title: "checksums of frames below 42 bytes are computed in software on the PCI chips and the first PCI Express chips" },
     fact: "damagesShort",
@@ -91,8 +91,8 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.segmentsPlainOnly,
   },
   firstTransmitFormat: {
-    because: "Descriptors of the first format do not say where the headers are and do not support IPv6. Software does all offloads for IPv6 and for frames with an in-band VLAN tag, and segments super-frames above 32,000 bytes or 24 segments (other chips: 64,000 and 64).",
-    evidence: "RTL8169 data sheet; QEMU's RTL8139C+ does not parse past a VLAN tag; limits as in Linux's r8169",
+    because: "Descriptors of the first format do not contain the place of the headers and do not support IPv6. Software does all offloads for IPv6 and for frames with an in-band VLAN tag, and segments super-frames above 32,000 bytes or 24 segments (other chips: 64,000 and 64).",
+    evidence: "RTL8169 data sheet; QEMU's RTL8139C+ does not parse headers after a VLAN tag; the limits are those of Linux's r8169",
     proof: { file: RULES, title: "no offload is requested for frames with an in-band VLAN tag from chips that parse the headers themselves" },
     fact: "transmitFormat",
     on: ({ profile }) => profile.frames.transmitFormat === 1,
@@ -105,7 +105,7 @@ export const QUIRKS = {
     on: ({ profile, largestMtu }) => largestMtu > STANDARD_MTU && !profile.frames.sumsJumbo,
   },
   noJumboSegments: {
-    because: "Segmentation does not work above an MTU of 1500. Software segments there (above 2047 on every chip).",
+    because: "Segmentation does not work above an MTU of 1500, so software segments there. (Above 2047 it does so on every chip.)",
     evidence: "Linux's r8169, Realtek's drivers",
     proof: { file: RULES, title: "checksums and segmentation end at an MTU of 1500, but PCI chips keep both and the 8125 and later keep checksums" },
     fact: "segmentsJumbo",
@@ -134,13 +134,13 @@ export const QUIRKS = {
   },
   brokenMulticastHash: {
     because: "The multicast hash filter passes nothing unless all of its bits are set. The driver sets all of them as soon as one group is joined.",
-    evidence: "Linux's r8169; FreeBSD if_re.c, there for both steppings of the 8168F",
+    evidence: "Linux's r8169; FreeBSD if_re.c (for both steppings of the 8168F)",
     proof: { file: "src/driver/receive-filter.test.ts", title: "a chip with a broken hash filter accepts every group once one is joined" },
     fact: "allMulticastOnly",
     on: ({ profile }) => profile.frames.allMulticastOnly,
   },
   lastPieceLength: {
-    because: "The last descriptor of a frame in several buffers reports the length of its own piece; on older chips, the length of the frame.",
+    because: "If a frame is in several buffers, its last descriptor reports the length of the last piece. On older chips it reports the length of the frame.",
     evidence: "DPDK net/r8169; FreeBSD if_re.c for older chips",
     proof: { file: "src/driver/receive-chains.test.ts", title: "a frame in several buffers is reassembled, whichever length its last descriptor reports" },
     fact: "countsLastPiece",
@@ -169,7 +169,7 @@ export const QUIRKS = {
   },
   aspmStallsBus: {
     because: "With ASPM enabled in the chip, other PCI devices can lose access to the bus. The driver never enables it.",
-    evidence: "reports from the field; Linux's r8169 excludes the same two chips",
+    evidence: "reports from users; Linux's r8169 excludes the same two chips",
     proof: { file: "test/conformance/aspm.test.ts", title: "the policy `full` is rejected on chips without ASPM, and the previous one stays" },
     fact: "aspmStallsBus",
     on: keys("rtl8168gu", "rtl8106eus"),

@@ -170,7 +170,7 @@ const latency = (found: Measurement): readonly Table[] => [
   {
     id: "latency",
     title: "Latency of a request and its response, µs",
-    note: "One request at a time, measured at the device: from its doorbell or OWN bit to the response in its ring.",
+    note: "One request at a time. The device measures the time from its doorbell or OWN bit to the response in its ring.",
     headings: ["driver", "frames", "p50", "p90", "p99", "p99.9", "p99.99", "max", "collections"],
     rows: found.latency.map((row) => [
       latencyName(found, row),
@@ -232,7 +232,7 @@ const sameThread = (found: Measurement): readonly Table[] => {
 const drivers = (found: Comparison): Table => ({
   id: "drivers",
   title: "The drivers of this comparison",
-  note: "Whether each word that the device wrote is validated before use; lines of the data path without comments and blank lines; and places that the language does not check: all code in C, `unsafe` in Rust, and in TypeScript the SAFETY lines of the code that maps the memory.",
+  note: "Validates: whether each word that the device wrote is validated before use. Lines: the data path without comments and blank lines. Unchecked: places that the language does not check, which are all code in C, `unsafe` in Rust, and in TypeScript the SAFETY lines of the code that maps the memory.",
   headings: ["driver", "language", "validates", "lines", "unchecked"],
   rows: measuredPeers(found).map(({ name, language, validates, size, unsafeSites }) => [
     name,
@@ -281,7 +281,7 @@ const worst = (ratios: readonly Quartiles[]): Quartiles | undefined =>
 const summary = (found: Measurement): Table => ({
   id: "summary",
   title: "In short",
-  note: "Ratios to minimal C, median (quartiles). Throughput: forwarding 64 B in batches of 32, with a device that never waits, and the worst of the line rates; below 1 is slower. Latency: above 1 is slower.",
+  note: "Ratios to minimal C: median (quartiles). Throughput is that of forwarding 64 B in batches of 32; below 1 is slower. Saturated: the device never waits. At a line rate: the worst ratio of all rates. Latency: above 1 is slower.",
   headings: ["driver", "saturated", "at a line rate", "latency p50", "latency p99"],
   rows: measuredPeers(found).flatMap(({ key, name }) => {
     const rates = along("rate", found.throughput).filter(({ peer }) => peer === key);
