@@ -29,10 +29,11 @@ export interface Run {
 
 const INTRODUCTION = `# Conformance
 
-Results of unmodified C drivers on the models, in guests under QEMU: Linux's r8169, and in the subjects of those names DPDK's, iPXE's and
-Realtek's own for Linux. Each figure counts tests of the last run of a subject on a chip and kernel. Every result, with its test's title and
-measurements, is in [conformance.json](conformance.json), a line for each run. Both files are written by \`npm run test:guest -- --report\`
-from the results of \`npm run test:guest\`, and from runs on other machines that are in conformance.json already.
+This page has the results of unmodified C drivers on the models, in guests under QEMU. Most subjects test Linux's r8169; the subjects \`dpdk\`,
+\`ipxe\` and \`vendor\` test DPDK's driver, iPXE's, and Realtek's own for Linux. Each figure counts the tests in the last run of a subject on a
+chip and kernel. [conformance.json](conformance.json) has every result, with the test's title and measurements, in one line for each run.
+\`npm run test:guest -- --report\` writes both files from the results of \`npm run test:guest\`. It keeps the runs on other machines that
+conformance.json already has.
 `;
 
 const distinct = (values: Iterable<string>): readonly string[] => [...new Set(values)];

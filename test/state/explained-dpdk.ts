@@ -13,7 +13,7 @@ const RTL8125D: readonly ChipKey[] = ["rtl8125d-688", ...LATER_8125D];
 export const CAUSES_DPDK: readonly Cause[] = [
   {
     name: "the system's share",
-    because: "Set up by the kernel and the bus, not by a driver: decoding, error reports, INTx. The rig has neither.",
+    because: "The kernel and the bus set these, not a driver: decoding, error reports, INTx. Our test has no kernel and no bus.",
     rows: [{ space: "config", words: "0x4=0/501 0x6=0/8 0x78=0/6f" }],
   },
   {
@@ -31,7 +31,7 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "older values",
-    because: "Our values are from a later DPDK, cited in `src/chip/start`; this one has fewer or other words, or none for the chip.",
+    because: "Our values are from a later DPDK, cited in `src/chip/start`. The recorded DPDK has fewer or other words, or none for the chip.",
     rows: [
       { space: "config", words: "0x10a=10 0x78=5000/7000" },
       { space: "macOcp", words: "0xc0aa=6be 0xc0aa=107c 0xc0a6=3d6 0xc0a6=3e4" },
@@ -47,7 +47,7 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "descriptors of 32 bytes",
-    because: "DPDK uses the long transmit descriptors and matching receive settings; ours, like Linux, the short ones.",
+    because: "DPDK uses the long transmit descriptors and matching receive settings. Ours uses the short ones, like Linux.",
     rows: [
       { space: "macOcp", words: "0xeb58=0" },
       { space: "registers", words: "RxConfig=40c0070e RxConfig=40c00f0e" },
@@ -60,22 +60,22 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "the receive limit is the buffer",
-    because: "Ours writes the size of its buffers, DPDK the longest frame at this MTU.",
+    because: "Ours writes the size of its buffers; DPDK writes the longest frame at this MTU.",
     rows: [{ space: "registers", words: "RxMaxSize=800" }],
   },
   {
     name: "half duplex at 1000 Mbit/s",
-    because: "DPDK advertises it. Ours does not: no link partner supports it any more.",
+    because: "DPDK advertises this mode. Ours does not, because no link partner supports it any more.",
     rows: [{ space: "phy", words: "0xa412=200" }],
   },
   {
     name: "speeds of the RTL8168KD",
-    because: "DPDK treats it as the RTL8125D, which supports 2500 Mbit/s.",
+    because: "DPDK treats this chip as the RTL8125D, which supports 2500 Mbit/s.",
     rows: [{ space: "clause45", words: "0x70020=0", on: ["rtl8168kd"] }],
   },
   {
     name: "EEE",
-    because: "DPDK turns energy-efficient Ethernet off in PHY and MAC. Ours leaves it on as Linux does.",
+    because: "DPDK turns energy-efficient Ethernet off in PHY and MAC. Ours leaves it on, like Linux.",
     rows: [
       { space: "clause45", words: "0x7003c=6 0x7003e=1 0x7003e=3" },
       { space: "macOcp", words: "0xe040=3/3" },
@@ -86,7 +86,7 @@ export const CAUSES_DPDK: readonly Cause[] = [
   },
   {
     name: "PLL in D3cold",
-    because: "DPDK keeps it on there in any case (PMCH), ours while wake-up is armed.",
+    because: "DPDK always keeps the PLL on there (PMCH); ours keeps it on while wake-up is armed.",
     rows: [{ space: "registers", words: "PMCH=0/80" }],
   },
   {

@@ -45,12 +45,12 @@ const FORMER_8125: readonly ChipKey[] = [
 export const CAUSES: readonly Cause[] = [
   {
     name: "the system's share",
-    because: "Set up by the kernel and the bus, not by a driver: decoding, memory write and invalidate, cache line, error reports, INTx off, MSI-X on. The rig has neither.",
+    because: "The kernel and the bus set these, not a driver: decoding, memory write and invalidate, cache line, error reports, INTx off, MSI-X on. Our test has no kernel and no bus.",
     rows: [{ space: "config", words: "0x4=0/511 0xc=0 0x68=0/6f 0x78=0/6f 0xae=0/8000 0xb2=0/8000 0x114=2000" }],
   },
   {
     name: "start at up",
-    because: "Linux resets the chip, takes the MAC over from the management firmware and powers the PHY down at probe. Ours does so at `up`.",
+    because: "At probe Linux resets the chip, takes the MAC over from the management firmware and powers the PHY down. Ours does this at `up`.",
     rows: [
       {
         space: "registers",
@@ -64,7 +64,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "power of a closed chip",
-    because: "Power settings of a closed interface are those of Realtek's drivers; Linux's differ by generation (PHY of the first chips left on).",
+    because: "For a closed interface ours uses the power settings of Realtek's drivers. Linux's settings differ by generation (on the first chips the PHY stays on).",
     rows: [
       { space: "phy", words: "0xe=0" },
       { space: "phy", words: "0x0=800/800", at: STOPPED },
@@ -73,7 +73,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "PLL in D3hot",
-    because: "Linux keeps it on since 2025 (PMCH bit 6), and so does ours; the 6.12 that recorded most chips, only while wake-up is armed. Realtek's drivers do the same on the RTL8411, where Linux leaves the register alone.",
+    because: "Linux keeps the PLL on since 2025 (PMCH bit 6), and so does ours. Linux 6.12, with which most chips were recorded, does so only while wake-up is armed. On the RTL8411 Realtek's drivers keep it on too, while Linux does not write the register.",
     rows: [
       { space: "registers", words: "PMCH=40/40", at: ["up", "mtu", "back", ...STOPPED] },
       { space: "registers", words: "PMCH=c0", on: ["rtl8411"], at: ["suspended", "resumed"] },
@@ -81,32 +81,32 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "wake-up by link",
-    because: "From the RTL8125 on, Linux of 2026 writes MAC-OCP 0xe0c6 for it, and so does ours. The 6.12 that recorded these chips did not.",
+    because: "From the RTL8125 on, Linux of 2026 writes MAC-OCP 0xe0c6 for wake-up by link, and so does ours. Linux 6.12, with which these chips were recorded, does not.",
     rows: [{ space: "macOcp", words: "0xe0c6=13", on: FORMER_8125, at: ["suspended", "resumed"] }],
   },
   {
     name: "receiver of the RTL8168B",
-    because: "Realtek's driver leaves it on while the chip sleeps.",
+    because: "Realtek's driver leaves the receiver on while the chip sleeps, and so does ours.",
     rows: [{ space: "registers", words: "ChipCmd=8", on: ["rtl8168b"], at: ["suspended"] }],
   },
   {
     name: "speed bits beside autonegotiation",
-    because: "BMCR's speed and duplex have no effect while autonegotiation is on (IEEE 802.3, 22.2.4.1). Linux leaves the values after reset, ours writes 0.",
+    because: "BMCR's speed and duplex have no effect while autonegotiation is on (IEEE 802.3, 22.2.4.1). Linux leaves the values that a reset sets; ours writes 0.",
     rows: [{ space: "phy", words: "0x0=0/2140 0xa400=0/2140" }],
   },
   {
     name: "half duplex at 1000 Mbit/s",
-    because: "Linux advertises it on chips before the 8168G. Ours does not: no link partner supports it any more.",
+    because: "Linux advertises this mode on chips before the 8168G. Ours does not, because no link partner supports it any more.",
     rows: [{ space: "phy", words: "0x9=0/100", at: STARTED }],
   },
   {
     name: "clause 45 through registers 13 and 14",
-    because: "Linux's PHY layer probes EEE through them, and finds that these PHYs do not support this access.",
+    because: "Linux's PHY layer uses these registers to look for EEE, and finds that these PHYs do not support this access.",
     rows: [{ space: "phy", words: "0xd=0/4003 0xe=0/14 0xa41a=0 0xa41c=0" }],
   },
   {
     name: "pause after jumbo frames",
-    because: "Neither advertises pause while the MTU is above 1500. Back at 1500 ours advertises it again, Linux does not.",
+    because: "Neither driver advertises pause while the MTU is above 1500. Back at 1500 ours advertises it again; Linux does not.",
     rows: [
       { space: "phy", words: "0x4=c00/c00 0xa408=c00/c00", at: ["back", "suspended", "resumed", ...STOPPED] },
       { space: "registers", words: "PHYstatus=60/60 PHYstatus16=60/60", at: ["back", "suspended", "resumed"] },
@@ -114,7 +114,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "bus errors are reported",
-    because: "SYSErr (bit 15) is in our mask: the chip has stopped, and the driver restarts it. Linux waits for a time-out.",
+    because: "SYSErr (bit 15) is enabled in our interrupt mask. It means that the chip has stopped, and our driver restarts it. Linux waits for a time-out.",
     rows: [{ space: "registers", words: "IntrMask=8000/8000 IMR0=8000/8000", at: RUNNING }],
   },
   {
@@ -132,12 +132,12 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "addresses of 64 bits",
-    because: "The rig's memory is above 4 GiB, the guest's below: PCI chips need CPlusCmd bit 4 for it.",
+    because: "In our test the memory is above 4 GiB, for which PCI chips need CPlusCmd bit 4. In Linux's guest it is below.",
     rows: [{ space: "registers", words: "CPlusCmd=10/10", at: RUNNING }],
   },
   {
     name: "VLAN tags of the 8110SC",
-    because: "Ours enables tag stripping (CPlusCmd bit 6), as on all other chips; Linux leaves it off on this one.",
+    because: "Ours enables tag stripping (CPlusCmd bit 6), as on all other chips. Linux leaves it off on this chip.",
     rows: [{ space: "registers", words: "CPlusCmd=40/40", on: ["rtl8169sc-180"], at: RUNNING }],
   },
   {
@@ -156,7 +156,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "EEE of the RTL8125A at 2500 Mbit/s",
-    because: "Realtek's drivers do not offer it at that speed, and Linux 7.3 does not either: the MAC does not idle on such a link.",
+    because: "Realtek's drivers do not offer EEE at that speed, and neither does Linux 7.3, because the MAC does not idle on such a link.",
     rows: [
       { space: "clause45", words: "0x7003e=0", on: ["rtl8125a"] },
       { space: "macOcp", words: "0xe040=0/3 0xeb62=0/6", on: ["rtl8125a"] },
@@ -164,7 +164,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "EEE beyond the standard",
-    because: "Realtek's FreeBSD driver has these bits off while EEE is on (re_enable_EEE), and 0xa432 bit 4 on in all later PHYs (DPDK, rtl_disable_eee).",
+    because: "Realtek's FreeBSD driver clears these bits while EEE is on (re_enable_EEE). In all later PHYs 0xa432 bit 4 is set (DPDK, rtl_disable_eee).",
     rows: [
       { space: "phy", words: "0xa428=0/80 0xa4a2=0/200", on: ["rtl8117-54a", "rtl8117-54b", "rtl8125a", "rtl8168kb-609"] },
       { space: "phy", words: "0xa432=10", on: ["rtl8125d-688"] },
@@ -172,7 +172,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "ASPM",
-    because: "Events that leave L1, set while the interface is up: Linux has them in MAC-OCP 0xc0ac from the 8168G on, Realtek's drivers in extended register 0xd4 up to the 8168FP.",
+    because: "These are the events that make a link leave L1 while the interface is up. Linux sets them in MAC-OCP 0xc0ac from the 8168G on. Realtek's drivers set them in extended register 0xd4 up to the 8168FP.",
     rows: [
       { space: "macOcp", words: "0xc0ac=0", at: RUNNING },
       { space: "eri", words: "0xd4=1f80/1f80", at: RUNNING },
@@ -180,7 +180,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "long counters",
-    because: "Linux enables the long counter dump (MAC-OCP 0xea84) permanently, ours only during each dump.",
+    because: "Linux enables the long counter dump (MAC-OCP 0xea84) permanently; ours enables it only during a dump.",
     rows: [{ space: "macOcp", words: "0xea84=0" }],
   },
   {
@@ -193,17 +193,17 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "MAC-OCP 0xd3e2 and 0xe860",
-    because: "RTL8168EP: DPDK and Realtek's driver for FreeBSD agree on 0xafd, Linux has 0x271. RTL8125 and later: neither of the two writes these registers, Linux does (0x3a9, bit 7); ours does not write them either. Their meaning is not public.",
+    because: "On the RTL8168EP, DPDK and Realtek's driver for FreeBSD write 0xafd, and Linux 0x271. On the RTL8125 and later only Linux writes these registers (0x3a9, bit 7), and ours does not. Their meaning is not public.",
     rows: AT_D3E2,
   },
   {
     name: "parameter 0x8011",
-    because: "Bit 11 of the PHY's parameter 0x8011: set by DPDK (`rtl8168h.c`, `rtl8168fp.c`), by Realtek's driver for FreeBSD and, on the RTL8117, by Linux. On the 8168H Linux writes 0x0811 instead, as no other source does: presumably a slip for 0x8011.",
+    because: "DPDK (`rtl8168h.c`, `rtl8168fp.c`), Realtek's driver for FreeBSD and, on the RTL8117, Linux set bit 11 of the PHY's parameter 0x8011. On the 8168H Linux writes 0x0811 instead, presumably by mistake; no other source does.",
     rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8168m"] }],
   },
   {
     name: "second copy of the address",
-    because: "The 8168E has a copy in SecMAC too, which Realtek's drivers write.",
+    because: "The 8168E has a copy of the address in SecMAC too. Realtek's drivers write it, and so does ours.",
     rows: [{ space: "registers", words: "SecMAC0=2 SecMAC4=100", on: ["rtl8168e-2c0", "rtl8168e-2c1"] }],
   },
   {
@@ -218,7 +218,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "package of the RTL8117",
-    because: "Realtek's values depend on the package, read from the chip. Linux writes those of package 15 on all.",
+    because: "Realtek's values depend on the package, which the driver reads from the chip. Linux writes the values of package 15 on all chips.",
     rows: [
       { space: "eri", words: "0x5f0=4000", on: ["rtl8117-54a", "rtl8117-54b"] },
       { space: "macOcp", words: "0xe052=0 0xea80=0", on: ["rtl8117-54a", "rtl8117-54b"] },
@@ -226,7 +226,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "EPHY numbers above 31",
-    because: "Realtek writes both lanes of the PCIe PHY, with register numbers of 6 and 7 bits. Linux writes numbers of 5 bits, to which chips truncate a number above 31.",
+    because: "Realtek writes both lanes of the PCIe PHY, with register numbers of 6 and 7 bits. Linux writes numbers of 5 bits, to which these chips truncate a number above 31.",
     rows: BOTH_LANES,
   },
   {
