@@ -31,7 +31,7 @@ const shown = (file: string, ...titles: readonly string[]): { readonly tests: re
 // prettier-ignore
 // oxfmt-ignore
 export const FEATURES: readonly Feature[] = [
-  { name: "chips of the family", linux: "all but RTL8168KB, KD by name", vendor: "8168B and later", dpdk: "8168G and later, not 8411B", freebsd: "8139C+ to 8168; 8125, 8126, 8127 in part", ours: { ...shown(DIRECT, "is identified, has a link, passes frames both ways and fills in checksums"), note: "all, and RTL8139C+" } },
+  { name: "chips of the family", linux: "all, the RTL8168KB and KD not by name", vendor: "8168B and later", dpdk: "8168G and later, not 8411B", freebsd: "8139C+ to 8168; 8125, 8126, 8127 in part", ours: { ...shown(DIRECT, "is identified, has a link, passes frames both ways and fills in checksums"), note: "all, and RTL8139C+" } },
   { name: "unknown stepping", linux: "refused", vendor: "driven as the nearest", dpdk: "driven as the nearest", freebsd: "refused", ours: { ...shown(PROBE, "an unknown stepping is driven as the nearest of its family, and reported"), note: "driven as the nearest, with a warning" } },
   { name: "start-up of MAC, PCIe PHY and PHY", linux: "yes", vendor: "yes", dpdk: "yes", freebsd: "rge: yes", ours: { tests: [{ file: "test/state/state.test.ts", title: "" }], note: "[compared with Linux](state.md)" } },
   { name: "PHY and MAC firmware", linux: "files", vendor: "files or built in", dpdk: "built in", freebsd: "rge: built in", ours: { ...shown("test/guest/firmware.test.ts", "${chip.key} starts with ${file}, and links"), note: "Linux's files" } },
