@@ -13,7 +13,7 @@ const RTL8125D: readonly ChipKey[] = ["rtl8125d-688", ...LATER_8125D];
 export const CAUSES_DPDK: readonly Cause[] = [
   {
     name: "the system's share",
-    because: "The kernel and the bus set these, not a driver: decoding, error reports, INTx. Our test has no kernel and no bus.",
+    because: "The kernel and the bus set these, not a driver: decoding, error reports, INTx. Our test has neither a kernel nor a PCI bus.",
     rows: [{ space: "config", words: "0x4=0/501 0x6=0/8 0x78=0/6f" }],
   },
   {

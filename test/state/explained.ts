@@ -45,7 +45,7 @@ const FORMER_8125: readonly ChipKey[] = [
 export const CAUSES: readonly Cause[] = [
   {
     name: "the system's share",
-    because: "The kernel and the bus set these, not a driver: decoding, memory write and invalidate, cache line, error reports, INTx off, MSI-X on. Our test has no kernel and no bus.",
+    because: "The kernel and the bus set these, not a driver: decoding, memory write and invalidate, cache line, error reports, INTx off, MSI-X on. Our test has neither a kernel nor a PCI bus.",
     rows: [{ space: "config", words: "0x4=0/511 0xc=0 0x68=0/6f 0x78=0/6f 0xae=0/8000 0xb2=0/8000 0x114=2000" }],
   },
   {
