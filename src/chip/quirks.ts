@@ -56,7 +56,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.padding === "stale",
   },
   damagedShortSums: {
-    because: "A frame shorter than 42 bytes is damaged if its checksum is offloaded. Software computes the checksum. (On every chip it does so below 60 bytes.)",
+    because: "A frame shorter than 42 bytes is damaged if its checksum is offloaded. Software computes the checksum; it does so for frames below 60 bytes on every chip.",
     evidence: "FreeBSD if_re.c, re_encap",
     proof: { file: RULES, title: "checksums of frames below 42 bytes are computed in software on the PCI chips and the first PCI Express chips" },
     fact: "damagesShort",
@@ -105,7 +105,7 @@ export const QUIRKS = {
     on: ({ profile, largestMtu }) => largestMtu > STANDARD_MTU && !profile.frames.sumsJumbo,
   },
   noJumboSegments: {
-    because: "Segmentation does not work above an MTU of 1500, so software segments there. (Above 2047 it does so on every chip.)",
+    because: "Segmentation does not work above an MTU of 1500, so software segments there. Above 2047 it does so on every chip.",
     evidence: "Linux's r8169, Realtek's drivers",
     proof: { file: RULES, title: "checksums and segmentation end at an MTU of 1500, but PCI chips keep both and the 8125 and later keep checksums" },
     fact: "segmentsJumbo",
