@@ -8,6 +8,7 @@ import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "#app/restart-budget.ts";
 import { KEY } from "#driver/rss.ts";
 import { Toeplitz } from "#model/frames/rss.ts";
 import { buildTcpFrame } from "#wire/frames.ts";
+import { parseIpv4Address } from "#wire/ipv4.ts";
 import { newMemory } from "#wire/memory.ts";
 import { answered } from "../conformance-guest/echoes.ts";
 import { Nic } from "../guest/nic.ts";
@@ -30,6 +31,8 @@ const [ONE, SEVERAL] = [
 type Card = typeof ONE | typeof SEVERAL;
 const addressOf = ({ slot }: Card): string => `0000:00:${slot}.0`;
 const QUEUES = 4;
+/** What is hashed of a TCP segment in IPv4: addresses and ports. */
+const HASHED = { offset: 14 + 12, bytes: 12 } as const;
 const D3HOT = 3;
 /** A broadcast of an EtherType for experiments. */
 const UNASKED = `ffffffffffff02005e1000ff88b5${"00".repeat(46)}`;
@@ -155,9 +158,8 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
       return Array.from({ length: QUEUES }, (_, queue) => counted("ferrule_queue_receive_packets", queue));
     };
     // Without replies, which would start the polling of all queues.
-    for (const [queue, port] of portsOfQueues(machine).entries()) {
+    for (const [queue, frame] of segmentsOfQueues(machine).entries()) {
       const [interrupts, frames] = [await interrupted(), await received()];
-      const frame = unaskedSegment(machine, port);
       await eventually(`queue ${queue} has a frame and an interrupt`, async () => {
         await nic.ask({ command: "send", frame });
         return (await interrupted())[queue]! > interrupts[queue]! && (await received())[queue]! > frames[queue]!;
@@ -179,39 +181,27 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
   });
 });
 
-const octets = (address: string): readonly number[] => address.split(".").map(Number);
-
-/** A local port for each queue: of a frame from the web server to it, the low bits of the hash select that queue. */
-const portsOfQueues = ({ url }: Machine): readonly number[] => {
-  const toeplitz = new Toeplitz();
-  toeplitz.set((i) => KEY[i]!);
-  const server = Number(new URL(url).port);
-  const queueOf = (local: number): number => {
-    const input = Uint8Array.of(
-      ...octets(GATEWAY),
-      ...octets(NEAR),
-      server >> 8,
-      server & 255,
-      local >> 8,
-      local & 255,
-    );
-    return toeplitz.part(input, 0, input.length, 0) & (QUEUES - 1);
-  };
-  return Array.from({ length: QUEUES }, (_, queue) => {
-    let port = 4000;
-    while (queueOf(port) !== queue) port++;
-    return port;
-  });
-};
-
-const number = (address: string): number => octets(address).reduce((sum, octet) => 256 * sum + octet);
-
 /** A TCP segment of no connection, from the web server to that port, to the broadcast address: the kernel drops it. */
-const unaskedSegment = ({ url }: Machine, port: number): string => {
+const unaskedSegment = ({ url }: Machine, port: number): Uint8Array => {
   const memory = newMemory(60);
   const ends = { destination: new Uint8Array(6).fill(255), source: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 0xff) };
   const ports = { sourcePort: Number(new URL(url).port), destinationPort: port };
   const header = { ...ports, sequence: 1, acknowledgement: 1, headerLength: 20, flags: 0x10, window: 100 };
-  buildTcpFrame(memory, 0, { ...ends, from: number(GATEWAY), to: number(NEAR) }, header, new Uint8Array(6));
-  return Buffer.from(memory.bytes).toString("hex");
+  const addresses = { from: parseIpv4Address(GATEWAY)!, to: parseIpv4Address(NEAR)! };
+  buildTcpFrame(memory, 0, { ...ends, ...addresses }, header, new Uint8Array(6));
+  return memory.bytes;
+};
+
+/** A segment for each queue: the low bits of its hash, over addresses and ports, select that queue. */
+const segmentsOfQueues = (machine: Machine): readonly string[] => {
+  const toeplitz = new Toeplitz();
+  toeplitz.set((i) => KEY[i]!);
+  return Array.from({ length: QUEUES }, (_, queue) => {
+    for (let port = 4000; port <= 0xffff; port++) {
+      const segment = unaskedSegment(machine, port);
+      if ((toeplitz.part(segment, HASHED.offset, HASHED.bytes, 0) & (QUEUES - 1)) === queue)
+        return Buffer.from(segment).toString("hex");
+    }
+    throw new Error(`no port selects queue ${queue}`);
+  });
 };
