@@ -127,7 +127,8 @@ export class TallyCounters {
 
   #dump(low: number, high: number): void {
     const { dma, macOcp } = this.#parts;
-    if (!dma.allowed()) return;
+    dma.ordered();
+    if (!dma.allowed) return;
     const extended = this.detailed && (macOcp(TALLY_CONTROL) & EXTENDED) === EXTENDED;
     const length = extended ? EXTENDED_DUMP_BYTES : DUMP_BYTES;
     const at = dma.findWritable(low, high, length);

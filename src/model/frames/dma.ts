@@ -68,11 +68,18 @@ export class Dma {
     for (let i = 0; i < PLACES; i++) this.#found[i] = NOWHERE;
   }
 
-  /** Whether bus mastering is enabled. If not, reports an offence. */
-  allowed(): boolean {
-    if (this.#config.busMaster) return true;
-    if (!this.#orphaned) this.#offences.commit("busMaster", 0);
-    return false;
+  /** Whether bus mastering is enabled. */
+  get allowed(): boolean {
+    return this.#config.busMaster;
+  }
+
+  /**
+   * The driver has given the chip work for which it must access memory now. Reports an offence if bus mastering is off.
+   * A frame from the wire is no such work: Linux's r8169 clears bus mastering before it stops the receiver, and enables
+   * the receiver of an RTL8168B without it, because that chip wakes the system only then.
+   */
+  ordered(): void {
+    if (!this.allowed && !this.#orphaned) this.#offences.commit("busMaster", 0);
   }
 
   /** The region in which `find` found memory. */
@@ -82,7 +89,7 @@ export class Dma {
 
   /**
    * Finds `length` bytes to be read at address `high`:`low`. Returns their offset in `region`; -1 if they are not in
-   * guest memory: the caller must then clean up and call `abort`. Call `allowed` before; it must return true.
+   * guest memory: the caller must then clean up and call `abort`. `allowed` must be true.
    */
   find(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);

@@ -136,7 +136,7 @@ export class DescriptorRing {
    * false and halts it.
    */
   map(): boolean {
-    if (this.halted || !this.#dma.allowed()) return false;
+    if (this.halted || !this.#dma.allowed) return false;
     return this.#mapped === this.#dma.epoch || this.#find();
   }
 

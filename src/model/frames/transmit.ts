@@ -16,6 +16,7 @@ import { MIN_FRAME } from "#wire/ethernet.ts";
 import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { buildTag, TAG, TAG_BYTES } from "#wire/vlan.ts";
 import { Count, type TallyCounters } from "./counters.ts";
+import type { Dma } from "./dma.ts";
 import type { QueueInterrupts } from "../interrupts/interrupts.ts";
 import {
   OffloadRequest,
@@ -59,6 +60,7 @@ export interface TransmitParts {
   readonly counters: TallyCounters;
   readonly offences: Offences;
   readonly page: Page;
+  readonly dma: Pick<Dma, "ordered">;
   readonly facts: ChipFrames;
   /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
@@ -103,9 +105,8 @@ export class TransmitEngine {
   /** Cancels the pause requested by the link partner. */
   #paused: (() => void) | undefined;
   /**
-   * Set once descriptors were taken after a start. From then on a doorbell without work is not an offence: the guest
-   * cannot know how far the chip is, a doorbell through a socket arrives late, and FreeBSD's driver rings twice because
-   * some chips miss a doorbell.
+   * Set once descriptors were taken after a start. Then a doorbell without work is no offence: the guest cannot know how
+   * far the chip is, and FreeBSD's driver rings twice because some chips miss a doorbell.
    */
   #begun = false;
   #cancel: (() => void) | undefined;
@@ -151,8 +152,9 @@ export class TransmitEngine {
 
   /** The guest rang the doorbell. */
   doorbell(): void {
-    if (!this.#parts.enabled()) this.#parts.offences.commit("disabled", this.ring.index);
-    else if (this.#running) this.#again = true;
+    if (!this.#parts.enabled()) return this.#parts.offences.commit("disabled", this.ring.index);
+    this.#parts.dma.ordered();
+    if (this.#running) this.#again = true;
     else this.#run(true);
   }
 

@@ -40,7 +40,7 @@ export const OFFENCES = {
     hardware: "A reset takes up to 100 µs, and writes during it are lost or reset too.",
   },
   busMaster: {
-    what: "the chip had to access memory while bus mastering was disabled",
+    what: "the chip was told to send or to dump its counters while bus mastering was disabled",
     hardware: "The chip waits, and hangs until it is reset.",
   },
   unknown: {
