@@ -5,7 +5,7 @@ import type { Moment } from "./snapshot.ts";
 
 type Chips = readonly ChipKey[];
 const LATER_8168H: Chips = ["rtl8168h-100", "rtl8168h-300"];
-const RTL8168H: Chips = ["rtl8107e", "rtl8168h", "rtl8168m"];
+const RTL8168H: Chips = ["rtl8107e", "rtl8116af", "rtl8168h", "rtl8168m"];
 const RTL8117: Chips = ["rtl8117-54a", "rtl8117-54b"];
 const RTL8168GU: Chips = ["rtl8106eus", "rtl8168gu"];
 const RTL8125A: Chips = ["rtl8125a", "rtl8168kb-609"];
@@ -95,7 +95,7 @@ export const REALTEKS: readonly Row[] = [
   { space: "eri", on: RTL8117, at: ["suspended", "resumed"], words: "0xdc=1000d" },
   { space: "eri", on: ["rtl8168ep"], at: STARTED, words: "0x2fc=3 0x2f8=1d8f" },
   { space: "eri", on: [...RTL8168H, ...LATER_8168H], at: STARTED, words: "0x5f0=0" },
-  { space: "eri", on: [...LATER_8168H, ...RTL8168GU, "rtl8107e", "rtl8168g", "rtl8168h"], at: STARTED, words: "0x1d0=2" },
+  { space: "eri", on: [...LATER_8168H, ...RTL8168GU, "rtl8107e", "rtl8116af", "rtl8168g", "rtl8168h"], at: STARTED, words: "0x1d0=2" },
   { space: "eri", on: [...RTL8168GU, "rtl8168g", "rtl8411b"], at: STARTED, words: "0x5f0=4f87" },
   { space: "eri", on: ["rtl8168g"], at: STOPPED, words: "0x1a8=fc000000" },
   { space: "ephy", on: ["rtl8127a"], at: STARTED, words: "0x408=64 0x40a=f98 0x40c=f90 0x49c=140 0x49e=140 0x4a0=80" },

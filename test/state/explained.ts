@@ -144,9 +144,17 @@ export const CAUSES: readonly Cause[] = [
     name: "EEE of the RTL8168H",
     because: "Linux 6.12 turns energy-efficient Ethernet on; Linux 7 leaves it off on this die, and so does ours.",
     rows: [
-      { space: "phy", words: "0xa432=0/10", on: RTL8168H },
+      { space: "phy", words: "0xa432=0/10", on: [...RTL8168H, "rtl8116af"] },
       { space: "clause45", words: "0x7003c=0", on: RTL8168H },
-      { space: "eri", words: "0x1b0=0/3", on: RTL8168H },
+      { space: "eri", words: "0x1b0=0/3", on: [...RTL8168H, "rtl8116af"] },
+    ],
+  },
+  {
+    name: "a module of fibre",
+    because: "Linux 6.12 treats the RTL8116af as an RTL8168H: it advertises the modes of a copper PHY and sets the timer of EEE. The PHY has neither.",
+    rows: [
+      { space: "phy", words: "0xa408=0/1e0", on: ["rtl8116af"] },
+      { space: "macOcp", words: "0xe048=0", on: ["rtl8116af"] },
     ],
   },
   {
@@ -199,7 +207,7 @@ export const CAUSES: readonly Cause[] = [
   {
     name: "parameter 0x8011",
     because: "DPDK (`rtl8168h.c`, `rtl8168fp.c`), Realtek's driver for FreeBSD and, on the RTL8117, Linux set bit 11 of the PHY's parameter 0x8011. On the 8168H Linux writes 0x0811 instead, presumably by mistake; no other source does.",
-    rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8168m"] }],
+    rows: [{ space: "phyMemory", words: "0x811=0 0x8011=8", on: ["rtl8168h", "rtl8107e", "rtl8116af", "rtl8168m"] }],
   },
   {
     name: "second copy of the address",

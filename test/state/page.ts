@@ -92,8 +92,8 @@ explanation has no difference. The columns with an address space count the words
 
 The registers are compared at eight moments: probed, up with a link, at another MTU (the largest that Linux allows, or 1400), back at 1500,
 suspended to D3hot with every form of wake-up armed, resumed, closed with wake-up off again, and removed. Both drivers load the same
-firmware. The recordings are made in guests by \`node test/state/record.ts\`, in \`test/state/linux\`. There is no recording of ${WITHOUT_LINK.join(", ")}, whose link r8169
-does not see.
+firmware. The recordings are made in guests by \`node test/state/record.ts\`, in \`test/state/linux\`. r8169 sees no link on
+${WITHOUT_LINK.join(", ")}: its moments are compared with ours, which have a link.
 
 ${tablesOf(
   "linux",

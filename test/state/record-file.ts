@@ -20,7 +20,7 @@ export interface Recording {
   readonly moments: ReadonlyMap<Moment, Snapshot>;
 }
 
-/** Linux treats it as an RTL8168H and reads a link status that its PHY does not have, so it cannot be compared. */
+/** Linux treats it as an RTL8168H and reads the link status of a PHY that has none, so it sees no link at any moment. */
 export const WITHOUT_LINK: readonly ChipKey[] = ["rtl8116af"];
 
 const pathOf = (source: Source, key: string): string => join(import.meta.dirname, source, `${key}.txt`);
