@@ -45,7 +45,7 @@ export const checkAspm = (chip: Chip, policy: AspmPolicy): AspmPolicy => {
   return policy;
 };
 
-/** Applies the policy. `apply` writes it at each start, so resets, MTU changes and sleep do not change it. */
+/** Keeps the policy. `apply` writes it to the chip at each start, so it survives resets, MTU changes and sleep. */
 export class LinkPower {
   readonly #hw: Hardware;
   readonly #config: Mmio;
@@ -92,7 +92,10 @@ export class LinkPower {
     io.write8(Cfg9346, Lock.lock);
   }
 
-  /** Disables ASPM after a transmit time-out, under any policy, until a policy is set again. Returns `finding`. */
+  /**
+   * If `finding` is a transmit time-out, disables ASPM, whatever the policy, until a policy is set again. Returns
+   * `finding`.
+   */
   heed(finding: Finding | undefined): Finding | undefined {
     this.#distrusted ||= finding === "transmitTimeout";
     return finding;
@@ -119,8 +122,8 @@ export class LinkPower {
   }
 
   /**
-   * Disables ASPM at this end, which must be done before the other end (PCI Express 3.0, 5.4.1.3). Has no effect if the
-   * system does not let drivers write Link Control, as with VFIO.
+   * Disables ASPM at this end. The other end must be disabled afterwards (PCI Express 3.0, 5.4.1.3). This has no effect
+   * if the system does not let drivers write Link Control, as with VFIO.
    */
   #forbidLink(): void {
     const control = rw16(this.#hw.chip.profile.function.expressAt + LINK_CONTROL);

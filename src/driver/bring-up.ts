@@ -71,7 +71,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   clearSleep(hw);
   if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
-  // After the start values, because those of some chips clear a bit of this register.
+  // This follows the start values, because those of some chips clear a bit of a register that it writes.
   setReceiveFormat(hw, rings);
   limitReceive(hw, rings);
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
@@ -121,8 +121,9 @@ const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): v
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
- * Selects the format of receive descriptors, on chips with several. Also disables the mode in which a chip drops frames
- * with a bad FCS, because lengths then exclude the FCS; another system may have enabled it (DPDK 1e370595f4).
+ * Selects the format of receive descriptors, on chips with several. Also disables the mode in which the chip drops
+ * frames with a bad FCS: in that mode, which another system may have enabled, the reported lengths exclude the FCS
+ * (DPDK 1e370595f4).
  */
 const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
   const { hashedFormat } = chip.profile.frames;
@@ -136,7 +137,7 @@ const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): voi
 const stopModeration = ({ io, chip: { profile } }: Hardware): void => {
   const { mac, queues } = profile;
   if (mac.moderation === "IntrMitigate") io.write16(IntrMitigate, 0);
-  // A block is two words.
+  // Each moderation block has two words.
   else if (mac.moderation === "blocks")
     for (const word of INT_MITI.slice(0, 2 * queues.moderationBlocks)) io.write32(word, 0);
 };
@@ -178,7 +179,7 @@ const openGate = ({ io, chip }: Hardware): void => {
 };
 
 /**
- * Writes the rings' addresses. High halves first, because the chip takes over the address when the low half is written.
+ * Writes the rings' addresses, high halves first: the chip takes over an address when its low half is written.
  */
 const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeHigh(TNPDSHigh, rings.transmit);
@@ -205,7 +206,7 @@ const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   io.update8(INT_CFG0, 0, IntCfg0.enable);
 };
 
-/** Sets the station address: high half first, and each half is read back to flush the write. */
+/** Sets the station address, high half first. Each half is read back to flush the write. */
 export const setStationAddress = ({ io }: Hardware, mac: Uint8Array): void => {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac;
   io.write8(Cfg9346, Lock.unlock);

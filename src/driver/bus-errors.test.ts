@@ -20,7 +20,7 @@ const configOf = (status: number) => {
 };
 
 test("each error bit of the PCI status has its name, and is cleared by writing it back", () => {
-  // Capabilities, fast back-to-back and DEVSEL timing are no errors.
+  // The bits for capabilities, fast back-to-back and DEVSEL timing do not report errors.
   for (const [bit, name] of ERRORS) {
     const { config, writes } = configOf(bit | 0x0290);
     assert.deepEqual(takeBusErrors(config), [name]);

@@ -13,8 +13,8 @@ const ERRORS: readonly (readonly [bit: number, name: string])[] = [
 const ALL = ERRORS.reduce((bits, [bit]) => bits | bit, 0);
 
 /**
- * Returns the names of the errors that occurred since the last call, and clears them. Empty if the card has left the
- * bus.
+ * Returns the names of the errors that occurred since the last call, and clears them. The list is empty if the card has
+ * left the bus.
  */
 export const takeBusErrors = (config: Mmio): readonly string[] => {
   const status = config.read16(STATUS);

@@ -1,11 +1,17 @@
-/** The cable test, in short steps: for each pair whether it is open, shorted or mismatched, and where. */
+/**
+ * The cable test, run in short steps. It finds out for each pair whether it is open, shorted or mismatched, and at what
+ * distance.
+ */
 import { CableResult, CableTest, type CableTestFacts, CableWiring } from "#chip/cable-test.ts";
 import { Ocp } from "#chip/phy.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import type { Hardware } from "./hardware.ts";
 import type { Operation } from "./operation.ts";
 
-/** Pairs 1-2, 3-6, 4-5 and 7-8 of the connector. Unknown: the test did not end, or with a result that no source names. */
+/**
+ * Pairs 1-2, 3-6, 4-5 and 7-8 of the connector. "unknown": the test did not end, or its result is one that no source
+ * explains.
+ */
 export interface PairReport {
   readonly pair: "A" | "B" | "C" | "D";
   readonly state: "ok" | "open" | "short" | "mismatch" | "unknown";
@@ -17,7 +23,7 @@ const PAIRS = ["A", "B", "C", "D"] as const;
 /** Realtek's driver waits at most 5 s, and reads every millisecond. */
 const MOST_TURNS = 500;
 const TURN_MICROS = 10_000;
-/** A link that uses all four pairs shows that they are good. */
+/** Speed in Mbit/s from which a link uses all four pairs; such a link shows that they are good. */
 const ALL_PAIRS = 1000;
 
 /** The memory of the PHY's controller. */
@@ -33,9 +39,10 @@ const memoryOf = ({ side }: Hardware) => ({
 });
 
 /**
- * A link of 10 or 100 Mbit/s goes down during the test; one of 1000 or 2500 Mbit/s is not tested, because it proves four good pairs.
- * @param speed of the link in Mbit/s, 0 without one
- * @throws {OutOfRange} at the first step, on chips without it
+ * A link of 10 or 100 Mbit/s goes down during the test. With a link of 1000 or 2500 Mbit/s there is no test, because
+ * such a link proves that all four pairs are good.
+ * @param speed of the link in Mbit/s; 0 without a link
+ * @throws {OutOfRange} at the first step, on chips without a cable test
  */
 export function* testCable(hw: Hardware, speed: number): Operation<readonly PairReport[]> {
   const { chip, side } = hw;

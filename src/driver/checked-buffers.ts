@@ -1,4 +1,7 @@
-/** Checks the ownership of receive buffers on every burst: for tests, and to find a buffer that is given to the NIC twice. */
+/**
+ * Checks the ownership of receive buffers on every burst. For tests, and to find code that gives a buffer to the NIC
+ * twice.
+ */
 import { Misuse } from "#kit/errors.ts";
 import { FRAME_WORDS, type Link, NO_BUFFER, checkEntries } from "#kit/link.ts";
 import type { ReceiveCore } from "./receive-core.ts";
@@ -9,9 +12,10 @@ type Calls = Pick<Link, "receive" | "supply" | "transmit">;
 const STRIDE = FRAME_WORDS;
 
 /**
- * The same calls, with a check that the caller owns each receive buffer in the entries. Memory that is not the ring's may be sent unchecked.
- * @throws {Misuse} for a receive buffer that the NIC has, or that is in two entries, and from `receive` for an offset inside a buffer; then
- * nothing is exchanged
+ * Returns the same calls with a check that the caller owns each receive buffer in the entries. Memory outside the
+ * ring's buffers may be sent; it is not checked.
+ * @throws {Misuse} for a receive buffer that the NIC owns or that is in two entries; from `receive`, also for an offset
+ * that is not the start of a buffer. Nothing is exchanged in these cases.
  */
 export const checkedBuffers = (
   { receive, supply, transmit }: Calls,
@@ -22,7 +26,7 @@ export const checkedBuffers = (
   const start = pool.offset;
   const size = free.length * bufferBytes;
 
-  /** The caller owns the buffers in the entries from `first` on. */
+  /** Notes that the caller owns the buffers in the entries `first` to `end` - 1. */
   const give = (first: number, end: number): void => {
     for (let entry = first; entry < end; entry = (entry + 1) | 0) {
       const place = (burst[(entry * STRIDE) | 0]! - start) | 0;
@@ -30,7 +34,10 @@ export const checkedBuffers = (
     }
   };
 
-  /** Until the next `give`, the NIC may get the buffers in the entries from `first` on. @param most largest offset inside a buffer */
+  /**
+   * Notes that the caller no longer owns the buffers in the entries `first` to `end` - 1: the NIC may take them.
+   * @param most largest offset inside a buffer
+   */
   const take = (first: number, end: number, most: number): void => {
     for (let entry = first; entry < end; entry = (entry + 1) | 0) {
       const place = (burst[(entry * STRIDE) | 0]! - start) | 0;
@@ -62,7 +69,7 @@ export const checkedBuffers = (
       checkEntries(burst, first, count);
       let entry = first;
       for (; entry < first + count; entry++) {
-        // The caller need not own a buffer that is there already.
+        // An entry that has a buffer keeps it, even if the caller does not own that buffer.
         if (burst[entry * STRIDE] !== NO_BUFFER) continue;
         if (supply(entry, 1) === 0) break;
         give(entry, entry + 1);

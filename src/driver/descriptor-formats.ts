@@ -38,21 +38,24 @@ export interface ReceiveFormat {
   readonly opts2: number;
   /** Position of the low half of the buffer's address; the high half follows. */
   readonly address: number;
-  /** The NIC overwrites the buffer's address when it writes the descriptor back. */
+  /** Whether the NIC overwrites the buffer's address when it writes the descriptor back. */
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
-  /** Mask of the frame's length with FCS; in a posted descriptor, of the buffer's length. */
+  /** Mask of the length: of the frame with FCS, or, in a descriptor given to the NIC, of the buffer. */
   readonly length: number;
   /** If any of these bits is set, the frame is bad. */
   readonly bad: number;
-  /** Those bits of `bad` after which the length is unreliable. */
+  /** The bits of `bad` with which the length is unreliable. */
   readonly watchdog: number;
-  /** Those bits of `bad` that mean a wrong FCS or a runt. The frame is then in memory as it was received. */
+  /** The bits of `bad` that mean a wrong FCS or a runt. Such a frame is in memory as it was received. */
   readonly damaged: number;
   /** If any of these bits is set, the descriptor does not belong to a frame. */
   readonly alien: number;
-  /** Where the checksum results are: in opts2 or opts1; their shift; and their mask after the shift. */
+  /**
+   * Where the checksum results are: in opts2 or in opts1, how far to shift that word right, and the mask after the
+   * shift.
+   */
   readonly verdictInOpts2: boolean;
   readonly verdictShift: number;
   readonly verdictMask: number;
@@ -70,7 +73,10 @@ export interface ReceiveFormat {
 
 interface HashPlaces {
   readonly hash: number;
-  /** Position of the type of the hash; and its bits for a hash of addresses, and for one that includes ports. */
+  /**
+   * Position of the word with the type of the hash, and the bits of that word: `addresses` for a hash of addresses
+   * only, `ports` for one that includes ports.
+   */
   readonly header: number;
   readonly addresses: number;
   readonly ports: number;
@@ -97,7 +103,7 @@ const received = (word: number, bits: VerdictBits): number => {
   return Received.ipChecksumGood | (udp ? Received.udpChecksumGood : Received.tcpChecksumGood);
 };
 
-/** A table for the bits from TCP checksum failure to UDP packet. */
+/** A table of `Received` bits, indexed by the bits from "TCP checksum failed" to "UDP packet". */
 const verdictsOf = (bits: VerdictBits): Pick<ReceiveFormat, "verdictShift" | "verdictMask" | "verdicts"> => {
   const verdictShift = Math.log2(bits.tcpChecksumFailed) | 0;
   const count = (2 * bits.protocolUdp) / bits.tcpChecksumFailed;
@@ -141,7 +147,7 @@ export const RECEIVE_8139: ReceiveFormat = {
   damaged: RxCPlus.runt | RxCPlus.crcError,
 };
 
-/** With a hash, 32 bytes: RTL8125A and 8125B. */
+/** Descriptors of 32 bytes with a hash: RTL8125A and 8125B. */
 const RECEIVE_V3: ReceiveFormat = {
   ...V3Word,
   ...verdictsOf(RxV3Verdict),
@@ -166,7 +172,7 @@ const RECEIVE_V3: ReceiveFormat = {
   select: 0,
 };
 
-/** With a hash, 16 bytes: RTL8125BP and later. */
+/** Descriptors of 16 bytes with a hash: RTL8125BP and later. */
 const RECEIVE_V4: ReceiveFormat = {
   ...V4Word,
   ...verdictsOf(RxV4),
@@ -191,7 +197,7 @@ const RECEIVE_V4: ReceiveFormat = {
   select: FormatBits.format4,
 };
 
-/** The RTL8125B's while it stamps received event messages. */
+/** The RTL8125B's format while it stamps received event messages. */
 export const RECEIVE_STAMPED: ReceiveFormat = { ...RECEIVE_V3, stamp: StampV3 };
 
 /** Formats with a hash, by `FrameFacts.hashedFormat`. */
@@ -199,7 +205,7 @@ export const RECEIVE_HASHED = { 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
 
 /** How `Send` bits and the segment size are encoded in a transmit descriptor. */
 export interface TransmitFormat {
-  /** Checksums and segmentation work over IPv6 too. */
+  /** Whether checksums and segmentation work over IPv6 too. */
   readonly ipv6: boolean;
   /** Bits of the descriptor's first word. */
   readonly first: (flags: number) => number;

@@ -1,4 +1,7 @@
-/** How each generation is drained before a reset, and how the MAC is then taken over. The registers are plain memory. */
+/**
+ * How each generation is drained before a reset, and how the driver takes the MAC over afterwards. The registers are
+ * plain memory.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";

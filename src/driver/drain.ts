@@ -1,8 +1,8 @@
 /**
  * Drains both directions before a reset, so that no frame is lost.
  *
- * A chip in a bad state may never drain: the wait is then counted as expired, and the following reset recovers the
- * chip. Sources: FreeBSD if_re.c, re_stop (StopReq, the doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset.
+ * A chip in a bad state may never drain. The wait then counts as expired, and the reset that follows recovers the chip.
+ * Sources: FreeBSD if_re.c, re_stop (StopReq, the doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset.
  */
 import type { Drain } from "#chip/mac.ts";
 import { Fifo, FifoStatus } from "#chip/registers-8125.ts";

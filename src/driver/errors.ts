@@ -114,7 +114,7 @@ export class BadLinkSetting extends FerruleError {
   }
 }
 
-/** A pin of the board keeps the PHY off; the PHY was not accessed. */
+/** A pin of the board keeps the PHY switched off. The driver has not accessed the PHY. */
 export class PhyDisabled extends FerruleError {
   readonly code = "PHY_DISABLED";
   readonly hint = "Enable the network port in the firmware's setup, or by the board's switch.";

@@ -3,14 +3,14 @@ import type { Chip } from "#chip/chips.ts";
 import { QUIRKS } from "#chip/quirks.ts";
 import { Intr } from "#chip/registers.ts";
 
-/** The events since the last call of `Nic.interrupt`, which returns them. */
+/** The bits that `Nic.interrupt` returns: the events since its last call. */
 export const Events = {
   receive: Intr.receiveOk | Intr.receiveError | Intr.receiveFifoOverflow,
   transmit: Intr.transmitOk | Intr.transmitError,
   link: Intr.linkChange,
   /**
-   * The chip could not access memory, or its bus failed: it must be reset. Never set for chips that raise this event
-   * without a reason.
+   * The chip could not access memory, or its bus failed: it must be reset. This bit is never set for chips that raise
+   * the event without a reason.
    */
   broken: Intr.systemError,
 } as const;

@@ -1,4 +1,6 @@
-/** Both rings of a link against a simulated device: buffers are exchanged, and each is in one place. */
+/**
+ * Both rings of a link against a simulated device: calls exchange buffers, and each buffer stays in exactly one place.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -55,7 +57,7 @@ const rig = (options: { readonly weaklyOrdered?: boolean; readonly checked?: boo
       sent = (sent + 1) % sendSlots;
       return number;
     },
-    /** Every place of a receive buffer. */
+    /** The offsets of all receive buffers, wherever each is: in a ring, in an entry, or spare. */
     places(): number[] {
       const { held, free, state } = receiver.core;
       const entries = burst.filter((_, at) => at % FRAME_WORDS === 0);

@@ -28,7 +28,7 @@ const raw = (words: readonly number[]): Uint8Array => {
   return bytes;
 };
 
-/** In a container: the program follows the header, at an offset that is no multiple of 4. */
+/** A file with a header. The program follows the header at an offset that is not a multiple of 4. */
 const contained = (
   words: readonly number[],
   version = "test-1_0.0.1",
@@ -109,7 +109,7 @@ test("a value that was read can be changed and written back", () => {
   assert.deepEqual(done, ["phy 0.5=1224"]);
 });
 
-/** How many of two writes are executed if this instruction follows a read of 7. */
+/** How many of two writes are executed after a read of 7 and this instruction. */
 const skips = (skip: number) => runs([READ(4), skip, WRITE(5, 1), WRITE(6, 1)], { "phy 0.4": 7 }).done.length;
 
 test("a jump can depend on whether the value read equals a constant", () => {

@@ -33,7 +33,10 @@ const Op = {
   or: 1,
   and: 2,
   jumpBack: 3,
-  /** Selects the registers that the next instructions access: data 1 the MAC controller's, 0 the PHY's. */
+  /**
+   * Selects the registers that the next instructions access: with data 1, those of the MAC controller; with 0, those of
+   * the PHY.
+   */
   choose: 4,
   clearReads: 7,
   write: 8,
@@ -56,8 +59,8 @@ const MAX_DELAY_MILLIS = 100;
 const LAST_PHY_REGISTER = 0x1f;
 
 /**
- * The header: a zero word; the version (32 bytes); start of the program in bytes; its length in words; and a byte that
- * makes the sum of all bytes 0.
+ * The header: a zero word; the version (32 bytes); the offset of the program in bytes; the program's length in words;
+ * and a byte that makes the sum of all bytes of the file 0.
  */
 const VERSION_AT = 4;
 const VERSION_BYTES = 32;
@@ -157,7 +160,7 @@ const MAX_DELAY_MICROS = 2_000_000;
  * accesses.
  */
 const MAX_MICROS = 60_000_000;
-/** Limit of the wait for a reset of the PHY with which a program may end. */
+/** Limit of the wait for the PHY if a program ends with a reset of the PHY. */
 const RESET_LIMIT_MICROS = 600_000;
 
 interface Registers {
@@ -208,7 +211,7 @@ const macRegisters = ({ mac }: FirmwareTarget): Registers => {
 
 /**
  * Runs a checked program, and waits until the PHY is out of reset. Afterwards the PHY's page is 0.
- * @throws {BadFirmware} if it does not end, or uses a register that the PHY does not have; {SideBusTimeout}
+ * @throws {BadFirmware} if the program does not end, or uses a register that the PHY does not have; {SideBusTimeout}
  */
 export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): void => {
   const { clock, phy } = target;

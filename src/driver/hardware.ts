@@ -15,7 +15,7 @@ export interface IdentifiedChip {
   readonly chip: Chip;
 }
 
-/** Waits that expired, although bring-up went on: their number, and what the last one waited for. */
+/** Waits that expired without ending bring-up: their number, and what the last one waited for. */
 export class ExpiredWaits {
   count = 0;
   /** What the last expired wait waited for; empty if there was none. */
@@ -31,7 +31,7 @@ export interface Hardware extends IdentifiedChip {
   readonly phy: PhyBus;
   readonly side: SideBus;
   /**
-   * Interrupt registers for the queues that are polled together, and for everything that does not belong to a queue.
+   * Interrupt registers of the queues that are polled together, and of the events that do not belong to a queue.
    */
   readonly interrupts: InterruptRegisters;
   /** Interrupt registers of all queues, used to mask them. */
@@ -46,8 +46,8 @@ export interface Hardware extends IdentifiedChip {
 }
 
 /**
- * Collects the parts without an access to a register. @param queues number of receive queues; more than 1 only on chips
- * that have them @param polled how many of them are polled together
+ * Collects the parts. Accesses no register. @param queues number of receive queues; above 1 only on chips with several
+ * @param polled how many of the queues are polled together
  */
 export const hardwareOf = (
   device: IdentifiedChip,
@@ -73,8 +73,8 @@ export const hardwareOf = (
 };
 
 /**
- * Waits for a condition, which is checked every `poll` microseconds, for at most `limit`. A wait that expires is noted
- * with the name `what`.
+ * Waits until `condition` returns true, for at most `limit` microseconds. It is called every `poll` microseconds. A
+ * wait that expires is counted, with `what` as its name.
  */
 export const awaitState = (
   { clock, overdue }: Hardware,

@@ -15,15 +15,18 @@ import type { TransmitRing } from "./transmit-ring.ts";
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
 
 /**
- * If a descriptor waits this long while the link is up, the doorbell is rung once more. A pause frame at 100 Mbit/s
- * stops the transmitter for less than this.
+ * How long a descriptor may wait while the link is up before the doorbell is rung once more. A pause frame at 100
+ * Mbit/s stops the transmitter for a shorter time.
  */
 export const RING_AGAIN_MICROS = 500_000;
-/** If it waits this long, the transmitter is reset. Linux's network stack has the same limit. */
+/** How long a descriptor may wait before the chip is reset. Linux's network stack has the same limit. */
 export const TRANSMIT_LIMIT_MICROS = 5_000_000;
 /** Interval at which the status and the PHY are checked. */
 export const LOOK_MICROS = 1_000_000;
-/** A receive stall is this many consecutive checks with lost frames, an empty ring and no frame received. */
+/**
+ * The number of consecutive checks after which lost frames, an empty ring and no received frame count as a receive
+ * stall.
+ */
 const STALLED_LOOKS = 3;
 
 const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
@@ -67,7 +70,7 @@ export class Health {
   busErrors: readonly string[] = [];
   readonly #hw: Hardware;
   readonly #config: Mmio;
-  /** One for each transmit queue. */
+  /** One watch for each transmit queue. */
   #watches: readonly TransmitWatch[] = [];
   /** Set if a bus error has occurred since the start. */
   #broken = false;
@@ -81,7 +84,7 @@ export class Health {
     this.#config = config;
   }
 
-  /** Call when the NIC was started. Discards earlier results. */
+  /** Discards earlier results. Call it after each start of the NIC. */
   renew(): void {
     this.#watches = Array.from({ length: this.#hw.queues }, () => new TransmitWatch());
     this.#broken = false;
@@ -92,8 +95,8 @@ export class Health {
   }
 
   /**
-   * Call with each interrupt status before it is acknowledged. Counts lost frames that it reports, and reads the cause
-   * of a bus error.
+   * Counts the losses of frames that an interrupt status reports, and reads the cause of a bus error. Call it with each
+   * status, before that status is acknowledged.
    */
   note(status: number): void {
     if ((status & Intr.systemError) !== 0) {
@@ -116,7 +119,7 @@ export class Health {
     this.#lookAtStatus();
     if (this.#broken) return "systemError";
     if (phy.lost) {
-      // Of a card that has left the bus meanwhile, the PHY reads all ones too.
+      // The PHY also reads all ones if the card has left the bus meanwhile; this check then throws.
       this.#status();
       return "phyLost";
     }

@@ -1,4 +1,4 @@
-/** Whether the card that responds after a removal is the same one, against simulated registers. */
+/** The check whether the card that responds after a removal is the same one, against simulated registers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipId, TxConf } from "#chip/registers.ts";

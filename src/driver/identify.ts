@@ -9,17 +9,16 @@ import { SideBus } from "./side-bus.ts";
 
 export interface Identification {
   readonly xid: number;
-  /** Undefined if the table has no row for the chip, nor for a related one. */
+  /** Undefined if the table has no row for the chip or for a related one. */
   readonly chip: Chip | undefined;
-  /** The table has no row for this stepping; `chip` is the nearest stepping. */
+  /** True if the table has no row for this stepping; `chip` is then the nearest stepping. */
   readonly unknownStepping: boolean;
-  /** The identification register reads all ones: no device responds. */
+  /** True if the identification register reads all ones: no device responds. */
   readonly absent: boolean;
 }
 
 /**
- * Reads only registers that every chip has, unless several chips have this XID.
- * @param device its PCI device
+ * Reads only registers that every chip has, except if several chips share the XID. @param device the PCI device ID
  * @throws {ChangingIdentification}
  */
 export const identify = (io: Mmio, device: number, clock: Clock): Identification => {

@@ -1,6 +1,6 @@
 /**
- * The chip's interrupt mask and status, in `Intr` bits. Their address and width differ between generations. Chips with
- * several queues have another status word, with a bit and a vector for each queue.
+ * The chip's interrupt mask and status, in `Intr` bits. The registers' address and width differ between generations.
+ * Chips with several queues have a second, vectored status word, with a bit and a vector for each queue.
  */
 import type { Queues } from "#chip/queues.ts";
 import { IMR0, IMR_V2_CLEAR, IMR_V2_SET, ISR0, ISR_V2 } from "#chip/registers-8125.ts";
@@ -54,7 +54,7 @@ const bitsOf = ({ vectored, transmit: most }: Queues, first: number, count: numb
   return { receive, transmit, link: first === 0 ? 1 << vectored.linkChange : 0 };
 };
 
-/** The bits of one queue, both directions, for masking and acknowledging. */
+/** The bits of one queue in both directions, with which it is masked and acknowledged. */
 export const queueBits = (facts: Queues, queue: number): number => {
   const { receive, transmit } = bitsOf(facts, queue, 1);
   return receive | transmit;
@@ -64,8 +64,8 @@ const vectorsIn = (word: number): readonly number[] =>
   Array.from({ length: 32 }, (_, i) => i).filter((i) => ((word >>> i) & 1) !== 0);
 
 /**
- * The vectors of each interrupt line. The first line is for the queues that are polled together and for the link; then
- * there is one for each other queue. @throws {BadQueues} if the bus has fewer vectors
+ * The vectors of each interrupt line. The first line is for the queues that are polled together and for the link; each
+ * other queue has a line of its own. @throws {BadQueues} if the bus has fewer vectors
  */
 export const vectorsOf = (
   interrupts: Interrupts,
@@ -86,8 +86,8 @@ export const vectorsOf = (
 
 /**
  * Interrupt registers of the vectored word, for `queues` queues that are polled together. The word has no bits for
- * errors and overflows. If both directions of a queue share a bit, both are reported. A direction is acknowledged for
- * all queues, because all are polled afterwards.
+ * errors and overflows. If both directions of a queue share a bit, both are reported. An event is acknowledged for all
+ * `queues` queues at once, because all of them are polled afterwards.
  */
 export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
   const { receive, transmit, link } = bitsOf(facts, 0, queues);

@@ -6,7 +6,7 @@ import type { Hardware } from "./hardware.ts";
 import type { Operation } from "./operation.ts";
 import type { LinkState } from "./phy.ts";
 
-/** What one LED shows: link, traffic, or both (on with a link, blinking with traffic). */
+/** What one LED shows: the link, traffic, or both (on while there is a link, blinking with traffic). */
 export interface LedRule {
   /** Speeds in Mbit/s at which the LED is on. */
   readonly speeds: readonly number[];
@@ -31,7 +31,7 @@ export class Leds {
     this.#fields = leds === "patterns" ? undefined : LED_FIELDS[leds];
   }
 
-  /** Number of LEDs that have a rule each; 0 if one of four patterns applies to all LEDs. */
+  /** Number of LEDs that can have rules of their own; 0 if the chip has one of four patterns for all LEDs together. */
   get count(): number {
     return this.#fields?.places.length ?? 0;
   }
@@ -54,7 +54,7 @@ export class Leds {
     });
   }
 
-  /** Sets what an LED shows; kept across resets. @throws {BadLinkSetting} before anything is written */
+  /** Sets what an LED shows. The rule is kept across resets. @throws {BadLinkSetting} before anything is written */
   set(led: number, rule: LedRule): void {
     const names = Array.from({ length: this.count }, (_, i) => `${i}`).join(", ");
     const fields = this.#fields ?? this.#refuse("a rule for one LED", "Choose a pattern from 0 to 3 for all of them.");

@@ -47,18 +47,18 @@ export interface LinkSettings {
    */
   readonly fastRetrain: boolean | undefined;
   /**
-   * Undefined until a user sets it. Until then, pause is advertised for both directions together and for one direction
-   * alone.
+   * Undefined until a user sets pause. While it is undefined, both abilities are advertised: pause in both directions,
+   * and pause in one direction only.
    */
   readonly pause: PauseSettings | undefined;
 }
 
-/** A chip with an SFP cage supports the modes of modules. */
+/** The modes that the chip supports; with an SFP cage, the modes of SFP modules. */
 export const supportedModes = (chip: Chip, cage: boolean): readonly LinkMode[] => (cage ? FIBRE_MODES : modesOf(chip));
 
 export const defaultLinkSettings = (chip: Chip, cage: boolean): LinkSettings => ({
   autonegotiate: !cage,
-  // No link partner in use supports half duplex at 1000 Mbit/s.
+  // Half duplex at 1000 Mbit/s is not advertised by default: no partner in use supports it.
   advertise: supportedModes(chip, cage).flatMap(({ name }) => (name === "1000baseT/Half" ? [] : [name])),
   speed: cage ? 10_000 : 100,
   fullDuplex: true,
@@ -144,7 +144,7 @@ const pauseChecks = (chip: Chip, pause: PauseSettings | undefined): readonly Che
 };
 
 /**
- * The pause bits of ANAR: IEEE 802.3, table 28B-2. The table has no code for receive alone; both directions are
+ * The pause bits of ANAR: IEEE 802.3, table 28B-2. The table has no code for receiving pause only; both directions are
  * advertised instead, as in Linux.
  */
 export const pauseOffer = (pause: PauseSettings | undefined): number => {

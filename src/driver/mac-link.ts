@@ -16,7 +16,7 @@ export interface MacLink {
 }
 
 /**
- * RTL8139C+: the MAC does not report duplex. It is taken from the best mode that both ends advertise; half duplex if
+ * RTL8139C+: the MAC does not report duplex. The duplex is that of the best mode that both ends advertise, or half if
  * nothing was negotiated.
  */
 const fromMsr = ({ io, phy }: Hardware): MacLink => {
@@ -51,7 +51,10 @@ const LINKS: Readonly<Record<Hardware["chip"]["profile"]["mac"]["link"], (hw: Ha
   PHYstatus16: ({ io }) => decode(io.read16(PHYstatus16)),
 };
 
-/** Adapts the MAC to the speed of a link that has come up. If a side bus does not respond, that is counted. */
+/**
+ * Adapts the MAC to the speed of a link that has come up. If a side bus does not respond, this counts as an expired
+ * wait.
+ */
 export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number, more: () => readonly Step[]): void => {
   try {
     run(hw, [...(hw.start.linkUp?.[speed as 10 | 100 | 1000] ?? []), ...more()], mtu);

@@ -8,9 +8,9 @@ import { ReceiveCount } from "./receive-core.ts";
 import type { RingPair } from "./rings.ts";
 import { TransmitCount } from "./transmit-ring.ts";
 
-/** Limits of one direction. The chip interrupts when either of them is reached. */
+/** Limits of one direction. The chip raises an interrupt when either limit is reached. */
 export interface Limits {
-  /** Limit of time: microseconds after the first frame; 0 for no delay. */
+  /** Limit of the delay, in microseconds after the first frame; 0 for no delay. */
   readonly micros: number;
   /** Limit of frames; 0 for none. */
   readonly frames: number;
@@ -59,9 +59,9 @@ export class Moderation {
   readonly #rings: () => readonly RingPair[] | undefined;
   #wanted = OFF;
   #actual = OFF;
-  /** Speed of the last link in Mbit/s; 0 before the first, which is treated as the fastest. */
+  /** Speed of the last link in Mbit/s. It is 0 before the first link, and 0 is treated as the fastest speed. */
   #speed = 0;
-  /** True if the registers no longer have their start values, with which moderation is off. */
+  /** True after the registers have been written. With their start values moderation is off. */
   #written = false;
   #adaptive = false;
   #level = 0;
@@ -86,7 +86,7 @@ export class Moderation {
     return this.#actual;
   }
 
-  /** Whether limits follow the measured frame rate. */
+  /** Whether the limits follow the measured frame rate. */
   get adaptive(): boolean {
     return this.#adaptive;
   }
@@ -113,14 +113,14 @@ export class Moderation {
     this.#put(on ? OFF : this.#wanted);
   }
 
-  /** Call when the chip was started, which turns moderation off. Writes the settings again. */
+  /** Writes the settings again. Call it after each start of the chip, because a start turns moderation off. */
   restore(): void {
     this.#written = false;
     this.#sample = { at: this.#hw.clock.now(), frames: 0 };
     this.#put(this.#current());
   }
 
-  /** Call when the link came up at this speed. */
+  /** Call when the link has come up, with its speed in Mbit/s. */
   linkUp(speed: number): void {
     this.#speed = speed;
     this.#put(this.#current());

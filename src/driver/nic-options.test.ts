@@ -1,4 +1,4 @@
-/** The options with which a NIC can be brought up: both sides of each limit. */
+/** The options with which a NIC is brought up, tested on both sides of each limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, type Chip, chipNamed } from "#chip/chips.ts";

@@ -20,15 +20,18 @@ export interface NicOptions {
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
   /**
-   * Returns the contents of a firmware file, by the name in `Chip.firmware`, or undefined if there is none: the chip
-   * then runs without firmware, as with Linux's driver. Called once, before anything is written to the chip.
+   * Returns the contents of the firmware file that `Chip.firmware` names, or undefined if there is no such file: the
+   * chip then runs without firmware, as with Linux's driver. It is called once, before anything is written to the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
   /** Descriptors in each ring: a power of two, at most the chip's limit. Default 256, or the limit if it is lower. */
   readonly slots?: number;
-  /** Receive buffers that the host may hold at once, also in transmit rings. Default: twice the number of descriptors. */
+  /**
+   * Number of receive buffers that the host may hold at once, including those in transmit rings. Default: twice the
+   * number of descriptors.
+   */
   readonly spareBuffers?: number;
-  /** Largest receive buffer in bytes, a multiple of 8; longer frames use several. Default 4096. */
+  /** Largest size of a receive buffer in bytes, a multiple of 8; longer frames use several buffers. Default 4096. */
   readonly largestBuffer?: number;
   /**
    * Number of receive queues: a power of two; default 1. Chips from the RTL8125B on have 4 receive and 2 transmit
@@ -42,11 +45,14 @@ export interface NicOptions {
   readonly queueThreads?: boolean;
   /** Makes the NIC hash received frames (see `Link.hashes`). Supported from the RTL8125 on. */
   readonly receiveHash?: boolean;
-  /** Enables the clock of the Precision Time Protocol and timestamps of its messages: `Nic.ptp`, `Link.times`. The RTL8125B and later have one. */
+  /**
+   * Enables the clock of the Precision Time Protocol and timestamps of its messages: `Nic.ptp`, `Link.times`. The
+   * RTL8125B and later chips have such a clock.
+   */
   readonly timestamps?: boolean;
   /** Whether the chip may put its PCI Express link into low-power states; default `auto`. */
   readonly aspm?: AspmPolicy;
-  /** Checks on each `receive` and `transmit` of a `Link` that the caller owns the buffers; for tests. */
+  /** For tests: each `receive` and `transmit` of a `Link` checks that the caller owns the buffers. */
   readonly checked?: boolean;
 }
 
@@ -61,7 +67,7 @@ export interface NicParts {
   readonly lentLines: readonly InterruptLine[];
   readonly tally: DmaMemory;
   readonly permanentAddress: Uint8Array | undefined;
-  /** The station address before this driver, which is restored at the end. */
+  /** The station address that the chip had before this driver, which restores it at the end. */
   readonly original: Uint8Array;
   readonly options: NicOptions;
 }
@@ -86,7 +92,7 @@ export const checkAddress = (mac: Uint8Array): void => {
 const SMALLEST_RING = 64;
 const DEFAULT_RING = 256;
 
-/** @throws {BadRingSize} unless it is a power of two from `smallest` to the chip's limit */
+/** @throws {BadRingSize} unless `slots` is a power of two from `smallest` to the chip's limit */
 export const checkSlots = ({ profile }: Chip, slots: number, smallest = SMALLEST_RING): number => {
   const { ringLimit } = profile.frames;
   const isPowerOfTwo = Number.isInteger(slots) && slots > 0 && (slots & (slots - 1)) === 0;

@@ -1,6 +1,7 @@
 /**
- * One queue of a NIC, for a thread of its own: its rings, its doorbell and its interrupt. Another thread owns the NIC. This thread reads no
- * register, and writes only those in which a single write sets or clears a bit of the queue.
+ * One queue of a NIC, polled by a thread of its own: the queue's rings, doorbell and interrupt. Another thread owns the
+ * NIC. The queue's thread reads no register, and writes only registers in which a single write sets or clears a bit of
+ * the queue.
  */
 import { chipNamed } from "#chip/chips.ts";
 import { IMR_V2_CLEAR, IMR_V2_SET, ISR_V2 } from "#chip/registers-8125.ts";
@@ -16,7 +17,7 @@ import { type LentQueue, type RingPair, type RunningNic, sameRings } from "./rin
 
 export interface QueueDevice {
   readonly registers: Mmio;
-  /** The NIC's DMA window, and its device address. */
+  /** The NIC's DMA window, and the window's device address. */
   readonly window: FrameMemory;
   readonly iova: BusAddress;
 }
@@ -46,7 +47,7 @@ export class NicQueue {
     return this.#pair.link;
   }
 
-  /** As `Nic.interrupt`. The vector identifies the event, so nothing is read. */
+  /** Like `Nic.interrupt`, but reads nothing: the vector identifies the event. */
   interrupt(): number {
     this.mask();
     this.#registers.acknowledge32(ISR_V2, this.#bits);
@@ -58,8 +59,8 @@ export class NicQueue {
   }
 
   /**
-   * As `Nic.acknowledge`, without knowing whether there was an event. The NIC may set the bit again while the write is on its way, so the
-   * caller checks the ring once more a little later.
+   * Like `Nic.acknowledge`, but does not find out whether there was an event, and returns 0. The NIC may set the bit
+   * again while the write is on its way, so the caller must check the ring once more a little later.
    */
   acknowledge(): number {
     this.#registers.acknowledge32(ISR_V2, this.#bits);
@@ -76,12 +77,12 @@ export class NicQueue {
     this.#pair.transmit?.core.settle();
   }
 
-  /** True if a received frame waits. */
+  /** True if a received frame waits in the ring. */
   get waiting(): boolean {
     return this.#pair.receive.waiting();
   }
 
-  /** As `Nic.pending`, as far as the rings show it without the status. */
+  /** Like `Nic.pending`, but judged by the receive ring alone, because the status is not read. */
   get pending(): boolean {
     return this.waiting;
   }

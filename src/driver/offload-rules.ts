@@ -1,7 +1,8 @@
 /**
  * The offloads that may be requested of a chip's transmitter, and the frames on which it fails. The facts of
- * `chip/frames.ts` are combined once into one function; a chip without faults has none. Headers are not parsed by the
- * code in `wire`, because the model uses it: no test would detect an error in code that both share.
+ * `chip/frames.ts` about a chip are combined once into one function; a chip without faults has no such function. The
+ * code in `wire` is not used to parse headers, because the model uses it: no test would detect an error in code that
+ * driver and model share.
  */
 import { LARGEST_SEGMENT_MTU, TX_LIMITS } from "#chip/descriptors.ts";
 import { type FrameFacts, STANDARD_MTU } from "#chip/frames.ts";
@@ -43,7 +44,8 @@ export interface PaddingRule {
 /** Shortest frame on the wire, without FCS. */
 const MIN_FRAME = 60;
 /**
- * Frames below this length may need padding because of a UDP datagram; and the bytes that such a datagram must have.
+ * Frames below `STUMBLE_BELOW` bytes may need padding because of a UDP datagram. A datagram to a PTP port must have
+ * `SHORTEST_PTP` bytes.
  */
 const STUMBLE_BELOW = 175;
 const SHORTEST_PTP = 47;
@@ -51,7 +53,7 @@ const UDP_BYTES = 8;
 /** UDP port of event messages of the Precision Time Protocol (IEEE 1588). */
 export const PTP_EVENT_PORT = 319;
 const PTP_GENERAL_PORT = 320;
-/** When some chips insert a checksum, they damage frames shorter than this (FreeBSD if_re.c, re_encap). */
+/** Some chips damage frames shorter than this when they insert a checksum (FreeBSD if_re.c, re_encap). */
 const SHORTEST_SUMMED = 42;
 /** Bytes of a buffer that any padded frame fits into. */
 export const PADDED_BYTES = 256;
@@ -120,7 +122,7 @@ export const udpOffset = (bytes: Uint8Array, frame: number, length: number): num
   return protocol === UDP && at <= length ? at : -1;
 };
 
-/** The 8168E-VL does not segment a frame whose last segment has no more payload than this. */
+/** The largest payload of a last segment, in bytes, with which the 8168E-VL fails to segment a frame. */
 const SHORT_PAYLOAD = 6;
 // Local copies: V8 folds a module's own constants, but loads imported ones at every use.
 const SEGMENT_SIZE = Send.segmentSize;
@@ -134,8 +136,8 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   const stale = facts.padding === "stale";
   const shortest = sumsPadding ? MIN_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
   const plainIpv4 = sumsNoOptions || segmentsPlainOnly;
-  // These chips find the headers themselves. No source says whether they can after a tag in the frame; QEMU's RTL8139C+
-  // cannot.
+  // These chips find the headers themselves. No source says whether they find them behind a tag in the frame; QEMU's
+  // RTL8139C+ does not.
   const findsHeaders = facts.transmitFormat === 1;
   if (shortest === 0 && !plainIpv4 && !stale && !findsHeaders) return undefined;
 
@@ -161,7 +163,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
     if (!segmentsPlainOnly && !stale) return false;
     const tcpBytes = (bytes[(frame + transport + 12) | 0]! >>> 4) << 2;
     if (segmentsPlainOnly && ipv4 && tcpBytes !== TCP_BYTES) return true;
-    // The chip fails if the last segment has no more payload than this.
+    // The chip fails if the last segment has at most `few` bytes of payload.
     const headers = transport + tcpBytes;
     const few = segmentsPlainOnly ? SHORT_PAYLOAD : MIN_FRAME - 1 - headers;
     if (few <= 0) return false;

@@ -1,6 +1,6 @@
 /**
- * Padding in software. The frame's end is sent from a copy that is followed by zeros, because other data may follow it
- * in the caller's memory.
+ * Padding in software. The end of a frame is copied and sent from the copy, with zeros after it, because in the
+ * caller's memory other data may follow the frame.
  */
 import type { DmaDomain } from "#kit/dma.ts";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
@@ -13,8 +13,8 @@ export interface Padding extends PaddingRule {
    */
   readonly copy: (slot: number, offset: number, length: number, padded: number) => number;
   /**
-   * Bytes of padding that a frame of several fragments needs. It consists of `fragments` entries of `burst` from
-   * `first` on, and is shorter than `below`.
+   * Bytes of padding that a frame of several fragments needs. The frame consists of `fragments` entries of `burst`,
+   * beginning with `first`, and is shorter than `below`.
    */
   readonly missing: (burst: Int32Array, first: number, fragments: number, slot: number) => number;
 }

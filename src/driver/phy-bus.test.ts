@@ -1,4 +1,7 @@
-/** Access to PHY registers by MDIO, against a simulated chip: gap between accesses, time limit, page and gate. */
+/**
+ * Access to PHY registers by MDIO, against a simulated chip: the gap between accesses, the time limit, the page and the
+ * gate.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";

@@ -8,8 +8,8 @@ import type { IdentifiedChip } from "./hardware.ts";
 import { SideBus, awaitFlag } from "./side-bus.ts";
 
 /**
- * The PHY's clause 22 registers, 0 to 31, and those on its pages (default 0). It is the same interface for all ways of
- * access.
+ * The PHY's clause 22 registers, 0 to 31, and those on its pages (default 0). The interface is the same for every way
+ * of access.
  */
 export interface PhyBus {
   /** @throws {SideBusTimeout} */
@@ -20,7 +20,7 @@ export interface PhyBus {
 /** Limit of a reset: BMCR.reset must clear itself within half a second (802.3, 22.2.4.1.1). */
 const RESET_LIMIT_MICROS = 500_000;
 
-/** @param bits of BMCR that are written together with the reset. @throws {Timeout} {SideBusTimeout} */
+/** @param more bits of BMCR that are written together with the reset. @throws {Timeout} {SideBusTimeout} */
 export const resetPhy = ({ phy, clock }: { readonly phy: PhyBus; readonly clock: Clock }, more = 0): void => {
   phy.write(BMCR, Bmcr.reset | Bmcr.autonegotiate | more);
   expect(clock, "PHY reset", RESET_LIMIT_MICROS, 1000, () => (phy.read(BMCR) & Bmcr.reset) === 0);
@@ -93,8 +93,8 @@ const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): 
 type Access = (device: IdentifiedChip, register: number, value?: number) => number;
 
 /**
- * Access to a PHY in which register 31 selects the page of all others. It is written before the first access, and when
- * the page changes.
+ * Access to a PHY in which register 31 selects the page of all others. Register 31 is written before the first access,
+ * and when the page changes.
  */
 const paged =
   (access: Access) =>
@@ -113,13 +113,16 @@ const paged =
       write(register, value, page = 0) {
         if (register !== PAGE) select(page);
         access(device, register, value);
-        // The page is unknown after these writes; a reset may select page 0 again.
+        // After either of these writes the page is unknown, because a reset may select page 0 again.
         if (register === PAGE || (register === BMCR && (value & Bmcr.reset) !== 0)) current = undefined;
       },
     };
   };
 
-/** RTL8168DP: each access opens a gate, because the management controller uses the PHY otherwise. */
+/**
+ * RTL8168DP: each access opens a gate and closes it again, because the management controller uses the PHY while the
+ * gate is closed.
+ */
 const gated: Access = (device, register, value) => {
   device.io.update32(RDSAR1, Rdsar1.mdioGate, 0);
   try {

@@ -46,7 +46,7 @@ import type { Operation } from "./operation.ts";
 import { resetPhy } from "./phy-bus.ts";
 import { hasCage, startSerdes } from "./serdes.ts";
 
-/** The present link. Speed in Mbit/s, 0 while down. */
+/** The present link. The speed is in Mbit/s, and 0 while the link is down. */
 export interface LinkState {
   readonly up: boolean;
   readonly speed: number;
@@ -81,7 +81,7 @@ export class Phy {
   readonly #nic: { readonly mtu: number; readonly running: boolean };
   /** The chip has a SerDes with an SFP cage instead of a copper PHY. */
   readonly cage: boolean;
-  /** Whether the link was down at any time since the last call of `link`, even between two polls. */
+  /** Whether the link was down at any time between the last two calls of `link`. */
   flapped = false;
   #settings: LinkSettings;
   #idleErrors = 0;
@@ -116,8 +116,8 @@ export class Phy {
   }
 
   /**
-   * Changes the given settings, and restarts the link, at once or at the next `up`. @throws {BadLinkSetting} before
-   * anything is written; the old settings are kept
+   * Changes the given settings, and restarts the link: at once if the NIC is up, otherwise at the next `up`. @throws
+   * {BadLinkSetting} before anything is written; the old settings are kept
    */
   set(change: Partial<LinkSettings>): void {
     const { chip } = this.#hw;
@@ -153,7 +153,7 @@ export class Phy {
 
   /**
    * Counters since the NIC was bound: idle errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs),
-   * and link losses, including those between two polls.
+   * and losses of the link, including those that began and ended between two polls.
    */
   statistics(): { readonly idleErrors: number | undefined; readonly linkLosses: number } {
     const counts = !this.cage && phyKind(this.#hw.chip).estatus !== 0;
@@ -161,7 +161,7 @@ export class Phy {
     return { idleErrors: counts ? this.#idleErrors : undefined, linkLosses: this.#linkLosses };
   }
 
-  /** Reads GBSR. This clears its error count, which is added here. */
+  /** Reads GBSR. The read clears the register's error count, which is added to `#idleErrors`. */
   #gigabitStatus(): number {
     const status = this.read(GBSR);
     this.#idleErrors += status & IDLE_ERRORS;
@@ -181,7 +181,10 @@ export class Phy {
     if (!this.#alive()) overdue.note("the PHY's controller to start");
   }
 
-  /** Whether the PHY's controller runs: it then clears a bit. Only PHYs for more than 1000 Mbit/s have that bit. */
+  /**
+   * Sets a bit that the PHY's controller clears if it runs, and returns whether it was cleared. Only PHYs for more than
+   * 1000 Mbit/s have that bit.
+   */
   #alive(): boolean {
     const { chip, side, clock } = this.#hw;
     if (chip.profile.phy.multigigabit === 0) return true;
@@ -195,8 +198,8 @@ export class Phy {
   }
 
   /**
-   * Tests the cable in short steps. The link of 10 or 100 Mbit/s may go down meanwhile.
-   * @throws {OutOfRange} at the first step: the NIC is down, or its chip has no cable test
+   * Tests the cable in short steps. A link of 10 or 100 Mbit/s may go down during the test.
+   * @throws {OutOfRange} at the first step if the NIC is down or its chip has no cable test
    */
   *testCable(): Operation<readonly PairReport[]> {
     if (!this.#nic.running) throw new OutOfRange("the NIC is down", "Bring it up first.");
@@ -228,7 +231,8 @@ export class Phy {
     };
     this.write(ANAR, this.#written.ability);
     if (phyKind(chip).estatus !== 0) this.write(GBCR, this.#written.gigabit);
-    // The die's PHY is checked, not the chip's: a chip may be slower than its PHY.
+    // The profile, which all chips of the die share, decides here and not `chip.speed`: a chip may be slower than its
+    // PHY.
     if (chip.profile.phy.multigigabit === 0) return;
     const retrain = fastRetrain === undefined ? 0 : retrainOf(FASTER);
     this.#update(
@@ -261,7 +265,7 @@ export class Phy {
    * that bit is not compared.
    */
   get lost(): boolean {
-    // An SFP cage has no registers of negotiation to check.
+    // With an SFP cage there are no negotiation registers to check.
     if (this.cage) return false;
     const { control, ability, gigabit } = this.#written;
     try {

@@ -17,18 +17,18 @@ export interface EeeSettings {
   readonly enabled: boolean;
   /** The modes for which EEE is advertised. */
   readonly advertise: readonly LinkModeName[];
-  /** The MAC enters low-power idle between frames if both ends have agreed on EEE. */
+  /** Whether the MAC enters low-power idle between frames, once both ends have agreed on EEE. */
   readonly txLpi: boolean;
   /**
-   * Microseconds without a frame before low-power idle begins: 0 to 5242, and at most the time of 65,535 bytes at the
-   * link's speed. Undefined: the time of one frame of the present MTU and 32 bytes, as in Linux.
+   * Microseconds without a frame before low-power idle begins: 0 to 5242, limited to the time that 65,535 bytes take at
+   * the link's speed. Undefined means the time that one frame of the present MTU and 32 bytes more take, as in Linux.
    */
   readonly txLpiTimer: number | undefined;
 }
 
 /** What `ethtool --show-eee` shows. */
 export interface EeeReport extends EeeSettings {
-  /** Both ends advertise EEE for the speed of the link. */
+  /** True if both ends advertise EEE for the speed of the link. */
   readonly active: boolean;
   /** The modes with EEE that the chip supports; empty if it has no EEE. */
   readonly supported: readonly LinkModeName[];
@@ -40,7 +40,7 @@ export interface EeeReport extends EeeSettings {
 
 /** Largest value of the timer's register, in bytes. */
 const MAX_TIMER = 0xffff;
-/** The largest time in microseconds, at 100 Mbit/s, the slowest speed with EEE. */
+/** The largest time in microseconds that the register can express at 100 Mbit/s, the slowest speed with EEE. */
 const MAX_TIMER_MICROS = Math.floor((MAX_TIMER * 8) / 100);
 const HEADER_BYTES = 14;
 const MARGIN_BYTES = 0x20;
@@ -80,7 +80,7 @@ export class PowerSaving {
     };
   }
 
-  /** The settings, the modes that the chip supports and those that the partner advertises, and the resulting state. */
+  /** The settings, the modes that the chip supports, the modes that the partner advertises, and the resulting state. */
   get eee(): EeeReport {
     const { link } = this.#nic;
     const partner = link.up && this.#facts !== undefined ? this.#shown("partner") : [];
@@ -95,8 +95,8 @@ export class PowerSaving {
   }
 
   /**
-   * Changes the given settings and renegotiates, at once or at the next `up`. @throws {BadLinkSetting} before anything
-   * is written; the old settings are kept
+   * Changes the given settings and renegotiates: at once if the NIC is up, otherwise at the next `up`. @throws
+   * {BadLinkSetting} before anything is written; the old settings are kept
    */
   setEee(change: Partial<EeeSettings>): void {
     const wanted = { ...this.#eee, ...change };
@@ -122,8 +122,8 @@ export class PowerSaving {
   }
 
   /**
-   * Whether the PHY sleeps while no cable is connected. Off by default, as in every driver, because a link takes longer
-   * to come up with it.
+   * Whether the PHY sleeps while no cable is connected. It is off by default, as in every driver, because with it a
+   * link takes longer to come up.
    */
   get aldps(): boolean {
     return this.#aldps;
@@ -136,7 +136,7 @@ export class PowerSaving {
   }
 
   /**
-   * Whether a link over a cable with two pairs is possible; undefined until it is set, which keeps the PHY's power-on
+   * Whether a link over a cable with two pairs is possible. Undefined until it is set: the PHY keeps its power-on
    * value.
    */
   get gigaLite(): boolean | undefined {

@@ -16,7 +16,7 @@ export interface Sleeper {
   readonly running: boolean;
   up(): RunningNic;
   down(): void;
-  /** As `down`, but runs `rest` instead of powering the PHY down. */
+  /** Like `down`, but runs `rest` instead of powering the PHY down. */
   stop(rest: () => void): void;
 }
 
@@ -54,8 +54,8 @@ export class Power {
   }
 
   /**
-   * As `suspend`, for a NIC without a link: its PHY stays as it is, and no wake-up event is enabled or signalled.
-   * `findLink` reports whether there is a link again.
+   * Like `suspend`, but for a NIC without a link: the PHY stays as it is, and no wake-up event is enabled or signalled.
+   * `findLink` reports whether the link has come back.
    * @throws {ResetTimeout}; the NIC is then down and awake
    */
   rest(): void {
@@ -87,9 +87,9 @@ export class Power {
   }
 
   /**
-   * Stops the chip and restores its own address, for the firmware or the next driver. It is then in D0, or sleeps with
-   * the events of `wake` enabled, which stay enabled after this driver has ended. Only `resume` may be called
-   * afterwards. @throws {ResetTimeout}
+   * Stops the chip and restores the address that it had before this driver, for the firmware or the next driver. The
+   * chip stays in D0, or, with `wake` and at least one wake-up event enabled, goes to sleep; the events stay enabled
+   * after this driver has ended. Only `resume` may be called afterwards. @throws {ResetTimeout}
    */
   shutdown(options: { readonly wake: boolean }): void {
     this.#nic.down();

@@ -10,7 +10,7 @@ import { type Hardware, hardwareOf } from "./hardware.ts";
 import { hasCage, startSerdes } from "./serdes.ts";
 import { run } from "./steps.ts";
 
-/** @param patient whether the PHY's controller halts when requested */
+/** A simulated card. @param patient whether the PHY's controller halts when requested */
 const card = (key: Parameters<typeof chipNamed>[0], patient = true) => {
   const window = new Map<number, number>();
   const mac = new Map<number, number>();
@@ -128,7 +128,7 @@ test("the calibration of pair 0 goes to pair 3, that of pair 1 to pair 2, and vi
   phy.set(0xd068, 2);
   const offsets = [0x111, 0x222, 0x333, 0x444];
   const pair = (): number => (phy.get(0xd068)! >> 3) & 3;
-  // The register of the selected pair; the registers of the pairs are consecutive.
+  // The PHY register 0xd06a reads the register of the selected pair; the registers of the pairs are consecutive.
   const get = phy.get.bind(phy);
   const set = phy.set.bind(phy);
   phy.get = (at) => (at === 0xd06a ? offsets[pair()] : get(at));

@@ -33,8 +33,9 @@ const BOTH = 0x1f1f;
 const swapBytes = (word: number): number => ((word & 0xff) << 8) | (word >> 8);
 
 /**
- * RTL8125A on a board with its pairs in reverse order: the calibration that the fuses have for pairs 0 to 3 is written
- * to pairs 3 to 0, only once (rtl_init_software_variable: RequirePhyMdiSwapPatch; rtl_hw_phy_config_8125a_2).
+ * RTL8125A on a board with its pairs in reverse order: the calibration values that the fuses hold for pairs 0 to 3 are
+ * written to pairs 3 to 0, and this is done only once (rtl_init_software_variable: RequirePhyMdiSwapPatch;
+ * rtl_hw_phy_config_8125a_2).
  */
 const swapPairs = (hw: Hardware): void => {
   const bus = hw.side;
@@ -59,7 +60,10 @@ const swapPairs = (hw: Hardware): void => {
 
 const PATCH_LIMIT_MICROS = 100_000;
 
-/** Asks the PHY's controller to halt, or to continue (rtl_set_phy_mcu_patch_request, rtl_clear_phy_mcu_patch_request). */
+/**
+ * Asks the PHY's controller to halt or to continue, and waits until it has (rtl_set_phy_mcu_patch_request,
+ * rtl_clear_phy_mcu_patch_request).
+ */
 const phyPatch =
   (request: boolean) =>
   (hw: Hardware): void => {
@@ -99,8 +103,8 @@ const phyInterruptsOff = (hw: Hardware): void => {
 const MANAGED: readonly number[] = [2, 3, 4];
 
 /**
- * Enables power saving of the link layer, and of the transmitter at 10 Mbit/s. If a management controller uses the
- * link, the settings of its firmware are kept (rtl8125_hw_config, rtl_init_software_variable).
+ * Enables power saving in the link layer, and in the transmitter at 10 Mbit/s. If a management controller uses the
+ * link, the settings of the controller's firmware are kept (rtl8125_hw_config, rtl_init_software_variable).
  */
 const saveLinkPower = (hw: Hardware): void => {
   const { io, chip } = hw;

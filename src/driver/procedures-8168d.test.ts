@@ -14,9 +14,12 @@ const FLAG = 0x8000_0000;
 type Written = readonly (readonly [page: number, register: number, value: number])[];
 
 interface IdentifiedChip {
-  /** One-time programmable memory; all ones if blank. Undefined: it never responds. */
+  /**
+   * The bytes of the one-time programmable memory; a missing byte is blank, 0xff. If undefined, the memory never
+   * responds.
+   */
   readonly fuses?: Readonly<Record<number, number>>;
-  /** Page 2, register 0x0d of the PHY. */
+  /** The value of the PHY's register 0x0d on page 2. */
   readonly voltage?: number;
 }
 

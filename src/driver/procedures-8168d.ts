@@ -26,12 +26,12 @@ const fuse = ({ io, clock, overdue }: Hardware, address: number): number => {
 const CALIBRATED = { address: 0x01, value: 0xb1 } as const;
 /** The address at which the PHY's controller has its copy of the setting. */
 const COPY = 0x8330;
-/** The voltage in page 2, register 0x0d, which is raised in steps of one. */
+/** The field of register 0x0d on page 2 with the voltage, which is raised in steps of one. */
 const VOLTAGE = { register: 0x0d, mask: 0xff, first: 0x65, last: 0x6c } as const;
 
 /**
- * 8168D: sets the PHY's voltage regulator as the factory has calibrated it. @param plain the setting for an
- * uncalibrated chip
+ * 8168D: sets the PHY's voltage regulator; the setting depends on whether the factory has calibrated the chip. @param
+ * plain the setting for an uncalibrated chip
  */
 const regulator =
   (plain: number) =>

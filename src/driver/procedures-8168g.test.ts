@@ -1,6 +1,6 @@
 /**
- * What each procedure writes for the values that it reads, against simulated registers that keep what is written, except those that only
- * report.
+ * What each procedure writes, depending on the values that it reads. The simulated registers keep what is written to
+ * them, except some that always read the same value.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,10 @@ import { hardwareOf } from "./hardware.ts";
 import { PROCEDURES } from "./procedures.ts";
 
 const FLAG = 0x8000_0000;
-/** The command words of the MAC controller, the PHY and the extended registers, and the data of the latter. */
+/**
+ * The command words for the MAC controller, the PHY and the extended registers, and the data word of the extended
+ * registers.
+ */
 const MAC = 0xb0;
 const PHY = 0xb8;
 const ERI = 0x74;
@@ -25,9 +28,9 @@ const at = (space: string, address: number): string => `${space} 0x${address.toS
 
 /**
  * Runs a procedure.
- * @param reports registers that always read this value
- * @param before initial values of others
- * @returns the last write to each register, and the total time waited
+ * @param reports registers that always read the given value
+ * @param before initial values of other registers
+ * @returns the last value written to each register, and the number of waits that expired
  */
 const run = (
   key: ChipKey,
@@ -96,7 +99,7 @@ test("8168G: the other bits of both registers are preserved", () =>
 
 test("8168H: the bias is assembled from its fuses, and blank fuses change nothing", () => {
   assert.equal(bias(0xffff, 0xffff), undefined);
-  // Bit 3 belongs to none of them.
+  // Bit 3 of the second word belongs to no fuse.
   assert.equal(bias(0x0080, 0xfff7), undefined);
   assert.equal(bias(0x0000, 0xffff), 0x7fff);
   assert.equal(bias(0x0080, 0x0000), 0x8000);

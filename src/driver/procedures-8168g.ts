@@ -18,8 +18,8 @@ const followPhyStatus = ({ phy }: Hardware): void => {
 };
 
 /**
- * 8168H: sets the bias of the PHY's converters from the fuses, four bits for each pair. Blank fuses are all ones
- * (rtl8168h_require_adc_bias_patch_check).
+ * 8168H: takes the bias of the PHY's converters from the fuses, four bits for each pair. If the fuses are blank (all
+ * ones), nothing is written (rtl8168h_require_adc_bias_patch_check).
  */
 const biasFromFuses = (hw: Hardware): void => {
   const bus = hw.side;
@@ -50,7 +50,7 @@ const TRANSMIT_IDLE = 1 << 5;
 const STOP_LIMIT_MICROS = 100_000;
 
 /**
- * If the management controller's firmware runs, stops its transmitter, then its receiver (rtl_check_dash,
+ * If the management controller's firmware runs, stops the controller's transmitter, then its receiver (rtl_check_dash,
  * rtl_dash2_disable_txrx). @param base address of the controller's registers
  */
 const stopManagementMac =

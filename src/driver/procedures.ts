@@ -13,8 +13,8 @@ import { PROCEDURES_8168G } from "./procedures-8168g.ts";
 const PCI_66MHZ = 1 << 0;
 
 /**
- * Writes the bus timing; its low byte applies only to a bus at 66 MHz. Source: FreeBSD `sys/dev/re/if_re.c`,
- * `re_init_locked` (BSD-4-Clause; values only).
+ * Writes the bus timing. The low byte of the value is written only for a bus at 66 MHz. Source: FreeBSD
+ * `sys/dev/re/if_re.c`, `re_init_locked` (BSD-4-Clause; values only).
  */
 const pciTiming =
   (mask: number) =>

@@ -1,4 +1,4 @@
-/** The PTP clock in the MAC: the RTL8125B's. Source of each access: `chip/ptp.ts`. */
+/** The PTP clock in the MAC, which the RTL8125B has. Source of each access: `chip/ptp.ts`. */
 import { MacClock, PtpCommand, PtpControl, PtpEvent } from "#chip/ptp.ts";
 import {
   At2032,
@@ -38,7 +38,8 @@ export const macClock = ({ io, side }: Hardware): ClockRegisters => {
     },
     read,
     write,
-    // Realtek's driver steps by the command that also sets the time, which cannot do both.
+    // Realtek's driver steps the clock with the same command that sets it. Because that command cannot add to the time,
+    // this adds in software.
     step: (nanos) => write(read() + nanos),
     setRate(fraction) {
       io.write32(PTP_TIME_NS, (Math.round(fraction * MacClock.driftScale) & DRIFT_MASK) >>> 0);

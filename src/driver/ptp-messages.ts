@@ -1,4 +1,7 @@
-/** Timestamps of received PTP messages where the PHY has them, one for each type of message, instead of descriptors. */
+/**
+ * Timestamps of received PTP messages on chips where the PHY holds them, one for each type of message, and not the
+ * descriptors.
+ */
 import { EVENT_MESSAGES } from "#chip/ptp.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type FrameMemory, Received } from "#kit/link.ts";
 import { PTP_EVENT_PORT, get16, networkOffset, udpOffset } from "./offload-rules.ts";
@@ -11,7 +14,9 @@ const UDP_BYTES = 8;
 const HEADER = 34;
 const VERSION = 2;
 
-/** Type of the event message, 0 to 3, in the frame of `length` bytes at `frame`; -1 if it is none. */
+/**
+ * Type, 0 to 3, of the event message in the frame of `length` bytes at `frame`; -1 if the frame has no event message.
+ */
 export const eventMessageOf = (bytes: Uint8Array, frame: number, length: number): number => {
   const network = networkOffset(bytes, frame);
   let at = network;
@@ -26,8 +31,8 @@ export const eventMessageOf = (bytes: Uint8Array, frame: number, length: number)
 };
 
 /**
- * The ring, with timestamps of received event messages. The PHY has only the last of each type: of several in a burst the earlier ones have
- * no timestamp, nor have messages in several buffers.
+ * Returns the ring with timestamps of received event messages. The PHY keeps only the last timestamp of each type, so
+ * if a burst has several messages of a type, only the last one has a timestamp. Messages in several buffers have none.
  * @param stampOf the last timestamp of a type of message
  */
 export const stamping = (

@@ -1,4 +1,6 @@
-/** The PTP clock in the PHY: the RTL8125CP's, 8125D's and those of later chips. Source of each access: `chip/ptp.ts`. */
+/**
+ * The PTP clock in the PHY, which the RTL8125CP, the 8125D and later chips have. Source of each access: `chip/ptp.ts`.
+ */
 import { EVENT_MESSAGES, PhyClock, PhyClockCommand, PhyClockControl, PhyClockEvent, PhyStamp } from "#chip/ptp.ts";
 import { expect } from "#kit/clock.ts";
 import type { Hardware } from "./hardware.ts";

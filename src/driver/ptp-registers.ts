@@ -1,6 +1,9 @@
-/** The PTP clock's registers as calls, the same for a clock in the MAC and one in the PHY; and the form of a time in registers. */
+/**
+ * Calls that access the PTP clock's registers, the same for a clock in the MAC and for one in the PHY; and the
+ * conversion of times from and to register values.
+ */
 
-/** The clock, wherever it is. Times are nanoseconds. */
+/** The clock, whether in the MAC or in the PHY. Times are in nanoseconds. */
 export interface ClockRegisters {
   /** Largest deviation from the nominal rate, as a fraction. */
   readonly mostRate: number;
@@ -12,14 +15,14 @@ export interface ClockRegisters {
   setRate(fraction: number): void;
   sent(): bigint | undefined;
   /**
-   * Timestamp of the last received event message of a type, 0 to 3; undefined if there is none since the last call. No
-   * function if descriptors have it.
+   * Timestamp of the last received event message of a type, 0 to 3; undefined if none has arrived since the last call.
+   * The function is missing if descriptors hold the timestamps.
    */
   readonly received?: (message: number) => bigint | undefined;
 }
 
 const SECOND = 1_000_000_000n;
-/** Timestamps in a burst are signed 64-bit numbers. */
+/** The latest time that a timestamp in a burst can hold: these are signed 64-bit numbers. */
 export const LATEST = 2n ** 63n - 1n;
 
 /** A time as five words of 16 bits, the lowest first: two of nanoseconds, three of seconds. */
@@ -29,7 +32,7 @@ export const timeWords = (nanos: bigint): readonly number[] => {
   return [below & 0xffff, below >>> 16, ...[0n, 16n, 32n].map((shift) => Number((seconds >> shift) & 0xffffn))];
 };
 
-/** The reverse. */
+/** The inverse of `timeWords`. */
 export const timeOf = (words: readonly number[]): bigint => {
   const [low = 0, high = 0, ...seconds] = words;
   const whole = seconds.reduceRight((sum, word) => (sum << 16n) | BigInt(word), 0n);

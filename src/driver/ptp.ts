@@ -1,4 +1,7 @@
-/** The chip's clock for the Precision Time Protocol (IEEE 1588): read, set, stepped, adjusted; and the timestamps of sent event messages. */
+/**
+ * The chip's clock for the Precision Time Protocol (IEEE 1588): reads, sets, steps and adjusts it. Also returns the
+ * timestamps of sent event messages.
+ */
 import { Timeout, OutOfRange } from "#kit/errors.ts";
 import { SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
@@ -11,15 +14,18 @@ const CLOCKS = { mac: macClock, phy: phyClock } as const;
 const BILLION = 1e9;
 
 /**
- * With the option `timestamps`, on chips that have a clock. Time and rate are kept while the NIC is stopped and across resets. The chip
- * chooses the time at which its clock starts. Accesses are not for the path of a frame: in the PHY each takes some 100 µs.
+ * Exists with the option `timestamps`, on chips that have a clock. Time and rate are kept while the NIC is stopped and
+ * across resets. The chip chooses the time at which its clock starts. An access is too slow for the path of a frame:
+ * for a clock in the PHY it takes about 100 µs.
  */
 export class Ptp {
   readonly #clock: ClockRegisters;
   readonly #hw: Hardware;
   readonly #running: () => boolean;
   #rate = 0;
-  /** The time when it was set last, or the NIC was stopped; and `Clock.now()` then. */
+  /**
+   * The clock's time at the moment when it was last set or the NIC was last stopped, and `Clock.now()` at that moment.
+   */
   #kept: { readonly time: bigint; readonly at: number } | undefined;
 
   /** @param running true between `up` and `down` */
@@ -29,7 +35,7 @@ export class Ptp {
     this.#running = running;
   }
 
-  /** Nanoseconds. @throws {OutOfRange} while down {Timeout} {SideBusTimeout} */
+  /** The clock's time in nanoseconds. @throws {OutOfRange} while down {Timeout} {SideBusTimeout} */
   get time(): bigint {
     return this.#up().read();
   }
@@ -40,7 +46,8 @@ export class Ptp {
   }
 
   /**
-   * Adds to the time. In the MAC this is a read and a write, and the time between them is lost: about 2 µs.
+   * Adds to the time. With a clock in the MAC this takes a read and a write, and the clock loses the time between them,
+   * about 2 µs.
    * @throws as the setter of `time`
    */
   step(nanos: bigint): void {
@@ -71,8 +78,8 @@ export class Ptp {
   }
 
   /**
-   * The time at which the last event message was sent; undefined if none was since the last call, or the chip has not stamped it yet. Send
-   * one event message at a time.
+   * The time at which the last event message was sent; undefined if no message was sent since the last call, or the
+   * chip has not stamped it yet. Send one event message at a time.
    * @throws as the getter of `time`
    */
   sent(): bigint | undefined {
@@ -80,18 +87,21 @@ export class Ptp {
   }
 
   /**
-   * @internal Timestamp of the last received event message of a type; undefined if the PHY has none or does not respond. Undefined itself where
-   * descriptors have the timestamps.
+   * @internal A function that returns the timestamp of the last received event message of a type, or undefined if the
+   * PHY has none or does not respond. There is no such function if descriptors hold the timestamps.
    */
   get received(): ((message: number) => bigint | undefined) | undefined {
     const { received } = this.#clock;
     return received && ((message) => this.#ifItResponds(() => received(message)));
   }
 
-  /** @internal Called before the chip is stopped. If it does not respond, or has lost its clock, what was noted before remains. */
+  /**
+   * @internal Called before the chip is stopped: notes the time. If the chip does not respond, or its clock is not
+   * enabled, the time noted before remains.
+   */
   keep(): void {
     const time = this.#ifItResponds(() => (this.#clock.enabled() ? this.#clock.read() : undefined));
-    // A card that left the bus reads all ones.
+    // The registers of a card that has left the bus read all ones, which is later than `LATEST`.
     if (time !== undefined && time <= LATEST) this.#note(time);
   }
 
@@ -99,13 +109,13 @@ export class Ptp {
     this.#kept = { time, at: this.#hw.clock.now() };
   }
 
-  /** @internal Called when the chip or its PHY was started. A clock that was not stopped keeps its own time. */
+  /** @internal Called after the chip or its PHY has been started. A clock that was not stopped keeps its time. */
   restore(): void {
     const ran = this.#clock.enabled();
     this.#clock.enable();
     if (!ran && this.#kept !== undefined)
       this.#clock.write(this.#kept.time + BigInt(Math.round((this.#hw.clock.now() - this.#kept.at) * 1000)));
-    // Another driver may have left it running with another rate.
+    // Another driver may have left the clock running at another rate.
     this.#clock.setRate(this.#rate / BILLION);
   }
 
@@ -125,7 +135,7 @@ export class Ptp {
   }
 }
 
-/** The clock, if the option asks for it. */
+/** Returns the clock if the option `timestamps` is set. */
 export const ptpOf = (
   { hw, options }: { readonly hw: Hardware; readonly options: Pick<NicOptions, "timestamps"> },
   running: () => boolean,

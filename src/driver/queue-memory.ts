@@ -1,16 +1,16 @@
 /**
- * Records which memory a queue's rings get when they are created. Another thread can then create the same rings in that
- * memory, because rings allocate the same pieces in the same order.
+ * Records which memory a queue's rings get when they are created. Another thread can create the same rings again in
+ * that memory, because rings always allocate the same pieces in the same order.
  */
 import { addressAt, type BusAddress, type DmaDomain, type DmaMemory, type DmaRequest } from "#kit/dma.ts";
 import { Misuse } from "#kit/errors.ts";
 import { type FrameMemory, emptyBurst } from "#kit/link.ts";
 
-/** What was recorded. It can be passed to a worker. */
+/** The recorded memory. The object can be passed to a worker. */
 export interface QueueMemory {
   /** Pieces of the DMA window: offset and length in bytes. */
   readonly pieces: readonly { readonly offset: number; readonly length: number }[];
-  /** Positions and counters, which the device cannot access. */
+  /** Buffers for positions and counters, which the device cannot access. */
   readonly buffers: readonly SharedArrayBuffer[];
 }
 
@@ -23,14 +23,14 @@ export interface RingMemory {
   readonly burst: Int32Array;
 }
 
-/** Allocates without recording, for rings that only one thread uses. */
+/** Returns memory for rings that only one thread uses. Nothing is recorded. */
 export const privateMemory = (dma: DmaDomain): RingMemory => ({
   dma,
   buffer: (bytes) => new ArrayBuffer(bytes),
   burst: emptyBurst(),
 });
 
-/** Allocates and records. */
+/** Returns memory for rings, and records in `memory` what they allocate. */
 export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: QueueMemory } => {
   const pieces: { offset: number; length: number }[] = [];
   const buffers: SharedArrayBuffer[] = [];
@@ -49,8 +49,8 @@ export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: Que
 };
 
 /**
- * Returns the recorded memory again, in the same order. Disposing a piece does not free it, because the first thread
- * owns it.
+ * Returns memory that hands out the recorded pieces again, in the same order. Disposing a piece does not free it,
+ * because the thread that recorded it owns it.
  * @throws {Misuse}
  */
 export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buffers }: QueueMemory): RingMemory => {

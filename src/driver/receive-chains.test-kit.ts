@@ -32,7 +32,7 @@ export const rig = (options: Partial<ReceiveRingOptions> = {}) => {
     words[at(slot) + format.opts2] = opts2;
     words[at(slot) + format.opts1] = (own(slot) & EndOfRing) | opts1;
   };
-  /** Does what the device does with a frame of `length` bytes without FCS. */
+  /** Writes a frame of `length` bytes without FCS as the device does. Returns the number of descriptors used. */
   const deliver = (slot: number, length: number, opts1 = 0, opts2 = 0): number => {
     const stored = length + FCS;
     const pieces = Math.ceil(stored / BUFFER);
@@ -45,7 +45,7 @@ export const rig = (options: Partial<ReceiveRingOptions> = {}) => {
   };
   const { burst } = all;
   const { receive: checked } = checkedBuffers({ ...ring, transmit: () => 0 }, ring.core);
-  /** Receives, and keeps the buffers until they are given back. */
+  /** Receives frames and takes their buffers out of the entries; `give` puts the buffers back. */
   const receive = (budget = 64) => {
     const count = checked(0, budget);
     return Array.from({ length: count }, (_, i) => {

@@ -285,9 +285,9 @@ test("a timestamp follows its frame; without one, or with another descriptor in 
     assert.deepEqual(receive(), []);
     assert.equal(ring.counters()[ReceiveCount.nonsense], before + 1);
   }
-  // A time that 64 bits do not hold.
+  // The latest time that a signed 64-bit number holds; the next one, which it does not hold; and all ones.
   for (const [nanoseconds, high, expected] of [
-    // The upper two bits do not belong to the nanoseconds.
+    // The upper two bits of the word do not belong to the nanoseconds, and are ignored.
     [0xc000_0000 | 854_775_807, 2, 2n ** 63n - 1n],
     [854_775_808, 2, undefined],
     [-1, -1, undefined],
@@ -349,9 +349,9 @@ for (const [name, format] of [
             if (taken.length > 8) give(taken.splice(0));
           }
           give(taken);
-          // What remains are parts of a frame without an end, and descriptors that were written out of order. The NIC
-          // goes on with whole frames; the first of them may be dropped, because a frame that waits for its timestamp
-          // takes the next descriptor for it.
+          // The ring may still have parts of a frame without an end, and descriptors that were written out of order.
+          // From here on the NIC writes whole frames. The first of these may be dropped, because an earlier frame that
+          // waits for its timestamp takes the next descriptor for that timestamp.
           let entries: readonly Int32Array[] = [];
           for (let frames = 0; frames < 2 && entries.length === 0; frames++) {
             let slot = ring.core.state[0]!;

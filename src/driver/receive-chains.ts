@@ -1,6 +1,6 @@
 /**
- * The rare cases of the receive ring's loop: frames in several buffers, entries without a buffer, damaged frames that were requested, and
- * invalid descriptors. Also the hash of every frame, in formats that have one.
+ * The rare cases of the receive ring's loop: frames in several buffers, entries without a buffer, damaged frames that
+ * were requested, and invalid descriptors. Also stores the hash of every frame in formats that have one.
  */
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -10,19 +10,21 @@ import { FCS_BYTES, type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED }
 
 export interface Chains {
   /**
-   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. Its entries are those of a burst of the
-   * words `begin` to `end`, from word `from` on. Returns their number; 0 if the frame was dropped and counted; negative if it must wait: the
-   * NIC is still writing it, it does not fit the burst, or there are too few spare buffers.
-   * @throws {OutOfRange} if the first frame of a burst does not fit it, or one of its entries has anything but a receive buffer
+   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. The burst takes the
+   * words `begin` to `end`; the frame's entries begin at word `from`. Returns the number of entries; 0 if the frame was
+   * counted and dropped; or a negative number if the frame must wait, because the NIC is still writing it, it does not
+   * fit the burst, or there are too few spare buffers.
+   * @throws {OutOfRange} if the first frame of a burst does not fit the burst, or one of the frame's entries has
+   * anything but a receive buffer
    */
   readonly unusual: (begin: number, from: number, end: number) => number;
-  /** As `Link.supply`. */
+  /** Same as `Link.supply`. */
   readonly supply: (first: number, count: number) => number;
   /** True if `unusual` or the ring's loop can process the next slot. */
   readonly waiting: () => boolean;
-  /** By entry; undefined in formats without a hash. */
+  /** The hash of each entry; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
-  /** Timestamps by entry of the burst, in nanoseconds; undefined in formats without. */
+  /** The timestamp of each entry in nanoseconds; undefined in formats without timestamps. */
   readonly times: BigInt64Array | undefined;
   /** Stores the hash of the descriptor whose word with the OWN bit is at `at`, for the entry at word `out`. Returns `Received` bits. */
   readonly noteHash: (at: number, out: number) => number;
@@ -72,7 +74,10 @@ export const createChains = (
     return verdict | ((opts2 & RxTagTaken) === 0 ? 0 : Received.tagged) | noteHash(at, out);
   };
 
-  /** Hands out `length` bytes from the buffers of the next `pieces` slots. A buffer with nothing but FCS stays in its slot. */
+  /**
+   * Hands out `length` bytes from the buffers of `pieces` slots, beginning with `slot`. A buffer with nothing but FCS
+   * stays in its slot.
+   */
   const handOut = (from: number, slot: number, pieces: number, length: number, seen: number): number => {
     const at = own + (((slot + pieces - 1) & mask) << step);
     const flags = flagsOf(at, seen, from);
@@ -97,7 +102,7 @@ export const createChains = (
     return (out - from) / FRAME_WORDS;
   };
 
-  /** As `handOut`, with the timestamp in the descriptor after the frame's. */
+  /** Like `handOut`, for a frame with a timestamp in the descriptor that follows the frame. */
   const handOutStamped: typeof handOut = (from, slot, pieces, length, seen) => {
     const next = (slot + pieces) & mask;
     const start = base + (next << step);
@@ -124,7 +129,10 @@ export const createChains = (
     return count;
   };
 
-  /** True if each of the entries has a receive buffer, or can be supplied with one. @throws {OutOfRange} if not, in the first frame of a burst */
+  /**
+   * Supplies entries that have no buffer. Returns true if each entry of the frame has a receive buffer afterwards.
+   * @throws {OutOfRange} for memory that is not a receive buffer, in the first frame of a burst
+   */
   const areSupplied = (begin: number, from: number, entries: number): boolean => {
     let missing = 0;
     for (let at = from; at < from + entries * FRAME_WORDS; at += FRAME_WORDS) {

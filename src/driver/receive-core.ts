@@ -7,7 +7,7 @@ export const ReceiveCount = {
   /** Frames handed out, and their bytes without FCS. */
   frames: 0,
   bytes: 1,
-  /** Frames that the NIC marked bad: CRC, runt, too long. */
+  /** Frames that the NIC marked bad: wrong FCS, runt, too long. */
   errors: 2,
   /** Invalid descriptors written back: parts of frames, or lengths outside the buffer. Counted and dropped. */
   nonsense: 3,
@@ -19,7 +19,10 @@ export const ReceiveState = {
   slot: 0,
   /** Spare buffers on the stack. */
   spares: 1,
-  /** Bytes of the FCS that are handed out: 0 or 4. At first 0: another thread that creates the ring again must not change it. */
+  /**
+   * Bytes of the FCS that are handed out: 0 or 4. It is initially 0 because memory is zeroed: another thread that
+   * creates the ring again must not change the value.
+   */
   keptFcs: 2,
   /** 1 when damaged frames are handed out too. */
   damaged: 3,
@@ -29,19 +32,20 @@ export const ReceiveState = {
 } as const;
 
 /**
- * Number of bytes up to which a ring's loop counts in its integer state before it adds them to the counters. Adding to a double costs more
- * than a nanosecond, which is significant for a burst of one frame. One more burst never overflows the integer.
+ * A ring's loop counts bytes in its integer state, and adds them to the counters when they exceed this number. Adding
+ * to a double costs more than a nanosecond, which is significant for a burst of one frame. The limit is low enough that
+ * the burst that exceeds it does not overflow the integer.
  */
 export const MOST_UNSETTLED = 2 ** 30;
 
 /** A ring's memory. */
 export interface RingCore {
-  /** The DMA window, and the ring's start in it (words). */
+  /** The DMA window as words, and the index of the ring's first word in it. */
   readonly words: Int32Array;
   readonly base: number;
-  /** Descriptors less one. */
+  /** Number of descriptors minus 1. */
   readonly mask: number;
-  /** Buffer (byte offset in the window) that each slot holds. */
+  /** The buffer that each slot holds, as a byte offset in the window. */
   readonly held: Int32Array;
   readonly state: Int32Array;
   /** Adds to the counters what the loops have counted in `state`. */

@@ -8,7 +8,7 @@ import type { Hardware } from "./hardware.ts";
 
 /** Frames to receive in addition to those for the station address and broadcast. */
 export interface ReceiveFilter {
-  /** Receive every frame, with any destination. */
+  /** Receive every frame, whatever its destination. */
   readonly promiscuous: boolean;
   /** Group addresses, 6 bytes each; "all" for every group. Frames to other groups may pass too, because the hash has only 64 bits. */
   readonly groups: "all" | readonly Uint8Array[];
@@ -22,14 +22,17 @@ export interface ReceiveFilter {
   readonly fcs?: boolean;
 }
 
-/** The filter until the host sets another: all that a network stack may need, except more unicast addresses. */
+/**
+ * The filter that applies until the host sets another. It accepts all that a network stack may need, except frames to
+ * additional unicast addresses.
+ */
 export const ALL_MULTICAST: ReceiveFilter = { promiscuous: false, groups: "all" };
 
 const CRC32_POLYNOMIAL = 0x04c1_1db7;
 const ALL_ONES = 0xffff_ffff;
 
 /**
- * The number of the bit of the 64-bit hash for an address: the top six bits of the address's CRC-32, computed most
+ * The number of an address's bit in the 64-bit hash: the top six bits of the address's CRC-32, computed most
  * significant bit first.
  */
 const hashBit = (address: Uint8Array): number => {
@@ -81,7 +84,7 @@ const acceptBits = ({ promiscuous, groups, addresses = [], damaged = false }: Re
 };
 
 /**
- * Sets the filter. The hash is written before the accept bits that use it, high half first.
+ * Sets the filter. The hash is written high half first, and before the accept bits that use it.
  * @param config RxConfig bits of the receive descriptors' format
  */
 export const setReceiveFilter = ({ io, chip }: Hardware, filter: ReceiveFilter, config: number): void => {

@@ -21,7 +21,10 @@ export class ReceiveOffloads {
     if (this.#running()) this.restore();
   }
 
-  /** Call when the chip was started or RxConfig was written. The receiver may be running. */
+  /**
+   * Writes the settings again. Call it after the chip has been started or RxConfig has been written; the receiver may
+   * be running.
+   */
   restore(): void {
     if (this.#wanted === undefined) return;
     const { checksum, stripTag } = this.#wanted;

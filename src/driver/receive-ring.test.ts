@@ -21,7 +21,7 @@ const rig = (options: Partial<ReceiveRingOptions> = {}) => {
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
   const word = (slot: number, i: number): number => words[base + slot * 4 + i]!;
-  /** Does what the device does: writes a frame of `length` bytes without FCS into `slot`. */
+  /** Writes a frame of `length` bytes without FCS into `slot`, as the device does. */
   const deliver = (slot: number, length: number, bits = WHOLE, opts2 = 0): void => {
     words[base + slot * 4 + OPTS2] = opts2;
     words[base + slot * 4 + OPTS1] = (word(slot, OPTS1) & EndOfRing) | bits | (length + 4);
@@ -209,7 +209,7 @@ test("counts and drops parts of frames and invalid lengths", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, FirstSegment);
   deliver(1, 60, LastSegment);
-  deliver(2, -4); // A length of 0: less than the FCS.
+  deliver(2, -4); // A frame length of 0, which is less than the FCS.
   deliver(3, 2045); // One byte more than the buffer holds.
   deliver(4, 2044);
   assert.equal(ring.receive(0, 64), 1);

@@ -23,27 +23,30 @@ export interface ReceiveRing {
   readonly iova: BusAddress;
   /** Counters, indexed by `ReceiveCount`. */
   counters(): Float64Array;
-  /** The counters without unsettled counts: for a thread that does not poll the ring. */
+  /** The counters without the counts that are not yet settled, for a thread that does not poll the ring. */
   readonly settled: Float64Array;
   /** The hash of each entry, or 0; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
-  /** As `Link.times`; undefined in formats without timestamps. */
+  /** Same as `Link.times`; undefined in formats without timestamps. */
   readonly times: BigInt64Array | undefined;
   /** For `turnaround.ts`, which accesses both rings. */
   readonly core: ReceiveCore;
-  /** As `Link.receive`. */
+  /** Same as `Link.receive`. */
   readonly receive: (first: number, budget: number) => number;
-  /** As `Link.supply`. */
+  /** Same as `Link.supply`. */
   readonly supply: (first: number, count: number) => number;
-  /** Which frames are handed out besides good ones without FCS; kept across `arm`. */
+  /**
+   * Sets whether damaged frames are handed out too, and whether frames keep their FCS. `arm` does not change these
+   * settings.
+   */
   accept(extra: { readonly damaged?: boolean; readonly fcs?: boolean }): void;
   /** Gives every descriptor to the NIC: at the start, and again after a reset. Buffers that the caller holds are not affected. */
   arm(): void;
   /** True when `receive` would find something. */
   waiting(): boolean;
-  /** Frames that the NIC has written and that were not received. For a NIC that is stopped. */
+  /** Number of frames that the NIC has written but `receive` has not handed out. Only for a NIC that is stopped. */
   untaken(): number;
-  /** Descriptors that the NIC owns. For display only: it walks the ring. */
+  /** Number of descriptors that the NIC owns. For display only, because this walks the whole ring. */
   armed(): number;
 }
 
@@ -60,7 +63,7 @@ export interface ReceiveRingOptions {
   readonly weaklyOrdered: boolean;
   /** The meaning of descriptor words; default: that of the 8169 and later. */
   readonly format?: ReceiveFormat;
-  /** Most buffers of a frame; default 1. */
+  /** Largest number of buffers of a frame; default 1. */
   readonly pieces?: number;
   /** `FrameFacts.countsLastPiece`; default false. */
   readonly countsLastPiece?: boolean;
@@ -68,7 +71,8 @@ export interface ReceiveRingOptions {
   readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 
-// The engine folds a module's own constants into the loop, but loads imported ones at every use: 5 ns a frame.
+// The engine folds a module's own constants into the loop, but loads imported ones at every use, which costs 5 ns a
+// frame.
 const FCS = FCS_BYTES;
 const SHORTEST = MIN_RECEIVED;
 const OWN = Own;
@@ -103,8 +107,8 @@ const checkOptions = (options: ReceiveRingOptions, format: ReceiveFormat, pieces
 };
 
 /**
- * Allocates a ring and its buffers on `scope`. A factory and not a class, so that the engine can treat the ring's
- * address and size as constants: one ring of each kind per thread keeps that true.
+ * Allocates a ring and its buffers on `scope`. This is a factory and not a class, so that the engine can treat the
+ * ring's address and size as constants. It can do so as long as a thread has only one ring of each kind.
  * @throws {OutOfRange} {DmaExhausted}
  */
 export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, options: ReceiveRingOptions): ReceiveRing => {
@@ -126,7 +130,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const addressLow = lowHalf(dma.iova);
   const addressHigh = highHalf(dma.iova);
   /**
-   * The first word with an OWN bit, the distance to the next one (words, as a shift), and the offsets of a descriptor's other words from it.
+   * The index of the first word with an OWN bit; the distance between two such words, as a shift; and the offsets of a
+   * descriptor's other words from its word with the OWN bit.
    */
   const own = base + format.opts1;
   const step = (Math.log2(format.bytes) - 2) | 0;
@@ -136,10 +141,11 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const { overwritesAddress } = format;
   const hashed = format.hash !== undefined;
 
-  /** The buffer of each slot (byte offset in the window), and the stack of spare ones. */
+  /** The buffer of each slot, as a byte offset in the window, and the stack of spare buffers. */
   const held = new Int32Array(buffer(4 * slots));
   const free = new Int32Array(buffer(4 * total));
-  // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loop below.
+  // Both arrays have more than 64 bytes: smaller typed arrays live on the engine's heap and cost twice as much in the
+  // loop below.
   const state = new Int32Array(buffer(128));
   const counters = new Float64Array(buffer(128));
 
@@ -147,7 +153,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
   state[ReceiveState.spares] = spare;
 
-  /** Gives a slot to the NIC, whatever its words hold. */
+  /** Gives a slot to the NIC. All words of the descriptor are written anew. */
   const post = (slot: number): void => {
     const at = own + (slot << step);
     pointAt(words, at + toLow, addressLow, held[slot]!);
@@ -170,7 +176,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
 
   const wanted = first | last;
   const examined = first | last | bad | alien;
-  /** The offset of the last buffer: one comparison checks both limits, also of `NO_BUFFER`. */
+  /** The offset of the last buffer. One unsigned comparison with it checks both limits, and excludes `NO_BUFFER`. */
   const span = (total - 1) * bufferBytes;
   const start = pool.offset;
   const endShift = Math.log2(EndOfRing / slots) | 0;
@@ -178,7 +184,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     checkEntries(burst, first, budget);
     let slot = state[SLOT]!;
     const strip = (FCS - state[KEPT_FCS]!) | 0;
-    /** The longest frame minus the shortest: one comparison checks both limits. */
+    /** The longest frame minus the shortest. One unsigned comparison with it checks both limits. */
     const lengths = (bufferBytes - strip - SHORTEST) >>> 0;
     const begin = (first * STRIDE) | 0;
     const end = (begin + budget * STRIDE) | 0;
@@ -187,13 +193,14 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let others = 0;
     let refused = 0;
     let opts1 = words[(own + (slot << step)) | 0]! | 0;
-    // Empty: check once more through Atomics, in case V8 has reused the word of an earlier pass.
+    // If the slot seems empty, read it once more through Atomics: V8 may have reused the word that an earlier pass
+    // read.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
     while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;
       const length = ((opts1 & lengthBits) - strip) | 0;
       const fresh = burst[out]!;
-      // With a buffer from outside the ring's memory, the NIC would write to memory that is not the ring's.
+      // The last condition rejects a buffer outside the ring's memory, because the NIC would write into it.
       if ((opts1 & examined) === wanted && (length - SHORTEST) >>> 0 <= lengths && (fresh - start) >>> 0 <= span) {
         const opts2 = words[(at + toOpts2) | 0]!;
         let flags = verdicts[((verdictInOpts2 ? opts2 : opts1) >>> verdictShift) & verdictMask]!;
@@ -220,7 +227,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         state[SLOT] = slot;
         const entries = unusual(begin, out, end);
         if (entries < 0) break;
-        // At most one round: a NIC that returns invalid descriptors as fast as they are rejected must not keep this loop running.
+        // The loop passes at most once around the ring: a NIC that returns invalid descriptors as fast as they are
+        // rejected must not keep it running.
         refused += ((state[SLOT] - slot - 1) & mask) + 1;
         others += entries;
         out = (out + entries * STRIDE) | 0;

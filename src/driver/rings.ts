@@ -18,16 +18,19 @@ import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
 /** Header with a tag, and the FCS. */
 const FRAMING = 14 + 4 + 4;
-/** One page: buffers of 16 KiB for the longest jumbo frames would mostly hold a few hundred bytes. */
+/** One page. Buffers of 16 KiB, as the longest jumbo frames would need, would mostly hold a few hundred bytes. */
 const LARGEST_BUFFER = 4096;
 
-/** A queue between `up` and `down`, as a `Link`. Its functions are the rings' own, which avoids a second call per burst. */
+/**
+ * A queue between `up` and `down`, as a `Link`. Its functions are the rings' own functions, which saves a call per
+ * burst.
+ */
 export type RunningNic = Readonly<Link> & {
   /** False for a queue that only receives; its `transmit` accepts no frame. */
   readonly sends: boolean;
 };
 
-/** A receive queue, and the transmit queue with its number if the chip has one. */
+/** A receive queue, and the transmit queue with the same number if the chip has one. */
 export interface RingPair {
   readonly receive: ReceiveRing;
   readonly transmit: TransmitRing | undefined;
@@ -81,18 +84,18 @@ export interface RingSettings {
   readonly slots: number;
 }
 
-/** How the rings of every queue are made. Survives structured cloning. */
+/** The parameters with which the rings of every queue are created. The object survives structured cloning. */
 interface PairSettings extends RingSettings {
   readonly weaklyOrdered: boolean;
   readonly spare: number;
   readonly largestBuffer: number;
   readonly checked: boolean;
   readonly hashed: boolean;
-  /** Received event messages are stamped in descriptors. */
+  /** Whether descriptors hold the timestamps of received event messages. */
   readonly stamped: boolean;
 }
 
-/** What another thread needs to use a queue. Survives structured cloning. */
+/** What another thread needs to use a queue. The object survives structured cloning. */
 export interface LentQueue {
   readonly chip: string;
   readonly queue: number;
@@ -121,12 +124,13 @@ const receiveFormatOf = (
     : RECEIVE_FORMATS[frames.receiveFormat];
 };
 
-/** A tagged frame of the largest size, rounded up. */
+/** Length of the largest frame, with a tag and FCS, rounded up. */
 const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
   Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
 
 /**
- * Does not arm the ring, because the NIC may own its descriptors already if another thread created it. @throws {DmaExhausted} {OutOfRange}
+ * Creates a receive ring but does not arm it: if another thread has created it before, the NIC may own its descriptors
+ * already. @throws {DmaExhausted} {OutOfRange}
  */
 const createReceiver = (
   { dma, buffer, burst }: RingMemory,
@@ -199,7 +203,10 @@ export const createRings = (
   return { pairs, polled: options.queueThreads === true ? [first] : pairs, layout, memory: scope.move() };
 };
 
-/** A pair that another thread uses. Only that thread settles its counters. */
+/**
+ * Returns the pair with counters that are read without settling them, because another thread uses the pair and settles
+ * them.
+ */
 const unsettling = ({ receive, transmit, link }: RingPair): RingPair => ({
   receive: { ...receive, counters: () => receive.settled },
   transmit: transmit && { ...transmit, counters: () => transmit.settled },

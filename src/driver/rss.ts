@@ -4,7 +4,7 @@ import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl } from "#chip/rss.ts
 import { BadRss } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 
-/** The key of Microsoft's RSS specification, which contains hashes with which results can be compared. */
+/** The key of Microsoft's RSS specification, which also lists hashes made with this key, so results can be verified. */
 // prettier-ignore
 // oxfmt-ignore
 export const KEY = Uint8Array.of(
@@ -20,7 +20,7 @@ export interface RssSettings {
   readonly table: Uint8Array;
 }
 
-/** Resets do not change the settings. The hash covers the addresses of IP packets, and the ports of TCP and UDP. */
+/** The settings are kept across resets. The hash covers the addresses of IP packets, and the ports of TCP and UDP. */
 export class Rss {
   readonly #hw: Pick<Hardware, "io" | "queues">;
   readonly #running: () => boolean;
@@ -61,7 +61,7 @@ export class Rss {
     if (this.#running()) this.#put();
   }
 
-  /** Call when the chip was started. */
+  /** Writes the settings again. Call it after the chip has been started. */
   restore(): void {
     const { io, queues } = this.#hw;
     const bits = Math.log2(queues);

@@ -88,7 +88,7 @@ test("the link state is the MAC's, its duplex the best that both ends advertise"
     speed: 10,
     fullDuplex: true,
   });
-  // Full duplex at 10 Mbit/s does not apply at 100.
+  // A link at 10 Mbit/s is half duplex if both ends have full duplex in common only at 100 Mbit/s.
   assert.equal(look(Msr.speed10, auto, Bmsr.negotiated, Advertise.full100 | Advertise.half10).fullDuplex, false);
   assert.equal(
     look(0, auto, 0, all).fullDuplex,

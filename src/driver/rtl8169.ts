@@ -39,10 +39,10 @@ export type { RunningNic } from "./rings.ts";
 export class Nic {
   readonly chip: Chip;
   readonly xid: number;
-  /** The chip table has no row for this stepping: the nearest one is used. */
+  /** True if the chip table has no row for this stepping; the nearest stepping's row is used. */
   readonly unknownStepping: boolean;
   readonly line: InterruptLine;
-  /** The lines of queues 1 and up, with `queueThreads`. */
+  /** The interrupt lines of queues 1 and up; empty without the option `queueThreads`. */
   readonly lentLines: readonly InterruptLine[];
   readonly memory: FrameMemory;
   readonly phy: Phy;
@@ -56,14 +56,14 @@ export class Nic {
   readonly rss: Rss | undefined;
   /** Undefined without the option `timestamps`. */
   readonly ptp: Ptp | undefined;
-  /** Wake-up while the NIC sleeps. */
+  /** The events that wake a sleeping NIC. */
   readonly wake: Wake;
   /** Suspend, resume, shutdown. */
   readonly power: Power;
-  /** The chip's own address; undefined if it has none, in which case `address` was given or is random. */
+  /** The chip's own address; undefined if it has none: `address` was then given or is random. */
   readonly permanentAddress: Uint8Array | undefined;
   readonly health: Health;
-  /** Frames in the rings when the NIC was stopped: not sent, or written by the NIC but not received. */
+  /** Frames lost when the NIC was stopped: those not sent, and those that the NIC had written but the host had not received. */
   readonly lost = { sent: 0, received: 0 };
   readonly #hw: Hardware;
   readonly #device: PciDevice;
@@ -114,8 +114,8 @@ export class Nic {
   }
 
   /**
-   * Allocates the rings, starts the PHY and the receiver and enables interrupts. The link may come up later, as an event. The returned object
-   * must not be used after `down`. If it throws, the NIC is down and owns no rings.
+   * Allocates the rings, starts the PHY and the receiver and enables interrupts. The link may come up later; an event
+   * reports that. The returned object must not be used after `down`. If `up` throws, the NIC is down and owns no rings.
    */
   up(): RunningNic {
     return this.#running?.pairs[0].link ?? this.#bringUp(true);
@@ -140,7 +140,7 @@ export class Nic {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
     } catch {
-      // The error of the start is the one to report.
+      // The error of the start is reported, not this one.
     } finally {
       this.#release();
     }
@@ -162,7 +162,7 @@ export class Nic {
     this.health.renew();
     this.line.unmask();
     this.unmask();
-    // The link may already be up, and then no event follows.
+    // The link may already be up; in that case no event follows.
     this.refreshLink();
   }
 
@@ -184,14 +184,14 @@ export class Nic {
     return this.#bringUp(false);
   }
 
-  /** A short check of a NIC that is up; returns what is wrong. To be called regularly. @throws {DeviceGone} */
+  /** Checks a NIC that is up, and returns what is wrong. The check is short, and must be called regularly. @throws {DeviceGone} */
   look(): Finding | undefined {
     return this.#running && this.aspm.heed(this.health.look(this.#running.pairs, this.phy, this.#link.up));
   }
 
   /**
-   * The reverse of `up`: stops the chip and its DMA, and frees the rings, also when it throws. A PHY that does not respond stays awake.
-   * @throws {ResetTimeout}
+   * The reverse of `up`: stops the chip and its DMA, and frees the rings even if it throws. A PHY that does not respond
+   * is not powered down. @throws {ResetTimeout}
    */
   down(): void {
     this.power.end();
@@ -210,7 +210,7 @@ export class Nic {
       rest();
     } catch (error) {
       if (error instanceof SideBusTimeout) this.#hw.overdue.note("the PHY to power down");
-      // A card that left the bus has stopped.
+      // A card that has left the bus needs no stopping.
       else if (!(error instanceof DeviceGone)) throw error;
     } finally {
       this.#release();
@@ -219,7 +219,7 @@ export class Nic {
 
   #release(): void {
     try {
-      // The system rejects it if the card is gone.
+      // If the card is gone, the system rejects this call.
       this.#device.setBusMaster(false);
     } finally {
       const { pairs = [], memory } = this.#running ?? {};
@@ -252,11 +252,11 @@ export class Nic {
   set address(mac: Uint8Array) {
     checkAddress(mac);
     setStationAddress(this.#hw, mac);
-    // Some chips load their own address again when they are reset.
+    // Kept, because some chips load their own address again when they are reset.
     this.#address = mac.slice();
   }
 
-  /** Which frames are received; kept across MTU changes and resets. @throws {OutOfRange} for an address of the wrong kind */
+  /** Sets which frames are received, also after MTU changes and resets. @throws {OutOfRange} for an address of the wrong kind */
   set filter(filter: ReceiveFilter) {
     checkFilter(filter);
     this.#filter = filter;
@@ -300,8 +300,8 @@ export class Nic {
   }
 
   /**
-   * Reads the status, masks further interrupts and acknowledges what was read, as a NAPI driver's interrupt handler does.
-   * Returns `Events` bits; 0 for an interrupt that was not ours. @throws {DeviceGone}
+   * Reads the status, masks further interrupts and acknowledges what was read, as a NAPI driver's interrupt handler
+   * does. Returns `Events` bits, or 0 if this NIC did not raise the interrupt. @throws {DeviceGone}
    */
   interrupt(): number {
     const status = this.#happened();
@@ -315,7 +315,7 @@ export class Nic {
     this.#hw.interrupts.allow(this.#hw.io, 0);
   }
 
-  /** As `interrupt`, if interrupts are masked already. */
+  /** Like `interrupt`, but for interrupts that are masked already. */
   acknowledge(): number {
     const status = this.#happened();
     return status === 0 ? 0 : this.#settle(status);
@@ -349,8 +349,8 @@ export class Nic {
   }
 
   /**
-   * Tests the chip in short steps. Offline, frames are looped back through MAC and PHY; the data plane must not use the rings until it ends.
-   * @throws {OutOfRange} at the first step: the NIC is down, or has frames to send
+   * Tests the chip in short steps. Offline, frames are looped back through MAC and PHY, and the data plane must not use
+   * the rings until the test ends. @throws {OutOfRange} at the first step if the NIC is down or has frames to send
    */
   selfTest(offline: boolean): Operation<SelfTestReport> {
     return selfTest(this.#hw, this, this.#device.dma, offline);
@@ -366,7 +366,7 @@ export class Nic {
     return this.#hw.firmware?.version;
   }
 
-  /** Waits that expired; the reset that followed recovered the chip. */
+  /** Waits that expired. Each was followed by a reset, which recovered the chip. */
   get overdue(): Readonly<ExpiredWaits> {
     return this.#hw.overdue;
   }
@@ -381,7 +381,7 @@ export class Nic {
     return this.queues[0];
   }
 
-  /** The status if it shows an event that the driver handles, otherwise 0. @throws {DeviceGone} */
+  /** Returns the status if it shows an event that the driver handles, otherwise 0. @throws {DeviceGone} */
   #happened(): number {
     if (this.power.asleep) return 0;
     const { io, interrupts } = this.#hw;

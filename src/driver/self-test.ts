@@ -19,14 +19,14 @@ import { allocateTally, dumpTally } from "./tally.ts";
 
 export type SelfTestName = "registers" | "DMA" | "link" | "MAC loopback" | "interrupt" | "PHY loopback";
 
-/** What was wrong; empty if it passed. */
+/** One part of the test. `detail` says what was wrong, and is empty if the part passed. */
 export interface SelfTestResult {
   readonly name: SelfTestName;
   readonly passed: boolean;
   readonly detail: string;
 }
 
-/** As `ethtool -t` shows it. */
+/** The report that `ethtool -t` shows. */
 export interface SelfTestReport {
   readonly passed: boolean;
   readonly tests: readonly SelfTestResult[];
@@ -35,7 +35,7 @@ export interface SelfTestReport {
 const PATTERNS = [0x5555_5555, 0xaaaa_aaaa, 0, 0xffff_ffff];
 /** No counter starts with this value. */
 const FILL = 0xa5;
-/** Lengths without FCS: the shortest, one that is odd, and the longest of the usual MTU. */
+/** Frame lengths without FCS: the shortest, an odd one, and the longest with the usual MTU. */
 const LENGTHS = [60, 601, 1514];
 /** IEEE Ethernet's loopback protocol. */
 const ETHERTYPE = 0x9000;
@@ -47,7 +47,7 @@ const MOST_LINK_TURNS = 50;
 const HEADER = 14;
 const BURST = 64;
 
-/** @throws {OutOfRange} at the first step: the NIC is down; or, offline, has frames to send */
+/** @throws {OutOfRange} at the first step if the NIC is down or, offline, has frames to send */
 export function* selfTest(hw: Hardware, nic: Nic, dma: DmaDomain, offline: boolean): Operation<SelfTestReport> {
   if (!nic.running) throw new OutOfRange("the NIC is down", "Bring it up first.");
   if (offline && nic.rings.transmit.pending() > 0)
@@ -74,7 +74,7 @@ const identification = ({ io }: Hardware, { xid }: Nic): string => {
   return read === xid ? "" : `the identification is 0x${read.toString(16)}, but was 0x${xid.toString(16)}`;
 };
 
-/** The multicast hash keeps the written values; its own value is restored. */
+/** Checks that the registers of the multicast hash keep written values. Their former value is restored. */
 const patterns = ({ io }: Hardware): string => {
   for (const register of [MAR0, MAR4]) {
     const before = io.read32(register);
@@ -90,7 +90,7 @@ const patterns = ({ io }: Hardware): string => {
   return "";
 };
 
-/** The chip writes its counters to the given address, completely and without a byte more. */
+/** Checks that the chip writes its counters to the given address, and not a byte beyond them. */
 const countersArrive = (hw: Hardware, dma: DmaDomain): string => {
   using memory = allocateTally(dma);
   memory.bytes.fill(FILL);
@@ -133,7 +133,7 @@ function* loopbacks(hw: Hardware, nic: Nic, dma: DmaDomain, check: Check): Opera
   }
 }
 
-/** Sends a frame of the test's own memory. Its entry keeps the buffer that it has. */
+/** Sends a frame from the test's own memory. The entry that is used keeps its buffer. */
 const send = ({ queues: [{ link }] }: Nic, offset: number, length: number): boolean => {
   const kept = link.burst[FRAME_OFFSET]!;
   link.burst.set([offset, length, 0, 0]);
@@ -142,7 +142,10 @@ const send = ({ queues: [{ link }] }: Nic, offset: number, length: number): bool
   return taken === 1;
 };
 
-/** Frames of each length, sent to the NIC's own address, come back unchanged. Returns what is wrong; empty if nothing is. */
+/**
+ * Checks that frames of each length, sent to the NIC's own address, come back unchanged. Returns what is wrong, or an
+ * empty string.
+ */
 function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
   for (const length of LENGTHS) {
     const frame = memory.bytes.subarray(0, length);
@@ -176,7 +179,7 @@ const returned = (nic: Nic, frame: Uint8Array): boolean => {
   return found;
 };
 
-/** The FCS may follow the frame. */
+/** True if the pieces begin with the frame; the FCS may follow it. */
 const matches = (pieces: readonly Uint8Array[], frame: Uint8Array): boolean => {
   const bytes = pieces.flatMap((piece) => [...piece]);
   return bytes.length >= frame.length && frame.every((byte, i) => byte === bytes[i]);

@@ -29,7 +29,7 @@ const command = (hw: Hardware, page: number, register: number, what: number): vo
   awaitState(hw, "the SerDes to accept a command", COMMAND_LIMIT_MICROS, taken, 1);
 };
 
-/** Changes bits of a SerDes register. There are pages of 32 registers. */
+/** Changes bits of a SerDes register. Each page has 32 registers. */
 const update = (hw: Hardware, page: number, register: number, clear: number, set: number): void => {
   command(hw, page, register, 0);
   hw.io.write16(SDS_DATA_IN, (hw.io.read16(SDS_DATA_OUT) & ~clear) | set);
@@ -51,7 +51,8 @@ export const hasCage = ({ chip, side }: Hardware): boolean =>
   chip.profile.registers.includes("serdes") && (side.macRead(MEDIUM.address) & MEDIUM.mask) === MEDIUM.fibre;
 
 /**
- * The values for each speed: register and bits of pause; the mode; 0x233e; PHY-OCP 0xc466 (rtl8127_set_sds_phy_caps_*).
+ * The values for each speed: page, register and bits for pause; the mode; the values of register 0x233e and of PHY-OCP
+ * 0xc466 (rtl8127_set_sds_phy_caps_*).
  */
 const SPEEDS = {
   1000: { pause: [2, 4, (1 << 8) | (1 << 7)], mode: Serdes.mode1000, at233e: 1 << 1, atC466: 0 },
@@ -62,7 +63,7 @@ const SPEEDS = {
 export const startSerdes = (hw: Hardware, speed: number, pause: boolean): void => {
   const bus = hw.side;
   const words = SPEEDS[speed as keyof typeof SPEEDS];
-  // Leaves 1000BASE-X, which may be the present mode.
+  // Leaves the mode 1000BASE-X, in case it is the present mode.
   update(hw, 1, 31, 1 << 3, 0);
   update(hw, 2, 0, (1 << 13) | (1 << 12), 1 << 6);
   reset(hw);

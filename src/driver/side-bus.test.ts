@@ -6,7 +6,7 @@ import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
 import { SideBus } from "./side-bus.ts";
 
-/** A chip that completes each access at once, or none if `answers` is false. */
+/** A chip that completes each access at once, or, if `answers` is false, never completes one. */
 const open = ({ answers = true } = {}) => {
   const commands: [register: number, command: number][] = [];
   const words = new Map<number, number>();

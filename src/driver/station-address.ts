@@ -55,9 +55,9 @@ const addressBits = (hw: Hardware): (typeof ADDRESS_BITS)[number] | undefined =>
   ADDRESS_BITS.find((width) => readWord(hw, width, 0) === SIGNATURE);
 
 /**
- * The words of the EEPROM; empty on a chip or a board without one. The chip cannot access the bus while the driver
- * controls the EEPROM's pins, about 150 µs for each word. Before each word is yielded the chip gets the bus back, so
- * traffic continues between words.
+ * Yields the words of the EEPROM; none on a chip or a board without an EEPROM. While the driver controls the EEPROM's
+ * pins, about 150 µs for each word, the chip cannot access the bus. The pins are released before each word is yielded,
+ * so traffic continues between words.
  */
 export function* eepromWords(hw: Hardware): Generator<number, void> {
   if (hw.chip.profile.memory !== "eeprom") return;
@@ -101,7 +101,7 @@ export const findStationAddress = (hw: Hardware): Uint8Array | undefined => {
   return undefined;
 };
 
-/** Restores the address that a card had before this driver. Does nothing if the card is gone. */
+/** Restores the station address that a card had before this driver. Does nothing if the card is gone. */
 export const restoreStationAddress = (hw: Hardware, address: Uint8Array): void => {
   try {
     const now = stationAddress(hw);

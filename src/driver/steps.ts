@@ -18,8 +18,8 @@ const EXTENSION_SELECT = 30;
 const DEFAULT_MTU = 1500;
 
 /**
- * @throws {SideBusTimeout}; {BadFirmware} if a program does not end; {Timeout} from a procedure; {OutOfRange} for an
- * address that its bus does not have
+ * Runs the steps in order. @throws {SideBusTimeout}; {BadFirmware} if a program does not end; {Timeout} from a
+ * procedure; {OutOfRange} for an address that the step's bus does not have
  */
 export const run = (hw: Hardware, steps: readonly Step[], mtu = DEFAULT_MTU): void => {
   const spaces = spacesOf(hw);

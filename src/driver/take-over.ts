@@ -2,7 +2,7 @@
  * Takes the MAC over from the chip's firmware, which may have used it while no driver was bound ("out of band").
  *
  * Source: DPDK `drivers/net/r8169/r8169_hw.c`, rtl_exit_oob. The driver requests the list of packet buffers inside the
- * chip, and waits until it has been handed over.
+ * chip, and waits until the firmware has handed the list over.
  */
 import type { TakeOver } from "#chip/mac.ts";
 import { MCU, Mcu } from "#chip/registers.ts";

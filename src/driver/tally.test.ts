@@ -48,7 +48,7 @@ test("the high half of the address is written before the low half, which starts 
   ]);
 });
 
-/** The number of `bytes` bytes at `at` in memory in which each byte contains its offset plus one. */
+/** The number that `bytes` bytes at `at` represent in a memory where each byte contains its offset plus one. */
 const value = (at: number, bytes: number): number =>
   Array.from({ length: bytes }, (_, i) => (at + i + 1) * 256 ** i).reduce((sum, part) => sum + part, 0);
 

@@ -15,14 +15,16 @@ import type { DmaDomain, DmaMemory } from "#kit/dma.ts";
 import type { Hardware } from "./hardware.ts";
 
 /**
- * The chip's counters, by their names in `chip/counters.ts`. Counters of the long dump are present if the chip has it.
+ * The chip's counters, by their names in `chip/counters.ts`. Counters of the long dump are present if the chip has a
+ * long dump.
  */
 export type Tally = Readonly<Record<CounterName, number> & Partial<Record<ExtendedCounterName, number>>>;
 
 const LIMIT_MICROS = 10_000;
 
 /**
- * Allocates memory for the longest dump, on every chip, because another system may have enabled it (CVE-2024-49973).
+ * Allocates memory for the longest dump, on every chip, because another system may have enabled the long dump
+ * (CVE-2024-49973).
  */
 export const allocateTally = (dma: DmaDomain): DmaMemory =>
   dma.allocate({ what: "tally counters", bytes: EXTENDED_DUMP_BYTES, align: DUMP_ALIGN, direction: "fromDevice" });

@@ -30,7 +30,7 @@ const rig = (options: Partial<TransmitRingOptions> = {}) => {
     /** The address of a slot's fragment. */
     place: (slot: number): number => (words[base + slot * 4 + 2]! - IOVA) | 0,
     word: (slot: number, i: number): number => words[base + slot * 4 + i]!,
-    /** Does what the device does when it has sent a fragment. */
+    /** Clears the OWN bit of a slot, as the device does when it has sent the fragment. */
     finish: (slot: number): void => void (words[base + slot * 4]! &= ~Own),
     doorbells: () => doorbells,
     burst,
@@ -222,7 +222,7 @@ test("a short frame is sent from a zero-padded copy, and its own buffer is retur
   const sends = [
     { slot: 0, length: 59, flags: 0 },
     { slot: 1, length: 59, flags: Send.tag },
-    // A longer frame was in the slot before.
+    // The slot held a longer frame before.
     { slot: 0, length: 42, flags: Send.tag },
     { slot: 1, length: 14, flags: 0 },
   ];

@@ -1,7 +1,8 @@
 /**
- * The transmit ring: posts frames in bursts, in exchange for buffers whose frames were sent.
+ * The transmit ring: posts frames in bursts and, in exchange, returns buffers whose frames were sent.
  *
- * The hot path. The first descriptor of a frame gets its OWN bit last: until then the NIC ignores the frame.
+ * The hot path. The first descriptor of a frame gets its OWN bit last: as long as it has no OWN bit, the NIC ignores
+ * the frame.
  */
 import {
   ADDRESS_HIGH,
@@ -39,7 +40,7 @@ export const TransmitCount = {
   /** Frames posted (a super-frame is one), and their bytes. */
   frames: 0,
   bytes: 1,
-  /** Of these: frames with segmentation, with a checksum offload, with a tag to insert, and in several fragments. */
+  /** How many of these frames have segmentation, a checksum offload, a tag to insert, or several fragments. */
   superFrames: 2,
   checksums: 3,
   tags: 4,
@@ -50,10 +51,10 @@ export const TransmitCount = {
 
 /** Indices of `RingCore.state` in a transmit ring. */
 export const TransmitState = {
-  /** The next slot to fill, and the first that is not known to be sent. They are free-running. */
+  /** The next slot to fill, and the first slot that is not known to be sent. Neither number wraps at the ring's size. */
   next: 0,
   clean: 1,
-  /** Frames, their bytes, and doorbells not yet added to the counters: see `settle`. */
+  /** Frames, their bytes, and doorbells that are not yet added to the counters: see `settle`. */
   frames: 2,
   bytes: 3,
   doorbells: 4,
@@ -64,15 +65,15 @@ export interface TransmitRing {
   readonly iova: BusAddress;
   /** Counters, indexed by `TransmitCount`. */
   counters(): Float64Array;
-  /** The counters without unsettled counts: for a thread that does not poll the ring. */
+  /** The counters without the counts that are not yet settled, for a thread that does not poll the ring. */
   readonly settled: Float64Array;
   /** For `turnaround.ts`, which accesses both rings. */
   readonly core: RingCore;
-  /** Some frames are sent from copies, with padding. */
+  /** True if software pads some frames, which are then sent from copies. */
   readonly pads: boolean;
   /**
-   * As `Link.transmit`. @throws {OutOfRange} for a first frame with a fragment outside the window, or of 0 or more than 65,535 bytes, or with
-   * more fragments than the chip supports or the ring has descriptors.
+   * Same as `Link.transmit`. @throws {OutOfRange} if a fragment of the first frame is outside the window, is empty or has
+   * more than 65,535 bytes, or if the frame has more fragments than the chip supports or the ring has descriptors.
    */
   readonly transmit: (first: number, count: number) => number;
   /** As `Link.sent`. Rings the doorbell again if some frames were sent, but not all. */
@@ -81,11 +82,14 @@ export interface TransmitRing {
   pending(): number;
   /** Rings the doorbell again, in case it was lost. */
   ring(): void;
-  /** The oldest fragment that the NIC still owns, as a number modulo 2^31; -1 if it owns none. Also a free descriptor that has OWN. */
+  /**
+   * The oldest fragment that the NIC still owns, as a number modulo 2^31, or -1 if it owns none. A free descriptor with
+   * the OWN bit set counts too.
+   */
   oldest(): number;
-  /** Frames posted and not sent. For a NIC that is stopped. */
+  /** Number of frames that were posted but not sent. Only for a NIC that is stopped. */
   unsent(): number;
-  /** Takes every descriptor back and forgets the frames in flight: at the start and after a reset. */
+  /** Takes every descriptor back and forgets the frames in flight. Used at the start and after a reset. */
   clear(): void;
 }
 
@@ -100,7 +104,7 @@ export interface TransmitRingOptions {
   readonly weaklyOrdered: boolean;
   /** How descriptors encode offloads; default: the second format. */
   readonly format?: TransmitFormat;
-  /** Most descriptors of a frame; default: those of the ring. */
+  /** Largest number of descriptors of a frame; default: the number in the ring. */
   readonly frameDescriptors?: number;
   /** Which frames software must pad; default none. */
   readonly padding?: PaddingRule | undefined;
@@ -108,7 +112,7 @@ export interface TransmitRingOptions {
   readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 
-// The engine folds a module's own constants into the loops, but loads imported ones at every use: 5 ns a frame.
+// The engine folds a module's own constants into the loops, but loads imported ones at every use, which costs 5 ns a frame.
 const OWN = Own;
 const FIRST = FirstSegment;
 const LAST = LastSegment;
@@ -134,13 +138,13 @@ const BYTES = TransmitState.bytes;
 const DOORBELLS = TransmitState.doorbells;
 const UNSETTLED = MOST_UNSETTLED;
 
-/** No fragments of an invalid frame. @throws {OutOfRange} for the first frame of a burst */
+/** Returns 0: no fragment of an invalid frame is posted. @throws {OutOfRange} for the first frame of a burst */
 const rejected = (isFirst: boolean, message: string, hint?: string): 0 => {
   if (isFirst) throw new OutOfRange(message, hint);
   return 0;
 };
 
-/** Allocates a ring on `scope`. A factory for the same reason as `createReceiveRing`. */
+/** Allocates a ring on `scope`. This is a factory for the same reason as `createReceiveRing`. */
 export const createTransmitRing = (
   dma: DmaDomain,
   scope: DisposableStack,
@@ -164,9 +168,9 @@ export const createTransmitRing = (
   const addressHigh = highHalf(dma.iova);
   const windowBytes = bytes.length;
 
-  /** Byte offset of the fragment that each slot holds, or held: it stays there until the next one replaces it. */
+  /** Byte offset of the fragment that each slot holds, or held last: a sent fragment stays in its slot until the next one replaces it. */
   const held = new Int32Array(buffer(4 * slots)).fill(NO_BUFFER);
-  // More than 64 bytes each: smaller typed arrays live on the engine's heap and cost twice as much in the loops below.
+  // Both arrays have more than 64 bytes: smaller typed arrays live on the engine's heap and cost twice as much in the loops below.
   const state = new Int32Array(buffer(128));
   const counters = new Float64Array(buffer(128));
 
@@ -179,7 +183,7 @@ export const createTransmitRing = (
     state[DOORBELLS] = 0;
   };
 
-  /** EndOfRing for the last slot, without a branch. */
+  /** `endOf` returns EndOfRing for the last slot and 0 for others, without a branch. */
   const endShift = Math.log2(EndOfRing / slots) | 0;
   const endOf = (slot: number): number => ((slot + 1) & slots) << endShift;
 
@@ -199,19 +203,20 @@ export const createTransmitRing = (
     }
   };
 
-  /** Counts the offloads of a frame. Not on the path of plain frames. */
+  /** Counts the offloads of a frame. Plain frames do not take this path. */
   const count = (flags: number): void => {
     if ((flags & SEGMENT_SIZE) !== 0) counters[TransmitCount.superFrames]!++;
     if ((flags & TRANSPORT) !== 0) counters[TransmitCount.checksums]!++;
     if ((flags & TAG) !== 0) counters[TransmitCount.tags]!++;
   };
 
-  /** Also false if the sum overflows. */
+  /** Whether a fragment is inside the window and has a valid length. False if the sum of offset and length overflows. */
   const isInside = (offset: number, length: number): boolean =>
     (length - 1) >>> 0 < LENGTH && (offset | (windowBytes - length - offset)) >= 0;
 
   /**
-   * Writes all words of a descriptor except the first, and leaves in the entry what the slot held. Returns the length for the first word.
+   * Writes all words of a descriptor except the first, and exchanges the entry's fragment for the one that the slot
+   * held. Returns the length for the first word.
    */
   const fill = (slot: number, at: number, opts2: number): number => {
     const to = (base + (slot << 2)) | 0;
@@ -223,14 +228,14 @@ export const createTransmitRing = (
     return burst[(at + AT_LENGTH) | 0]!;
   };
 
-  /** As `fill` for a frame in one fragment, with padding in software. */
+  /** Like `fill`, but for a frame in one fragment, which is padded if necessary. */
   const fillPadded = (slot: number, at: number, opts2: number): number => {
     const length = fill(slot, at, opts2);
     return length < padding!.below ? extend(slot, length, padding!.wanted(bytes, held[slot]!, length)) : length;
   };
   const fillWhole = padding === undefined ? fill : fillPadded;
 
-  /** Sends the fragment of a slot from a padded copy. */
+  /** If the fragment of a slot needs padding, lets the slot's descriptor point at a padded copy. Returns the resulting length. */
   const extend = (slot: number, length: number, padded: number): number => {
     if (padded <= length) return length;
     pointAt(words, base + (slot << 2) + LOW, addressLow, padding!.copy(slot, held[slot]!, length, padded));
@@ -244,7 +249,10 @@ export const createTransmitRing = (
     return length < padding!.below ? padding!.missing(burst, at >> 2, parts, slot) : 0;
   };
 
-  /** A frame with offloads or of several fragments: written from the last to the first, which gets OWN last. Returns its bytes. */
+  /**
+   * Posts a frame with offloads or of several fragments. The descriptors are written from the last to the first, so
+   * that the first one gets its OWN bit last. Returns the frame's bytes.
+   */
   const post = (at: number, parts: number, head: number): number => {
     const flags = burst[at + AT_FLAGS]!;
     const opts1 = firstOptions(flags);
@@ -265,14 +273,18 @@ export const createTransmitRing = (
     return total;
   };
 
-  /** True if the NIC owns the descriptor. As in `receive`: through Atomics in case the engine has reused an earlier value. */
+  /**
+   * True if the NIC owns the descriptor. As in `receive`, a set bit is read again through Atomics, because the engine
+   * may have reused an earlier value.
+   */
   const isOwned = (position: number): boolean => {
     const at = (base + ((position & mask) << 2)) | 0;
     return (weaklyOrdered || words[at]! < 0) && Atomics.load(words, at) < 0;
   };
 
   /**
-   * The number of fragments of the frame from word `at` on; 0 if its end is missing, there is no room for it, or it is invalid.
+   * The number of fragments of the frame that begins at word `at`; 0 if the frame's end is missing, there is no room
+   * for the frame, or it is invalid.
    * @throws {OutOfRange} for an invalid frame that is the first of a burst
    */
   const fragmentsOf = (at: number, left: number, next: number, isFirst: boolean): number => {
@@ -325,7 +337,7 @@ export const createTransmitRing = (
     const posted = (next - from) | 0;
     if (posted > 0) {
       state[NEXT] = next;
-      // A slot that was filled again had been sent.
+      // A slot that has been filled again must have been sent before.
       if (((next - state[CLEAN]!) | 0) > slots) state[CLEAN] = (next - slots) | 0;
       state[FRAMES] = (state[FRAMES]! + posted - others) | 0;
       state[BYTES] = (state[BYTES]! + total) | 0;
@@ -336,7 +348,7 @@ export const createTransmitRing = (
     return posted;
   };
 
-  /** The oldest fragment that the NIC owns, or the next one to be posted. */
+  /** The number of the oldest fragment that the NIC owns; if it owns none, the number of the next one to be posted. */
   const oldest = (): number => {
     let at = state[CLEAN]!;
     while (at !== state[NEXT] && !isOwned(at)) at = (at + 1) | 0;
@@ -347,7 +359,7 @@ export const createTransmitRing = (
     const from = state[CLEAN]!;
     const clean = oldest();
     state[CLEAN] = clean;
-    // On 8168 a doorbell that closely follows another can be lost: ring again for the rest, as Linux's r8169 does.
+    // On 8168 a doorbell that closely follows another can be lost: ring it again for the frames that remain, as Linux's r8169 does.
     if (clean !== from && clean !== state[NEXT]) ringAgain();
     return clean;
   };
@@ -367,7 +379,7 @@ export const createTransmitRing = (
     ring: ringAgain,
     oldest() {
       const at = oldest();
-      // A free descriptor with OWN, which only a faulty NIC sets, stops the ring too: a reset helps.
+      // A faulty NIC may set OWN in a free descriptor. That stops the ring too, and a reset recovers it.
       return at === state[NEXT] && !isOwned(at) ? -1 : at & 0x7fff_ffff;
     },
     unsent() {

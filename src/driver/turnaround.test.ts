@@ -15,7 +15,7 @@ const WHOLE = FirstSegment | LastSegment;
 const FCS = 4;
 const MARK = 0x1111_0000;
 
-/** Adds to the first word, which contains the frame's number. */
+/** Adds a mark to the frame's first word, which contains its number. */
 const edit = (words: Int32Array, at: number): void => void (words[at]! += MARK);
 
 interface RigOptions {
@@ -51,7 +51,7 @@ const rig = ({ slots = 4, sendSlots = 8, spare = 8, weaklyOrdered = false }: Rig
       received = (received + 1) % slots;
       return true;
     },
-    /** Sends the next frame: returns its first word and length, or undefined if there is none. */
+    /** Sends the next frame. Returns the frame's first word and length, or undefined if there is no frame. */
     send(): { number: number; length: number } | undefined {
       const at = tx + sent * 4;
       const opts1 = words[at]!;

@@ -29,17 +29,19 @@ const SHORTEST = 14;
 const FCS = 4;
 const pointAt = storeLow;
 
-/** Edits a frame in place: `length` bytes from word `at` of `words`. The frame must not grow. */
+/** Edits a frame in place. The frame has `length` bytes, begins at word `at` of `words`, and must not grow. */
 export type Edit = (words: Int32Array, at: number, length: number) => void;
 
 /**
- * Returns a function that forwards at most `budget` frames and returns the number of descriptors processed. It stops at the first frame not
- * yet received, or if the NIC has not yet sent the frame in the next transmit slot.
+ * Returns a function that forwards at most `budget` frames and returns the number of descriptors processed. The
+ * function stops at the first frame that the NIC has not yet received, or if the NIC has not yet sent the frame in the
+ * next transmit slot.
  *
- * The rings must be as `arm` and `clear` left them. The function owns both until they are armed and cleared again, which restores their
- * original buffers. A factory for the same reason as `createReceiveRing`: `edit` becomes part of the loop.
- * @throws {OutOfRange} when the receive ring has fewer spare buffers than the transmit ring has slots, frames of several buffers, or
- * descriptors with a hash, or software must pad frames
+ * The rings must be as `arm` and `clear` left them. The function owns both until they are armed and cleared again,
+ * which restores their original buffers. This is a factory for the same reason as `createReceiveRing`; here `edit`
+ * becomes part of the loop too.
+ * @throws {OutOfRange} if the receive ring has fewer spare buffers than the transmit ring has slots, if frames may take
+ * several buffers, if descriptors have a hash, or if software must pad frames
  */
 export const createTurnaround = (
   receive: ReceiveRing,
@@ -59,7 +61,8 @@ export const createTurnaround = (
     throw new OutOfRange(`${spares} spare buffers for ${sendMask + 1} transmit descriptors`, "Use more spare buffers.");
   if (transmit.pads)
     throw new OutOfRange("this chip's short frames need padding", "Send received frames by `transmit`.");
-  // EndOfRing without a branch: the last slot carries into the bit above the mask, which is shifted to its position.
+  // EndOfRing is computed without a branch: for the last slot, adding 1 carries into the bit above the mask, and that
+  // bit is shifted to the position of EndOfRing.
   const slots = mask + 1;
   const sendSlots = sendMask + 1;
   const end = END_OF_RING_BIT - Math.log2(slots);
@@ -68,16 +71,17 @@ export const createTurnaround = (
     receive.core.settle();
     transmit.core.settle();
   };
-  /** The longest frame minus the shortest: one comparison checks both limits. */
+  /** The longest frame minus the shortest. One unsigned comparison with it checks both limits. */
   const span = bufferBytes - FCS - SHORTEST;
   /**
-   * The buffer of each receive slot, then of each transmit slot. Each transmit slot starts with a spare buffer, as if it had been sent, so
-   * the loop always exchanges two. One array, because the engine checks each array for every frame.
+   * The buffer of each receive slot, then of each transmit slot. Each transmit slot starts with a spare buffer, as if
+   * that buffer had been sent, so the loop always exchanges two buffers. Both are in one array, because the engine
+   * checks each array for every frame.
    */
   const buffers = new Int32Array(Math.max(32, slots + sendSlots));
   buffers.set(held.subarray(0, slots));
   buffers.set(free.subarray(spares - sendSlots, spares), slots);
-  /** [next receive slot, next transmit slot]. Long enough to be allocated outside the engine's heap. */
+  /** [next receive slot, next transmit slot]. The array is long enough to be allocated outside the engine's heap. */
   const state = new Int32Array(32);
 
   // `| 0` marks an index as an integer. Without it the engine checks every sum for overflow, and keeps values from Atomics as tagged numbers.
@@ -88,7 +92,8 @@ export const createTurnaround = (
     let bytes = 0;
     let bad = 0;
     let opts1 = words[(base + (slot << 2)) | 0]! | 0;
-    // Empty: check once more through Atomics, in case the engine has reused the word of an earlier pass.
+    // If the slot seems empty, read it once more through Atomics: the engine may have reused the word that an earlier
+    // pass read.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && turns > 0) {
       const at = (base + (slot << 2)) | 0;

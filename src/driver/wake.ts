@@ -1,6 +1,6 @@
 /**
- * Wake-up: the events that may wake a sleeping NIC, how the chip is set to signal them, and how it is prepared for
- * sleep.
+ * Wake-up: the events that may wake a sleeping NIC, the settings with which the chip signals them, and its preparation
+ * for sleep.
  */
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import {
@@ -44,12 +44,15 @@ const CONFIG = {
 } as const;
 const CONFIG5 = { unicast: Conf5.unicastWake, multicast: Conf5.multicastWake, broadcast: Conf5.broadcastWake } as const;
 
-/** `apply` writes the setting at each start, so resets, MTU changes and sleep do not change it. */
+/**
+ * Keeps the wake-up events. `apply` writes them to the chip at each start, so they survive resets, MTU changes and
+ * sleep.
+ */
 export class Wake {
   readonly #hw: Hardware;
   readonly #power: PciPower;
   #armed: readonly WakeForm[] = [];
-  /** Whether a user has set the events. Until then the chip stays as its firmware has set it. */
+  /** Whether a user has set the events. As long as no user has, the chip stays as its firmware has set it. */
   #asked = false;
 
   constructor(hw: Hardware, power: PciPower) {
@@ -128,9 +131,9 @@ export class Wake {
   }
 
   /**
-   * Prepares a stopped NIC for wake-up: received frames pass to the filter, and the link gets as slow as both ends
-   * allow. Bus mastering is off, so no frame is written to memory. The multicast hash is kept. Even if the PHY does not
-   * respond, frames wake the NIC.
+   * Prepares a stopped NIC for wake-up: lets received frames pass to the wake-up filter, and makes the link as slow as
+   * both ends allow. Bus mastering is off, so no frame is written to memory. The multicast hash is kept. If the PHY
+   * does not respond, the link keeps its speed, and frames can still wake the NIC.
    */
   listen(): void {
     const { io, chip, overdue } = this.#hw;
@@ -151,11 +154,11 @@ export class Wake {
     const { phy } = this.#hw;
     const control = phy.read(BMCR);
     if ((control & Bmcr.powerDown) !== 0) phy.write(BMCR, (control & ~Bmcr.powerDown) | Bmcr.restart);
-    // Not if wake-up by link is enabled: the new link would wake the NIC at once.
+    // The speed stays if wake-up by link is enabled, because the new link would wake the NIC at once.
     else if (!this.#armed.includes("link")) slowDown(this.#hw);
   }
 
-  /** Sets the bits of a register; writes it only if they change. */
+  /** Sets bits of a register, which is written only if they change. */
   #change(register: Register<8, "rw">, mask: number, bits: number): void {
     const { io } = this.#hw;
     const before = io.read8(register);
