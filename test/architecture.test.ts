@@ -21,8 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The folders of the model, and those that each may import from. The files beside them (the chip as a whole) combine
- * them.
+ * The folders of the model, and those that each may import from. The files directly in `src/model` (the chip as a
+ * whole) combine these folders.
  */
 const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observation: [],
@@ -39,7 +39,7 @@ const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
 const MAX_LINES = 400;
 
-/** The error of one import, or undefined. */
+/** The rule that one import breaks, as a message; undefined if it breaks none. */
 const complaint = (file: File, specifier: string | undefined): string | undefined => {
   const room = roomOf(file.path);
   if (specifier === undefined) return isTest(file) ? undefined : "imports something that is computed: name it";
@@ -72,7 +72,7 @@ const MODEL = "src/model/";
 const modelFolder = (path: string): string | undefined =>
   path.startsWith(MODEL) && path.slice(MODEL.length).includes("/") ? path.split("/")[2] : undefined;
 
-/** Errors of imports between the folders of the model. A test may also import what it tests with. */
+/** Errors of imports between the folders of the model. Tests and test kits may import anything. */
 const folderComplaints = (file: File): string[] => {
   const from = modelFolder(file.path);
   if (from === undefined || isTest(file) || file.path.endsWith(".test-kit.ts")) return [];
@@ -86,7 +86,7 @@ const folderComplaints = (file: File): string[] => {
   });
 };
 
-/** `cli` is the top of `app`: code that others need too is in `terminal`. */
+/** Imports of `cli` by other folders of `app`. Code that these also need is in `terminal`. */
 const cliComplaints = (file: File): string[] =>
   !file.path.startsWith("src/app/") ||
   file.path.startsWith("src/app/cli/") ||
@@ -107,7 +107,7 @@ const globalComplaints = (file: File): string[] =>
     ? []
     : occurrences(file, NODE_GLOBALS, "uses a global that only Node has");
 
-/** Questions about which chip it is: differences between chips belong in the profile. */
+/** Code that asks which chip it has. Differences between chips belong in the profile. */
 const CHIP_QUESTION =
   /\bsince\(|\.generation\b|\.(key|die|xid)\s*[!=]==(?!\s*undefined)|[!=]==\s*[\w.]+\.(key|die|xid)\b|\.(key|die)\.(startsWith|endsWith|includes|match)\(/;
 

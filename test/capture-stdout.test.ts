@@ -23,7 +23,7 @@ const args = (name: string, ...more: readonly string[]): string[] => [
   ...more,
 ];
 
-/** Waits until it serves, then requests a stop. Returns its standard error. */
+/** Waits until the command serves, then requests a stop. Returns the command's standard error. */
 const untilServed = async (child: ChildProcess): Promise<string> => {
   let said = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {

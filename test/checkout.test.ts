@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url";
 import { olderNode } from "./rigs/older-node.ts";
 
 const SOURCE = fileURLToPath(new URL("..", import.meta.url));
-/** Any user but root: no process runs as it. */
+/** The user who owns the checkout: any other than root. */
 const OWNER = 64_321;
 /** Time limit in ms, long enough on a busy machine. */
 const ENOUGH = 300_000;
@@ -49,7 +49,7 @@ suite("a checkout of another user", { skip }, () => {
   const ownedBy = (user: number, part: string): readonly string[] =>
     inside(part).filter((path) => lstatSync(path).uid === user);
 
-  /** Runs the checkout's command. @param variables of its environment */
+  /** Runs the checkout's command as `user`. @param variables added to its environment */
   const ferrule = (
     user: number,
     args: readonly string[],
@@ -69,7 +69,7 @@ suite("a checkout of another user", { skip }, () => {
   test("gets no files owned by root, and neither does its owner's home", () => {
     const homes = [
       { HOME: join(folder, "root") },
-      // Like a sudo that keeps the caller's environment.
+      // The environment under a sudo that keeps the caller's variables.
       { HOME: join(folder, "root"), XDG_CACHE_HOME: join(folder, "owner/.cache") },
     ];
     for (const variables of homes) {
@@ -77,7 +77,7 @@ suite("a checkout of another user", { skip }, () => {
       assert.equal(status, 0, stderr);
     }
     assert.deepEqual([...ownedBy(0, "checkout"), ...ownedBy(0, "owner")], []);
-    assert.notDeepEqual(ownedBy(0, "root"), [], "root's threads find compiled code as well");
+    assert.notDeepEqual(ownedBy(0, "root"), [], "root's compiled code is not in root's cache");
   });
 
   test("keeps its own owner's compiled code", () => {

@@ -32,7 +32,7 @@ const open = (program: string): Device => {
   return new Device(program, env, new AbortController().signal);
 };
 
-/** Sums of windows until `frames` have been forwarded. */
+/** Adds up windows until `frames` frames have been forwarded; returns the sum. */
 const windows = async (device: Device, task: Task, frames: number): Promise<Window> => {
   let sum: Window | undefined;
   for (const end = performance.now() + LIMIT_MS; (sum?.frames ?? 0) < frames;) {
@@ -82,7 +82,7 @@ suite("the device process of the comparison", { skip }, () => {
       withFault(fault, async (device) => {
         const found = await windows(device, FORWARD, ENOUGH);
         for (const [kind, count] of Object.entries(faults(found))) {
-          // Frames before and after the measurement are counted too, but there are fewer of them than during it.
+          // Faults before and after the measurement are counted too, but fewer frames pass then than during it.
           const expected = kinds.some((each) => each === kind) ? found.frames / 1000 : 0;
           assert.ok(
             count >= Math.floor(expected) && count <= 4 * expected,
@@ -185,7 +185,7 @@ suite("the device process of the comparison", { skip }, () => {
       });
       await Promise.race([running, once(child, "exit")]);
       const started = descendants(child.pid!);
-      assert.ok(started.length > 2, "no device and drivers");
+      assert.ok(started.length > 2, "the device and its driver were not started");
       child.kill(signal);
       if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
       for (const end = performance.now() + LIMIT_MS; started.some((pid) => existsSync(`/proc/${pid}`)); await sleep(20))

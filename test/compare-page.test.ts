@@ -12,7 +12,7 @@ import { BATCHES, madeUp, SIZES } from "#app/compare/comparison.test-kit.ts";
 import { comparisonPage } from "#app/compare/page.ts";
 import { Browser, noBrowser, Page } from "./rigs/browser.ts";
 
-/** Centres of elements, by plot: ticks with their text, marks with their driver and text. */
+/** Where the elements of a plot have their centres: ticks with their text, marks with their driver and text. */
 interface Drawn {
   readonly x: readonly Tick[];
   readonly y: readonly Tick[];

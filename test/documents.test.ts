@@ -39,7 +39,7 @@ test("every link between pages leads to a file and a heading", () => {
   assert.equal(broken, "");
 });
 
-/** Code of a page: fenced blocks and words in a sentence; a workflow is code as a whole. */
+/** The code in a page: fenced blocks, and code in sentences. A workflow file is code as a whole. */
 const codeOf = (page: string): readonly string[] => {
   const text = read(page);
   if (page.endsWith(".yml")) return [text];
@@ -47,7 +47,7 @@ const codeOf = (page: string): readonly string[] => {
   return [...text.matchAll(fenced), ...text.replaceAll(fenced, "").matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
 };
 
-/** A call of the command at the start of a shell's command, and its words up to the end of that. */
+/** A call of `ferrule` where a shell command can begin, with its words up to the end of that command. */
 const CALL =
   /(?:^|\$ |npx |sudo |[|&] |\/|")(?:ferrule|ferrule\.mjs|bin\/ferrule\.mjs) ((?:model )?[a-z]+)((?:\\\n|[^\n`|&;#)])*)/gm;
 

@@ -1,4 +1,4 @@
-/** What the guard of the hot loops compares with, and when it fails. Nothing is measured here. */
+/** With which commit the guard of the hot loops compares, and when it fails. These tests measure nothing. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -38,10 +38,10 @@ const DIES: Readonly<Record<DpdkName, readonly number[]>> = {
   ],
 };
 const DEVICES = [0x8125, 0x8126, 0x8127, 0x8162, 0x8168];
-/** The packages are fetched for one architecture. */
+/** Whether this version supports the chip. Its packages are fetched for one architecture only. */
 const known = ({ chip, kernel }: Cell): boolean =>
   DIES[DPDK].includes(chip.xid) && DEVICES.includes(identityOf(chip).device) && processorOf(kernel) === "amd64";
-/** Chips on which it uses RSS (EnableRss in rtl_init_software_variable). */
+/** Whether the driver uses RSS on the chip (EnableRss in rtl_init_software_variable). */
 const steered = ({ chip }: Cell): boolean => DPDK === "newest" && [0x649, 0x64a, 0x6c9].includes(chip.xid);
 
 const LARGE = ["--rxd=256", "--txd=256", "--total-num-mbufs=4096", "--enable-scatter", "--disable-link-check"];
@@ -52,7 +52,7 @@ const ECHOES = 500;
 const MANY = 1000;
 const BURST = 5;
 const JUMBO = 9000;
-/** testpmd uses no more receive queues than transmit queues: the driver offers 4 and 2, so 2. */
+/** testpmd uses no more receive queues than transmit queues. The driver offers 4 and 2, so 2 of each are used. */
 const QUEUES = ["--rxq=2", "--txq=2"];
 
 const number = (text: string, name: string): number => {
@@ -107,7 +107,7 @@ const GROUP = "01:00:5e:01:02:03";
 const FROM = 0x0a090002;
 const TO = 0x0a090001;
 const DESTINATION_PORT = 5000;
-/** Frames are identified by their source. */
+/** Source ports, by which the frames of each test are identified. */
 const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
 /** Bytes of payload: odd and even; none so short that the frame is padded, as these chips checksum the padding too. */
 const LENGTHS = [18, 19, 100, 999];
@@ -175,7 +175,7 @@ const inject = async ({ nic }: Rig, frames: readonly string[]): Promise<void> =>
   for (const frame of frames) await nic.ask({ command: "send", frame });
 };
 
-/** Waits until `act` has caused that many more frames to be sent. */
+/** Runs `act`, and waits until at least `frames` more frames have been sent. */
 const sending = async ({ nic }: Rig, frames: number, act: () => Promise<unknown>): Promise<void> => {
   const before = (await nic.state()).traffic.sentFrames;
   await act();
@@ -296,8 +296,8 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     assert.deepEqual(await heard(), [BURST, BURST, 0, 0]);
   });
 
-  // Only the first interrupt after a start: the driver does not re-enable interrupts in uio_pci_generic, which masks
-  // INTx after each.
+  // Tests only the first interrupt after a start: uio_pci_generic masks INTx at each interrupt, and the driver does not
+  // make it unmask INTx.
   test("an interrupt informs the driver that the cable was plugged in", async () => {
     const { rig, cell } = bench();
     await pmd.ask("port stop 0");
@@ -330,7 +330,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
         LENGTHS.map((length) => make(endsTo(mac), PORT.checksum, length)),
       );
       const all = [...frames, segment(endsTo(mac), PORT.cut, SEGMENT + 400)];
-      // The last one is sent as two segments.
+      // The last frame is sent as two segments.
       await sending(rig, all.length + 1, () => inject(rig, all));
     });
     await settings("tso set 0 0", "tx_vlan set 0 77");

@@ -23,7 +23,7 @@ const IP_AT = ETHERNET_BYTES;
 const ICMP_AT = IP_AT + IPV4_BYTES;
 const LENGTH = ICMP_AT + ICMP_BYTES + PAYLOAD;
 const IDENTIFIER = 0xf0;
-/** Long enough for an emulated guest on a busy machine. */
+/** Time after which a reply counts as lost: long enough for an emulated guest on a busy machine. */
 const LOST_MILLIS = 60_000;
 const LOOK_MILLIS = 250;
 
@@ -33,7 +33,7 @@ export interface Trips {
   readonly answered: number;
   readonly lost: number;
   readonly seconds: number;
-  /** Round-trip time of the slowest, in milliseconds. */
+  /** The longest round-trip time, in milliseconds. */
   readonly slowest: number;
 }
 
@@ -74,8 +74,8 @@ export class EchoPeer implements AsyncDisposable {
   }
 
   /**
-   * Makes `count` round trips. A missing reply is counted, and the next request sent. @param lostMillis after which a
-   * reply counts as lost
+   * Makes `count` round trips. A missing reply is counted, and the next request is sent. @param lostMillis after which
+   * a reply counts as lost
    */
   async trips(count: number, lostMillis = LOST_MILLIS): Promise<Trips> {
     let [answered, lost, slowest] = [0, 0, 0];
@@ -133,7 +133,7 @@ export class EchoPeer implements AsyncDisposable {
     }
   }
 
-  /** Whether it is the reply to the latest request, not a late reply to an earlier one. */
+  /** Whether a frame is the reply to the latest request, not a late reply to an earlier one. */
   #isAnswer(frame: Uint8Array): boolean {
     if (frame.length < LENGTH || get16(frame, 12) !== EtherType.ipv4 || frame[IP_AT + PROTOCOL] !== Protocol.icmp)
       return false;

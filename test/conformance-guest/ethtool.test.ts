@@ -13,7 +13,10 @@ import { stream } from "./streams.ts";
 const ETH = NEAR.name;
 const DAMAGED = 7;
 const EVERYBODY = "10.9.0.255";
-/** Rounds of echoes until one is faster than a delayed interrupt, even on a busy machine. */
+/**
+ * Largest number of rounds of echoes: in one of them an echo is faster than a delayed interrupt, even on a busy
+ * machine.
+ */
 const ROUNDS = 50;
 /** The interrupt delay that is set. */
 const MICROS = 9000;
@@ -44,8 +47,8 @@ interface Counts {
 
 /**
  * All counters at one moment, between two frames: the last frame is an echo reply, so the kernel has processed all
- * frames before it. They are read again if another frame has passed meanwhile, because the far end sends one now and
- * then.
+ * frames before it. They are read again if another frame has passed meanwhile, because the far end sends a frame of its
+ * own now and then.
  */
 const countsOf = async (rig: Rig): Promise<Counts> => {
   return eventually("a moment without other frames", async () => {
@@ -79,7 +82,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     const { rig } = bench();
     const { guest, far, nic } = rig;
     const mac = (await nic.state()).mac.replaceAll(":", "");
-    // All groups, so that the expected frames are known.
+    // Accepts all multicast groups, so that the test knows which frames to expect.
     await guest.must(`ip link set ${ETH} allmulticast on`);
     const before = await countsOf(rig);
     const groups = (await nic.state()).counters.rxMulticast;
@@ -88,7 +91,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await answered(guest, `-c 20 -s 3000 ${FAR.ipv4}`);
     await answered(guest, `-c 5 ${FAR.ipv6}`);
     await answered(far, `-c 20 ${NEAR.ipv4}`);
-    // These are not answered.
+    // No reply is sent to these requests.
     await far.run(`ping -q -c 3 -i 0.01 -W 0.1 -b ${EVERYBODY}; ping -q -c 4 -i 0.01 -W 0.1 -I ${FAR.name} 224.0.0.1`);
     await eventually("multicast frames", async () => {
       await far.run(`ping -q -c 2 -i 0.01 -W 0.1 -I ${FAR.name} ff02::1`);
@@ -198,8 +201,8 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     // At this speed the chip's time unit is long enough to be measured beside an emulated machine's own delays.
     await rig.nic.ask({ command: "partner", abilities: { speeds: [10] } });
     await guest.must(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
-    // Sorted round-trip times in microseconds. A reply waits for the delayed interrupt; less, if it arrives shortly
-    // before the interrupt of another frame.
+    // Sorted round-trip times in microseconds. A reply waits for the delayed interrupt, but for less than the whole
+    // delay if the interrupt of an earlier frame is due.
     const measure = async (): Promise<readonly number[]> => {
       await guest.must(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
       const text = await rig.far.must(`ping -c 50 -i 0.03 -w 250 ${NEAR.ipv4}`);
@@ -287,7 +290,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       assert.ok(cell.chip.key === "rtl8168h" && cell.kernel === "newest", first.stdout);
       return t.skip("Linux 7 keeps EEE off on this chip");
     }
-    // Linux omits 2500 on this one, as the vendor's driver does.
+    // On the RTL8125A Linux does not use EEE at 2500 Mbit/s, and neither does the vendor's driver.
     if (cell.chip.key === "rtl8125a") await rig.guest.must(`ethtool -s ${ETH} speed 1000 duplex full autoneg on`);
     for (const on of ["off", "on"] as const) {
       await rig.guest.must(`ethtool --set-eee ${ETH} eee ${on}`);

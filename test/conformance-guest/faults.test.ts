@@ -11,11 +11,12 @@ import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
 import { stream } from "./streams.ts";
 
-/** Commands in the guest during the fault. Each one's exit code and last line are reported. */
+/** Commands that the guest executes during a fault. The exit code and the last line of each are reported. */
 const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /**
- * As long as the kernel takes to detect a stalled transmitter. By itself ping waits for twice the longest round trip;
- * its own time limit would end it at the first error.
+ * Echo requests for as long as the kernel takes to detect a stalled transmitter. `timeout` ends ping because ping's own
+ * limits do not suit: a count would make it wait for late replies for only twice the longest round trip, and a time
+ * limit (-w) would end it at the first error.
  */
 const LONG_ECHOES = `timeout -s INT 10 ping -q -i 0.2 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /** Waits for a link, which takes a third of a second if it comes up at all. */
@@ -64,11 +65,13 @@ const WIRE_FAULTS: readonly WireFault[] = [
   { name: "reorder", probability: 0.3 },
   { name: "delay", probability: 0.5, micros: 20_000 },
 ];
-/** Time for each remedy to bring the link up before the next one is tried; the last has no limit of its own. */
+/** Time for each remedy to bring the link up before the next one is tried; the last remedy has no limit of its own. */
 const LINK_MILLIS = 2_500;
 const BOTH: readonly Direction[] = ["in", "out"];
 
-/** From the mildest on. The last is a power cycle of all but the card, whose fault is over. */
+/**
+ * Remedies, the mildest first. The last is a power cycle of everything except the card, whose fault is over by then.
+ */
 const CURES = [
   "nothing",
   "ip link down, up",
@@ -79,14 +82,14 @@ const CURES = [
 
 const LAST_CURE = CURES[CURES.length - 1]!;
 
-/** Without the time, the device and what varies between runs. */
+/** A line of the log without the time, the device and the numbers that vary between runs. */
 const gist = (line: string): string =>
   line
     .replace(/^\[\s*[\d.]+\] /, "")
     .replace(/r8169 0000:00:\S+ (eth0: )?/, "")
     .replace(/\d{4,}/g, "N");
 const distinct = (lines: readonly string[]): readonly string[] => [...new Set(lines)];
-/** Only the subject of a warning's dump. */
+/** Lines of a warning's dump other than its subject. */
 const NOISE =
   /^(Modules linked in|CPU:|Hardware name|RIP:|Code:|RSP:|RAX:|RDX:|RBP:|R\d\d:|FS:|CS:|CR2:|Call Trace|---| ? ?<\/?TASK>|Workqueue|Tainted| |\?)/;
 
@@ -132,7 +135,9 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
     await rig.carrier(true, limitMillis);
     await rig.configure();
   };
-  /** The remedy that helped. @throws {Error} if none did */
+  /**
+   * Applies one remedy after the other until the NIC works. Returns the remedy that helped. @throws {Error} if none did
+   */
   const heal = async (): Promise<string> => {
     for (const cure of CURES) {
       // If a remedy itself fails, the next one is tried.
@@ -147,7 +152,10 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
     await answered(bench().rig.guest, `-c 10 ${FAR.ipv4}`);
     return LAST_CURE;
   };
-  /** From here on every message of the driver goes to the log, without rate limit, and none to the console. */
+  /**
+   * Clears the kernel's log, and makes every later message of the driver go to the log, without rate limit, and not to
+   * the console.
+   */
   const hush = async (): Promise<void> => {
     await bench().rig.guest.must("echo 0 >/proc/sys/net/core/message_cost; dmesg -n 1; dmesg -c >/dev/null");
   };

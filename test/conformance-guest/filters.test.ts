@@ -15,11 +15,11 @@ import { settles } from "./settles.ts";
 
 const MAC = "02:00:5e:10:00:01";
 const SENDER = "02:00:5e:10:00:02";
-/** Destination of the last frame, which every filter accepts. */
+/** Source of the last frame, a broadcast, which every filter accepts. */
 const LAST_SENDER = "02:00:5e:10:00:03";
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
 /**
- * Other stations: addresses that differ from its own in one bit (the first, a middle and the last one), and an
+ * Other stations: addresses that differ from the guest's own in one bit (the first, a middle and the last one), and an
  * unrelated one.
  */
 const STRANGERS = ["02:00:5e:10:00:00", "00:00:5e:10:00:01", "02:00:5e:11:00:01", "00:e0:4c:68:00:01"];
@@ -40,8 +40,8 @@ const GROUPS = Array.from({ length: 192 }, (_, i) => {
 const bytesOf = (mac: string): Uint8Array => Uint8Array.from(mac.split(":"), (digits) => Number.parseInt(digits, 16));
 
 /**
- * Bit of the hash: the six bits of the CRC that Ethernet sends first. The bit sent first is the most significant of the
- * CRC, and the least significant here.
+ * Bit of the hash: the six bits of the CRC that Ethernet sends first. The first of them is the most significant of the
+ * six in the hash, but bit 0 of `crc`.
  */
 const hashBit = (mac: string): number => {
   const crc = ~crc32(bytesOf(mac)) >>> 0;
@@ -50,9 +50,9 @@ const hashBit = (mac: string): number => {
   return bit;
 };
 
-/** The frames to these addresses that the stack receives, in order. */
+/** Sends a frame to each destination. Returns the destinations of those that the stack received, in order. */
 const heard = async ({ guest, nic }: Rig, destinations: readonly string[]): Promise<readonly string[]> => {
-  // Without -p it would make the interface promiscuous.
+  // Without -p, tcpdump would make the interface promiscuous.
   await using listener = await guest.start(
     `exec tcpdump -Z root --immediate-mode -p -t -e -n -l -i ${NEAR.name} ether proto 0x${ETHER_TYPE}`,
   );
@@ -89,7 +89,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     for (const group of JOINED) await guest(`ip maddr add ${group} dev ${NEAR.name}`);
     const bits = new Set((await joined(rig)).map(hashBit));
     const sent = [...JOINED, ...GROUPS];
-    // One revision's hash does not work, and its driver sets all bits.
+    // The hash of one chip revision does not work. For this revision the driver sets all bits.
     const expected = framesOf(cell.chip).allMulticastOnly ? sent : sent.filter((group) => bits.has(hashBit(group)));
     await hearing(sent, expected);
     t.diagnostic(`${bits.size} bits set, ${expected.length} of ${sent.length} frames accepted`);

@@ -11,7 +11,7 @@ import { linked } from "./linked.ts";
 import { pace, serveStreams, stream } from "./streams.ts";
 
 const FLAPS = 100;
-/** Longer than any test. */
+/** iperf3's option for a duration longer than any test. */
 const FOR_EVER = "-t 86400";
 const BYTES = "2M";
 
@@ -31,9 +31,9 @@ const modesUnder = (heading: string, text: string): readonly Mode[] => {
 const shown = ({ speed, duplex }: Mode): string => `${speed}/${duplex}`;
 
 /**
- * Modes that the kernel reports if the cable is unplugged between two of its register reads. It has read that the link
- * is up; then it reads no abilities of the partner and reports a link without speed, or reads no negotiated speed and
- * reports 10 Mbit/s.
+ * Messages about modes that the kernel logs if the cable is unplugged between two of its register reads. After it has
+ * read that the link is up, it either reads no abilities of the partner and reports a link without speed, or it reads
+ * no negotiated speed and reports 10 Mbit/s.
  */
 const PULLED_MEANWHILE = [
   /No phy led trigger registered for speed\(-1\)/,
@@ -74,12 +74,13 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await trafficPasses();
     const before = await carriers();
     for (let flap = 0; flap < FLAPS; flap++) {
-      // Alternately at any moment, perhaps before the driver has noticed, and after it has noticed.
+      // In every other flap the cable is plugged in again only after the driver has noticed the loss; in the others at
+      // once.
       const seen = flap % 2 === 1 ? await carriers() : undefined;
       await nic.ask({ command: "link", up: false });
       if (seen !== undefined) await sees(seen);
       await nic.ask({ command: "link", up: true });
-      // Both ends negotiate for a while.
+      // Autonegotiation takes a while.
       await eventually("a link", async () => (await nic.state()).link.up);
       if (flap % 2 === 0) await trafficPasses();
       await sleep((flap * 7) % 40);

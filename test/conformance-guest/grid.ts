@@ -1,4 +1,4 @@
-/** Combinations of chips and kernels, and a rig for each pair on which a file's tests run. */
+/** Combinations of chips and kernels. For each combination, a file's tests run on a rig of their own. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test, type TestContext } from "node:test";
 import { type Chip, chipNamed } from "#chip/chips.ts";
@@ -27,7 +27,7 @@ export const ALL_CHIPS = [
   "rtl8127a",
 ] as const;
 
-/** Kernels of the whole grid; an older one runs if it is named. */
+/** Kernels of the whole grid; an older kernel is used only if it is named. */
 export const ALL_KERNELS: readonly KernelName[] = ["6.1", "6.12", "newest"];
 
 /** The first of our kernels whose r8169 supports the chip, unless the oldest one does. */
@@ -46,7 +46,7 @@ const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
 
 /**
  * Pairs of the whole grid: the kernels of Debian's releases with every chip; the newest kernel with one chip of each
- * generation and those that only it supports.
+ * generation, and with the chips that only this kernel supports.
  */
 const ofGrid = (kernel: KernelName, chip: string): boolean =>
   kernel !== "newest" || KNOWN_SINCE[chip] === "newest" || SOME_CHIPS.some((some) => some === chip);
@@ -91,12 +91,12 @@ const RACES = ["disabled"];
 
 export interface Bench {
   readonly cell: Cell;
-  /** Open while the tests run, with the driver up unless requested otherwise. */
+  /** Open while the tests run. Its driver is up unless `BenchOptions.bare` is set. */
   readonly rig: Rig;
 }
 
 export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel">> {
-  /** The driver is not loaded. */
+  /** Whether the tests start without a loaded driver. */
   readonly bare?: boolean;
   /** Warnings that the kernel may log here. */
   readonly warnings?: readonly RegExp[];
@@ -106,7 +106,7 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
   readonly only?: (cell: Cell) => boolean;
   /** The reason for which all tests are skipped. */
   readonly skip?: string | false;
-  /** Set up before the tests in addition to the driver, and again after a test has failed. */
+  /** Called before the tests, once the driver is up, and again after a test has failed. */
   readonly prepare?: (rig: Rig) => Promise<void>;
   /** Names of processes in the guest that may outlive a test. */
   readonly keeps?: readonly string[];
@@ -126,14 +126,14 @@ const withContext = async (rig: Rig, said: readonly string[]): Promise<string> =
   );
 };
 
-/** Milliseconds for all tests on one chip, on however busy a machine. */
+/** Milliseconds for all tests on one chip, even on a busy machine. */
 const LIMIT_MILLIS = 3_600_000;
 
 /**
- * Declares a suite for each chip on each kernel, in one named after the subject. Its tests share one guest; after all
- * of them, the guest must have logged no warning, and its driver committed no offence. After each test, passed or
- * failed, the NIC's cable, partner and wire are restored; a test that leaves a process or an interface at either end
- * fails.
+ * Declares a suite for each chip on each kernel, within a suite named after the subject. Its tests share one guest;
+ * after all of them, the guest must have logged no warning, and its driver committed no offence. After each test,
+ * passed or failed, the NIC's cable, partner and wire are restored; a test that leaves a process or an interface at
+ * either end fails.
  */
 export const onEachChip = (subject: string, options: BenchOptions, declare: (bench: () => Bench) => void): void => {
   const {

@@ -16,8 +16,9 @@ import { ManyNics } from "./many-nics.ts";
 const LIMIT_MILLIS = 1_800_000;
 
 /**
- * What Linux logs of real cards: name and XID, and the first of our kernels that does. Taken from logs and from the
- * driver, not from our table. Some rows of ours are steppings without a row of their own: any of these will do.
+ * The name and XID that Linux logs for real cards, and the first of our kernels that supports the chip. Both come from
+ * logs and from Linux's driver, not from our chip table. Our table has steppings that Linux does not distinguish; these
+ * have the same name and XID here.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -55,17 +56,17 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
   ["rtl8127a", "RTL8127A", "6c9", "newest"], ["rtl9151as", "RTL9151AS", "7c8", "newest"],
 ];
 /**
- * Linux 5.10 logs this of every card of the family, in nearly these words for real ones: what they present as vital
- * product data is none.
+ * Linux 5.10 logs this for every card of the family, and nearly the same for real cards: the data that they present as
+ * vital product data is not in its format.
  */
 const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
 /**
- * A warning that is accepted here: fifty cards share one emulated processor, so a card's frames may be processed
- * seconds later.
+ * A warning that this test accepts: fifty cards share one emulated processor, so a card's frames may be processed
+ * seconds too late.
  */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
-/** The name from before the chip had its own. */
+/** The name that an older kernel logs, which had no name for this chip yet. */
 const OLD_NAMES: Readonly<Record<string, string>> = { "6.12 RTL8168M": "RTL8168h/8111h" };
 const nameOn = (kernel: KernelName, name: string): string => OLD_NAMES[`${kernel.split("-")[0]} ${name}`] ?? name;
 
@@ -148,7 +149,7 @@ describe("identify", { skip: noRig() }, () => {
     });
 
   test("the list contains every chip of ours", () => {
-    // No kernel of ours reads the fibre part's link where that chip reports it.
+    // The RTL8116AF is not in the list: none of our kernels reads its link from where this fibre chip reports it.
     const all = [...LOGGED.map(([key]) => key), "rtl8116af"];
     assert.deepEqual(all.toSorted(), CHIPS.map(({ key }) => key as string).toSorted());
   });

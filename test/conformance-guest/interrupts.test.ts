@@ -11,13 +11,13 @@ import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
 
 const TRIPS = Number(process.env[ROUND_TRIPS_VARIABLE] ?? 10_000);
 const MOVED_TRIPS = 3_000;
-/** Limit of lost interrupts until one of them is for a request. */
+/** Largest number of interrupts that are lost until one of them is for a request. */
 const ROUNDS = 20;
 
 const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
 type Kind = keyof typeof KINDS;
 
-/** Generations with which the driver uses only INTx, whatever the card offers. */
+/** Generations for which the driver uses only INTx, whatever the card offers. */
 const WIRE_ONLY = ["8168b", "8101", "8401", "8102"];
 
 const uses = ({ chip }: Cell, kind: Kind): boolean => {
@@ -26,7 +26,7 @@ const uses = ({ chip }: Cell, kind: Kind): boolean => {
   return kind === "msi" || chip.profile.function.msixVectors > 0;
 };
 
-/** The interface's interrupt numbers, and their counts. */
+/** The interface's interrupt number, and the line of /proc/interrupts with its counts. */
 const interruptOf = async (
   rig: Rig,
 ): Promise<{ readonly line: string; readonly irq: string; readonly count: number }> => {
@@ -90,7 +90,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         await using _mover = await rig.guest.start(
           `while :; do echo 1 >${affinity}; sleep 0.02; echo 2 >${affinity}; sleep 0.02; done`,
         );
-        /** Counts for each processor. */
+        /** The number of interrupts on each processor. */
         const counts = async (): Promise<readonly number[]> =>
           /:\s+(\d+)\s+(\d+)/
             .exec((await interruptOf(rig)).line)!
@@ -105,7 +105,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
 
       test("would be noticed if one were lost", async () => {
         const { rig } = bench();
-        // It may also be the interrupt for the previous reply, which does not affect the next request.
+        // The lost interrupt may also be that of the previous reply, whose loss does not affect the next request.
         let lost = 0;
         for (let round = 0; lost === 0 && round < ROUNDS; round++) {
           await rig.nic.ask({ command: "fault", name: "lost-interrupt", count: 1 });

@@ -29,7 +29,7 @@ const OFFENCES = ["short"];
 const chips = (): readonly Chip[] =>
   [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !chip.profile.registers.includes("multigigabit"));
 
-/** A process of ours: its lines as they arrive; it ends with the scope. */
+/** Starts a process, which is ended with the scope. Returns the lines of its output as they arrive. */
 const start = (scope: AsyncDisposableStack, command: readonly string[], env = process.env): AsyncIterator<string> => {
   const [program, ...args] = command;
   const child = spawn(program!, args, { stdio: ["ignore", "pipe", "inherit"], env });

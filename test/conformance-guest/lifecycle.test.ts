@@ -28,7 +28,9 @@ const holdings = (nic: Nic): { readonly descriptors: number; readonly maps: numb
   return { descriptors: readdirSync(`/proc/${pid}/fd`).length, maps: maps?.length ?? 0 };
 };
 
-/** After its control socket is idle: the connection of the last request stays open for a moment. */
+/**
+ * The server's resources once its control socket is idle: the connection of the last request stays open for a moment.
+ */
 const settled = async (nic: Nic): Promise<ReturnType<typeof holdings>> => {
   await sleep(QUIET_MILLIS);
   return holdings(nic);
@@ -36,7 +38,7 @@ const settled = async (nic: Nic): Promise<ReturnType<typeof holdings>> => {
 
 const works = ({ guest }: Rig): Promise<void> => answered(guest, `-c 3 ${FAR.ipv4}`);
 
-/** Endless echo requests from the far end, after the first have arrived. */
+/** Starts endless echo requests from the far end, and waits until the first have been answered. */
 const flood = async ({ far, nic }: Rig): Promise<AsyncDisposable> => {
   const before = (await nic.state()).traffic;
   await using scope = new AsyncDisposableStack();
@@ -48,7 +50,7 @@ const flood = async ({ far, nic }: Rig): Promise<AsyncDisposable> => {
   return scope.move();
 };
 
-/** Waits for a start, and discards the kernel's messages about the machine. */
+/** Discards the kernel's messages about the machine, and brings the driver up until echoes are answered. */
 const comeUp = async (rig: Rig): Promise<void> => {
   await rig.guest.clearDmesg();
   await rig.up();
@@ -122,7 +124,7 @@ describe("lifecycle, one guest after another", { skip: noRig() }, () => {
         scope.defer(() => rmSync(folder, { recursive: true, force: true }));
         const options = { chip: chip.key, socket: join(folder, "nic"), wire: "responder" };
         const nic = scope.use(await Nic.serve(undefined, options));
-        // What the server maps for itself does not grow with the number of guests.
+        // Without guests. The mappings that the server needs for itself do not grow with the number of guests.
         const alone = await settled(nic);
         for (let i = 1; i <= CLIENTS; i++) {
           await using guest = await Guest.boot({ kernel, devices: nic.device() });

@@ -23,7 +23,7 @@ interface OneNic {
   readonly device: string;
 }
 
-/** Runs in this process, between other tasks. */
+/** The NICs, which this process runs between its other tasks. */
 export class ManyNics implements Disposable {
   readonly nics: readonly OneNic[];
   readonly #clock = new RealClock();
@@ -37,7 +37,7 @@ export class ManyNics implements Disposable {
 
   /**
    * @param around returns the device to serve for a model; by default the model itself
-   * @param mac of all of them; by default each has its own
+   * @param mac the address of all NICs; by default each NIC has its own
    */
   constructor(chips: readonly Chip[], around: (nic: Rtl8169, i: number) => Target = (nic) => nic, mac?: string) {
     this.#around = around;

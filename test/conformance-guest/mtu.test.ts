@@ -27,7 +27,7 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     const { guest, far } = bench().rig;
     await far.must(`ip link set ${FAR.name} mtu ${mtu}`);
     await guest.must(`ip link set ${NEAR.name} mtu ${mtu}`);
-    // Some chips renegotiate: they cannot do both jumbo frames and pause.
+    // Some chips renegotiate the link, because they cannot combine jumbo frames with pause.
     await bench().rig.carrier(true);
     await guest.must(`until ping -q -c 1 -W 1 ${FAR.ipv4}; do sleep 0.1; done`);
   };
@@ -73,7 +73,7 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
 
   test("with a VLAN tag, the limit passes too", async () => {
     const { guest, far } = bench().rig;
-    // The far end's own interface sends no frame longer than its MTU at its maximum, tag included.
+    // The far end's own interface sends no frame longer than its largest MTU; a tag counts towards that length.
     const mtu = Math.min(limit(), 16_362 - 4);
     await guest.must(`ip link set v5 mtu ${mtu}`);
     await far.must(`ip link set v5 mtu ${mtu}`);

@@ -2,8 +2,8 @@
 import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 
 /**
- * Sets the entries. Until they are removed, the far end sends nothing by itself; then both ends resolve addresses as
- * usual.
+ * Sets the entries. Until they are removed, the far end sends nothing by itself. Afterwards both ends resolve addresses
+ * as usual.
  */
 export const acquaint = async ({ guest, far, nic }: Rig): Promise<AsyncDisposable> => {
   const [{ address }] = JSON.parse(await far.must(`ip -j link show ${FAR.name}`)) as [{ address: string }];

@@ -21,7 +21,10 @@ const FIRST_PORT = 20_000;
 const onOff = [true, false] as const;
 const word = (on: boolean): string => (on ? "on" : "off");
 
-/** For `ethtool -K`. The driver switches off what cannot be combined, such as segmentation without scatter/gather. */
+/**
+ * Arguments of `ethtool -K`. The driver switches off what cannot be combined, such as segmentation without
+ * scatter/gather.
+ */
 const FEATURES = [
   ...onOff.flatMap((checksum) =>
     onOff.flatMap((tso) =>
@@ -35,7 +38,7 @@ const FEATURES = [
   "rx on tx on sg on tso on txvlan off rxvlan on",
   "rx on tx on sg on tso on txvlan on rxvlan off",
 ];
-/** Datagrams differ only in their checksums. */
+/** The combinations tested with datagrams, for which only the checksum offload makes a difference. */
 const FOR_DATAGRAMS: readonly string[] = [FEATURES[0]!, FEATURES[7]!];
 
 type Kind = "TCP from the guest" | "TCP to the guest" | "UDP from the guest";
@@ -73,8 +76,8 @@ const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
 };
 
 /**
- * The script of a transfer; it reports which transfer failed. Of the two local ports, the kernel gives the even one to
- * a socket that connects.
+ * The script of a transfer; it reports which transfer failed. It leaves the kernel a choice of two local ports; a
+ * socket that connects gets the even one.
  */
 const scriptOf = ({ kind, to, port, title }: Step): string => {
   const command = COMMANDS[kind](to, port).replaceAll("'", `'\\''`);
@@ -84,13 +87,13 @@ const scriptOf = ({ kind, to, port, title }: Step): string => {
 
 const prepare = async (rig: Rig): Promise<void> => {
   await makeLanes(rig);
-  // A delayed receiver of datagrams has room for all of them.
+  // The receive buffer has room for all datagrams, even if their receiver is delayed.
   await rig.guest.must("echo 8388608 >/proc/sys/net/core/rmem_default");
   // To TCP an emulated machine looks like a slow network, for which it would build super-frames of two segments only.
   await rig.guest.must(
     `echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs; head -c ${BYTES} /dev/urandom >/tmp/data; sha256sum </tmp/data >/tmp/digest`,
   );
-  // The far end is inside the guest: both have the same files.
+  // The far end is inside the guest, so both have the same files.
   await serveStreams(rig);
   for (const [port, program] of [
     [DIGEST_PORT, "sha256sum"],

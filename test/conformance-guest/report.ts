@@ -49,7 +49,7 @@ const runOf = (outcomes: readonly Outcome[]): Run => ({
   notes: Object.fromEntries(outcomes.flatMap(({ title, notes }) => (notes.length === 0 ? [] : [[title, notes]]))),
 });
 
-/** The runs of one file, which has an outcome a line. */
+/** The runs in one file, which has one outcome per line. */
 const runsOf = (file: string): readonly Run[] => {
   const outcomes = readFileSync(file, "utf8")
     .split("\n")
@@ -106,7 +106,7 @@ const table = (what: string, runs: readonly Run[], nameOf: (run: Run) => string)
   ];
 };
 
-/** The page names that many failures; the rest is in the data. */
+/** Largest number of failures that the page lists; docs/conformance.json has all of them. */
 const MAX_FAILURES = 50;
 
 const failures = (runs: readonly Run[]): readonly string[] => {

@@ -30,7 +30,7 @@ const RESULTS = join(CACHE, "results");
 const SUBJECTS = globSync("*.test.ts", { cwd: HERE })
   .map((file) => basename(file, ".test.ts"))
   .sort();
-/** Run only by name: they need a compiler. */
+/** Subjects that run only if they are named, because they need a compiler. */
 const BY_NAME = ["vendor"];
 
 /** @throws {WrongUsage} */
@@ -109,7 +109,7 @@ const run = async (): Promise<number> => {
     ...(wanted.roundTrips === undefined ? {} : { [ROUND_TRIPS_VARIABLE]: String(wanted.roundTrips) }),
   };
   const child = spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, ...environment } });
-  // A terminal interrupts both; a signal to this program alone is passed on.
+  // Ctrl-C in a terminal interrupts both programs; a signal to this program alone is passed on.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
   const [code] = (await once(child, "exit")) as [number | null];
   console.error(`results: ${record}`);

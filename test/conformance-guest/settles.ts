@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 const PAUSES = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600];
 
 /**
- * Resolves when `check` passes, which is tried a few times: since Linux 7 a change of the receive filter reaches the
+ * Calls `check` up to ten times, and resolves when it passes: since Linux 7 a change of the receive filter reaches the
  * chip from a work queue.
  * @throws the error of the last try
  */

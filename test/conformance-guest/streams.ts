@@ -1,4 +1,4 @@
-/** iperf3 streams between both ends, each with its own server, which ends with the stream. */
+/** iperf3 streams between both ends of the cable. Each stream has a server of its own, which ends with it. */
 import type { Background } from "../rigs/background.ts";
 import { FAR, type Rig } from "../guest/rig.ts";
 
@@ -12,7 +12,7 @@ export interface Sums {
 
 const PORT = 5201;
 
-/** A server at the far end, which is listening. */
+/** Starts a server at the far end; resolves when it listens. */
 export const serveStreams = async ({ far }: Pick<Rig, "far">, port = PORT): Promise<Background> => {
   const server = await far.start(`iperf3 -s -p ${port} --forceflush`);
   await server.says(/listening/i);
@@ -20,7 +20,7 @@ export const serveStreams = async ({ far }: Pick<Rig, "far">, port = PORT): Prom
 };
 
 /**
- * Runs iperf3 in the guest with these arguments. Limit it by an amount, not a time.
+ * Runs iperf3 in the guest with these arguments, which should limit the amount of data, not the time.
  * @param to the far end's address
  * @throws {Error}
  */

@@ -10,13 +10,13 @@ const HOLDER = "/run/testpmd.holder";
 const PROMPT = "testpmd> ";
 const TURN_SECONDS = 0.05;
 
-/** Parameters of the guest's kernel: pages of 2 MiB. */
+/** Parameter for the guest's kernel, which reserves pages of 2 MiB. */
 export const HUGE_PAGES = "hugepages=64";
 
 /**
- * Binds the card to a driver that only exposes its registers and its interrupt. Not to VFIO's: Debian's kernels are
- * built without its mode for machines without an IOMMU. DPDK rejects a folder of libraries inside one that is
- * world-writable.
+ * Binds the card to uio_pci_generic, a driver that only exposes its registers and its interrupt. VFIO cannot be used:
+ * Debian's kernels are built without VFIO's mode for machines without an IOMMU. The mode of / is changed because DPDK
+ * rejects libraries below a world-writable folder.
  */
 const TAKE = `set -e
 chmod 755 /
@@ -36,14 +36,14 @@ const waitFor = (condition: string, limitMillis: number): string =>
 
 export class Testpmd {
   readonly #guest: Guest;
-  /** Number of bytes that it has printed so far. */
+  /** Number of bytes of testpmd's output that have been read. */
   #heard = 0;
 
   private constructor(guest: Guest) {
     this.#guest = guest;
   }
 
-  /** @param options of testpmd's own. @throws {Error} with what it printed when it does not start */
+  /** @param options testpmd's own options @throws {Error} with testpmd's output if it does not start */
   static async start(guest: Guest, ...options: readonly string[]): Promise<Testpmd> {
     const program = ["stdbuf -oL dpdk-testpmd", "--lcores", "0,1", "--no-telemetry", "--", "-i", ...options].join(" ");
     await guest.must(
@@ -59,14 +59,14 @@ export class Testpmd {
     return testpmd;
   }
 
-  /** Its output for a command. @throws {Error} if it does not show its prompt again */
+  /** Gives testpmd a command; returns its output. @throws {Error} if testpmd does not show its prompt again */
   async ask(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const said = await this.#answer(`echo '${command}' >${INPUT}`, limitMillis);
     if (!said.includes(PROMPT)) throw new Error(`testpmd does not answer "${command}":\n${said}`);
     return said;
   }
 
-  /** Ends it; returns its last output. */
+  /** Ends testpmd; returns its last output. */
   async quit(): Promise<string> {
     await this.#guest.must(
       `echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, LIMIT_MILLIS)}`,

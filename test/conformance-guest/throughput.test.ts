@@ -12,7 +12,10 @@ const DATAGRAMS = 400;
 /** Bits per second, as iperf3 writes them. */
 const RATE = "5M";
 
-/** Datagrams that arrived and were dropped because the delayed receiver's buffer was full; the NIC is not at fault. */
+/**
+ * Number of datagrams that arrived but were dropped because their receiver was delayed and its buffer full. Such losses
+ * are not the NIC's.
+ */
 const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
   const text = await end.must("cat /proc/net/snmp /proc/net/snmp6");
   const [names = [], values = []] = [...text.matchAll(/^Udp: (.*)$/gm)].map(([, columns = ""]) => columns.split(" "));
@@ -23,7 +26,7 @@ const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
 };
 
 onEachChip("throughput", {}, (bench) => {
-  /** Number of frames that the far end sent by itself while the interface was down. */
+  /** Number of frames that were lost because the far end sent them while the interface was still down. */
   let unheard = 0;
   before(async () => {
     unheard = (await bench().rig.nic.state()).traffic.drops;

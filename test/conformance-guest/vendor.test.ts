@@ -1,6 +1,6 @@
 /**
- * Realtek's own drivers for Linux, r8168 and r8125: other C drivers than the kernel's. They use registers that no other
- * driver touches, check the PHY by a timer, and r8125 is compiled here with several queues and RSS.
+ * Realtek's own drivers for Linux, r8168 and r8125: they share no code with the kernel's r8169. They use registers that
+ * no other driver touches, and check the PHY periodically. r8125 is compiled with several queues and RSS.
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,7 +24,7 @@ const ECHO_HEADERS = 28;
 /** Longer than the period at which r8168 and r8125 check the PHY. */
 const IDLE_MILLIS = 12_000;
 
-/** Which of the two drives the chip. */
+/** Which of the two drivers supports the chip; undefined if neither does. */
 const driverOf = ({ chip, kernel }: Cell): string | undefined => {
   if (kernel !== VENDOR_KERNEL || chip.bus !== "pcie") return undefined;
   if (chip.speed === 1000) return "r8168";
@@ -35,7 +35,7 @@ const known = (cell: Cell): boolean => driverOf(cell) !== undefined;
 const skip = noRig() === false && cells().some(known) ? noVendor() : false;
 const archives = noRig() === false && skip === false && cells().some(known) ? [vendorArchive()] : [];
 
-/** Messages of the kernel about out-of-tree modules, and of these modules about themselves. */
+/** The kernel's messages about out-of-tree modules, and these modules' messages about themselves. */
 const WARNINGS = [
   /loading out-of-tree module taints kernel/,
   /module verification failed/,
@@ -45,8 +45,8 @@ const WARNINGS = [
 ];
 
 /**
- * Both drivers write the same registers on every chip, whether it has them or not, and handle an interrupt while
- * another processor resets the chip.
+ * Offences of both drivers. They write the same registers on every chip, whether it has them or not, and handle an
+ * interrupt while another processor resets the chip.
  */
 const OFFENCES = ["buffer", "hurried", "unknown", "width"];
 

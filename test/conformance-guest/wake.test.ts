@@ -39,14 +39,14 @@ interface Night {
   readonly waking?: ServeRequest;
 }
 
-/** Evidence of a sleeping guest. */
+/** Checks a sleeping guest: ignored events do not wake it, and then the waking event does. */
 const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking }: Night): Promise<void> => {
   assert.equal((await rig.nic.state()).powerState, D3HOT);
   // The driver reduces the PHY's speed, which takes the link down for a moment.
   if (cable && armed !== "d") await eventually("a link", async () => (await rig.nic.state()).link.up);
   for (const request of ignored) await rig.nic.ask(request);
   await sleep(QUIET_MILLIS);
-  assert.equal(wakes(rig), earlier, "it woke up too early");
+  assert.equal(wakes(rig), earlier, "an event that must be ignored woke the guest");
   if (waking === undefined) return;
   await rig.nic.ask(waking);
   await eventually("PME", () => wakes(rig) > earlier);
@@ -73,11 +73,11 @@ const pass = async (rig: Rig, night: Night): Promise<void> => {
   assert.equal((await rig.nic.state()).powerState, 0);
 };
 
-// QEMU's other PC machine sleeps only once after each start, and those for ARM never do.
+// QEMU's other PC machine can sleep only once after each start, and its ARM machines cannot sleep.
 const sleeps = ({ kernel }: Cell): boolean => PROCESSOR[processorOf(kernel)].machines.includes("pc");
 
 onEachChip("wake", { machine: "pc", suspends: true, warnings: [/^\[ *[\d.]+\] done\.$/], only: sleeps }, (bench) => {
-  /** The guest's own MAC address, as digits. */
+  /** The guest's own MAC address as hexadecimal digits without colons. */
   const own = async (): Promise<string> => (await bench().rig.nic.state()).mac.replaceAll(":", "");
 
   before(async () => {

@@ -7,7 +7,7 @@ import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { verify, Verified } from "#wire/verify.ts";
 
 export interface Seen {
-  /** Sent by the guest, as opposed to received by it. */
+  /** Whether the guest sent the frame; if not, the guest received it. */
   readonly sent: boolean;
   readonly bytes: Uint8Array;
   /** EtherType and control word of each tag. */

@@ -1,7 +1,7 @@
 /**
- * Each call makes exactly one device access, of the right width and in order, from the first call in the interpreter to
- * the last in optimised code. On QEMU's RTL8139C+ the device reports its accesses. For memory-mapped registers the
- * processor's debug registers count them.
+ * Each call of a register function makes exactly one device access, of the right width and in order, from the first
+ * call in the interpreter to the last in optimised code. On QEMU's RTL8139C+ the device reports its accesses. For
+ * memory-mapped registers the processor's debug registers count them.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -119,10 +119,10 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
   });
 });
 
-/** The reason that debug registers are not available: a limitation of the machine that no package removes. */
+/** Why debug registers are not available, or false. No package can remedy that. */
 const unwatched = whyNotWatched() ?? false;
 
-/** Asserts one access per call; a write must be a store. */
+/** Asserts one access per call, and that the access of a write is a store. */
 const assertExact = (series: readonly Counts[]): void => {
   for (const { what, calls, accesses, stores, beyond } of series) {
     const times = what === "two reads" ? 2 : 1;
@@ -143,7 +143,8 @@ describe("of memory-mapped registers, as seen by the processor", { skip: unwatch
       const args = ["--disable-warning=ExperimentalWarning", ...flags, program, "2000"];
       const counts = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as readonly Counts[];
       assertExact(counts.filter(({ what }) => what !== "DataView"));
-      // A wrong engine would access each of a word's four bytes separately, which is counted here.
+      // An engine that accesses each of a word's four bytes separately would be noticed: DataView does so here, and is
+      // counted.
       const split = counts.find(({ what }) => what === "DataView")!;
       if (mode === "interpreted") assert.equal(split.accesses, 4 * split.calls);
     }

@@ -1,6 +1,6 @@
 /**
- * A card whose station address is not in the IDR registers: the chip's other copies, a configured address, or a random
- * one.
+ * A card whose station address is not in the IDR registers: the driver uses another copy in the chip, a configured
+ * address, or a random one.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 const FACTORY = [0x00, 0xe0, 0x4c, 0x68, 0x00, 0x01];
 const MAC = "00:e0:4c:68:00:01";
 const CHOSEN = Uint8Array.of(0x02, 0x10, 0x20, 0x30, 0x40, 0x50);
-/** Values reported from such cards, and other invalid station addresses. */
+/** Station addresses reported from such cards, and other invalid ones. */
 const BAD = {
   "all zeros": [0, 0, 0, 0, 0, 0],
   "all ones": [255, 255, 255, 255, 255, 255],
@@ -95,7 +95,7 @@ test("an invalid configured address is rejected before anything is changed", () 
     assert.throws(() => openDirectRig({ address: Uint8Array.from(bytes) })[Symbol.dispose](), { code: "OUT_OF_RANGE" });
 });
 
-/** A chip for each location of an address; not all of them can be brought up. */
+/** A chip for each place where a copy of the address may be. Not all of these chips can be brought up. */
 for (const [key, place] of [
   ["rtl8169sc-180", "EEPROM"],
   ["rtl8168b", "EEPROM"],

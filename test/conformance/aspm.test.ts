@@ -15,7 +15,7 @@ import { DIES } from "../rigs/generations.ts";
 const chips: readonly Chip[] = CHIPS;
 const L1 = 2;
 
-/** A NIC whose link may enter L1; by default its board is marked as validated. */
+/** Opens a NIC. By default its link may enter L1, and its board is marked as validated. */
 const open = (
   chip: Chip,
   { aspm, link = L1, tested = true }: { aspm?: AspmPolicy; link?: number; tested?: boolean } = {},
@@ -44,7 +44,7 @@ const open = (
   };
 };
 
-/** One of each die, and chips that differ from others of their die. */
+/** One PCI Express chip of each die, and chips whose ASPM differs from that of others of their die. */
 const onExpress = chips.filter(
   (chip) => chip.bus === "pcie" && (DIES.includes(chip) || /^rtl(8168gu|8106eus|8117-54b|8168ep)$/.test(chip.key)),
 );
@@ -61,7 +61,7 @@ test("`auto` follows the system's setting of the link if the board is marked as 
       assert.deepEqual(
         rig.switches(),
         [wanted, wanted],
-        `${chip.key}, link ${link}, ${tested ? "tested" : "not tested"}`,
+        `${chip.key}, link ${link}, board ${tested ? "validated" : "not validated"}`,
       );
       const { policy, allowed, because } = rig.nic.aspm.state;
       assert.deepEqual([policy, allowed], ["auto", wanted], chip.key);

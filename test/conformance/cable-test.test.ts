@@ -92,7 +92,7 @@ test("a cable test that does not end has no result, and the chip is usable after
     using rig = openDirectRig({ chip: key, carrier: false });
     rig.nic.up();
     const steps = rig.nic.phy.testCable();
-    // The model's time does not pass.
+    // The cable test does not end, because no time passes for the model.
     let micros = 0;
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) micros += step.value;

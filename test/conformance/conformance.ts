@@ -17,7 +17,7 @@ export interface Subject {
   readonly chip: string;
   readonly xid: number;
   readonly speed: number;
-  /** Whether pause is negotiated; on fibre the PHY does not show the result. Default true. */
+  /** Whether pause is negotiated; not on fibre, where the PHY does not show the result. Default true. */
   readonly pause?: boolean;
   /** Titles of the tests that this NIC cannot pass, with the reason in the hardware. */
   readonly cannot: Readonly<Record<string, string>>;
@@ -446,5 +446,5 @@ export const conformance = (subject: Subject): void => {
     });
   });
 
-  assert.deepEqual([...left], [], "a test to be skipped does not exist");
+  assert.deepEqual([...left], [], "`cannot` names tests that do not exist");
 };

@@ -16,7 +16,7 @@ import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
 
 /**
- * One chip of each die passes the whole suite; the others, which differ only in values, a short one. With
+ * One chip of each die passes the whole suite; the other chips, which differ only in values, pass a short one. With
  * FERRULE_EVERY_CHIP=1 every chip passes the whole suite.
  */
 const WHOLE: readonly string[] = CHIPS_UNDER_TEST.map(({ key }) => key);
@@ -118,7 +118,9 @@ for (const chip of CHIPS as readonly Chip[])
     });
   });
 
-/** Bit 7 of PHY page 0xa44 register 17, and bit 1 of extended register 0x1d0. */
+/**
+ * Start-up changes bit 7 of PHY page 0xa44 register 17, and bit 1 of extended register 0x1d0, on some of these chips.
+ */
 for (const [chip, updated] of [
   ["rtl8168h", true],
   ["rtl8107e", true],
@@ -129,7 +131,7 @@ for (const [chip, updated] of [
     const bus = new SideBus(rig.registers, rig.clock);
     bus.phyWrite((0xa44 << 4) + 2, 1 << 7);
     rig.up();
-    // Bits 3:2 are downshift, which is on unless a user turns it off.
+    // Bits 3:2 enable downshift, which is on unless a user turns it off.
     assert.equal(bus.phyRead((0xa44 << 4) + 2), (1 << 11) | (3 << 2) | (updated ? 0 : 1 << 7));
     assert.equal(bus.eriRead(0x1d0), updated ? 1 << 1 : 0);
   });
@@ -141,7 +143,7 @@ test("reports for each frame from the cable whether it was accepted", () => {
   assert.equal(Array.from({ length: 12 }, () => rig.deliver(frame)).filter(Boolean).length, 8);
 });
 
-/** Extended registers 0x1bc, 0x1dc and 0x1d0. */
+/** The values of extended registers 0x1bc, 0x1dc and 0x1d0 at each speed. */
 for (const [chip, at10, at100, at1000] of [
   ["rtl8168evl", "1f 3f 2", "1f 5 2", "11 5 2"],
   ["rtl8168f-480", "1f 3f 12", "1f 3f 12", "11 5 12"],

@@ -97,7 +97,7 @@ const check = (chip: string, plan: readonly Step[]): void => {
   for (const step of plan) carryOut(step);
   nic.down();
   const { sent, received } = nic.lost;
-  // A full ring makes the chip send pause frames.
+  // Pause frames, which the chip sends when its ring is full, are not counted.
   const left = rig.sent.filter((frame) => frame[12] !== 0x88 || frame[13] !== 0x08).length;
   assert.equal(left + sent, count.given, "sent + counted = given");
   assert.equal(count.received + received, count.arrived, "received + counted = arrived");

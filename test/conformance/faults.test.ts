@@ -12,7 +12,7 @@ import { GENERATIONS } from "../rigs/generations.ts";
 
 const inbound = (): Uint8Array => udp(ends({ inbound: true }), payload(100));
 
-/** Asserts that frames pass both ways. */
+/** Asserts that a frame passes each way. */
 const assertWorks = (rig: DirectRig): void => {
   rig.sent.length = 0;
   rig.send(udp(ends(), payload(100)));
@@ -37,8 +37,8 @@ const restart = (rig: DirectRig): void => {
 
 const LOOKS_MICROS = 50_000;
 /**
- * Checks the NIC as a data plane does, for at most `most` microseconds. Returns the result, and the time until it was
- * found.
+ * Checks the NIC as a data plane does, for at most `most` microseconds. Returns the finding, and the microseconds until
+ * it was made.
  */
 const found = (rig: DirectRig, most: number, between: () => void = () => {}): [Finding | undefined, number] => {
   for (let passed = 0; passed < most;) {
@@ -53,7 +53,9 @@ const found = (rig: DirectRig, most: number, between: () => void = () => {}): [F
 const linkAgain = (rig: DirectRig): void => {
   for (let i = 0; i < 100 && !rig.nic.refreshLink().up; i++) rig.pass(1000);
 };
-/** The PHY has lost its settings: detected at the next check, and repaired by a restart of the PHY alone. */
+/**
+ * Asserts that the next check detects that the PHY has lost its settings, and that restarting the PHY alone repairs it.
+ */
 const restartsPhy = (rig: DirectRig): void => {
   const { lost } = rig.nic;
   const [finding] = found(rig, LOOK_MICROS);
@@ -65,7 +67,7 @@ const restartsPhy = (rig: DirectRig): void => {
   assert.deepEqual(lost, { sent: 0, received: 0 });
 };
 
-/** The effect of each fault on a running NIC; afterwards it is disarmed and the NIC must work again. */
+/** The effect of each fault on a running NIC; afterwards the fault is disarmed, and the NIC must work again. */
 const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   "lost-interrupt": (rig) => {
     rig.deliver(inbound());
@@ -101,7 +103,8 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.deliver(inbound()), false);
     assert.ok(rig.nic.line.take());
     const events = rig.nic.interrupt();
-    // Where SYSErr may be spurious, PCI status is checked too, from time to time.
+    // On chips whose SYSErr may be spurious, the driver finds the error in PCI status, which it checks from time to
+    // time.
     if (QUIRKS.spuriousSystemError.on(rig.nic.chip)) assert.equal(found(rig, LOOK_MICROS)[0], "systemError");
     else assert.notEqual(events & Events.broken, 0);
     assert.deepEqual(rig.nic.health.busErrors, ["master abort received"]);
@@ -120,7 +123,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.sent.length, 1);
   },
   "stuck-transmitter": (rig) => {
-    // A reset by the driver resets the chip at the stop, and again at the start.
+    // The fault occurs twice, because a reset by the driver resets the chip when it stops, and again when it starts.
     rig.model.faults.arm("stuck-transmitter", { count: 2 });
     for (let i = 0; i < 3; i++) rig.send(udp(ends(), payload(100)));
     const [finding, after] = found(rig, 2 * TRANSMIT_LIMIT_MICROS);
@@ -175,7 +178,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   },
 };
 
-/** Faults that are armed by the test itself, with a count. */
+/** Faults that their entry in `UNDER` arms, with a count. */
 const ARMED_LATER: readonly FaultName[] = ["lost-doorbell", "stuck-transmitter", "stuck-receiver"];
 const CHIPS_UNDER = [...GENERATIONS, "rtl8168h", "rtl8117-54a"];
 
@@ -191,7 +194,7 @@ for (const chip of CHIPS_UNDER)
         rig.model.faults.disarm(name);
         assert.equal(rig.dma.live, before);
         assertWorks(rig);
-        // Resetting a chip that hangs in its reset writes registers during the reset.
+        // If a chip hangs in its reset, the driver stops waiting, and writes registers while the reset still lasts.
         const allowed = name === "stuck-reset" ? ["hurried"] : [];
         const offences = Object.entries(rig.model.offences).flatMap(([offence, n]) => (n > 0 ? [offence] : []));
         assert.deepEqual(offences, allowed);

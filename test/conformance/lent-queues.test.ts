@@ -1,4 +1,4 @@
-/** Queues that are lent to other threads, here in one thread on a virtual clock: who polls, masks and counts them. */
+/** Queues that are lent to other threads, tested in one thread on a virtual clock: who polls, masks and counts them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
@@ -28,7 +28,7 @@ const started = (chip: Chip): DirectRig => {
   return rig;
 };
 
-/** A lent queue after a message to another thread; shared memory stays shared. */
+/** Returns a lent queue as another thread receives it in a message. Shared memory stays shared. */
 const sent = (lent: LentQueue): LentQueue => {
   const { port1, port2 } = new MessageChannel();
   port1.postMessage(lent);
@@ -77,8 +77,8 @@ for (const chip of SEVERAL) {
       const flow = FLOWS.find(({ hash }) => (hash & (queues.receive - 1)) === i + 1);
       if (flow === undefined) continue;
       rig.deliver(flowFrame(flow));
-      assert.equal(rig.nic.line.take(), false, "the NIC's own line is quiet");
-      assert.equal(rig.nic.waiting, false, "and its thread has nothing to poll");
+      assert.equal(rig.nic.line.take(), false, "the NIC's own line must not be interrupted");
+      assert.equal(rig.nic.waiting, false, "the NIC's own thread must have nothing to poll");
       assert.equal(other.line.take(), true);
       accesses.length = 0;
       other.interrupt();
@@ -90,7 +90,7 @@ for (const chip of SEVERAL) {
       );
       assert.equal(other.waiting, true);
       assert.equal(receive(other), 1);
-      // Masked: the next frame interrupts once the queue is unmasked.
+      // The queue is masked, so the next frame interrupts only once it is unmasked.
       rig.deliver(flowFrame(flow));
       assert.equal(other.line.take(), false);
       other.unmask();
@@ -99,7 +99,7 @@ for (const chip of SEVERAL) {
       assert.deepEqual([accesses.at(-1)!.offset, accesses.at(-1)!.value >>> 0], [IMR_V2_SET, bit >>> 0]);
       other.settle();
       const counters = rig.nic.queues[i + 1]!.receive.counters();
-      assert.equal(counters[ReceiveCount.frames], 2, "the NIC's thread sees what the other has counted");
+      assert.equal(counters[ReceiveCount.frames], 2, "the NIC's thread must see what the other thread has counted");
     }
     model.read = read;
   });
@@ -120,11 +120,11 @@ for (const chip of SEVERAL) {
       assert.deepEqual(rig.sent.pop(), frame);
       assert.equal(sender.link.sent(), 1);
       const { transmit } = rig.nic.queues[i + 1]!;
-      assert.equal(transmit!.counters()[TransmitCount.frames], 0, "the NIC's thread leaves counting to the other");
+      assert.equal(transmit!.counters()[TransmitCount.frames], 0, "the NIC's thread must leave counting to the other");
       senders[i]!.settle();
       assert.equal(transmit!.counters()[TransmitCount.frames], 1);
     }
-    // Doorbells that never arrive: the frames stay in the rings.
+    // From here on doorbells do not reach the model, so that the frames stay in the rings.
     const { model } = rig;
     const write = model.write.bind(model);
     model.write = (region, offset, width, value) => {
@@ -164,7 +164,7 @@ for (const chip of SEVERAL) {
     const queue = flow.hash & (queues.receive - 1);
     for (const other of before) other.line.take();
     rig.deliver(flowFrame(flow));
-    assert.equal(before[queue - 1]!.line.take(), false, "nothing has unmasked it since");
+    assert.equal(before[queue - 1]!.line.take(), false, "nothing has unmasked the queue since the stop");
     const now = queuesOf(rig);
     now[queue - 1]!.unmask();
     assert.equal(now[queue - 1]!.line.take(), true);

@@ -14,7 +14,7 @@ import { CHIPS_UNDER_TEST, GENERATIONS } from "../rigs/generations.ts";
 const ALL: readonly Chip[] = CHIPS;
 const COPPER = CHIPS_UNDER_TEST.filter(({ profile }) => profile.phy.hidesLink !== true);
 
-/** A link with this partner, or none after 20 ms. */
+/** Plugs the cable in, if a partner is given, and passes 20 ms, in which the link comes up if it can. */
 const relink = (rig: DirectRig, partner?: Partner): void => {
   if (partner !== undefined) rig.model.setCarrier(true, partner);
   rig.pass(20_000);
@@ -223,7 +223,7 @@ const GIGABIT = GENERATIONS.filter((key) => {
 });
 for (const chip of GIGABIT)
   describe(`${chip}: 1000BASE-T and faster`, () => {
-    /** 802.3, 40.5.2. If both ends are equal, the partner becomes master here. */
+    /** See IEEE 802.3, 40.5.2. If both ends have the same preference, the model's partner becomes master. */
     test("master and slave are resolved from the settings of both ends", () => {
       using rig = linked({ chip });
       const roles = ["preferred-slave", "preferred-master", "forced-slave", "forced-master"] as const;

@@ -20,12 +20,15 @@ const pieces = (length: number, scattered: boolean): readonly number[] | undefin
   return [head, middle, length - head - middle];
 };
 
-/** The frames on the wire equal those that software would send. @throws an assertion with the combination in its message */
+/**
+ * Asserts that the frames on the wire equal those that software would send. Returns the number of combinations. @throws
+ * an assertion with the combination in its message
+ */
 export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }): number => {
   let sent = 0;
   const where = ends({ v6, ...(tags === "stacked" ? { tag: INNER } : {}) });
   const insert = tags === "untagged" ? 0 : Send.tag;
-  /** As on the wire, with the outer tag that the NIC inserts. */
+  /** The frame as it appears on the wire, with the outer tag that the NIC inserts. */
   const onWire = (frame: Uint8Array): Uint8Array => {
     if (insert === 0) return frame.slice();
     const tagged = new Uint8Array(frame.length + 4);
@@ -52,7 +55,7 @@ export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }):
         sent++;
       }
       if (!checksum) continue;
-      // Last segments that every chip sends correctly; for the others see offload-rules.test.ts.
+      // With these lengths every chip sends the last segment correctly; for other lengths see offload-rules.test.ts.
       for (const length of [SEGMENT + 100, 10 * SEGMENT, 30_001]) {
         rig.sent.length = 0;
         const data = payload(length);

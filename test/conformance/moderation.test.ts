@@ -32,7 +32,7 @@ const handle = (rig: DirectRig): number => {
   return 1;
 };
 
-/** Interrupts of `count` frames that arrive `gap` µs apart. */
+/** Delivers `count` frames, `gap` µs apart. Returns the number of interrupts. */
 const receive = (rig: DirectRig, count: number, gap: number): number => {
   let interrupts = 0;
   for (let i = 0; i < count; i++) {
@@ -107,7 +107,7 @@ for (const chip of DIES.filter(moderates)) {
       { micros: 50, frames: 1000 },
       { micros: 50, frames: 2.5 },
       { micros: 50, frames: -4 },
-      // A limit of frames needs a time.
+      // A limit of frames requires a time.
       { micros: 0, frames: 8 },
       ...(countsFrames(chip) ? [] : [{ micros: 50, frames: 4 }]),
     ];
@@ -140,7 +140,7 @@ test("settings are rounded up to the chip's units, and setting the result again 
   const limits = fc.record({ micros: fc.integer({ min: 0, max: 500 }), frames: fc.integer({ min: 0, max: 60 }) });
   for (const key of ["rtl8169s", "rtl8168h", "rtl8125a", "rtl8125b", "rtl8127a"]) {
     const chip = CHIPS.find((row) => row.key === key)!;
-    // The PCI chips' longest time at 1 Gbit/s is less.
+    // The longest time at 1 Gbit/s is shorter on PCI chips.
     const most = chip.bus === "pci" ? 150 : 500;
     using rig = started(chip);
     const fits = ({ micros, frames }: { micros: number; frames: number }): { micros: number; frames: number } => ({
@@ -231,7 +231,7 @@ for (const key of ["rtl8168h", "rtl8125b"])
     receive(rig, 50, 1000);
     assert.deepEqual(rig.nic.moderation.actual, OFF);
     rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
-    assert.equal(rig.nic.moderation.adaptive, false, "a fixed setting ends it");
+    assert.equal(rig.nic.moderation.adaptive, false, "a fixed setting ends adaptive moderation");
   });
 
 test("adaptive moderation changes its level at 20,000 and 80,000 frames per second, and goes back at 70 % of that", () => {
@@ -243,7 +243,7 @@ test("adaptive moderation changes its level at 20,000 and 80,000 frames per seco
   const pair = { receive: { counters: () => received }, transmit: { counters: () => sent } } as unknown as RingPair;
   const moderation = new Moderation(hardwareOf({ io, clock, chip }, chip.start), () => [pair]);
   moderation.setAdaptive(true);
-  // Frames that pass in 50 ms, some of them sent.
+  // Number of frames in 50 ms, a quarter of them sent, and the resulting delay in µs.
   for (const [frames, micros] of [
     [999, 0],
     [1000, 20],
@@ -266,7 +266,7 @@ test("adaptive moderation changes its level at 20,000 and 80,000 frames per seco
   received[ReceiveCount.frames]! += 4000;
   clock.delay(9999);
   moderation.sample();
-  assert.equal(moderation.actual.receive.micros, 0, "a sample is 10 ms or longer");
+  assert.equal(moderation.actual.receive.micros, 0, "samples of less than 10 ms are not evaluated");
   clock.delay(1);
   moderation.sample();
   assert.equal(Math.floor(moderation.actual.receive.micros), 61);
@@ -276,7 +276,7 @@ test("the longest time and the most frames are taken, and nothing above; one fra
   using rig = started(CHIPS.find(({ key }) => key === "rtl8168h")!);
   const set = (micros: number, frames: number): unknown =>
     rig.nic.moderation.set({ receive: { micros, frames }, transmit: NONE }).receive;
-  // 15 units of 160 µs, and 15 of four frames.
+  // The maximum: 15 units of 160 µs, and 15 units of four frames.
   assert.deepEqual(set(2400, 60), { micros: 2400, frames: 60 });
   assert.deepEqual(set(0, 1), NONE);
   for (const [micros, frames] of [

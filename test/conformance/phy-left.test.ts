@@ -1,6 +1,6 @@
 /**
- * Whatever state another system left the PHY in, the driver gets a link at full speed; a PHY that the board disables is
- * an error.
+ * Whatever state another system has left the PHY in, the driver brings the link up at full speed. If the board disables
+ * the PHY, the driver reports an error.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -89,7 +89,7 @@ for (const chip of (CHIPS as readonly Chip[]).filter(({ profile }) => profile.ph
     const before = rig.model.state.phy;
     assert.throws(() => rig.nic.up(), { code: "PHY_DISABLED", hint: /setup/ });
     assert.deepEqual([rig.nic.running, rig.model.state.phy], [false, before]);
-    // The pin is high: the PHY is on.
+    // The pin is high, which enables the PHY.
     bus.macWrite(0xdc04, chip.profile.phySwitch!);
     rig.up();
     assert.equal(rig.nic.link.speed, chip.speed);

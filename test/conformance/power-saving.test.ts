@@ -22,7 +22,7 @@ const linked = (chip: string): DirectRig => {
 
 const word = (words: Readonly<Record<string, number>>, at: number): number => words[`0x${at.toString(16)}`] ?? 0;
 
-/** Whether the MAC idles between frames, from its registers. */
+/** Whether the MAC's registers let it idle between frames. */
 const idles = (rig: DirectRig): boolean => {
   const { words, on } = rig.nic.chip.profile.eee!.idle;
   const { eri, macOcp } = rig.model.state;
@@ -143,7 +143,7 @@ for (const chip of ABLE)
 /** Extension 0x20 register 0x15 and parameter 0x8b85 of a paged PHY, PHY-OCP 0xa432 of the others (Realtek's re_enable_EEE). */
 for (const [chip, space, address, bit, off] of [
   ["rtl8168evl", "phyExtension", 0x2015, 1 << 8, 0],
-  // A word's high byte comes first.
+  // The memory is listed by bytes, of which the first is the high one: bit 13 of the parameter is bit 5 of this byte.
   ["rtl8168evl", "phyMemory", 0x8b85, 1 << 5, 0],
   ["rtl8168f-480", "phyExtension", 0x2015, 1 << 8, 0],
   ["rtl8168g", "phy", 0xa432, 1 << 4, 0],

@@ -113,7 +113,7 @@ test("TxConfigV2 is read only if the XID requires it", () => {
 });
 
 test("a dump of 192 bytes, which another driver may have enabled, stays inside the driver's buffer", () => {
-  // An 8125 with MAC-OCP 0xea84 bits 1:0 set: it writes three times as much as requested.
+  // Behaves as an RTL8125 with MAC-OCP 0xea84 bits 1:0 set, whose dump is three times as long as requested.
   const rig = open("rtl8168h", {
     write: (region, offset, _width, value) => {
       if (region !== 2 || offset !== DTCCR || (value & Dtccr.dump) === 0) return true;
@@ -126,7 +126,7 @@ test("a dump of 192 bytes, which another driver may have enabled, stays inside t
   });
   using device = rig.device;
   using bound = rig.take();
-  // Memory allocated next to the driver's.
+  // Memory next to the driver's, which the dump must not reach.
   using neighbour = device.dma.allocate({ what: "neighbour", bytes: 4096, align: 64, direction: "toDevice" });
   const dump = { window: device.dma.window.bytes, base: neighbour.iova - neighbour.offset };
   bound.driver.tally();

@@ -33,7 +33,7 @@ const near = (actual: bigint, expected: bigint, what: string, most = 300n): void
   assert.ok(off >= -most && off <= most, `${what}: ${actual} ns, ${off} from ${expected}`);
 };
 
-/** A message of a type, as IEEE 1588 has it: 44 bytes, version 2. */
+/** A PTP message of a type in the format of IEEE 1588: 44 bytes, by default of version 2. */
 const message = (type: number, version = 2): Uint8Array =>
   Uint8Array.from({ length: 44 }, (_, i) => (i === 0 ? type : i === 1 ? version : i === 3 ? 44 : 0));
 const overEthernet = (inbound: boolean, type: number): Uint8Array => {
@@ -57,7 +57,7 @@ const UNSTAMPED = (inbound: boolean): readonly Uint8Array[] => [
   udp(ends({ inbound }), payload(100)),
 ];
 
-/** Frames that arrive together, and their timestamps; undefined for a frame without one. */
+/** Delivers frames together. Returns the timestamp of each; undefined for a frame without one. */
 const receive = (rig: DirectRig, frames: readonly Uint8Array[]): (bigint | undefined)[] => {
   for (const frame of frames) assert.ok(rig.deliver(frame));
   const { link } = rig.nic.rings;
@@ -155,7 +155,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
       for (let i = 0; i < 20; i++) rig.pass(100_000);
       rig.poll();
       const elapsed = BigInt(Math.round((rig.clock.now() - since) * 1000));
-      // A stopped NIC's clock is restored by the host's clock, without the adjustment.
+      // While the NIC is stopped, the host's clock measures the time, to which the adjustment does not apply.
       near(ptp.time, 7n * SECOND + elapsed + elapsed / 10_000n, "time", 2_000_000n);
       const [stamp] = receive(rig, [overEthernet(true, 0)]);
       assert.ok(stamp !== undefined);
@@ -228,7 +228,7 @@ test("a frame that the PHY has not timestamped does not get the timestamp of an 
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
     const frame = overUdp(false, true, 0);
     assert.notEqual(receive(rig, [frame])[0], undefined);
-    // The offset of a fragment: what follows its IP header is not a UDP header.
+    // With this offset the frame is a fragment; what follows its IP header is not a UDP header.
     frame[21] = 100;
     rig.pass(1_000_000);
     assert.deepEqual(receive(rig, [frame]), [undefined], key);

@@ -31,7 +31,7 @@ import { conformance } from "./conformance.ts";
 const model = qtestModel();
 const { chip } = model;
 const absent = noQtest(model);
-/** Skips tests that apply only to QEMU's device. */
+/** Why tests that apply only to QEMU's own device are skipped, or false. */
 const notOwn = absent === false && model.foreign ? `the device is ${model.device}` : absent;
 const NO_SUMS = "QEMU's RTL8139C+ verifies no checksums, and reports an unknown protocol for every frame";
 
@@ -56,7 +56,7 @@ conformance({
 });
 
 const BROADCAST = new Uint8Array(6).fill(0xff);
-/** QEMU's user network: our address there, and its gateway's. */
+/** Addresses in QEMU's user network: ours, and the gateway's. */
 const GUEST = 0x0a00_020f;
 const GATEWAY = 0x0a00_0202;
 
@@ -68,7 +68,7 @@ const whoHas = (): Uint8Array => {
   return frame;
 };
 
-/** Sends a frame, and polls for the reply only after an interrupt. */
+/** Sends a frame and waits for the reply. Polls only after an interrupt. */
 const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
   rig.send(frame);
   for (let looks = 0; looks < 10; looks++) {

@@ -42,7 +42,7 @@ interface Arrived {
   readonly hashedPorts: boolean;
 }
 
-/** Interrupt, every queue polled, unmask. */
+/** Handles the interrupt, polls every queue, and unmasks. */
 const poll = (rig: DirectRig): Arrived[] => {
   if (rig.nic.line.take()) rig.nic.interrupt();
   const arrived: Arrived[] = [];
@@ -68,7 +68,7 @@ for (const chip of SEVERAL) {
 
   test(`${chip.key}: the queue of a flow is the indirection table's entry for its Toeplitz hash (Microsoft's vectors)`, () => {
     using rig = started(chip, receive);
-    // Default: the lowest bits of the hash, as with DPDK (rtl_init_rss).
+    // By default the lowest bits of the hash select the queue, as with DPDK (rtl_init_rss).
     for (const flow of FLOWS) {
       rig.deliver(flowFrame(flow));
       assert.equal(poll(rig)[0]!.queue, flow.hash & (receive - 1));
@@ -83,14 +83,14 @@ for (const chip of SEVERAL) {
       assert.equal(arrived!.hashedPorts, true);
       assert.equal(arrived!.queue, table[flow.hash & 127]);
     }
-    // Of fragments only the first has ports.
+    // Only the first fragment of a packet has ports.
     for (const flow of FLOWS.filter(({ source }) => source.length === 4)) {
       rig.deliver(flowFrame(flow, true));
       const [arrived] = poll(rig);
       assert.equal(arrived!.hash, flow.addressHash);
       assert.equal(arrived!.queue, table[flow.addressHash & 127]);
     }
-    // ARP has no addresses to hash.
+    // An ARP frame has no addresses that are hashed.
     const arp = new Uint8Array(60).fill(0xff, 0, 6);
     arp.set([0x08, 0x06], 12);
     rig.deliver(arp);

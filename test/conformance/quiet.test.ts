@@ -16,7 +16,7 @@ for (const chip of GENERATIONS) {
   test(`${chip}: a NIC that is down sends no pause frame, writes no memory and raises no interrupt, whatever arrives`, () => {
     using rig = openDirectRig({ chip, strict: "warn", slots: 16 });
     rig.up();
-    // The ring is full: the next frame would be answered with a pause frame.
+    // Fills the ring, so that a running NIC would answer the next frame with a pause frame.
     for (let i = 0; i < 16; i++) rig.deliver(broadcast());
     rig.nic.down();
     rig.nic.line.take();
@@ -66,7 +66,7 @@ test("if a register read times out, nothing is written back", () => {
     model.setLatency(name, Infinity);
     assert.throws(update, { code: "SIDE_BUS_TIMEOUT" }, name);
     model.setLatency(name, 0);
-    // Only the request for a read, which has no flag, was written.
+    // The driver wrote only the command for a read, in which the flag is clear.
     assert.deepEqual(
       commands.map((value) => value >= FLAG),
       [false],

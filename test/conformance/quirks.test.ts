@@ -1,4 +1,7 @@
-/** The table of quirks is current, consistent with the driver, and tested; includes tests that belong nowhere else. */
+/**
+ * Checks that the table of quirks is current, consistent with the driver, and tested. Also contains the tests of quirks
+ * that fit no other file.
+ */
 import assert from "node:assert/strict";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,7 +51,7 @@ test("the driver reads each quirk's fact, and every fault of the frame facts is 
     .join("\n");
   const unread = TABLE.filter(([, { fact }]) => !source.includes(fact)).map(([name]) => name);
   assert.deepEqual(unread, []);
-  // Frame facts that the offload rules read: each must be in the table, with reason and proof.
+  // Fields of `frames` that the offload rules read: each must be in the table, with reason and proof.
   const rules = readFileSync(join(ROOT, "src/driver/offload-rules.ts"), "utf8");
   const asked = Object.keys(FRAMES_8168G).filter((fact) => new RegExp(`\\b${fact}\\b`).test(rules));
   const named = new Set(TABLE.map(([, { fact }]) => fact));
@@ -95,7 +98,7 @@ test("chips that lose MSI interrupts, and only these, use INTx", () => {
     const limits: string[] = [];
     Object.assign(owned.interrupts, { limit: (best: string) => limits.push(best) });
     using _bound = take();
-    // PCI chips have nothing else.
+    // PCI chips have only INTx.
     const intx = chip.bus === "pci" || QUIRKS.brokenMsi.on(chip);
     assert.deepEqual(limits, intx ? ["intx"] : [], chip.key);
   }

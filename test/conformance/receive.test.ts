@@ -24,7 +24,8 @@ const arrives = (rig: DirectRig, frame: Uint8Array): boolean => {
   return rig.poll().length === 1;
 };
 
-// Formats with the length of the last piece, with that of the whole frame, and each format with a hash.
+// Chips whose last descriptor holds the length of the last piece, chips for which it holds that of the whole frame, and
+// each format with a hash.
 for (const [chip, receiveHash] of [
   ["rtl8168h", false],
   ["rtl8168d-281", false],
@@ -93,7 +94,7 @@ for (const chip of GENERATIONS)
     }
   });
 
-// Chips with the usual hash, with reversed bytes, and without a working hash.
+// Chips with the usual multicast hash, with its bytes reversed, and without a working one.
 for (const [chip, others] of [
   ["rtl8169s", false],
   ["rtl8168h", false],
@@ -130,7 +131,7 @@ for (const [chip, others] of [
         },
         { code: "OUT_OF_RANGE" },
       );
-    assert.deepEqual(passes(), [true, true, true, true], "the old one is in force");
+    assert.deepEqual(passes(), [true, true, true, true], "a rejected filter leaves the previous one in force");
     assert.equal(arrives(rig, to(...HERE)), true);
   });
 
@@ -192,7 +193,7 @@ for (const chip of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8127a"])
     const { hashed, hashedPorts } = Received;
     assert.equal(rig.flags[0]! & (hashed | hashedPorts), hashed | hashedPorts);
     assert.equal(rig.nic.up().hashes![0]! >>> 0, 0x51cc_c178);
-    // Over IPv6 with ports the whole key counts.
+    // The hash of an IPv6 frame with ports uses the whole key.
     const v6 = tcp(ends({ inbound: true, v6: true }), payload(100));
     v6.set([0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 0x07], 22);
     v6.set([0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x00, 0x03, 0, 0, 0, 0, 0, 0, 0, 0x01], 38);
@@ -200,7 +201,7 @@ for (const chip of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8127a"])
     new DataView(v6.buffer).setUint16(56, 1766);
     assert.equal(arrives(rig, v6), true);
     assert.equal(rig.nic.up().hashes![0]! >>> 0, 0x4020_7d3d);
-    // No IP: no hash.
+    // A frame without IP has no hash.
     frame.set([0x88, 0xcc], 12);
     assert.equal(arrives(rig, frame), true);
     assert.equal(rig.flags[0]! & (hashed | hashedPorts), 0);

@@ -1,6 +1,6 @@
 /**
- * Detects accidental changes of register writes: compares with `register-writes.json`, which `register-writes.ts` has
- * written.
+ * Detects accidental changes of register writes: compares them with `register-writes.json`, which `register-writes.ts`
+ * has written.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

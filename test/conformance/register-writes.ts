@@ -1,8 +1,9 @@
 /**
- * Every register write of the driver, from probe to removal, while each of its features is used once: as a digest for
- * each feature and chip, in `register-writes.json`. It detects accidental changes of a value, a register, an order or a
- * wait. `node test/conformance/register-writes.ts` rewrites the file after a deliberate change. With the name of a chip
- * it prints the writes themselves, to be compared with those of another version by diff.
+ * Every register write of the driver, from probe to removal, while each of its features is used once:
+ * `register-writes.json` has a digest of them for each feature and chip. The digests reveal accidental changes of a
+ * value, a register, an order or a wait. `node test/conformance/register-writes.ts` rewrites the file after a
+ * deliberate change. With the name of a chip it prints the writes themselves, to be compared with those of another
+ * version by diff.
  */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -288,7 +289,7 @@ const CHANGED: readonly number[] = [
 ];
 const PHY_OCP = 0xb8;
 
-/** Reads all ones where bits are changed. The PHY's own registers, from 0xa400 on, keep their values. */
+/** Makes registers whose bits are changed read all ones. The PHY's own registers, from 0xa400 on, keep their values. */
 const allOnes = (): Alterations => {
   let phyAddress = 0;
   return {
@@ -334,7 +335,7 @@ export const writesOf = ({ options, allOnes: full = false }: Configuration): Rea
   return features;
 };
 
-/** The number of lines for each feature, and the beginning of their SHA-256. */
+/** For each feature, the number of lines and the beginning of their SHA-256. */
 export const digestsOf = (configuration: Configuration): readonly string[] =>
   [...writesOf(configuration)].map(([feature, lines]) => {
     const digest = createHash("sha256").update(lines.join("\n")).digest("hex").slice(0, 8);

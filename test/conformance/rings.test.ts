@@ -12,7 +12,7 @@ import { openDirectRig } from "../rigs/direct.ts";
 
 const arriving = (i: number): Uint8Array => udp(ends({ inbound: true }), payload(100, i));
 
-/** One chip of each limit. */
+/** One chip for each limit of the ring size. */
 const DRIVEN = [...new Map(CHIPS.map((chip) => [chip.profile.frames.ringLimit, chip])).values()];
 
 for (const chip of DRIVEN)

@@ -1,4 +1,4 @@
-/** The self-test on every chip: passes on a good one, reports faults, and restores the NIC. */
+/** The self-test on every chip: it passes on a chip without faults, reports faults, and restores the NIC. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TxConf, TxConfig } from "#chip/registers.ts";
@@ -16,7 +16,10 @@ const linked = (chip = "rtl8168h"): DirectRig => {
   return rig;
 };
 
-/** Runs to the end; returns the longest time on the device that a step takes, in microseconds. */
+/**
+ * Runs an operation to its end. Returns its result, and the longest time, in microseconds, that a step spends on the
+ * device.
+ */
 const carryOut = <T>(rig: DirectRig, operation: Operation<T>): { result: T; longest: number; steps: number } => {
   let longest = 0;
   for (let steps = 1; ; steps++) {
@@ -107,7 +110,7 @@ for (const chip of GENERATIONS)
 /** Tests that fail for each fault of the model. */
 const UNDER: readonly (readonly [fault: FaultName, failing: readonly SelfTestName[]])[] = [
   ["stuck-counters", ["DMA"]],
-  // Bus errors interrupt as well.
+  // A bus error also raises an interrupt.
   ["dma-error", ["DMA", "MAC loopback", "PHY loopback"]],
   ["stuck-transmitter", ["MAC loopback", "interrupt", "PHY loopback"]],
   ["lost-interrupt", ["interrupt"]],

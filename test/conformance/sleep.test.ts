@@ -41,7 +41,7 @@ const FRAMES: Readonly<Record<Exclude<WakeForm, "link">, Uint8Array>> = {
 };
 
 interface Night extends DirectRig {
-  /** PME signals so far. */
+  /** The number of PME signals so far. */
   readonly woken: () => number;
 }
 
@@ -67,7 +67,7 @@ const assertNoOffence = ({ model }: DirectRig): void =>
     [],
   );
 
-/** A frame each way. */
+/** Asserts that a frame passes each way. */
 const carries = (rig: DirectRig, address = OWN): void => {
   rig.sent.length = 0;
   rig.send(udp(ends(), payload(100)));
@@ -89,14 +89,14 @@ for (const chip of DIES) {
       assert.equal(rig.woken(), 0, "before anything happened");
       rig.setCarrier(false);
       rig.pass(20_000);
-      assert.equal(rig.woken(), 0, "the link that went down");
+      assert.equal(rig.woken(), 0, "after the link went down");
       rig.setCarrier(true);
       rig.pass(20_000);
-      assert.equal(rig.woken() > 0, form === "link", "the link that came up");
+      assert.equal(rig.woken() > 0, form === "link", "after the link came up");
       for (const [name, frame] of Object.entries(FRAMES)) {
         const before = rig.woken();
         rig.deliver(frame);
-        // Here a magic packet is also a broadcast.
+        // The magic packet of this test is also a broadcast.
         const expected = name === form || (name === "magic" && form === "broadcast");
         assert.equal(rig.woken() > before, expected, name);
       }

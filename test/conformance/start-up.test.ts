@@ -1,6 +1,6 @@
 /**
  * The driver's register accesses from probe to link equal those recorded before its start-up values became data, except
- * for the corrections named here. Files in `start-up/` have an access per line: `r8 37 10` is a read of 8 bits at 0x37
+ * for the corrections named here. Files in `start-up/` have one access per line: `r8 37 10` is a read of 8 bits at 0x37
  * that returned 0x10.
  */
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ interface Correction {
 
 const hex = (value: number): string => (value >>> 0).toString(16);
 const FLAG = 0x8000_0000;
-/** A register behind a window: the accesses of a read-modify-write. */
+/** The accesses of a read-modify-write of a MAC-OCP register. */
 const mac = (at: number, was: number, is: number): readonly string[] => {
   const word = at << 15;
   return [`w32 b0 ${hex(word)}`, `r32 b0 ${hex(word | was)}`, `w32 b0 ${hex(FLAG | word | is)}`];
@@ -138,7 +138,7 @@ const CORRECTIONS: readonly Correction[] = [
     after: ["w32 40 3000780"],
   },
   {
-    because: "the receive FIFO has the shares that match that",
+    because: "the receive FIFO is divided to match the transmit FIFO",
     of: RTL8168H,
     before: ["w32 70 3700002"],
     after: ["w32 70 80002"],

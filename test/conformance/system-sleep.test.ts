@@ -1,4 +1,4 @@
-/** The driver's thread around a suspend of the machine, with and without notice. */
+/** The driver's thread before and after a suspend of the machine, with and without notice. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
@@ -7,7 +7,7 @@ import type { SessionEvent } from "#app/session.ts";
 import { SystemSleep } from "#app/sleep.ts";
 import { formsOf, lettersOf } from "#app/wake-letters.ts";
 
-/** What these operations need of a session. */
+/** Stands for the session, which these operations do not use. */
 const NO_SESSION = undefined as never;
 
 class Thread implements Disposable {
@@ -32,7 +32,7 @@ class Thread implements Disposable {
       suspendedSeconds: () => this.suspendedSeconds,
     });
   }
-  /** The machine sleeps for ten seconds, and the thread continues. */
+  /** Suspends the machine for ten seconds, after which the thread continues. */
   night(): boolean {
     this.suspendedSeconds += 10;
     this.rig.pass(300_000);

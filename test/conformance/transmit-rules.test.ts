@@ -1,4 +1,4 @@
-/** Every chip sends a host's frames in the same form: faults of a chip are avoided in software. */
+/** Every chip sends a host's frames in the same form, because software works around the faults of each chip. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
@@ -15,7 +15,7 @@ const SEED = 20_261_130;
 /** A chip without faults. */
 const FAULTLESS = "rtl8168h";
 
-/** Zeros after a frame are padding, which some chips need more of than others. */
+/** Asserts that a frame is sent unchanged, followed by zeros as padding up to `most` bytes. */
 const assertPadded = (sent: Uint8Array, want: Uint8Array, most: number): void => {
   assert.ok(sent.length >= want.length && sent.length <= most, `${sent.length} bytes for ${want.length}`);
   assert.deepEqual(sent.subarray(0, want.length), want);
@@ -33,7 +33,7 @@ for (const chip of DIES)
           const want = reference.send(frames);
           const sent = rig.send(frames);
           assert.equal(sent.length, want.length);
-          // UDP datagrams that stop some chips have up to 47 bytes.
+          // Some chips hang on UDP datagrams of fewer than 47 bytes, so the driver pads these.
           const more = chip.profile.frames.stumblesOverUdp ? 47 : 0;
           for (const [i, frame] of sent.entries()) assertPadded(frame, want[i]!, want[i]!.length + more);
         }),
@@ -62,7 +62,7 @@ for (const chip of DIES)
             at += piece;
           }
           assert.equal(link.transmit(0, pieces.length), pieces.length);
-          // Every fragment is returned as it was given, also if a copy was sent.
+          // Every fragment is returned as it was given, even if the driver sent a copy of it.
           for (const i of pieces.keys()) {
             assert.equal(link.burst[i * FRAME_WORDS], held[slot]);
             held[slot] = arena + i * 100;

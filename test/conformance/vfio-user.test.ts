@@ -29,7 +29,7 @@ const withModel = async (act: (served: ServedModel) => Promise<void>): Promise<v
   await act(served);
 };
 
-/** A driver on the device at `path`, up and with a link. */
+/** Starts a driver on the device at `path`, and waits for the link. */
 const bringUp = (path: string, scope: DisposableStack): { nic: Nic; device: VfioUserDevice } => {
   const device = scope.use(VfioUserDevice.connect({ path, dmaBytes: DMA_BYTES }));
   const bound = scope.use(
@@ -44,7 +44,7 @@ const bringUp = (path: string, scope: DisposableStack): { nic: Nic; device: Vfio
   return { nic, device };
 };
 
-/** Handles interrupts, polls, unmasks and waits, until `done` or the time limit. */
+/** Handles interrupts, polls, unmasks and waits, until `done` returns true or the time is over. */
 const waitFor = (nic: Nic, done: () => boolean): boolean => {
   const poller = new Poller([nic.line.fd!]);
   const end = performance.now() + LIMIT_MILLIS;
@@ -57,7 +57,7 @@ const waitFor = (nic: Nic, done: () => boolean): boolean => {
   return true;
 };
 
-/** Sends frames, and returns each received one with its addresses swapped. */
+/** Sends frames to the far end, which returns each with its addresses swapped. Returns the received frames. */
 const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): Uint8Array[] => {
   using cable = served.cable();
   using scratch = device.dma.allocate({ what: "frames", bytes: 1 << 18, align: 64, direction: "toDevice" });
@@ -93,7 +93,10 @@ const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 const absent = ffiProblem()?.message ?? false;
 const named = vfioUserModel();
 
-/** Declares the tests of the suite. @param served called by each test, not when it is declared: the NIC's server */
+/**
+ * Declares the tests of the suite. @param served returns the NIC's server; called when a test runs, not when it is
+ * declared
+ */
 const conforms = (chip: Chip, served: () => Served, more: Readonly<Record<string, string>> = {}): void =>
   conformance({
     open: (options) => openVfioUserRig(served(), options),
@@ -162,8 +165,8 @@ suite("over vfio-user", { skip: absent }, () => {
         const { nic, device } = bringUp(served.path, scope);
         assert.equal(echo(served, nic, device, [udp(ends(), payload(100, i))]).length, 1);
       }
-      // The server's thread closes its ends when it detects that the client has closed.
-      await eventually("the server's ends closed", () => openDescriptors() <= before);
+      // The server's thread closes its descriptors when it detects that the client has closed the connection.
+      await eventually("the server to close its descriptors", () => openDescriptors() <= before);
       assert.equal(openDescriptors(), before);
       assert.equal((await served.stop()).clients, 10);
     });

@@ -37,7 +37,7 @@ const written = ({ aspm }: Chip, fill: number): Writes =>
     ]);
   }) as Writes;
 
-/** Removes the writes with which Linux first disables ASPM. */
+/** Omits the writes with which Linux first disables ASPM. */
 const on = (writes: Writes): Writes =>
   writes.slice(writes.findIndex(([where, value]) => where === `io 0x${Config5.toString(16)}` && value === 1));
 
@@ -50,7 +50,7 @@ for (const chip of CHIPS as readonly Chip[])
       [0, recorded.zeros],
       [0xffff, recorded.ones],
     ] as const) {
-      // The clock request bit of the 8125CP is where DPDK has it.
+      // On the RTL8125CP our driver uses the clock request bit that DPDK uses, not Linux's.
       const theirs = on(writes).map(([where, value]) =>
         chip.die === "8125cp" && where === `io 0x${Config2.toString(16)}` && value === (Conf2.clockRequest as number)
           ? [`io 0x${INT_CFG0.toString(16)}`, IntCfg0.clockRequest]

@@ -1,9 +1,10 @@
 /**
- * What Linux's r8169 writes for ASPM and latency tolerance when the board's vendor has marked ASPM as tested (MAC-OCP 0xc0b2):
- * `node test/derive/aspm.ts` boots a guest with two models of each chip, and writes `test/derive/traces/aspm.jsonl`.
+ * What Linux's r8169 writes for ASPM and latency tolerance when the board's vendor has marked ASPM as tested (MAC-OCP
+ * 0xc0b2): `node test/derive/aspm.ts` boots a guest with two models of each chip, and writes
+ * `test/derive/traces/aspm.jsonl`.
  *
- * In one model the registers of interest read as zeros, in the other as ones: words that are the same in both are stored, others
- * show which bits are set and cleared.
+ * In one model the registers of interest read as zeros, in the other as ones: a word that is the same in both models is
+ * stored as a whole; in other words, the two show which bits are set and cleared.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ import { Altered } from "../rigs/altered.ts";
 
 const LIMIT_MILLIS = 1_800_000;
 const TESTED_AT = 0xc0b2;
-/** Triggers, latency tolerance and its table. */
+/** MAC-OCP ranges with the triggers, the latency tolerance and its table. */
 const OF_INTEREST: readonly (readonly [from: number, to: number])[] = [
   [0xcdd0, 0xcdff],
   [0xe032, 0xe034],
@@ -29,7 +30,7 @@ const INT_CFG0 = 0x34;
 interface Run {
   readonly chip: Chip;
   readonly fill: number;
-  /** `where`: a MAC-OCP address, or "io 0x56" for a register of the BAR; in the order written. */
+  /** In the order of the writes. `where` is a MAC-OCP address, or "io 0x56" for a register of the BAR. */
   readonly writes: [where: string, value: number][];
 }
 

@@ -6,7 +6,7 @@ import { traceOurs } from "./ours.ts";
 import { differences, linesOf, stepsOf } from "./steps.ts";
 import type { Traces } from "./unknown-registers.ts";
 
-/** Chips whose start-up values are exactly those that Linux writes. */
+/** Chips before the RTL8168G, whose start-up values are exactly those that Linux writes. */
 export const BEFORE_8168G = (CHIPS as readonly Chip[]).filter(({ profile }) => profile.phyAccess !== "ocp");
 
 export interface Compared {

@@ -9,7 +9,7 @@ import { hex, placeText, wordOf } from "./words.ts";
 /** A change that occurs in every run. */
 export interface Change {
   readonly place: Place;
-  /** The affected bits: fewer than all if only some byte lanes are written. */
+  /** The bits that were written: fewer than all if the byte enables select only some bytes. */
   readonly mask: number;
   readonly word: Word;
 }
@@ -48,7 +48,9 @@ const isSame = (a: Change, b: Change): boolean =>
   a.word.length === 2 &&
   a.word.join() === b.word.join();
 
-/** Removes repeated stores, of one word or of a pair, because a driver wakes the PHY before each use. */
+/**
+ * Removes repetitions of a store or of a pair of stores, which occur because a driver wakes the PHY before each use.
+ */
 const withoutRepeats = (changes: readonly Change[]): readonly Change[] => {
   const once: Change[] = [];
   for (const change of changes) {
@@ -61,7 +63,7 @@ const withoutRepeats = (changes: readonly Change[]): readonly Change[] => {
   return once;
 };
 
-/** @param runs by name: the operations of each */
+/** @param runs the operations of each run, by the run's name */
 const derive = (runs: Readonly<Record<string, readonly Operation[]>>): Derived => {
   const [first = [], ...others] = Object.values(runs);
   // For each common operation, its index in each run.

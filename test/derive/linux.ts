@@ -14,7 +14,7 @@ const LIMIT_MILLIS = 1_800_000;
 export interface Traced {
   /** The guest kernel's release: "6.12.38+deb13-amd64". */
   readonly kernel: string;
-  /** From setting the interface up to the link. */
+  /** The accesses from setting the interface up until the link is up. */
   readonly chips: ReadonlyMap<Chip, Traces>;
 }
 

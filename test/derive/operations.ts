@@ -19,7 +19,7 @@ interface Line {
   readonly event: string;
   readonly region: string;
   readonly offset: number;
-  /** Bits. */
+  /** Width in bits. */
   readonly width: number;
   readonly value: number;
 }
@@ -36,7 +36,7 @@ export interface Operation {
 export const PHASES = ["phy", "mac"] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** Registers that every start writes, on any chip: they belong to bring-up, not to a table of values. */
+/** Registers that every start writes, on any chip. They are part of bring-up, and so of no table of values. */
 // prettier-ignore
 // oxfmt-ignore
 const OF_EVERY_START: readonly number[] = [
@@ -57,8 +57,8 @@ const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
 const isNegotiation = ({ page, address }: Place): boolean => page === 0 && (address <= GBSR || address === ESTATUS);
 
 /**
- * Registers outside the PHY that PHY tuning also writes. Longer registers of the window then lead to the management
- * controller.
+ * Spaces other than the PHY's that PHY tuning also writes. In this phase, accesses to wider registers of the window
+ * concern the management controller.
  */
 const AROUND_TUNING: readonly Space[] = ["io8", "fuse", "mac"];
 
@@ -72,9 +72,9 @@ const bitsOfTable = (place: Place, phase: Phase): number => {
   return 0xffff_ffff;
 };
 
-/** Configuration space of PCI Express, of which the chip's own registers are a part. */
+/** First offset of PCI Express's extended configuration space, in which the chip has registers of its own. */
 const EXTENDED = 0x100;
-/** An access in the chip's form: words of 32 bits with byte enables. */
+/** An access to configuration space as the chip's side bus has it: a word of 32 bits with byte enables. */
 const inConfiguration = (kind: Access["kind"], offset: number, width: number, value: number): Access => {
   const shift = 8 * (offset & 3);
   const place: Place = { space: "csi", address: offset & ~3, page: 0, chosen: 0 };
@@ -97,7 +97,7 @@ const accessesIn = (lines: readonly string[], phyAccess: string): readonly Acces
   });
 };
 
-/** A write after a read of the same register is one read-modify-write. */
+/** Converts accesses to operations. A read and a write of the same register that follows it are one operation. */
 const operationsOf = (accesses: readonly Access[], phase: Phase): readonly Operation[] => {
   const operations: Operation[] = [];
   for (const access of accesses) {

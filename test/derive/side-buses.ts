@@ -3,7 +3,10 @@ import { EXTENSION_PAGE, EXTENSION_SELECT, OCP_STANDARD, PAGE } from "#chip/phy.
 import { CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, ERIDR, FLAG, MACOCP, PHYAR, PHYOCP } from "#chip/registers.ts";
 import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type PhyWindow } from "#chip/steps.ts";
 
-/** PHYAR or PHYOCP; MACOCP; EPHYAR; ERIAR; CSIAR; EFUSEAR; the registers of the window themselves. */
+/**
+ * What an access reaches, in this order: PHYAR or PHYOCP; MACOCP; EPHYAR; ERIAR; CSIAR; EFUSEAR; registers of the
+ * window, by width in bits.
+ */
 export type Space = "phy" | "mac" | "ephy" | "eri" | "csi" | "fuse" | "io8" | "io16" | "io32";
 
 export interface Place {
@@ -31,7 +34,7 @@ interface Bus {
   readonly mask: number;
 }
 
-/** A command word's address and type: types other than the first address the management controller. */
+/** The address and type in a command word, as one number. All types but the first reach the management controller. */
 const extended = (word: number): number => (word & 0xfff) | ((word & (3 << 16)) >>> 4);
 /** Whether an extended register belongs to the MAC. */
 export const isOfMac = (address: number): boolean => address < 0x1000;
@@ -45,7 +48,7 @@ const COMMON: Buses = new Map<number, Bus>([
   [ERIAR, { space: "eri", addressOf: extended, data: ERIDR, mask: 0xffff_ffff }],
   [CSIAR, { space: "csi", addressOf: (word) => word & 0xfff, data: CSIDR, mask: 0xffff_ffff }],
 ]);
-/** From the RTL8168G on. */
+/** Buses of the RTL8168G and later. */
 const OCP: Buses = new Map<number, Bus>([
   ...COMMON,
   [PHYOCP, { space: "phy", addressOf: ocp, mask: 0xffff }],
@@ -63,12 +66,12 @@ const lanesOf = (command: number): number => {
   return mask >>> 0;
 };
 
-/** A register behind the window, as a read of the window returns it. */
+/** The register of a side bus whose value a read of the window returns. */
 export interface Shown {
   readonly place: Place;
   /** The register's bits in the word that was read. */
   readonly mask: number;
-  /** Whether this value was read before: drivers poll for the flag and then read again. */
+  /** Whether this value has been read before: drivers poll for the flag, and then read once more. */
   readonly again: boolean;
 }
 
@@ -80,17 +83,17 @@ export class SideBuses {
   readonly #reads = new Map<number, { readonly place: Place; shown: boolean; done: boolean }>();
   readonly #data = new Map<number, number>();
 
-  /** @param phyAccess how the chip's PHY is reached */
+  /** @param phyAccess how the driver reaches the chip's PHY */
   constructor(phyAccess: string) {
     this.#buses = phyAccess === "ocp" ? OCP : COMMON;
   }
 
-  /** Whether a register of the window gives access to others. */
+  /** Whether a register of the window gives access to a side bus. */
   has(offset: number): boolean {
     return this.#buses.has(offset) || DATA.has(offset);
   }
 
-  /** A word is written to the window. Returns the access that this completes, if any. */
+  /** To be called when a word is written to the window. Returns the access that this completes, if any. */
   write(offset: number, value: number): Access | undefined {
     const bus = this.#buses.get(offset);
     if (bus === undefined) {
@@ -108,7 +111,7 @@ export class SideBuses {
     return { kind: "write", place, value: written >>> 0, mask: bus.data === undefined ? bus.mask : lanesOf(value) };
   }
 
-  /** A word was read from the window. Returns the access that this completes, if any. */
+  /** To be called when a word was read from the window. Returns the register whose value that is, if any. */
   read(offset: number, value: number): Shown | undefined {
     const read = this.#reads.get(DATA.get(offset) ?? offset);
     if (read === undefined) return undefined;
@@ -134,7 +137,9 @@ export class SideBuses {
   }
 }
 
-/** Register numbers by OCP address, as drivers use them: 0 to 15 of page 0, 16 to 23 of other pages. */
+/**
+ * The page and register number of an OCP address, as drivers count them: 0 to 15 on page 0, 16 to 23 on other pages.
+ */
 const onPage = (at: number): readonly [page: number, address: number] =>
   at >= OCP_STANDARD && at < OCP_STANDARD + 32 ? [0, (at - OCP_STANDARD) >> 1] : [at >> 4, 16 + ((at & 0xf) >> 1)];
 
@@ -145,7 +150,7 @@ export const windowOf = ({ space, page, address }: Place): PhyWindow | undefined
 export const isExtension = ({ space, page, address }: Place): boolean =>
   space === "phy" && page === EXTENSION_PAGE && address !== EXTENSION_SELECT;
 
-/** Whether the register selects what the others on its page access. */
+/** Whether the register selects what the other registers on its page access. */
 export const isChoice = ({ space, page, address }: Place): boolean =>
   space === "phy" &&
   ((page === EXTENSION_PAGE && address === EXTENSION_SELECT) ||

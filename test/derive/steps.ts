@@ -3,7 +3,7 @@ import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type Step, type Word 
 import { isExtension, type Place, type Space, windowOf } from "./side-buses.ts";
 import type { Change } from "./derive.ts";
 
-/** The step for a change, without words. */
+/** The step that a change belongs to, still without words. */
 const headOf = (place: Place): Step & { words: readonly Word[] } => {
   const { space, page, chosen } = place;
   const words: readonly Word[] = [];
@@ -20,7 +20,7 @@ const LANED: readonly Space[] = ["eri", "csi"];
 const inStep = ({ place, mask, word }: Change): Word => {
   const [address, ...bits] = word;
   const at = windowOf(place) === undefined ? address : place.chosen;
-  // Some bytes of a register.
+  // The write affects only some bytes of the register.
   if (bits.length === 1 && LANED.includes(place.space) && mask !== 0xffff_ffff) return [at, mask, bits[0]];
   return [at, ...bits] as Word;
 };
@@ -53,7 +53,7 @@ const wordText = ([address, ...bits]: Word, digits: number): string => {
   return `[${hex(address, 2)}, ${text.join(", ")}]`;
 };
 
-/** A line of text for each word, with its place: sequences are compared as lists of these. */
+/** A line of text for each word, with its place. Sequences are compared as lists of such lines. */
 export const linesOf = (steps: readonly Step[]): readonly string[] =>
   steps.flatMap((step): readonly string[] => {
     if (!("words" in step)) return [JSON.stringify(step)];
@@ -69,7 +69,9 @@ export const linesOf = (steps: readonly Step[]): readonly string[] =>
     return step.words.map((word) => `${place} ${wordText(canonical(word, digits), digits)}`);
   });
 
-/** A bit that is set is not also cleared; a word whose bits are all given is stored. */
+/**
+ * The one form in which a word is compared: no bit is both cleared and set, and a word that gives every bit is a store.
+ */
 const canonical = ([address, ...bits]: Word, digits: number): Word => {
   const [clear, set] = bits as [number, number?];
   if (set === undefined) return [address, clear];

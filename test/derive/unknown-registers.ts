@@ -1,6 +1,7 @@
 /**
- * A device whose registers of unknown content return chosen values, which shows the bits that a driver changes: after
- * zeros, the bits set in the written word were set; after ones, the bits clear in it were cleared.
+ * A device whose registers of unknown content return chosen values, which shows the bits that a driver changes: if a
+ * register read as zeros, the driver has set the bits that are 1 in the word that it writes; if it read as ones, the
+ * driver has cleared the bits that are 0.
  */
 import { ESTATUS, GBSR, MEMORY_PAGE, MMD_CONTROL, MMD_DATA, PAGE } from "#chip/phy.ts";
 import type { Chip } from "#chip/chips.ts";
@@ -16,7 +17,10 @@ export type Fill = (typeof FILLS)[number];
 /** Lines of JSON traces (docs/trace.md), by the value of unknown registers. */
 export type Traces = Readonly<Record<Fill, readonly string[]>>;
 
-/** Registers of the window that drivers read only to change some bits. Once written, they read back the written value. */
+/**
+ * Registers of the window that drivers read only to change some bits. Once a byte of them is written, it reads as
+ * written.
+ */
 const HELD: ReadonlySet<number> = new Set<number>([
   Config1,
   Config3,
@@ -29,18 +33,18 @@ const HELD: ReadonlySet<number> = new Set<number>([
   MISC,
   ...[1, 2, 3].map((byte) => MISC + byte),
 ]);
-/** Copies of the station address among the extended registers. */
+/** Extended registers with copies of the station address. */
 const ADDRESS_COPIES: readonly number[] = [0xe0, 0xe4];
 /** First of the chip's registers in configuration space, after those that PCI Express defines. */
 const OF_CHIP = 0x700;
 /** Address at which the PHY's controller reports that it is ready for firmware. */
 const READY_AT = 0x1b;
-/** The eFuse is blank in most chips; this byte is of an RTL8168D with factory calibration. */
+/** Value of the eFuse's bytes in an RTL8168D with factory calibration; in most chips the eFuse is blank. */
 const BURNT = 0xb1;
-/** Config2 of the PCI chips: the bus runs at 66 MHz. */
+/** Bit of the PCI chips' Config2: the bus runs at 66 MHz. */
 const PCI_66MHZ = 1 << 0;
 
-/** OCP PHYs: PHY state, link state, and whether the controller is halted for a patch. */
+/** Registers of OCP PHYs that drivers poll: PHY state, link state, and whether the controller is halted for a patch. */
 const POLLED_OF_PHY: readonly (readonly [page: number, address: number])[] = [
   [0xa42, 16],
   [0xa43, 18],
@@ -48,10 +52,13 @@ const POLLED_OF_PHY: readonly (readonly [page: number, address: number])[] = [
 ];
 const isPolledOfPhy = ({ page, address }: Place): boolean =>
   POLLED_OF_PHY.some(([p, a]) => p === page && a === address);
-/** MAC-OCP: what identifies the chip and its package, and whether the link list is ready. */
+/** MAC-OCP registers that identify the chip and its package, and the one that shows whether the link list is ready. */
 const OF_THE_CHIP: readonly number[] = [0xd006, 0xdc00, 0xe00e];
 
-/** Whether drivers only change bits of this PHY register: true of all but the clause 22 registers and the selectors. */
+/**
+ * Whether drivers read this PHY register only to change bits. That is true of all but the clause 22 registers, the
+ * selectors, and the registers that drivers poll.
+ */
 const isUnknownOfPhy = (place: Place, chip: Chip): boolean => {
   const { page, address, chosen } = place;
   if (chip.profile.phyAccess === "ocp") return page !== 0 && !isChoice(place) && !isPolledOfPhy(place);
@@ -70,7 +77,7 @@ const isUnknown = (place: Place, chip: Chip): boolean => {
   return space === "ephy" || (space === "mac" && !OF_THE_CHIP.includes(address));
 };
 
-/** A word that depends only on the address. */
+/** A word that depends on the register's address alone. */
 const distinct = ({ space, page, address, chosen }: Place): number => {
   let hash = 0x811c_9dc5;
   for (const part of [space.codePointAt(0)!, page, address, chosen]) hash = Math.imul(hash ^ part, 0x0100_0193);
@@ -84,7 +91,7 @@ const WORDS: Readonly<Record<Fill, (place: Place) => number>> = {
 };
 
 export class UnknownRegisters {
-  /** Whether unknown registers return chosen values; until then they return the device's. */
+  /** Whether unknown registers return chosen values. If false, they return the device's values. */
   filled = false;
   /** The device with these registers. */
   readonly target: Target;
@@ -123,8 +130,7 @@ export class UnknownRegisters {
   }
 
   /**
-   * Whether a register returns what was written. Not the state of the MAC's controller, which drivers of later chips
-   * poll.
+   * Whether a register is in `HELD`. On later chips MCU is not: drivers poll it for the state of the MAC's controller.
    */
   #isHeld(offset: number, width: number): boolean {
     if (offset === MCU && this.#chip.profile.phyAccess === "ocp") return false;

@@ -13,7 +13,7 @@ export const placeText = (place: Place): string => {
 
 /**
  * The word that explains what each run wrote; undefined if nothing changes. A run without a write after its read counts
- * as writing the value read. @returns a string if there is none
+ * as writing the value read. @returns a string, with what the runs wrote, if no word explains it
  */
 export const wordOf = (runs: readonly Operation[]): Word | undefined | string => {
   const [{ place, mask, was }] = runs as readonly [Operation, ...Operation[]];

@@ -11,7 +11,7 @@ import { FakeMachine } from "#app/cards/machine.test-kit.ts";
 const skip = whyNoNamespace()?.message ?? false;
 const ip = (words: string): void => void execFileSync("ip", words.split(" "), { stdio: "inherit" });
 
-/** The traffic that each of two cards carries after these commands. */
+/** The traffic that each of two cards carries according to `trafficOver`, after these `ip` commands. */
 const told = (commands: readonly string[], environment: NodeJS.ProcessEnv = {}): Record<string, readonly string[]> => {
   using machine = new FakeMachine();
   using namespace = NetworkNamespace.create();

@@ -1,4 +1,4 @@
-/** `ferrule up --detach`: returns when the interface is there, and leaves nothing behind if the start fails. */
+/** `ferrule up --detach`: it returns when the interface exists, and leaves nothing behind if the start fails. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -55,7 +55,7 @@ describe("ferrule up --detach", { skip: noTwoEnds(["ip", "setpriv"]) }, () => {
     test(`a start that SIG${signal} interrupts leaves no process behind`, async () => {
       await using scope = new AsyncDisposableStack();
       const { folder, ferrule, left, up } = await setUp(scope);
-      // A server that accepts the connection and never answers: the start waits for it.
+      // A server that accepts the connection but never answers, so that the start waits for it.
       const server = createServer((socket) => socket.resume());
       scope.defer(async () => void (await new Promise((resolve) => server.close(resolve))));
       const socket = join(folder, "nic");

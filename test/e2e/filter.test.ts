@@ -11,7 +11,10 @@ import { NEAR_MAC, Running, type TwoEnds, ip, openTwoEnds } from "../rigs/two-en
 const skip = noTwoEnds(["ip", "bridge", "bash", "ping", "tcpdump"]);
 
 const STRANGER: Target = { ip: "10.77.0.77", mac: "02:00:5e:77:00:01" };
-/** No two of these, nor of the groups that every interface joins, share a bit of the hash. */
+/**
+ * Groups for the test. Each has a bit of the hash to itself: no other of them, and no group that every interface joins,
+ * has the same bit.
+ */
 const GROUP: Target = { ip: "239.77.1.1" };
 const GROUP_MAC = "01:00:5e:4d:01:01";
 const OTHER_GROUP: Target = { ip: "239.77.1.2" };
@@ -26,12 +29,12 @@ class Subject {
     this.name = name;
   }
 
-  /** `ip` in the interface's namespace; NAME stands for its name. */
+  /** Runs `ip` in the interface's namespace. NAME in `words` stands for the interface's name. */
   ip(words: string): Promise<string> {
     return ip(`-n ${this.namespace} ${words.replaceAll("NAME", this.name)}`);
   }
 
-  /** Kernels before 6.3 rename an interface only while it is down. */
+  /** Renames the interface. Kernels before 6.3 allow that only while it is down. */
   async rename(name: string): Promise<void> {
     await this.ip(`link set NAME name ${name}`).catch(() =>
       ip(`-n ${this.namespace} link set ${this.name} down name ${name} up`),
@@ -49,7 +52,9 @@ class Subject {
 /** A request of a user of the interface. */
 interface Wish {
   readonly title: string;
-  /** Frames that arrive then, and frames that still do not. */
+  /**
+   * Where frames are sent that arrive only while the request is in force, and where those are sent that never arrive.
+   */
   readonly target: Target;
   readonly bystander?: Target;
   /** Makes the request; returns a function that withdraws it. */

@@ -16,7 +16,10 @@ import { Guest } from "../guest/guest.ts";
 import { HostBackground } from "../rigs/background.ts";
 import { eventually } from "../rigs/eventually.ts";
 
-/** Addresses of the host's first interface: passt gives the same to the guest, and maps the gateway's address to the host. */
+/**
+ * The address of the host's interface with the default route, which passt also gives to the guest; and the gateway's,
+ * which passt maps to the host.
+ */
 const hostAddress = (): { readonly address: string; readonly gateway: string } | undefined => {
   const route = spawnSync("ip", ["-4", "route", "show", "default"], { encoding: "utf8" }).stdout ?? "";
   const gateway = /default via (\S+) dev (\S+)/.exec(route);
@@ -29,7 +32,7 @@ const noPasst = (): string | false => {
   return hostAddress() === undefined ? "needs a default route, whose addresses passt gives to the guest" : false;
 };
 
-/** Runs passt at a socket until disposed. It drops root, so the folder is writable for all. */
+/** Runs passt at a socket until disposed. passt gives up root privileges, so the folder is made writable for all. */
 const startPasst = async (folder: string): Promise<AsyncDisposable & { readonly path: string }> => {
   chmodSync(folder, 0o777);
   const path = join(folder, "net");

@@ -1,4 +1,7 @@
-/** Our NIC in one guest and QEMU's in another, on one cable: QEMU's framing on stream and datagram sockets. */
+/**
+ * Our NIC in one guest and QEMU's own in another, connected by one cable: stream and datagram sockets with QEMU's
+ * framing.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +16,7 @@ import { Guest } from "../guest/guest.ts";
 interface Cable {
   readonly name: string;
   readonly ours: (folder: string) => WireSpec;
-  /** The same cable in QEMU's syntax. */
+  /** The other end of the cable, in QEMU's syntax. */
   readonly theirs: (folder: string) => string;
 }
 
@@ -67,7 +70,7 @@ suite("a guest with our NIC, and one with QEMU's e1000e,", { skip: noRig() }, ()
         boot(["-device", device]),
         boot(["-netdev", `${cable.theirs(folder)},id=wire`, "-device", "e1000e,netdev=wire"]),
       ] as const;
-      // If one does not come up, the other is still waited for, so that it is disposed.
+      // If one guest does not come up, the test still waits for the other, so that it is disposed.
       await Promise.allSettled(boots);
       const [ours, theirs] = await Promise.all(boots);
       await Promise.all([ours.must(up("r8169", "10.9.0.1")), theirs.must(up("e1000e", "10.9.0.2"))]);

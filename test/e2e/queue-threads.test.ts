@@ -18,7 +18,7 @@ const shell = (namespace: NetworkNamespace, script: string): string => {
   return String(stdout).trim();
 };
 
-/** Datagrams to the other end, each in its own flow, until it is ended. */
+/** Starts a process that sends datagrams to the other end, each in its own flow, until the process is ended. */
 const traffic = (namespace: NetworkNamespace, peer: string, scope: AsyncDisposableStack): ChildProcess => {
   const script = `while :; do echo >/dev/udp/${peer}/9; done 2>/dev/null`;
   const child = namespace.within(() => spawn("bash", ["-c", script], { stdio: "ignore" }));
@@ -68,7 +68,7 @@ test(
         `echo 1 >/proc/sys/net/ipv6/conf/${name}/disable_ipv6; ip addr add ${ip}/24 dev ${name}; ip link set ${name} up; ping -c 1 -W 60 ${peer} || true`,
       );
     const senders = [traffic(near, "10.81.71.2", scope), traffic(far, "10.81.71.1", scope)];
-    /** Asserts that frames pass both ways; called after each step. */
+    /** Waits until every queue has sent and received frames. Called after each step. */
     const flows = async (what: string): Promise<void> => {
       const before = session.statistics();
       await eventually(`frames in every receive queue after ${what}`, () => {

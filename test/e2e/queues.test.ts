@@ -37,7 +37,7 @@ const start = (task: Omit<FlowsTask, "result">): { worker: Worker; result: Int32
   return { worker, result };
 };
 
-/** A model behind vfio-user. */
+/** Serves a model over vfio-user. */
 const served = async (
   scope: AsyncDisposableStack,
   chip: string,

@@ -1,4 +1,4 @@
-/** A renamed or moved interface is still the same for `ferrule down`, and still shows its link. */
+/** `ferrule down` still finds an interface that was renamed or moved, and the interface still shows its link. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { noTwoEnds } from "../rigs/skip.ts";

@@ -45,7 +45,7 @@ class Station implements AsyncDisposable {
     return serving;
   }
 
-  /** Waits for that number of events of a kind. */
+  /** Waits until that many events of a kind have occurred; returns the last. */
   async happened(kind: ServeEvent["kind"], times = 1): Promise<ServeEvent> {
     for (let i = 0; i < 30_000; i++) {
       const found = this.events.filter((event) => event.kind === kind);
@@ -275,7 +275,7 @@ test("a NIC that leaves the bus after an offence is reported, shows no link, and
   const serving = await station.open({ strict: "error" });
   await station.happened("link");
   using device = station.connect();
-  // Config3, which is locked.
+  // Writes Config3, which is locked.
   device.registers.write8(wo8(0x54), 0);
   assert.equal(device.registers.read32(ro32(0x40)), 0xffff_ffff);
   assert.deepEqual(await station.happened("bus"), { kind: "bus", client: 1, answers: false });
@@ -285,7 +285,7 @@ test("a NIC that leaves the bus after an offence is reported, shows no link, and
   assert.match(newsLines(await station.happened("bus"), { paint: plain })[0]!, /left the bus/);
   await serving.ask({ command: "reset" });
   assert.deepEqual(await station.happened("bus", 2), { kind: "bus", client: 1, answers: true });
-  // The reset has cleared its memory decoding; this enables it again.
+  // The reset has cleared memory decoding in the NIC's Command register; this call sets it again.
   device.setBusMaster(false);
   assert.notEqual(device.registers.read32(ro32(0x40)), 0xffff_ffff);
 });

@@ -37,7 +37,7 @@ describe("our driver on a chip that another process serves", { skip }, () => {
     await driver.says(/"carrier","interface":"[^"]+","up":true/);
     await near.take(HOST, "10.78.0.1/24");
   };
-  /** Whether both directions and bus mastering are enabled. */
+  /** Whether transmitter and receiver are enabled, and whether bus mastering is. */
   const state = async (): Promise<{ readonly runs: boolean; readonly masters: boolean }> => {
     const { registers, config } = (await requestServer(socket, { command: "state" })) as ModelState;
     const enables = Cmd.transmitEnable | Cmd.receiveEnable;

@@ -1,6 +1,6 @@
 /**
- * `ferrule suspend`, `resume` and `down --wake` with a running `ferrule up`: traffic before and after, and settings
- * made meanwhile.
+ * `ferrule suspend`, `resume` and `down --wake` with a running `ferrule up`: traffic before and after the sleep, and
+ * settings that are changed during it.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

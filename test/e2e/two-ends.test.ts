@@ -18,12 +18,12 @@ const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
 const HOST = `fe${process.pid % 10_000}`;
 const FAR = `${HOST}w`;
 const TARGET = "10.77.0.2";
-/** Fewer than a TAP's queue holds: a busy machine must not lose any. */
+/** Fewer datagrams than a TAP's queue holds, so that even a busy machine loses none. */
 const DATAGRAMS = "400";
 
 const skip = noTwoEnds(["ip", "ping", "iperf3", "setpriv", "tcpdump", "tshark"]);
 
-/** UDP packets dropped because a socket's buffer was full. */
+/** Number of UDP packets dropped because a socket's buffer was full. */
 const fullSockets = async (namespace: NamedNamespace): Promise<number> => {
   const [names = "", values = ""] = (await namespace.run("cat", "/proc/net/snmp")).match(/^Udp: .*$/gm) ?? [];
   return Number(values.split(" ")[names.split(" ").indexOf("RcvbufErrors")]);
@@ -81,7 +81,7 @@ describe("two terminals", { skip }, () => {
     ] as const) {
       const late = await fullSockets(receiver);
       const { sum } = await iperf("-u", "-b", "50M", "-k", DATAGRAMS, option);
-      // Packets that a program was too slow to read did arrive.
+      // Packets that were dropped because iperf3 was too slow to read them did arrive.
       assert.ok(sum.lost_packets <= (await fullSockets(receiver)) - late, `${sum.lost_packets} lost`);
     }
   });
@@ -94,7 +94,7 @@ describe("two terminals", { skip }, () => {
     assert.match(await a.run("bash", "-c", script), /got hello/);
   });
 
-  /** Sets the MTU at both ends, and waits for our driver, because some chips renegotiate. */
+  /** Sets the MTU at both ends. Waits until pings are answered, because some chips renegotiate the link. */
   const setMtu = async (mtu: number): Promise<void> => {
     await run("ip", "-n", a.name, "link", "set", HOST, "mtu", String(mtu));
     await run("ip", "-n", b.name, "link", "set", FAR, "mtu", String(mtu));
@@ -135,7 +135,7 @@ describe("two terminals", { skip }, () => {
     const fields = ["-T", "fields", ...shown.flatMap((name) => ["-e", name])];
     const stdout = await run("tshark", "-r", wire, ...check, "-Y", looked, ...fields);
     const lines = stdout.split("\n").filter((line) => line !== "");
-    // TCP good, IPv4 good (IPv6 has none), no UDP, not malformed.
+    // A line says that the TCP checksum is good, that of IPv4 is good or absent (IPv6), and the frame is not malformed.
     assert.deepEqual(
       lines.filter((line) => !/^1\t1?\t\t$/.test(line)),
       [],

@@ -14,7 +14,7 @@ import { noTwoEnds } from "../rigs/skip.ts";
 const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
 let made = 0;
 
-/** A namespace with a NIC that has the wire `wire`. */
+/** A namespace with a NIC in it, which `ferrule up` drives. */
 interface Station {
   readonly namespace: NamedNamespace;
   readonly ferrule: Background;
@@ -31,7 +31,7 @@ const station = async (scope: AsyncDisposableStack, address: string, ...options:
   return { namespace, ferrule };
 };
 
-/** The counters at the end. */
+/** Ends `ferrule up`; returns its final counters. */
 const lastCounters = async (ferrule: Background): Promise<Record<string, number>> => {
   const events = (await ferrule.stop("INT")).trim().split("\n");
   return (JSON.parse(events.at(-1)!) as { statistics: Record<string, number> }).statistics;
@@ -45,7 +45,7 @@ const folderOn = (scope: AsyncDisposableStack): string => {
 
 const words = (...values: readonly number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
 
-/** A classic pcap file with these frames, truncated in the middle of one more. */
+/** A classic pcap file with these frames and the beginning of one more, within which it ends. */
 const brokenPcap = (frames: readonly Uint8Array[]): Uint8Array => {
   const header = words(0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1);
   const packets = frames.flatMap((frame, i) => [words(i, 0, frame.length, frame.length), frame]);
@@ -70,7 +70,7 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
       const { sentFrames, sendDrops } = await lastCounters(b.ferrule);
       assert.ok(sentFrames! >= 20);
       assert.equal(sendDrops, 0);
-      // Only sending a frame shows that the other end of a datagram socket has no reader.
+      // Only by sending a frame does a NIC notice that nobody reads the other end of a datagram socket.
       await a.namespace.run("sh", "-c", "ping -c 1 -w 1 10.77.1.2 || true");
       await a.ferrule.says(/"event":"wire","interface":"fe0","plugged":false/);
       await a.ferrule.says(/"event":"carrier","interface":"fe0","up":false/);
@@ -99,12 +99,12 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
     const record = join(folderOn(scope), "sent.pcapng");
     const a = await station(scope, "10.77.1.1", "--wire", `pcap:,record=${record}`);
     await a.ferrule.says(/"event":"carrier"/);
-    // These are ARP requests, as no station answers.
+    // The NIC sends ARP requests, because no station answers.
     await a.namespace.run("sh", "-c", "ping -c 2 -w 2 10.77.1.2 || true");
     const { wireSentFrames } = await lastCounters(a.ferrule);
     const sent = [...readPcapng(readFileSync(record))];
     assert.ok(sent.length > 0);
-    // One may be sent while the NIC is stopped, after the counters were read.
+    // One frame may have been sent while the NIC was stopped, after its counters were read.
     const uncounted = sent.length - wireSentFrames!;
     assert.ok(uncounted === 0 || uncounted === 1, `${sent.length} recorded, ${wireSentFrames} counted`);
 

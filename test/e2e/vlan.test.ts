@@ -1,6 +1,6 @@
 /**
- * VLANs on a Ferrule interface, with one and two tags, in a guest: not every machine's kernel has them. The guest does
- * the same as two-ends.test.ts; the captures are evaluated on the host.
+ * VLANs on a Ferrule interface, with one and two tags, in a guest, because not every machine's kernel supports VLANs.
+ * The guest does the same as two-ends.test.ts; the captures are evaluated on the host.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -44,7 +44,7 @@ on a iperf3 -c ${address}.2 -u -b 8M -n ${BYTES / 8} -J >${out}-udp-out
 on a iperf3 -c ${address}.2 -u -b 8M -n ${BYTES / 8} -J -R >${out}-udp-back`;
   }).join("\n");
 
-/** Sets one end up: addresses, and VLANs with a distinct priority in the outer tag. */
+/** Sets one end up: its addresses and VLANs. The ends use different priorities in the outer tag. */
 const end = (namespace: string, device: string, number: number, priority: number): string => `
 ip link set ${device} netns ${namespace}
 on ${namespace} ip addr add 10.77.0.${number}/24 dev ${device}
@@ -107,7 +107,7 @@ kill $ferrule
 wait $ferrule
 `;
 
-/** A frame without its tags; the outermost tag's control word comes first. */
+/** A frame without its tags, and the control words of the tags, the outermost first. */
 const untag = (frame: Uint8Array): { controls: readonly number[]; plain: Uint8Array } => {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   const controls: number[] = [];
@@ -116,7 +116,7 @@ const untag = (frame: Uint8Array): { controls: readonly number[]; plain: Uint8Ar
   return { controls, plain: Buffer.concat([frame.subarray(0, 12), frame.subarray(at)]) };
 };
 
-/** Untagged frames, grouped by their VLAN IDs, the outermost first: "5.6". */
+/** Frames without their tags, grouped by the VLAN IDs in these tags, the outermost first: "5.6". */
 const byTags = (frames: Iterable<Uint8Array>): ReadonlyMap<string, readonly Uint8Array[]> => {
   const sorted = new Map<string, Uint8Array[]>();
   for (const frame of frames) {
@@ -201,7 +201,7 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
         assert.equal(flow.missingFrom(other), 0, `flow ${key}: bytes missing on the wire`);
       }
       assert.ok(after.longest <= jumbo + 14, `a frame of ${after.longest} bytes on the wire`);
-      // Not with two tags: the kernel segments such packets itself.
+      // With two tags there are no super-frames, because the kernel segments such packets itself.
       if (tags !== "5.6") assert.ok(before.longest > 40_000, `the longest super-frame has ${before.longest} bytes`);
     });
 

@@ -3,7 +3,7 @@
  * chip's full speed.
  */
 
-/** These change nothing. */
+/** Commands that change nothing. */
 const SHOWN = [
   "fe0",
   "-i fe0",
@@ -44,7 +44,9 @@ const SHOWN = [
   "--json -S fe0 --all-groups",
 ] as const;
 
-/** Each leaves the interface with a link; a later command restores what one changes. */
+/**
+ * Commands that change settings. After each, the interface gets its link back; what one changes, a later one restores.
+ */
 const CHANGED = [
   "-K fe0 rx off",
   "-K fe0 rx off",

@@ -10,12 +10,12 @@ export interface Difference {
 }
 
 export interface Reason {
-  /** Commands, by their beginning. */
+  /** The beginnings of the commands whose output differs for this reason. */
   readonly commands: readonly string[];
   /** Lines that only Linux has, and lines that only ours has; either may be omitted. */
   readonly linux?: RegExp;
   readonly ours?: RegExp;
-  /** All chips if omitted. */
+  /** The chips to which the reason applies; if omitted, all. */
   readonly chips?: readonly ChipKey[];
   readonly because: string;
 }
@@ -23,7 +23,7 @@ export interface Reason {
 const textOf = ({ exit, out, err }: Spoken): readonly string[] =>
   [...out, ...err.map((line) => `! ${line}`), `= ${exit}`].map((line) => line.trimEnd());
 
-/** Lengths of the longest common subsequences of the rests after each pair of lines. */
+/** For each pair of line numbers, the length of the longest common subsequence of the lines from there on. */
 const lengths = (a: readonly string[], b: readonly string[]): readonly number[][] => {
   const table = Array.from({ length: a.length + 1 }, () => Array.from({ length: b.length + 1 }, () => 0));
   for (let i = a.length - 1; i >= 0; i--)
@@ -32,7 +32,10 @@ const lengths = (a: readonly string[], b: readonly string[]): readonly number[][
   return table;
 };
 
-/** The lines that only one of the two has. If both print the same lines in another order, lines of both differ. */
+/**
+ * The lines that only one of the two has. If both print the same lines in different orders, some lines of each count as
+ * differences.
+ */
 export const compare = (chip: ChipKey, linux: Spoken, ours: Spoken): readonly Difference[] => {
   const [a, b] = [textOf(linux), textOf(ours)];
   const table = lengths(a, b);

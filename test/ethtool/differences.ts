@@ -1,4 +1,4 @@
-/** Why `ferrule ethtool` prints other lines than the real one on Linux's r8169. */
+/** Why `ferrule ethtool` prints other lines than the real ethtool does on Linux's r8169. */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Reason } from "./compare.ts";
 

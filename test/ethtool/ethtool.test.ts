@@ -1,6 +1,6 @@
 /**
- * `ferrule ethtool` prints the same as the real ethtool on Linux's driver and the same chip, except for explained
- * differences.
+ * `ferrule ethtool` prints the same as the real ethtool with Linux's driver on the same chip, except for differences
+ * that are explained.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -16,7 +16,7 @@ import { parseRecording, type Spoken } from "./recording.ts";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 const recordingOf = (chip: string): string => fileURLToPath(new URL(`linux/${chip}.txt`, import.meta.url));
 
-/** The register dump without the bytes that always differ. */
+/** The output, in a register dump without the bytes that always differ. */
 const masked = (said: Spoken): Spoken => {
   if (!said.command.startsWith("-d ")) return said;
   const out = said.out.map((line) => {

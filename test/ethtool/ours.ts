@@ -1,5 +1,6 @@
 /**
- * The output of `ferrule ethtool` for our driver, with a TAP in its own namespace, over the model in the same thread.
+ * The output of `ferrule ethtool` for our driver, which has a TAP in a namespace of its own and drives the model in the
+ * same thread.
  */
 import { carryOut, type Outcome, parseCall, refusedLine } from "#app/ethtool/call.ts";
 import { NotRunning } from "#app/control/up-control.ts";
@@ -20,7 +21,7 @@ export const NAME = "fe0";
 const TURN_MICROS = 1000;
 /** The group that Linux joins on every interface with IPv4. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
-/** Limit of turns to wait for the link: autonegotiation takes 2 ms here. */
+/** Largest number of turns to wait for the link: autonegotiation takes 2 ms here. */
 const MOST_TURNS = 3000;
 
 export class Ours implements Disposable {
@@ -29,7 +30,7 @@ export class Ours implements Disposable {
   readonly driver: DriverSide;
   readonly namespace: NetworkNamespace;
   readonly stimulate: () => void;
-  /** The BAR of the registers. */
+  /** Number of the BAR that has the registers. */
   readonly registers: 1 | 2;
   readonly #reports: Report[] = [];
   readonly #scope: DisposableStack;
@@ -50,7 +51,7 @@ export class Ours implements Disposable {
     this.driver = scope.use(
       new DriverSide(
         {
-          // Neither is used: the device and the commands are given.
+          // Neither of the two is used: this class passes in the device, and calls `obey` for commands.
           device: { bus: "vfio-user", path: "", stop: -1 },
           control: -1,
           host: { name: NAME, namespace: this.namespace.fd },
@@ -79,7 +80,7 @@ export class Ours implements Disposable {
     this.settle();
   }
 
-  /** Runs the loop of the driver's thread until the link is up, or cannot come up. */
+  /** Runs the loop of the driver's thread until the link is up, or has had enough time to come up. */
   settle(): void {
     for (let turns = 0; turns < MOST_TURNS; turns++) {
       this.turn();
@@ -104,11 +105,11 @@ export class Ours implements Disposable {
     const answer = this.#reports.find((each) => each.report === "answer" && each.id === id);
     if (answer?.report !== "answer") throw new Error(`"${operation}" was not answered`);
     if (answer.value === undefined) throw new ThreadFailure(answer.error);
-    // As received on a socket.
+    // Converts the answer as its way through a socket does.
     return JSON.parse(JSON.stringify(answer.value)) as object;
   }
 
-  /** As typed after `ferrule ethtool`. */
+  /** Runs a command. @param words as typed after `ferrule ethtool` */
   async ethtool(words: string): Promise<Outcome> {
     try {
       return await carryOut(parseCall(words.split(" ")), (...asked) => this.operate(...asked));

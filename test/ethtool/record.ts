@@ -18,20 +18,20 @@ const KERNEL: KernelName = "newest";
 const LIMIT_MILLIS = 600_000;
 const FOLDER = fileURLToPath(new URL("linux", import.meta.url));
 
-/** A command that waits until the link is up again, at full speed unless it is limited. */
+/** Shell commands that wait until the link is up again, with time to reach its full speed. */
 const SETTLED =
   "for i in $(seq 100); do [ $(cat /sys/class/net/fe0/carrier 2>/dev/null) = 1 ] && break; sleep 0.05; done; sleep 0.2";
-/** Linux polls the PHYs of older chips once a second. */
+/** Enough time for Linux to notice a new link: it polls the PHYs of older chips once a second. */
 const NEGOTIATED = "sleep 2.5";
 
-/** A command that changes something is followed by a wait for the link. */
+/** Whether a command only shows something. After any other, the recording waits for the link. */
 const shows = (command: string): boolean => /^(--json )?(fe0|missing0|-[idkSacglePTxnm] |--(show|phy))/.test(command);
 
 const wanted = process.argv.slice(2);
 const chips = CHIPS.filter((key) => wanted.length === 0 || wanted.includes(key)).map((key) => chipNamed(key)!);
 using nics = new ManyNics(chips, undefined, MAC);
 const stimuli = nics.nics.map(({ nic }) => stimulusFor(nic));
-// The guest sends nothing by itself.
+// Without IPv6 the guest sends nothing by itself.
 await using guest = await Guest.boot({ kernel: KERNEL, devices: nics.devices, append: ["ipv6.disable=1"] });
 await guest.must("modprobe r8169", LIMIT_MILLIS);
 const about = `Linux ${bootOf(KERNEL).version}, r8169, ethtool ${versionsOf("tools")["ethtool"]}, firmware-realtek ${versionsOf("tools")["firmware-realtek"]}`;

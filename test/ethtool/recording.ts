@@ -1,4 +1,4 @@
-/** Recordings of ethtool: for each command what it printed to both streams, and its exit code. */
+/** Recordings of ethtool: what each command printed to standard output and standard error, and its exit code. */
 
 export interface Spoken {
   readonly command: string;

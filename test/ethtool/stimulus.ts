@@ -17,7 +17,7 @@ const frameTo = (to: string): Uint8Array => {
   return frame;
 };
 
-/** A cable for the model. The returned function sends the frames, all of which the NIC must accept. */
+/** Connects the model to a cable. The returned function sends the frames on it, all of which the NIC must accept. */
 export const stimulusFor = (nic: Rtl8169): (() => void) => {
   const bench = new Bench();
   nic.connect(bench);

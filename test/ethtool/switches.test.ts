@@ -174,7 +174,7 @@ describe("ethtool's switches", { skip }, () => {
 
   test("the link is renegotiated on request", async () => {
     using ours = new Ours("rtl8168h");
-    // A new link state is a new object, by which a restart is recognised.
+    // Whenever the link changes, the model has a new object for its state, by which the test recognises the restart.
     const { link } = ours.model;
     await must(ours, "-r fe0");
     ours.settle();

@@ -10,7 +10,7 @@ import { join } from "node:path";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const ANY_MIRROR = "http://deb.debian.org/debian";
 const COMPONENTS = "main non-free-firmware";
-/** Enough for the largest package at 1 MB/s. */
+/** Time limit of a download: enough for the largest package at 1 MB/s. */
 const LIMIT_MILLIS = 600_000;
 const TRIES = 5;
 const MERGED = ["bin", "sbin", "lib", "lib64"];
@@ -34,7 +34,10 @@ const mirror = (): string => {
   return main?.[2] ?? ANY_MIRROR;
 };
 
-/** Proxy settings are inherited, hooks are not: Docker's images have one that empties the system's cache. */
+/**
+ * apt's configuration. Proxy settings are taken from the system, hooks are not: Docker's images have a hook that
+ * empties the system's cache.
+ */
 const configuration = (folder: string, architecture: string): string => `
 ${say("apt-config", "dump", "Acquire")}
 APT::Architecture "${architecture}";
@@ -57,14 +60,14 @@ Dir::Cache "${join(folder, "cache")}";
 /** Matches a printed URI; its parts are the package's file name and its version, such as "1:11.1.3+ds-1~bpo13+1". */
 const PRINTED = /^'\S+' ([^_\s]+)_([^_\s]+)_\w+\.deb /gm;
 
-/** apt for given suites. Only one may use a folder at a time. */
+/** apt for given suites. Only one instance may use a folder at a time. */
 export class Apt {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #archives: string;
 
   /**
-   * Fetches the suites' package lists. @param architecture Debian's name @param components of the archive, in addition
-   * to main
+   * Fetches the suites' package lists. @param architecture Debian's name @param components components of Debian's
+   * archive, in addition to the usual ones
    * @throws {Error} if they cannot be fetched or are not signed by Debian
    */
   constructor(folder: string, architecture: string, suites: readonly string[], components: readonly string[] = []) {
@@ -75,7 +78,7 @@ export class Apt {
     const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${from} ${suite} ${parts}\n`);
     writeFileSync(join(folder, "sources.list"), sources.join(""));
     writeFileSync(join(folder, "apt.conf"), configuration(folder, architecture));
-    // An empty status file: to this apt, nothing is installed.
+    // With an empty status file, this apt considers no package installed.
     writeFileSync(join(folder, "status"), "");
     this.#archives = join(folder, "archives");
     this.#environment = { ...process.env, APT_CONFIG: join(folder, "apt.conf"), LC_ALL: "C" };

@@ -34,15 +34,15 @@ export interface GuestResult {
   readonly out: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Port for /out: a thousand times faster than the console. */
+/** Modules for the port through which /out is returned, which is a thousand times faster than the console. */
 const CHANNEL = ["virtio_pci", "virtio_console"];
 const ENDED = /\nguest: payload ended with (\d+)\r?\n/;
 
 const COMMAND_LINE = "console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off";
 
 /**
- * One processor: with two, on QEMU 7.2, V8 crashed at about one start of Node in three; with one processor it never
- * did. The cause is not known.
+ * The guest has one processor. With two, on QEMU 7.2, V8 crashed in about one of three starts of Node; with one it
+ * never did. The cause is not known.
  */
 const MACHINE =
   "-machine q35 -accel tcg,tb-size=512 -cpu Nehalem,+rdrand -smp 1 -m 1024 " +
@@ -68,7 +68,10 @@ class Nameless implements Disposable {
   }
 }
 
-/** Runs QEMU until it ends or the limit expires. The descriptors become 3 and 4. Resolves with the console's text. */
+/**
+ * Runs QEMU until it ends or the limit expires. The files become its descriptors 3 and 4. Resolves with the console's
+ * text.
+ */
 const runQemu = (args: readonly string[], initrd: number, out: number, limitMillis: number): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   // setpriv executes QEMU, which then ends with this process.

@@ -1,8 +1,8 @@
-/** One port of a guest's agent: runs one command at a time and returns its exit code and output. The protocol is agent.sh's. */
+/** One port of a guest's agent, through which one command at a time is run. agent.sh defines the protocol. */
 import type { Socket } from "node:net";
 
 export interface Ran {
-  /** 124 if the guest ended it at its time limit. */
+  /** The command's exit code; 124 if the agent ended it at its time limit. */
   readonly exit: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -16,7 +16,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** The agent enforces the time limit itself; a guest that needs this much longer hangs. */
+/** The agent enforces the time limit itself. A guest that does not answer until this long after it is taken to hang. */
 const GRACE_MILLIS = 120_000;
 
 export class Channel {
@@ -47,7 +47,7 @@ export class Channel {
     this.#waiting = undefined;
   }
 
-  /** Whether the answer is complete. */
+  /** Takes one message from what was received. Returns whether a complete one was there. */
   #take(): boolean {
     const end = this.#received.indexOf(10);
     if (end < 0) return false;
@@ -80,13 +80,15 @@ export class Channel {
     return this.#ready ? Promise.resolve() : new Promise((resolve) => this.#onReady.push(resolve));
   }
 
-  /** The guest is about to restart: the agent is not ready until it reports again. */
+  /** To be called before the guest restarts. The agent then counts as not ready until it reports again. */
   restarting(): void {
     this.#lose("the guest was reset");
     this.#received = Buffer.alloc(0);
   }
 
-  /** May be called only while idle. @throws {Error} if the guest does not answer in time, or restarts */
+  /**
+   * Runs a command. May be called only while `idle`. @throws {Error} if the guest does not answer in time, or restarts
+   */
   run(command: string, limitMillis: number): Promise<Ran> {
     const id = String(++this.#count);
     const { promise, resolve, reject } = Promise.withResolvers<Ran>();

@@ -17,15 +17,19 @@ import { CACHE, type DpdkName, partOf } from "./parts.ts";
 
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 const PROGRAM = "usr/bin/dpdk-testpmd";
-/** Belongs to the C library, which may be newer than the guest's and then replaces it for all programs. */
+/**
+ * The loader belongs to DPDK's C library, which may be newer than the guest's, and then replaces the guest's for all
+ * programs.
+ */
 const LOADER = "lib64/ld-linux-x86-64.so.2";
 /**
- * Loaded at run time, not linked: memory pools and Realtek's driver. The bus driver is linked, and must not be loaded a
- * second time. Of a library's file names DPDK loads the one with the full version.
+ * Libraries that DPDK loads at run time: memory pools and Realtek's driver. The bus driver is linked already, and must
+ * not be loaded a second time. Of the several file names of a library, these are the ones with the full version, which
+ * DPDK loads.
  */
 const DRIVERS = ["librte_mempool_ring.so.*.*", "librte_net_r8169.so.*.*"].map((name) => `dpdk/pmds-*/${name}`);
 
-/** Makes a program's output line-buffered also when it goes to a file. */
+/** Makes a program write whole lines at once, even to a file. */
 const UNBUFFERED = ["usr/bin/stdbuf", "usr/libexec/coreutils/libstdbuf.so"];
 
 /**
@@ -43,7 +47,7 @@ const linkedWith = (folder: string, path: string): readonly string[] => {
   return files.filter((file) => file.startsWith(places[0]!)).map((file) => file.slice(folder.length + 1));
 };
 
-/** DPDK's search path for them. */
+/** The paths of `DRIVERS` in the part's folder. */
 const driversIn = (folder: string): readonly string[] => {
   const found = globSync(DRIVERS, { cwd: join(folder, LIBRARIES) }).map((path) => join(LIBRARIES, path));
   if (found.length !== DRIVERS.length) throw new Error(`unexpected set of DPDK drivers: ${found.join()}`);
