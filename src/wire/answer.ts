@@ -1,4 +1,4 @@
-/** Builds replies in place of their requests, which the caller has dissected and verified. */
+/** Turns requests into replies in place. The caller has already dissected and verified each request. */
 import { ArpOperation, OPERATION, SENDER_IP, SENDER_MAC, TARGET_MAC } from "./arp.ts";
 import { put16, put32 } from "./bigendian.ts";
 import { finish, sum } from "./checksum.ts";
@@ -12,14 +12,16 @@ import { type Memory, same, swap } from "./memory.ts";
 import * as udp from "./udp.ts";
 
 const HOPS = 64;
-/** Neighbour discovery is accepted only if it cannot have passed a router (RFC 4861 7.1). */
+/**
+ * The hop limit of neighbour discovery. A receiver ignores any other, because a router decrements it (RFC 4861 7.1).
+ */
 const NEIGHBOUR_HOPS = 255;
 const ALL_NODES_MAC = Uint8Array.of(0x33, 0x33, 0, 0, 0, 1);
 const ALL_NODES = Uint8Array.of(0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 const UNSPECIFIED = new Uint8Array(ipv6.ADDRESS_BYTES);
 const ADVERTISEMENT_BYTES = icmp.NEIGHBOUR_BYTES + icmp.ADDRESS_OPTION_BYTES;
 
-/** Makes the frame's source its destination, and `mac` its source. */
+/** Sets the frame's destination to its source, and its source to `mac`. */
 export const turnEthernet = (bytes: Uint8Array, frame: number, mac: Uint8Array): void => {
   bytes.copyWithin(frame + DESTINATION, frame + SOURCE, frame + SOURCE + MAC_BYTES);
   bytes.set(mac, frame + SOURCE);
@@ -68,8 +70,9 @@ export const turnUdp = (bytes: Uint8Array, transport: number): void =>
 
 /**
  * Turns the neighbour solicitation in the frame at `frame` (IPv6 header at `network`, without extension headers) into
- * an advertisement: `address` belongs to `mac`. This includes the Ethernet header. Returns the frame's new length. The
- * reply to a solicitation without a source address (duplicate address detection) goes to all nodes (RFC 4861 7.2.4).
+ * an advertisement: `address` belongs to `mac`. The Ethernet header is changed, too. Returns the frame's new length.
+ * The reply to a solicitation without a source address (duplicate address detection) goes to all nodes (RFC 4861
+ * 7.2.4).
  */
 export const answerSolicitation = (
   memory: Memory,

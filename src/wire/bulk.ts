@@ -32,7 +32,8 @@ export const buildBulkRequest = (bytes: Uint8Array, at: number, sequence: number
   buildHeader(bytes, at, REQUEST, sequence, asked);
 
 /**
- * Whether there is a reply at `at`; its fields are at `SEQUENCE` and `EXPECTED`, the pattern after `BULK_HEADER_BYTES`.
+ * Whether there is a reply at `at`; its fields are at `SEQUENCE` and `EXPECTED`, and the pattern follows after
+ * `BULK_HEADER_BYTES`.
  */
 export const isBulkAnswer = (bytes: Uint8Array, at: number, length: number): boolean =>
   length >= BULK_HEADER_BYTES && get32(bytes, at + MAGIC) === ANSWER;
@@ -57,7 +58,7 @@ const buildHeader = (bytes: Uint8Array, at: number, magic: number, sequence: num
   return at + BULK_HEADER_BYTES;
 };
 
-/** The server's end. One stream at a time; `restart` begins the next. */
+/** The server's end. It serves one stream at a time; `restart` begins the next. */
 export class BulkServer {
   #digests: { readonly received: Digest; readonly sent: Digest } | undefined;
   #expected = 0;
@@ -67,8 +68,8 @@ export class BulkServer {
   #gaps = 0;
 
   /**
-   * Starts a new stream. If digests are given, they get each received byte, and each byte that is sent in replies, once
-   * and in order.
+   * Starts a new stream. If digests are given, one is updated with the received bytes and one with the bytes sent in
+   * replies; each byte counts once, in order.
    */
   restart(digests?: { readonly received: Digest; readonly sent: Digest }): void {
     this.#digests = digests;
@@ -87,8 +88,8 @@ export class BulkServer {
   }
 
   /**
-   * Replies to the request of `length` bytes at `at`, in place. Returns the reply's length, at most `room`, or 0 if it
-   * is not a request.
+   * Replies to the request of `length` bytes at `at`, in place. Returns the reply's length, at most `room`, or 0 if
+   * there is no request at `at`.
    */
   answer(bytes: Uint8Array, at: number, length: number, room: number): number {
     if (length < BULK_HEADER_BYTES || room < BULK_HEADER_BYTES || get32(bytes, at + MAGIC) !== REQUEST) return 0;

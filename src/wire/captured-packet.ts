@@ -25,7 +25,7 @@ export interface CapturedPacket {
   readonly damaged: boolean;
   /** Whether the file has a time for the packet. */
   readonly timed: boolean;
-  /** Seconds since 1970, and nanoseconds. Both 0 without a time. */
+  /** Seconds since 1970, and nanoseconds. Both are 0 if the file has no time for the packet. */
   readonly seconds: number;
   readonly nanoseconds: number;
   /** The frame's length on the wire without FCS; larger than `bytes.length` if the capture has truncated it. */
@@ -46,5 +46,5 @@ export const frameOf = (
   return { originalLength: length, bytes: captured.subarray(0, length) };
 };
 
-/** Bytes of Ethernet's FCS. If a file declares more, its unit is not bytes. */
+/** Length of Ethernet's FCS in bytes. If a file declares a larger length, it uses another unit. */
 export const ETHERNET_FCS = 4;

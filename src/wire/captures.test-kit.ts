@@ -1,6 +1,6 @@
 /** Capture files built byte by byte, in both formats and byte orders. */
 
-/** Words of 32 bits and bytes, in one byte order. */
+/** Bytes to which numbers of 1, 2 or 4 bytes are appended, all in one byte order. */
 class Bytes {
   readonly bytes: number[] = [];
   readonly #little: boolean;
@@ -83,7 +83,7 @@ export class Section {
     return this.block(1, (body) => this.#options(body.put(2, link, 0).put(4, snap), options));
   }
 
-  /** An enhanced packet, in microseconds. */
+  /** Adds an enhanced packet block. Its time is in microseconds. */
   packet(
     micros: number,
     bytes = frame(),

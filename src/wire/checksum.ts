@@ -14,7 +14,7 @@
  */
 import type { Memory } from "./memory.ts";
 
-/** Limit of the bytes that one call may sum. */
+/** Largest number of bytes that one call may sum. */
 export const MAX_SUM_BYTES = 131_072;
 
 /** Reduces a sum of partial sums (0 to 2^32 - 1) to 16 bits. */
@@ -23,7 +23,7 @@ export const fold = (sum: number): number => {
   return (once & 0xffff) + (once >>> 16);
 };
 
-/** The value for the checksum field. It must have been 0 when it was summed. */
+/** Returns the value for the checksum field, which must have been 0 when the data was summed. */
 export const finish = (sum: number): number => ~fold(sum) & 0xffff;
 
 /** Whether the checksum is correct; `sum` must include the checksum field. */

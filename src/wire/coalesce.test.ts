@@ -68,7 +68,7 @@ const coalesceSplit = (frames: readonly Uint8Array[], gap: number): Out[] => {
     bytes,
     checksum: "carry",
     sink: {
-      single: () => assert.fail("a frame in two pieces is not one in one"),
+      single: () => assert.fail("a frame in two pieces was passed on as one piece"),
       split: (offset, headerBytes, payloadAt, payloadBytes) => {
         const frame = [
           ...bytes.slice(offset, offset + headerBytes),
@@ -77,7 +77,7 @@ const coalesceSplit = (frames: readonly Uint8Array[], gap: number): Out[] => {
         out.push({ frame: Uint8Array.from(frame), segments: 1, segmentBytes: 0, headerBytes: 0 });
       },
       run: (run) => {
-        assert.equal(run.pieceCount, 2, "payload that adjoins is one piece");
+        assert.equal(run.pieceCount, 2, "adjacent payloads were not one piece");
         const parts: number[] = [];
         for (let i = 0; i < run.pieceCount; i++)
           parts.push(...bytes.subarray(run.pieces[2 * i], run.pieces[2 * i]! + run.pieces[2 * i + 1]!));
@@ -188,7 +188,8 @@ describe("the coalescer", () => {
           if (kind === "pad") segments[segments.length - 1] = Uint8Array.of(...last, 0, 0, 0);
           if (kind === "fin") last[transportOf(last) + 13]! |= 0x11;
           if (kind === "echo") for (const frame of segments) frame[transportOf(frame) + 13]! |= 0x40;
-          // After a lost frame a port does not state that the next one follows, although the memory looks the same.
+          // After a lost frame, the port does not declare the next frame a successor, although memory looks as if it
+          // were.
           const rest = kind === "cut off" ? segments.slice(at % segments.length) : segments;
           for (const [n, frame] of rest.entries()) {
             frames.push(frame);
@@ -252,14 +253,15 @@ describe("the coalescer", () => {
       fc.property(shapes, damage, (shape, { segment, at, bits }) => {
         const frames = cut(shape);
         const victim = frames[segment % frames.length]!;
-        // Any byte from the TCP header on. One's complement cannot distinguish a 16-bit unit of zeros from one of ones, but here only one byte of a unit changes.
+        // Changes any byte from the TCP header on. The checksum cannot distinguish a 16-bit unit of zeros from a unit
+        // of ones, but here only one byte of a unit changes.
         const from = transportOf(victim);
         victim[from + (at % (victim.length - from))]! ^= bits;
         assert.notEqual(tcpSum(victim), 0xffff);
         const valid = coalesce(frames).filter(({ frame }) => tcpSum(frame) === 0xffff);
         const before = cut(shape).length;
         const intact = valid.reduce((total, { segments }) => total + segments, 0);
-        assert.ok(intact < before, `${intact} of ${before} segments came out valid`);
+        assert.ok(intact < before, `${intact} of ${before} segments are in valid frames`);
       }),
       RUNS,
     );

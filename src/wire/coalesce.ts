@@ -23,9 +23,9 @@ export interface CoalescerOptions {
    * The TCP checksum of a merged frame.
    *
    * "carry": the segments were not verified. The merged frame's checksum is computed from their checksum fields, not
-   * from the payload. It is correct if and only if those of all segments are, so a receiver that verifies the merged
-   * frame verifies every segment. "partial": only segments added with `verified` are merged. The field gets the sum of
-   * the pseudo header, as network stacks have it in frames that need no verification (Linux: CHECKSUM_PARTIAL).
+   * from the payload. It is correct if and only if the checksums of all segments are, so a receiver that verifies the
+   * merged frame verifies every segment. "partial": only segments added with `verified` are merged. The field then
+   * contains the sum of the pseudo header, as in frames that network stacks do not verify (Linux: CHECKSUM_PARTIAL).
    */
   readonly checksum: "carry" | "partial";
 }
@@ -43,7 +43,7 @@ export class Coalescer {
   #recent: SegmentRun;
   /** Whether the last frame was added to the recent run. */
   #joined = false;
-  /** Index of the run that is ended next if all are in use. */
+  /** Index of the run to end when another is needed and all are in use. */
   #victim = 0;
 
   constructor(options: CoalescerOptions) {
@@ -70,7 +70,8 @@ export class Coalescer {
   }
 
   /**
-   * As `add`, for a TCP segment whose payload is at `payloadAt` of the same memory. For "carry" mode, without a tag.
+   * As `add`, for a TCP segment whose payload is at `payloadAt` of the same memory. Only for "carry" mode; the frame
+   * has no `tag`.
    */
   addSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void {
     const length = (headerBytes + payloadBytes) | 0;
@@ -79,7 +80,7 @@ export class Coalescer {
 
   /**
    * As `add`, for a frame that is known to be the next segment of the super-frame to which the last added frame
-   * belongs. Returns false, without effect, if it cannot be merged. For "carry" mode.
+   * belongs. Returns false, without effect, if the frame cannot be merged. Only for "carry" mode.
    */
   follow(offset: number, length: number): boolean {
     return this.#follow(offset, length, 0);
@@ -149,7 +150,7 @@ export class Coalescer {
     return undefined;
   }
 
-  /** An unused run; if all are in use, the oldest is ended. */
+  /** Returns an unused run. If all are in use, it ends one of them, in turn, and returns that one. */
   #free(): SegmentRun {
     for (let i = 0; i < FLOWS; i++) {
       const run = this.#runs[i]!;

@@ -36,7 +36,9 @@ const SEQUENCE = 0xffff_ff00;
 const IDENTIFICATION = 0xfffe;
 const payloadByte = (i: number): number => (i * 167 + (i >>> 8)) & 0xff;
 
-/** A super-frame as a kernel passes it: lengths of the whole, invalid checksums. */
+/**
+ * A super-frame as a kernel passes it: the headers state the length of the whole packet, and the checksums are invalid.
+ */
 const superFrame = (s: Shape): { frame: Uint8Array; network: number; transport: number; header: number } => {
   const network = 14 + 4 * s.tags;
   const transport = network + (s.ipv6 ? 40 : 20);

@@ -96,7 +96,7 @@ export class InPlaceSegmenter {
     headerBytes: number,
   ): boolean {
     if (headerBytes > HEADERS || segmentBytes <= 0 || length <= headerBytes) return false;
-    // Ethernet headers have 14, 18 or 22 bytes; the length of all others is a multiple of 4.
+    // Ethernet headers have 14, 18 or 22 bytes; the length of every other header is a multiple of 4.
     if ((network & 3) !== START || ((transport - network) & 3) !== 0 || (headerBytes & 3) !== START) return false;
     const { bytes } = this.#memory;
     for (let i = 0; i < headerBytes; i++) this.#headers.bytes[START + i] = bytes[frame + i]!;

@@ -56,7 +56,7 @@ const UDP_FIELD = 6;
 export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
   if (field < start || field + 2 > end || end - start > MAX_SUM_BYTES) return false;
   const checksum = finish(sum(memory, start, end - start));
-  // As above: UDP's checksum must not be 0. UDP is recognised by its field, which is at offset 6 of the header.
+  // As above: UDP's checksum must not be 0. UDP is recognised by the checksum field's offset in the header, which is 6.
   put16(memory.bytes, field, checksum === 0 && field - start === UDP_FIELD ? 0xffff : checksum);
   return true;
 };

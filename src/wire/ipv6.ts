@@ -11,7 +11,7 @@ export const ADDRESS_BYTES = 16;
 
 /** Headers that may be between the IPv6 header and the transport header. */
 export const Extension = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destination: 60 } as const;
-/** Limit of extension headers that are skipped. */
+/** Largest number of extension headers that are skipped. */
 export const MAX_EXTENSIONS = 8;
 
 export interface Ipv6 {
@@ -56,7 +56,8 @@ export const buildIpv6 = (bytes: Uint8Array, at: number, header: Ipv6): number =
  * that is not skipped, or -1 if the chain is incomplete or has more than `MAX_EXTENSIONS` headers.
  *
  * A fragment header (unless the packet is its only fragment) and a routing header with segments left are not skipped:
- * the transport header after them may be incomplete, or its checksum includes another destination.
+ * the transport header after them may be incomplete, or its checksum includes a destination other than that in the IPv6
+ * header.
  */
 export const skipExtensions = (bytes: Uint8Array, at: number, end: number, nextHeader: number): number => {
   let protocol = nextHeader;

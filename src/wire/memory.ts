@@ -18,7 +18,8 @@ export interface MemorySums {
 }
 
 /**
- * Adds a view as words to `bytes`. Allocates: do it once for each array, not for each frame.
+ * Returns `bytes` with a second view of the same memory, as words. Allocates, so call it once for each array, not for
+ * each frame.
  * @throws {RangeError} if the array does not start on a 4-byte boundary of its buffer
  */
 export const memoryOf = (bytes: Uint8Array): Memory => ({

@@ -1,4 +1,4 @@
-/** Padding of short frames: finds the length without it. */
+/** Finds the length that a short frame had before it was padded. */
 import { ARP_BYTES } from "./arp.ts";
 import { get16 } from "./bigendian.ts";
 import { ETHERNET_BYTES, EtherType, MIN_FRAME, TYPE } from "./ethernet.ts";

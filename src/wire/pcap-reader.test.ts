@@ -57,9 +57,9 @@ test("an FCS that the link-type word declares is not part of the frame, in whate
       const [packet] = [...readPcap(pcap([{ bytes }], { link, little }))];
       assert.deepEqual([packet!.linkType, packet!.originalLength, packet!.bytes.length], [1, 60, 60]);
     }
-  // Not declared: the bit that says so is clear.
+  // The FCS is not declared, because the flag for it is clear.
   assert.equal([...readPcap(pcap([{ bytes }], { link: 0x2000_0001 }))][0]!.bytes.length, 64);
-  // Truncated at the FCS: the frame is complete.
+  // The capture lacks only the FCS, so the frame is complete.
   const [cut] = [...readPcap(pcap([{ bytes: bytes.subarray(0, 60), original: 64 }], { link: 0x2400_0001 }))];
   assert.deepEqual([cut!.originalLength, cut!.bytes.length], [60, 60]);
 });

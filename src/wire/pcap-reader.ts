@@ -18,13 +18,13 @@ const OUTGOING = 4;
 /** The limit of libpcap (MAXIMUM_SNAPLEN). */
 const MAX_PACKET = 262_144;
 /**
- * Parts of the link-type word: the type; a flag that the word has the length of the FCS; and that length, in units of
- * 16 bits.
+ * Parts of the link-type word: the type; a flag that says whether the word contains the length of the FCS; and that
+ * length, in units of 16 bits.
  */
 const LinkType = { type: 0x03ff_ffff, fcsTold: 1 << 26, fcsShift: 28 } as const;
 /**
- * A larger fraction of a second must be in nanoseconds. A fraction slightly above a million microseconds is a rounding
- * error.
+ * A fraction of a second above this number must be in nanoseconds. One that is only slightly above a million is in
+ * microseconds, with a rounding error.
  */
 const NO_MICROS = 2_000_000;
 const NO_NANOS = 1_000_000_000;
@@ -47,7 +47,7 @@ const readHeader = (view: DataView): FileHeader => {
   if (major !== 2) throw new MalformedCapture(0, `version ${major} is not supported, only version 2 is`);
   const word = view.getUint32(20, little);
   const linkType = word & LinkType.type;
-  // Some programs give the FCS in bytes; Ethernet's is not longer than this.
+  // Some programs give the length in bytes, not 16-bit units; the limit makes both give Ethernet's 4 bytes.
   const fcsBytes = (word & LinkType.fcsTold) === 0 ? 0 : Math.min(2 * (word >>> LinkType.fcsShift), ETHERNET_FCS);
   return {
     view,
@@ -90,7 +90,7 @@ const holdsNanos = (file: FileHeader): boolean => {
 
 /**
  * Yields the packets of a file in memory, in either byte order and resolution.
- * @throws {MalformedCapture} at the first invalid packet, after those before it
+ * @throws {MalformedCapture} at the first invalid packet; the packets before it are yielded first
  */
 export function* readPcap(bytes: Uint8Array): Generator<CapturedPacket, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -22,7 +22,7 @@ interface Section {
   readonly interfaces: Interface[];
 }
 
-/** Placeholder for an interface whose description is unreadable: the description still uses an interface number. */
+/** Placeholder for an interface whose description is unreadable: such an interface has a number, too. */
 const UNKNOWN_INTERFACE: Interface = {
   name: "",
   linkType: -1,
@@ -120,14 +120,14 @@ const fcsLength = (value: number): number => Math.min(value >= 8 ? value >> 3 : 
 /** Units per second: a power of ten if bit 7 is clear, a power of two if it is set. */
 const resolution = (value: number): bigint => ((value & 0x80) === 0 ? 10n : 2n) ** BigInt(value & 0x7f);
 
-/** Reads an enhanced packet, or an obsolete one, which has its interface number in another place. */
+/** Reads an enhanced packet, or an obsolete one; they differ in the position of the interface number. */
 const timedPacket = (section: Section, block: Block, interfaceId: number): CapturedPacket => {
   block.need(32, "a packet");
   const from = interfaceOf(section, block, interfaceId);
   const captured = block.u32(20);
   const padded = Math.ceil(captured / 4) * 4;
   if (padded > block.length - 32)
-    throw new MalformedCapture(block.at, `the ${captured} bytes of its packet do not fit`);
+    throw new MalformedCapture(block.at, `the ${captured} bytes of the packet do not fit into the block`);
   const units = BigInt(block.u32(12)) * 4_294_967_296n + BigInt(block.u32(16));
   let flags = 0;
   for (const [code, at, length] of block.options(28 + padded))
@@ -146,14 +146,14 @@ const timedPacket = (section: Section, block: Block, interfaceId: number): Captu
   };
 };
 
-/** A simple packet belongs to interface 0 and has only its original length. */
+/** A simple packet belongs to interface 0; of its lengths, the file states only the original one. */
 const simplePacket = (section: Section, block: Block): CapturedPacket => {
   block.need(16, "a simple packet");
   const from = interfaceOf(section, block, 0);
   const original = block.u32(8);
   const captured = Math.min(original, from.snapLength === 0 ? original : from.snapLength);
   if (captured > block.length - 16)
-    throw new MalformedCapture(block.at, `the ${captured} bytes of its packet do not fit`);
+    throw new MalformedCapture(block.at, `the ${captured} bytes of the packet do not fit into the block`);
   return {
     interfaceId: 0,
     interfaceName: from.name,
@@ -173,7 +173,9 @@ const interfaceOf = (section: Section, block: Block, id: number): Interface => {
   return found;
 };
 
-/** One block. Invariant: the whole block is in the file, and its two lengths agree. Offsets are from its start. */
+/**
+ * One block. Invariant: the whole block is in the file, and its two lengths agree. Offsets are from the block's start.
+ */
 class Block {
   readonly view: DataView;
   readonly at: number;
@@ -188,14 +190,15 @@ class Block {
     this.type = view.getUint32(at, little);
     this.length = view.getUint32(at + 4, little);
     const { length } = this;
-    if (length < 12 || length % 4 !== 0) throw new MalformedCapture(at, `invalid length of ${length} bytes`);
+    if (length < 12 || length % 4 !== 0)
+      throw new MalformedCapture(at, `the block has an invalid length of ${length} bytes`);
     if (length > view.byteLength - at) throw new MalformedCapture(at, "the file ends inside a block");
     if (view.getUint32(at + length - 4, little) !== length)
-      throw new MalformedCapture(at, "its two lengths do not agree");
+      throw new MalformedCapture(at, "the block's two lengths do not agree");
   }
 
   need(length: number, what: string): void {
-    if (this.length < length) throw new MalformedCapture(this.at, `too short for ${what}`);
+    if (this.length < length) throw new MalformedCapture(this.at, `the block is too short for ${what}`);
   }
   u8(offset: number): number {
     return this.view.getUint8(this.at + offset);
@@ -216,7 +219,8 @@ class Block {
       const code = this.u16(at);
       const length = this.u16(at + 2);
       if (code === Option.end) return;
-      if (at + 4 + length > this.length - 4) throw new MalformedCapture(this.at, `option ${code} does not fit into it`);
+      if (at + 4 + length > this.length - 4)
+        throw new MalformedCapture(this.at, `option ${code} does not fit into the block`);
       yield [code, at + 4, length];
       at += 4 + Math.ceil(length / 4) * 4;
     }

@@ -1,7 +1,7 @@
 /**
  * Writes pcapng capture files (draft-ietf-opsawg-pcapng) into a buffer, in whole blocks.
  *
- * Each block starts on a 4-byte boundary and is little-endian. Packets have their direction.
+ * Each block starts on a 4-byte boundary and is little-endian. Each packet is marked with its direction.
  */
 import { copyAndSum } from "./checksum.ts";
 import type { Memory } from "./memory.ts";
@@ -40,7 +40,7 @@ const TWO_TO_32 = 4_294_967_296;
  */
 export class PcapngWriter {
   readonly memory: Memory;
-  /** Longer frames are truncated to this. */
+  /** Longer frames are truncated to this length. */
   readonly snapLength: number;
   readonly #resolutions: Resolution[] = [];
   #used = 0;
@@ -168,8 +168,8 @@ export class PcapngWriter {
   }
 
   /**
-   * Time stamps are 64 bits, upper half first. 10^9 seconds in nanoseconds need 60 bits, more than a number can hold
-   * exactly.
+   * Writes a time stamp: 64 bits, upper half first. 10^9 seconds in nanoseconds need 60 bits, more than a JavaScript
+   * number can represent exactly.
    */
   #stamp(word: number, seconds: number, nanoseconds: number, resolution: Resolution): void {
     const { words } = this.memory;
@@ -179,7 +179,7 @@ export class PcapngWriter {
       words[word + 1] = micros % TWO_TO_32;
       return;
     }
-    const upper = Math.floor(seconds / 0x1_0000) * 1_000_000_000; // times 2^16
+    const upper = Math.floor(seconds / 0x1_0000) * 1_000_000_000; // in units of 2^16 ns
     const lower = (seconds % 0x1_0000) * 1_000_000_000 + nanoseconds + (upper % 0x1_0000) * 0x1_0000;
     words[word] = Math.floor(upper / 0x1_0000) + Math.floor(lower / TWO_TO_32);
     words[word + 1] = lower % TWO_TO_32;

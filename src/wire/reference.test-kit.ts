@@ -1,6 +1,12 @@
-/** The Internet checksum computed directly as in RFC 1071, as a reference for the fast one and the engines. */
+/**
+ * The Internet checksum computed directly as in RFC 1071, with which tests compare the fast implementation and the
+ * offload engines.
+ */
 
-/** Folded sum of big-endian 16-bit units; a last odd byte is a high half. Shares no code with `checksum.ts`. */
+/**
+ * Folded sum of big-endian 16-bit units; if the length is odd, the last byte is the upper half of a unit. Shares no
+ * code with `checksum.ts`.
+ */
 export const slowSum = (bytes: Uint8Array, offset: number, length: number, start = 0): number => {
   let sum = start;
   for (let i = 0; i < length; i++) sum += i % 2 === 0 ? bytes[offset + i]! * 256 : bytes[offset + i]!;

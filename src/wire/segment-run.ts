@@ -2,9 +2,9 @@
 import { fold } from "./checksum.ts";
 import { DONT_FRAGMENT, PSH, addressSum, pseudoTail, sum, swap16, type TcpView } from "./tcp-view.ts";
 
-/** Limit of frames in a run. With 1,448 bytes of payload each, 46 frames fill the longest IP packet. */
+/** Largest number of frames in a run. With 1,448 bytes of payload each, 46 frames fill the longest IP packet. */
 const MAX_SEGMENTS = 48;
-/** Limit of pieces: the headers of the first frame, and the payload of each. */
+/** Largest number of pieces: the headers of the first frame, and the payload of every frame. */
 export const MAX_PIECES = MAX_SEGMENTS + 1;
 const MAX_IP_BYTES = 0xffff;
 const PIECE_WORDS = 2;
@@ -73,7 +73,7 @@ export class SegmentRun {
   #network = 0;
   #transport = 0;
   #end = 0;
-  /** Bytes of headers that the IP length includes, and limit of the payload in an IP packet. */
+  /** Bytes of headers that the IP length includes, and most bytes of payload that fit into an IP packet. */
   #ipHeaders = 0;
   #room = 0;
   #nextSequence = 0;
@@ -166,8 +166,8 @@ export class SegmentRun {
   }
 
   /**
-   * As `extend`, for a frame that is known to be the next segment of the last frame's super-frame. Of the fields that
-   * are then equal, only ports and flags are compared.
+   * As `extend`, for a frame that is known to be the next segment of the last frame's super-frame. Most of the common
+   * fields are then known to be equal, so only ports and flags are compared.
    */
   follow(offset: number, length: number, gap: number): boolean {
     const payload = this.#payloadThatFits(offset, length);
@@ -292,7 +292,7 @@ export class SegmentRun {
     this.#transportSum = addresses + pseudoTail(0) + sum(halves, transport, this.#end) - varying;
   }
 
-  /** Whether the headers from word `at` on are those of the first segment, except for the fields that may differ. */
+  /** Whether the headers from word `at` on equal those of the first segment, except for the fields that may differ. */
   #hasCommonHeaders(at: number): boolean {
     const words = this.#words;
     const common = this.#common;
@@ -343,7 +343,7 @@ export class SegmentRun {
   }
 
   /**
-   * Sum of the payload, computed from the segments' checksums: it is what a segment's other fields need for a total of
+   * Sum of the payload, computed from the segments' checksums: in each segment, it is the number that makes the total
    * 0. For a payload at an odd offset of the merged payload, the sum's bytes are swapped (RFC 1071, section 2 (B)).
    */
   #impliedSum(): number {

@@ -26,7 +26,10 @@ const TCP = {
   window: 77,
 };
 
-/** A port that records committed frames, builds at `skew` modulo 4, and refuses the frames that `refuse` names. */
+/**
+ * A port that records committed frames, builds at `skew` modulo 4, and has no space for a frame if `refuse` returns
+ * true for its index.
+ */
 const collector = (skew: number, refuse: (index: number) => boolean = () => false) => {
   const memory = newMemory(2048);
   const frames: Uint8Array[] = [];

@@ -1,4 +1,4 @@
-/** A second, simple implementation of TCP segmentation, to which those of the model and the far end are compared. */
+/** A second, simple implementation of TCP segmentation. Tests compare those of the model and the far end with it. */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
 import { ETHERNET_BYTES } from "./ethernet.ts";
@@ -12,7 +12,7 @@ import * as tcp from "./tcp.ts";
 export interface SegmentPort extends Memory {
   /** Reserves space for a frame of `length` bytes. Returns its byte offset, or -1 if there is no space. */
   reserve(length: number): number;
-  /** The frame in the reserved space is complete. */
+  /** Call when the frame in the reserved space is complete. */
   commit(length: number): void;
 }
 

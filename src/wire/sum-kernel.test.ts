@@ -1,4 +1,4 @@
-/** The checksum kernel is `sum.wat` assembled, and agrees with the slow sum. */
+/** Tests that the checksum kernel is the code assembled from `sum.wat`, and that its sums equal the slow ones. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ declare const WebAssembly: {
   };
 };
 
-/** Sums are numbers modulo 65535: 0 and 65535 are one. */
+/** Sums are numbers modulo 65535: 0 and 65535 are the same sum. */
 const modulo = (value: number): number => fold(value) % 0xffff;
 
 const SIZE = 1 << 18;

@@ -1,11 +1,11 @@
 /**
  * The Internet checksum in WebAssembly, which adds sixteen bytes at a time; the source is `sum.wat`. It is used for
- * frames in a `WebAssembly.Memory`; other memory is summed by the loops of `checksum.ts`. The test compiles `sum.wat`
- * again and compares. Reasons: docs/decisions/0009-checksum-kernel.md.
+ * frames in a `WebAssembly.Memory`; other memory is summed by the loops of `checksum.ts`. The test assembles `sum.wat`
+ * again and compares the result with `KERNEL`. Reasons: docs/decisions/0009-checksum-kernel.md.
  */
 import type { Memory, MemorySums } from "./memory.ts";
 
-// TypeScript declares these only together with all interfaces of a browser.
+// TypeScript declares the WebAssembly types only in its browser library ("dom").
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
@@ -29,8 +29,8 @@ export const KERNEL =
 const decode = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 
 /**
- * Memory of frames in shared WebAssembly memory, with fast sums. Compiles the code, so call it once for each thread and
- * memory.
+ * Returns the frame memory in shared WebAssembly memory, with fast sums. Compiles the code, so call it once for each
+ * thread and memory.
  */
 export const memoryWithSums = (shared: SharedMemory): Memory => {
   const module = new WebAssembly.Module(decode(KERNEL));

@@ -20,7 +20,7 @@ const IPV6_HALVES = 20;
 const SHORTEST = 54;
 const PROTOCOL_TCP = 6;
 
-/** Values of, and positions for, parts of the IPv4 header: byte 0; bytes 6 and 7; byte 9. */
+/** Byte 0 of an IPv4 header without options: version 4, and a header length of 5 words. */
 const VERSION_5_WORDS = 0x45;
 /** All bits of flags and fragment offset except "don't fragment". */
 const FRAGMENT = 0xffbf;
@@ -65,7 +65,8 @@ export class TcpView {
 
   /**
    * Examines a frame. Returns true if it is TCP over IPv4 without options and fragments, or over IPv6 without extension
-   * headers, has at most one 802.1Q tag, and is as long as its header states. Frames at odd offsets are rejected.
+   * headers, has at most one 802.1Q tag, and is at least as long as its header states. Frames at odd offsets are
+   * rejected.
    */
   look(offset: number, length: number): boolean {
     if (length < SHORTEST || (offset & 1) !== 0 || offset < 0 || offset + length > this.#bytes) return false;
@@ -115,7 +116,7 @@ export class TcpView {
     return (this.halves[this.transport + 6]! & PSH) !== 0;
   }
 
-  /** Whether the IPv4 header checksum is correct; IPv6 has none. */
+  /** Whether the IPv4 header checksum is correct; always true for IPv6, which has none. */
   hasGoodIpChecksum(): boolean {
     return this.ipv6 || fold(sum(this.halves, this.network, this.transport)) === 0xffff;
   }

@@ -90,7 +90,7 @@ test("gives the result of verify for every frame at any offset, summed whole or 
     }),
     RUNS,
   );
-  assert.ok(common > 500, `only ${common} frames were good`);
+  assert.ok(common > 500, `only ${common} frames had a correct transport checksum`);
 });
 
 test("the given sum is trusted: another one makes only the transport's checksum wrong", () => {

@@ -61,7 +61,7 @@ test("a UDP checksum of 0 means none: accepted in IPv4, not in IPv6", () => {
 test("a computed UDP checksum of 0 is sent as 0xffff and verifies", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 0, V4, PORTS, hex("0000"));
-  // Writes the checksum into the payload: the sum of the other bytes becomes 0xffff, and the checksum 0.
+  // With that frame's checksum as payload, the sum of all bytes becomes 0xffff, so the computed checksum is 0.
   const payload = memory.bytes.slice(40, 42);
   assert.equal(buildUdpFrame(memory, 0, V4, PORTS, payload), length);
   assert.deepEqual(memory.bytes.slice(40, 42), hex("ffff"));

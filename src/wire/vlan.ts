@@ -5,7 +5,7 @@ import { get16, put16 } from "./bigendian.ts";
 export const TAG = 12;
 export const TAG_CONTROL = 14;
 export const TAG_BYTES = 4;
-/** Limit of tags that are skipped. */
+/** Largest number of tags that are skipped. */
 export const MAX_TAGS = 2;
 
 const CUSTOMER = 0x8100;
@@ -15,7 +15,7 @@ const ADDRESSES = 12;
 /** Whether an EtherType is that of a tag. */
 export const isVlan = (etherType: number): boolean => etherType === CUSTOMER || etherType === SERVICE;
 
-/** Tag control information of a frame's outermost customer tag, 0 to 0xffff, or -1 without one. */
+/** Tag control information of a frame's outermost customer tag, 0 to 0xffff; -1 if there is no such tag. */
 export const tagOf = (bytes: Uint8Array, frame: number, length: number): number =>
   length < TAG_CONTROL + 4 || get16(bytes, frame + TAG) !== CUSTOMER ? -1 : get16(bytes, frame + TAG_CONTROL);
 
