@@ -11,7 +11,7 @@ import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";
 import { COMBO_LTR_EXTEND, Conf2, Conf5, Config2, Config5 } from "./registers.ts";
 import type { Step, Word } from "./steps.ts";
 
-/** Configuration must be unlocked while these are written. */
+/** The steps for ASPM. Configuration must be unlocked while they run. */
 export interface Aspm {
   readonly on: readonly Step[];
   readonly off: readonly Step[];
@@ -19,7 +19,7 @@ export interface Aspm {
    * The chip has MAC-OCP 0xc0b2 (`TESTED`), which shows whether the board vendor has validated L1 and its substates.
    */
   readonly marked: boolean;
-  /** Written when the NIC stops: clears the events that leave L1, which the start-up sequence has set. */
+  /** Written when the NIC stops. Clears the events on which the link leaves L1; the start-up sequence has set them. */
   readonly stopped: readonly Step[];
 }
 
@@ -84,8 +84,8 @@ const LATENCY_8126 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e])];
 const LATENCY_8127 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e, 0x8849])];
 
 /**
- * Stops leaving L1 on events. The register is an extended one from the 8168E-VL to the 8117, and one of the MAC
- * controller on later chips.
+ * After this, no event makes the link leave L1. The register is an extended one from the 8168E-VL to the 8117, and one
+ * of the MAC controller on later chips.
  */
 const NO_EXITS_ERI: Step = { on: "eri", words: [[0xd4, 0x1f80, 0]] };
 const NO_EXITS_MAC = mac([0xc0ac, 0x1f80, 0]);

@@ -71,7 +71,7 @@ test("numbered registers share one table, and the 8125 has its own RxConfig", ()
   assert.equal(fieldsOf("MAR0", chipNamed("rtl8168h")), undefined);
 });
 
-/** `decode` of a value of that register on that chip. */
+/** Decodes a value of a chip's register into the names of its fields. */
 const said = (key: string, name: string, value: number): string =>
   decode(value, of(key, name))
     .map(([field, content]) => (content === 1 ? field : `${field}=${content}`))

@@ -12,7 +12,8 @@ import { PtpCommand, PtpControl, PtpEvent } from "./ptp.ts";
 import { QueueCount, RssControl } from "./rss.ts";
 
 /**
- * The bits of a field, as a mask. `value >> shift` counts from the lowest bit, unless another bit is given as `from`.
+ * The bits of a field, as a mask. The field's value is shifted right by the position of its lowest bit, or by `from` if
+ * that is given.
  */
 export type Field = number | readonly [bits: number, from: number];
 export type Fields = Readonly<Record<string, Field>>;
@@ -30,8 +31,8 @@ const queues = (name: string, count: number): Fields =>
 const DTCCR = { ...common.Dtccr, address: [0xffff_ffc0, 0] } as const;
 const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
 /**
- * What is hashed (Toeplitz), and two base-2 logarithms: of the number of table entries in use, and of the number of
- * CPUs.
+ * RSS_CTRL: bits that say what is hashed (Toeplitz), and the base-2 logarithms of two numbers, of the table entries in
+ * use and of the CPUs.
  */
 const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
@@ -117,7 +118,7 @@ export const fieldValue = (value: number, field: Field): number => {
   return (value & bits) >>> (typeof field === "number" ? 31 - Math.clz32(bits & -bits) : field[1]);
 };
 
-/** Those of `fields` that share no bit with any of `others`. */
+/** Returns those of `fields` that share no bit with any of `others`. */
 const beside = (fields: Fields, others: Fields): Fields => {
   const taken = Object.values(others).reduce<number>((bits, field) => bits | bitsOf(field), 0);
   return Object.fromEntries(Object.entries(fields).filter(([, field]) => (bitsOf(field) & taken) === 0));
@@ -130,7 +131,10 @@ const RX_CONFIG_8125: Fields = { ...later.RxConf8125, ...beside(BITS["RxConfig"]
 const FIFO_THRESHOLD = { fifoThreshold: 7 << 13 } as const;
 const RX_CONFIG_PCI: Fields = { ...FIFO_THRESHOLD, ...beside(BITS["RxConfig"]!, FIFO_THRESHOLD) };
 
-/** The vectored status word. A bit that both directions of a queue share is named after the queue alone. */
+/**
+ * The vectored status word. If both directions of a queue share a bit, it is named after the queue, without a
+ * direction.
+ */
 const vectors = ({ receive, transmit, vectored }: Queues): Fields => {
   if (vectored === undefined) return {};
   const fields: Record<string, number> = { linkChange: 1 << vectored.linkChange };

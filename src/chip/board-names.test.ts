@@ -1,4 +1,4 @@
-/** Chips found by the marking on the package. */
+/** Tests that chips are found by the marking on the package. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipsCalled, chipsNear } from "./board-names.ts";

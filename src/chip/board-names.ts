@@ -3,13 +3,13 @@
  * `8168h`, `rtl8125bg`.
  *
  * Most names are in the chip table (Realtek sells one die as 8168 and as 8111); other markings are listed here.
- * Sources: Realtek's product pages (RTL8111H(S)-CG, RTL8111FP-CG, RTL8125BG(S)-CG), the list in its r8125 driver
- * (RTL8125B(S)(G)) and its programming tool's (RTL8111G(S), RTL8111H(S), RTL8125B(S), RTL8125BG(S)); HSD and HSH are on
- * boards of Dell, HP and Asus.
+ * Sources: Realtek's product pages (RTL8111H(S)-CG, RTL8111FP-CG, RTL8125BG(S)-CG), the lists in its r8125 driver
+ * (RTL8125B(S)(G)) and in its programming tool (RTL8111G(S), RTL8111H(S), RTL8125B(S), RTL8125BG(S)); HSD and HSH are
+ * on boards of Dell, HP and Asus.
  */
 import { CHIPS, type Chip } from "./chips.ts";
 
-/** Markings that are not in the chip table, each with the name that is. */
+/** Markings that are not in the chip table, each with the chip's name in that table. */
 const PRINTED: Readonly<Record<string, string>> = {
   "8111gs": "8111g",
   "8111hs": "8111h",

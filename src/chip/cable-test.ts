@@ -5,10 +5,13 @@
  * with that die are assumed to have it too.
  */
 
-/** A PHY-OCP register: the pairs to test, the start, and that the test has ended. */
+/** A PHY-OCP register: bits that select the pairs to test, start the test, and show that it has ended. */
 export const CableTest = { address: 0xa422, start: 1 << 0, pairs: 0xf0, done: 1 << 15 } as const;
 
-/** A pair's words in the memory of the PHY's controller, from `CableTestFacts.results` on: its state, and the distance to the fault. */
+/**
+ * A pair's words in the memory of the PHY's controller, from `CableTestFacts.results` on: the pair's state, and the
+ * distance to the fault.
+ */
 export const CableResult = {
   pairStep: 4,
   distance: 2,
@@ -19,7 +22,9 @@ export const CableResult = {
   >,
 } as const;
 
-/** Boards may connect the pairs in reverse order, and swap the wires of a pair: MAC-OCP registers. */
+/**
+ * MAC-OCP registers that show how the board connects the pairs: in reverse order, or with the wires of a pair swapped.
+ */
 export const CableWiring = {
   macOcp: 0xd440,
   swappedShift: 12,
@@ -32,7 +37,7 @@ export interface CableTestFacts {
   readonly results: number;
   /** Words of the controller's memory that a test needs. */
   readonly setUp: readonly (readonly [address: number, word: number])[];
-  /** The word whose bits 11:8 are the pairs with swapped wires; undefined on the 8168H. */
+  /** Address of the word whose bits 11:8 are the pairs with swapped wires; undefined on the 8168H. */
   readonly wiring: number | undefined;
 }
 

@@ -139,7 +139,7 @@ test("keys are unique and find their row; an unknown key finds none", () => {
   assert.equal(chipNamed("toString"), undefined);
 });
 
-/** Clues that lead to each row that requires any. */
+/** The clues with which a row matches. */
 const cluesOf = ({ only }: Chip): Clues => ({
   ...(only?.device === undefined ? {} : { device: only.device }),
   extended: () => only?.extended ?? -1,

@@ -181,7 +181,7 @@ export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   return nearest;
 };
 
-/** The XID that logs of these chips show most often, where that is not the lowest that matches the row. */
+/** The XID that logs of these chips show most often, if it is not the lowest XID that matches the row. */
 const COMMON: Readonly<Record<string, number>> = {
   rtl8106e: 0x449,
   "rtl8168d-280": 0x283,
@@ -189,7 +189,10 @@ const COMMON: Readonly<Record<string, number>> = {
   rtl8168evl: 0x2c9,
 };
 
-/** The chip's XID: the one in `COMMON` if listed, otherwise the lowest that matches this row and no earlier one. */
+/**
+ * The chip's XID: the one in `COMMON` if the chip is listed there, otherwise the lowest that matches this row and no
+ * earlier one.
+ */
 export const xidOf = (chip: Chip): number => {
   const common = COMMON[chip.key];
   if (common !== undefined) return common;
@@ -203,7 +206,7 @@ export const xidOf = (chip: Chip): number => {
 export const chipNamed = (key: string): Chip | undefined => CHIPS.find((row) => row.key === key);
 
 /**
- * PCI ids of the family: vendor, device, and for two of them the subsystem. Device 8139 before revision 20 has no
+ * PCI ids of the family: vendor and device; two entries also have a subsystem. Device 8139 before revision 20 has no
  * descriptors and is not part of the family.
  */
 export const PCI_IDS = [

@@ -9,7 +9,7 @@ export interface Counter {
   readonly name: string;
   /** Bytes from the start of the dump. */
   readonly offset: number;
-  /** Width; the counter wraps when it is exceeded. */
+  /** Width. The counter wraps when a count exceeds it. */
   readonly bytes: 2 | 4 | 8;
 }
 

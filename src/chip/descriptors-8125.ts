@@ -7,7 +7,7 @@
  * are assumed to have moved with the adjacent bits.
  */
 
-/** Format 3, 32 bytes, enabled by RxConfig bit 24; then the index of each word. */
+/** Format 3: 32 bytes, enabled by RxConfig bit 24. `V3Word` has the index of each word. */
 export const V3_BYTES = 32;
 export const V3Word = { hash: 2, header: 3, address: 4, opts2: 6, opts1: 7 } as const;
 /** opts1. */
@@ -25,8 +25,9 @@ export const RxV3 = {
   crcError: 1 << 17,
 } as const;
 /**
- * Descriptor types in `RxV3.kind`: the frame's, if its timestamp follows, and the one with the timestamp, in the words
- * of the address and the lower half of opts2. Source: Realtek's own driver for Linux.
+ * Descriptor types in `RxV3.kind`: that of a frame whose timestamp follows, and that of the descriptor with the
+ * timestamp, which is in the words of the address and in the lower half of opts2. Source: Realtek's own driver for
+ * Linux.
  */
 export const StampV3 = {
   followed: 1 << 26,

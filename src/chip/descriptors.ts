@@ -39,7 +39,7 @@ export const TxV1 = {
 } as const;
 /**
  * Status bits in the same word after write-back; only the RTL8139C+ sets any of them (RTL8169 datasheet, Tx status
- * descriptor). The BSD drivers count errors and collisions from it.
+ * descriptor). The BSD drivers count errors and collisions from these bits.
  */
 export const TxV1Status = 0x0fff_0000;
 
@@ -99,8 +99,8 @@ export const Rx = {
 } as const;
 
 /**
- * Receive, opts1, of the RTL8139C+: nearly the same, one bit lower (FreeBSD `if_rlreg.h`, RL_RDESC_STAT_*, and
- * if_re.c, re_rxeof).
+ * Receive, opts1, of the RTL8139C+: nearly the same fields, most of them one bit lower (FreeBSD `if_rlreg.h`,
+ * RL_RDESC_STAT_*, and if_re.c, re_rxeof).
  */
 export const RxCPlus = {
   length: 0x1fff,

@@ -54,12 +54,12 @@ export const EEE_8125A: EeeFacts = {
   broken: "2500baseT/Full",
 };
 export const EEE_8125B: EeeFacts = { on: [], off: [], idle: OCP_IDLE, timer: TIMER_8125, onAtFirst: true };
-/** Turning EEE off leaves bit 4 of PHY-OCP 0xa432 set here (rtl_disable_eee, methods 50 and later). */
+/** On these chips, bit 4 of PHY-OCP 0xa432 stays set when EEE is turned off (rtl_disable_eee, methods 50 and later). */
 export const EEE_8125D: EeeFacts = { ...EEE_8125B, on: EEE_8168G.on, off: EEE_8168G.on };
 
 /**
- * Ability, advertisement, and the link partner's advertisement: the clause 45 registers, and their addresses in an OCP
- * PHY.
+ * Registers of the ability, the advertisement, and the link partner's advertisement: their clause 45 numbers, and their
+ * addresses in an OCP PHY.
  */
 export const EEE_REGISTERS = {
   eee: {

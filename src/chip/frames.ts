@@ -1,9 +1,9 @@
 /**
- * What dies differ in regarding frames: descriptor formats, lengths, and known faults.
+ * The differences between dies that concern frames: descriptor formats, lengths, and known faults.
  *
  * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash
  * order, frames in several buffers on older chips, damage to short frames without RL_FLAG_AUTOPAD, IP options on the
- * 8168C, jumbo); Linux's r8169 and Realtek's own drivers (what they switch off): checksums and segmentation above an
+ * 8168C, jumbo); Linux's r8169 and Realtek's own drivers, for what they switch off: checksums and segmentation above an
  * MTU of 1500 (on the 8125 and later: only segmentation), segmentation with options on the 8168E-VL, and padding by
  * hardware on the 8168E-VL, the 8125 and later.
  */
@@ -23,7 +23,10 @@ export interface JumboSwitch {
 
 /** Lengths are bytes without FCS. */
 export interface FrameFacts {
-  /** Largest ring, in descriptors: after that many the chip starts over, even without EndOfRing. */
+  /**
+   * Largest ring, in descriptors. After that number of descriptors the chip returns to the first, even without
+   * EndOfRing.
+   */
   readonly ringLimit: 64 | 1024 | 4096;
   /**
    * A write to either half of a ring's base takes effect at once. If false, both take effect when the low half is
@@ -64,7 +67,7 @@ export interface FrameFacts {
   readonly sumsJumbo: boolean;
   /** Segmentation offload works for jumbo frames. */
   readonly segmentsJumbo: boolean;
-  /** What short frames are padded with: zeros, or what the FIFO held. */
+  /** What the chip pads short frames with: zeros, or old contents of the FIFO. */
   readonly padding: "zeros" | "stale";
   /** A frame shorter than 42 bytes is damaged if its IPv4 checksum is offloaded. */
   readonly damagesShort: boolean;
@@ -117,7 +120,7 @@ export const FRAMES_PCI: FrameFacts = {
 /** RTL8139C+: the first chip with these descriptors; most receive bits are one place lower. */
 export const FRAMES_8139CP: FrameFacts = { ...FRAMES_PCI, ringLimit: 64, receiveFormat: "8139" };
 
-/** RTL8101E, the first on PCI Express. */
+/** RTL8101E, the first chip on PCI Express. */
 export const FRAMES_8101: FrameFacts = {
   ...FRAMES_PCI,
   // Realtek's own drivers and Fuchsia's write the low half first on all of these, and DPDK has rings above 4 GiB.
@@ -129,7 +132,8 @@ export const FRAMES_8101: FrameFacts = {
 };
 
 /**
- * Config3 and Config4 as Linux's r8169 sets them; FreeBSD sets Config4 bit 1 on later chips too, which do not need it.
+ * Config3 and Config4 as Linux's r8169 sets them. FreeBSD also sets bit 1 of Config4 on later chips, which do not need
+ * it.
  */
 export const FRAMES_8168B: FrameFacts = { ...FRAMES_8101, jumbo: { config3: 0, config4: 1 << 0 } };
 
@@ -173,7 +177,8 @@ export const FRAMES_8168F_480: FrameFacts = { ...FRAMES_8168F, allMulticastOnly:
 export const FRAMES_8168G: FrameFacts = {
   ...FRAMES_8168F,
   ringLimit: 4096,
-  // FreeBSD's source, for older chips, says no; DPDK's, for newer ones, yes. Which chip was the first is not known.
+  // According to FreeBSD's source this is false for older chips; according to DPDK's it is true for newer ones. Which
+  // chip was the first is not known.
   countsLastPiece: true,
   receiveGate: true,
 };

@@ -1,6 +1,6 @@
 /**
- * Link modes by ethtool's names, with the bits that advertise each mode and the bits that show the link partner's. IEEE
- * 802.3, clauses 28, 40 and 126.
+ * Link modes by ethtool's names, with the bits that advertise each mode and the bits that show whether the link partner
+ * advertises it. IEEE 802.3, clauses 28, 40 and 126.
  */
 import { type PhyKind, phyKind } from "./phy-kinds.ts";
 import { Advertise, Advertise10G, FastRetrain, Gbcr, Gbsr, Partner10G } from "./phy.ts";
@@ -10,7 +10,10 @@ export interface LinkMode {
   /** Mbit/s. */
   readonly speed: number;
   readonly fullDuplex: boolean;
-  /** The register that advertises the mode: ANAR, GBCR or 7.32. The link partner's is in ANLPAR, GBSR or 7.33. */
+  /**
+   * The register that advertises the mode: ANAR, GBCR or 7.32. The register for the link partner's modes is ANLPAR,
+   * GBSR or 7.33.
+   */
   readonly register: "ability" | "gigabit" | "faster";
   readonly offer: number;
   readonly partner: number;

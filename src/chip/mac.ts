@@ -1,6 +1,6 @@
 /**
- * What dies differ in regarding the MAC: register offsets and widths, values written at every start, and the names of
- * the procedures in `src/driver` that start and stop the MAC.
+ * The differences between dies that concern the MAC: register offsets and widths, values written at every start, and
+ * the names of the procedures in `src/driver` that start and stop the MAC.
  *
  * Sources: FreeBSD if_re.c, re_init_locked, re_stop and re_intr (chips before RTL8168G); DPDK `drivers/net/r8169`,
  * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); for the chips in between, what Linux 6.12's r8169
@@ -12,7 +12,7 @@ import { CPlus, Conf2, Conf3, Conf5, RxConf, TxConf } from "./registers.ts";
 
 /** How the driver drains both directions before a reset. */
 export type Drain =
-  /** The chip cannot report that it has finished: the reset stops both directions at once. */
+  /** The chip cannot report that it is drained, so the reset stops both directions at once. */
   | "none"
   /** Set StopReq and wait a short time. */
   | "stop"
@@ -64,7 +64,7 @@ export interface MacFacts {
    * moderation off.
    */
   readonly moderation: "none" | "IntrMitigate" | "blocks";
-  /** CPlusCmd can disable IntrMitigate's frame counters; drivers do that when they set no limit of frames. */
+  /** CPlusCmd can disable IntrMitigate's frame counters. Drivers disable them when they set no limit of frames. */
   readonly frameCounterSwitch: boolean;
   /**
    * Bits that are cleared at start. Config2: clock request and PME; Config3: power-down of the bus, and beacons;
@@ -152,7 +152,7 @@ export const MAC_8168B: MacFacts = {
   readRequest: SMALL_JUMBO_READS,
 };
 
-/** RTL8101E. Other chips clear the beacon bit in their start-up sequence; this one has none. */
+/** RTL8101E. Other chips clear the beacon bit in their start-up sequence; the RTL8101E has no such sequence. */
 export const MAC_8101: MacFacts = { ...MAC_8168B, cleared: NO_BEACON };
 
 /** RTL8102E. */

@@ -14,7 +14,7 @@ export interface ManagementRegisters {
   readonly word: number | undefined;
   readonly bell: number;
   readonly version: number | undefined;
-  /** The registers are accessed as extended registers of type OOB. If false, through OCPAR. */
+  /** The registers are accessed as extended registers of type OOB. If false, they are accessed through OCPAR. */
   readonly outOfBand: boolean;
 }
 

@@ -14,7 +14,7 @@ export interface PciFunction {
   readonly windowBytes: 256 | 4096 | 65536;
   /** The BAR of the memory-mapped registers. */
   readonly registersBar: 1 | 2;
-  /** Entries of the MSI-X table; 0 without one. */
+  /** Entries of the MSI-X table; 0 if the function has no MSI-X. */
   readonly msixVectors: number;
   /** The BAR that contains the MSI-X table is prefetchable. */
   readonly prefetchable: boolean;
@@ -22,7 +22,8 @@ export interface PciFunction {
   readonly maskableMsi: boolean;
   readonly powerAt: number;
   /**
-   * The power management capability has version 3 and sets No_Soft_Reset: registers keep their values from D3hot to D0.
+   * The power management capability has version 3 and sets No_Soft_Reset: registers keep their values in the transition
+   * from D3hot to D0.
    */
   readonly keepsState: boolean;
   readonly expressAt: number;
@@ -41,7 +42,7 @@ export interface PciFunction {
   readonly substatesAt: number;
 }
 
-/** Interrupt types, best last. Every function has the first. */
+/** Interrupt types, the best one last. Every function has the first. */
 export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 

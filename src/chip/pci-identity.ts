@@ -1,10 +1,10 @@
 /**
- * PCI ids of each chip. These are, as far as known, the chip's defaults, with the subsystem id of boards that set none.
- * A board's vendor may have stored other ids in the EEPROM.
+ * PCI ids of each chip. As far as is known, these are the chip's defaults; the subsystem id is that of boards whose
+ * vendor set none. A board's vendor may have stored other ids in the EEPROM.
  *
  * Device ids are those that drivers list. Revisions are less certain: some are from public `lspci` listings, few of
  * which name the chip; the others are assumed to be as on the preceding chip. Drivers identify the chip by the XID, not
- * by these.
+ * by PCI ids.
  */
 import type { Chip } from "./chips.ts";
 

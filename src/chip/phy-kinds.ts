@@ -29,7 +29,7 @@ export interface PhyKind {
   /** Energy-efficient Ethernet: bits of `Eee` and `Eee2`. */
   readonly eee: number;
   readonly eee2: number;
-  /** How its registers are arranged. */
+  /** How the PHY's registers are arranged. */
   readonly registers: "paged" | "ocp";
   /** Clause 45 registers can be reached through registers 13 and 14. */
   readonly indirect: boolean;
@@ -55,7 +55,7 @@ export const RTL8201: PhyKind = { ...paged, id: 0x0000_8201, estatus: 0 };
  */
 export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
 /**
- * The first gigabit PHY, in 8169S and 8110S: it is different from later ones, because the vendor's driver has a
+ * The first gigabit PHY, in 8169S and 8110S. It must differ from later ones, because the vendor's driver has a
  * workaround for these two chips only.
  */
 export const RTL8211: PhyKind = { ...paged, id: 0x001c_c910, estatus: BOTH };
@@ -82,7 +82,7 @@ export const RTL8168G: PhyKind = {
   eee: EEE_GIGABIT,
   eee2: 0,
 };
-/** The fibre part of RTL8168H. */
+/** The fibre version of RTL8168H. */
 export const RTL8116AF: PhyKind = { ...RTL8168G, hidesLink: true };
 const TO_2500 = Advertise10G.full2500;
 const TO_5000 = TO_2500 | Advertise10G.full5000;

@@ -43,7 +43,7 @@ export type RegisterBlock =
   | "singlePointers"
   | "separatePointers"
   | "fifoProtection"
-  /** The clock of the Precision Time Protocol, where it is in the MAC. */
+  /** The clock of the Precision Time Protocol, on dies that have it in the MAC. */
   | "macClock"
   /** The SerDes of an SFP cage. */
   | "serdes";
@@ -67,14 +67,17 @@ export interface Profile {
   readonly phySwitch?: number;
   /** How PHY registers are accessed. */
   readonly phyAccess: "registers" | "mdio" | "mdio-gated" | "ocp";
-  /** How the MAC controller's registers are accessed; "paged": its firmware memory is divided into four pages. */
+  /**
+   * How the MAC controller's registers are accessed; "paged": the controller's firmware memory is divided into four
+   * pages.
+   */
   readonly macOcp: "none" | "plain" | "paged";
   /**
    * Registers of the PCI Express PHY: 64 or 128 of them; banks of 32, selected by MAC-OCP 0xde28; or pages of 128,
    * selected by register 0x7e.
    */
   readonly pciePhy: "none" | "flat64" | "flat128" | "banked" | "paged";
-  /** The memory with the station address and the PCI ids. */
+  /** The type of memory that contains the station address and the PCI ids. */
   readonly memory: "eeprom" | "efuse";
   /** Where else, besides IDR, the factory's station address can be read: extended register 0xe0, or BACKUP_ADDR. */
   readonly addressCopies: readonly ("eri" | "backup")[];
@@ -88,8 +91,11 @@ export interface Profile {
   readonly gigaLite?: PhyBits;
   /** Undefined if no source describes a cable test. */
   readonly cableTest?: CableTestFacts;
-  /** The clock of the Precision Time Protocol: in the MAC or in the PHY; undefined without one. */
+  /** Where the clock of the Precision Time Protocol is: in the MAC or in the PHY; undefined if the die has none. */
   readonly ptp?: "mac" | "phy";
-  /** How the LEDs are configured: Config1's patterns, four bits each in LED_CTRL, or a word each. */
+  /**
+   * How the LEDs are configured: by Config1's patterns, by four bits for each LED in LED_CTRL, or by one word for each
+   * LED.
+   */
   readonly leds: "patterns" | "nibbles" | "words";
 }

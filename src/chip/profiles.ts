@@ -2,9 +2,9 @@
  * One record for each die: everything in which dies differ, apart from identity (`chips.ts`). Driver and model read it;
  * code elsewhere does not ask which chip it has.
  *
- * Each part's file names its sources. Sources of the rest: DPDK `drivers/net/r8169` (registers, PCIe PHY, MAC
- * controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up of earlier chips), Linux's
- * r8169 (which chip signals PME by Config2).
+ * If a part has its own file, that file lists the part's sources. Sources of the rest: DPDK `drivers/net/r8169`
+ * (registers, PCIe PHY, MAC controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up of
+ * earlier chips), Linux's r8169 (which chip signals PME by Config2).
  */
 import { CABLE_8125A, CABLE_8125B, CABLE_8168H } from "./cable-test.ts";
 import {
@@ -291,7 +291,7 @@ export const PROFILES = {
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: WAKE_8168G, leds: "nibbles", eee: EEE_8168H, gigaLite: GIGA_LITE_8168H, cableTest: CABLE_8168H,
   },
-  // The fibre version of the same die: PHYstatus reports the link, the PHY does not (Linux r8169, RTL8116af).
+  // The fibre version of the same die: PHYstatus reports the link, but the PHY does not (Linux r8169, RTL8116af).
   "8116af": {
     function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
     registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],

@@ -16,7 +16,8 @@ test("the PTP clock in the MAC has the bits of its source", () => {
   assert.deepEqual({ ...ptp.PtpEvent }, { sent: 0x02, failed: 0x04 });
   assert.deepEqual({ ...ptp.PtpCommand }, { execute: 0x80, set: 0, drift: 1, latch: 2, code: 3 });
   assert.deepEqual(ptp.MacClock.source, { macOcp: 0xdc00, mac: 0x40 });
-  // Nanoseconds at 0xcf20, seconds at 0xcf24, the next place 16 bytes further; the next one is in bits 0x0c00.
+  // Places of 16 bytes, each with nanoseconds (from 0xcf20 on) and seconds (from 0xcf24 on); bits 0x0c00 are the number
+  // of the next place.
   assert.deepEqual(ptp.MacClock.sent, {
     macOcp: 0xcf20,
     bytes: 16,
@@ -38,7 +39,7 @@ test("the PTP clock in the PHY has the addresses and bits of its source", () => 
   assert.deepEqual(ptp.PhyClockEvent, { received: 0x0004, sent: 0x0008 });
   const { execute, read, set, add, subtract, setRate } = ptp.PhyClockCommand;
   assert.deepEqual([execute, read, set, add, subtract, setRate], [1, 4, 6, 8, 10, 14]);
-  // The largest rate is 0x1fffff of 2^32.
+  // The largest rate is 0x1fffff / 2^32.
   assert.equal((2 ** (ptp.PhyClock.rateBits - 1) - 1) / ptp.PhyClock.rateScale, 0x1fffff / 2 ** 32);
   const { received, fixed, sentReady, receivedReady } = ptp.PhyStamp;
   assert.deepEqual([received, fixed], [0x0002, 0x0010]);

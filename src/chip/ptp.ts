@@ -2,27 +2,27 @@
  * The clock of the Precision Time Protocol (IEEE 1588): its commands and fields. It is in the MAC of the RTL8125B and
  * in the PHY of later chips. A time is 30 bits of nanoseconds and 48 of seconds.
  *
- * Source: Realtek's own drivers for Linux (r8125 9.016.01 and r8127, their PTP parts), which name no more than what
- * follows.
+ * Source: Realtek's own drivers for Linux (r8125 9.016.01 and r8127, their PTP parts), which name only the commands and
+ * fields below.
  */
 import { bits } from "#kit/mmio.ts";
 
-/** Event messages, by their type in the PTP header: those that are timestamped. */
+/** Messages whose type in the PTP header is below this number are event messages. They are timestamped. */
 export const EVENT_MESSAGES = 4;
 
-/** PTP_CTRL. Realtek's driver sets the bits of `on`; only bit 0, which enables the clock, is described. */
+/** PTP_CTRL. Realtek's driver sets the bits of `on`, but describes only bit 0, which enables the clock. */
 export const PtpControl = bits("PtpControl", { enable: 1 << 0, on: 0x1459 });
 /** PTP_ISR: a sent message was timestamped, or could not be. */
 export const PtpEvent = bits("PtpEvent", { sent: 1 << 1, failed: 1 << 2 });
 /**
- * PTP_TIME_CORRECT_CMD: what the words of time are for. The chip clears `execute`. Realtek's driver uses `set` for a
- * new time and also, with signs, for a difference, which cannot both be right; earlier versions of it used `set` for a
- * time alone.
+ * PTP_TIME_CORRECT_CMD: what the chip does with the words of time. The chip clears `execute`. Realtek's driver uses
+ * `set` for a new time and also for a signed difference. Both cannot be right; earlier versions of the driver used
+ * `set` only for a new time.
  */
 export const PtpCommand = bits("PtpCommand", { execute: 1 << 7, set: 0, drift: 1, latch: 2, code: 3 });
 /**
  * A drift: the amount added in each cycle of 8 ns, in units of 2^-30 ns, as a number of 31 bits. Sent messages are
- * timestamped in one of four places of 16 bytes; bits 11:10 of another register are the number of the next one.
+ * timestamped in one of four places of 16 bytes; bits 11:10 of another register are the number of the next place.
  */
 export const MacClock = {
   driftBits: 31,
@@ -46,14 +46,14 @@ export const PhyClock = {
   stamp: 0xe446,
   /** Words of a time: two of nanoseconds, three of seconds. */
   words: 5,
-  /** A rate: 22 bits in units of 2^-32. */
+  /** A rate has 22 bits, in units of 2^-32. */
   rateBits: 22,
   rateScale: 2 ** 32,
 } as const;
-/** `control`: Realtek's driver sets all of `on`. */
+/** Bits of `control`. Realtek's driver sets all the bits of `on`. */
 export const PhyClockControl = { enable: 1 << 0, on: 0x10ff } as const;
 export const PhyClockEvent = { received: 1 << 2, sent: 1 << 3 } as const;
-/** `command`: the PHY clears `execute`. */
+/** Bits of `command`. The PHY clears `execute`. */
 export const PhyClockCommand = {
   execute: 1 << 0,
   code: 7 << 1,
@@ -64,9 +64,9 @@ export const PhyClockCommand = {
   setRate: 7 << 1,
 } as const;
 /**
- * `stampCommand`: which timestamp to show, by direction and message type, and for which there is one: bit 15 for a sent
- * message of type 0, bit 11 for a received one, the bits below for types 1 to 3. The PHY clears `execute`. Realtek's
- * driver sets bit 4, whose meaning is not known.
+ * Bits of `stampCommand`. A write selects the timestamp to show, by direction and message type. A read shows for which
+ * messages there is a timestamp: bit 15 for a sent message of type 0, bit 11 for a received one, and the bits below
+ * each for types 1 to 3. The PHY clears `execute`. Realtek's driver sets bit 4, whose meaning is not known.
  */
 export const PhyStamp = {
   execute: 1 << 0,

@@ -6,7 +6,7 @@ import * as registers from "./registers-8125.ts";
 
 /** For each HwSuppTxNoCloseVer: addresses of the tail and close pointers, and their distance from queue to queue. */
 const VERSION = { 3: [0x2800, 0x2802, 4], 5: [0x2800, 0x2800, 4], 6: [0xd30, 0xd34, 8] } as const;
-/** HwSuppIntMitiVer: the end of the moderation blocks. */
+/** For each HwSuppIntMitiVer: the end of the moderation blocks. */
 const BLOCKS_END = { 3: 0xb00, 4: 0xa80, 5: 0xa80, 6: 0xb00 } as const;
 // prettier-ignore
 // oxfmt-ignore

@@ -1,6 +1,6 @@
 /**
  * Rings, interrupt vectors and interrupt moderation, by chip. Up to RTL8117 a chip has one ring for each direction, a
- * second transmit ring that no driver uses, and one status word; from RTL8125 on these numbers differ.
+ * second transmit ring that no driver uses, and one status word; from RTL8125 on, chips differ in these numbers.
  *
  * Sources: DPDK `drivers/net/r8169` (rings, ring pointers, moderation blocks); OpenBSD `if_rgereg.h` and its port to
  * illumos (events in each chip's vectored status word). The rest is from Realtek's own drivers.
@@ -49,7 +49,7 @@ const CP: VectoredStatus = { receive: 0, transmit: 27, transmitStep: 1, linkChan
 const D: VectoredStatus = { receive: 0, transmit: 16, transmitStep: 1, linkChange: 18, masksItself: false };
 const TEN: VectoredStatus = { receive: 0, transmit: 8, transmitStep: 1, linkChange: 29, masksItself: true };
 
-/** 256 ticks of the 125 MHz timer; later chips count twice that. */
+/** 256 ticks of the 125 MHz timer, in microseconds; later chips count 512. */
 const UNIT = 2.048;
 const SEPARATE: RingPointers = { tail: 0x2800, close: 0x2802, step: 4, bytes: 2 };
 const SAME: RingPointers = { tail: 0x2800, close: 0x2800, step: 4, bytes: 4 };

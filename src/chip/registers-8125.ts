@@ -47,7 +47,10 @@ export const IntCfg0 = bits("IntCfg0", {
   msixEntryMode: 1 << 5,
 });
 
-/** Interrupt mask and status of the first vector, or of all; the bits of `Intr`. */
+/**
+ * Interrupt mask and status of vector 0, or of the whole chip if interrupts are not vectored. The bits are those of
+ * `Intr`.
+ */
 export const IMR0 = rw32(0x38, "Intr");
 export const ISR0 = w1c32(0x3c, "Intr");
 /** Mask and status of vectors 1 to 3 (8125A and 8125B). */
@@ -57,13 +60,13 @@ export const IMR2 = rw16(0x804, "Intr");
 export const ISR2 = w1c16(0x806, "Intr");
 export const IMR3 = rw16(0x808, "Intr");
 export const ISR3 = w1c16(0x80a, "Intr");
-/** Their lower bytes, which DPDK clears separately. */
+/** The lower bytes of ISR1 to ISR3, which DPDK clears separately. */
 export const ISR1_0 = rw8(0x802);
 export const ISR2_0 = rw8(0x806);
 export const ISR3_0 = rw8(0x80a);
 /**
- * Interrupt moderation of each vector, 8 bytes apart. Linux clears it as 32-bit words, the vendor's driver writes
- * bytes.
+ * Interrupt moderation of each vector, 8 bytes apart. Linux clears these registers as 32-bit words; the vendor's driver
+ * writes bytes.
  */
 export const INT_MITI = run32(0xa00, 64);
 export const INT_MITI_RX = run8(0xa00, 32, 8);
@@ -74,7 +77,7 @@ export const ISR_V2 = w1c32(0xd04);
 export const TDU_STA = w1c16(0xd08);
 export const RDU_STA = w1c16(0xd0a);
 export const IMR_V2_SET = rw32(0xd0c);
-/** A second such word (8125BP and later, except 8126), for events other than frames. */
+/** A second status word with such masks (8125BP and later, except 8126), for events other than frames. */
 export const IMR_V4_L2_CLEAR = rw32(0xd10);
 export const ISR_V4_L2 = w1c32(0xd14);
 export const IMR_V4_L2_SET = rw32(0xd18);
@@ -93,7 +96,9 @@ export const PhyStatus16 = bits("PhyStatus", {
   speed2500Lite: 1 << 9,
 });
 
-/** FIFOs are empty after a stop request: transmit, receive and the bus side (8125B and later). */
+/**
+ * Bits that show after a stop request that the FIFOs are empty: transmit, receive and the bus side (8125B and later).
+ */
 export const FifoStatus = ro16(0xe2, "Fifo");
 export const Fifo = bits("Fifo", { empty: 0x0103 });
 
@@ -134,7 +139,7 @@ export const SW_TAIL_PTR = run16(0x2800, 2, 4);
 export const HW_CLO_PTR = [ro16(0x2802), ro16(0x2806)] as const;
 /** Both pointers in one word (8126): a write sets the software pointer, a read returns the hardware pointer. */
 export const TX_PTR_V4 = run32(0x2800, 2);
-/** The same for up to eight queues (8125BP, 8125CP, 8125D, 9151 and 8127). */
+/** The two pointers of up to eight queues, each in its own word (8125BP, 8125CP, 8125D, 9151 and 8127). */
 export const SW_TAIL_PTR_V6 = run32(0xd30, 8, 8);
 export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 * i));
 
@@ -142,7 +147,7 @@ export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 
 export const RDSAR_Q = bases(0x4000, 30);
 /** Receive side scaling: what is hashed and the table size; the key; the queue for each hash. */
 export const RSS_CTRL = rw32(0x4500, "RssControl");
-/** Its lowest byte, which Linux clears separately. */
+/** The lowest byte of RSS_CTRL, which Linux clears separately. */
 export const RSS_CTRL_0 = rw8(0x4500);
 export const RSS_KEY = run32(0x4600, 10);
 export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
@@ -150,7 +155,7 @@ export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
 export const Q_NUM_CTRL = rw16(0x4800, "QueueCount");
 
 export const EEE_TXIDLE_TIMER = rw16(0x6048);
-/** Identification of the chips whose XID only says that this register identifies them. */
+/** Identifies the chips whose XID says only that this register must be read. */
 export const TxConfigV2 = ro32(0x60b0);
 
 /** The clock of the Precision Time Protocol (8125B): see `ptp.ts`. The time is nanoseconds, then seconds in two words. */
@@ -161,7 +166,7 @@ export const PTP_TIME_CORRECT_CMD = rw16(0x6806, "PtpCommand");
 export const PTP_TIME_NS = rw32(0x6808);
 export const PTP_TIME_S = rw32(0x680c);
 export const PTP_TIME_S_HIGH = rw16(0x6810);
-/** Bits 11:10: where the next timestamp of a sent message goes. */
+/** Bits 11:10: the place of the next timestamp of a sent message. */
 export const At2032 = ro16(0x2032);
 
 /** Every driver writes these at start; no source says what they do. */
@@ -171,7 +176,7 @@ export const RADMFIFO_PROTECT_0 = rw8(0x402);
 export const At1880 = rw16(0x1880);
 export const At20e4 = rw8(0x20e4);
 /**
- * SerDes of the fibre version (8127): indirect access, the word that sets its speed, a related word, and its reset.
+ * SerDes of the fibre version (8127): indirect access, the word that sets the speed, a related word, and the reset.
  * Source: DPDK `r8169_fiber.c`, which names only the first four.
  */
 export const SDS_CMD = rw16(0x2348, "SerdesCommand");

@@ -5,7 +5,7 @@ import * as ancestor from "./registers-8139cp.ts";
 import * as pci from "./registers-8169.ts";
 import * as multigigabit from "./registers-8125.ts";
 
-/** First offset, number, distance. */
+/** Name, first offset, number of registers, and distance from one to the next. */
 type Place = readonly [name: string, from: number, count?: number, step?: number];
 
 // FreeBSD if_rlreg.h: RL_8139_CFG*, RL_MEDIASTAT, RL_MULTIINTR, RL_BMCR and so on, RL_TXSTART, RL_EARLY_TX_THRESH.

@@ -1,5 +1,5 @@
 /**
- * The register map, in the order of the datasheet, and with its names as far as it has any.
+ * The register map, in the order of the datasheet, and with the datasheet's names where it has any.
  *
  * Sources: RTL8169 and RTL8168C register tables; FreeBSD `sys/dev/rl/if_rlreg.h`; DPDK
  * `drivers/net/r8169/r8169_compat.h` (BSD-3-Clause, Realtek) for registers that came with the OCP generation.
@@ -71,7 +71,7 @@ export const Poll = bits("Poll", {
 /** Interrupt mask, and status. */
 export const IntrMask = rw16(0x3c, "Intr");
 export const IntrStatus = w1c16(0x3e, "Intr");
-/** Its lower half, which small drivers such as U-Boot's poll and acknowledge. */
+/** The lower half of IntrStatus, which small drivers such as U-Boot's poll and acknowledge. */
 export const IntrStatus_0 = w1c8(0x3e);
 export const Intr = bits("Intr", {
   systemError: 1 << 15,
@@ -165,7 +165,10 @@ export const TDFNR = rw8(0x57);
 export const TimerInt = rw32(0x58);
 /** Thresholds of more timers; no driver uses them. */
 export const TimerInt1 = rw32(0x5c);
-/** Its lower half. On PCI chips `MULINT` is at this offset; drivers that support both clear it on all chips. */
+/**
+ * The lower half of TimerInt1. On PCI chips `MULINT` is at this offset; drivers that support both clear it on all
+ * chips.
+ */
 export const TimerInt1_0 = rw16(0x5c);
 export const TimerInt2 = rw32(0x8c);
 export const TimerInt3 = rw32(0xf4);
@@ -173,8 +176,8 @@ export const TimerInt3 = rw32(0xf4);
 /** MDIO access (chips before the OCP generation): flag, register 20:16, data 15:0. */
 export const PHYAR = rw32(0x60);
 /**
- * Access to PCI configuration space from inside the chip: a data register, then a command: flag, function 18:16, byte
- * enables 15:12, address 11:0.
+ * Access to PCI configuration space from inside the chip: a data register, then a command with flag, function 18:16,
+ * byte enables 15:12, address 11:0.
  */
 export const CSIDR = rw32(0x64);
 export const CSIAR = rw32(0x68);
@@ -198,7 +201,7 @@ export const GPIO = rw8(0x6e);
 export const PMCH = rw8(0x6f, "Pmch");
 export const Pmch = bits("Pmch", { d3coldKeepPll: 1 << 7, d3hotKeepPll: 1 << 6 });
 
-/** Extended registers: a data register, then a command: flag, type 17:16, byte enables 15:12, address 11:0. */
+/** Extended registers: a data register, then a command with flag, type 17:16, byte enables 15:12, address 11:0. */
 export const ERIDR = rw32(0x70);
 export const ERIAR = rw32(0x74);
 export const Eri = { exgmac: 0, msix: 1, oob: 2 } as const;
@@ -220,8 +223,8 @@ export const IntrMask3 = rw8(0xc0);
 export const IntrStatus3 = w1c8(0xc1);
 
 /**
- * At the offset where later chips have MACOCP. The vendor's driver also uses it on the 8168E-VL and 8168F; no source
- * says what it is.
+ * The register at the offset where later chips have MACOCP. The vendor's driver also uses it on the 8168E-VL and 8168F;
+ * no source says what it is.
  */
 export const At00b0 = rw32(0xb0);
 /** The 8168E's second copy of the station address. */
@@ -248,7 +251,7 @@ export const COMBO_LTR_EXTEND = rw8(0xb6);
 /** Power management of the link layer. */
 export const DLLPR = rw8(0xd0, "Dllpr");
 export const Dllpr = bits("Dllpr", { pfm: 1 << 6, tenMegPowerSave: 1 << 7 });
-/** 8168DP: the same register with 32 bits. Bit 17 is the MDIO gate, shared with the management controller. */
+/** 8168DP: 32 bits at the offset of DLLPR. Bit 17 is the MDIO gate, shared with the management controller. */
 export const RDSAR1 = rw32(0xd0, "Rdsar1");
 export const Rdsar1 = bits("Rdsar1", { mdioGate: 1 << 17 });
 /** Debug. Drivers set bits that limit how often the chip answers with NAK. */

@@ -104,7 +104,7 @@ test("a digest detects a flipped bit, a missing word and two swapped words", () 
   assert.equal(new Set([of(1, 2), of(3, 2), of(1), of(2, 1)]).size, 4);
 });
 
-/** Every number in a table: how to change it, and to put it back. */
+/** Returns the object and the key of each number in a table, with which a test can change the number and restore it. */
 const places = (value: unknown): readonly { readonly in: Record<string, number>; readonly key: string }[] => {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, part]) =>
@@ -116,7 +116,7 @@ test("each of the words of all tables, with one bit flipped, changes its digest"
   let words = 0;
   for (const [expected, keys] of STARTS) {
     const chip = ALL.find(({ key }) => key === keysOf(keys)[0])!;
-    // Tables share parts: a copy is changed.
+    // Tables share parts, so only a copy is changed.
     const copy = { ...chip, start: structuredClone(chip.start) };
     assert.equal(summary(copy), expected);
     for (const { in: table, key } of places(copy.start)) {

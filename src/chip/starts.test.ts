@@ -1,4 +1,4 @@
-/** Start-up sequences are legal: each address exists on its bus and each value fits its register. */
+/** Tests that start-up sequences are legal: each address exists on its bus, and each value fits its register. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -57,7 +57,7 @@ const complaints = (chip: Chip, step: Step): string[] => {
   return step.words.flatMap(([address, ...change]) => [
     ...(Number.isInteger(address) && address >= 0 && legal(chip, address) ? [] : [`address 0x${address.toString(16)}`]),
     ...(change.every((value) => fits(value >>> 0)) ? [] : [`a value of 0x${address.toString(16)} is too wide`]),
-    // A set bit need not be cleared first, unless the field around it is.
+    // A read-modify-write may only clear bits or only set bits, but must do one of the two.
     ...(change.length === 2 && change[0] === 0 && change[1] === 0 ? [`0x${address.toString(16)} changes nothing`] : []),
   ]);
 };

@@ -36,9 +36,9 @@ export type Procedure =
   /** PCI interface timing of the RTL8169SC, XID 180 and 980: depends on the bus clock. */
   | "pciTiming180"
   | "pciTiming980"
-  /** Resets the PHY once more and waits until it is done. */
+  /** Resets the PHY once more and waits until the reset is complete. */
   | "resetPhy"
-  /** RTL8168D (XID 281, and the others): sets the PHY's voltage regulator as a fuse says. */
+  /** RTL8168D (XID 281, and the others): sets the PHY's voltage regulator according to a fuse. */
   | "regulatorOf281"
   | "regulatorOf280"
   /** RTL8168E and 8168E-VL: writes the copies of the station address. */
@@ -46,7 +46,9 @@ export type Procedure =
   | "copyAddressToExtended"
   /** RTL8168G: PHY settings that depend on the PHY's status. */
   | "followPhyStatus"
-  /** RTL8168H: sets the bias of the PHY's converters from fuses, and its pairs from what the PHY reports. */
+  /**
+   * RTL8168H: sets the bias of the PHY's converters from fuses; sets a length for each pair from what the PHY reports.
+   */
   | "biasFromFuses"
   | "lengthForPairs"
   /** RTL8168H and 8117: sets the length of a millisecond from a count of the PHY's oscillator. */
@@ -75,12 +77,15 @@ export type Step =
   | { readonly through: PhyWindow; readonly words: readonly Word[] }
   /** Microseconds. */
   | { readonly wait: number }
-  /** Loads the chip's firmware file; if `when` is given, only if the word at that address has that value. */
+  /**
+   * Loads the chip's firmware file. If `when` is given, it loads the file only if the word at that address has that
+   * value.
+   */
   | {
       readonly firmware: "phy" | "mac";
       readonly when?: { readonly through: PhyWindow; readonly word: readonly [address: number, value: number] };
     }
-  /** Steps for the firmware's code: skipped if the file was not loaded. */
+  /** Steps that need the firmware's code. They are skipped if the file was not loaded. */
   | { readonly withFirmware: readonly Step[] }
   | { readonly call: Procedure };
 

@@ -12,7 +12,7 @@ export interface WakeFacts {
   readonly signal: "config1" | "config2" | "none";
   /** Where magic packets are enabled: Config3, extended register 0xdc or MAC-OCP 0xc0b6. */
   readonly magic: "config3" | "eri" | "ocp";
-  /** Location of Config3 and Config5, which differs on the RTL8139C+. */
+  /** Whether Config3 and Config5 are at the usual offsets or at those of the RTL8139C+. */
   readonly configAt: 8169 | 8139;
   /** What selects wake-up frames: the address only; RxConfig's filter; or RxConfig's filter and the receive gate. */
   readonly passes: "address" | "accept" | "gate";
@@ -56,7 +56,7 @@ export const WAKE_8168G: WakeFacts = { ...WAKE_8168EVL, passes: "gate" };
 export const WAKE_8125: WakeFacts = { ...WAKE_8168G, magic: "ocp" };
 export const WAKE_8127: WakeFacts = { ...WAKE_8125, pll: "always" };
 
-/** Enable bits of magic packets from the RTL8168E-VL, and from the 8125 on. */
+/** Bits that enable wake-up by magic packet: from the RTL8168E-VL on, and from the 8125 on. */
 export const ERI_MAGIC = { address: 0xdc, bit: 1 << 16 } as const;
 export const OCP_MAGIC = { address: 0xc0b6, bit: 1 << 0 } as const;
 /**

@@ -45,7 +45,7 @@ const MAC_8105E: readonly Step[] = [
 const PHY_8105E: readonly Step[] = [
   ...awake(100_000),
   { page: 5, words: [[0x1a, 0x0000]] },
-  // As observed. Realtek's driver reads register 0xef and writes either this word or the one before.
+  // As observed. Realtek's driver reads register 0xef and writes either this word or the preceding one.
   { page: 4, words: [[0x1c, 0x0000]] },
   { page: 1, words: [[0x15, 0x7701]] },
 ];

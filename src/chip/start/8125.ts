@@ -53,7 +53,7 @@ export const OWN_8125CP: readonly Word[] = [
   [0xc0c2, 1 << 6, 0],
 ];
 
-/** MAC-OCP words that follow the chip's own. */
+/** MAC-OCP words that are written after the chip's own words. */
 const MAC: readonly Word[] = [
   // "TXPLA packet valid start": off and on, then both bits set.
   [0xc0b4, 1 << 0, 0],

@@ -1,11 +1,12 @@
 /**
  * The first chips on PCI Express: RTL8168B, 8401, and 8102E with 8103E. (The RTL8101E needs no start-up values.)
  *
- * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY`. Realtek's
- * FreeBSD driver 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`, methods 14, 15, 22
- * and 41 (BSD-4-Clause, Realtek; values only) has most of these values for the chips that it supports (XID 348 is not
- * among them). It also writes, on the 8102E from 34A on, words of the PCIe PHY by stepping; registers 0xd1, 0xf4 and
- * 0xf5; the 8401's commands through register 0xf8; and other words on pages 1 and 3 of the 8168B's PHY.
+ * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY`. Realtek's FreeBSD driver
+ * 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`, methods 14, 15, 22 and 41
+ * (BSD-4-Clause, Realtek; values only) has most of these values for the chips that it supports (XID 348 is not among
+ * them). That driver also writes, on the 8102E from 34A on, words of the PCIe PHY that depend on the stepping;
+ * registers 0xd1, 0xf4 and 0xf5; the 8401's commands through register 0xf8; and other words on pages 1 and 3 of the
+ * 8168B's PHY.
  */
 import type { Start, Step, Word } from "../steps.ts";
 import { AWAKE, ENTRY_LATENCY, NO_BEACON } from "./before-8168g.ts";

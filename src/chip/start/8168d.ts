@@ -30,7 +30,7 @@ const COPIED: readonly Step[] = [
   { through: PARAMETER_8168D, words: [[0x8332, 0x5561]] },
 ];
 
-/** The common part, before the two differ. */
+/** The part that all four 8168D steppings have in common; it is written first. */
 const BOTH: readonly Step[] = [
   AWAKE,
   ...CHANNEL,

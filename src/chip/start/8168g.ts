@@ -4,7 +4,8 @@
  * Source: DPDK `drivers/net/r8169/base/rtl8168g.c` (BSD-3-Clause, Realtek): `hw_ephy_config_8168g`, `hw_config_8168g`,
  * `hw_phy_config_8168g`; `r8169_hw.c`: `rtl8168_hw_config`, `rtl_hw_init`. Source: `if_re.c` of Realtek's FreeBSD
  * driver (BSD-4-Clause, Realtek; values only), methods MACFG_56, 59 and 60: FIFO sizes, extended register 0x5f0, all of
- * the 8411B. It starts the 8106EUS as the 8168GU: the 8106EUS is its Fast Ethernet version.
+ * the 8411B. That driver starts the 8106EUS in the same way as the 8168GU, of which the 8106EUS is the Fast Ethernet
+ * version.
  */
 import { PARAMETER_8168G, type Start, type Step, type Word } from "../steps.ts";
 
