@@ -40,7 +40,8 @@ export const expect = (
 };
 
 /**
- * Limit of entries that run at one time. More than this means that a timer keeps rescheduling itself for the same time.
+ * Largest number of entries that run at one time. A larger number means that a timer keeps rescheduling itself for the
+ * same time.
  */
 const MAX_AT_ONCE = 1_000_000;
 
@@ -68,7 +69,7 @@ export class Timers {
 
   /**
    * Runs the entries that are due at `now`, in order, including those that they schedule for `now` or earlier. @throws
-   * {Misuse} if there is no end of them
+   * {Misuse} if such entries never end
    */
   run(now: number): void {
     for (let ran = 0; this.next <= now; ran++) {
@@ -86,7 +87,7 @@ export class RealClock implements Clock {
   }
   delay(micros: number): void {
     const end = performance.now() + micros / 1000;
-    // Atomics.wait takes some 60 µs to return; shorter waits spin.
+    // A short wait only spins in the loop, because Atomics.wait needs some 60 µs to return.
     if (micros >= 200) Atomics.wait(this.#cell, 0, 0, micros / 1000);
     while (performance.now() < end);
   }

@@ -56,8 +56,8 @@ export interface RemovableDevice extends PciDevice {
   /** For poll(2): becomes ready after an error of the device, on buses that report such errors. */
   readonly troubleFd?: number;
   /**
-   * Why the device must be released; undefined if it need not be. A register that reads all ones does not show the
-   * reason.
+   * Why the device must be released; undefined if it need not be. (A register that reads all ones would not show the
+   * reason.)
    */
   whyLost(): FerruleError | undefined;
 }
@@ -100,7 +100,10 @@ export const matches = (row: PciMatch, id: PciId): boolean =>
   (row.subsystemDevice ?? id.subsystemDevice) === id.subsystemDevice &&
   id.revision >= (row.oldestRevision ?? 0);
 
-/** A device with its driver. Disposing it unbinds: all that probe acquired is released in reverse order. */
+/**
+ * A device with its driver. Disposing it unbinds the driver: everything that `probe` acquired is released in reverse
+ * order.
+ */
 export class Bound<T> implements Disposable {
   readonly device: PciDevice;
   readonly #scope: DisposableStack;
@@ -124,9 +127,7 @@ export class Bound<T> implements Disposable {
     return this.#driver as T;
   }
 
-  /**
-   * Call this when the device has disappeared: resources are released as by disposing, but the state becomes `gone`.
-   */
+  /** Call this when the device has disappeared: resources are released as on disposal, but the state becomes `gone`. */
   lost(): void {
     this.#end("gone");
   }

@@ -39,7 +39,7 @@ test("pieces never overlap, stay in the window, are zeroed, and free memory is o
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const dma = arena(8192);
-      // The reference: the owner of each byte of the window.
+      // The reference allocator: the owner of each byte of the window.
       const owner = new Int32Array(8192);
       const pieces: { id: number; memory: DmaMemory }[] = [];
       for (const [i, now] of steps.entries()) {
@@ -73,7 +73,7 @@ test("pieces never overlap, stay in the window, are zeroed, and free memory is o
   );
 });
 
-/** Whether there are this many contiguous free bytes in the reference. */
+/** Whether the reference allocator has `bytes` contiguous free bytes with this alignment. */
 const fits = (owner: Int32Array, bytes: number, align: number): boolean => {
   const length = Math.ceil(bytes / 8) * 8;
   for (let start = 0; start + length <= owner.length; start += 8)

@@ -22,7 +22,7 @@ export const addressAt = (iova: BusAddress, offset: number): BusAddress => (iova
 export const storeLow = (words: Int32Array, at: number, base: BusLow, offset: number): void => {
   words[at] = (base + offset) | 0;
 };
-/** Stores the high half of an address in a window. It is the same in the whole window. */
+/** Stores the high half of an address in a window; the half is the same for the whole window. */
 export const storeHigh = (words: Int32Array, at: number, high: BusHigh): void => {
   words[at] = high;
 };
@@ -88,7 +88,7 @@ export class DmaArena implements DmaDomain, Disposable {
   readonly #free: { offset: number; length: number }[];
   readonly #live = new Set<Piece>();
   #revoked = false;
-  /** Called when a piece was allocated or is about to be freed. */
+  /** Called after a piece was allocated and before one is freed. */
   changed: () => void = () => {};
 
   /**
@@ -151,7 +151,7 @@ export class DmaArena implements DmaDomain, Disposable {
     return undefined;
   }
 
-  /** Frees all pieces at once: the device is gone. */
+  /** Frees all pieces at once, because the device is gone. */
   revoke(): void {
     this.#revoked = true;
     for (const piece of this.#live) piece[Symbol.dispose]();

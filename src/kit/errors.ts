@@ -1,4 +1,4 @@
-/** Errors report what was found, with fields, and a hint what to do. */
+/** Errors. Each reports what was found, in a message and in fields, and gives a hint that says what to do. */
 
 /**
  * Base of all errors that Ferrule throws deliberately. `code` is stable; `hint` is one sentence that says what to do.

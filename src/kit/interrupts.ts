@@ -8,9 +8,9 @@
  * for work again after unmasking.
  */
 export interface InterruptLine extends Disposable {
-  /** A descriptor for poll(2); undefined where the bus has none (same thread, and browser). */
+  /** A descriptor for poll(2); undefined on a bus without descriptors (same thread, and browser). */
   readonly fd: number | undefined;
-  /** Whether an event was pending; it is then taken. */
+  /** Takes a pending event. Returns whether there was one. */
   take(): boolean;
   mask(): void;
   unmask(): void;

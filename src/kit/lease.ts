@@ -1,10 +1,10 @@
 /**
- * Lends something in shared memory to another thread, and takes it back: the borrower confirms that it has let go of
- * it. No lock: the borrower looks at one word as often as it can let go.
+ * Lends something in shared memory to another thread, and takes it back when the borrower has confirmed that it no
+ * longer uses it. There is no lock: the borrower reads one word at each point at which it can give the resource back.
  *
- * Terms are numbers that only grow: odd while it is lent, even while it is not. A borrower that takes a term and a
- * lender that recalls it each store their own word before they load the other's, so that at least one of them sees
- * both.
+ * Terms are numbers that only grow: odd while the resource is lent, even while it is not. A borrower that takes a term
+ * and a lender that recalls it each store their own word before they load the other's, so that at least one of them
+ * sees both.
  */
 import { OutOfRange } from "./errors.ts";
 

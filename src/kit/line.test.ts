@@ -23,7 +23,7 @@ test("an event can be taken once; several become one", () => {
   const interrupts = new SoftInterrupts(1);
   const line = interrupts.request(0);
   assert.equal(line.fd, undefined);
-  assert.equal(line.take(), false, "a poll without an event");
+  assert.equal(line.take(), false, "no event was raised");
   interrupts.raise(0);
   interrupts.raise(0);
   assert.equal(line.take(), true);
@@ -50,7 +50,7 @@ test("a handler is called for every event, at once or at unmask", () => {
   const line = interrupts.request(1, () => calls++);
   interrupts.raise(1);
   assert.equal(calls, 1);
-  assert.equal(line.take(), false, "the call was the delivery");
+  assert.equal(line.take(), false, "the call has already delivered the event");
   line.mask();
   line.mask();
   interrupts.raise(1);
@@ -144,7 +144,7 @@ test("a released line delivers nothing, is unusable and can be requested again",
   assert.equal(calls, 0);
   for (const use of [() => line.take(), () => line.mask(), () => line.unmask()]) assert.throws(use, Revoked);
   const next = interrupts.request(0);
-  assert.equal(next.take(), false, "the next owner starts afresh");
+  assert.equal(next.take(), false, "an event of the previous owner is not pending");
   line[Symbol.dispose]();
   interrupts.raise(0);
   assert.equal(next.take(), true, "releasing twice does not take the line from its next owner");

@@ -4,12 +4,12 @@
 import { OutOfRange, Revoked } from "./errors.ts";
 import type { InterruptLine, Interrupts } from "./interrupts.ts";
 
-/** Most vectors a function can have (PCI 3.0, 6.8.2.3: MSI-X table size). */
+/** Largest number of vectors that a function can have (PCI 3.0, 6.8.2.3: MSI-X table size). */
 const MAX_VECTORS = 2048;
 
 /**
- * Limit of consecutive calls of a handler, for a device that raises its interrupt again during each call. Later events
- * are held until the next `raise` or `unmask`.
+ * Largest number of consecutive calls of a handler, for a device that raises its interrupt again during each call.
+ * Later events are held until the next `raise` or `unmask`.
  */
 const STORM = 256;
 
@@ -36,7 +36,7 @@ export class SoftInterrupts implements Interrupts {
     return this.#stray;
   }
 
-  /** There is only one kind of interrupts here, which is kept. */
+  /** Has no effect, because these interrupts are of only one kind. */
   limit(): void {}
 
   request(vectors: number | readonly number[], onEvent?: () => void): InterruptLine {

@@ -55,7 +55,7 @@ export const Received = {
   hashed: 1 << 6,
   /** The hash includes the TCP or UDP ports. */
   hashedPorts: 1 << 7,
-  /** The NIC has timestamped it: `Link.times`. */
+  /** The NIC has timestamped the frame; the time is in `Link.times`. */
   stamped: 1 << 8,
 } as const;
 
@@ -92,8 +92,8 @@ export interface Offloads {
   readonly superFrameBytes: number;
   readonly segments: number;
   /**
-   * Whether the chip is known to fail at what `flags` requests for the frame of `length` bytes at `frame` (a checksum
-   * or segmentation, not a tag). Software must do it then. Undefined for chips without such faults.
+   * Whether the chip has a known fault in what `flags` requests for the frame of `length` bytes at `frame` (a checksum
+   * or segmentation, not a tag). Software must then do that work. Undefined for chips without such faults.
    */
   readonly refuses: ((bytes: Uint8Array, frame: number, length: number, flags: number) => boolean) | undefined;
 }
@@ -121,27 +121,34 @@ export interface Link {
   readonly memory: FrameMemory;
   /** Bytes in each receive buffer. */
   readonly bufferBytes: number;
-  /** Its entries. The caller may move buffers between entries, and set word 0 to `NO_BUFFER` to keep a buffer. */
+  /**
+   * The link's entries. The caller may move buffers between entries, and set word 0 to `NO_BUFFER` to keep a buffer.
+   */
   readonly burst: Int32Array;
   /** Hash of each entry that was received (Toeplitz; 0 if the frame has none); undefined unless requested of the NIC. */
   readonly hashes?: Int32Array | undefined;
   /** Time at which each entry of the last burst that is marked `stamped` was received, in nanoseconds of the NIC's PTP clock. */
   readonly times?: BigInt64Array | undefined;
   /**
-   * Receives whole frames into entry `first` and the following, up to `budget` entries; returns the number of entries. Each gives the receiver
-   * its buffer in exchange; if it has none, a spare buffer is used, and while all of those are held, the NIC keeps the frames. A frame that is
-   * longer than a buffer has one entry for each of its buffers, all but the last marked with `Received.more`.
+   * Receives whole frames into entry `first` and the following ones, up to `budget` entries; returns the number of
+   * entries. Each of these entries gives the receiver its buffer in exchange. For an entry without a buffer, a spare is
+   * used; while no spare is left, the NIC keeps the frames. A frame that is longer than a buffer has one entry for each
+   * of its buffers, all but the last marked with `Received.more`.
    * @throws {OutOfRange} for a frame of more entries than the budget allows, and for an entry with anything but a receive buffer
    */
   receive(first: number, budget: number): number;
   /**
-   * Sends fragments from entry `first` on as long as there is room; whole frames only. Returns the number of fragments taken. Each of their
-   * entries gets the fragment that was sent before with the same descriptor, or `NO_BUFFER`.
+   * Sends fragments from entry `first` on as long as there is room; whole frames only. Returns the number of fragments
+   * taken. The entry of each gets, in exchange, the buffer that was last sent with the same descriptor, or `NO_BUFFER`
+   * if there is none.
    * @throws {OutOfRange} if the first frame is invalid
    */
   transmit(first: number, count: number): number;
   /** Gives a spare receive buffer to each entry that has none, to build a frame in; returns the number of entries up to the first that gets none. */
   supply(first: number, count: number): number;
-  /** The number of fragments that the NIC has sent, modulo 2^32, for callers that send from memory of their own. They are sent in order. */
+  /**
+   * The number of fragments that the NIC has sent, modulo 2^32, for callers that send from memory of their own.
+   * Fragments are sent in order.
+   */
   sent(): number;
 }

@@ -67,9 +67,9 @@ export interface Port {
    */
   reserve(length: number): number;
   /**
-   * The frame in the reserved space is complete and has `length` bytes. `continues`: this frame and the one before are
-   * TCP segments of one super-frame, and this payload directly follows the previous one. A port that merges segments
-   * then need not check that.
+   * Call when the frame in the reserved space is complete; it has `length` bytes. `continues`: this frame and the
+   * previous one are TCP segments of one super-frame, and this payload directly follows the previous one. A port that
+   * merges segments then need not check that.
    */
   commit(length: number, continues?: boolean): void;
   /**
@@ -79,7 +79,7 @@ export interface Port {
   readonly gathers?: boolean;
   /** As `commit`. The payload at byte offset `payloadAt` of the port's memory must not change until `flush`. */
   commitSplit?(headerBytes: number, payloadAt: number, payloadBytes: number, continues: boolean): void;
-  /** All frames of this burst are committed: the port now sends those that it has held back. */
+  /** Call when all frames of a burst are committed. The port then sends those that it has held back. */
   flush(): void;
   /** Connects a NIC; only one at a time. */
   plug(nic: Plug): void;

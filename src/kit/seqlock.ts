@@ -43,7 +43,7 @@ export class SequenceWriter {
   }
 }
 
-/** A reader; any number of them. */
+/** A reader. There can be any number of readers. */
 export class SequenceReader {
   readonly #cells: Int32Array;
   readonly #words: number;

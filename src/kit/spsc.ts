@@ -11,7 +11,7 @@ const TAIL = 0;
 const HEAD = 16;
 const RECORDS = 32;
 
-/** Limit of records, which keeps word indices far below 2^31. */
+/** Largest number of records in a ring. It keeps word indices far below 2^31. */
 const MAX_RECORDS = 1 << 20;
 
 export interface RingShape {

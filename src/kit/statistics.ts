@@ -1,10 +1,10 @@
-/** Counters of 64 bits that one thread counts and any thread reads, as a consistent snapshot. */
+/** Counters of 64 bits. One thread advances them; any thread reads them, as a consistent snapshot. */
 import { OutOfRange } from "./errors.ts";
 import { SequenceReader, SequenceWriter, sequenceWords } from "./seqlock.ts";
 
 const TWO32 = 2 ** 32;
 
-/** Words of shared memory for this many counters. */
+/** Words of shared memory for `counters` counters. */
 export const counterWords = (counters: number): number => sequenceWords(2 * counters);
 
 /**
@@ -41,7 +41,7 @@ export class Counters {
     this.#halves[2 * counter + 1] = (value / TWO32) | 0;
   }
 
-  /** Makes the present values visible to readers. */
+  /** Makes the current values visible to readers. */
   publish(): void {
     this.#writer.publish(this.#halves);
   }

@@ -127,7 +127,7 @@ if (isMainThread) {
     }
     Atomics.store(words, OVER, 1);
     await borrowing;
-    assert.ok(words[COUNT]! > ours, "the borrower had some terms");
+    assert.ok(words[COUNT]! > ours, "the borrower never held the lease");
   });
 } else {
   const { task, words } = workerData as Errand;

@@ -8,13 +8,13 @@ import { newSocket } from "./unix-path.ts";
 
 const AF_UNIX = 1;
 
-/** Listens at an abstract name of these bytes. */
+/** Returns a socket that listens at the abstract name with the bytes `name`. */
 const listenAt = (name: Uint8Array): Disposable => {
   const address = new Struct(3 + name.length);
   address.view.setUint16(0, AF_UNIX, true);
   address.bytes.set(name, 3);
   const socket = newSocket("listener");
-  // SAFETY: the structure has the stated length, and is kept alive until below.
+  // SAFETY: the structure has the stated length, and is kept alive until the call has returned.
   check(libc.bind(socket.number, address.address, address.bytes.length), "bind");
   keepAlive(address);
   // SAFETY: no argument is an address.

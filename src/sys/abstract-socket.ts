@@ -61,7 +61,7 @@ export const connectAbstract = (name: string, limitMillis: number): Fd | undefin
       throw new Timeout({
         what: `connecting to @${name}`,
         waitedMicros: limitMillis * 1000,
-        hint: "The program that listens there is hung, or flooded with connections.",
+        hint: "The program that listens at this name is hung, or flooded with connections.",
       });
     pause(RETRY_MILLIS);
   }

@@ -22,16 +22,16 @@ const RESULT_FD = 60;
 const IOCB_CMD_PREAD = 0;
 const IOCB_FLAG_RESFD = 1;
 const EVENT_BYTES = 32;
-/** The ring of completions is emptied after this many. */
+/** The ring of completions is emptied each time it has this number of entries. */
 const BATCH = 32;
 
 /**
  * Signals eventfds whose flags and counter can be changed by another process.
  *
  * write(2) blocks if the counter is full and O_NONBLOCK is not set, and the other process can change both after any
- * check. Therefore an asynchronous read is submitted, and the kernel itself adds 1 to the counter when it completes, as
- * for a device's interrupt. If the counter is full, nothing happens. The read has no bytes and is from a file of this
- * process, so it completes within io_submit(2).
+ * check. Therefore an asynchronous read is submitted. When the read completes, the kernel itself adds 1 to the counter,
+ * as for a device's interrupt. If the counter is full, nothing happens. The read has no bytes and is from a file of
+ * this process, so it completes within io_submit(2).
  */
 export class EventSignaller implements Disposable {
   readonly #context: bigint;

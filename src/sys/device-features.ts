@@ -8,7 +8,7 @@ const ETHTOOL_GFEATURES = 0x3a;
 const ETHTOOL_SFEATURES = 0x3b;
 const ETH_SS_FEATURES = 4;
 const STRING_BYTES = 32;
-/** Limit of features; the kernel has 64 or a few more. */
+/** Largest number of features; the kernel has 64 or a few more. */
 const MAX_FEATURES = 128;
 
 export interface DeviceFeature {
@@ -25,7 +25,7 @@ const called = (interfaces: Interfaces, name: string, command: number, bytes: nu
   return struct;
 };
 
-/** Names by bit; some bits have none. */
+/** Returns the features' names by bit; some bits have no name. */
 const names = (interfaces: Interfaces, name: string): readonly string[] => {
   const info = called(interfaces, name, ETHTOOL_GSSET_INFO, 20, [0, 1 << ETH_SS_FEATURES, 0]);
   const count = Math.min(MAX_FEATURES, info.view.getUint32(16, true));

@@ -49,8 +49,8 @@ export class EventFd implements Disposable {
   }
 
   /**
-   * The same event in another thread, by its number. Its owner must keep it open while this is used; disposing this
-   * does not close it.
+   * The same event in another thread, by the number of its descriptor. The owner must keep the descriptor open while
+   * this object is used; disposing this object does not close it.
    */
   static attach(number: number, { shared = false } = {}): EventFd {
     if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for an eventfd`);

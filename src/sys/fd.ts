@@ -56,7 +56,7 @@ export class Fd implements Disposable {
     return this.#number !== CLOSED;
   }
 
-  /** A duplicate of the descriptor, of the same open file. @throws {SystemError} */
+  /** Returns a duplicate of the descriptor, for the same open file. @throws {SystemError} */
   duplicate(): Fd {
     // SAFETY: no argument is an address.
     return new Fd(check(libc.fcntl(this.number, F_DUPFD_CLOEXEC, 0n), "fcntl", this.what), this.what);
@@ -95,19 +95,19 @@ export const openFile = (path: string, flags: number, mode = 0o600): Fd => {
 };
 
 /**
- * Reads once, at most the length of `into`. Returns bytes read, 0 at the end. For the hot path see `readv`. @throws
- * {SystemError}
+ * Reads once, at most the length of `into`. Returns the number of bytes read, 0 at the end. For the hot path see
+ * `readv`. @throws {SystemError}
  */
 export const read = (fd: number, into: Uint8Array): number => {
   if (into.length === 0) return 0;
   // SAFETY: the kernel writes at most `into.length` bytes from the address of the first byte, and `into` is kept alive
-  // until then.
+  // until the call has returned.
   const result = libc.read(fd, addressOf(into.buffer) + BigInt(into.byteOffset), BigInt(into.length));
   keepAlive(into);
   return check(result, "read");
 };
 
-/** Writes once from `from`. Returns bytes written, which may be fewer. @throws {SystemError} */
+/** Writes once from `from`. Returns the number of bytes written, which may be smaller. @throws {SystemError} */
 export const write = (fd: number, from: Uint8Array): number => {
   if (from.length === 0) return 0;
   // SAFETY: as for read, but the kernel only reads.
@@ -118,6 +118,7 @@ export const write = (fd: number, from: Uint8Array): number => {
 
 /** Sets a file's length in bytes. @throws {SystemError} */
 export const truncate = (fd: number, bytes: number): void => {
-  // SAFETY: no argument is an address. A mapping of a truncated part would fault: `createMemory` seals its length.
+  // SAFETY: no argument is an address. An access to a mapped part that is truncated would fault; `createMemory`
+  // therefore seals the length of its files.
   check(libc.ftruncate(fd, BigInt(bytes)), "ftruncate");
 };

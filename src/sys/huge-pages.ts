@@ -11,7 +11,7 @@ export const HUGE_PAGE_BYTES = 2 << 20;
 const FREE = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
 const MFD_CLOEXEC = 1;
 const MFD_HUGETLB = 4;
-/** Flag that selects the size of the pages: its power of two (21), shifted. */
+/** Flag that selects the size of the pages: the base-2 logarithm of the size (21), shifted. */
 const MFD_HUGE_2MB = 21 << 26;
 
 /** Number of free huge pages; 0 if the kernel has none. */

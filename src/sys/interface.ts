@@ -5,7 +5,7 @@ import { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";
 import { Struct, keepAlive } from "./memory.ts";
 
-/** IFNAMSIZ without the NUL. */
+/** Longest name of an interface: IFNAMSIZ without the NUL. */
 const NAME_BYTES = 15;
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
@@ -150,7 +150,10 @@ export class Interfaces implements Disposable {
     return (this.flags(name) & InterfaceFlag.up) !== 0;
   }
 
-  /** Up and with carrier. The kernel updates this with a delay after a change of carrier, sometimes a second. */
+  /**
+   * Whether the interface is up and has a carrier. After a change of carrier, the kernel updates this with a delay of
+   * sometimes a second.
+   */
   isRunning(name: string): boolean {
     return (this.flags(name) & InterfaceFlag.running) !== 0;
   }

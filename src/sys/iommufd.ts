@@ -20,7 +20,8 @@ const IOAS_IOVA_RANGES = request(0x84);
 const IOAS_MAP = request(0x85);
 const IOAS_UNMAP = request(0x86);
 /**
- * Limit of ranges. Machines have only a few, which lie between those reserved for firmware and interrupt controllers.
+ * Largest number of ranges that are read. Machines have only a few: the gaps between the ranges reserved for firmware
+ * and interrupt controllers.
  */
 const MAX_RANGES = 256;
 
@@ -58,7 +59,8 @@ export class Iommufd implements Disposable {
     const struct = new Struct(Bytes.iovaRanges);
     writeIovaRanges(struct.view, ioas, MAX_RANGES, table.address);
     try {
-      // SAFETY: the table has room for the number of ranges in the structure, and is kept alive until after the call.
+      // SAFETY: the table has room for the number of ranges in the structure, and is kept alive until the call has
+      // returned.
       requestStruct(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
     } catch (error) {
       // More ranges than there was room for: those returned are valid nevertheless.

@@ -24,7 +24,7 @@ export interface LinkMode {
   readonly fullDuplex: boolean;
 }
 
-/** The present settings; undefined if the kernel does not know them. @throws {SystemError} */
+/** The current settings; undefined if the kernel does not know them. @throws {SystemError} */
 export const linkSettings = (interfaces: Interfaces, name: string): LinkMode | undefined => {
   const { view } = read(interfaces, name);
   const speed = view.getUint32(Offset.speed, true);
@@ -58,8 +58,8 @@ export const setLinkSettings = (interfaces: Interfaces, name: string, { up, spee
 };
 
 /**
- * Two calls: when asked for masks of 0 words, the kernel returns the negated number of words; the second call gets the
- * masks.
+ * Reads the settings in two calls: when asked for masks of 0 words, the kernel returns the negated number of words; the
+ * second call gets the masks.
  */
 const read = (interfaces: Interfaces, name: string): Struct => {
   const what = `link settings of ${name}`;

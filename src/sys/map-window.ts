@@ -13,10 +13,10 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = 2n ** 64n - 1n;
 const PAGE_BYTES = 4096;
-/** Offsets above this are not small integers in V8, so larger memory uses several windows. */
+/** Offsets above this number are not small integers in V8, so larger memory uses several windows. */
 const MAX_BYTES = 2 ** 31 - PAGE_BYTES;
 
-/** Unmaps an address range when all its views are unreachable. It uses no memory until then. */
+/** Unmaps an address range when all its views are unreachable. Until then the range uses no memory. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
   // SAFETY: the garbage collector found that the array buffer over this range, and so every view of it, is unreachable.
   libc.munmap(address, length);

@@ -24,7 +24,10 @@ const MAP_FAILED = 2n ** 64n - 1n;
 const MADV_DONTFORK = 10;
 const MADV_HUGEPAGE = 14;
 const LARGE_PAGE = 2n << 20n;
-/** The page size: 4 KiB on x86-64. On arm64 it may be up to 64 KiB; mmap then rejects smaller multiples. */
+/**
+ * The page size: 4 KiB on x86-64. On arm64 it may be up to 64 KiB; mmap then rejects multiples of 4 KiB that are not
+ * multiples of the page size.
+ */
 const PAGE_BYTES = 4096;
 
 /**
@@ -60,7 +63,7 @@ const reserve = (length: bigint, align: bigint, protection: number, what: string
   return start;
 };
 
-/** Unmaps an address range when all its views are unreachable. It uses no memory until then: see `Mapping`. */
+/** Unmaps an address range when all its views are unreachable. Until then the range uses no memory: see `Mapping`. */
 const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }>(({ address, length }) => {
   // SAFETY: the garbage collector found that the array buffer over this range, and so every view of it, is unreachable.
   libc.munmap(address, length);

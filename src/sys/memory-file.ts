@@ -34,7 +34,7 @@ export const memoryFile = (fd: number): MemoryFile | undefined => {
   if (sealed < 0) return undefined;
   // The file is in memory, so these calls cannot block.
   const { size, blksize } = fstatSync(fd);
-  // Access to a huge page faults if the kernel has none left.
+  // Access to a huge page faults if the kernel has no free huge page left.
   const huge = statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS_MAGIC;
   return { bytes: size, pageBytes: huge ? blksize : PAGE_BYTES, fixed: (sealed & F_SEAL_SHRINK) !== 0 && !huge };
 };

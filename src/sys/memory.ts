@@ -11,7 +11,7 @@ import { libc } from "./libc.ts";
 export const addressOf = (buffer: ArrayBufferLike): bigint => {
   if (buffer.byteLength === 0) throw new OutOfRange("an empty buffer has no address");
   // SAFETY: this only computes the address. V8 never moves the bytes of an array buffer, so the address does not
-  // change. The function accepts shared buffers too, although its type does not say so.
+  // change. `getRawPointer` accepts shared buffers too, although its type does not say so.
   return ffi().getRawPointer(buffer as ArrayBuffer);
 };
 
@@ -100,13 +100,13 @@ export class Iovecs {
     if (side !== undefined) addresses[1] = addressOf(side);
   }
 
-  /** Entry `i` becomes `length` bytes at byte `offset` of the base buffer. */
+  /** Sets entry `i` to `length` bytes at byte `offset` of the base buffer. */
   point(i: number, offset: number, length: number): void {
     if (!(offset >= 0 && length >= 0 && offset + length <= this.#length)) this.#refuse(offset, length);
     this.#set(i, 0, offset, length);
   }
 
-  /** Entry `i` becomes `length` bytes at byte `offset` of the side buffer. */
+  /** Sets entry `i` to `length` bytes at byte `offset` of the side buffer. */
   pointAside(i: number, offset: number, length: number): void {
     if (!(offset >= 0 && length >= 0 && offset + length <= this.#sideLength)) this.#refuse(offset, length);
     this.#set(i, 2, offset, length);
@@ -131,8 +131,8 @@ export class Iovecs {
 }
 
 /**
- * Reads into the first `count` entries. Returns bytes read (0 at the end of a stream), or the negated error number: on
- * the hot path "no data" is not exceptional.
+ * Reads into the first `count` entries. Returns the number of bytes read (0 at the end of a stream), or the negated
+ * error number, because "no data" is no exception on the hot path.
  */
 export const readv = (fd: number, iovecs: Iovecs, count: number): number => {
   if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);
@@ -141,7 +141,7 @@ export const readv = (fd: number, iovecs: Iovecs, count: number): number => {
   return result < 0 ? -errno() : result;
 };
 
-/** Writes the first `count` entries. Returns bytes written or the negated error number. */
+/** Writes the first `count` entries. Returns the number of bytes written, or the negated error number. */
 export const writev = (fd: number, iovecs: Iovecs, count: number): number => {
   if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);
   // SAFETY: as for readv.

@@ -116,8 +116,8 @@ export class MessageStream implements Disposable {
   }
 
   /**
-   * Receives once from `socket` into `incoming`, from byte `offset` on. Returns bytes received, 0 if the other side has
-   * closed, or the negated error number (EAGAIN if there is no data).
+   * Receives once from `socket` into `incoming`, from byte `offset` on. Returns the number of bytes received, 0 if the
+   * other side has closed, or the negated error number (EAGAIN if there is no data).
    */
   receive(socket: number, offset: number): number {
     this.#in.aim(offset, this.incoming.length - offset, CMSGHDR_BYTES + this.#takenFds * 4);
@@ -139,7 +139,7 @@ export class MessageStream implements Disposable {
     return this.#fds !== NO_FDS || this.#tooMany;
   }
 
-  /** Whether there were more descriptors than fit. Those that fit were closed. */
+  /** Whether there were more descriptors than the buffer has room for. All of them were closed. */
   get tooMany(): boolean {
     return this.#tooMany;
   }
@@ -152,12 +152,15 @@ export class MessageStream implements Disposable {
     return fds;
   }
 
-  /** Sends `length` bytes of `outgoing` at `offset`. Returns bytes taken, or the negated error number. */
+  /**
+   * Sends `length` bytes of `outgoing` at `offset`. Returns the number of bytes that the kernel took, or the negated
+   * error number.
+   */
   send(socket: number, offset: number, length: number): number {
     return this.#send(socket, offset, length, 0);
   }
 
-  /** The same, with copies of `fds` attached to the first byte. */
+  /** As `send`, with copies of `fds` attached to the first byte. */
   sendWith(socket: number, offset: number, length: number, fds: readonly number[]): number {
     if (fds.length === 0) return this.send(socket, offset, length);
     if (fds.length > this.#mostFds) throw new OutOfRange(`${fds.length} descriptors with one message`);

@@ -19,8 +19,8 @@ export class MulticastList implements Disposable {
   }
 
   /**
-   * The list of the calling thread's network namespace, even if the thread changes its namespace later. @throws
-   * {SystemError}
+   * Opens the list of the calling thread's network namespace. It stays the list of that namespace even if the thread
+   * changes its namespace later. @throws {SystemError}
    */
   static open(): MulticastList {
     return new MulticastList(openFile(FILE, Open.readOnly));

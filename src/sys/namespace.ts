@@ -26,9 +26,9 @@ const fail = (syscall: string, what: string): never => {
 
 /**
  * A network namespace, identified by a descriptor. It exists as long as a descriptor refers to it, or a thread or an
- * interface is in it. Each thread is in a namespace of its own choice: entering one moves only the calling thread.
- * Node's thread pool (used by `fs` with promises and by `dns.lookup`) stays where the process started. A socket always
- * belongs to the namespace in which it was made.
+ * interface is in it. Entering a namespace moves only the calling thread. Node's thread pool (used by `fs` with
+ * promises and by `dns.lookup`) stays in the namespace in which the process started. A socket always belongs to the
+ * namespace in which it was made.
  */
 export class NetworkNamespace implements Disposable {
   readonly #fd: Fd | undefined;
@@ -70,8 +70,8 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * The same namespace in another thread, by its descriptor. Its owner must keep it open while this is used; disposing
-   * this does not close it.
+   * The same namespace in another thread, by the number of its descriptor. The owner must keep the descriptor open
+   * while this object is used; disposing this object does not close it.
    */
   static fromFd(number: number): NetworkNamespace {
     return new NetworkNamespace(undefined, number);
@@ -81,7 +81,7 @@ export class NetworkNamespace implements Disposable {
     return this.#fd === undefined ? this.#number : this.#fd.number;
   }
 
-  /** A number that is equal for two open handles exactly if they refer to the same namespace. */
+  /** A number that is equal for two open handles if and only if they refer to the same namespace. */
   get identity(): number {
     return fstatSync(this.fd).ino;
   }
@@ -93,9 +93,9 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * Runs `act` in the namespace, then goes back. `act` must not be asynchronous, because the rest of it would run in
-   * another namespace. If the thread is already there, no permission is needed, although setns(2) would require
-   * CAP_SYS_ADMIN.
+   * Runs `act` in the namespace, then goes back. `act` must not be asynchronous, because the part after its first
+   * `await` would run in another namespace. If the thread is already in the namespace, no permission is needed,
+   * although setns(2) would require CAP_SYS_ADMIN.
    * @throws {NamespaceNotPermitted}
    */
   within<T>(act: () => T extends PromiseLike<unknown> ? never : T): T {

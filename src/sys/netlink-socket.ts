@@ -17,7 +17,7 @@ const NLMSG_DONE = 3;
 
 /** struct nlmsghdr { u32 length; u16 type; u16 flags; u32 sequence; u32 port } */
 const HEADER = 16;
-/** Limit of the datagrams that the kernel sends for a dump. */
+/** Length of the longest datagram that the kernel sends for a dump. */
 const DATAGRAM_BYTES = 32 << 10;
 
 /** A message of the kernel. */
@@ -29,7 +29,7 @@ export interface NetlinkMessage {
 
 const aligned = (bytes: number): number => (bytes + 3) & ~3;
 
-/** Yields the messages of one datagram, up to one with an invalid length. */
+/** Yields the messages of one datagram. Stops at a message whose length is invalid. */
 export function* messagesIn(datagram: Uint8Array): Generator<NetlinkMessage> {
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
   for (let at = 0; at + HEADER <= datagram.length;) {
@@ -67,7 +67,7 @@ export const attribute = (type: number, value: Uint8Array): Uint8Array => {
 };
 
 /**
- * Requests about the network namespace of the thread that opens it. The kernel queues its reply before the send
+ * Requests about the network namespace of the thread that opens the socket. The kernel queues its reply before the send
  * returns, so no call waits.
  */
 export class NetlinkSocket implements Disposable {
@@ -85,7 +85,7 @@ export class NetlinkSocket implements Disposable {
     return new NetlinkSocket(new Fd(number, "netlink socket"));
   }
 
-  /** The reply to one request. @throws {SystemError} with the kernel's error */
+  /** Sends one request and returns the reply. @throws {SystemError} with the kernel's error */
   ask(type: number, body: Uint8Array, what: string): NetlinkMessage {
     this.#send(type, 0, body, what);
     for (const message of messagesIn(this.#receive(what))) {
@@ -96,8 +96,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * Yields a whole table. Do not make another request on this socket before the end of the table, and use a socket of
-   * its own for a table that you may not read to its end. @throws {SystemError}
+   * Yields a whole table. Do not make another request on this socket before the end of the table. For a table that you
+   * may not read to the end, use a separate socket. @throws {SystemError}
    */
   *dump(type: number, body: Uint8Array, what: string): Generator<NetlinkMessage> {
     this.#send(type, NLM_F_DUMP, body, what);
@@ -123,7 +123,7 @@ export class NetlinkSocket implements Disposable {
     request.view.setUint16(4, type, true);
     request.view.setUint16(6, NLM_F_REQUEST | flags, true);
     request.bytes.set(body, HEADER);
-    // SAFETY: the kernel reads exactly the bytes of `request`, which is kept alive until below.
+    // SAFETY: the kernel reads exactly the bytes of `request`, which is kept alive until the call has returned.
     const sent = libc.sendto(this.#socket.number, request.address, BigInt(HEADER + body.length), 0, 0n, 0);
     keepAlive(request);
     check(sent, "sendto", what);

@@ -12,7 +12,7 @@ const RTM_NEWNEXTHOP = 104;
 const AF_UNSPEC = 0;
 const AF_INET = 2;
 const AF_INET6 = 10;
-/** Asks for the matching route with all its next hops instead of the chosen path. */
+/** Requests the matching route with all its next hops, not only the path that the kernel chooses. */
 const RTM_F_FIB_MATCH = 0x2000;
 
 /** struct ifinfomsg { u8 family; u8 pad; u16 type; i32 index; u32 flags; u32 change } */
@@ -187,7 +187,7 @@ export interface NetworkTables {
   routeTo(address: Uint8Array, from?: Uint8Array): Route | undefined;
 }
 
-/** The tables of the network namespace of the thread that opens this. */
+/** The tables of the network namespace of the thread that creates this object. */
 export class KernelTables implements NetworkTables, Disposable {
   readonly #socket = NetlinkSocket.open();
   #named: NamedHops | undefined;

@@ -12,10 +12,10 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const NOWHERE = 0n;
 
-/** Whether a name is standard output's. */
+/** Whether a name denotes standard output. */
 export const isStandardOutput = (path: string): boolean => path === STANDARD_OUTPUT || OTHER_NAMES.includes(path);
 
-/** Name for messages. */
+/** The name of an output, for messages. */
 export const outputName = (path: string): string => (isStandardOutput(path) ? "standard output" : path);
 
 /** Errors have the codes of node:fs: EAGAIN if a pipe is full, EPIPE if its reader has closed it. */
@@ -43,7 +43,7 @@ const output = (fd: number): OutputFile => ({
 
 /**
  * O_NONBLOCK is a flag of the open file, which is shared with others such as the shell. Therefore a pipe is opened
- * again, and a socket gets a flag with each write. A file is written at its present position.
+ * again, and a socket gets a flag with each write. A file is written at its current position.
  */
 const standardOutput = (): OutputFile => {
   const stats = fstatSync(STDOUT);
@@ -60,8 +60,8 @@ const standardOutput = (): OutputFile => {
 
 const sendNow = (fd: number, bytes: Uint8Array, offset: number, length: number): number => {
   const address = addressOf(bytes.buffer) + BigInt(bytes.byteOffset + offset);
-  // SAFETY: the kernel reads `length` bytes of `bytes`, which is kept alive until then. There is no destination
-  // address.
+  // SAFETY: the kernel reads `length` bytes of `bytes`, which is kept alive until the call has returned. There is no
+  // destination address.
   const result = libc.sendto(fd, address, BigInt(length), MSG_DONTWAIT | MSG_NOSIGNAL, NOWHERE, 0);
   keepAlive(bytes);
   return check(result, "sendto");

@@ -13,7 +13,9 @@ export const isEvent = (fd: number): boolean => {
   }
 };
 
-/** The other process can change its flags and counter at any time: only an `EventSignaller` may signal it. */
+/**
+ * The other process can change the event's flags and counter at any time, so only an `EventSignaller` may signal it.
+ */
 export class PeerEvent implements Disposable {
   readonly #fd: Fd;
   readonly #signaller: EventSignaller;

@@ -93,7 +93,7 @@ test("huge pages are copied, from offsets between them as well; where the kernel
   const { pageBytes } = memoryFile(huge.number)!;
   using peer = new PeerMemory(huge.number, place(0xc0000, 1 << 20, pageBytes), bounce);
   const copy = new Uint8Array(16).fill(5);
-  // The machine may have none.
+  // The write fails on a machine without free huge pages.
   if (!peer.write(8, copy, 0, 16)) return;
   const back = new Uint8Array(16);
   assert.ok(peer.read(8, back, 0, 16));

@@ -60,7 +60,7 @@ export class PeerMemory implements Disposable {
   #open = true;
 
   /**
-   * Maps `length` bytes at `offset` of a file that `isMemory`. The descriptor may be closed afterwards.
+   * Maps `length` bytes at `offset` of a file for which `isMemory` is true. The descriptor may be closed afterwards.
    * @param pageBytes the size of the file's pages; the mapping begins at the page that contains `offset`
    * @throws {SystemError} such as EACCES if the descriptor is read-only
    */

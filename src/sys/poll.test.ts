@@ -9,7 +9,7 @@ import { Iovecs, readv } from "./memory.ts";
 import { Poll, Poller } from "./poll.ts";
 import { UnixSocket } from "./unix-socket.ts";
 
-/** Limit of a wait that another event ends. */
+/** Time limit of a wait that an event is expected to end. */
 const LIMIT_MILLIS = 300_000;
 
 test("a wait says which descriptors are ready", () => {
@@ -65,13 +65,13 @@ test("a signal ends a wait early without an error", async () => {
   using event = EventFd.create();
   const poller = new Poller([event.number]);
   const signalled = once(process, "SIGWINCH");
-  // The signal is sent repeatedly, because this thread may be delayed beyond the first one.
+  // The signal is sent repeatedly, because this thread may begin to wait only after the first one.
   const child = spawn("sh", ["-c", `while sleep 0.2; do kill -WINCH ${process.pid}; done`]);
   try {
     await once(child, "spawn");
     const start = performance.now();
     assert.equal(poller.wait(LIMIT_MILLIS), 0);
-    assert.ok(performance.now() - start < LIMIT_MILLIS, "no signal ended it");
+    assert.ok(performance.now() - start < LIMIT_MILLIS, "no signal ended the wait");
     assert.equal(poller.ready(0), false);
     await signalled;
   } finally {

@@ -24,7 +24,7 @@ export class Poller {
   readonly #events: Int16Array;
   readonly #length: number;
 
-  /** Waits for any of `fds` to become readable, until `watch` changes that. */
+  /** Creates a poller that waits for any of `fds` to become readable, until `watch` sets other events. */
   constructor(fds: readonly number[]) {
     if (fds.length === 0) throw new OutOfRange("poll of no descriptors");
     this.#length = fds.length;

@@ -47,8 +47,9 @@ export const privileges = (): Privileges => {
 };
 
 /**
- * Drops all capabilities except those to keep, for the programs that this thread executes, and prevents that they gain
- * new ones. The thread itself keeps them: root gets its capabilities from the bounding set at execve.
+ * Takes all capabilities except `keep` away from the programs that this thread executes later, and prevents those
+ * programs from gaining new ones. The thread itself keeps its capabilities, because the bounding set limits those of
+ * root only at execve.
  * @throws {SystemError}
  */
 export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
@@ -72,7 +73,7 @@ export const limitNextProgram = (keep: readonly CapabilityName[]): void => {
 export const liftLockedMemory = (): boolean => {
   const limit = new Struct(16);
   limit.bytes.fill(0xff);
-  // SAFETY: the kernel reads one struct rlimit, which is kept alive until below.
+  // SAFETY: the kernel reads one struct rlimit, which is kept alive until the call has returned.
   const result = libc.setrlimit(RLIMIT_MEMLOCK, limit.address);
   keepAlive(limit);
   return result === 0;

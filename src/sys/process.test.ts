@@ -48,7 +48,7 @@ test("a child whose parent had died before the call dies at once", { timeout: 30
   assert.equal(signal, "SIGKILL");
 });
 
-/** For code that is text. */
+/** A module's URL as a string literal, for code that is passed as text. */
 const url = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
 
 test("a process exits although one of its threads is blocked in a system call", { timeout: 300_000 }, async () => {

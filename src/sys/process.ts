@@ -1,4 +1,7 @@
-/** This process: its capabilities, ending when its parent ends, and exiting even if a thread is blocked. */
+/**
+ * Functions for this process: to read its capabilities, to end it when its parent ends, and to exit even if a thread is
+ * blocked.
+ */
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { check } from "./errno.ts";

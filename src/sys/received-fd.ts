@@ -14,14 +14,15 @@ export const isSocket = (fd: number): boolean => {
   const type = new Struct(4);
   const length = new Struct(4);
   length.view.setUint32(0, 4, true);
-  // SAFETY: the kernel writes at most 4 bytes, as `length` says; both structures are kept alive until then.
+  // SAFETY: the kernel writes at most 4 bytes, as `length` says; both structures are kept alive until the call has
+  // returned.
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, type.address, length.address);
   keepAlive(length);
   keepAlive(type);
   return result >= 0;
 };
 
-/** Closes a descriptor in Node's thread pool, which may block. */
+/** Closes a descriptor in Node's thread pool, because close(2) may block. */
 export const closeElsewhere = (fd: number): void => close(fd, () => {});
 
 /**

@@ -17,7 +17,7 @@ export const NETLINK_HEADER = 16;
 const ERROR_BYTES = NETLINK_HEADER + 4;
 /** The description of an interface has two to four kilobytes. */
 const REPLY_BYTES = 32 << 10;
-/** Limit of late replies to earlier requests, which are read and dropped first. */
+/** Largest number of late replies to earlier requests that are read and dropped first. */
 const STALE_REPLIES = 16;
 
 /** A netlink message to send; the socket fills in the header's length and sequence number. */
@@ -39,8 +39,8 @@ export class RouteSocket implements Disposable {
   }
 
   /**
-   * Opens a socket in the calling thread's network namespace; it stays there even if the thread leaves. @throws
-   * {SystemError}
+   * Opens a socket in the calling thread's network namespace. The socket stays in that namespace even if the thread
+   * leaves it. @throws {SystemError}
    */
   static open(): RouteSocket {
     // SAFETY: no argument is an address.
@@ -60,7 +60,7 @@ export class RouteSocket implements Disposable {
     view.setUint16(4, type, true);
     view.setUint16(6, flags, true);
     view.setUint32(8, sequence, true);
-    // SAFETY: the kernel reads `message`, which is kept alive until below.
+    // SAFETY: the kernel reads `message`, which is kept alive until the call has returned.
     const sent = libc.sendto(this.#socket.number, message.address, BigInt(bytes.length), 0, 0n, 0);
     keepAlive(message);
     check(sent, "sendto", what);

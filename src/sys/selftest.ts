@@ -40,16 +40,16 @@ const byteOrder = (): string | undefined =>
 const addresses = (): string | undefined => {
   for (const buffer of [new ArrayBuffer(64), new SharedArrayBuffer(64)]) {
     const address = addressOf(buffer);
-    if (address === 0n || address % 8n !== 0n) return `a buffer at 0x${address.toString(16)}`;
+    if (address === 0n || address % 8n !== 0n) return `a buffer has the address 0x${address.toString(16)}`;
   }
   return undefined;
 };
 
-/** Signals an eventfd with the counter at 1, finds it by poll, and reads that 1 through readv. */
+/** Signals an eventfd, finds it ready with poll, and reads the count of 1 with readv. */
 const roundTrip = (): string | undefined => {
   using event = EventFd.create();
   const poller = new Poller([event.number]);
-  if (poller.wait(0) !== 0) return "an event before it was signalled";
+  if (poller.wait(0) !== 0) return "an event was found before it was signalled";
   event.signal();
   if (poller.wait(1000) !== 1 || !poller.ready(0)) return "a signalled event was not found";
   const memory = new ArrayBuffer(64);

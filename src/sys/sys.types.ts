@@ -1,4 +1,4 @@
-/** Misuse that must not compile. */
+/** Wrong uses of this room, which must not compile. */
 import { libc } from "./libc.ts";
 import type { EventFd } from "./eventfd.ts";
 import type { Fd } from "./fd.ts";

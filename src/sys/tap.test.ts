@@ -142,7 +142,7 @@ test("a TAP that was moved to another namespace is still found", { skip }, () =>
 
 test(
   "a TAP deleted under its owner reports it",
-  { skip: skip || (spawnSync("ip", ["-V"]).status === 0 ? false : "no `ip` to delete it with") },
+  { skip: skip || (spawnSync("ip", ["-V"]).status === 0 ? false : "no `ip` with which to delete the TAP") },
   () => {
     inNamespace((tap, interfaces, namespace) => {
       interfaces.up("ft0");

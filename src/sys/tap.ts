@@ -1,6 +1,6 @@
 /**
- * TAP: a network interface of the kernel. What the kernel sends through it, this process reads; what this process
- * writes, the kernel receives.
+ * TAP: a network interface of the kernel. This process reads what the kernel sends through the interface, and the
+ * kernel receives what this process writes.
  */
 import { FerruleError, OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError, check, errno } from "./errno.ts";
@@ -94,7 +94,7 @@ export interface TapOffload {
  * blocking.
  */
 export class Tap implements Disposable {
-  /** The name with which it was created. */
+  /** The name with which the interface was created. */
   readonly name: string;
   /** Bytes before each frame: 0, 10 or 12. */
   readonly vnetHeaderBytes: number;
@@ -129,8 +129,8 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Another queue of the interface, with its own descriptor. The calling thread must be in the interface's namespace.
-   * The kernel uses, for each flow, the queue to which frames of that flow were last written.
+   * Adds a queue to the interface, and returns it with its own descriptor. The calling thread must be in the
+   * interface's namespace. The kernel uses, for each flow, the queue to which frames of that flow were last written.
    * @throws {SystemError} when the TAP was opened without `multiQueue`, or has as many queues as the kernel allows, 256
    */
   addQueue(): Tap {
@@ -161,7 +161,7 @@ export class Tap implements Disposable {
     return this.#fd.number;
   }
 
-  /** Sets the offloads of the kernel. @throws {OutOfRange} {SystemError} */
+  /** Sets the offloads that the kernel may use on this interface. @throws {OutOfRange} {SystemError} */
   setOffload(offload: TapOffload): void {
     const { checksum = false, tso4 = false, tso6 = false, uso = false } = offload;
     const segmentation = (tso4 ? TUN_F_TSO4 : 0) | (tso6 ? TUN_F_TSO6 : 0) | (uso ? TUN_F_USO4 | TUN_F_USO6 : 0);
@@ -172,7 +172,7 @@ export class Tap implements Disposable {
     check(libc.ioctl(this.number, TUNSETOFFLOAD, BigInt(bits)), "TUNSETOFFLOAD", this.name);
   }
 
-  /** Whether the interface has a link. @throws {SystemError} */
+  /** Sets whether the interface has a link. @throws {SystemError} */
   setCarrier(up: boolean): void {
     this.#setInt(TUNSETCARRIER, up ? 1 : 0, "carrier");
   }
@@ -191,14 +191,14 @@ export class Tap implements Disposable {
     check(libc.ioctl(this.number, SIOCSIFHWADDR, this.#request.address), "SIOCSIFHWADDR", this.name);
   }
 
-  /** The interface's present name, because it can be renamed. @throws {SystemError} EBADFD if it was deleted */
+  /** The interface's current name, because it can be renamed. @throws {SystemError} EBADFD if it was deleted */
   currentName(): string {
     // SAFETY: the kernel fills one struct ifreq, which this object holds.
     check(libc.ioctl(this.number, TUNGETIFF, this.#request.address), "TUNGETIFF", this.name);
     return interfaceName(this.#request);
   }
 
-  /** The interface's present network namespace; undefined if the kernel does not report it (needs CAP_NET_ADMIN). */
+  /** The interface's current network namespace; undefined if the kernel does not report it (needs CAP_NET_ADMIN). */
   namespace(): NetworkNamespace | undefined {
     // SAFETY: this request has no argument.
     const number = libc.ioctl(this.number, TUNGETDEVNETNS, 0n);
@@ -208,8 +208,8 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Runs `act` with the interfaces of the namespace in which this interface is now, and with its present name.
-   * If that namespace cannot be entered, the calling thread's own is used, and `act` may fail with ENODEV.
+   * Runs `act` with the interfaces of the namespace in which this interface is now, and with its current name. If that
+   * namespace cannot be entered, the calling thread's own is used, and `act` may fail with ENODEV.
    */
   withInterfaces<T>(act: (interfaces: Interfaces, name: string) => T): T {
     const name = this.currentName();

@@ -10,7 +10,7 @@ const Offset = { command: 0, capabilities: 4, clock: 8, transmit: 12, receive: 2
 export interface Timestamping {
   /** Bits of SOF_TIMESTAMPING_* (linux/net_tstamp.h). */
   readonly capabilities: number;
-  /** Index of the PTP hardware clock; -1 without one. */
+  /** Index of the PTP hardware clock; -1 if there is none. */
   readonly clock: number;
   /** Transmit and receive modes: bits of HWTSTAMP_TX_* and HWTSTAMP_FILTER_*. */
   readonly transmit: number;

@@ -2,7 +2,7 @@
 import type { Fd } from "./fd.ts";
 import { bindTo, newSocket, SOCK_DGRAM, socketAddress, SocketPlace, tryConnect } from "./unix-path.ts";
 
-/** It never blocks. Disposing removes the socket's file, unless another file has replaced it. */
+/** A socket that never blocks. Disposing removes the socket's file, unless another file has replaced it. */
 export class UnixDatagram implements Disposable {
   readonly path: string;
   readonly #socket: Fd;

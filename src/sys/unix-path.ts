@@ -35,8 +35,9 @@ export class SocketPathTaken extends FerruleError {
   readonly code = "SOCKET_PATH_TAKEN";
   readonly hint: string;
   constructor(path: string, by: "a listener" | "a file") {
-    super(by === "a listener" ? `a program already listens at ${path}` : `${path} exists, and is not a socket`);
-    this.hint = by === "a listener" ? "Stop that program, or use another path." : "Use another path, or move it away.";
+    super(by === "a listener" ? `a program already listens at ${path}` : `${path} exists but is not a socket`);
+    this.hint =
+      by === "a listener" ? "Stop that program, or use another path." : "Use another path, or move that file away.";
   }
 }
 
@@ -59,7 +60,7 @@ export const newSocket = (what: string, type = SOCK_STREAM): Fd => {
 
 /** 0, or the negated error number. */
 export const tryConnect = (socket: Fd, address: Struct): number => {
-  // SAFETY: the structure has the stated length, and is kept alive until below.
+  // SAFETY: the structure has the stated length, and is kept alive until the call has returned.
   const result = libc.connect(socket.number, address.address, address.bytes.length);
   keepAlive(address);
   return result < 0 ? -errno() : 0;
@@ -70,7 +71,7 @@ export const OWNER_ONLY = 0o600;
 
 /** 0, or the negated error number. */
 const tryBind = (socket: Fd, address: Struct): number => {
-  // SAFETY: the structure has the stated length, and is kept alive until below.
+  // SAFETY: the structure has the stated length, and is kept alive until the call has returned.
   const result = libc.bind(socket.number, address.address, address.bytes.length);
   keepAlive(address);
   return result < 0 ? -errno() : 0;
@@ -102,8 +103,8 @@ export const bindTo = (
 const O_PATH = 0o10000000;
 
 /**
- * Sets the permissions of a socket's file. Changes nothing if another file has replaced it, because that could be a
- * link to anywhere.
+ * Sets the permissions of a socket's file. Changes nothing if another file has replaced it, because the new file could
+ * be a link to any other file.
  */
 export const setSocketMode = (path: string, mode: number): void => {
   const file = openSync(path, O_PATH | constants.O_NOFOLLOW);
@@ -136,7 +137,7 @@ export const connectUnix = (path: string, limitMillis = 5000): Fd => {
       throw new Timeout({
         what: `connecting to ${path}`,
         waitedMicros: limitMillis * 1000,
-        hint: "The program that listens there is busy with another connection, or hung.",
+        hint: "The program that listens at this path is busy with another connection, or hung.",
       });
     pause(RETRY_MILLIS);
   }
@@ -144,7 +145,7 @@ export const connectUnix = (path: string, limitMillis = 5000): Fd => {
   return socket;
 };
 
-/** A socket's file, identified by its inode: if another file has replaced it, that one is not removed. */
+/** A socket's file, identified by its inode, so that a file that has replaced it is not removed. */
 export class SocketPlace {
   readonly path: string;
   readonly #inode: number | undefined;
@@ -171,8 +172,8 @@ export class UnixListener implements Disposable {
   readonly #socket: Fd;
   readonly #place: SocketPlace;
   /**
-   * A reserve descriptor. If no descriptor is free, it is closed so that a connection can be accepted and rejected.
-   * Undefined if it could not be opened again.
+   * A reserve descriptor. When no descriptor is free, the reserve is closed so that a connection can be accepted and
+   * rejected. Undefined if the reserve could not be opened again.
    */
   #spare: Fd | undefined;
 
@@ -218,7 +219,7 @@ export class UnixListener implements Disposable {
     const number = this.#accept();
     if (number >= 0) return new Fd(number, `connection to ${this.path}`);
     const code = errno();
-    // ECONNABORTED: the client closed it while it was queued.
+    // ECONNABORTED: the client closed the connection while it was queued.
     if (code === Errno.EAGAIN || code === Errno.EINTR || code === Errno.ECONNABORTED) return undefined;
     if (code === Errno.EMFILE || code === Errno.ENFILE) this.#turnAway();
     throw new SystemError({ errno: code, syscall: "accept", detail: this.path });
@@ -246,8 +247,8 @@ export class UnixListener implements Disposable {
 
   [Symbol.dispose](): void {
     if (!this.#socket.open) return;
-    // Before the close: otherwise another process could find the file stale and replace it, and this would remove the
-    // new one.
+    // The file is removed before the socket is closed. Otherwise another process could find the file stale and replace
+    // it, and this would remove the new file.
     this.#place.remove();
     this.#spare?.[Symbol.dispose]();
     this.#socket[Symbol.dispose]();

@@ -96,7 +96,8 @@ export class UnixSocket implements Disposable {
 
   /**
    * Sends bytes, at least one, with copies of `fds` attached to the first. Returns the number of bytes sent, or the
-   * negated error number (EAGAIN if the other side is slow, EPIPE if it has closed); no descriptor was sent then.
+   * negated error number (EAGAIN if the other side is slow, EPIPE if it has closed). After an error, no descriptor was
+   * sent.
    */
   send(bytes: Uint8Array, fds: readonly number[] = []): number {
     if (bytes.length === 0) throw new OutOfRange("a message without bytes cannot be sent over a stream");
@@ -107,8 +108,8 @@ export class UnixSocket implements Disposable {
     this.#control.view.setInt32(12, SCM_RIGHTS, true);
     for (const [i, fd] of fds.entries()) this.#control.view.setInt32(CMSGHDR + i * 4, fd, true);
     this.#aim(bytes, controlBytes);
-    // SAFETY: the message has addresses and true lengths of `bytes`, which is kept alive until below, and of structures
-    // that this object holds.
+    // SAFETY: the message has addresses and true lengths of `bytes`, which is kept alive until the call has returned,
+    // and of structures that this object holds.
     const result = libc.sendmsg(this.number, this.#message.address, MSG_NOSIGNAL);
     keepAlive(bytes);
     return result < 0 ? -errno() : result;
@@ -182,7 +183,8 @@ export const peerOf = (fd: number): Peer => {
   const credentials = new Struct(12);
   const length = new Struct(4);
   length.view.setUint32(0, 12, true);
-  // SAFETY: the kernel writes at most 12 bytes, as `length` says; both structures are kept alive until then.
+  // SAFETY: the kernel writes at most 12 bytes, as `length` says; both structures are kept alive until the call has
+  // returned.
   const result = libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials.address, length.address);
   keepAlive(length);
   check(result, "getsockopt", "SO_PEERCRED");

@@ -99,7 +99,7 @@ export class VfioDeviceFile implements Disposable {
     return libc.ioctl(this.number, SET_IRQS, this.#unmask.address) < 0 ? -errno() : 0;
   }
 
-  /** Resets the function: by FLR, by its power state, or by a reset of its bus if it is alone there. */
+  /** Resets the function: by FLR, by its power state, or by a reset of its bus if no other function is on that bus. */
   reset(): void {
     requestValue(this.number, RESET, "VFIO_DEVICE_RESET", 0n);
   }

@@ -50,7 +50,7 @@ test("a region that may be mapped whole is one area", () => {
 });
 
 test("a region with a sparse capability is mapped in its areas only, and never beyond its end", () => {
-  // id 1, version 1; two areas, and one that leaves the region.
+  // id 1, version 1; two areas inside the region, and one that extends beyond its end.
   const sparse = view(
     96,
     0b1111,
@@ -73,7 +73,7 @@ test("a region with a sparse capability is mapped in its areas only, and never b
     { offset: 0, bytes: 0x1000 },
     { offset: 0x2000, bytes: 0x2000 },
   ]);
-  // After another capability, which has the offset of the next.
+  // The sparse capability follows another one, which contains its offset.
   const second = view(80, 0b1111, 4, 32, 0x4000n, 0n, 0x1_0003, 40, 0x1_0001, 0, 1, 0, 0n, 0x1000n);
   assert.deepEqual(readRegionInfo(second).mappable, [{ offset: 0, bytes: 0x1000 }]);
 });

@@ -1,4 +1,4 @@
-/** The structures of linux/vfio.h and linux/iommufd.h, as bytes and as records. No system calls here. */
+/** The structures of linux/vfio.h and linux/iommufd.h, as bytes and as records. This file makes no system calls. */
 
 /** Addresses and sizes of 2^53 and above are clamped to the largest safe integer. */
 const u64 = (view: DataView, at: number): number => {

@@ -37,7 +37,7 @@ export class VfioContainer implements Disposable {
     return this.#fd.number;
   }
 
-  /** Always 0 so far. */
+  /** Version of the VFIO interface; always 0 so far. */
   get version(): number {
     return requestValue(this.number, GET_API_VERSION, "VFIO_GET_API_VERSION", 0n);
   }

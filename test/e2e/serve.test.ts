@@ -184,7 +184,7 @@ test("a wire to a file that is not a socket is rejected at the start", async () 
   await using station = new Station();
   const path = join(station.folder, "file");
   writeFileSync(path, "");
-  await assert.rejects(station.open({ wire: { kind: "stream", path, listen: false } }), /exists, and is not a socket/);
+  await assert.rejects(station.open({ wire: { kind: "stream", path, listen: false } }), /exists but is not a socket/);
 });
 
 test("two servers share a cable: one listens, the other connects, and reconnects", async () => {
