@@ -1,19 +1,22 @@
-/** Interface of a bench, and its report. */
+/** The interface of a bench, and the form of its report. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** Command-line options. */
 export interface BenchOptions {
   /** Directory for compiled programs, outside the tree. It is removed at the end. */
   readonly scratch: string;
-  /** Repetitions of the whole comparison. Each bench has its own default. */
+  /** Repetitions of the whole comparison. If undefined, each bench uses its own default. */
   readonly rounds: number | undefined;
-  /** Another checkout: `ring` compares with it instead of with C; `compare` and `tcp` measure it too. */
+  /**
+   * The folder of another checkout: `ring` compares with that checkout instead of with C; `compare` and `tcp` measure
+   * it too.
+   */
   readonly against: string | undefined;
   /** Length of one iperf3 run in seconds. */
   readonly seconds: number;
   /** Progress messages for a person, on stderr. */
   readonly say: (line: string) => void;
-  /** Aborted on SIGINT and SIGTERM: the bench must then stop and clean up. */
+  /** Aborted on SIGINT and SIGTERM; a bench that sees this must stop and clean up. */
   readonly stop: AbortSignal;
 }
 
@@ -23,7 +26,7 @@ export type Row = Readonly<Record<string, string | number>>;
 export interface Report {
   /** Tables for people. */
   readonly rows: readonly Row[];
-  /** All figures behind the rows, for programs. */
+  /** All figures from which the rows were computed, for programs. */
   readonly data: unknown;
 }
 
@@ -33,7 +36,7 @@ export interface Bench {
   run(options: BenchOptions): Promise<Report>;
 }
 
-/** A bench cannot run here. This is not a failure of what it measures. */
+/** A bench cannot run on this machine. The code that it would measure has not failed. */
 export class CannotMeasure extends FerruleError {
   readonly code = "CANNOT_MEASURE";
   readonly hint: string;

@@ -10,12 +10,12 @@ import { giveOwnSession, withPrecedence } from "./precedence.ts";
 
 const CC = process.env["CC"] ?? "gcc";
 export const FLAGS: readonly string[] = ["-O3", "-march=native", "-Wall", "-Wextra", "-pthread"];
-/** No round takes longer than a tenth of this. */
+/** Time limit of a round. The slowest round takes less than a tenth of it. */
 const ROUND_LIMIT_MS = 20_000;
 
 const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
 
-/** First line of the compiler's `--version`, or undefined when there is no compiler. */
+/** The first line that the compiler prints for `--version`; undefined if there is no compiler. */
 export const compilerVersion = async (): Promise<string | undefined> => {
   try {
     return (await promisify(execFile)(CC, ["--version"])).stdout.split("\n", 1)[0];
@@ -29,7 +29,7 @@ export const PORTABLE: readonly string[] = ["-O2", "-Wall", "-Wextra", "-static"
 
 /**
  * Compiles bench/c/NAME.c and returns the program's path.
- * @param libraries options behind the file's name
+ * @param libraries options that follow the file's name
  * @throws {CannotMeasure} without a C compiler.
  */
 export const compile = async (
@@ -51,14 +51,17 @@ export const compile = async (
   return program;
 };
 
-/** One round as the program reports it. Times are nanoseconds per unit of work. */
+/** One round, as the program reports it. Times are in nanoseconds per unit of work. */
 export interface Round {
   readonly median: number;
-  /** The result of the work, in benches in which both sides must get the same. */
+  /** The result of the work, in benches in which both sides must have the same result. */
   readonly result?: number;
 }
 
-/** A running program that executes rounds on request. It ends when its input is closed, and therefore with this process. */
+/**
+ * A running program that executes rounds on request. It ends when its input is closed, so it also ends when this
+ * process does.
+ */
 export class Rounds implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;

@@ -25,7 +25,10 @@ interface IperfReport {
   };
 }
 
-/** A path under test, with addresses, and up. Disposing it ends its program and removes its namespaces. */
+/**
+ * A path under test, whose interfaces have addresses and are up. Disposing it ends its program and removes its
+ * namespaces.
+ */
 export class Cable implements AsyncDisposable {
   readonly #scope: AsyncDisposableStack;
   readonly #near: string;
@@ -49,7 +52,7 @@ export class Cable implements AsyncDisposable {
     ] as const;
     for (const { name } of ends) {
       await run(["ip", "netns", "add", name], limits);
-      // Clean-up must also work after the abort signal.
+      // This signal is never aborted, because clean-up must work even after `stop` was.
       const never = new AbortController().signal;
       scope.defer(async () => void (await run(["ip", "netns", "del", name], { ...limits, stop: never })));
     }
@@ -72,7 +75,8 @@ export class Cable implements AsyncDisposable {
   }
 
   /**
-   * TCP through the path for `seconds`, after one second that is not counted (slow start, compilation).
+   * Transfers data over TCP through the path for `seconds`, after one second that is not counted (slow start,
+   * compilation).
    * @param control how the kernel controls congestion: "cubic", "bbr", …
    */
   async transfer(direction: "out" | "back", seconds: number, control: string): Promise<Transfer> {
@@ -89,7 +93,7 @@ export class Cable implements AsyncDisposable {
     };
   }
 
-  /** Round trip times of `count` pings, 2 ms apart, in microseconds. Lost ones are omitted. */
+  /** Round-trip times of `count` pings, 2 ms apart, in microseconds. Lost pings are omitted. */
   async ping(count: number): Promise<number[]> {
     const ping = ["ping", "-n", "-i", "0.002", "-W", "1", "-c", String(count), FAR_ADDRESS];
     const text = await run(inside(this.#near, ping), this.#limits(COMMAND_LIMIT_MS + 20 * count));

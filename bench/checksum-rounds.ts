@@ -1,4 +1,7 @@
-/** One process of the checksum bench: alternates C rounds and its own, and prints every pair as one JSON array. */
+/**
+ * One process of the checksum bench. It alternates C rounds and rounds of its own, and prints all pairs as one JSON
+ * array.
+ */
 import { copyAndSum, fold, sum } from "#wire/checksum.ts";
 import { newMemory, type Memory } from "#wire/memory.ts";
 import { Rounds } from "./c-program.ts";
@@ -7,7 +10,7 @@ export const SIZES = [64, 1448, 65_536] as const;
 export const KINDS = ["sum", "copy"] as const;
 type Kind = (typeof KINDS)[number];
 
-/** ns per call of both sides, measured within a few milliseconds of each other. */
+/** One pair: ns per call of both sides, measured within a few milliseconds of each other. */
 export interface ChecksumRound {
   readonly kind: Kind;
   readonly bytes: number;
@@ -18,7 +21,9 @@ export interface ChecksumRound {
 const ROUNDS = 10;
 const SAMPLES = 200;
 
-/** Calls in one sample: at least 128 KiB, so that reading the clock has no effect. */
+/**
+ * Number of calls in one sample. A sample covers at least 128 KiB, so that the time of reading the clock has no effect.
+ */
 const repeatsFor = (bytes: number): number => Math.ceil(131_072 / bytes);
 
 /** The same data as in c/checksum.c. */

@@ -13,7 +13,7 @@ interface ChecksumResult {
   /** ns per call. */
   readonly c: Summary;
   readonly typescript: Summary;
-  /** Ferrule's time divided by C's, round by round. */
+  /** Ferrule's time divided by C's time in the same round. */
   readonly ratio: Summary;
 }
 

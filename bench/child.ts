@@ -1,4 +1,4 @@
-/** Child processes of benches. They have a time limit, and are ended by process id only. */
+/** Child processes of benches. Each has a time limit, and is ended only by its process id. */
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
@@ -18,7 +18,7 @@ export const run = async (command: readonly string[], { limitMs, stop }: Limits)
   return (await promisify(execFile)(program!, rest, options)).stdout;
 };
 
-/** Time a program has to end after SIGTERM before it is killed. */
+/** The time that a program has to end after SIGTERM. After it, the program is killed. */
 const GRACE_MS = 8_000;
 /** Bytes of output that are kept, to explain a failure. */
 const TAIL_BYTES = 4_000;
@@ -45,19 +45,22 @@ export class Child implements AsyncDisposable {
     return this.#child.pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** @throws {Error} if it did not start */
+  /** @throws {Error} if the program did not start */
   get pid(): number {
     const { pid } = this.#child;
     if (pid === undefined) throw new Error(`${this.#name} did not start`);
     return pid;
   }
 
-  /** The end of its output. */
+  /** The last `TAIL_BYTES` of the program's output. */
   get output(): string {
     return this.#output;
   }
 
-  /** Waits until `ready` returns true; checks ten times a second. @throws if the program ends first, or at the time limit. */
+  /**
+   * Waits until `ready` returns true, which is checked ten times a second.
+   * @throws if the program ends first, or at the time limit.
+   */
   async until(
     what: string,
     ready: (child: Child) => boolean | Promise<boolean>,

@@ -1,4 +1,7 @@
-/** The commit that a change is compared with: the newest one in the first-parent history whose files differ. */
+/**
+ * The commit with which a change is compared: the newest one in the first-parent history whose files differ from the
+ * checkout's.
+ */
 import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +19,8 @@ const git = async (checkout: string, ...args: readonly string[]): Promise<string
 };
 
 /**
- * The last commit whose files are not those of the checkout: the last commit itself if files have been changed since.
+ * The newest commit whose files differ from those of the checkout. If files have been changed since the last commit,
+ * that is the last commit itself.
  * @throws {CannotMeasure} outside a repository, or if the history has no such commit
  */
 export const earlierCommit = async (checkout: string): Promise<string> => {

@@ -15,9 +15,9 @@ import { tableOf } from "./table.ts";
 import { argumentsOf } from "../test/program.ts";
 
 const HERE = join(import.meta.dirname, "..");
-/** The largest permitted ratio of the two times. docs/performance.md has the difference between equal checkouts. */
+/** The largest permitted ratio of the two times. docs/performance.md states how far equal checkouts differ. */
 export const MARGIN = 1.1;
-/** The cost of a burst, and the cost of a frame. */
+/** Bursts of 1 show the cost of a burst, and bursts of 32 the cost of a frame. */
 const PLAN = { processes: 3, rounds: 8, batches: [1, 32] } as const;
 
 const nameOf = ({ path, batch }: Comparison): string => `${path}, bursts of ${batch}`;

@@ -12,9 +12,9 @@ import { Child } from "./child.ts";
 /** A kind of NIC and its implementation. */
 export interface Model {
   readonly name: string;
-  /** The guest's kernel module for it. */
+  /** The guest's kernel module for the NIC. */
   readonly driver: string;
-  /** QEMU's device name; Ferrule's device is in another process. */
+  /** QEMU's name for the device; undefined for Ferrule's device, which is in another process. */
   readonly device: string | undefined;
 }
 
@@ -37,7 +37,7 @@ const KERNEL = "6.12";
 const ECHO_PORT = 7;
 const CARRIER_LIMIT = 20_000;
 const SERVER_LIMIT = 5_000;
-/** Offloads to enable, as far as the NIC and its driver support them. */
+/** Offloads to enable. Some NICs or drivers do not support all of them. */
 const OFFLOADS = "rx on tx on sg on tso on";
 
 export class GuestMachine implements AsyncDisposable {
@@ -77,7 +77,7 @@ export class GuestMachine implements AsyncDisposable {
     return new GuestMachine({ guest, far, nic, paths }, scope.move());
   }
 
-  /** TCP throughput in Mbit/s over `seconds`, after one second that is not counted. */
+  /** Measures the TCP throughput in Mbit/s over `seconds`, after one second that is not counted. */
   async transfer(path: Path, direction: "sends" | "receives", { seconds, stop }: BenchOptions): Promise<number> {
     const { far } = this;
     const programs = `PATH=${far.environment["PATH"]}`;
@@ -90,7 +90,10 @@ export class GuestMachine implements AsyncDisposable {
     return end.sum_received.bits_per_second / 1e6;
   }
 
-  /** Times of `count` requests over UDP that the guest makes, in microseconds. Those without a reply are omitted. */
+  /**
+   * Measures the times of `count` requests that the guest makes over UDP, in microseconds. Requests without a reply are
+   * omitted.
+   */
   async ask(path: Path, count: number, bytes = 64): Promise<number[]> {
     const text = await this.guest.must(`/tmp/echo ask ${path.far} ${ECHO_PORT} ${count} ${bytes}`, 60_000);
     return text
@@ -100,8 +103,8 @@ export class GuestMachine implements AsyncDisposable {
   }
 
   /**
-   * As `ask`, with the guest's software interrupt coalescing off. With r8169, unlike most other drivers, Linux leaves
-   * interrupts masked for another 20 µs after a poll (`netdev_sw_irq_coalesce_default_on`).
+   * Like `ask`, but with the guest's software interrupt coalescing off. By default, Linux leaves interrupts masked for
+   * another 20 µs after a poll with r8169, unlike with most other drivers (`netdev_sw_irq_coalesce_default_on`).
    */
   async askPlainly(path: Path, count: number): Promise<number[]> {
     const settings = ["gro_flush_timeout", "napi_defer_hard_irqs"].map((name) => `/sys/class/net/${path.name}/${name}`);
@@ -116,7 +119,7 @@ export class GuestMachine implements AsyncDisposable {
     }
   }
 
-  /** State of Ferrule's device. */
+  /** The state of Ferrule's device. */
   state(): ReturnType<Nic["state"]> {
     return this.#nic.state();
   }
@@ -140,7 +143,7 @@ const configure = async (guest: Guest, far: FarEnd, model: Model, i: number): Pr
   const name = (await guest.must(`ls ${driver}/*/net`)).trim();
   const path = { model, name, near: `10.9.${i}.1`, far: `10.9.${i}.2` };
   await far.must(`ip addr add ${path.far}/24 dev ${tapOf(i)}; ip link set ${tapOf(i)} up`);
-  // Offloads that the driver does not support are rejected, the others are set.
+  // `ethtool -K` rejects the offloads that the driver does not support, and sets the others.
   await guest.must(
     `ethtool -K ${name} ${OFFLOADS} || true; ip link set ${name} up; ip addr add ${path.near}/24 dev ${name}`,
   );

@@ -25,7 +25,7 @@ const FIGURES = {
 >;
 type Figure = keyof typeof FIGURES;
 
-/** One round of one figure: the values of all NICs, measured seconds apart. */
+/** One round of one figure: the values of all NICs, measured within seconds of each other. */
 type Round = ReadonlyMap<string, number>;
 
 interface Result {

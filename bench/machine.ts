@@ -13,7 +13,10 @@ export interface Machine {
   readonly node: string;
   readonly v8: string;
   readonly compiler: string;
-  /** Load average over one minute when the benches started: above 0.5 a core, absolute figures are unreliable. */
+  /**
+   * Load average over one minute when the benches started. If it is above 0.5 per core, absolute figures are
+   * unreliable.
+   */
   readonly load: number;
   readonly date: string;
 }

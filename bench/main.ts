@@ -1,4 +1,4 @@
-/** `npm run bench`: lists the benches, runs them, prints tables; with --json one object on stdout. */
+/** `npm run bench`: lists the benches, or runs them and prints tables or, with --json, one object on stdout. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";

@@ -15,7 +15,7 @@ import { Child } from "./child.ts";
 const CLIENTS = 100;
 const HUNDREDS = ["the first clients", "more clients", "further clients"] as const;
 const MAPS = 1000;
-/** Uncounted warm-up, in which the engine compiles and its heap grows. */
+/** An uncounted warm-up, in which the engine compiles code and its heap grows. */
 const WARM_UP = { clients: 20, maps: 200 } as const;
 /** Number of samples of a run. */
 const LOOKS = 10;
@@ -35,7 +35,7 @@ const HIGH = IOVA / 2 ** 32;
 interface Holding {
   readonly kilobytes: number;
   readonly descriptors: number;
-  /** Mappings of memory that clients shared. */
+  /** Number of mappings of memory that clients shared. */
   readonly sharedMaps: number;
 }
 
@@ -44,7 +44,7 @@ interface Course {
   readonly cycles: number;
   readonly before: Holding;
   readonly after: Holding;
-  /** Largest sampled memory. */
+  /** The largest memory of all samples. */
   readonly mostKilobytes: number;
 }
 
@@ -58,7 +58,7 @@ const holding = (pid: number): Holding => {
   };
 };
 
-/** Runs `cycle` the given number of times. Samples ten times during the run, and at the end, when the server is idle. */
+/** Runs `cycle` `cycles` times. Takes ten samples during the run, and one at the end, when the server is idle. */
 const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<Course> => {
   const before = holding(pid);
   let most = before.kilobytes;
@@ -82,7 +82,7 @@ const visit = (path: string): void => {
   device.registers.read32(DTCCR);
 };
 
-/** Maps memory, makes the NIC write its counters there, and unmaps it. */
+/** Maps memory, makes the NIC write its counters into that memory, and unmaps it. */
 const mapAndUnmap = (requests: Requests): void => {
   using memory = createMemory("dma", MAP_BYTES);
   const flags = MapFlag.read | MapFlag.write;

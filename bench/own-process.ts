@@ -10,9 +10,9 @@ const LIMIT_MS = 120_000;
 /**
  * Runs bench/`file` in fresh processes, one after the other, and returns the JSON that each printed.
  *
- * The engine's optimisations differ from process to process, so one process is one sample. All processes load stripped code from a compile
- * cache, as in an installed package: stripping types in the process detaches an ArrayBuffer, after which the engine checks every access for
- * that. A first, uncounted process fills the cache.
+ * The engine's optimisations differ from process to process, so one process is one sample. All processes load stripped
+ * code from a compile cache, as in an installed package: a process that strips types itself detaches an ArrayBuffer,
+ * and from then on the engine checks every access for detached buffers. A first, uncounted process fills the cache.
  */
 export const inOwnProcesses = async <T>(
   file: string,

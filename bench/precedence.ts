@@ -5,13 +5,13 @@ import { setPriority } from "node:os";
 const NICE = -20;
 
 /**
- * Options for `spawn`. Linux schedules sessions against each other before it compares nice values within one
- * (autogroup), so a process with a nice value needs a session of its own. Ctrl-C no longer reaches it: its parent must
- * end it.
+ * Options for `spawn`. With autogroups, Linux shares the processor among sessions, and compares nice values only within
+ * a session, so a nice value has an effect only if the process has a session of its own. Ctrl-C does not reach such a
+ * process: its parent must end it.
  */
 export const giveOwnSession = { detached: true } as const;
 
-/** Without the permission the process runs at normal priority. */
+/** Raises the priority of a process. Without the permission to do so, the process runs at normal priority. */
 export const withPrecedence = ({ pid }: { readonly pid?: number | undefined }): void => {
   if (pid === undefined) return;
   try {

@@ -18,7 +18,7 @@ const DEFAULT_ROUNDS = 20;
 const IN_FLIGHT = 32;
 const STEP_MICROS = 50;
 
-/** The machine's clock. It advances the model's time whenever the driver waits. */
+/** The machine's clock, which also runs the model's timers whenever the driver waits. */
 class PacedClock implements Clock {
   readonly timers = new Timers();
   readonly #real = new RealClock();
@@ -56,7 +56,7 @@ class Setup implements Disposable {
     this.host = new Host(this.nic, this.#device.dma);
   }
 
-  /** Sends frames in both directions; returns the number delivered. */
+  /** Sends frames in both directions, and returns how many were delivered in each. */
   traffic(frames: number): readonly [out: number, back: number] {
     this.cable.sent.length = 0;
     for (let i = 0; i < frames; i++) {
@@ -74,7 +74,10 @@ class Setup implements Disposable {
 
 const INBOUND = udp(ends({ inbound: true }), payload(1000));
 
-/** Microseconds of the clock from the start of a reset under traffic until a frame has passed in each direction. */
+/**
+ * The time in microseconds, on the setup's clock, from the start of a reset under traffic until a frame has passed in
+ * each direction.
+ */
 const outage = (setup: Setup): number => {
   setup.traffic(IN_FLIGHT);
   for (let i = 0; i < IN_FLIGHT; i++) setup.cable.nic!.receive(INBOUND, 0, INBOUND.length);

@@ -1,4 +1,4 @@
-/** The ring hot path of this checkout against another's: two processes that alternate, round by round. */
+/** The ring hot path of this checkout against that of another: two processes that alternate, round by round. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { BATCHES } from "./ring-rounds.ts";
 import { median, spread, summarize, type Summary } from "./statistics.ts";
 
 const HERE = join(import.meta.dirname, "..");
-/** Extent of a measurement. */
+/** The extent of a measurement. */
 interface Plan {
   /** Pairs of processes. */
   readonly processes: number;
@@ -19,10 +19,10 @@ interface Plan {
   readonly paths: readonly PathKind[];
 }
 const THOROUGH: Plan = { processes: 8, rounds: 12, batches: BATCHES, paths: PATHS };
-/** Warm-up until the engine has optimised the code. */
+/** Number of uncounted rounds, after which the engine has optimised the code. */
 const WARM_UPS = 3;
 
-/** ns per frame, measured some 20 ms apart. */
+/** The two times per frame in ns, measured some 20 ms apart. */
 interface Turn {
   readonly batch: number;
   readonly other: number;
@@ -34,15 +34,15 @@ export interface Comparison {
   readonly batch: number;
   readonly other: Summary;
   readonly own: Summary;
-  /** This checkout's time divided by the other's, round by round. */
+  /** This checkout's time divided by the other's in the same round. */
   readonly ratio: Summary;
   /** The median ratio of each pair of processes. */
   readonly processes: readonly number[];
 }
 
 /**
- * The command for Node, on one processor if taskset is installed. The two sides take turns; on a busy machine each would otherwise run on a
- * processor of its own, and the ratio would reflect the processors.
+ * The command for Node, on one processor if taskset is installed. The two sides take turns. Without pinning, on a busy
+ * machine each could run on a processor of its own, and the ratio would reflect the processors.
  */
 const onOneProcessor = (): readonly [string, ...string[]] => {
   const last = /^Cpus_allowed_list:.*?(\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
@@ -51,7 +51,7 @@ const onOneProcessor = (): readonly [string, ...string[]] => {
   return works ? ["taskset", ...command] : [process.execPath];
 };
 
-/** The rounds of a fresh process of each checkout, in alternating order. */
+/** Starts a process of each checkout, and runs rounds in alternating order. */
 const turnsOf = async (
   kind: PathKind,
   against: string,

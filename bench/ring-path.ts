@@ -1,4 +1,7 @@
-/** Ferrule's own rings in a forwarding loop, with a device that runs outside the timed part. The counterpart of c/ring.c. */
+/**
+ * Ferrule's own rings in a forwarding loop, with a device that runs outside the timed part. This is the counterpart of
+ * c/ring.c.
+ */
 import { DESCRIPTOR_WORDS, EndOfRing, FirstSegment, LastSegment, OPTS1, Own } from "#chip/descriptors.ts";
 import { checkedBuffers } from "#driver/checked-buffers.ts";
 import { createReceiveRing } from "#driver/receive-ring.ts";
@@ -41,14 +44,14 @@ const swapAddresses = (words: Int32Array, at: number): void => {
   words[(at + 2) | 0] = (a >>> 16) | (b << 16);
 };
 
-/** The path of frames: in bursts over the calls of `Link`, or forwarded inside the rings. */
+/** The paths that frames can take: inside the rings, or in bursts through the calls of `Link`. */
 export const PATHS = ["turnaround", "link"] as const;
 export type PathKind = (typeof PATHS)[number];
 /** `checked` is `link` with a check of each exchanged buffer. */
 export const KINDS = [...PATHS, "checked"] as const;
 
 /**
- * Creates the path on `scope`. To be called only once per process when measuring: the engine then treats the rings'
+ * Creates the path on `scope`. When measuring, call this only once per process, so that the engine treats the rings'
  * addresses as constants.
  */
 export const createRingPath = (
@@ -77,8 +80,8 @@ export const createRingPath = (
   const calls = { ...receiver, transmit: transmitter.transmit };
   const { receive, transmit } = kind === "checked" ? checkedBuffers(calls, receiver.core) : calls;
   /**
-   * A pass by the calls of `Link`. The device has sent all frames before the next pass, so `transmit` accepts every
-   * frame.
+   * A pass through the calls of `Link`. The device has sent all frames before the next pass, so `transmit` accepts
+   * every frame.
    */
   const overLink = (budget: number): number => {
     const count = receive(0, budget);
@@ -113,7 +116,10 @@ export const createRingPath = (
   return { forward, device, intact };
 };
 
-/** Byte offsets of the ring's buffers and the spare ones. They are contiguous, starting with the buffer in the first slot. */
+/**
+ * Byte offsets of the ring's buffers and of the spare ones. All of them are contiguous; the first is the buffer in the
+ * first slot.
+ */
 const pool = (words: Int32Array, rxBase: number): number[] => {
   const first = words[rxBase + 2]! - IOVA;
   return Array.from({ length: SLOTS + SPARE }, (_, i) => first + i * BUFFER_BYTES);

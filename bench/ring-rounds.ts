@@ -1,11 +1,14 @@
-/** One process of the ring bench: alternates C rounds and its own, and prints every pair as one JSON object. */
+/**
+ * One process of the ring bench. It alternates C rounds and rounds of its own, and prints every pair as one JSON
+ * object.
+ */
 import { Rounds } from "./c-program.ts";
 import { createRingPath, type PathKind, PATHS, SLOTS, type RingPath } from "./ring-path.ts";
 
 export const BATCHES = [1, 8, 32, 256] as const;
 export const VARIANTS = ["minimal", "careful", "bursts"] as const;
 
-/** Times of one round, ns per frame: Ferrule's and each C variant's, measured within some 20 ms. */
+/** The times per frame of one round in ns, Ferrule's and each C variant's. All are measured within some 20 ms. */
 export interface RingRound {
   readonly path: PathKind;
   readonly batch: number;
@@ -13,7 +16,7 @@ export interface RingRound {
   readonly c: Readonly<Record<(typeof VARIANTS)[number], number>>;
 }
 
-/** Full rings per round, which take a few milliseconds. */
+/** Number of passes over a full ring per round. A round takes a few milliseconds. */
 const PASSES = 3000;
 
 /** One round of this process; ns per frame of the median pass. */

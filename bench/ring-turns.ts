@@ -1,4 +1,7 @@
-/** One process of a comparison of checkouts: executes rounds of the ring bench on request, using the rings of the given checkout. */
+/**
+ * One process of a comparison of checkouts. It executes rounds of the ring bench on request, with the rings of the
+ * given checkout.
+ */
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type createRingPath as Create, KINDS } from "./ring-path.ts";

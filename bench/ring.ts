@@ -10,7 +10,10 @@ import { median, summarize, type Summary } from "./statistics.ts";
 const DEFAULT_PROCESSES = 8;
 const ROUNDS_PER_PROCESS = 12;
 
-/** The C programs that a path is compared with: they do the same work, for `link` through the same interface. */
+/**
+ * The C programs with which a path is compared. They do the same work; for `link`, one does it through the same
+ * interface.
+ */
 const AGAINST: Record<PathKind, readonly (typeof VARIANTS)[number][]> = {
   turnaround: ["minimal", "careful"],
   link: ["minimal", "bursts"],
@@ -23,7 +26,7 @@ interface RingResult {
   /** ns per frame over all rounds. */
   readonly c: Summary;
   readonly typescript: Summary;
-  /** Ferrule's time divided by C's, round by round. */
+  /** Ferrule's time divided by C's time in the same round. */
   readonly ratio: Summary;
   /** The median ratio of each process. */
   readonly processes: readonly number[];

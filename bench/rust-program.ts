@@ -9,7 +9,7 @@ const RUSTC = process.env["RUSTC"] ?? "rustc";
 const FLAGS = ["--edition", "2021", "-O", "-C", "target-cpu=native", "-C", "codegen-units=1"];
 const FOLDER = join(import.meta.dirname, "rust");
 
-/** First line of `rustc --version`, or undefined when there is none. */
+/** The first line of `rustc --version`; undefined if there is no rustc. */
 export const rustcVersion = async (): Promise<string | undefined> => {
   try {
     return (await promisify(execFile)(RUSTC, ["--version"])).stdout.split("\n", 1)[0];

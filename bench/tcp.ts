@@ -14,10 +14,13 @@ const DEFAULT_ROUNDS = 3;
 const PINGS = 1000;
 const DIRECTIONS = ["out", "back"] as const;
 type Direction = (typeof DIRECTIONS)[number];
-/** Congestion control algorithms: the usual one, and one with pacing. Pacing leaves pauses between super-frames, so paths differ less. */
+/**
+ * Congestion control algorithms: the usual one, and one with pacing. Pacing leaves pauses between super-frames, so the
+ * paths differ less.
+ */
 const CONTROLS = ["cubic", "bbr"];
 
-/** The program under test, of one checkout. */
+/** The program under test, from one checkout. */
 const ferrule =
   (checkout: string): Mover["command"] =>
   (near, far) => {
@@ -29,13 +32,14 @@ const ferrule =
 const REFERENCES = ["C mover", "C NIC"] as const;
 type Reference = (typeof REFERENCES)[number];
 
-/** @param against another checkout, which is measured too */
+/** @param against the folder of another checkout, which is measured too */
 const movers = (mover: string, nic: string, against: string | undefined): readonly Mover[] => [
   { name: REFERENCES[0], command: (near, far) => [mover, near, far] },
   { name: REFERENCES[1], command: (near, far) => [nic, near, far] },
   { name: "Ferrule", command: ferrule(join(import.meta.dirname, "..")) },
   ...(against === undefined ? [] : [{ name: "Ferrule, other checkout", command: ferrule(against) }]),
-  // A mover that uses the kernel's segmentation and checksums: for context, not as a reference.
+  // A mover without offloads, so that the kernel segments and computes checksums. It is measured for context, and is
+  // not a reference.
   { name: "C mover, no offload", command: (near, far) => [mover, "--plain", near, far] },
 ];
 

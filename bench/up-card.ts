@@ -1,6 +1,7 @@
 /**
- * `ferrule up` with a card behind VFIO and with the model, in one guest: the additional start-up time of a card. An emulated processor is
- * slow at running new code, so only the ratio applies to a real machine; `bench/up.ts` measures the model there.
+ * `ferrule up` with a card behind VFIO and with the model, in one guest: the additional start-up time of a card. An
+ * emulated processor is slow at running new code, so only the ratio applies to a real machine. `bench/up.ts` measures
+ * the model on a real machine.
  */
 import { noVfio } from "../test/vfio/available.ts";
 import { card, Machine, type Up } from "../test/vfio/machine.ts";
@@ -12,7 +13,7 @@ const CARD = "0000:00:05.0";
 const MODEL = "model:rtl8168h";
 const INTERFACE = "fe0";
 
-/** Measured some seconds apart. */
+/** The times of both devices in one round, measured some seconds apart. */
 interface Round {
   readonly model: Up;
   readonly card: Up;
@@ -45,7 +46,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
   if (why !== false) throw new CannotMeasure(`no guest with VFIO here: ${why}`, "See test/vfio/available.ts.");
   await using machine = await Machine.boot({ devices: card("card", "bus=pcie.0,addr=5") });
   await machine.must(`bind ${CARD}`);
-  // The first run of each is slower, because its files are not in the page cache.
+  // The first run of each is not counted: it is slower, because its files are not in the page cache.
   await startOnce(machine, MODEL);
   await startOnce(machine, CARD);
   const count = options.rounds ?? DEFAULT_ROUNDS;

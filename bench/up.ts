@@ -19,11 +19,11 @@ const PROGRAM = join("bin", "ferrule.mjs");
 interface Start {
   readonly up: number;
   readonly carrier: number;
-  /** Processor time of all its threads up to the carrier. */
+  /** Processor time of all threads of the process until the carrier was up. */
   readonly processor: number;
 }
 
-/** Milliseconds on a virtual clock that driver and model need until the link is up. */
+/** The time that driver and model need until the link is up, in milliseconds of a virtual clock. */
 const linkNeeds = (): number => {
   using rig = openDirectRig();
   rig.nic.up();
@@ -31,7 +31,7 @@ const linkNeeds = (): number => {
   return rig.clock.now() / 1000;
 };
 
-/** In milliseconds. */
+/** The processor time of a process in milliseconds. */
 const processorTime = (pid: number): number => {
   const tasks = `/proc/${pid}/task`;
   const nanos = readdirSync(tasks).map((task) =>
@@ -40,7 +40,7 @@ const processorTime = (pid: number): number => {
   return nanos.reduce((a, b) => a + b, 0) / 1e6;
 };
 
-/** A separate network namespace, so that the interface's name is free. */
+/** Each run has its own network namespace, so that the interface's name is free. */
 const apart = process.getuid?.() === 0 ? ["--net"] : ["--user", "--map-root-user", "--net"];
 
 const startOnce = async (program: string, stop: AbortSignal): Promise<Start> => {

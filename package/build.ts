@@ -1,4 +1,7 @@
-/** Builds `dist` from `src`: JavaScript and declarations, because Node strips no types under node_modules. `npm pack` runs it. */
+/**
+ * Builds `dist` from `src`: JavaScript and declarations, because Node does not strip types under node_modules. `npm
+ * pack` runs it.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -23,7 +26,7 @@ const emitted = ([name, target]: [string, string]): [string, string] => [
 
 /**
  * `dist` is a package scope with the same import names, so that `#kit/link.ts` resolves to the source inside `src`, and
- * to the emitted file inside `dist`. (tsc rewrites relative imports, but not those.)
+ * to the emitted file inside `dist`. (tsc rewrites relative imports, but not imports that begin with #.)
  */
 const scope = (): object => ({
   type: "module",
@@ -31,8 +34,8 @@ const scope = (): object => ({
 });
 
 /**
- * Entry points for programs. An older Node would fail at the code's syntax before it executes anything. Therefore the
- * version is checked first, and the code is then loaded by `require`.
+ * An entry point for programs. An older Node would fail at the code's syntax before it executes anything. Therefore the
+ * entry point checks the version first, and then loads the code by `require`.
  */
 const entry = async (types: string): Promise<string> => {
   const path = types.replace(/\.d\.ts$/, ".js");

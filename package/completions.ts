@@ -6,7 +6,7 @@ import { LEVELS } from "#app/cli/log.ts";
 
 const CHIP_KEYS = [...new Set(CHIPS.map(({ key }) => key))].join(" ");
 
-/** The kind of words that complete a placeholder; others are not completed. */
+/** For each placeholder, the kind of words that complete it. Other placeholders are not completed. */
 const KINDS: Readonly<Record<string, string>> = {
   FILE: "files",
   PATH: "files",
@@ -28,7 +28,8 @@ interface Word {
 }
 
 /**
- * The words with which a command line can begin. For words that are not commands by themselves, also the second words.
+ * The words with which a command line can begin. The summary of a word that is not a command by itself lists the words
+ * that may follow.
  */
 const firstWords = (commands: readonly Command[]): readonly Word[] => {
   const words = [...new Set(commands.map(({ name }) => name.split(" ")[0]!))];
@@ -66,7 +67,7 @@ const bashCase = ({ name, options, operands }: Command): string => {
   ].join("\n");
 };
 
-/** Words of a kind, one per line, for both shells. */
+/** A shell function, for both shells, that prints the words of a kind, one per line. */
 const WORDS = `_ferrule_words() {
   local folder
   case $1 in
@@ -140,7 +141,7 @@ const zshCase = ({ name, options, operands }: Command): string => {
   return [`    "${name}")`, "      _arguments \\", `        ${specs.join(" \\\n        ")}`, "      ;;"].join("\n");
 };
 
-/** Words in the form that _describe expects. */
+/** Words in the form that zsh's `_describe` expects. */
 const zshWords = (words: readonly Word[]): string =>
   words.map(({ word, summary }) => `    '${word}:${summary.replaceAll("'", "'\\''")}'\n`).join("");
 

@@ -1,6 +1,6 @@
 /**
- * The figures that `ferrule compare` shows of sources and pages: counted in a checkout, and packed with `dist`. Prints
- * JSON.
+ * The figures about sources and pages that `ferrule compare` shows. They are counted in a checkout and packed with
+ * `dist`. This program prints them as JSON.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ const DRIVERS = [
 ] as const;
 const NO = /^(no\b|off$|refused$|–)/;
 
-/** `cells`: undefined is a missing feature. */
+/** Counts the cells of a column; an undefined cell is a missing feature. */
 const counted = (driver: string, cells: readonly (string | undefined)[]): FeatureCount => {
   const yes = cells.filter((cell) => cell === "yes").length;
   const no = cells.filter((cell) => cell === undefined || NO.test(cell)).length;
@@ -51,7 +51,7 @@ const faults = (): readonly FaultClass[] =>
     tested: keptSo(hazards, "tested"),
   }));
 
-/** Counted as in docs/soundness.md. */
+/** The number of safety sites, counted as in docs/soundness.md. */
 export const safetySites = (): number =>
   globSync("src/sys/*.ts", { cwd: ROOT })
     .filter((path) => !path.includes(".test"))

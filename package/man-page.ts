@@ -3,7 +3,7 @@ import type { Option } from "#app/cli/arguments.ts";
 import type { Command } from "#app/cli/command.ts";
 import { version } from "#app/manifest.ts";
 
-/** Text for roff: backslashes are escaped, no line begins with a request; `code` is bold. */
+/** Text for roff: backslashes are escaped, no line begins with a request, and `code` becomes bold. */
 const roff = (text: string): string =>
   text
     .replaceAll("\\", "\\e")

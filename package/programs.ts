@@ -1,4 +1,7 @@
-/** The programs that `ferrule compare` runs, for `dist`: without types, since Node strips none under node_modules. */
+/**
+ * Writes the programs that `ferrule compare` runs to `dist`, without types, because Node does not strip types under
+ * node_modules.
+ */
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import { dirname, join, relative } from "node:path";
@@ -8,10 +11,13 @@ const ENTRY = join(ROOT, "bench/compare/main.ts");
 /** Sources that are compiled on the user's machine. */
 const FOREIGN = ["bench/c", "bench/rust"] as const;
 
-/** A module or a program, named in quotes, from its own folder or from the checkout's; imports that begin with # are resolved by package.json. */
+/**
+ * The quoted name of a module or a program, relative to the file that names it or to the checkout. Imports that begin
+ * with # are resolved by package.json.
+ */
 const NAMED = /"([^"#\s]+)\.ts"/g;
 
-/** The file and all files that it names, each once. */
+/** The file and all files that it names, directly or indirectly. */
 const closure = (path: string, found = new Set<string>()): ReadonlySet<string> => {
   if (found.has(path)) return found;
   found.add(path);
@@ -26,7 +32,7 @@ const closure = (path: string, found = new Set<string>()): ReadonlySet<string> =
 const emitted = (source: string): string =>
   stripTypeScriptTypes(source).replaceAll(NAMED, '"$1.js"').replaceAll('"../../src/', '"../../');
 
-/** Writes them to the same paths in `dist` as in the checkout. */
+/** Writes the programs to the same paths in `dist` as in the checkout. */
 export const emitPrograms = (dist: string): void => {
   for (const path of closure(ENTRY)) {
     const target = join(dist, relative(ROOT, path).replace(/\.ts$/, ".js"));

@@ -1,4 +1,4 @@
-/* The driver with bursts, which has the interface and the checks of Ferrule's rings: see rings.h. */
+/* The driver that works in bursts, with the interface and the checks of Ferrule's rings: see rings.h. */
 #ifndef BURSTS_H
 #define BURSTS_H
 
@@ -11,7 +11,7 @@ static struct frame {
     uint32_t offset, length, flags, tag;
 } burst[SLOTS];
 
-/* Every entry has a buffer, and so has every descriptor. */
+/* Creates the rings. Every entry gets a buffer, and so does every descriptor. */
 static void bring_up_bursts(void) {
     for (uint32_t i = 0; i < SLOTS; i++) burst[i].offset = (2 * SLOTS + i) * BUFFER;
 }
@@ -70,14 +70,14 @@ static __attribute__((noinline, unused)) unsigned transmit(unsigned first, unsig
     return taken;
 }
 
-/* For a device that has sent every frame before the next pass. */
+/* A pass that forwards frames. The device must have sent every frame before the next pass. */
 static __attribute__((unused)) unsigned forward_bursts(unsigned budget) {
     unsigned count = receive(0, budget);
     for (unsigned i = 0; i < count; i++) swap_macs(arena + burst[i].offset);
     return transmit(0, count);
 }
 
-/* First entry whose frame is not sent yet, and the number of such entries. */
+/* The first entry whose frame is not sent yet, and the number of such entries. */
 static unsigned waiting_first, waiting;
 
 static inline unsigned send_entries(unsigned first, unsigned count) {

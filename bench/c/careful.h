@@ -1,4 +1,4 @@
-/* The driver that reads each word the device wrote once, and validates it: see rings.h. */
+/* The driver that validates each word that the device wrote, and reads it only once: see rings.h. */
 #ifndef CAREFUL_H
 #define CAREFUL_H
 

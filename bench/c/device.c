@@ -2,14 +2,22 @@
  * The device process of bench/compare: simulates a NIC on memory that it shares with one driver process for each peer.
  * It starts and ends the drivers, and wakes one at a time: the others sleep in read(2).
  *
- * Reads one command per line on stdin, with fields separated by tabs. Replies with one line of JSON on stdout;
- * {"error": ...} before it exits:
+ * Reads one command per line on stdin, with fields separated by tabs. Replies to each with one line of JSON on stdout. If
+ * something fails, the reply is {"error": ...}, and the process exits. The commands are:
  *
- * spawn INDEX NAME CHIP PROGRAM ARGUMENT... starts a driver on region INDEX; CHIP 8168 or 8125 end INDEX ends it window
- * LOAD MBIT BYTES BATCH MICROSECONDS INDEX... LOAD drop, generate or forward; MBIT 0: saturated; BYTES with FCS, 0: a
- * mix latency BYTES MICROSECONDS INDEX... request and response histogram INDEX all its times since the last histogram
+ *   spawn INDEX NAME CHIP PROGRAM ARGUMENT...
+ *     starts a driver on region INDEX; CHIP is 8168 or 8125
+ *   end INDEX
+ *     ends the driver on region INDEX
+ *   window LOAD MBIT BYTES BATCH MICROSECONDS INDEX...
+ *     runs a window with each driver; LOAD is drop, generate or forward; MBIT 0 means saturated; BYTES includes the FCS,
+ *     and 0 means a mix
+ *   latency BYTES MICROSECONDS INDEX...
+ *     runs a window of requests and responses with each driver
+ *   histogram INDEX
+ *     reports all times of a driver's requests since the last such command
  *
- * Its children end with it in any case, and the memory has no name, so nothing is left behind.
+ * The drivers end with this process in any case, and the shared memory has no name, so nothing is left behind.
  */
 #define _GNU_SOURCE
 #include "window.h"
@@ -22,7 +30,7 @@
 #include <sys/prctl.h>
 
 enum { PEERS = 16, FIELDS = 40, LINE = 4096 };
-/* The memory of a window, for rings of 1024 descriptors and their buffers. */
+/* The part of a window that rings of 1024 descriptors and their buffers use. */
 enum { USED_BYTES = 8 << 20 };
 #define START_LIMIT (30000 * MS)
 #define END_LIMIT (2000 * MS)
@@ -84,9 +92,12 @@ static struct peer *peer_at(const char *index) {
 static void run_driver(char **argv, int input) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);
-    /* Only the thread that runs the driver is pinned, later. The engine's other threads may run on any processor. */
+    /*
+     * Here the process may run on any processor. Later only the thread that runs the driver is pinned, not the engine's
+     * other threads.
+     */
     sched_setaffinity(0, sizeof allowed, &allowed);
-    /* stdout belongs to the device; a driver's output goes to stderr. */
+    /* stdout carries the device's replies, so a driver's output goes to stderr. */
     if (dup2(input, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) _exit(126);
     execvp(argv[0], argv);
     fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
@@ -99,7 +110,7 @@ static uint64_t address_in(const struct peer *peer, unsigned at) {
     return value;
 }
 
-/* Rings and buffers of a driver outside the window. */
+/* Maps the rings and buffers of a driver that keeps them outside the window. */
 static void map_own_memory(struct peer *peer) {
     char path[64];
     const struct control *control = peer->control;
@@ -148,14 +159,14 @@ static void spawn(const char *index, const char *name, const char *chip, char **
 
 static struct peer *running_peer(const char *index) {
     struct peer *peer = peer_at(index);
-    if (peer->pid <= 0) fail("no driver runs there");
+    if (peer->pid <= 0) fail("no driver runs on this region");
     return peer;
 }
 
 static void end(const char *index) {
     struct peer *peer = peer_at(index);
     close(running_peer(index)->wake);
-    /* A driver exits at the end of its input, and then writes its compile cache. */
+    /* A driver exits at the end of its input. It may take a while, because it writes its compile cache first. */
     uint64_t limit = now_ns() + END_LIMIT;
     while (waitpid(peer->pid, NULL, WNOHANG) == 0) {
         if (now_ns() > limit) kill(peer->pid, SIGKILL);

@@ -1,7 +1,7 @@
 /* DPDK's own r8169 driver, unmodified, as a driver process beside the device process, or with the device in its own thread.
  *
- * The library is Debian's. It registers itself with `rte_pci_register`, which is defined here, so no PCI bus is needed: the
- * card is a structure in this program, and its BAR is shared memory. It drives an RTL8125B.
+ * The library is Debian's. The driver in it registers itself with `rte_pci_register`, which this file defines, so no
+ * PCI bus is needed: the card, an RTL8125B, is a structure in this program, and its BAR is shared memory.
  *
  * usage: dpdk REGION      started by the device; reads a byte from stdin for each window, ends at its end of file
  *        dpdk --paired    one round for each line "go NAME BATCH PASSES" on stdin */
@@ -33,7 +33,7 @@ enum { RX_BUFFER_FRAME = 64, FCS = 4 };
 #define EOR 0x40000000u
 #define WHOLE 0x30000000u
 
-/* From DPDK 24.11's driver headers, which Debian does not ship. */
+/* Declarations from DPDK 24.11's driver headers, which Debian does not ship. */
 struct rte_pci_driver;
 struct driver_head {
     void *next, **previous;
@@ -96,7 +96,10 @@ static void start_eal(void) {
     }
 }
 
-/* Probes the card whose BAR is at `bar`, and starts it. Meanwhile something must simulate its registers. */
+/*
+ * Probes the card whose BAR is at `bar`, and starts it. While this runs, another thread or process must simulate the
+ * card's registers.
+ */
 static void start_port(uint8_t *bar, uint16_t rx_slots, uint16_t tx_slots) {
     static struct card card = {.device = {.name = "0000:00:01.0", .numa_node = -1}, .id = {.vendor_id = 0x10ec, .device_id = 0x8125}};
     struct rte_eth_conf configuration = {0};
@@ -127,7 +130,7 @@ static inline void swap_macs(uint8_t *frame) {
     memcpy(frame + 8, &swapped_high, 4);
 }
 
-/* Frames for which there is no room yet. They are sent first next time. */
+/* Frames for which the ring had no room. They are the first to be sent in the next pass. */
 static struct rte_mbuf *waiting[MOST];
 static uint16_t waiting_count;
 
@@ -214,7 +217,7 @@ static int serve(off_t region) {
     while (read(STDIN_FILENO, &byte, 1) == 1) {
         pass_fn pass = passes[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* Frames that could not be sent in the last window are dropped, and not counted. */
+        /* Frames that could not be sent in the last window are dropped, and they are not counted. */
         rte_pktmbuf_free_bulk(waiting, waiting_count);
         waiting_count = 0;
         sequence = control->first;
@@ -231,7 +234,7 @@ static int serve(off_t region) {
     return 0;
 }
 
-/* The device of the comparison in one thread. */
+/* The device in the comparison in which driver and device share a thread. */
 static uint8_t *own_bar;
 static volatile int answering = 1;
 

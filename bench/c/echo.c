@@ -1,7 +1,8 @@
 /* Requests and responses over UDP, one at a time, for the round trips of bench/guest.ts.
  *
- * Linked statically, so that it runs in a guest with other libraries. `serve` echoes requests until its parent dies.
- * `ask` prints the time of each round trip in nanoseconds, one per line, and -1 if there is no reply within a second.
+ * It is linked statically, so that it runs in a guest with other libraries. `serve` echoes requests until its parent
+ * dies. `ask` prints the time of each round trip in nanoseconds, one per line, and -1 if there is no reply within a
+ * second.
  *
  * usage: echo serve PORT | echo ask ADDRESS PORT COUNT BYTES */
 #include <arpa/inet.h>
@@ -44,7 +45,7 @@ static _Noreturn void serve(int fd, struct sockaddr_in *at) {
     }
 }
 
-/* Replies that come too late have an older number and are skipped. */
+/* Replies that come too late are recognised by their older number, and skipped. */
 static int64_t ask_once(int fd, uint32_t number, size_t bytes) {
     char data[MOST] = {0};
     memcpy(data, &number, sizeof number);

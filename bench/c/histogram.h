@@ -1,4 +1,4 @@
-/* A histogram of times in ns: exact below 2 µs, then within 0.1 percent. */
+/* A histogram of times in ns. Times below 2 µs are exact, longer ones are within 0.1 percent. */
 #ifndef HISTOGRAM_H
 #define HISTOGRAM_H
 
@@ -19,7 +19,7 @@ static inline unsigned bin_of(uint64_t ns) {
     return bin < BINS ? bin : BINS - 1;
 }
 
-/* The largest time of a bin. */
+/* The largest time that a bin counts. */
 static inline uint64_t bound_of(unsigned bin) {
     if (bin < FINE) return bin;
     unsigned octave = (bin - FINE) / (FINE / 2) + 1, place = (bin - FINE) % (FINE / 2) + FINE / 2;
@@ -38,7 +38,7 @@ static inline void add(struct histogram *sum, const struct histogram *h) {
     if (h->max > sum->max) sum->max = h->max;
 }
 
-/* The time that the given fraction of samples, such as 0.99, does not exceed. */
+/* The time that a fraction `share` of the samples, such as 0.99, does not exceed. */
 static inline uint64_t percentile_of(const struct histogram *h, double share) {
     uint64_t wanted = (uint64_t)(share * (double)h->total + 0.5), seen = 0;
     if (wanted == 0) wanted = 1;

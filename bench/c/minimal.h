@@ -1,4 +1,4 @@
-/* The driver that trusts every word the device wrote: see rings.h. */
+/* The driver that trusts every word that the device wrote: see rings.h. */
 #ifndef MINIMAL_H
 #define MINIMAL_H
 

@@ -1,4 +1,4 @@
-/* Only moves frames between two TAPs: a reference for Ferrule's TCP path in bench/tcp.ts. A 64 KiB super-frame takes one
+/* Moves frames between two TAPs, and does nothing else: a reference for Ferrule's TCP path in bench/tcp.ts. A 64 KiB super-frame takes one
  * read and one write. `--plain` requests no offloads. `--threads` gives each direction a thread.
  *
  * usage: mover [--plain] [--threads] TAP TAP */

@@ -41,7 +41,7 @@ static inline uint32_t fold(uint64_t sum) {
     return (uint32_t)sum;
 }
 
-/* The Internet checksum of bytes in memory order: to be byte-swapped (`ntohs`) after folding. */
+/* Adds bytes to an Internet checksum in memory order. The folded sum must be byte-swapped (`ntohs`). */
 static inline uint64_t add(const uint8_t *bytes, size_t count) {
     uint64_t sum = 0;
     size_t i = 0;
@@ -65,7 +65,7 @@ static inline void seal_ip(uint8_t *frame, uint32_t ip_bytes) {
     put16(frame + AT_IP_SUM, ntohs((uint16_t)~fold(add(frame + ETHERNET, IPV4))));
 }
 
-/* Headers of segment `k` of a super-frame, at `at`, for `bytes` of payload whose sum is known. */
+/* Writes to `at` the headers of segment `k` of a super-frame, for `bytes` of payload whose sum is known. */
 static inline void make(uint8_t *at, const uint8_t *super, uint32_t length, uint32_t k, uint32_t size, int last,
                         uint32_t bytes, uint64_t sum) {
     memcpy(at, super, length);
@@ -88,7 +88,7 @@ static inline int follows(const uint8_t *first, const uint8_t *next, uint32_t le
            memcmp(first + AT_SUM + 4, next + AT_SUM + 4, length - AT_SUM - 4) == 0;
 }
 
-/* The sum that the payload must have for the segment's checksum to be correct. */
+/* The sum that the segment's payload must have if the segment's checksum is correct. */
 static inline uint32_t implied(const uint8_t *at, uint32_t length, uint32_t payload) {
     uint32_t tcp = length - TRANSPORT;
     return ~fold(pseudo(at, tcp + payload) + add(at + TRANSPORT, tcp)) & 0xffff;
@@ -114,7 +114,10 @@ static ssize_t out(struct direction *d, size_t length) {
         uint32_t bytes = k + 1 < count ? size : payload - k * size;
         make(headers[k], super, head, k, size, k + 1 == count, bytes, add(super + head + k * size, bytes));
     }
-    /* The end of the wire: merges the segments, and computes the checksum from those of the segments. */
+    /*
+     * The end of the wire: merges the segments, and computes the checksum of the merged frame from the segments'
+     * checksums.
+     */
     uint8_t *first = headers[0];
     uint64_t sum = implied(first, head, size < payload ? size : payload);
     uint32_t run = size < payload ? size : payload;
@@ -141,7 +144,7 @@ static ssize_t back(struct direction *d, size_t length) {
     if (!is_super(virtio, super, length - HEADER)) return write(d->to, d->buffer, length);
     uint32_t head = virtio->headers, size = virtio->segment, payload = (uint32_t)(length - HEADER - head);
     uint32_t count = (payload + size - 1) / size, tcp = head - TRANSPORT, start = next;
-    /* The NIC. */
+    /* The NIC's half. */
     for (uint32_t k = 0; k < count; k++) {
         uint32_t bytes = k + 1 < count ? size : payload - k * size, slot = (start + k) % SLOTS;
         uint8_t *to = buffers[slot];
@@ -153,7 +156,7 @@ static ssize_t back(struct direction *d, size_t length) {
         __atomic_store_n(&ring[slot].opts1, (good ? GOOD : 0) | (head + bytes + 4), __ATOMIC_RELEASE);
     }
     next = (start + count) % SLOTS;
-    /* The driver. */
+    /* The driver's half. */
     struct iovec pieces[SEGMENTS + 1] = {{virtio, HEADER}};
     uint8_t *first = buffers[start];
     uint32_t run = 0;

@@ -1,7 +1,8 @@
 /* The common part of the C halves of the paired benches: the clock, the statistics and the request loop.
  *
- * A TypeScript runner controls the rounds. It writes one request per line and reads one JSON object per line. A C round and
- * a TypeScript round follow each other closely, so a disturbance of the machine affects both and their ratio cancels it. */
+ * A TypeScript runner controls the rounds. It writes one request per line and reads one JSON object per line. A C round
+ * and a TypeScript round follow each other closely, so a disturbance of the machine affects both, and cancels out in
+ * their ratio. */
 #ifndef PAIRED_H
 #define PAIRED_H
 

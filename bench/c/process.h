@@ -1,4 +1,4 @@
-/* A driver process in C beside the device process (device.c), with the rings of rings.h in the memory they share. */
+/* A driver process in C. It has the rings of rings.h in memory that it shares with the device process (device.c). */
 #ifndef PROCESS_H
 #define PROCESS_H
 

@@ -1,10 +1,12 @@
-/* A driver's rings in C, the reference for Ferrule's rings, and the parts that its variants share.
+/* A driver's rings in C, the reference for Ferrule's rings. This file has the parts that all variants share.
  *
- * Receive ring, transmit ring, 2 KiB buffers in one arena; per frame: read the receive descriptor, swap the MAC addresses,
- * post the frame on the transmit ring, reclaim the buffer of an earlier transmit from that slot, refill the receive slot with it.
+ * A receive ring, a transmit ring, and buffers of 2 KiB in one arena. For each frame, a variant reads the receive
+ * descriptor, swaps the MAC addresses, posts the frame on the transmit ring, takes the buffer of an earlier frame from
+ * that transmit slot, and refills the receive slot with it.
  *
- *   minimal.h  trusts every word the device wrote; one fused loop: the least possible cost of this work
- *   careful.h  the same loop; each device-written word is read once and validated, addresses come from the driver's memory
+ *   minimal.h  one fused loop that trusts every word that the device wrote: the least possible cost of this work
+ *   careful.h  the same loop; each word that the device wrote is read once and validated, and addresses come from the
+ *              driver's memory
  *   bursts.h   receive and transmit as two functions over bursts that exchange buffers, with the checks and counters of
  *              Ferrule's rings: separates the cost of the interface from that of the language
  *
@@ -59,13 +61,16 @@ static inline void swap_macs(uint8_t *frame) {
     memcpy(frame + 8, &swapped_high, 4);
 }
 
-/* A frame that is complete, without errors, and fits the buffer it was received into. */
+/* Whether a frame is complete, has no errors, and fits the buffer into which it was received. */
 static inline int is_good(uint32_t opts1) {
     uint32_t length = opts1 & RX_LENGTH;
     return (opts1 & (FS | LS | RX_ERROR)) == (FS | LS) && length >= HEADER + FCS && length <= BUFFER;
 }
 
-/* Number of the next frame to receive or send; frames received out of order; bytes of a frame to send. */
+/*
+ * The sequence number of the next frame to receive or send; the number of frames received out of order; the length of a
+ * frame to send.
+ */
 static __attribute__((unused)) uint32_t sequence, disorder, sent_length;
 
 static inline void count_in(const uint8_t *frame) {
@@ -83,7 +88,10 @@ static inline void build(uint8_t *frame) {
     sequence++;
 }
 
-/* A third of the buffers is in the receive ring, and one in the transmit ring, as if just sent. */
+/*
+ * Creates the rings. A third of the buffers goes into the receive ring, and another third into the transmit ring, as if
+ * they had just been sent.
+ */
 static void bring_up(void) {
     memset(rx, 0, SLOTS * sizeof *rx);
     memset(tx, 0, SLOTS * sizeof *tx);

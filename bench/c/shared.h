@@ -1,7 +1,7 @@
 /* The memory that the device process and a driver process share: bench/compare/layout.ts has the same numbers.
  *
- * One region per driver: a page of registers, a page of control words, and the DMA window, whose first byte the device
- * calls WINDOW_IOVA. A driver that accesses memory by bus addresses maps its window at this address. */
+ * Each driver has a region: a page of registers, a page of control words, and the DMA window, whose first byte has the
+ * bus address WINDOW_IOVA. A driver that accesses memory by bus addresses maps its window at this address. */
 #ifndef SHARED_H
 #define SHARED_H
 
@@ -11,7 +11,7 @@ enum { PAGE = 4096, REGION_BYTES = 16 << 20, WINDOW_OFFSET = 2 * PAGE, WINDOW_BY
 #define WINDOW_IOVA 0x2000000000ull
 enum { MEMORY_FD = 3 };
 
-/* The registers of the RTL8168 that the rig implements. */
+/* The RTL8168's registers that the rig implements. */
 enum { TNPDS = 0x20, TX_POLL = 0x38, RDSAR = 0xe4 };
 
 enum state { DRIVER_STARTING, DRIVER_IDLE, DRIVER_RUNNING };
@@ -21,13 +21,16 @@ enum load { FORWARD, DROP, GENERATE };
 struct control {
     /* Written by the driver. */
     uint32_t state;
-    /* Counts since the start of the window. DROP: frames received, and frames out of order. GENERATE: frames sent. */
+    /*
+     * Counts since the start of the window. With DROP: frames received, and frames out of order. With GENERATE: frames
+     * sent.
+     */
     uint32_t frames, disorder;
     /* Garbage collections during the window. */
     uint32_t collections;
     /*
-     * If the driver's rings and buffers are in its own memory instead of the window: address, length and file
-     * descriptor.
+     * Address, length and file descriptor of the driver's own memory, if its rings and buffers are there and not in the
+     * window.
      */
     uint64_t memory_base, memory_bytes;
     uint32_t memory_fd;
@@ -36,9 +39,9 @@ struct control {
      * Written by the device, in a cache line of its own. When a driver is woken, it reads all of these except `stop`.
      */
     uint32_t stop, load, batch;
-    /* GENERATE: bytes of a frame without FCS. */
+    /* With GENERATE: bytes of a frame without FCS. */
     uint32_t bytes;
-    /* DROP and GENERATE: sequence number of the first frame. */
+    /* With DROP and GENERATE: sequence number of the first frame. */
     uint32_t first;
 };
 
@@ -48,7 +51,7 @@ enum { SEQUENCE_OFFSET = 16 };
 #define SOURCE 0x5b5a59585756ull
 #define ETHERTYPE 0xb588u
 
-/* Passes of a driver between two reads of `stop`. */
+/* Number of passes that a driver makes between two reads of `stop`. */
 enum { PASSES = 64 };
 
 #endif

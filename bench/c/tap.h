@@ -1,8 +1,8 @@
 /* Two TAPs and a loop between them: the common part of the reference programs of bench/tcp.ts.
  *
- * The TAPs are configured as Ferrule configures its own: a virtio-net header of 12 bytes and checksum and TCP segmentation
- * offload, unless they are plain. A program prints "ready" once both exist; it ends on SIGTERM, SIGINT, or when its
- * parent dies, and then prints its counters as JSON. */
+ * The TAPs are configured as Ferrule configures its own: a virtio-net header of 12 bytes and checksum and TCP
+ * segmentation offload, unless they are plain. A program prints "ready" once both TAPs exist. On SIGTERM, on SIGINT or
+ * when its parent dies, it prints its counters as JSON and ends. */
 #ifndef FERRULE_TAP_H
 #define FERRULE_TAP_H
 #include <errno.h>
@@ -54,7 +54,7 @@ static inline int open_tap(const char *name, int plain) {
     return fd;
 }
 
-/* Moves up to BUDGET frames, so that neither direction starves the other. Returns 0 when the TAP is gone. */
+/* Moves at most BUDGET frames, so that neither direction starves the other. Returns 0 when the TAP is gone. */
 static inline int move_frames(struct direction *d) {
     for (int i = 0; i < BUDGET; i++) {
         ssize_t length = read(d->from, d->buffer, BUFFER);
@@ -63,13 +63,13 @@ static inline int move_frames(struct direction *d) {
             d->frames++;
             d->bytes += (uint64_t)length;
         } else {
-            d->dropped++; /* the interface is down, or its queue is full: the frame is lost, as on a cable */
+            d->dropped++; /* the interface is down or its queue is full: the frame is lost, as on a cable */
         }
     }
     return 1;
 }
 
-/* Serves one direction (`count` 1) or both. */
+/* Serves one direction if `count` is 1, otherwise both. */
 static inline void serve(struct direction *d, int count) {
     struct pollfd wait[3] = {{.fd = d[0].stop, .events = POLLIN}};
     for (int i = 0; i < count; i++) wait[1 + i] = (struct pollfd){.fd = d[i].from, .events = POLLIN};
@@ -89,7 +89,7 @@ static inline void *serve_one(void *direction) {
     return NULL;
 }
 
-/* Opens both TAPs and serves them until a signal. `carry` has a function for each direction. */
+/* Opens both TAPs and serves them until a signal arrives. `carry` has a function for each direction. */
 static inline int run(char **names, int plain, int threads, ssize_t (*const carry[2])(struct direction *, size_t)) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigset_t ends;

@@ -15,21 +15,25 @@
 #include <unistd.h>
 
 enum { BURST = 64 };
-/* Number of polls for a response between checks of the driver's time limit. */
+/* Number of times that the device polls for a response between two checks of the driver's time limit. */
 enum { LOOKS = 1 << 16 };
 #define MS 1000000ull
 /*
- * A driver needs microseconds of processor time to start, to stop, and for a frame. It may wait long for a processor.
+ * Limits of a driver's processor time and real time. Starting, stopping or handling a frame takes microseconds of
+ * processor time, but the driver may wait long for a processor.
  */
 #define CPU_LIMIT (200 * MS)
 #define WAIT_LIMIT (20000 * MS)
-/* A longer gap means that the device had no processor; this time is not counted. */
+/* A gap longer than this means that the device had no processor. The time of such gaps is not counted. */
 #define STALL (20 * 1000ull)
-/* A NIC fetches descriptors over its bus. Polling them continuously would take their cache lines from the driver. */
+/*
+ * Time in ns after which the device reads the ring again if it found too few buffers. A NIC fetches descriptors over
+ * its bus, and continuous polling would take their cache lines from the driver.
+ */
 #define FETCH 500ull
-/* Run-in before the time counts. */
+/* Time that a window runs before measurement starts. */
 #define RUN_IN (1 * MS)
-/* Preamble and gap, bytes. */
+/* Bytes of preamble and gap that a frame takes on the line. */
 enum { LINE_OVERHEAD = 20 };
 
 struct task {
@@ -96,7 +100,7 @@ static void start(struct peer *peer, const struct task *task) {
     control->first = peer->sequence.sent;
     control->stop = 0;
     peer->swapped = task->load == FORWARD;
-    /* A driver that has ended is detected below. */
+    /* If the driver has ended, the loop below detects that. */
     if (write(peer->wake, "g", 1) < 0 && errno != EPIPE) peer_failed(peer, "cannot be woken");
     wait_for_state(peer, DRIVER_RUNNING, new_patience(peer), "does not start");
 }
@@ -107,7 +111,7 @@ static void stop(struct peer *peer) {
 }
 
 struct line {
-    double ns_per_byte; /* time per byte on the line; 0: saturated */
+    double ns_per_byte; /* time per byte on the line; 0 if saturated */
     double next;        /* when the next frame may begin */
     uint64_t fetch;     /* when the device checks for receive buffers again */
     uint64_t missed;
@@ -134,7 +138,7 @@ static unsigned offer(struct peer *peer, struct line *line, const struct sizes *
     return n;
 }
 
-/* Sends frames of the driver at the line's rate. */
+/* Takes frames from the driver at the line's rate. */
 static unsigned take(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
     /* The driver chooses the sequence numbers. */
     peer->sequence.sent = peer->sequence.expected + AHEAD / 2;
@@ -143,7 +147,7 @@ static unsigned take(struct peer *peer, struct line *line, const struct sizes *s
     unsigned due = line->next <= (double)now ? (unsigned)(((double)now - line->next) / each) + 1 : 0;
     unsigned n = due == 0 ? 0 : collect(peer, due < BURST ? due : BURST, sizes);
     line->next += n * each;
-    /* The line cannot make up for its idle time. */
+    /* The line does not catch up on time in which it was idle. */
     if (n < due && n < BURST && line->next < (double)now) line->next = (double)now;
     return n;
 }
@@ -154,7 +158,7 @@ static unsigned step(struct peer *peer, const struct task *task, struct line *li
     return task->load == DROP ? offered : collect(peer, BURST, &task->sizes);
 }
 
-/* Runs the device until `end`; returns the number of frames, and adds the time without a processor to `stalled`. */
+/* Runs the device until `end`. Returns the number of frames, and adds to `stalled` the time without a processor. */
 static uint64_t run(struct peer *peer, const struct task *task, struct line *line, uint64_t end, uint64_t *stalled) {
     uint64_t frames = 0, last = now_ns();
     line->next = (double)last;
@@ -168,7 +172,7 @@ static uint64_t run(struct peer *peer, const struct task *task, struct line *lin
     return frames;
 }
 
-/* Waits for the frames in flight; then stops the driver. */
+/* Waits for the frames in flight, and then stops the driver. */
 static void drain(struct peer *peer, const struct task *task) {
     struct sequence *s = &peer->sequence;
     struct patience patience = new_patience(peer);
@@ -188,7 +192,7 @@ static void drain(struct peer *peer, const struct task *task) {
     stop(peer);
 }
 
-/* DROP: the driver checks the sequence numbers, so the device uses the driver's counts. */
+/* With DROP the driver checks the sequence numbers, so the device uses the driver's counts. */
 static void account_dropped(struct peer *peer) {
     struct sequence *s = &peer->sequence;
     uint32_t offered = s->sent - peer->control->first, taken = peer->control->frames;
@@ -228,7 +232,7 @@ static struct outcome run_window(struct peer *peer, const struct task *task) {
     return out;
 }
 
-/* Request and response: one frame at a time. Frames that never come back are lost. */
+/* Measures request and response, one frame at a time. Frames that never come back count as lost. */
 static struct outcome run_latency(struct peer *peer, const struct task *task, struct histogram *times) {
     struct outcome out = {0};
     struct sequence *s = &peer->sequence;

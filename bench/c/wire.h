@@ -25,30 +25,30 @@ struct descriptor {
     uint64_t address;
 };
 
-/* Transmit descriptor of an RTL8125B. */
+/* The transmit descriptor of an RTL8125B. */
 struct descriptor_8125 {
     uint32_t opts1, opts2;
     uint64_t address;
     uint32_t unused[4];
 };
 
-/* More than the number of descriptors of a driver. */
+/* How far frames may be ahead: more than a driver has descriptors. */
 enum { AHEAD = 1 << 14 };
 
-/* Sequence numbers of one driver. They continue from window to window, and wrap. */
+/* The sequence numbers of one driver's frames. They continue from window to window, and wrap. */
 struct sequence {
     uint32_t sent;     /* next number for the driver */
     uint32_t expected; /* lowest one not yet returned */
     uint32_t highest;  /* one above the highest returned */
     uint32_t ahead_count;
-    uint8_t ahead[AHEAD]; /* from `expected` on: whether returned */
+    uint8_t ahead[AHEAD]; /* for each number from `expected` on: whether the frame was returned */
     uint64_t lost, doubled, reordered, damaged;
 };
 
 struct peer {
     const char *name;
     pid_t pid;
-    int wake; /* a pipe to its stdin */
+    int wake; /* a pipe to the driver's stdin */
     volatile uint8_t *registers;
     struct control *control;
     /* Memory that the driver's descriptors may point to. */
@@ -60,7 +60,7 @@ struct peer {
         struct descriptor *tx;
         struct descriptor_8125 *tx_8125;
     };
-    int is_8125; /* an RTL8125B: longer transmit descriptors, with ring positions in registers */
+    int is_8125; /* the chip is an RTL8125B: longer transmit descriptors, and ring positions in registers */
     uint16_t closed;
     struct commander commander;
     int fetching; /* the transmit ring had work at the last check */
@@ -88,7 +88,7 @@ static inline uint8_t *memory_at(const struct peer *peer, uint64_t address, uint
     return peer->memory + offset;
 }
 
-/* Writes only the bytes that the driver and the check read, because a NIC's DMA takes no processor time. */
+/* Writes a frame, but only those bytes that the driver and the check read: a NIC's DMA would take no processor time. */
 static inline void write_frame(uint8_t *frame, uint32_t number, uint32_t length) {
     const uint64_t low = DESTINATION | SOURCE << 48, high = SOURCE >> 16 | (uint64_t)ETHERTYPE << 32;
     memcpy(frame, &low, 8);
@@ -115,7 +115,7 @@ static unsigned deliver(struct peer *peer, unsigned limit, const struct sizes *s
     return n;
 }
 
-/* Advances `expected` by one. */
+/* Advances `expected` by one, and counts the frame as lost if it was not returned. */
 static void pass_by(struct sequence *s) {
     uint8_t *ahead = &s->ahead[s->expected++ % AHEAD];
     if (*ahead) s->ahead_count--;
@@ -127,7 +127,7 @@ static void pass_by(struct sequence *s) {
 static void out_of_turn(struct sequence *s, uint32_t number) {
     uint32_t distance = number - s->expected;
     if (distance >= s->sent - s->expected) {
-        /* A recent number was returned before; any other was never sent. */
+        /* A recent number was returned before; any other number was never sent. */
         if (s->expected - number <= AHEAD) s->doubled++;
         else s->damaged++;
         return;
@@ -141,7 +141,7 @@ static void out_of_turn(struct sequence *s, uint32_t number) {
     s->ahead[number % AHEAD] = 1;
     s->ahead_count++;
     while (s->ahead_count > 0 && s->ahead[s->expected % AHEAD]) pass_by(s);
-    /* No ring has AHEAD / 2 descriptors, so a frame that is still missing that far back is lost. */
+    /* No ring has AHEAD / 2 descriptors, so a frame that is missing while one AHEAD / 2 later was returned is lost. */
     while (number - s->expected >= AHEAD / 2 && s->expected != s->highest) pass_by(s);
 }
 
@@ -150,7 +150,7 @@ static inline void came_back(struct sequence *s, uint32_t number) {
     else out_of_turn(s, number);
 }
 
-/* Whether the header, and the end of a longer frame, are correct. */
+/* Whether the header is correct, and, in a longer frame, the end too. */
 static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32_t number, uint32_t length, uint32_t sent) {
     const uint64_t to = peer->swapped ? SOURCE : DESTINATION, from = peer->swapped ? DESTINATION : SOURCE;
     uint64_t low, high;
@@ -161,7 +161,10 @@ static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32
     return low == (to | from << 48) && high == (from >> 16 | (uint64_t)ETHERTYPE << 32) && end == number && length == sent;
 }
 
-/* Whether the device may read the ring: if the ring was empty, the driver must have rung the doorbell since then. */
+/*
+ * Whether the device may read the ring. If the ring was empty at the last check, the driver must have rung the doorbell
+ * since that check.
+ */
 static int is_rung(struct peer *peer) {
     volatile uint8_t *doorbell = peer->registers + TX_POLL;
     if (!*doorbell) return 0;
@@ -199,8 +202,8 @@ static unsigned collect_owned(struct peer *peer, unsigned limit, const struct si
 }
 
 /*
- * Finds frames by two pointers: the driver's tail, which is also its doorbell, and the device's, which shows what is
- * done.
+ * Finds frames by two pointers: the driver's tail pointer, which is also its doorbell, and the device's pointer, which
+ * shows how many frames are sent.
  */
 static unsigned collect_to_tail(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     unsigned n = 0;
@@ -221,7 +224,10 @@ static inline unsigned collect(struct peer *peer, unsigned limit, const struct s
 
 static int all_back(const struct sequence *s) { return s->expected == s->sent; }
 
-/* Ends the count of a window: frames not returned by now are lost. The sequence numbers continue after them. */
+/*
+ * Ends the count of a window. Frames that have not been returned by now count as lost, and the sequence numbers
+ * continue after them.
+ */
 static void settle(struct sequence *s) {
     while (!all_back(s)) pass_by(s);
     s->highest = s->sent;

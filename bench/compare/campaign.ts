@@ -6,16 +6,19 @@ import type { Runner } from "./peers.ts";
 const WINDOW_US = 25_000;
 const LATENCY_US = 50_000;
 /**
- * Number of warm-up windows, in which the engine compiles hot code and the caches fill. The first one in a process also
- * maps its pages.
+ * Number of warm-up windows, in which the engine compiles hot code and the caches fill. The first window in a process
+ * also maps the process's pages.
  */
 const FIRST_WARM_UPS = 16;
 const WARM_UPS = 3;
-/** The fraction of a round that must be undisturbed, and the number of attempts per round. */
+/**
+ * The undisturbed fraction of a window from which a round counts as quiet, and the largest number of attempts per
+ * round.
+ */
 const QUIET = 0.95;
 const MOST_TRIES = 3;
 
-/** The first load of every driver. */
+/** The load with which every driver is warmed up first. */
 const FIRST: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
 
 /** The windows of one round: one for each driver that supports the load, in the order of the runners. */
@@ -29,7 +32,7 @@ export interface LatencyRounds {
   readonly bytes: number;
   readonly runners: readonly number[];
   readonly rounds: LatencyWindow[][];
-  /** By runner, one list for each process. */
+  /** The times of each runner: one list entry for each of its processes. */
   readonly times: Map<number, Times[]>;
 }
 
@@ -38,7 +41,7 @@ export interface Rounds {
   readonly latency: readonly LatencyRounds[];
 }
 
-/** The time for rounds, divided evenly among the points still to be measured. */
+/** The time for rounds. What remains is divided evenly among the points that are still to be measured. */
 export class Budget {
   readonly #end: number;
   #parts: number;
@@ -48,7 +51,7 @@ export class Budget {
     this.#parts = parts;
   }
 
-  /** The time (of `performance`) at which the next part should be finished. */
+  /** The time, on the clock of `performance`, at which the next part should be finished. */
   next(): number {
     const now = performance.now();
     return now + Math.max(0, this.#end - now) / Math.max(1, this.#parts--);
@@ -61,7 +64,7 @@ export interface Rig {
   readonly say: (line: string) => void;
 }
 
-/** The list rotated, so that no driver is always the first. */
+/** Returns the list rotated by `by` places, so that no driver is always the first. */
 const rotated = <T>(list: readonly T[], by: number): readonly T[] => list.map((_, i) => list[(i + by) % list.length]!);
 
 const inOrder = <T extends Window>(windows: readonly T[], runners: readonly number[]): T[] =>
@@ -71,16 +74,16 @@ const describe = ({ load, rate, bytes, batch }: Task): string =>
   `${load}, ${rate === "saturated" ? rate : `${rate / 1000} Gbit/s`}, ${bytes === "mix" ? "mix of sizes" : `${bytes} B`}, batch ${batch}`;
 
 /**
- * The fraction of a window in which both driver and device had their processors, at most 1. A driver polls, so it uses
- * all processor time that it gets.
+ * The fraction of a window in which both driver and device had their processors, at most 1. Because a driver polls, it
+ * uses all processor time that it gets.
  */
 const undisturbed = ({ ns, stalled, cpu }: Window): number => (Math.min(1, cpu / (ns + stalled)) * ns) / (ns + stalled);
 
 const quietness = (round: readonly Window[]): number => Math.min(...round.map(undisturbed));
 
 /**
- * `count` rounds without other load on the processors; on a busy machine, the quietest rounds that fit into the time.
- * The selection does not depend on how fast a driver was.
+ * Returns `count` rounds during which the processors had no other load. On a busy machine these are the quietest of the
+ * rounds for which there was time. The selection does not depend on how fast a driver was.
  */
 const quietRounds = async <T extends Window>(
   { budget }: Rig,
@@ -138,7 +141,10 @@ const measureOnce = async (
   for (const index of runners.keys()) await rig.device.end(index);
 };
 
-/** Starts and ends each Ferrule driver once: its stripped TypeScript is then in the compile cache, as with an installed package. */
+/**
+ * Starts and ends each Ferrule driver once, so that its stripped TypeScript is in the compile cache, as with an
+ * installed package.
+ */
 const fillCache = async ({ device, say }: Rig, runners: readonly Runner[]): Promise<void> => {
   say("filling the compile cache");
   for (const { peer, process } of runners.filter((runner) => runner.peer.language === "TypeScript")) {

@@ -20,7 +20,7 @@ export interface Surroundings {
   readonly scratch: string;
   /** Progress messages, for a person. */
   readonly say: (line: string) => void;
-  /** Aborted when the user stops the program. */
+  /** A signal that is aborted when the user stops the program. */
   readonly stop: AbortSignal;
 }
 
@@ -48,7 +48,7 @@ const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Fiel
   return { runners, missing };
 };
 
-/** The time that a comparison has for its rounds. */
+/** The time that a comparison has for its rounds, in milliseconds. */
 const BUDGET_MS = { full: 200_000, quick: 40_000 };
 
 const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>

@@ -1,4 +1,7 @@
-/** The device process: sends commands and reads the replies. When it ends, so do all drivers that it started. */
+/**
+ * Controls the device process: sends commands and reads the replies. When that process ends, so do all drivers that it
+ * started.
+ */
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -7,12 +10,12 @@ import { FerruleError } from "#kit/errors.ts";
 import { giveOwnSession, withPrecedence } from "../precedence.ts";
 import type { Load } from "./layout.ts";
 
-/** No command takes longer than a tenth of this. */
+/** Time limit of a command. The slowest command takes less than a tenth of it. */
 const LIMIT_MS = 60_000;
 /** Bytes of the drivers' output that are kept to explain a failure. */
 const TAIL_BYTES = 2000;
 
-/** A driver exited, does not respond, or violated a rule; or the device cannot run here. */
+/** A driver exited, did not respond or violated a rule, or the device process cannot run here. */
 export class ComparisonFailed extends FerruleError {
   readonly code = "COMPARISON_FAILED";
   readonly hint = "The measurement is discarded. Run again; --peer selects the drivers.";
@@ -27,7 +30,7 @@ export interface Window {
   /** Processor time of the driver's process. */
   readonly cpu: number;
   readonly frames: number;
-  /** Frames of a paced line for which no receive buffer was posted in time. */
+  /** Frames that a line of limited rate delivered while no receive buffer was posted. */
   readonly missed: number;
   readonly lost: number;
   readonly doubled: number;
@@ -61,7 +64,7 @@ export interface Task {
   readonly load: Load;
   /** Line rate in Mbit/s. */
   readonly rate: number | "saturated";
-  /** Frame length in bytes with FCS, or a mix of lengths. */
+  /** Frame length in bytes with FCS, or "mix" for a mix of lengths. */
   readonly bytes: number | "mix";
   readonly batch: number;
 }
@@ -77,7 +80,7 @@ export class Device implements AsyncDisposable {
   constructor(program: string, env: NodeJS.ProcessEnv, stop: AbortSignal) {
     this.#child = spawn(program, [], { ...giveOwnSession, env, stdio: ["pipe", "pipe", "pipe"] });
     withPrecedence(this.#child);
-    this.#child.stdin.on("error", () => {}); // A failure shows as the end of the replies.
+    this.#child.stdin.on("error", () => {}); // Errors of this stream need no handling: if the device fails, its replies end.
     this.#child.stderr.on("data", (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString()).slice(-TAIL_BYTES);
     });
@@ -123,13 +126,13 @@ export class Device implements AsyncDisposable {
     await this.#command("end", index);
   }
 
-  /** One window for each driver in turn. */
+  /** Runs one window for each driver in turn. */
   async windows({ load, rate, bytes, batch }: Task, us: number, indices: readonly number[]): Promise<Window[]> {
     const mbit = rate === "saturated" ? 0 : rate;
     return (await this.#command("window", load, mbit, sizeOf(bytes), batch, us, ...indices)) as Window[];
   }
 
-  /** One window of requests and responses for each driver in turn. */
+  /** Runs one window of requests and responses for each driver in turn. */
   async latencies(bytes: number, us: number, indices: readonly number[]): Promise<LatencyWindow[]> {
     return (await this.#command("latency", bytes, us, ...indices)) as LatencyWindow[];
   }
@@ -149,7 +152,7 @@ export class Device implements AsyncDisposable {
 
 const sizeOf = (bytes: number | "mix"): number => (bytes === "mix" ? 0 : bytes);
 
-/** Parses a reply. If the device fails in the middle of it, the error follows in the same line. */
+/** Parses a reply. If the device failed while it wrote the reply, the error follows in the same line. */
 const parsed = (line: string): unknown => {
   const error = line.indexOf('{"error"');
   return JSON.parse(error > 0 ? line.slice(error) : line);

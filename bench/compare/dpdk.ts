@@ -14,9 +14,12 @@ import { compile, FLAGS } from "../c-program.ts";
 const RELEASE = "trixie";
 const DRIVER = "librte-net-r8169-25";
 const LIBRARIES = [DRIVER, "librte-mempool-ring25"];
-/** Without its dependencies, because only the headers are used. */
+/** This package is fetched without its dependencies, because only the headers are used. */
 const HEADERS = "libdpdk-dev";
-/** The libraries to link. The program calls no function of the first two, but linking loads them. */
+/**
+ * The libraries to link. The program calls no function of the first two, but they must be loaded, and linking them does
+ * that.
+ */
 const LINKED = ["net_r8169", "mempool_ring", "ethdev", "mbuf", "mempool", "eal"];
 
 const CACHE = join(userCache() ?? join(tmpdir(), `ferrule-cache-${process.geteuid?.()}`), "ferrule", "compare");

@@ -1,4 +1,7 @@
-/** A driver process: Ferrule's rings on memory shared with the device process, which starts it and wakes it for each window. */
+/**
+ * A driver process: Ferrule's rings on memory that it shares with the device process. That process starts this one, and
+ * wakes it for each window.
+ */
 import { readSync } from "node:fs";
 import { PerformanceObserver } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
@@ -59,7 +62,7 @@ const main = async (kindName: string | undefined, regionName: string | undefined
     runWindow(pass, control[Control.batch]!, control);
     end = performance.now();
     control[Control.disorder] = driver.account[Account.disorder]!;
-    // Garbage collections are reported from the event loop, in which the engine also installs newly compiled code.
+    // Returns to the event loop, in which garbage collections are reported and the engine installs newly compiled code.
     await setImmediate();
     Atomics.store(control, Control.state, State.idle);
   }

@@ -30,10 +30,10 @@ export type Load = (typeof LOADS)[number];
 
 /** The word of a frame that holds its sequence number. */
 export const SEQUENCE_WORD = 4;
-/** The words before it: both MAC addresses, an experimental EtherType, two zero bytes. */
+/** The words before the sequence number: both MAC addresses, an experimental EtherType, two zero bytes. */
 export const HEADER = [0xd3d2d1d0 | 0, 0x5756d5d4, 0x5b5a5958, 0x0000b588] as const;
 
-/** Passes of a driver between two reads of `Control.stop`. */
+/** Number of passes that a driver makes between two reads of `Control.stop`. */
 export const PASSES = 64;
-/** Descriptors of each ring. */
+/** Number of descriptors of each ring. */
 export const SLOTS = 1024;

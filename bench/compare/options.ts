@@ -22,22 +22,22 @@ Drivers in C, Rust and TypeScript in turns on one device: throughput, latency, c
   --rounds N    rounds with each process of a driver
   --against DIR another checkout, whose TypeScript drivers take part too, as link-other and so on
 
-Each of these takes several values, separated by commas. With any of --load, --batch, --rate and --bytes only their combinations
-are measured: forward, 32, saturated and 64 where one is not given.
+--load, --peer, --batch, --rate and --bytes take several values, separated by commas. If --load, --batch, --rate or --bytes
+is given, only combinations of the given values are measured; those that are not given are forward, 32, saturated and 64.
 
 example: node bench/compare/main.ts --load forward --rate saturated,1000 --peer link,turnaround`;
 
 export interface Plan {
   readonly tasks: readonly Task[];
-  /** Frame sizes of request and response. */
+  /** Frame sizes of the measurement of request and response. */
   readonly latency: readonly number[];
-  /** Batch sizes with driver and device in one thread. */
+  /** Batch sizes of the measurement with driver and device in one thread. */
   readonly sameThread: readonly number[];
   /** Keys of the requested peers. */
   readonly peers: readonly string[];
-  /** How often every driver's process is started: the engine compiles slightly differently in each. */
+  /** Number of processes of each driver, one after the other: in each, the engine compiles slightly differently. */
   readonly processes: number;
-  /** Rounds with each process. */
+  /** Number of rounds with each process. */
   readonly rounds: number;
   readonly quick: boolean;
   /** Folder of another checkout. */

@@ -32,7 +32,8 @@ export const swapAddresses = (words: Int32Array, at: number): void => {
 };
 
 /**
- * Index of the driver's counts and parameters. Their array is long enough to be allocated outside the engine's heap.
+ * Indices of the driver's counts and parameters in an array that is long enough to be allocated outside the engine's
+ * heap.
  */
 export const Account = { number: 0, disorder: 1, bytes: 2, first: 3, waiting: 4 } as const;
 const SEQUENCE = Account.number;
@@ -49,13 +50,13 @@ export interface Driver {
   readonly account: Int32Array;
   /** One pass over at most `budget` frames; returns their number. Undefined for a load that the driver does not support. */
   readonly passes: Readonly<Record<Load, ((budget: number) => number) | undefined>>;
-  /** Forgets the frames that were built and not sent when the device stopped. */
+  /** Forgets the frames that were built but not sent when the device stopped. */
   settle(): void;
 }
 
 /**
- * Creates a driver in `window`, with its doorbell in `registers`. To be called once per process: the engine then treats
- * the rings' addresses as constants.
+ * Creates a driver in `window`, with its doorbell in `registers`. Call this only once per process, so that the engine
+ * treats the rings' addresses as constants.
  */
 export const createDriver = (
   scope: DisposableStack,
@@ -70,7 +71,7 @@ export const createDriver = (
     registers[TX_POLL] = NORMAL_QUEUE;
   };
   const burst = emptyBurst();
-  // A spare buffer for each transmit descriptor, and for each entry.
+  // The ring has a spare buffer for each transmit descriptor and for each entry.
   const receiver = createReceiveRing(arena, scope, {
     slots: SLOTS,
     bufferBytes: BUFFER_BYTES,
@@ -90,7 +91,10 @@ export const createDriver = (
 
   const calls = { ...receiver, transmit: transmitter.transmit };
   const { receive, supply, transmit } = kind === "checked" ? checkedBuffers(calls, receiver.core) : calls;
-  /** Sends the frames in entries from `first` on. Those for which the ring has no room wait for the next pass. */
+  /**
+   * Sends the frames in `count` entries, beginning with `first`. Frames for which the ring has no room wait for the
+   * next pass.
+   */
   const send = (first: number, count: number): number => {
     const taken = transmit(first, count);
     account[FIRST] = (first + taken) | 0;
@@ -123,7 +127,7 @@ export const createDriver = (
     let number = account[SEQUENCE]!;
     for (let i = 0; i < budget; i = (i + 1) | 0) {
       const entry = (i * WORDS) | 0;
-      // An entry has no buffer until every descriptor was used once.
+      // An entry gets no buffer back as long as some descriptors have not been used, so it is supplied with one.
       if (burst[entry] === NONE) supply(i, 1);
       const at = burst[entry]! >> 2;
       words[at] = HEADER_0;

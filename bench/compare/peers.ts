@@ -15,7 +15,7 @@ export const REFERENCE = "minimal-c";
 interface Commands {
   /** The driver process; the region's number is appended. */
   readonly process: readonly string[];
-  /** Driver and device in one thread: a program for `Rounds`, and its name for the driver. */
+  /** For driver and device in one thread: a program for `Rounds`, and that program's name for the driver. */
   readonly sameThread: { readonly command: readonly [string, ...string[]]; readonly variant: string };
 }
 
@@ -33,18 +33,18 @@ export interface Workshop {
   readonly say: (line: string) => void;
 }
 
-/** A peer of the list. `prepare` compiles what it needs, and throws `CannotMeasure` if something is missing. */
+/** A peer of the list. `prepare` compiles what the peer needs, and throws `CannotMeasure` if something is missing. */
 interface Entry {
   readonly peer: Peer;
   /** The command that installs what `prepare` needs. */
   readonly install: string;
   readonly loads: readonly Load[];
-  /** The chip whose rings it drives; default RTL8168. */
+  /** The chip whose rings the peer drives; default RTL8168. */
   readonly chip?: Chip;
   readonly prepare: (workshop: Workshop) => Promise<Commands>;
 }
 
-/** Makes the number of descriptors that of bench/c/ring.c. */
+/** With this option the Rust program has as many descriptors as bench/c/ring.c. */
 const SMALL_RINGS = ["--cfg", "small_rings"];
 
 const EVERY: readonly Load[] = ["forward", "drop", "generate"];
@@ -153,7 +153,7 @@ export const ENTRIES: readonly Entry[] = [
   ours(
     "checked",
     "Ferrule, checked mode",
-    "As over Link; each buffer that is exchanged is checked to be the caller's.",
+    "As over Link, with a check that the caller owns each buffer that it exchanges.",
     EVERY,
   ),
 ];
@@ -171,7 +171,7 @@ const ofOther = (folder: string, { peer, ...entry }: Entry): Entry => ({
   }),
 });
 
-/** Every driver; with a folder also the TypeScript drivers of the checkout there. */
+/** Every driver; with `against` also the TypeScript drivers of the checkout in that folder. */
 export const entriesOf = (against?: string): readonly Entry[] =>
   against === undefined
     ? ENTRIES

@@ -1,4 +1,4 @@
-/** Computes the rows of a result from rounds: medians, quartiles, and ratios taken round by round. */
+/** Computes the rows of a result from rounds: medians, quartiles, and ratios of times in the same round. */
 import type { LatencyRow, Quartiles, ThroughputRow } from "#app/compare/result.ts";
 import { percentile } from "../statistics.ts";
 import type { LatencyRounds, TaskRounds } from "./campaign.ts";
@@ -18,7 +18,7 @@ const column = <T>(rounds: readonly (readonly T[])[], place: number): T[] => rou
 
 const perFrame = ({ ns, frames }: Window): number => ns / frames;
 
-/** Ratios refer to the first runner. */
+/** The rows of one task. Each ratio divides the first runner's time by the row's own. */
 export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: readonly Runner[]): ThroughputRow[] =>
   runners.map((runner, place) => {
     const own = column(rounds, place);
@@ -40,7 +40,7 @@ export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: reado
     };
   });
 
-/** Bins about one percent wide, for a chart on the page. */
+/** Merges bins to bins about one percent wide, for a chart on the page. */
 export const widened = (bins: Times["bins"]): (readonly [number, number])[] => {
   const wide: [number, number][] = [];
   let least = 0;
@@ -64,7 +64,7 @@ export const merged = (times: readonly Times[]): Times["bins"] => {
   return [...counts].toSorted(([a], [b]) => a - b);
 };
 
-/** The bound that the given fraction of samples, such as 0.99, does not exceed. */
+/** The bound that a fraction `share` of the samples, such as 0.99, does not exceed. */
 const percentileOf = (bins: Times["bins"], share: number): number => {
   const wanted = share * sum(bins.map(([, count]) => count));
   let seen = 0;

@@ -1,4 +1,7 @@
-/** Driver and device in one thread, without the device's time: the cost of the driver's own code, without cache misses. */
+/**
+ * Measures drivers that share a thread with the device. The device's time is not counted, so the result is the cost of
+ * the driver's own code, without cache misses.
+ */
 import type { SameThreadRow } from "#app/compare/result.ts";
 import { Rounds } from "../c-program.ts";
 import type { Surroundings } from "./compare.ts";
@@ -6,14 +9,14 @@ import type { Plan } from "./options.ts";
 import { OTHER, REFERENCE, type Runner } from "./peers.ts";
 import { quartilesOf } from "./rows.ts";
 
-/** Full rings per round, which take a few milliseconds. */
+/** Number of passes over a full ring per round. A round takes a few milliseconds. */
 const PASSES = 3000;
-/** Warm-up until the engine has optimised the code. */
+/** Number of uncounted rounds, after which the engine has optimised the code. */
 const WARM_UPS = 3;
 
 /**
- * The peers by whose times a peer's time is divided, if they were measured. Peers that are not listed are divided by
- * the reference.
+ * For each peer, the peers by whose times its time is divided, if they were measured. The times of other peers are
+ * divided by the reference's.
  */
 const AGAINST: Readonly<Record<string, readonly string[]>> = {
   link: [REFERENCE, "burst-c", "dpdk"],
@@ -25,7 +28,7 @@ const AGAINST: Readonly<Record<string, readonly string[]>> = {
   [`checked${OTHER}`]: [REFERENCE, "checked"],
 };
 
-/** ns per frame of each runner, measured one after the other. */
+/** The time per frame of each runner in ns. The runners are measured one after the other. */
 type Round = readonly number[];
 
 const roundOf = async (
@@ -77,7 +80,9 @@ const rowOf = (runners: readonly Runner[], place: number, batch: number, rounds:
   return { peer: key, batch, ns: quartilesOf(rounds.map((round) => round[place]!)), against };
 };
 
-/** Every peer at every batch, in several processes each: the engine compiles slightly differently in each. */
+/**
+ * Measures every peer with every batch size, in several processes: in each, the engine compiles slightly differently.
+ */
 export const sameThread = async (
   plan: Plan,
   runners: readonly Runner[],

@@ -1,13 +1,16 @@
-/** The sources of a driver: the size of its data path in lines, and the places where safety depends on reasoning, not on the language. */
+/**
+ * The sources of a driver: the size of its data path in lines, and the number of places where safety depends on
+ * reasoning and not on the language.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { type Size, sizeOf, sumOf } from "#app/compare/line-count.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** The specifier of an import of code (not only types), and its path. */
+/** Finds the specifiers of imports of code (not of types only). */
 const IMPORT = /^import (?!type\b)[^;]*? from "(?:#([^"]+)|(\.[^"]+))";/gms;
 
-/** A source and, recursively, what it imports from this project. */
+/** A source and all sources of this project that it imports, directly or indirectly. */
 const closureOf = (path: string, into = new Set<string>()): ReadonlySet<string> => {
   if (into.has(path) || !existsSync(path)) return into;
   into.add(path);
@@ -21,8 +24,8 @@ export const sizeOfFiles = (paths: readonly string[]): Size =>
   sumOf(paths.map((path) => sizeOf(readFileSync(join(ROOT, path), "utf8"))));
 
 /**
- * Ferrule's sources: the files in src/driver of the parts that a driver process creates, and all code that they run.
- * Empty in an installed package, which has no sources.
+ * The size and the unsafe sites of Ferrule's sources: the given files, and all code that they import. The object is
+ * empty in an installed package, which has no sources.
  */
 export const ownSources = (entries: readonly string[]): { readonly size?: Size; readonly unsafeSites?: number } => {
   if (!existsSync(join(ROOT, entries[0]!))) return {};

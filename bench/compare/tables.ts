@@ -1,4 +1,6 @@
-/** A measurement as tables for a terminal. `ferrule compare` has its own; these are for developers of a driver. */
+/**
+ * A measurement as tables for a terminal. These tables are for developers of a driver; `ferrule compare` prints others.
+ */
 import type { Measurement, Quartiles } from "#app/compare/result.ts";
 import type { Row } from "../bench.ts";
 import { tableOf } from "../table.ts";

@@ -1,12 +1,12 @@
 //! Memory shared with a device: the only place of the program that needs `unsafe`.
 //!
-//! Every byte of it is in an atomic type, so whatever the device writes at any time is a valid value, and code that uses
+//! Every byte of the memory is in an atomic type, so whatever the device writes at any time is a valid value, and code that uses
 //! `Region` is safe.
 
 use std::os::raw::{c_int, c_void};
 use std::sync::atomic::{AtomicU32, AtomicU8};
 
-/// Descriptors of each ring. With `--cfg small_rings`: as many as in bench/c/ring.c.
+/// Number of descriptors of each ring; with `--cfg small_rings`, as many as in bench/c/ring.c.
 pub const SLOTS: usize = if cfg!(small_rings) { 256 } else { 1024 };
 pub const BUFFER_BYTES: usize = 2048;
 const PAGE: usize = 4096;
@@ -68,14 +68,14 @@ const MAP_PRIVATE: c_int = 0x02;
 const MAP_ANONYMOUS: c_int = 0x20;
 const MAP_POPULATE: c_int = 0x8000;
 
-/// Maps region `index` of the memory that this process was started with; for `None`, memory of its own.
+/// Maps region `index` of the memory with which this process was started; for `None`, memory of its own.
 pub fn map(index: Option<usize>) -> &'static Region {
     let (flags, fd) = match index {
         Some(_) => (MAP_SHARED, MEMORY_FD),
         None => (MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1),
     };
     let offset = (index.unwrap_or(0) * REGION_BYTES) as i64;
-    // SAFETY: the kernel chooses a free range, as long as a region or refuses. The memory cannot become shorter (it is
+    // SAFETY: the kernel chooses a free range of a region's length, or refuses. The memory cannot become shorter (it is
     // never truncated), is never unmapped, is aligned to a page, and any content of atomics is valid.
     unsafe {
         let address = mmap(std::ptr::null_mut(), REGION_BYTES, PROT_READ_WRITE, flags, fd, offset);

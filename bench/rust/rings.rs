@@ -20,7 +20,7 @@ const TNPDS: usize = 0x20;
 const RDSAR: usize = 0xe4;
 /// Device address of the window.
 const IOVA: u64 = 0x20_0000_0000;
-/// Byte offset of the buffers in it.
+/// Byte offset of the buffers in the window.
 const BUFFERS: u64 = (2 * SLOTS * std::mem::size_of::<Descriptor>()) as u64;
 /// Word of a frame with its sequence number, and the words before it.
 const SEQUENCE: usize = 4;
@@ -35,7 +35,7 @@ pub struct Driver {
     receive_buffer: [u32; SLOTS],
     transmit_buffer: [u32; SLOTS],
     pub dropped: u64,
-    /// Number of the next frame to receive or send; frames received out of order; bytes of a frame to send.
+    /// Sequence number of the next frame to receive or send; number of frames received out of order; length of a frame to send.
     pub sequence: u32,
     pub disorder: u32,
     pub bytes: u32,
@@ -49,7 +49,7 @@ fn address_low(buffer: u32) -> u32 {
     (IOVA + BUFFERS) as u32 + buffer * BUFFER_BYTES as u32
 }
 
-/// A frame that is complete, without errors, and fits the buffer it was received into.
+/// Whether a frame is complete, has no errors, and fits the buffer into which it was received.
 fn is_good(opts1: u32) -> bool {
     let length = opts1 & RX_LENGTH;
     opts1 & (WHOLE | RX_ERROR) == WHOLE && length >= HEADER + FCS && length <= BUFFER_BYTES as u32
@@ -204,7 +204,7 @@ impl Driver {
         done
     }
 
-    /// The device of the comparison in one thread: sends all frames, and fills every posted buffer with 64 bytes.
+    /// The device in the comparison in one thread: completes all sent frames, and fills every posted buffer with 64 bytes.
     pub fn device(&self) {
         for slot in 0..SLOTS {
             let sent = &self.window.transmit[slot].opts1;
@@ -222,7 +222,7 @@ impl Driver {
         }
     }
 
-    /// True if every buffer still has them, in either order, and no frame was dropped.
+    /// True if every buffer still has its two MAC addresses, in either order, and no frame was dropped.
     pub fn is_intact(&self) -> bool {
         let [a, b, c, _] = FRAME_HEADER;
         let swapped = [b >> 16 | c << 16, c >> 16 | a << 16, a >> 16 | b << 16];
