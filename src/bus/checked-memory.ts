@@ -6,7 +6,8 @@ import type { DmaArena, DmaMemory } from "#kit/dma.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
 /**
- * The owner must call the device's `memoryChanged` from the arena's `changed`, because the device may cache regions.
+ * The owner must call the device's `memoryChanged` from the arena's `changed` callback, because the device may cache
+ * regions.
  */
 export class CheckedMemory implements GuestMemory {
   readonly #dma: DmaArena;

@@ -5,7 +5,7 @@ import { DeviceGone } from "#kit/errors.ts";
 import { type Mmio, ro16, rw16, rw32, rw8 } from "#kit/mmio.ts";
 import { CONTROL, findCapability, PME_STATUS, POWER_MANAGEMENT, STATE, wake } from "./power.ts";
 
-/** 3.2.3: the states in which the function can signal PME. */
+/** 3.2.3: offset in the capability of the word with the states in which the function can signal PME. */
 const CAPABILITIES = 2;
 const PME_FROM_D3HOT = 1 << 14;
 const PME_FROM_D3COLD = 1 << 15;
@@ -48,7 +48,9 @@ export class FunctionPower implements PciPower {
   readonly #registers: Mmio;
   readonly #name: string;
   readonly #permission: WakePermission | undefined;
-  /** Offset of the capability; undefined if the function does not have it and so always stays in D0. */
+  /**
+   * Offset of the capability; undefined if the function does not have the capability and therefore always stays in D0.
+   */
   readonly #at: number | undefined;
 
   constructor(parts: { config: Mmio; registers: Mmio; name: string; permission?: WakePermission }) {

@@ -12,7 +12,7 @@ import type { RegisterBus } from "#kit/mmio.ts";
 
 /**
  * Little-endian, as PCI and the supported machines are. Offsets are naturally aligned: the type `Register` ensures it.
- * The memory must be mapped as long as this is used; its owner ensures that with `Mmio.revoke`.
+ * The memory must stay mapped as long as this object is used; the owner of the mapping ensures that with `Mmio.revoke`.
  */
 export class MappedRegisters implements RegisterBus {
   readonly length: number;
@@ -22,7 +22,7 @@ export class MappedRegisters implements RegisterBus {
 
   /**
    * @param memory a mapping of device memory
-   * @param offset start of the window in it, in bytes: a multiple of 4
+   * @param offset start of the window in `memory`, in bytes: a multiple of 4
    * @param length bytes in the window: a multiple of 4
    * @throws {OutOfRange} for a window that is not inside the memory, or not aligned to words
    */

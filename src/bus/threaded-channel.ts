@@ -12,10 +12,13 @@ import { EventFd } from "#sys/eventfd.ts";
 /** Shared control words. */
 export const Word = {
   modelSleeps: 0,
-  /** How often the model has found work and done all of it; then the number of threads that wait for this. */
+  /**
+   * How often the model has found work and completed all of it. The next word is the number of threads that wait for
+   * this.
+   */
   drained: 16,
   waiting: 17,
-  /** Reply to a read with a side effect: a count, then the value. Only one thread reads. */
+  /** Replies to reads with side effects: their count; the next word is the latest value. Only one thread reads. */
   answers: 32,
   answer: 33,
   /** For each vector, 1 plus the index of its descriptor in `ThreadedChannel.interrupts`; 0 if it is not requested. */
@@ -94,7 +97,7 @@ export interface PageRules {
   readonly bytes: number;
   /** The region whose registers are in the page. */
   readonly registers: RegionName;
-  /** Offsets whose read has a side effect, so that a request to the model is needed. */
+  /** Offsets whose read has a side effect, so that reading them needs a request to the model. */
   readonly asked: readonly number[];
   /** Offsets that may be read without waiting for earlier writes. */
   readonly relaxed: readonly number[];
@@ -142,7 +145,10 @@ export class PostedWrites {
     this.#outstanding = 0;
   }
 
-  /** Spins briefly, then sleeps until the model has again done all of its work. @throws {Timeout} */
+  /**
+   * Spins briefly, then sleeps until `done` returns true; checks that whenever the model has completed its work.
+   * @throws {Timeout}
+   */
   await(done: () => boolean): void {
     for (let i = 0; i < SPINS; i++) if (done()) return;
     const control = this.#control;

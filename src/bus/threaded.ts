@@ -1,7 +1,7 @@
 /**
  * The driver's side of a model in a thread of its own, through shared memory. To read a register, the driver waits
- * until its earlier writes have arrived, then loads the value from the page. Only a register with a side effect when
- * read needs a request through the ring of posted writes. The model's side is `ThreadedPort`.
+ * until its earlier writes have arrived, then loads the value from the page. Only a register whose read has a side
+ * effect needs a request through the ring of posted writes. The model's side is `ThreadedPort`.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { type BusAddress, DmaArena } from "#kit/dma.ts";
@@ -78,7 +78,7 @@ export class ThreadedDevice implements PciDevice {
       read: (offset, width) => {
         if (asked.has(offset)) return this.#ask(region, offset, width);
         if (!relaxed.has(offset)) this.#posted.flush();
-        // Loaded before the register: an event that is counted after this may already be in the value, or not.
+        // Loaded before the register: the register's value may or may not include an event counted later.
         else this.#seen = Atomics.load(this.#words, this.#eventsWord);
         const at = base + offset;
         if (width === 1) return Atomics.load(this.#bytes, at);
@@ -134,7 +134,7 @@ export class ThreadedQueue {
   }
 }
 
-/** Interrupts through eventfds. Each line has one, even if several vectors share the line. */
+/** Interrupts through eventfds: one eventfd for each line, even if several vectors share the line. */
 class EventInterrupts implements Interrupts {
   readonly vectors = VECTORS;
   readonly #control: Int32Array;

@@ -14,7 +14,7 @@ export const WINDOW_IOVA = 0x1_4000_0000;
 export class WindowMemory implements GuestMemory {
   readonly #region: MemoryRegion;
 
-  /** @param length bytes of the guest from the start of `memory` */
+  /** @param length number of bytes, from the start of `memory`, that belong to the guest */
   constructor(memory: FrameMemory, iova: number, length: number) {
     this.#region = { ...memory, address: iova, length };
   }

@@ -13,7 +13,7 @@ import type { FrameObserver } from "./frame-observer.ts";
 /** Longest frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
-/** When the capture is closed, limit of the wait for the reader of a pipe. */
+/** Limit of the wait for the reader of a pipe when the capture is closed. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 
@@ -30,7 +30,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "Name a file, not a directory.",
 };
 
-/** The capture file could not be opened or written. What is in the file are whole blocks. */
+/** The capture file could not be opened or written. The file still consists of whole blocks. */
 export class CaptureFailed extends FerruleError {
   readonly code = "CAPTURE_FAILED";
   readonly hint: string;
@@ -93,7 +93,7 @@ export class CaptureFile implements FrameObserver, Disposable {
   #onError: CaptureOptions["onError"];
   #error: CaptureFailed | undefined;
   #closed = false;
-  /** Number of bytes of the buffer that are already in the file, and the size of the file before them. */
+  /** Number of bytes of the buffer that are already in the file, and the size of the file before those bytes. */
   #written = 0;
   #before = 0;
   /** The array that contained the last frame, as bytes and as words. */

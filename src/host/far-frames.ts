@@ -23,7 +23,7 @@ export class FarFrames {
   length = 0;
   /** Number of wire frames left of the last frame that was read, including the current one. */
   left = 0;
-  /** Frames whose virtio header did not match them, or that were too long. */
+  /** Frames dropped because their virtio header did not match, or because they were too long. */
   drops = 0;
   readonly #tap: FrameQueue;
   readonly #memory: Memory;

@@ -7,7 +7,7 @@ import { Damage, type Plug, type Port, type SegmentSource } from "#kit/port.ts";
 import { IMPAIRMENTS } from "./impaired-lane.ts";
 import { ImpairedWire } from "./impairment.ts";
 
-/** The far end: keeps the frames that the NIC sends, and can send. */
+/** The far end: keeps the frames that the NIC sends, and can send frames. */
 class Far implements Port {
   readonly bytes = new Uint8Array(1 << 16);
   readonly sent: number[][] = [];

@@ -30,7 +30,7 @@ export class ImpairedWire implements Port {
   readonly #in: Lane;
   #nic: Plug | undefined;
   #reserved = 0;
-  /** Set if the previous frame was not passed unchanged: the next one can then not continue it. */
+  /** Set if the previous frame was not passed unchanged. The next frame then cannot be marked as its continuation. */
   #broken = false;
   /** Set during a commit. Outside of one, a frame is delivered by a timer and needs a flush of its own. */
   #inCommit = false;

@@ -32,7 +32,7 @@ export interface MemoryNicOptions {
   readonly port: Port;
   /** Limit of outstanding fragments. */
   readonly slots?: number;
-  /** Damages outgoing frames, to test that this is detected. */
+  /** Damages outgoing frames, to test that the damage is detected. */
   readonly fault?: (bytes: Uint8Array, offset: number, length: number) => void;
 }
 

@@ -6,7 +6,7 @@ import { SKIP_REASONS, type SkipReason, type Replay } from "./replay.ts";
 
 /** A file name quoted for a shell. */
 export const quoted = (path: string): string => {
-  // A command would take a leading dash for an option.
+  // A command would treat a name with a leading dash as an option.
   const name = path.startsWith("-") ? `./${path}` : path;
   return /^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`;
 };
@@ -70,14 +70,14 @@ const linkHint = (linkType: number, path: string): string => {
   const invented = "invented addresses and without times";
   switch (linkType) {
     case 113:
-      return `Best ${AGAIN}. Or convert it, with invented addresses: editcap -L -C 2 -T ether ${file} OUT`;
+      return `Preferably ${AGAIN}. Or convert it, with invented addresses: editcap -L -C 2 -T ether ${file} OUT`;
     case 276:
-      return `Best ${AGAIN}. Or convert it (IPv4), with ${invented}: ${withHeader(`editcap -C 20 -T rawip ${file} - | tshark -r -`)}`;
+      return `Preferably ${AGAIN}. Or convert it (IPv4), with ${invented}: ${withHeader(`editcap -C 20 -T rawip ${file} - | tshark -r -`)}`;
     case 101:
     case 228:
-      return `Best ${AGAIN}. Or convert it (IPv4), with ${invented}: ${withHeader(`tshark -r ${file}`)}`;
+      return `Preferably ${AGAIN}. Or convert it (IPv4), with ${invented}: ${withHeader(`tshark -r ${file}`)}`;
     case 229:
-      return `Best ${AGAIN}. Or convert it, with ${invented}: ${withHeader(`tshark -r ${file}`, "0x86dd")}`;
+      return `Preferably ${AGAIN}. Or convert it, with ${invented}: ${withHeader(`tshark -r ${file}`, "0x86dd")}`;
     default:
       return `Only Ethernet can be replayed: ${AGAIN}`;
   }

@@ -46,7 +46,7 @@ export class Schedule {
     return this.#latest;
   }
 
-  /** Times of the next packets are measured from this one. */
+  /** Measures the times of the next packets from this one. */
   #restart({ seconds, nanoseconds }: Timed): void {
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;

@@ -44,7 +44,7 @@ export class SendArena {
   /** The byte offset for a frame; -1 if there is no space until fragments are freed. */
   place(): number {
     if (this.outstanding === 0) return this.#aligned(this.#start);
-    // A frame has at most five fragments (64 KiB in pieces of 16).
+    // A frame has at most five fragments (64 KiB in pieces of 16 KiB).
     if (this.outstanding > FRAGMENTS - 8) return -1;
     const oldest = this.#fragments[this.#oldest & (FRAGMENTS - 1)]!;
     const at = this.#aligned(this.#head);

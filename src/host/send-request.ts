@@ -36,8 +36,8 @@ export const NO_OFFLOADS: Offloads = {
 };
 
 /**
- * Largest transport offsets. The second descriptor format has 7 bits for it with segmentation and 10 with checksums;
- * the first format has no such field.
+ * Largest offsets of the transport header. The second descriptor format has 7 bits for the offset with segmentation and
+ * 10 with checksums; the first format has no such field.
  */
 const FURTHEST_CUT = 0x7f;
 const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;

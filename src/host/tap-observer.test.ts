@@ -40,7 +40,7 @@ test("changes of a TAP's name, MTU, address, filter and namespace are seen", { s
       groups: undefined,
     },
   );
-  assert.ok(hex(state.groups).includes("01005e000001"), "the group of all hosts");
+  assert.ok(hex(state.groups).includes("01005e000001"), "the filter contains the all-hosts group");
 
   ip(home, "maddr add 01:00:5e:4d:01:01 dev ft0");
   assert.ok(hex(observer.look().groups).includes("01005e4d0101"));
@@ -56,7 +56,7 @@ test("changes of a TAP's name, MTU, address, filter and namespace are seen", { s
     using interfaces = Interfaces.open();
     moveInterface(interfaces.index("ft0"), elsewhere.fd);
   });
-  // Another TAP takes its name, and perhaps its number.
+  // Another TAP takes the first one's name, and perhaps its interface index.
   using other = home.within(() => Tap.open("ft0"));
   ip(home, "link set ft0 promisc on up");
   assert.equal(observer.look().promiscuous, false);

@@ -70,7 +70,7 @@ export class TapObserver implements Disposable {
     this.#view = undefined;
   }
 
-  /** Enters the interface's present namespace; returns undefined if this process may not. */
+  /** Enters the interface's present namespace; returns undefined if this process may not enter it. */
   #follow(): View | undefined {
     using namespace = this.#tap.namespace() ?? NetworkNamespace.current();
     const { identity } = namespace;

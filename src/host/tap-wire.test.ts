@@ -350,7 +350,7 @@ test("the far kernel detects every segment that the NIC has damaged", { skip: sk
     fault: (bytes, offset, length) => {
       if (length < 1000 || ++frames % 400 !== 0) return;
       damaged++;
-      // Damages in turn a byte of the payload and the checksum, as a faulty engine would.
+      // Damages alternately the checksum and a byte of the payload, as a faulty engine would.
       bytes[offset + (damaged % 2 === 0 ? 50 : 700)]! ^= 0x10;
     },
   });

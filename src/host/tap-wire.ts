@@ -170,7 +170,7 @@ export class TapWire implements Port {
 
   /**
    * Gives the NIC up to `budget` frames. Does not begin a super-frame that exceeds the rest of the budget: in two
-   * bursts, it would be merged to two frames and acknowledged twice. Returns the number accepted.
+   * bursts, it would be merged into two frames and acknowledged twice. Returns the number accepted.
    * @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {

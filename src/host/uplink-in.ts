@@ -22,7 +22,7 @@ import { type FrameQueue, NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso, TAG_BYTES } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Largest number of frames taken from the ring at once: into the link's first entries. */
+/** Largest number of frames taken from the ring at once; they occupy the link's first entries. */
 const BURST = 256;
 /** In frames shorter than this, marking the checksum as verified costs more than the kernel's own check. */
 const WORTH_TELLING = 256;

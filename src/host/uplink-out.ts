@@ -37,14 +37,14 @@ export const FRAME_ROOM = 66 << 10;
  */
 const BIAS = 6;
 /**
- * Usual length of a fragment; the field in the descriptor has 16 bits. The last fragment may be a little longer, so
+ * Usual length of a fragment; the descriptor's length field has 16 bits. The last fragment may be a little longer, so
  * that none is tiny: the 8168E-VL does not segment a super-frame whose last fragment has six bytes or fewer.
  */
 const FRAGMENT = 16 << 10;
 const LAST_FRAGMENT = FRAGMENT + 64;
 /** After this many fragments or bytes the doorbell is rung, before more frames are read. */
 const BURST = 512;
-/** The first of its entries; those before it are for received frames. */
+/** The first of the link's entries used for sending; those before it are for received frames. */
 const FIRST = 256;
 const BURST_BYTES = 128 << 10;
 /** Number of fragments in the longest frame. */
@@ -95,7 +95,7 @@ export class UplinkOut {
   #cutFlags = 0;
   #cutTag = 0;
 
-  /** @throws {OutOfRange} if the arena is too small, or the window is not a whole buffer */
+  /** @throws {OutOfRange} if the arena is too small, or the DMA window does not start at the beginning of its buffer */
   constructor(options: UplinkOutOptions) {
     const { taps, link, sendArena } = options;
     const { bytes } = link.memory;
@@ -118,8 +118,8 @@ export class UplinkOut {
   }
 
   /**
-   * Moves up to `budget` frames; if it is 0, only frames that were read earlier. Returns the number of frames read or
-   * passed on. @throws {SystemError} if the TAP is gone
+   * Moves up to `budget` frames; with a budget of 0, only frames that were read earlier. Returns the number of frames
+   * read or passed on. @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {
     this.#reclaim();
@@ -139,7 +139,7 @@ export class UplinkOut {
 
   #fill(budget: number): number {
     if (budget > 0) this.drained = false;
-    // Takes the queues in turn, so that one that always has frames does not delay the others.
+    // Takes the queues in turn, so that a queue that always has frames does not delay the others.
     this.#turn = (this.#turn + 1) % this.#taps.length;
     let frames = 0;
     let bytes = 0;

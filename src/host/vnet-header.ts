@@ -44,7 +44,7 @@ export class VnetHeader {
   }
   /**
    * Where the checksummed bytes start, in bytes from the start of the frame; and where the checksum field is, in bytes
-   * from there.
+   * from that position.
    */
   get checksumStart(): number {
     return this.#halves[3]!;

@@ -104,8 +104,8 @@ export class DatagramWire implements Port {
     this.#iovecs.point(0, 0, length);
     const taken = writev(this.fd, this.#iovecs, 1);
     if (taken === length) return true;
-    // If the queue is full or the frame too long for the kernel, only this frame is lost. After other errors the other
-    // side is gone.
+    // If the queue is full or the frame too long for the kernel, only this frame is lost. Any other error means that
+    // the other side is gone.
     if (taken < 0 && taken !== -Errno.EAGAIN && taken !== -Errno.ENOBUFS && taken !== -Errno.EMSGSIZE)
       this.#gone(-taken);
     return false;

@@ -5,7 +5,7 @@
 import type { Plug } from "#kit/port.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Number of attempts to deliver a frame to a NIC without room; then it is dropped. */
+/** Number of attempts to deliver a frame to a NIC without room; after the last one the frame is dropped. */
 const PATIENCE = 10_000;
 
 /** Frames and bytes that the NIC sent and accepted; and lost frames, by reason. */

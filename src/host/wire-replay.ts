@@ -58,7 +58,7 @@ export class ReplayWire implements Port {
     return this.#next >= this.#replay.times.length;
   }
 
-  /** The time at which to call again: when the next frame is due; `Infinity` after the last one. */
+  /** The time at which to call `pump` again: when the next frame is due; `Infinity` after the last one. */
   get due(): number {
     if (this.done) return Infinity;
     return Number.isNaN(this.#start) ? this.#options.clock.now() + LOOK_MICROS : this.#start + this.#at(this.#next);

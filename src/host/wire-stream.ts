@@ -79,7 +79,7 @@ export class StreamWire implements Port, Disposable {
     return this.#socket?.number ?? -1;
   }
 
-  /** True if the socket did not accept all bytes: wait until it is writable too. */
+  /** True if the socket did not accept all bytes: also wait until the socket is writable. */
   get blocked(): boolean {
     return this.#head < this.#tail;
   }

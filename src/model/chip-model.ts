@@ -137,8 +137,8 @@ export class ChipModel {
   }
 
   /**
-   * Bus reset. Does not affect the PHY, which is on auxiliary power, nor the counters and the PME bits of configuration
-   * space.
+   * Bus reset. Affects neither the PHY, which is on auxiliary power, nor the counters, nor the PME bits of
+   * configuration space.
    */
   busReset(): void {
     this.config.busReset();
@@ -235,7 +235,7 @@ export class ChipModel {
     };
   }
 
-  /** Loads the registers from the EEPROM. A link change that the reset causes is not an event. */
+  /** Loads the registers from the EEPROM. A link change that the reset causes raises no event. */
   #reload(): void {
     this.offences.reset();
     this.msix.powerOn();

@@ -18,13 +18,13 @@ export const FAULTS = {
   "stuck-receiver": "the receive FIFO stays full until a software reset; a count is the number of resets needed",
   "receive-overflow": "the receive FIFO is full when a frame arrives: the frame is counted as missed",
   "link-loss":
-    "the PCI Express link is lost for 100 ms: as after removal; then the card is back in the state after a bus reset",
+    "the PCI Express link is lost for 100 ms, as if the card were removed; then the card is as after a bus reset",
   removal: "the card is removed: all registers read all ones, nothing is sent, received or signalled",
 } as const;
 export type FaultName = keyof typeof FAULTS;
 /** Faults that are a state, not single events: they last until disarmed. */
 export const PERSISTENT_FAULTS: readonly FaultName[] = ["silent-phy", "removal"];
-/** Faults that occur once, when they are armed, and end then or soon after. */
+/** Faults that occur once, when they are armed, and end at once or soon after. */
 export const MOMENTARY: readonly FaultName[] = ["upset-phy", "forgetful-phy", "link-loss"];
 export const LINK_LOSS_MICROS = 100_000;
 
@@ -38,7 +38,7 @@ export interface ArmedFault {
   readonly name: FaultName;
   /** Remaining occurrences; `Infinity` until disarmed. */
   readonly left: number;
-  /** Occurrences since it was armed. */
+  /** Occurrences since the fault was armed. */
   readonly struck: number;
 }
 
@@ -116,8 +116,8 @@ export class Faults {
 }
 
 /**
- * Guest memory to which a fault can reject accesses. When the fault is armed, the chip must discard the regions that it
- * has cached.
+ * Guest memory that a fault can make reject accesses. When the fault is armed, the chip must discard the regions that
+ * it has cached.
  */
 export class RefusedMemory implements GuestMemory {
   /** Set if the last access was rejected because of a fault and not because of a driver error. */

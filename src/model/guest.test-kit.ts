@@ -45,7 +45,7 @@ export class Cable implements Port {
   readonly bytes = new Uint8Array(1 << 18);
   readonly frames: Uint8Array[] = [];
   flushes = 0;
-  /** Number of frames that it accepts before it rejects them. */
+  /** Number of frames that the cable accepts before it rejects all others. */
   room = Infinity;
   nic: Plug | undefined;
   #at = 0;
@@ -184,7 +184,7 @@ export class Guest {
       this.#txIndex = (this.#txIndex + 1) % 256;
     });
   }
-  /** The next frame uses the first descriptor of the transmit ring, as after a write to the ring's base. */
+  /** Makes the next frame use the first descriptor of the transmit ring, as after a write to the ring's base. */
   rewind(): void {
     this.#txIndex = 0;
   }
@@ -193,7 +193,7 @@ export class Guest {
     if (this.nic.chip.profile.mac.doorbell === "TPPOLL") this.w16(TPPOLL, 1);
     else this.w8(TxPoll, Poll.normalPriority);
   }
-  /** As `put`, then rings the doorbell. */
+  /** Like `put`, but also rings the doorbell. */
   send(...fragments: Fragment[]): void {
     this.put(...fragments);
     this.ring();

@@ -57,7 +57,7 @@ const address = fc.oneof(
 const descriptor = fc.record({
   opts1: fc.oneof(
     word,
-    // Most are owned by the chip, and most are complete frames of a plausible length.
+    // Most descriptors are owned by the chip, and most describe complete frames of a plausible length.
     fc
       .tuple(fc.constantFrom(0xb000_0000, 0xa000_0000, 0x9000_0000, 0xf000_0000), word, fc.nat(3000))
       .map(([own, options, length]) => (own | (options & 0x0fff_0000) | length) >>> 0),
@@ -170,8 +170,8 @@ test("sends and receives without allocating", () => {
     for (let i = 0; i < 32; i++) guest.nic.receive(came, 0, 1054);
     guest.nic.write(2, 0x3e, 2, guest.nic.read(2, 0x3e, 2));
   };
-  // V8 allocates while it compiles, on a busy machine for some time. An allocation in the model would occur in each
-  // round.
+  // V8 allocates while it compiles, which takes some time on a busy machine. An allocation in the model would occur in
+  // each round.
   let grown = Infinity;
   for (let attempt = 0; attempt < 8 && grown >= 64 * 1024; attempt++) {
     const before = process.memoryUsage().heapUsed;

@@ -34,7 +34,7 @@ class Unplugged implements Port {
   plug(): void {}
 }
 
-/** When a fault repeats an interrupt, it follows after this time. */
+/** When a fault repeats an interrupt, the repetition follows after this time. */
 const REPEAT_MICROS = 20;
 
 /**
@@ -121,8 +121,8 @@ export class Rtl8169 implements Target, Plug {
   }
 
   /**
-   * Faults of the cable's pairs, for the PHY's cable test. Those of the last two pairs limit the link to 100 Mbit/s; with one of the first
-   * two there is no link, which `setCarrier` must set.
+   * Faults of the cable's pairs, for the PHY's cable test. A fault of the last two pairs limits the link to 100 Mbit/s.
+   * With a fault of the first two there is no link; the caller must set that with `setCarrier`.
    */
   setCable(faults: readonly CableFault[]): void {
     this.#chip.cable = faults;
@@ -217,7 +217,7 @@ export class Rtl8169 implements Target, Plug {
     this.#raise = () => {};
   }
 
-  /** The bus mapped or unmapped guest memory. Must be called before unmapped memory is freed. */
+  /** Call when the bus mapped or unmapped guest memory, before unmapped memory is freed. */
   memoryChanged(): void {
     this.#chip.dma.forget();
   }
@@ -280,7 +280,7 @@ export class Rtl8169 implements Target, Plug {
     return false;
   }
 
-  /** Rising edge of a vector's line. */
+  /** Called at a rising edge of a vector's line. */
   #signal(vector: number): void {
     if (this.#chip.config.state !== 0 || this.faults.removed || this.faults.strikes("lost-interrupt")) return;
     this.#raise(vector);
@@ -324,7 +324,7 @@ export class Rtl8169 implements Target, Plug {
     removal: () => this.#absent(() => this.powerCycle()),
   };
 
-  /** The card has left the bus, or is back. */
+  /** Called when the card has left the bus, or when it is back; in the latter case, calls `back`. */
   #absent(back: () => void): void {
     this.#chip.dma.forget();
     if (this.faults.removed) this.#chip.resetRegisters();

@@ -9,9 +9,9 @@ const options = { skip: ffiProblem()?.message ?? false };
 
 interface Fixture extends Disposable {
   readonly connection: QtestConnection;
-  /** QEMU's end. */
+  /** QEMU's end of the socket. */
   readonly other: Fd;
-  /** Sends text as QEMU; it has arrived when this returns. */
+  /** Sends text as QEMU would; the text has arrived when this returns. */
   say(text: string): void;
   readonly pins: (readonly [number, boolean])[];
 }

@@ -100,7 +100,7 @@ export class QtestConnection implements Disposable {
     return undefined;
   }
 
-  /** A request is shorter than the socket's buffer, and only one is outstanding. */
+  /** One write suffices: a request is shorter than the socket's buffer, and only one is outstanding. */
   #send(request: string): void {
     const { written } = this.#encoder.encodeInto(request, this.#bytes);
     this.#bytes[written] = LINE_FEED;

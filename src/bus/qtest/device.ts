@@ -1,5 +1,6 @@
 /**
- * A device of QEMU controlled through qtest: register accesses are lines of text, memory is shared. No guest, no VFIO.
+ * A device of QEMU controlled through qtest: register accesses are lines of text, memory is shared. Neither a guest nor
+ * VFIO is needed.
  */
 import type { PciDevice, PciId, PciMatch } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
@@ -16,7 +17,7 @@ import { assignWindows, findFunction, interruptPin } from "./pci.ts";
 import { ENDIANNESS, interceptPins, readMemory, writeMemory } from "./protocol.ts";
 
 export interface QtestOptions {
-  /** The qtest socket of a QEMU that was started as a q35 machine; this takes ownership. */
+  /** The qtest socket of a QEMU that was started with machine type q35; this takes ownership. */
   readonly socket: Fd;
   /** The device is the first function that matches one of these. */
   readonly ids: readonly PciMatch[];

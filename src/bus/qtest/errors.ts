@@ -15,7 +15,7 @@ export class QemuEnded extends FerruleError {
 /** QEMU rejected a request. */
 export class QtestRefused extends FerruleError {
   readonly code = "QTEST_REFUSED";
-  readonly hint = "This QEMU, or the machine it was started as, does not support this: use a q35 machine.";
+  readonly hint = "This QEMU, or its machine type, does not support the request: use a q35 machine.";
   constructor(name: string, request: string, why: string) {
     super(`${name} refused \`${request}\`: ${why}`);
   }

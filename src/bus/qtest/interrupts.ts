@@ -1,4 +1,4 @@
-/** The interrupt of a PCI function. It is a level, and QEMU reports its changes. */
+/** The interrupt of a PCI function. It is a level, whose changes QEMU reports. */
 import { OutOfRange, Revoked } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 
@@ -14,7 +14,7 @@ export interface PinSource {
  */
 export class PinInterrupt implements Interrupts {
   readonly vectors = 1;
-  /** Number of rising edges, whether the line was requested or not. */
+  /** Number of rising edges, counted whether or not the line is requested. */
   raised = 0;
   readonly #source: PinSource;
   #high = false;

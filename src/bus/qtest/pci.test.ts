@@ -53,5 +53,5 @@ test("interrupts rotate over the four pins, slot by slot", () => {
   assert.equal(interruptPin(configSpace([], 2).config, 1), 22);
   assert.equal(interruptPin(configSpace([], 0).config, 1), undefined, "none at all");
   assert.equal(interruptPin(configSpace([], 5).config, 1), undefined);
-  assert.equal(interruptPin(configSpace([]).config, 25), undefined, "routed by registers that are not set");
+  assert.equal(interruptPin(configSpace([]).config, 25), undefined, "slot 25 depends on chipset registers");
 });

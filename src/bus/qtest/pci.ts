@@ -109,10 +109,10 @@ export const assignWindows = (config: Mmio, name: string, wanted?: number): Wind
   return found;
 };
 
-/** The lowest writable bit: bytes in the window; 0 if there is none. */
+/** Bytes in the window, which is the value of the lowest writable bit; 0 if no bit is writable. */
 const size = (mask: number): number => (mask & -mask) >>> 0;
 
-/** The pin of the I/O APIC for a function's interrupt; undefined if it has none. */
+/** The pin of the I/O APIC for a function's interrupt; undefined if it has no known pin. */
 export const interruptPin = (config: Mmio, slot: number): number | undefined => {
   const pin = config.read8(ro8(INTERRUPT_PIN));
   if (pin < 1 || pin > 4 || slot > LAST_WIRED_SLOT) return undefined;

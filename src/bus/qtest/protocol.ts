@@ -42,20 +42,20 @@ export const parseValue = (text: string, bytes: 1 | 2 | 4): number | undefined =
 const SIZE = { 1: "b", 2: "w", 4: "l" } as const;
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
-/** A read of memory as the processor sees it, which includes device registers. */
+/** Returns the request that reads memory as the processor sees it, including device registers. */
 export const readMemory = (address: number, bytes: 1 | 2 | 4): string => `read${SIZE[bytes]} ${hex(address)}`;
 export const writeMemory = (address: number, bytes: 1 | 2 | 4, value: number): string =>
   `write${SIZE[bytes]} ${hex(address)} ${hex(value)}`;
-/** A read of an I/O port. */
+/** Returns the request that reads an I/O port. */
 export const readPort = (port: number, bytes: 1 | 2 | 4): string => `in${SIZE[bytes]} ${hex(port)}`;
 export const writePort = (port: number, bytes: 1 | 2 | 4, value: number): string =>
   `out${SIZE[bytes]} ${hex(port)} ${hex(value)}`;
-/** Makes QEMU report changes at the pins of an interrupt controller. */
+/** Returns the request after which QEMU reports changes at the pins of an interrupt controller. */
 export const interceptPins = (controller: string): string => `irq_intercept_in ${controller}`;
 /** Asks for the byte order; the reply of the supported machines is `little`. */
 export const ENDIANNESS = "endianness";
 
-/** Limit of the bytes in one line from QEMU. */
+/** Maximum length of a line from QEMU, in bytes. */
 const MAX_LINE = 4096;
 
 /** Assembles lines from parts of a stream. */

@@ -8,7 +8,7 @@ import { message } from "./peer.test-kit.ts";
 import { Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, Flag, SIZE } from "./protocol.ts";
 
 export interface AnswererTask {
-  /** The client's socket, which this thread uses and does not close. */
+  /** The client's socket, which this thread uses but does not close. */
   readonly socket: number;
   readonly questions: number;
 }

@@ -16,7 +16,7 @@ const TURN_MILLIS = 2000;
 const DEEPEST = 8;
 /** After this many missing replies, no more requests are sent to the client until a late reply arrives. */
 const STRIKES = 3;
-/** Result of a step: one of the client's requests was executed; there is none; or the wait must end. */
+/** Result of a step: one of the client's requests was executed; there was none to execute; or the wait must end. */
 export type Step = "done" | "nothing" | "end";
 
 interface Question {
@@ -50,7 +50,7 @@ export class ClientMemory implements RemoteMemory {
     this.#most = Math.min(MAX_DATA, client.mostData);
   }
 
-  /** A new turn: the device may wait again. */
+  /** Starts a new turn, in which the device may wait again. */
   renew(): void {
     this.#left = TURN_MILLIS;
   }
@@ -142,7 +142,7 @@ export class ClientMemory implements RemoteMemory {
   }
 }
 
-/** The fields of a message that are read first. */
+/** The two facts about a message that are needed first: whether it is a reply, and its size. */
 export const isReply = (bytes: Uint8Array, at: number): boolean =>
   (u32(bytes, at + FLAGS) & Flag.typeMask) === Flag.reply;
 export const sizeOf = (bytes: Uint8Array, at: number): number => u32(bytes, at + SIZE);

@@ -120,7 +120,7 @@ class EventInterrupts implements Interrupts {
   }
 }
 
-/** Disposing closes the connection; the server then creates a new device for the next one. */
+/** Disposing closes the connection; the server then creates a new device for the next connection. */
 export class VfioUserDevice implements RemovableDevice, Disposable {
   readonly name: string;
   readonly id: PciId;
@@ -139,7 +139,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     this.registers = scope.adopt(new Mmio(this.#region(this.#memoryBar())), (mmio) => mmio.revoke(this.name));
     this.id = identity(this.config);
     this.power = new FunctionPower(this);
-    // Enables memory space: registers respond only then.
+    // Enables memory space, without which registers do not respond.
     setBusMaster(this.config, false);
     this.interrupts = new EventInterrupts(requests, this.config);
     this.dma = scope.use(this.#shareMemory(options.dmaBytes ?? DMA_BYTES, scope));
@@ -147,7 +147,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   }
 
   /**
-   * @throws {SystemError} such as ECONNREFUSED if nothing listens there; {Timeout} if the server's queue is full
+   * @throws {SystemError} such as ECONNREFUSED if nothing listens at `path`; {Timeout} if the server's queue is full
    * @throws {ProtocolBroken} {RequestRefused} {ServerLost} for errors of the server
    */
   static connect(options: VfioUserOptions): VfioUserDevice {
@@ -166,7 +166,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     return this.#requests.fd;
   }
 
-  /** Why the connection has failed; undefined while it works. Registers then read all ones. */
+  /** Why the connection has failed; undefined while it works. After a failure all registers read all ones. */
   whyLost(): FerruleError | undefined {
     this.#requests.check();
     return this.#requests.lost;

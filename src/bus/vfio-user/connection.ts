@@ -10,7 +10,7 @@ import { Poll, Poller } from "#sys/poll.ts";
 import { putHeader, u32 } from "./codec.ts";
 import { HEADER_BYTES, MAX_BYTES, MAX_FDS, SIZE } from "./protocol.ts";
 
-/** Room for several messages of any size: more may arrive while a device waits during one. */
+/** Room for several messages of any size: while one is executed the device may wait, and more may arrive. */
 const INCOMING_BYTES = 4 * MAX_BYTES;
 const OUTGOING_BYTES = 2 * MAX_BYTES;
 
@@ -26,7 +26,7 @@ export class Ended {
     this.why = why;
   }
 
-  /** The end of a connection by an error that the other end's data caused. */
+  /** Returns the end of a connection because of an error that the other end's data caused. */
   static by(error: unknown): Ended {
     if (error instanceof FerruleError) return new Ended(error.message);
     return new Ended(`an error in Ferrule: ${String(error).split("\n", 1)[0]!}`);
@@ -39,10 +39,10 @@ const STOP = 1;
 
 /**
  * Descriptors are attached to bytes, not to messages. The kernel ends a read after bytes with descriptors, and a client
- * sends each message in one piece, so they belong to the last message that starts in the bytes read.
+ * sends each message in one piece, so the descriptors belong to the last message that starts in the bytes read.
  *
- * Invariants: `bytes` from `#at` to `#end` is data that was received and not yet taken. Only `settle` moves it, and
- * does not change what is before it: messages in progress.
+ * Invariants: `bytes` from `#at` to `#end` is data that was received and not yet taken. Only `settle` moves this data;
+ * it does not change the bytes before the data, which are messages in progress.
  */
 export class Connection implements Disposable {
   readonly bytes: Uint8Array;
@@ -64,7 +64,7 @@ export class Connection implements Disposable {
   #sent = 0;
 
   /**
-   * Takes the socket, and uses the buffers.
+   * Takes ownership of the socket. Uses the buffers but does not own them.
    * @param stop a descriptor that ends a wait when it becomes ready; negative for none
    */
   constructor(socket: Fd, buffers = connectionBuffers(), stop = -1) {
@@ -102,7 +102,7 @@ export class Connection implements Disposable {
     }
     if (this.#stream.tooMany) return new Ended("too many descriptors in a message");
     this.#chunkFds = this.#stream.take();
-    // Sockets are not needed. If this were the client's own end of the connection, its close would never be noticed.
+    // No message needs a socket. If a client passed its own end of this connection, its close would never be noticed.
     return this.#chunkFds.some(({ number }) => isSocket(number)) ? new Ended("a socket among the descriptors") : true;
   }
 
@@ -169,7 +169,10 @@ export class Connection implements Disposable {
     this.flush();
   }
 
-  /** As `commit`, with copies of `fds`. Returns false, without sending, if the message cannot be sent at once. */
+  /**
+   * Like `commit`, but also sends copies of `fds`. Returns false, without sending, if the message cannot be sent at
+   * once.
+   */
   commitWith(id: number, command: number, size: number, fds: readonly number[]): boolean {
     if (this.#unsent > 0) return false;
     putHeader(this.outgoing, 0, id, command, size, 0, 0);

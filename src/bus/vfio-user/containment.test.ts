@@ -1,4 +1,4 @@
-/** Errors caused by a client's data: they end its session with a reason, and have no other effect. */
+/** Errors caused by a client's data end that client's session with a reason, and have no other effect. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutOfRange } from "#kit/errors.ts";

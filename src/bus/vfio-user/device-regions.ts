@@ -10,7 +10,7 @@ const nameOf = (region: number): RegionName | undefined => {
 
 type Width = 1 | 2 | 4;
 
-/** The widest access that is naturally aligned and not too long, as a CPU or bridge would do it. */
+/** The widest access that is naturally aligned and at most `count` bytes, as a CPU or bridge would choose it. */
 const widthAt = (offset: number, count: number): Width => {
   if (count >= 4 && (offset & 3) === 0) return 4;
   return count >= 2 && (offset & 1) === 0 ? 2 : 1;

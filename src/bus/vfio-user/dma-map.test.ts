@@ -167,7 +167,7 @@ test("a client may request that memory is read and written through its descripto
   assert.ok(rig.device.memory!.region(0x10_0000, 1)!.copy !== undefined);
 });
 
-// In one block of addresses, and across the border of two.
+// One border inside a block of addresses, and one between two blocks.
 for (const border of [0x10_2000, 0x100_0000])
   test(`memory across the border of two maps at 0x${border.toString(16)} is contiguous for the device`, () => {
     using rig = new Rig();
@@ -179,7 +179,7 @@ for (const border of [0x10_2000, 0x100_0000])
     new Uint8Array(b.buffer)[0] = 2;
     const region = rig.device.memory!.region(border - 16, 32)!;
     const at = border - 16 - region.address;
-    assert.equal(region.copy === undefined, border % BLOCK !== 0, "a copy only where it must be");
+    assert.equal(region.copy === undefined, border % BLOCK !== 0, "only a region across two blocks is a copy");
     assert.ok(region.copy?.fetch(at, 32) ?? true);
     assert.deepEqual([...region.bytes.subarray(at + 15, at + 17)], [1, 2]);
     region.bytes.fill(7, at + 14, at + 18);
@@ -193,7 +193,7 @@ for (const border of [0x10_2000, 0x100_0000])
 test("a map of several gibibytes is divided into regions, each of which includes the beginning of the next", () => {
   using rig = new Rig();
   const size = 3 * 2 ** 30;
-  // Accessed at one place only, so it uses no memory.
+  // Only one page of it is written, so it uses hardly any memory.
   using memory = rig.share(0x1_0000_0000, size);
   using mine = Mapping.map(memory.number, 2 ** 30, 4096, "mine");
   new Uint8Array(mine.buffer)[0] = 6;

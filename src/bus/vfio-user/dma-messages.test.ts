@@ -61,7 +61,7 @@ test("writes of the device are sent, and waited for", () => {
 /** Factor for the server's time limits, because the other thread may have to wait for a processor. */
 const SLOWER = 600;
 
-/** Runs `act` while another thread replies to that number of requests. Resolves with the byte count of each. */
+/** Runs `act` while another thread replies to `questions` requests. Resolves with the byte count of each request. */
 const answering = async (rig: Rig, questions: number, act: () => void): Promise<readonly number[]> => {
   const workerData: AnswererTask = { socket: rig.peer.socket.number, questions };
   const worker = new Worker(new URL("./answerer.test-kit.ts", import.meta.url), { workerData });
@@ -137,7 +137,8 @@ test("earlier requests of the client are executed before its reply", () => {
     rig.peer.send(memoryAnswer(0, ADDRESS, [3]));
     if (region.copy?.fetch(0, 1) === true) read = region.bytes[0]!;
   };
-  // The server receives both at once. As QEMU does, the client sends the reply only after the second was executed.
+  // The server receives both requests at once. Like QEMU, the client replies to the device only after the second
+  // request was executed.
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   const ask = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 });
   rig.peer.send(
@@ -199,7 +200,7 @@ test("nesting of accesses is limited", async () => {
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   for (let i = 0; i < 50; i++) rig.peer.send(message(i, Command.regionWrite, write, Flag.noReply));
   const counts = await answering(rig, 8, () => rig.work());
-  assert.equal(deepest, 9, "eight that wait, and one that must not");
+  assert.equal(deepest, 9, "eight nested accesses wait, and the ninth must not");
   assert.ok(fetched >= 8);
   assert.equal(counts.length, 8);
 });
@@ -225,7 +226,7 @@ test("a client that does not reply but accesses registers is not waited for any 
   const region = remote(rig);
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   const send = (): unknown => rig.peer.send(message(9, Command.regionWrite, write, Flag.noReply));
-  // Each access takes a millisecond, and the client has sent the next one by then.
+  // Each access takes a millisecond, during which the client sends the next one.
   let millis = 0;
   const { mock: now } = mock.method(performance, "now", () => millis);
   rig.device.onWrite = () => {
@@ -253,7 +254,7 @@ test("a client that always replies late delays others by at most two seconds per
   assert.equal(asked, 4);
   rig.work();
   prepare(rig, memoryAnswer(4, ADDRESS, [2]));
-  assert.ok(region.copy?.fetch(0, 1), "in the next turn it is sent requests again");
+  assert.ok(region.copy?.fetch(0, 1), "in the next turn the client is sent requests again");
 });
 
 test("a device may make any number of requests in one turn, and the message in progress is not moved", async () => {

@@ -56,10 +56,10 @@ test("several maps, or all, are removed at once", () => {
   assert.equal(rig.server.maps, 1);
   assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0);
   assert.equal(rig.server.maps, 0);
-  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "removing all of no maps succeeds");
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "removing all maps fails without maps");
 });
 
-// In one block of addresses, and across the border of two.
+// One border inside a block of addresses, and one between two blocks.
 for (const border of [0x10_1000, 0x100_0000])
   test(`a region across a border at 0x${border.toString(16)} is removed with either map`, () => {
     using rig = new Rig();

@@ -18,9 +18,7 @@ export class RequestRefused extends FerruleError {
   }
 }
 
-/**
- * The server has closed the connection or hangs, or the wait for it ended because this side is ending.
- */
+/** The server has closed the connection or hangs, or this side is ending and no longer waits for the server. */
 export class ServerLost extends FerruleError {
   readonly code = "DEVICE_GONE";
   readonly hint = "See what the server printed; start it again, then connect again.";

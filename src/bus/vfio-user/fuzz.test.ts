@@ -1,4 +1,4 @@
-/** Hostile clients: whatever they send, the server continues, releases all resources, and serves the next one. */
+/** Hostile clients: whatever they send, the server continues, releases all resources, and serves the next client. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

@@ -7,7 +7,7 @@ import { BounceBuffer } from "#sys/peer-memory.ts";
 import { GuestMaps } from "./guest-memory.ts";
 import { MapFlag, PAGE } from "./protocol.ts";
 
-/** Pages of the client's memory, and places where a page of it may be mapped. */
+/** Number of pages of the client's memory, and of addresses at which any of them may be mapped. */
 const PAGES = 8;
 const PLACES = 24;
 const BASE = 0xffff_0000;

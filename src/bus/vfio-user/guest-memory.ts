@@ -1,4 +1,7 @@
-/** The memory that a client maps for its device: accepts maps by device address, and provides them as regions. */
+/**
+ * The memory that a client maps for its device: accepts maps by device address, and provides the mapped memory as
+ * regions.
+ */
 import type { GuestMemory, MemoryCopy, MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -11,13 +14,13 @@ import { MAX_MAPPED_BYTES, MAX_MAPS, MapFlag, PAGE, Refused } from "./protocol.t
 /** A larger map is divided into several regions, each of which also includes the beginning of the next. */
 const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
-/** An access across the border of two maps gets a region of its own, of up to twice this size. */
+/** An access across the border of two maps gets a region of its own (a crossing), of up to twice this size. */
 const CROSSING = 2 ** 16;
-/** Limit of the memory for such regions; when it is exceeded, they are discarded. */
+/** Limit of the memory for crossings; when it is exceeded, they are discarded. */
 const MAX_CROSSED = 2 ** 23;
 /**
- * Limit of the memory for copies of guest memory; when it is exceeded, they are discarded. Without a limit, they could
- * grow to the size of all mapped memory.
+ * Limit of the memory for copies of guest memory; when it is exceeded, the copies are discarded. Without a limit, they
+ * could grow to the size of all mapped memory.
  */
 const MAX_COPIED = 2 ** 26;
 const KNOWN_FLAGS = MapFlag.read | MapFlag.write | MapFlag.mmap | MapFlag.fileIo;
@@ -64,7 +67,7 @@ export interface GuestMapsParts {
 /**
  * Maps sorted by address, without overlap.
  *
- * A descriptor is mapped for the device only if its file can never become shorter: a memfd with a seal against that.
+ * A descriptor is mapped for the device only if its file can never become shorter: a memfd sealed against shrinking.
  * Other memory (an unsealed memfd, a file on tmpfs, huge pages) is copied by the kernel instead: its owner could remove
  * pages, and the next access would kill this process. Descriptors of anything but memory are rejected, because an
  * access might block forever. This process does not seal the file itself, because that would wait for a lock that the
@@ -85,7 +88,7 @@ export class GuestMaps implements GuestMemory {
   #crossed = 0;
   /** Bytes in all maps. */
   #mapped = 0;
-  /** An upper bound of the bytes in copies; it assumes that each access is to another page. */
+  /** An upper bound of the bytes in copies; it assumes that each access is to a different page. */
   #copied = 0;
 
   constructor({ windows, bounce, remote, changed, failed }: GuestMapsParts) {
@@ -303,7 +306,7 @@ export class GuestMaps implements GuestMemory {
 
   #keepCrossing(region: MemoryRegion): void {
     this.#crossed += region.length - (this.#crossings.get(region.address)?.length ?? 0);
-    // Code that still uses a discarded region can go on: it stays valid.
+    // Code that still uses a discarded region may continue to do so: the region stays valid.
     if (this.#crossed > MAX_CROSSED) {
       this.#crossings.clear();
       this.#crossed = region.length;

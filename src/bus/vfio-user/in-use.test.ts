@@ -20,7 +20,7 @@ test("a second client waits briefly and is then rejected because the device is i
     using second = new Peer(rig.path);
     sayVersion(second);
     wait(rig, 1);
-    assert.equal(second.receive(), undefined, "the first may be about to disconnect");
+    assert.equal(second.receive(), undefined, "rejected at once, although the first may be about to disconnect");
     wait(rig, 2);
     const reply = second.receive();
     assert.ok(reply !== undefined && reply !== "closed");

@@ -1,4 +1,7 @@
-/** Eventfd and mask of each interrupt, as set by a client with SET_IRQS; and interrupts that a device raises. */
+/**
+ * Eventfd and mask of each interrupt, as set by a client with SET_IRQS; and signalling of the interrupts that a device
+ * raises.
+ */
 import type { EventSignaller } from "#sys/aio.ts";
 import { PeerEvent } from "#sys/peer-event.ts";
 import type { Fd } from "#sys/fd.ts";
@@ -24,9 +27,10 @@ export interface IrqRequest {
 const isEmpty = (vectors: readonly Vector[]): boolean => vectors.every(({ event }) => event === undefined);
 
 /**
- * A client selects INTx, MSI or MSI-X by setting events for it; the newest kind that has events is used. INTx is a
- * level and is masked when it is signalled, as in VFIO; if the line is still high after unmasking, it is signalled
- * again. MSI and MSI-X are messages: one that is raised while its vector is masked or has no event is signalled later.
+ * A client selects INTx, MSI or MSI-X by setting events for it; of the kinds that have events, the last in this order
+ * is used. INTx is a level and is masked when it is signalled, as in VFIO; if the line is still high after unmasking,
+ * it is signalled again. MSI and MSI-X are messages: one that is raised while its vector is masked or has no event is
+ * signalled later.
  */
 export class InterruptTable {
   readonly counts: IrqCounts;
@@ -75,14 +79,20 @@ export class InterruptTable {
     return 0;
   }
 
-  /** Signals the device's vector `vector`. If the active kind has fewer vectors, several of the device's share one. */
+  /**
+   * Signals the device's vector `vector`. If the active kind has fewer vectors, several of the device's vectors share
+   * one.
+   */
   raise(vector: number): void {
     const vectors = this.#vectors[this.#active]!;
     if (vectors.length === 0) return;
     this.#trigger(this.#active, vectors[vector % vectors.length]!);
   }
 
-  /** Asks the client to release the device. @returns false if it has set no event for that; the request is not kept */
+  /**
+   * Asks the client to release the device. @returns false if the client has set no event for that; the request is then
+   * dropped
+   */
   requestUnplug(): boolean {
     const [vector] = this.#vectors[Irq.request]!;
     if (vector?.event === undefined) return false;
@@ -90,7 +100,7 @@ export class InterruptTable {
     return true;
   }
 
-  /** The client disconnected. */
+  /** Removes all events, after the client has disconnected. */
   clear(): void {
     for (let index = 0; index < IRQS; index++) this.#disable(index);
   }

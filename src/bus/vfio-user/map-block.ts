@@ -1,6 +1,6 @@
 /**
- * A block of the device's address space, in which maps are as contiguous as they are for the device. With an IOMMU, a
- * guest maps each page of a ring or buffer separately, from anywhere in its memory.
+ * A block of the device's address space. Maps that are contiguous for the device are also contiguous in the block. With
+ * an IOMMU, a guest maps each page of a ring or buffer separately, from anywhere in its memory.
  */
 import type { MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
@@ -51,7 +51,10 @@ export class MapBlock {
     return this.#shown.length === 0;
   }
 
-  /** Adds a map, which must be inside the block and overlap no other. @throws {SystemError}; nothing is then added */
+  /**
+   * Adds a map, which must be inside the block and overlap no other. @throws {SystemError}, in which case nothing was
+   * added
+   */
   add(fd: number, offset: number, map: Shown): void {
     this.window.show(fd, offset, map.length, map.readOnly, map.address - this.#start);
     this.#shown.splice(firstAfter(this.#shown, map.address), 0, map);

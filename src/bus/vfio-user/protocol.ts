@@ -2,8 +2,8 @@
  * Numbers of the vfio-user protocol: commands, flags, errors, offsets of fields. Little-endian, as both ends of a Unix
  * socket are.
  *
- * Sources: the protocol's specification (QEMU, docs/interop/vfio-user.rst), VFIO's own structures (linux/vfio.h), and
- * for what they leave open, QEMU's client and libvfio-user's server.
+ * Sources: the protocol's specification (QEMU, docs/interop/vfio-user.rst), VFIO's own structures (linux/vfio.h), and,
+ * for what both leave open, QEMU's client and libvfio-user's server.
  */
 
 /** The supported version. */
@@ -21,7 +21,7 @@ export const Command = {
   setIrqs: 8,
   regionRead: 9,
   regionWrite: 10,
-  /** Requests of the server to read or write the client's memory. */
+  /** Requests that the server sends, to read or write the client's memory. */
   dmaRead: 11,
   dmaWrite: 12,
   deviceReset: 13,
@@ -32,7 +32,7 @@ export const Command = {
   migrationWrite: 18,
 } as const;
 
-/** Name of a command in messages. */
+/** Name of a command, for error messages. */
 export const commandName = (command: number): string =>
   Object.entries(Command).find(([, number]) => number === command)?.[0] ?? `command ${command}`;
 

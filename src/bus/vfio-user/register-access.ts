@@ -24,7 +24,7 @@ import {
 export class RegisterAccess {
   readonly #connection: Connection;
   readonly #regions: DeviceRegions;
-  /** Set while a reply is being built: the device can then not send a request of its own. */
+  /** Set while a reply is being built; during that time the device cannot send a request of its own. */
   reading = false;
 
   constructor(connection: Connection, regions: DeviceRegions) {

@@ -140,7 +140,7 @@ export class Replies {
     const text = at + HEADER_BYTES + VERSION.bytes;
     const client = parseCapabilities(bytes.subarray(text, at + size));
     if (major !== MAJOR || client === undefined) return -Refused.EINVAL;
-    // QEMU accepts a reply only as long as its own message, and sends version 0.0.
+    // QEMU accepts no reply longer than its own message, in which it sends version 0.0.
     const capabilities = ourCapabilities(at + size - text);
     const reply = this.#connection.reserve();
     VERSION.write(outgoing, reply, { major: MAJOR, minor: Math.min(minor, MINOR) });
@@ -183,7 +183,8 @@ export class Replies {
   #setIrqs(at: number, size: number, fds: readonly Fd[]): Outcome {
     const data = at + HEADER_BYTES + IRQ_SET.bytes;
     const request = size < data - at ? undefined : IRQ_SET.read(this.#connection.bytes, at);
-    // `argsz` includes the data after the fixed part. In QEMU's requests with descriptors it is only the fixed part.
+    // `argsz` includes the data after the fixed part. In QEMU's requests with descriptors it counts only the fixed
+    // part.
     if (request === undefined || request.argsz < IRQ_SET.bytes || request.argsz > size - HEADER_BYTES) {
       closeAll(fds);
       return -Refused.EINVAL;

@@ -33,11 +33,12 @@ const LIMIT_MILLIS = 5000;
 /** Time limit of all requests together once this side is ending. */
 const STOP_MILLIS = 400;
 /**
- * Limit of a server's own requests while it should reply to one of ours. A server needs none, because memory is shared.
+ * Maximum number of requests that a server may send before it replies to ours. A server needs none, because memory is
+ * shared.
  */
 const MAX_QUESTIONS = 16;
 const NONE: readonly number[] = [];
-/** Commands whose replies may carry descriptors of memory and events for registers; they are not used here. */
+/** Commands whose replies may carry descriptors of memory and events for registers; this client does not use them. */
 const WITH_DESCRIPTORS: readonly number[] = [Command.regionInfo, Command.regionIoFds];
 
 /** These buffers make the kernel drop descriptors from a server. */
@@ -59,7 +60,7 @@ export class Requests implements Disposable {
   #stopAt = Infinity;
 
   /**
-   * Takes the socket, and negotiates the version.
+   * Takes ownership of the socket, and negotiates the version.
    * @param stop a descriptor that becomes readable when this side must end: from then on waits for the server are short
    * @throws {ProtocolBroken} {RequestRefused} {ServerLost}
    */

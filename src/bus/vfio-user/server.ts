@@ -22,13 +22,13 @@ export interface ServerOptions {
   readonly mode?: number | undefined;
   /**
    * Keep the device as the last client left it, but with DMA off, as in a machine that is restarted. Default: each
-   * client gets it as after power-on.
+   * client gets the device as after power-on.
    */
   readonly keepsState?: boolean | undefined;
   /** The server only reads the clock; its owner runs the timers. */
   readonly clock: { now(): number };
   readonly timers: Timers;
-  /** A client connected or disconnected; `why` is its error, if any. */
+  /** A client connected or disconnected; `why` is the client's error, if any. */
   readonly onClient?: (event: { readonly connected: boolean; readonly why?: string }) => void;
   /** A client was rejected: the device is in use, or there is no free descriptor. */
   readonly onTurnedAway?: (why: string) => void;
@@ -38,8 +38,8 @@ export interface ServerOptions {
   readonly onMemory?: (change: MemoryChange) => void;
   /**
    * Closes a client's descriptor that is neither memory nor an event, without blocking on its file system. Default:
-   * Node's thread pool. In a thread that never returns to its event loop, the thread pool's requests would use up
-   * memory.
+   * Node's thread pool. In a thread that never returns to its event loop, finished requests of the thread pool would
+   * accumulate in memory.
    */
   readonly close?: (fd: number) => void;
 }
@@ -53,7 +53,7 @@ const VERSION_MICROS = 5_000_000;
 const QUEUE_MICROS = 250_000;
 /** Limit of rejections at a time: each costs a few system calls, during which the served client waits. */
 const MAX_REPORTS = 16;
-/** Number of windows that are cleared at a time, and the interval. */
+/** Number of a former client's windows that are cleared at a time, and the interval. */
 const MAX_CLEARED = 64;
 const CLEARING_MICROS = 2000;
 const IN_USE = "the device is in use by another client";

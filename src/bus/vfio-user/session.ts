@@ -30,7 +30,7 @@ export interface SessionParts {
   readonly windows: MapWindows;
   readonly bounce: BounceBuffer;
   readonly signaller: EventSignaller;
-  /** Only this session uses them while it lasts. */
+  /** While the session lasts, nothing else uses these buffers. */
   readonly buffers: MessageStream;
   readonly irqs: IrqCounts;
   readonly onMemory?: ((change: MemoryChange) => void) | undefined;
@@ -53,7 +53,7 @@ export class Session implements Disposable {
   /** End of the innermost request in progress. */
   #floor = 0;
 
-  /** Takes the socket. The device is attached to the client's memory and interrupts until this is disposed. */
+  /** Takes the socket. The device is attached to the client's memory and interrupts until the session is disposed. */
   constructor(socket: Fd, parts: SessionParts) {
     const { target, windows, bounce, signaller, irqs, buffers } = parts;
     this.#connection = new Connection(socket, buffers);
@@ -108,7 +108,8 @@ export class Session implements Disposable {
 
   /**
    * Executes received requests for a limited time, and receives once. Returns the number of requests. An error caused
-   * by a client's data ends only its session: it is caught here, or in `#fail` if no request is in progress.
+   * by a client's data ends only that client's session: the error is caught here, or in `#fail` if no request is in
+   * progress.
    */
   work(): number | Ended {
     try {

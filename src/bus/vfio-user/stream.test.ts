@@ -144,7 +144,7 @@ test("after half a message and a disconnect all resources are released", () => {
     rig.connect();
   }
   assert.equal(openDescriptors(), before + 1);
-  assert.equal(rig.complaints.length, 0, "to go is no mistake");
+  assert.equal(rig.complaints.length, 0, "a disconnect was reported as an error");
 });
 
 test("a client that does not read its replies is waited for, and does not fill the memory", () => {

@@ -35,7 +35,7 @@ test("a device that keeps its state is as the last client left it, with its DMA 
   assert.deepEqual({ register: page[5], command: config[4] }, { register: 1, command: 0b011 });
   assert.deepEqual({ powerCycles, resets }, { powerCycles: 0, resets: 0 });
   assert.equal(rig.error(Command.deviceReset, new Uint8Array(0)), 0);
-  assert.equal(rig.device.resets, 1, "a client can reset it");
+  assert.equal(rig.device.resets, 1, "a client can reset the device");
 });
 
 test("a second client waits for its turn", () => {
@@ -46,7 +46,7 @@ test("a second client waits for its turn", () => {
   first[Symbol.dispose]();
   rig.work();
   assert.ok(rig.server.connected);
-  assert.equal(rig.error(13, new Uint8Array(0)), 22, "the version comes first");
+  assert.equal(rig.error(13, new Uint8Array(0)), 22, "a request before the version is rejected");
 });
 
 test("an owner can wait for clients and requests with one descriptor", () => {

@@ -15,7 +15,7 @@ import {
 import type { DeviceFile, VfioKernel } from "./kernel.ts";
 import { undo } from "./undo.ts";
 
-/** The device's address space: it can access only mapped memory. */
+/** The device's address space. The device can access only the memory mapped in it. */
 export interface AddressSpace {
   info(): IommuInfo;
   /** @throws {SystemError} */
@@ -30,8 +30,8 @@ export interface Access {
   /** Undefined without an IOMMU. */
   readonly space: AddressSpace | undefined;
   /**
-   * Descriptors of this process's groups, which a bus reset requires as proof; undefined with iommufd, which does not
-   * need them.
+   * Descriptors of this process's groups, which a bus reset requires as proof of ownership; undefined with iommufd,
+   * which does not need them.
    */
   readonly proof: readonly number[] | undefined;
 }
@@ -39,7 +39,7 @@ export interface Access {
 /** The only version of the API so far. */
 const VFIO_VERSION = 0;
 
-/** Runs one step, and converts its errors for `card`. */
+/** Runs one step, and converts its errors into errors about `card`. */
 const step = <T>(card: VfioCard, path: string, act: () => T): T => {
   try {
     return act();
@@ -53,7 +53,7 @@ const step = <T>(card: VfioCard, path: string, act: () => T): T => {
   }
 };
 
-/** As `step`, for a step at which the kernel decides whether the device may be used. */
+/** Like `step`, for a step at which the kernel decides whether the device may be used. */
 const claim = <T>(card: VfioCard, act: () => T): T => {
   try {
     return act();
@@ -112,7 +112,8 @@ const openNode = (
 };
 
 /**
- * Opens a device: through its own file if that exists and this user may open it, otherwise through its group's.
+ * Opens a device: through its own file if that exists and this user may open it, otherwise through the file of its
+ * group.
  * @throws {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping} {UnknownVfio} {SystemError}
  */
 export const openAccess = (kernel: VfioKernel, card: VfioCard, scope: DisposableStack): Access => {

@@ -3,7 +3,7 @@ import type { IommuInfo, IovaRange } from "#sys/vfio-structs.ts";
 
 const GIB4 = 2 ** 32;
 /**
- * Nothing is mapped below this address, so an access through a zeroed descriptor, or to a small number taken for an
+ * Nothing is mapped below this address, so an access through a zeroed descriptor, or to a small number mistaken for an
  * address, faults instead of changing a frame.
  */
 const LOWEST = 16 << 20;

@@ -33,7 +33,7 @@ export const longestRun = (addresses: readonly number[], pageBytes: number, most
 const allocate = (kernel: VfioKernel, wanted: number, least: number): HugeMemory => {
   const { pageBytes, free } = kernel.hugePages();
   const needed = Math.ceil(least / pageBytes);
-  if (free < needed) throw new NotContiguous(least, 0, `${needed} huge pages are needed and ${free} are free`);
+  if (free < needed) throw new NotContiguous(least, 0, `${needed} huge pages are needed, but only ${free} are free`);
   // Twice as many as needed, because they may not be contiguous.
   return kernel.takeHugePages(Math.min(free, 2 * Math.ceil(wanted / pageBytes)));
 };

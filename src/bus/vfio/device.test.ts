@@ -192,7 +192,7 @@ test("a sleeping card is woken, and one that stays asleep is rejected", () => {
 test("memory space is on and bus mastering off before a register is mapped", () => {
   using roots = new Tree([CARD]);
   const kernel = new FakeKernel();
-  // Another driver left it on.
+  // Another driver left bus mastering on.
   kernel.config[4] = 0x07;
   using device = openOn(kernel, roots);
   assert.ok(kernel.calls.indexOf("command 3") < kernel.calls.indexOf("mmap 4096"));

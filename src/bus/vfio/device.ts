@@ -130,7 +130,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     });
   }
 
-  /** What `VfioQueue` needs in other threads. They must have ended before this device is disposed. */
+  /** What `VfioQueue` needs in other threads. Those threads must have ended before this device is disposed. */
   get shared(): SharedCard {
     const { bytes } = this.dma.window;
     const memory = { address: addressOf(bytes.buffer), bytes: bytes.length };
@@ -158,7 +158,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     setBusMaster(this.config, on);
   }
 
-  /** Resets the function by the kernel, if possible. @throws {SystemError} */
+  /** Asks the kernel to reset the function, if that is possible. @throws {SystemError} */
   reset(): ResetKind {
     return reset(this.#access, this.#info, this.#card);
   }

@@ -137,7 +137,7 @@ export class BarTooSmall extends FerruleError {
   readonly bytes: number;
   readonly needed: number;
   constructor(address: string, fields: { readonly bar: number; readonly bytes: number; readonly needed: number }) {
-    super(`region ${fields.bar} of ${address} has ${fields.bytes} bytes, and its registers need ${fields.needed}`);
+    super(`region ${fields.bar} of ${address} has ${fields.bytes} bytes, but its registers need ${fields.needed}`);
     this.bar = fields.bar;
     this.bytes = fields.bytes;
     this.needed = fields.needed;
@@ -175,7 +175,7 @@ export class MemlockTooLow extends FerruleError {
   readonly wanted: number;
   constructor(fields: { readonly limit: number; readonly wanted: number }) {
     super(
-      `DMA needs ${mebibytes(fields.wanted)} of locked memory, and this user's limit is ${Math.floor(fields.limit / 1024)} KiB`,
+      `DMA needs ${mebibytes(fields.wanted)} of locked memory, but this user's limit is ${Math.floor(fields.limit / 1024)} KiB`,
     );
     this.limit = fields.limit;
     this.wanted = fields.wanted;

@@ -110,8 +110,8 @@ export class VfioInterrupts implements Interrupts, Disposable {
   }
 
   /**
-   * Some kernels cannot enable one more vector: disables those in use, then enables all of them together with the new
-   * one.
+   * Enables one more vector on kernels that cannot add one: disables the vectors in use, then enables all of them
+   * together with the new one.
    */
   #widen(count: number): void {
     this.#set(0, 0, IrqAction.off, []);

@@ -5,7 +5,7 @@ import type { Container, DeviceFile, Event, Group, HugeMemory, IommuFile, VfioKe
 
 export const ADDRESS = "0000:03:00.0";
 const CONFIG = 7;
-/** Offsets of regions as in Linux. */
+/** Distance between the offsets of regions, as in Linux. */
 const REGION_BYTES = 2 ** 40;
 const CONFIG_BYTES = 256;
 const BAR_BYTES = 4096;

@@ -10,7 +10,7 @@ import { undo } from "./undo.ts";
 
 /** Room for rings, receive buffers for the largest MTU, and the send arena, which need a little more than 17 MiB. */
 export const DEFAULT_BYTES = 20 << 20;
-/** The same for an MTU of 1500. It is below the limit of 8 MiB that most systems have. */
+/** The same for an MTU of 1500. This is below the limit of 8 MiB that most systems set for locked memory. */
 export const MIN_BYTES = 6 << 20;
 const STEP = 1 << 20;
 const PAGE_BYTES = 4096;
@@ -42,7 +42,7 @@ const tryMap = (
 
 /**
  * Allocates and maps `wanted` bytes. Default: `DEFAULT_BYTES`, or what the limit on locked memory allows.
- * @throws {OutOfRange} unless it is a multiple of 4096 {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
+ * @throws {OutOfRange} unless `wanted` is a multiple of 4096 {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
  */
 export const mapMemory = (
   kernel: VfioKernel,

@@ -14,7 +14,7 @@ export class FileRegisters implements RegisterBus {
   readonly length: number;
   readonly #file: DeviceFile;
   readonly #base: number;
-  /** File positions as BigInt, which the call needs; each is created once. */
+  /** File positions as BigInt, which the system call needs; each is created once. */
   readonly #positions = new Map<number, bigint>();
 
   constructor(file: DeviceFile, region: RegionInfo) {
@@ -41,7 +41,7 @@ export class FileRegisters implements RegisterBus {
   }
 }
 
-/** Mapped in parts: the page with the MSI-X table is excluded. */
+/** Registers mapped in parts: the page with the MSI-X table is excluded. */
 class PartlyMapped implements RegisterBus {
   readonly length: number;
   readonly #parts: readonly { readonly start: number; readonly end: number; readonly registers: RegisterBus }[];

@@ -12,7 +12,7 @@ export const SYSTEM: Roots = { sys: "/sys", dev: "/dev" };
 
 export interface VfioCard {
   readonly address: string;
-  /** Number of its IOMMU group. */
+  /** Number of the card's IOMMU group. */
   readonly group: number;
   /** The card is used without an IOMMU. */
   readonly unsafe: boolean;
@@ -55,7 +55,7 @@ const nameOf = (group: string): string => {
 /**
  * Reads a card's state.
  * @param address as 0000:03:00.0
- * @param unsafe whether it may be used without an IOMMU
+ * @param unsafe whether the card may be used without an IOMMU
  * @throws {NoSuchCard} {NotBound} {NoIommu}
  */
 export const readVfioCard = (address: string, unsafe: boolean, { sys, dev }: Roots = SYSTEM): VfioCard => {

@@ -1,6 +1,6 @@
 /**
  * Whether a card may wake the machine. VFIO hides PME (status and enable bits read 0, writes to them are ignored); the
- * kernel enables it when the machine is suspended, if `power/wakeup` allows it.
+ * kernel enables PME when the machine is suspended, if `power/wakeup` allows it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Guest memory that can only be copied, not shared, with a guest that runs while it is copied. */
+/** Guest memory that can only be copied, not shared, with a guest that runs while the memory is copied. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -110,7 +110,7 @@ test("whatever the guest does while memory is copied, a frame is complete or los
       for (let i = 0; i < 6; i++) guest.nic.receive(frame(MAC, 200), 0, 200);
       guest.clock.delay(1000);
       for (const { length } of guest.cable.frames) assert.ok([99, 1054].includes(length), `${length}`);
-      // Afterwards it works as before.
+      // Afterwards the chip works as before.
       next = acts.length;
       guest.w8(ChipCmd, Cmd.reset);
       guest.bringUp(RxConf.acceptMask);

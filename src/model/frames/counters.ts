@@ -17,7 +17,7 @@ const LAYOUT = [
 
 /**
  * Counters that the RTL8125 adds (OpenBSD's driver as ported to illumos, struct re_stats): some of the older ones at
- * full width, and new ones. rx_mac_missed in that source is assumed to be an older one at full width.
+ * full width, and new ones. rx_mac_missed in that source is assumed to be an older counter at full width.
  */
 // prettier-ignore
 // oxfmt-ignore

@@ -125,7 +125,7 @@ export class DataPath {
     return this.#receiver.hasRoom();
   }
 
-  /** The registers were reset: both directions stop and return to the start of their rings. */
+  /** Called when the registers were reset: stops both directions and returns them to the start of their rings. */
   reset(): void {
     this.#transmitting = false;
     this.#receiving = false;

@@ -48,19 +48,21 @@ export class Dma {
     this.forget();
   }
 
-  /** The bus and its driver are gone: until the chip is reset, failed accesses are not reported as offences. */
+  /**
+   * Called when the bus and its driver are gone: until the chip is reset, failed accesses are not reported as offences.
+   */
   detach(): void {
     this.#memory = undefined;
     this.#orphaned = true;
     this.forget();
   }
 
-  /** The chip was reset. */
+  /** Called when the chip was reset. */
   reset(): void {
     this.#orphaned = false;
   }
 
-  /** The bus mapped or unmapped memory: earlier results may be invalid. */
+  /** Called when the bus mapped or unmapped memory: earlier results may be invalid. */
   forget(): void {
     this.epoch = (this.epoch + 1) & 0xfff_ffff;
     this.#last = NOWHERE;
@@ -75,8 +77,9 @@ export class Dma {
 
   /**
    * The driver has given the chip work for which it must access memory now. Reports an offence if bus mastering is off.
-   * A frame from the wire is no such work: Linux's r8169 clears bus mastering before it stops the receiver, and enables
-   * the receiver of an RTL8168B without it, because that chip wakes the system only then.
+   * A frame from the wire is no such work: Linux's r8169 clears bus mastering before it stops the receiver, and, with
+   * bus mastering off, enables the receiver of an RTL8168B, because that chip wakes the system only while its receiver
+   * is enabled.
    */
   ordered(): void {
     if (!this.allowed && !this.#orphaned) this.#offences.commit("busMaster", 0);
@@ -103,7 +106,7 @@ export class Dma {
     return offset;
   }
 
-  /** As `find`, for bytes to be written. If the region is a copy, the caller must store what it has written. */
+  /** Like `find`, but for bytes to be written. If the region is a copy, the caller must store what it has written. */
   findWritable(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);
     return this.#last.readOnly === true ? -1 : offset;

@@ -16,9 +16,9 @@ const OUT = -1;
 export const PAUSE = -2;
 
 /**
- * Compares with the station address and the multicast hash in the registers. Except on PCI chips, the eight bytes of
- * the hash are in reverse order: the two words are exchanged, and each is byte-swapped (FreeBSD if_re.c,
- * re_set_rxmode).
+ * Compares a frame's destination with the station address and the multicast hash in the registers. Except on PCI chips,
+ * the eight bytes of the hash are in reverse order: the two words are exchanged, and each is byte-swapped (FreeBSD
+ * if_re.c, re_set_rxmode).
  */
 export class ReceiveFilter {
   readonly #page: Page;

@@ -30,7 +30,7 @@ test("a pause frame stops the transmitter for its quanta, and one of 0 resumes i
   assert.equal(give(guest, pause(1000)), false);
   guest.send({ bytes: frame(BROADCAST, 80) });
   assert.equal(guest.cable.frames.length, 0);
-  // 1000 quanta of 512 bits at a gigabit.
+  // 1000 quanta of 512 bits last 512 µs at a gigabit per second.
   guest.clock.delay(511);
   assert.equal(guest.cable.frames.length, 0);
   guest.clock.delay(2);

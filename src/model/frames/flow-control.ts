@@ -61,7 +61,7 @@ export class FlowControl {
     this.reset();
   }
 
-  /** A MAC control frame was received. */
+  /** Handles a received MAC control frame. */
   received(bytes: Uint8Array, frame: number, length: number): void {
     const quanta = pauseQuanta(bytes, frame, length);
     const speed = this.#parts.speed();
@@ -78,7 +78,7 @@ export class FlowControl {
     }
   }
 
-  /** A frame was lost because there was no descriptor. */
+  /** Called when a frame was lost because there was no descriptor. */
   exhausted(): void {
     if (this.#cancel !== undefined || !this.#sends()) return;
     // Deferred, because the port may have delivered the frame from within its own commit.

@@ -5,7 +5,10 @@ import { TxConf, TxConfig } from "#chip/registers.ts";
 import type { Page } from "../registers/page.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 
-/** Bits of a count, by its bytes. Counts of 32 bits do not use the top bit (DPDK, MAX_TX_NO_CLOSE_DESC_PTR_MASK). */
+/**
+ * Mask of a count, by its size in bytes. Counts of 32 bits do not use the top bit (DPDK,
+ * MAX_TX_NO_CLOSE_DESC_PTR_MASK).
+ */
 const MASK = { 2: 0xffff, 4: 0x7fff_ffff } as const;
 
 /**
@@ -33,7 +36,7 @@ export class PointerRing extends DescriptorRing {
     this.#limit = parts.facts.ringLimit;
   }
 
-  /** TxConfig was written. */
+  /** Called when TxConfig was written. */
   configure(): void {
     this.#byPointers = (this.#page.get(TxConfig, 4) & TxConf.countsClosed) !== 0;
   }
@@ -43,7 +46,10 @@ export class PointerRing extends DescriptorRing {
     return this.#byPointers;
   }
 
-  /** Software has filled descriptors up to this count. The difference is limited to the size of the ring. */
+  /**
+   * Called when software has filled descriptors up to `count`. Limits the difference between the two counts to the size
+   * of the ring.
+   */
   moveTail(count: number): void {
     const ahead = Math.min((count - this.#closed) & this.#mask, this.#limit);
     this.#tail = (this.#closed + ahead) & this.#mask;

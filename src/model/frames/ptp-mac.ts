@@ -25,8 +25,9 @@ export interface PtpMacParts {
 const { sent: SENT } = MacClock;
 
 /**
- * The clock runs from 0 when it is enabled, and a software reset disables it. No source says so: a driver that restores the time needs it
- * least on hardware that keeps it. Received messages are stamped by the receive engine, in descriptors.
+ * The clock runs from 0 when it is enabled, and a software reset disables it. No source says whether real chips do so;
+ * a driver that restores the time after a reset works in either case. Received messages are stamped by the receive
+ * engine, in descriptors.
  */
 export class PtpMac implements MessageStamps {
   readonly effects: Pick<Effects, "ptpControl" | "ptpCommand" | "ptpAcknowledge">;
@@ -49,7 +50,7 @@ export class PtpMac implements MessageStamps {
     return this.#clock.time;
   }
 
-  /** The places of sent timestamps are used in turn. */
+  /** Stores the timestamp of a sent message. The places for timestamps are used in turn. */
   sent(_message: number): void {
     const { page, macOcp, putMacOcp } = this.#parts;
     if ((macOcp(MacClock.source.macOcp) & MacClock.source.mac) === 0) return;
@@ -65,7 +66,7 @@ export class PtpMac implements MessageStamps {
 
   received(): void {}
 
-  /** A software reset has disabled it. */
+  /** Called at a software reset, which disables the clock. */
   reset(): void {
     this.active = false;
   }

@@ -124,7 +124,7 @@ const toeplitz = (key: Uint8Array, input: readonly number[]): number => {
   return sum >>> 0;
 };
 
-/** A TCP segment without payload; each `n` is another flow. */
+/** A TCP segment without payload; each `n` is a different flow. */
 const flow = (n: number): { bytes: Uint8Array; input: number[] } => {
   const input = [10, 0, n & 0xff, 1, 10, 1, 0, (n * 7) & 0xff, (n * 31) & 0xff, n & 0xff, 0, 80];
   const packet = [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, ...input, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0, 0, 0, 0, 0, 0, 0];

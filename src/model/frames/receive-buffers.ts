@@ -205,7 +205,10 @@ export class ReceiveBuffers {
     );
   }
 
-  /** Returns the next descriptor to the guest, with the timestamp of the frame before it. Format 3 only. */
+  /**
+   * Returns the next descriptor to the guest, with the timestamp of the frame in the descriptors before it. Format 3
+   * only.
+   */
   stamp(nanos: bigint): void {
     const { ring } = this;
     const { words, index } = ring;
@@ -232,9 +235,9 @@ export class ReceiveBuffers {
   }
 
   /**
-   * As `giveBack`, for any number of descriptors. The last one has the length of the frame or, on some chips, of the
-   * piece in the last buffer. If memory is a copy of guest memory, the guest may run while it is stored, and may reset
-   * the chip.
+   * Like `giveBack`, but for any number of descriptors. The last one has the length of the frame or, on some chips, of
+   * the piece in the last buffer. If memory is a copy of guest memory, the guest may run while the copy is stored, and
+   * may reset the chip.
    */
   #giveSeveralBack(length: number, status: number, opts2: number): void {
     const { ring } = this;

@@ -118,7 +118,7 @@ const FOURTH: ReceiveLayout = {
   verdicts2: table(family),
 };
 
-/** The format in use: the chip's own, or format 3 or 4 with a hash if it is enabled. */
+/** The format in use: the chip's own, or format 3 or 4 if descriptors with a hash are enabled. */
 export const receiveLayout = (facts: FrameFacts, hashed: 3 | 4 | undefined): ReceiveLayout => {
   if (hashed === 3) return THIRD;
   if (hashed === 4) return FOURTH;

@@ -1,4 +1,4 @@
-/** One frame on each path through the receive engine: aligned and not, in one buffer and in many. All must agree. */
+/** One frame on each path through the receive engine: aligned or not, in one buffer or in many. All must agree. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -69,7 +69,7 @@ const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes:
   let last = 0;
   while (last < pieces - 1 && (guest.descriptor(RX_RING, last).opts1 & LastSegment) === 0) last++;
   const { opts1, opts2 } = guest.descriptor(RX_RING, last);
-  // The last descriptor has the length in its own buffer.
+  // The last descriptor has the length of the part in its own buffer.
   const length = taken ? last * bufferBytes + (opts1 & Rx.length) : 0;
   const bytes = guest.memory.one.bytes.slice(RX_BUFFERS - BASE, RX_BUFFERS - BASE + 4096);
   // Only the space of the FCS may differ: it is not written.

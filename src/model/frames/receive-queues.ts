@@ -8,7 +8,7 @@ import { ReceiveEngine, type ReceiveParts } from "./receive.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 import { ReceiveSideScaling } from "./rss.ts";
 
-/** Distance of the ring base registers of two queues. */
+/** Distance between the ring base registers of two successive queues. */
 const BASE_STEP = 8;
 
 export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "facts" | "steering"> {
@@ -22,7 +22,7 @@ export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "fa
 export interface Receiver extends Required<Plug> {
   readonly rings: readonly DescriptorRing[];
   connect(port: Port): void;
-  /** Registers that control reception changed. */
+  /** Called when registers that control reception changed. */
   configure(): void;
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean;
   overflow(frames: number): void;

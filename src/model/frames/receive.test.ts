@@ -238,7 +238,7 @@ test("divides a frame over several buffers of any size, and verifies it too", ()
   });
   assert.deepEqual(Uint8Array.from(gathered), big);
   assert.deepEqual(bits, [FirstSegment, 0, 0, LastSegment]);
-  // Since the 8168G the last descriptor has the length in its own buffer.
+  // From the 8168G on, the last descriptor has the length of the part in its own buffer.
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & Rx.length, big.length + 4 - 100 - 33 - 513);
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & 0x7c000, Rx.protocolTcp);
   assert.ok(guest.descriptor(RX_RING, 4).opts1 & Own);

@@ -115,7 +115,7 @@ export class ReceiveEngine {
     if (port.memory !== undefined) this.#source = port.memory;
   }
 
-  /** Registers that control reception changed. */
+  /** Called when registers that control reception changed. */
   configure(): void {
     const { page, enabled, facts, frameCheck } = this.#parts;
     const settings = receiveSettings(page, facts);
@@ -232,7 +232,7 @@ export class ReceiveEngine {
     return kind >= 0 && this.#accept(bytes, offset, length, kind, damage);
   }
 
-  /** Frames were lost in the FIFO. The guest may run during this call. */
+  /** Called when frames were lost in the FIFO. The guest may run during this call. */
   overflow(frames: number): void {
     const { counters, page, facts } = this.#parts;
     counters.count(Count.rxMissed, frames);

@@ -83,21 +83,21 @@ export class DescriptorRing {
     this.#mapped = -1;
   }
 
-  /** The low half was written: both halves are latched. */
+  /** Called when the low half was written: latches both halves. */
   latch(written: number): void {
     if ((written & 0xff) !== 0) this.#offences.commit("unaligned", this.#register);
     this.#move();
   }
 
-  /** The high half was written: the PCI chips latch it only with the low half. */
+  /** Called when the high half was written. The PCI chips latch it only when the low half is written. */
   highWritten(): void {
     if (this.#eitherHalf) this.#move();
     else this.#highPending = this.#page.get(this.#register + 4, 4) !== this.#high;
   }
 
   /**
-   * This is an offence only after the engine has used its ring, because drivers of the oldest chips enable the engines
-   * first.
+   * Moves the ring to the base in the registers. While the engine is enabled, this is an offence only after it has used
+   * its ring, because drivers of the oldest chips enable the engines before they write the base.
    */
   #move(): void {
     if (this.#mapped >= 0 && this.#enabled()) this.#offences.commit("running", this.#register);
@@ -124,7 +124,7 @@ export class DescriptorRing {
     this.#latch();
   }
 
-  /** The engine was enabled. */
+  /** Called when the engine was enabled. */
   start(): void {
     if (this.#highPending) this.#offences.commit("baseOrder", this.#register);
     this.#mapped = -1;
@@ -163,7 +163,7 @@ export class DescriptorRing {
 
   /**
    * Reads a descriptor's opts1, once, because the guest may write to it at any time. Its other words are read later.
-   * @param _ahead number of descriptors between it and `index`
+   * @param _ahead number of descriptors between this one and `index`
    */
   opts1(at: number, _ahead: number): number {
     return this.#plain ? this.words[at]! : this.#load(at);
@@ -221,7 +221,7 @@ export class DescriptorRing {
     return this.#dma.region;
   }
 
-  /** The next descriptor: the first one after EndOfRing, or after the chip's largest ring. */
+  /** Returns the index of the next descriptor: 0 after EndOfRing, or at the end of the chip's largest ring. */
   after(index: number, opts1: number): number {
     if ((opts1 & END_OF_RING) !== 0) return 0;
     return index === this.#lastIndex ? this.#startOver() : index + 1;

@@ -46,7 +46,7 @@ const setUp = (control: number, queues = 4): { rss: ReceiveSideScaling; page: Pa
   return { rss, page };
 };
 const hashOf = (rss: ReceiveSideScaling, frame: Uint8Array): number => {
-  // At an odd offset, and inside a larger array.
+  // The frame is at an odd offset, inside a larger array.
   const memory = new Uint8Array(frame.length + 9).fill(0xa5);
   memory.set(frame, 3);
   rss.steer(memory, 3, frame.length);

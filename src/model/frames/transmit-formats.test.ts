@@ -1,4 +1,4 @@
-/** Differences between drivers in transmit descriptors that the chips accept. */
+/** Transmit descriptors as different drivers write them; the chips accept all these forms. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";

@@ -11,7 +11,7 @@ import { PointerRing } from "./pointer-ring.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 import { TransmitEngine, type TransmitParts } from "./transmit.ts";
 
-/** Distance of the ring base registers of two queues. */
+/** Distance between the ring base registers of two successive queues. */
 const BASE_STEP = 8;
 
 export interface TransmitQueueParts extends Omit<TransmitParts, "interrupts" | "facts"> {
@@ -66,7 +66,7 @@ export class TransmitQueues {
     for (const engine of this.#engines) engine.reset();
   }
 
-  /** The transmitter was enabled. */
+  /** Called when the transmitter was enabled. */
   start(): void {
     const wide = this.#pointerRings.length > 0 && (this.#parts.macOcp(TxStride.macOcp) & TxStride.wide) !== 0;
     for (const { ring } of this.#engines) {
@@ -75,17 +75,17 @@ export class TransmitQueues {
     }
   }
 
-  /** TxConfig was written. */
+  /** Called when TxConfig was written. */
   configure(): void {
     for (const ring of this.#pointerRings) ring.configure();
   }
 
-  /** The link partner requests a pause of this many microseconds; 0 ends it. */
+  /** Called when the link partner requests a pause of `micros` microseconds; 0 ends the pause. */
   pause(micros: number): void {
     for (const engine of this.#engines) engine.pause(micros);
   }
 
-  /** TxPoll was written: the doorbell of chips with two priorities. */
+  /** Called when TxPoll, the doorbell of chips with two priorities, was written. */
   poll(value: number): void {
     if ((value & Poll.highPriority) !== 0) this.#engines[1]!.doorbell();
     if ((value & Poll.normalPriority) !== 0) this.#engines[0]!.doorbell();

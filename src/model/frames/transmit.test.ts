@@ -119,7 +119,7 @@ test("a UDP checksum of zero is sent as all ones", () => {
     assert.equal(get16(guest.cable.frames[0]!, 40), 0xffff);
     return;
   }
-  assert.fail("no payload with that sum");
+  assert.fail("no payload with that sum was found");
 });
 
 test("sends a frame unchanged, with an offence, when its headers do not allow the checksum", () => {

@@ -36,7 +36,7 @@ import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
 
 /** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
 const MAX_SUPER_FRAME = 0xffff + 18;
-/** Limit of frames per turn; then other work runs. Segmentation makes many frames of one descriptor. */
+/** Limit of frames per turn; then other work runs. Segmentation makes many frames from one descriptor. */
 const FRAMES_PER_TURN = 4096;
 /** Delay until the next turn: after a full turn, and after the port rejected a frame. */
 const TURN_MICROS = 1;
@@ -105,8 +105,8 @@ export class TransmitEngine {
   /** Cancels the pause requested by the link partner. */
   #paused: (() => void) | undefined;
   /**
-   * Set once descriptors were taken after a start. Then a doorbell without work is no offence: the guest cannot know how
-   * far the chip is, and FreeBSD's driver rings twice because some chips miss a doorbell.
+   * Set once descriptors were taken after a start. From then on a doorbell without work is no offence: the guest cannot
+   * know how far the chip is, and FreeBSD's driver rings twice because some chips miss a doorbell.
    */
   #begun = false;
   #cancel: (() => void) | undefined;
@@ -142,7 +142,7 @@ export class TransmitEngine {
     this.#begun = false;
   }
 
-  /** Sends nothing for this many microseconds; 0 ends a pause. A frame that is already being sent is completed. */
+  /** Sends nothing for `micros` microseconds; 0 ends a pause. A frame that is already being sent is completed. */
   pause(micros: number): void {
     this.#paused?.();
     this.#paused = undefined;
@@ -150,7 +150,7 @@ export class TransmitEngine {
     else if (this.#again) this.#run(false);
   }
 
-  /** The guest rang the doorbell. */
+  /** Called when the guest rang the doorbell. */
   doorbell(): void {
     if (!this.#parts.enabled()) return this.#parts.offences.commit("disabled", this.ring.index);
     this.#parts.dma.ordered();

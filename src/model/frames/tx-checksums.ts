@@ -13,7 +13,7 @@ import * as udp from "#wire/udp.ts";
 import type { OffloadRequest } from "./offload.ts";
 
 /**
- * Below this length, chips without RL_FLAG_AUTOPAD damage a frame that they checksum whose IPv4 packet has fewer than
+ * Chips without RL_FLAG_AUTOPAD damage a frame shorter than this if they checksum it and its IPv4 packet has fewer than
  * 28 bytes (FreeBSD).
  */
 const DAMAGED_BELOW = 42;
@@ -46,9 +46,9 @@ const fillChecksums: FillChecksums = (request, memory, frame, length, tagBytes) 
 };
 
 /**
- * As `fillChecksums`, for chips that take the length of a TCP or UDP packet from the frame, so that it includes padding
- * added by software. Linux's commit log says "wrong by the count of added bytes" about the 8168E-VL, and describes the
- * same or a similar fault of the 8125.
+ * Like `fillChecksums`, but for chips that take the length of a TCP or UDP packet from the frame, so that the length
+ * includes padding added by software. Linux's commit log says "wrong by the count of added bytes" about the 8168E-VL,
+ * and describes the same or a similar fault of the 8125.
  */
 const fillWithPadding: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
@@ -67,8 +67,8 @@ const fillWithPadding: FillChecksums = (request, memory, frame, length, tagBytes
 };
 
 /**
- * As `fillChecksums`, for chips that sum only 20 bytes of an IPv4 header with options. Which wrong result real chips
- * produce is not known.
+ * Like `fillChecksums`, but for chips that sum only 20 bytes of an IPv4 header with options. Which wrong result real
+ * chips produce is not known.
  */
 const fillWithoutOptions: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
@@ -79,7 +79,9 @@ const fillWithoutOptions: FillChecksums = (request, memory, frame, length, tagBy
   return true;
 };
 
-/** As `fillChecksums`, for chips that damage the payload of a very short packet. The kind of damage is not known. */
+/**
+ * Like `fillChecksums`, but for chips that damage the payload of a very short packet. The kind of damage is not known.
+ */
 const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) => {
   if (!fillChecksums(request, memory, frame, length, tagBytes)) return false;
   if (!request.ipChecksum || length - tagBytes >= DAMAGED_BELOW) return true;
@@ -100,9 +102,9 @@ const UDP_BYTES = 8;
 const parts = new Int32Array(DISSECTION_WORDS);
 
 /**
- * As `fillWithPadding`, for chips that certain short UDP frames can stall: those with an incomplete header, and short
- * PTP messages. Drivers pad these frames (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len). Hardware stalls only
- * under heavy load; the model sends the frame and reports an offence.
+ * Like `fillWithPadding`, but for chips that certain short UDP frames can stall: those with an incomplete header, and
+ * short PTP messages. Drivers pad these frames (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len). Hardware stalls
+ * only under heavy load; the model sends the frame and reports an offence.
  */
 const fillOrStall: FillChecksums = (request, memory, frame, length, tagBytes) => {
   const filled = fillWithPadding(request, memory, frame, length, tagBytes);
@@ -118,7 +120,7 @@ const stalls = (bytes: Uint8Array, frame: number, length: number): boolean => {
   return rest < SHORTEST_PTP && PTP_PORTS.includes(get16(bytes, frame + at + 2));
 };
 
-/** The function with the errors of this chip. */
+/** Returns the function that has the errors of this chip. */
 export const checksumFiller = (facts: FrameFacts): FillChecksums => {
   if (facts.stumblesOverUdp) return fillOrStall;
   if (facts.sumsPadding) return fillWithPadding;

@@ -1,4 +1,6 @@
-/** The status register compared with a plain one, and with guests whose writes arrive late: no event is lost. */
+/**
+ * The status register, compared with a plain one, and tested with guests whose writes arrive late: no event is lost.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -8,7 +10,7 @@ import { Page } from "../registers/page.ts";
 const STATUS = 0x10;
 const MASK = 0x20;
 const MASK_AGAIN = 0x24;
-/** Events that are raised. */
+/** Number of different events. */
 const EVENTS = 4;
 const ALL = (1 << EVENTS) - 1;
 

@@ -77,7 +77,7 @@ export class EventLatch {
     return this.#lines !== 0;
   }
 
-  /** The guest has read the status through the bus. */
+  /** Called when the guest has read the status through the bus. */
   observe(): void {
     this.#observed = this.#page.words[this.#raised]!;
     this.#exact = true;
@@ -106,7 +106,7 @@ export class EventLatch {
     this.update();
   }
 
-  /** The guest clears events. */
+  /** Called when the guest clears events. */
   acknowledge(events: number): void {
     const status = this.status;
     const again = this.#raisedAgain(status & events);
@@ -127,7 +127,7 @@ export class EventLatch {
     this.update();
   }
 
-  /** While it is muted, events are not signalled. */
+  /** Mutes or unmutes the latch. A muted latch does not signal events. */
   mute(muted: boolean): void {
     this.#muted = muted;
     this.update();
@@ -148,7 +148,7 @@ export class EventLatch {
     if (rises) this.#fire(vector);
   }
 
-  /** The registers were reset: no event is pending. */
+  /** Called when the registers were reset: no event is then pending. */
   reset(): void {
     this.#set(0);
     this.#lines = 0;

@@ -31,7 +31,7 @@ import { scheduleOn } from "../registers/schedule.ts";
 
 const chipOf = (key: string): Chip => CHIPS.find((row) => row.key === key)!;
 
-/** The block alone, with plain memory for the registers of its effects. */
+/** The interrupt block alone, with a plain page of memory for its registers. */
 class Bench {
   readonly clock = new VirtualClock();
   readonly page = new Page(new ArrayBuffer(0x10000), 0, 0x10000);

@@ -87,7 +87,7 @@ type InterruptEffects = Pick<
  * Chips up to the RTL8117 have one status register and one vector. On the RTL8125 and later, receive queues 1 to 3 have
  * a register and a vector each, and one register has all other events. From the RTL8125B on, IntCfg0 can select another
  * register in which each bit has its own vector. Of the events that belong to no queue, only the link change has a
- * documented bit in that register; the model does not signal the others there.
+ * documented bit in that register; the model does not signal the others in this mode.
  */
 export class InterruptBlock {
   readonly receiveQueues: readonly QueueInterrupts[];
@@ -159,7 +159,7 @@ export class InterruptBlock {
     for (const latch of this.#latches) latch.seen(events);
   }
 
-  /** The registers were reset. */
+  /** Called when the registers were reset. */
   reset(): void {
     this.#configure();
     for (const latch of this.#latches) latch.reset();
@@ -183,7 +183,7 @@ export class InterruptBlock {
     return new QueueInterrupts(this.#signal(parts, index, direction), moderation, done);
   }
 
-  /** How a ring's events are raised. */
+  /** Returns the function that raises the events of a ring. */
   #signal(parts: InterruptParts, index: number, direction: "receive" | "transmit"): (events: number) => void {
     const main = this.#main;
     const vectored = this.#vectored;
@@ -206,7 +206,7 @@ export class InterruptBlock {
     };
   }
 
-  /** Records in registers besides the status that a queue ran out of descriptors. */
+  /** Records that a queue ran out of descriptors in registers other than the status register. */
   #unavailable(index: number, direction: "receive" | "transmit"): void {
     const at = direction === "receive" ? late.RDU_STA : late.TDU_STA;
     this.#page.put(at, 2, this.#page.get(at, 2) | (1 << index));

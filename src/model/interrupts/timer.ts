@@ -65,9 +65,9 @@ class Timer {
   }
 
   /**
-   * Called when threshold or count were written. A threshold below the count is reached after the count has wrapped.
-   * The clock is read only once: if the thread were delayed between two readings, the count could already be beyond a
-   * threshold that was still ahead.
+   * Called when the threshold or the count was written. A threshold below the count is reached after the count has
+   * wrapped. The clock is read only once: if the thread were delayed between two readings, the count could already be
+   * beyond a threshold that was still ahead.
    */
   arm(now = this.#schedule.now()): void {
     this.#cancel?.();
@@ -112,7 +112,7 @@ export class TimerBlock {
     };
   }
 
-  /** The registers were reset. */
+  /** Called when the registers were reset. */
   reset(): void {
     for (const timer of this.#timers) timer.arm();
   }

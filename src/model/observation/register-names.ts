@@ -64,7 +64,7 @@ export class RegisterNames {
     return findIn(this.#space(region, offset), offset, width, value);
   }
 
-  /** An access to the registers in one line: `write8  0x37 = 0x10        ChipCmd: reset`. */
+  /** Describes an access to the registers in one line: `write8  0x37 = 0x10        ChipCmd: reset`. */
   sentence({ write, offset, width, value }: TracedAccess): string {
     const what = `${write ? "write" : "read"}${8 * width}`.padEnd(8);
     const names = findIn(this.#registers, offset, width, value).map(registerText).join(", ");

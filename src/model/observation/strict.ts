@@ -53,7 +53,7 @@ export const OFFENCES = {
   },
   baseOrder: {
     what: "the high half of a ring address was written after the low half",
-    hardware: "The chip latches both on the low half, so the ring has the old high half.",
+    hardware: "The chip latches both halves when the low half is written, so the ring has the old high half.",
   },
   fragments: {
     what: "transmit descriptors do not form a frame: FirstSegment or LastSegment is misplaced",
@@ -73,7 +73,7 @@ export const OFFENCES = {
   },
   endless: {
     what: "no descriptor of a ring is marked EndOfRing, up to the largest ring of the chip",
-    hardware: "The chip wraps there, or continues into the memory after the ring.",
+    hardware: "The chip wraps at the end of its largest ring, or continues into the memory after the ring.",
   },
   buffer: {
     what: "a receive descriptor has a buffer of length 0, or one that is not aligned to 8 bytes",

@@ -17,7 +17,7 @@ const setUp = (format: TraceFormat = "text") => {
   return { lines, clock, trace, guest, nic };
 };
 
-/** Without the time. */
+/** The lines without their times. */
 const text = (lines: readonly string[]): string[] => lines.map((line) => line.slice(13).replaceAll(/ +/g, " ").trim());
 
 test("names registers and their bits, and the consequences of a write", () => {

@@ -10,7 +10,7 @@ import type { Offence } from "./strict.ts";
 
 export type TraceFormat = "text" | "json";
 
-/** Events besides accesses. */
+/** Events other than accesses. */
 export type TraceEvent =
   | { readonly event: "connect" | "disconnect" | "reset" | "power" | "wake" }
   | { readonly event: "map" | "unmap"; readonly address: number; readonly length: number; readonly access?: string }
@@ -26,7 +26,7 @@ export interface TraceOptions {
   readonly write: (line: string) => void;
 }
 
-/** Registers whose write makes the chip read a transmit ring; and the bits of TxPoll that do. */
+/** Registers whose write makes the chip read a transmit ring; and the bits of TxPoll that have this effect. */
 const DOORBELL = /^(TPPOLL|SW_TAIL_PTR|SW_TAIL_PTR_V6|TX_PTR_V4)\d*$/;
 const POLL = Poll.normalPriority | Poll.highPriority;
 

@@ -71,7 +71,7 @@ const header = (chip: Chip, id: PciIdentity): Field[] => {
   ];
 };
 
-/** A capability. Offsets of its fields are from its start. */
+/** A capability. Offsets of its fields are relative to its start. */
 interface Capability {
   readonly id: number;
   readonly at: number;

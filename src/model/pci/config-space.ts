@@ -21,7 +21,7 @@ export interface ConfigParts extends Personality {
   /** 4 KiB. */
   readonly page: Page;
   readonly chip: Chip;
-  /** The guest changed the power state. */
+  /** Called when the guest changed the power state. */
   readonly powered: (state: PowerState, before: PowerState) => void;
   /** Whether the interrupt line is asserted. */
   readonly interrupting: () => boolean;
@@ -104,7 +104,7 @@ export class ConfigSpace {
     return (before & Pmcsr.enable) !== 0;
   }
 
-  /** The chip's access to the bus ended with a master abort. */
+  /** Called when the chip's access to the bus ended with a master abort. */
   masterAborted(): void {
     this.#page.put(STATUS, 2, this.#page.get(STATUS, 2) | Status.masterAbort);
   }

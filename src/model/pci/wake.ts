@@ -26,7 +26,7 @@ export interface WakeParts {
   /** Functions that read a MAC-OCP register and an extended register. */
   readonly macOcp: (address: number) => number;
   readonly extended: (address: number) => number;
-  /** A wake-up event occurred. */
+  /** Called when a wake-up event occurred. */
   readonly wake: () => void;
 }
 
@@ -50,7 +50,7 @@ export class WakeFilter {
     this.#parts = parts;
   }
 
-  /** A frame without FCS arrived. */
+  /** Called when a frame arrived; it is passed without its FCS. */
   frame(bytes: Uint8Array, offset: number, length: number): void {
     if (length < ETHERNET_BYTES || !this.#signals()) return;
     const kind = this.#kindOf(bytes, offset);
@@ -67,8 +67,8 @@ export class WakeFilter {
 
   /**
    * Called when the link went up or down; only up is a wake-up event. From the 8125 on, drivers also write MAC-OCP
-   * register 0xe0c6, but its bits do not enable wake-up by link: Realtek's driver (r8125) leaves some set without it,
-   * and Linux before 2026 never writes the register. No source says what they mean.
+   * register 0xe0c6, but its bits do not enable wake-up by link: Realtek's driver (r8125) leaves some of them set when
+   * wake-up by link is off, and Linux before 2026 never writes the register. No source says what they mean.
    */
   linkChanged(up: boolean): void {
     const { page, wake } = this.#parts;

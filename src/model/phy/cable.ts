@@ -1,9 +1,9 @@
-/** The condition of the cable's pairs, and the PHY's test of it. */
+/** The condition of the cable's pairs, and the PHY's cable test. */
 import { CableResult, CableTest, type CableTestFacts } from "#chip/cable-test.ts";
 import type { Schedule } from "../registers/schedule.ts";
 import type { PhyMemory } from "./phy-memory.ts";
 
-/** A fault of a pair: 0 is 1-2, then 3-6, 4-5 and 7-8 of the connector. */
+/** A fault of a pair. Pairs 0 to 3 use the connector's pins 1-2, 3-6, 4-5 and 7-8. */
 export interface CableFault {
   readonly pair: 0 | 1 | 2 | 3;
   readonly state: "open" | "short" | "mismatch";
@@ -12,7 +12,7 @@ export interface CableFault {
 }
 
 const PAIRS = 4;
-/** Real PHYs take up to seconds. */
+/** Real PHYs take up to several seconds. */
 const TEST_MICROS = 50_000;
 const WORDS = { ok: 0x60, open: 0x48, short: 0x50, mismatch: 0x44 } as const;
 
@@ -30,7 +30,10 @@ export class CableTester {
     this.#schedule = schedule;
   }
 
-  /** The register changed. @param plugged the cable has a link partner @param done called when the test has ended */
+  /**
+   * Called when the register changed. @param plugged the cable has a link partner @param done called when the test has
+   * ended
+   */
   write(before: number, value: number, plugged: boolean, done: () => void): void {
     if ((value & ~before & CableTest.start) === 0 || (value & CableTest.pairs) !== CableTest.pairs) return;
     this.#cancel?.();
@@ -40,7 +43,7 @@ export class CableTester {
     });
   }
 
-  /** Without a link partner a good pair ends open, at the socket. */
+  /** Stores the result for a pair. Without a link partner, a good pair is reported as open at the NIC's own socket. */
   #report(pair: number, plugged: boolean): void {
     const fault = this.faults.find((each) => each.pair === pair);
     const { state, metres } = fault ?? { state: plugged ? ("ok" as const) : ("open" as const), metres: 0 };

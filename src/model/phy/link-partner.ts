@@ -112,7 +112,7 @@ export interface Offer {
 
 const { acknowledge, asymmetricPause, pause, selector } = Advertise;
 const PAUSE = { none: 0, symmetric: pause, transmit: asymmetricPause, both: pause | asymmetricPause } as const;
-/** Next page: 1000BASE-T is negotiated there. */
+/** The next-page bit; 1000BASE-T is negotiated in next pages. */
 const NEXT_PAGE = 1 << 15;
 
 /** The registers of a partner with these abilities. */
@@ -163,8 +163,8 @@ export const settle = (offer: Offer, partner: Partner): PhyLink => {
 };
 
 /**
- * The result for two ends with SFP modules at 0, 1000 or 10000 Mbit/s: equal speeds link. 10GBASE-R does not negotiate
- * (802.3, 49); pause of 1000BASE-X (802.3, 37) is not modelled.
+ * The result for two ends with SFP modules at 0, 1000 or 10000 Mbit/s: the link is up if the speeds are equal.
+ * 10GBASE-R does not negotiate (802.3, 49); pause of 1000BASE-X (802.3, 37) is not modelled.
  */
 export const settleOnFibre = (speed: SerdesSpeed, partner: Partner): PhyLink => {
   if (speed === 0 || partner.fixed !== undefined) return LINK_DOWN;

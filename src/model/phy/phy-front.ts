@@ -6,7 +6,7 @@ import type { Schedule } from "../registers/schedule.ts";
 import type { Access } from "../registers/handshake.ts";
 import type { MessageStamps } from "./ptp-phy.ts";
 
-/** What only some PHYs have, and the time for it. */
+/** Functions that only some PHYs have, and the schedule that they use. */
 export interface PhyParts extends Pick<Profile, "ptp" | "cableTest"> {
   readonly schedule: Schedule;
 }
@@ -18,9 +18,9 @@ export interface PhyFront {
   /** Executes a command of PHYOCP: address 30:15, data 15:0. */
   readonly ocp: Access;
   powerOn(): void;
-  /** Its clock of the Precision Time Protocol, if it has one. */
+  /** The PHY's clock for the Precision Time Protocol, if it has one. */
   readonly ptp?: MessageStamps | undefined;
-  /** Its cable test, if it has one. */
+  /** The PHY's cable test, if it has one. */
   readonly cable?: CableTester | undefined;
   /** The contents, including the PHY's clause 22 registers. */
   readonly state: Readonly<Record<Extract<Space, "phy" | "phyExtension" | "phyMemory">, Words>>;

@@ -1,7 +1,9 @@
 /** Data memory of the PHY's microcontroller, accessed through a window of two registers. */
 import { addressKey, type Words, wordsOf } from "../observation/state.ts";
 
-/** Below this address is memory; from it on are the controller's registers, among them the port for its firmware. */
+/**
+ * Addresses below this one are memory; the others are the controller's registers, among them the port for its firmware.
+ */
 const REGISTERS = 0xa000;
 
 /** Constants of the checksum FNV-1a (32 bits), computed over words instead of bytes. */
@@ -11,10 +13,11 @@ const fold = (sum: number, word: number): number => Math.imul(sum ^ (word & 0xff
 
 /**
  * The window has an address register and a data register. A data word has its high byte first: parameters may have odd
- * addresses, and drivers change one in the upper half without affecting the next (0x80ec and 0x80ed in DPDK
- * `rtl8168ep.c`). A write increments the address, so a table needs its address only once (0x81b3 in DPDK `rtl8125a.c`).
- * A read does not, because drivers modify words in place. Writes to the controller's registers do not either: firmware
- * is written to one of them word by word. Firmware is accepted but not run; `state` has a checksum of each program.
+ * addresses, and drivers change one in the upper half of a word without affecting the next one (0x80ec and 0x80ed in
+ * DPDK `rtl8168ep.c`). A write increments the address, so a table needs its address only once (0x81b3 in DPDK
+ * `rtl8125a.c`). A read does not, because drivers modify words in place. Writes to the controller's registers do not
+ * either: firmware is written to one of them word by word. Firmware is accepted but not run; `state` has a checksum of
+ * each program.
  */
 export class PhyMemory {
   readonly #bytes = new Uint8Array(0x1_0000);
@@ -28,7 +31,7 @@ export class PhyMemory {
     this.#address = 0;
   }
 
-  /** The controller itself stores a word. @param at below its registers */
+  /** Stores a word, on behalf of the controller itself. @param at below the controller's registers */
   store(at: number, word: number): void {
     this.#bytes[at] = word >>> 8;
     this.#bytes[at + 1] = word;
@@ -52,7 +55,10 @@ export class PhyMemory {
     else this.#programs.set(this.#address, fold(this.#programs.get(this.#address) ?? BASIS, word));
   }
 
-  /** Bytes of the memory; in place of the controller's registers, checksums of what was written there. @param base added to addresses */
+  /**
+   * Bytes of the memory; in place of the controller's registers, checksums of what was written to them. @param base
+   * added to addresses
+   */
   state(base: number): Words {
     const programs = [...this.#programs].map(([at, sum]) => [addressKey(base + at), sum]);
     const bytes = wordsOf(this.#bytes.subarray(0, REGISTERS), (at) => base + at);

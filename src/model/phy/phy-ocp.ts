@@ -77,7 +77,7 @@ export class OcpPhy implements PhyFront {
 
   powerOn(): void {
     this.#words.fill(0);
-    // On by default, as in Realtek's separate PHYs, although drivers set it.
+    // Speed-down is on by default, as in Realtek's separate PHYs, although drivers also set it.
     this.#words[Ocp.speedDown >> 1] = SPEED_DOWN;
     this.#memory.clear();
     this.#memory2.clear();
@@ -204,7 +204,7 @@ export class OcpPhy implements PhyFront {
     this.cable?.write(before, value, this.#phy.plugged, () => (this.#words[at]! |= CableTest.done));
   }
 
-  /** The link restarts if the crossover setting changed. */
+  /** Writes the crossover register; restarts the link if the crossover setting changed. */
   #cross(value: number): void {
     const before = this.#words[CROSSOVER_AT >> 1]!;
     this.#words[CROSSOVER_AT >> 1] = value;

@@ -31,8 +31,8 @@ const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
 const READY_AT = 0x1b;
 
 /**
- * Pages other than 0 have registers of their own at all numbers except 31 (drivers of the 8169S write the first ones on
- * page 1). They keep the written value, because firmware and tuning write to them.
+ * Pages other than 0 have registers of their own at all numbers except 31 (drivers of the 8169S write the
+ * lowest-numbered ones of page 1). They keep the written value, because firmware and tuning write to them.
  */
 export class PagedPhy implements PhyFront {
   readonly #phy: Phy;
@@ -143,7 +143,7 @@ export class PagedPhy implements PhyFront {
     const { indirect, estatus } = this.#phy.kind;
     if (register === MMD_CONTROL || register === MMD_DATA) {
       if (indirect) return register === MMD_CONTROL ? this.#mmdControl : this.#readMmd();
-      // These are reserved in the Fast Ethernet PHYs, and tuning registers in the gigabit PHYs.
+      // Registers 13 and 14 are reserved in the Fast Ethernet PHYs, and tuning registers in the gigabit PHYs.
       return estatus === 0 ? 0 : this.#words[register]!;
     }
     if (register < 16) return this.#phy.read(register);
@@ -161,7 +161,7 @@ export class PagedPhy implements PhyFront {
     else if (register !== PHYSR_8211 || estatus === 0) this.#words[register] = value;
   }
 
-  /** The link restarts if the crossover setting changed. */
+  /** Writes the crossover register; restarts the link if the crossover setting changed. */
   #cross(value: number): void {
     const before = this.#words[CROSSOVER.register]!;
     this.#words[CROSSOVER.register] = value;

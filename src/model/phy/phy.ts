@@ -37,7 +37,7 @@ import type { Schedule } from "../registers/schedule.ts";
 import type { SerdesSpeed } from "./serdes.ts";
 
 export interface PhyTimes {
-  /** Duration of negotiation and training in microseconds. Real ones take one to three seconds, too long for tests. */
+  /** Duration of negotiation and training in microseconds. Real PHYs take one to three seconds, too long for tests. */
   readonly negotiateMicros: number;
   /** Duration of a reset or wake-up in microseconds. */
   readonly resetMicros: number;
@@ -61,7 +61,7 @@ const ANAR_RESET = Advertise.selector | Advertise.full100 | Advertise.half100 | 
 const ALWAYS = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
 const FORCED = Bmcr.speedHigh | Bmcr.speedLow | Bmcr.fullDuplex;
 const GIGABIT = Gbcr.full1000 | Gbcr.half1000;
-// This is read for each frame: a local copy, because V8 looks up an imported name at every use.
+// A local copy, because this is read for each frame and V8 looks up an imported name at every use.
 const LOOPBACK = Bmcr.loopback;
 
 /** Other registers of the PHY are in the register space around this class (`phy-ocp.ts`, `phy-paged.ts`). */
@@ -183,7 +183,7 @@ export class Phy {
     this.#start();
   }
 
-  /** An electrostatic discharge: the settings are lost, and from then on only a reset has an effect. */
+  /** Simulates an electrostatic discharge: the settings are lost, and from then on only a reset has an effect. */
   upset(): void {
     this.powerOn();
     this.#upset = true;
@@ -353,7 +353,7 @@ export class Phy {
     if (!done) this.#cancel = cancel;
   }
 
-  /** The link goes down, and comes up after a delay if both ends have a common mode. */
+  /** Takes the link down, and brings it up after a delay if both ends have a common mode. */
   #start(): void {
     if (this.#resetting || this.#upset) return;
     this.#stop();
@@ -365,7 +365,8 @@ export class Phy {
       });
       return;
     }
-    // While the PHY is isolated from the MAC there is no link. That the link partner loses it too is an assumption.
+    // While the PHY is isolated from the MAC there is no link. That the link partner then loses the link too is an
+    // assumption.
     const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
     this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));

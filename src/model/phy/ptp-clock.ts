@@ -16,7 +16,7 @@ export class PtpClock {
     this.#schedule = schedule;
   }
 
-  /** Nanoseconds. A time below 0, or that does not fit 48 bits of seconds, wraps. */
+  /** Nanoseconds. A time below 0, or one whose seconds do not fit into 48 bits, wraps. */
   get time(): bigint {
     const elapsed = (this.#schedule.now() - this.#since) * NANOS;
     return inRange(this.#time + BigInt(Math.floor(elapsed * (1 + this.#rate))));
@@ -44,7 +44,7 @@ export const timeWords = (nanos: bigint): readonly number[] => {
   return [below & 0xffff, below >>> 16, word(0n), word(16n), word(32n)];
 };
 
-/** The reverse. Bits 31:30 of the nanoseconds are ignored. */
+/** The reverse of `timeWords`. Bits 31:30 of the nanoseconds are ignored. */
 export const timeOf = (words: readonly number[]): bigint => {
   const [low = 0, high = 0, first = 0, second = 0, third = 0] = words;
   const seconds = (BigInt(third) << 32n) | BigInt(second * 0x1_0000 + first);

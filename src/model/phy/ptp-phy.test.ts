@@ -28,7 +28,7 @@ const make = () => {
     space.write(0xe418, Math.floor(seconds / 2 ** 16) % 2 ** 16);
     space.write(0xe41a, Math.floor(seconds / 2 ** 32));
   };
-  /** Bits 3:1 are the mode, bit 0 starts it. */
+  /** Bits 3:1 are the mode; bit 0 starts the command. */
   const run = (mode: number): void => {
     space.write(0xe410, (space.read(0xe410) & ~0xe) | 1 | mode);
     assert.equal(space.read(0xe410) & 1, 0, "the PHY clears the bit");

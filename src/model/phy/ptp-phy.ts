@@ -7,7 +7,7 @@ import { PtpClock, timeOf, timeWords } from "./ptp-clock.ts";
 export interface MessageStamps {
   /** False while no message is stamped, which saves looking for them. */
   readonly active: boolean;
-  /** An event message of this type was sent or received. */
+  /** Called when an event message of this type was sent or received. */
   sent(message: number): void;
   received(message: number): void;
 }
@@ -76,13 +76,13 @@ export class PtpPhy implements MessageStamps {
     }
   }
 
-  /** In the words of the nanoseconds, with a sign. Those of the seconds are not used. */
+  /** The rate, a signed number in the words of the nanoseconds. The words of the seconds are not used. */
   #rate(): number {
     const above = 32 - PhyClock.rateBits;
     return ((this.#word(PhyClock.time) | (this.#word(PhyClock.time + 2) << 16)) << above) >> above;
   }
 
-  /** Shows a timestamp, after which its register may take the next. */
+  /** Shows a timestamp in the registers for reading, and marks its place as free for the next one. */
   #show(value: number): void {
     const ready = this.#word(PhyClock.stampCommand) & ~0xff;
     const message = (value >>> PhyStamp.messageShift) & PhyStamp.messageMask;

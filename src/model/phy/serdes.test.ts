@@ -17,7 +17,7 @@ const macRead = (guest: Guest, address: number): number => {
   return guest.r32(MACOCP) & 0xffff;
 };
 
-/** As in DPDK's and Linux's drivers: reset, then the mode. */
+/** Starts the SerDes as DPDK's and Linux's drivers do: resets it, then sets the mode. */
 const start = (guest: Guest, mode: number): void => {
   guest.w8(0x2350, guest.r8(0x2350) & ~1);
   guest.w16(0x233a, 0x801f);
@@ -38,7 +38,7 @@ test("the link is up while the SerDes runs at the speed of the other end", () =>
   const guest = guestOn("fibre");
   guest.nic.setCarrier(true);
   guest.clock.delay(10_000);
-  assert.equal(guest.nic.link.up, false, "not before the SerDes is started");
+  assert.equal(guest.nic.link.up, false, "the link is up before the SerDes is started");
   start(guest, 0x801a);
   guest.clock.delay(10_000);
   const { speed, fullDuplex, receivePause } = guest.nic.link;

@@ -1,6 +1,6 @@
 /**
- * Names of the side effects of register writes and reads. The part of the chip that implements one supplies a function
- * with this name.
+ * Names of the side effects of register writes and reads. The part of the chip that implements a side effect supplies a
+ * function with its name.
  */
 
 export type Effect =

@@ -24,7 +24,7 @@ export interface Behaviour<W extends Width = Width> {
   readonly onRead?: Effect;
   /** This is another name for a register, or a part of one, that has its own row. */
   readonly alias?: true;
-  /** The register block to which it belongs; if absent, each chip of the layer has the register. */
+  /** The register block to which the register belongs; if absent, each chip of the layer has the register. */
   readonly on?: RegisterBlock;
 }
 

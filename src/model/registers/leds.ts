@@ -7,7 +7,7 @@ import type { Page } from "./page.ts";
 export interface Led {
   /** Whether the LED is lit at the present link speed. */
   readonly lit: boolean;
-  /** Whether it blinks when frames are sent and received. */
+  /** Whether the LED blinks when frames are sent and received. */
   readonly activity: boolean;
 }
 

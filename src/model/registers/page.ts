@@ -11,8 +11,8 @@ export const pageBytes = (chip: Chip): number => registerBytes(chip) + CONFIG_BY
 
 /**
  * Byte offset in the register page of a word that counts raised events: the page's last word, where no chip has a
- * register. A guest's thread that reads the interrupt status directly from the page loads this word before, and its bus
- * passes it to the model with the acknowledge (`Rtl8169.seen`).
+ * register. A guest's thread that reads the interrupt status directly from the page loads this word first, and its bus
+ * passes that value to the model with the acknowledge (`Rtl8169.seen`).
  */
 export const raisedAt = (chip: Chip): number => registerBytes(chip) - 4;
 
@@ -38,7 +38,7 @@ export class Page {
     this.weaklyOrdered = weaklyOrdered;
   }
 
-  /** Stores a word after whose value other threads see all earlier stores. */
+  /** Stores a word. A thread that sees its new value also sees all earlier stores. */
   publish(index: number, word: number): void {
     if (this.weaklyOrdered) Atomics.store(this.words, index, word);
     else this.words[index] = word;

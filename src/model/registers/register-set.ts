@@ -10,7 +10,7 @@ export const registersOf = (chip: Chip): readonly RegisterRow[] => flatten([FAMI
 
 /**
  * Offsets of registers that are computed when they are read, so a bus must call the model for them. All others are
- * plain memory. This includes the interrupt status; for that, see `raisedAt`.
+ * plain memory, including the interrupt status, for which see `raisedAt`.
  */
 export const readHasEffect = (chip: Chip): readonly number[] =>
   registersOf(chip)

@@ -4,7 +4,7 @@ import type { Timers } from "#kit/clock.ts";
 export interface Schedule {
   /** The time in microseconds. */
   now(): number;
-  /** Calls `run` after `micros`, immediately if that is 0. Returns a function that cancels it. */
+  /** Calls `run` after `micros`, immediately if that is 0. Returns a function that cancels the call. */
   after(micros: number, run: () => void): () => void;
 }
 

@@ -45,7 +45,7 @@ export class Eeprom {
     this.words = words;
   }
 
-  /** Pins as after power-on. The contents are preserved. */
+  /** Sets the pins as after power-on; the contents are preserved. */
   powerOn(): void {
     this.#writable = false;
     this.#rest();
@@ -57,7 +57,7 @@ export class Eeprom {
     return (this.words[at % WORDS]! | (this.words[(at + 1) % WORDS]! << 16)) >>> 0;
   }
 
-  /** Cfg9346 was written. Returns the value of its bit 0. */
+  /** Called when Cfg9346 was written. Returns the value of its bit 0. */
   setPins(pins: number): number {
     const before = this.#pins;
     this.#pins = (pins & Pins.mode) === Pins.programming ? pins : 0;
@@ -97,7 +97,7 @@ export class Eeprom {
     this.#output = 0;
   }
 
-  /** Deselected: a complete command is executed. */
+  /** Called when the chip was deselected: executes a complete command. */
   #finish(): void {
     const opcode = this.#command >>> ADDRESS_BITS;
     const address = this.#command % WORDS;
@@ -118,7 +118,7 @@ export class Eeprom {
     this.#output = 1;
   }
 
-  /** Disable or enable writing; write or erase all words. */
+  /** Disables or enables writing, or writes or erases all words. */
   #special(kind: number, whole: boolean): void {
     if (kind === 0) this.#writable = false;
     else if (kind === 3) this.#writable = true;
@@ -132,7 +132,7 @@ const FUSE_BYTES = 0x400;
 /**
  * One-time memory (EFUSE) of the 8168D and later, read and programmed through EFUSEAR. Address 17:8, data 7:0 (DPDK
  * `r8169_compat.h`, EFUSE_*). A blank memory is all ones. Programming only clears bits; other memories of this kind
- * work so, but it is not documented for this one. The contents are kept without power.
+ * work this way, but that is not documented for this one. The contents are kept without power.
  */
 export class Efuse {
   readonly #bytes = new Uint8Array(FUSE_BYTES).fill(0xff);

@@ -93,7 +93,7 @@ const TRANSMIT_IDLE = 1 << 5;
 
 /**
  * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2`, waits up to 100 s for a status bit,
- * and clears the bit by writing it (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in
+ * and clears the status bit by writing it (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in
  * transmission.
  */
 export class Mailbox {
@@ -103,12 +103,12 @@ export class Mailbox {
     this.#page = page;
   }
 
-  /** CONTROL2 was written. */
+  /** Called when CONTROL2 was written. */
   control(value: number, lanes: number): void {
     if ((lanes & 1) !== 0 && (value & 1) === 0) this.#page.put(STATUS, 1, this.#page.get(STATUS, 1) | TRANSMIT_IDLE);
   }
 
-  /** STATUS was written. */
+  /** Called when STATUS was written. */
   acknowledge(value: number): void {
     this.#page.put(STATUS, 1, this.#page.get(STATUS, 1) & ~value);
   }

@@ -144,7 +144,7 @@ export class SideRegisters {
     return this.#macOcp.read(address);
   }
 
-  /** The chip sets a MAC-OCP register itself. */
+  /** Sets a MAC-OCP register, on behalf of the chip itself. */
   putMacOcp(address: number, value: number): void {
     this.#macOcp.write(address, value);
   }
