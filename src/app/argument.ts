@@ -1,6 +1,6 @@
 /**
- * Arguments of operations on a NIC. It is a module of its own, so that commands that only send requests need not load
- * the driver.
+ * Arguments of operations on a NIC. They have a module of their own, so that commands that only send requests need not
+ * load the driver.
  */
 
 /** The form of an argument that is sent over a socket; deeper nesting is not allowed. */
@@ -15,7 +15,7 @@ const isPlain = (value: unknown): boolean =>
   Number.isFinite(value) ||
   (Array.isArray(value) && value.length <= NUMBERS_MOST && value.every((each) => Number.isFinite(each)));
 
-/** Whether a value received from a socket has the form of an argument. Each operation checks the contents itself. */
+/** Whether a value received from a socket has the form of an argument. The operation itself checks the contents. */
 export const isArgument = (value: unknown): value is Argument => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const values = Object.values(value);

@@ -1,6 +1,6 @@
 /**
- * Where this program may keep files of its own. Plain JavaScript, because bin/ferrule.mjs needs it before any types are
- * stripped.
+ * Folders in which this program may keep files of its own. Plain JavaScript, because bin/ferrule.mjs needs it before
+ * any types are stripped.
  */
 import { statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
 /**
- * The user whom a path belongs to; for one that does not exist, whom the nearest folder above it belongs to.
+ * The owner of a path. If the path does not exist, the owner of the nearest folder above it that exists.
  * @type {(path: string) => number | undefined}
  */
 const ownerOf = (path) => {
@@ -22,13 +22,13 @@ const ownerOf = (path) => {
 };
 
 /**
- * Whether what this process makes there has the owner of everything around it. Under sudo it would be root's, in a checkout
- * or a home that is not: npm of the owner cannot remove it.
+ * Whether a file that this process creates at the path has the same owner as the folder around it. Under sudo, root
+ * would own a file in the checkout or home of another user, whose npm could then not remove it.
  * @type {(path: string) => boolean}
  */
 const isOurs = (path) => ownerOf(path) === process.geteuid?.();
 
-/** The home in the user database. Under sudo, HOME may still be the caller's. */
+/** This user's home according to the user database. Under sudo, HOME may still be the caller's. */
 const homeOfUser = () => {
   try {
     return userInfo().homedir;
@@ -37,7 +37,10 @@ const homeOfUser = () => {
   }
 };
 
-/** The user's cache folder, `~/.cache` or XDG_CACHE_HOME; undefined where the user has none. @type {() => string | undefined} */
+/**
+ * The user's cache folder, XDG_CACHE_HOME or `~/.cache`; undefined if neither is this user's.
+ * @type {() => string | undefined}
+ */
 export const userCache = () => {
   const homes = [homedir(), homeOfUser()].filter((home) => home !== undefined);
   const folders = [process.env["XDG_CACHE_HOME"], ...homes.map((home) => join(home, ".cache"))];
@@ -45,8 +48,8 @@ export const userCache = () => {
 };
 
 /**
- * Where Node keeps the code of a checkout without its types: in its node_modules, where `npm ci` removes it, when they are
- * this user's, and with the user's other caches when not. Undefined where neither can be.
+ * The folder in which Node keeps the code of a checkout after removing the types. It is in node_modules, which `npm ci`
+ * empties, if that belongs to this user; otherwise in the user's cache folder. Undefined if neither is possible.
  * @type {() => string | undefined}
  */
 export const compileCache = () => {

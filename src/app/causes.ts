@@ -1,12 +1,12 @@
-/** Causes of failure while a NIC runs, one row for each. A cause has the same name as its counter. */
+/** Causes of failure while a NIC runs, one row for each cause. A cause has the same name as its counter. */
 import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./restart-budget.ts";
 
 interface Cause {
   readonly what: string;
   /**
-   * The driver's reaction. `nothing`: it goes on. `phy`: it restarts the PHY. `restart`: it resets the NIC, which keeps
-   * the link; if that does not help, it starts the NIC from the beginning. `wait`: it waits until the card responds
-   * again, then starts the card as after power-on.
+   * The driver's reaction. `nothing`: it continues. `phy`: it restarts the PHY. `restart`: it resets the NIC, which
+   * keeps its link; if that does not help, it starts the NIC from the beginning. `wait`: it waits until the card
+   * responds again, and then starts it as after power-on.
    */
   readonly remedy: "nothing" | "phy" | "restart" | "wait";
   readonly hint: string;

@@ -1,16 +1,17 @@
 /**
- * Code for the data-plane threads whose types are already stripped. Stripping types detaches an ArrayBuffer; from then
- * on V8 checks for detached buffers at every access in that thread, which costs a fifth of its speed. In a checkout,
- * the main thread therefore writes stripped code to Node's compile cache, and the threads load it from there. An
- * installed package contains JavaScript and does not need this.
+ * Provides the data-plane threads with code whose types are already stripped. If a thread strips types itself, that
+ * detaches an ArrayBuffer. From then on, V8 checks for detached buffers at every access in that thread, which costs a
+ * fifth of its speed. In a checkout, the main thread therefore writes stripped code to Node's compile cache, and the
+ * threads load it from there. An installed package contains JavaScript and does not need this.
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";
 import { compileCache } from "./cache-folder.js";
 
 /**
- * Call before the first data-plane thread starts. If the cache cannot be written, threads are slower. @param load
- * imports the threads' code
+ * Writes the threads' code to the cache. Must be called before the first data-plane thread starts. If the cache cannot
+ * be written, the threads are slower.
+ * @param load imports the threads' code
  */
 export const prepareThreads = async (load: () => Promise<unknown>): Promise<void> => {
   if (!import.meta.url.endsWith(".ts")) return;

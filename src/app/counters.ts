@@ -1,14 +1,14 @@
 /** Names and positions of the counters that threads publish in shared memory. All are 53-bit counts. */
 import { CAUSE_NAMES } from "./causes.ts";
 
-/** Counters of the driver's thread: frames as seen by the host and the rings. */
+/** Counters of the driver's thread. It counts frames as the host and the rings see them. */
 export const DRIVER_COUNTERS = [
   /** Frames and bytes that the host sends (a super-frame counts once). */
   "sentFrames",
   "sentBytes",
-  /** Sent frames with requested segmentation. */
+  /** Sent frames that the NIC was to segment. */
   "superFrames",
-  /** Sent frames with a requested checksum. */
+  /** Sent frames whose checksum the NIC was to compute. */
   "checksumsAsked",
   /** Frames with a tag to be inserted, and frames whose tag was stripped. */
   "tagsInserted",
@@ -18,7 +18,7 @@ export const DRIVER_COUNTERS = [
   /** Frames and bytes received from the wire, as they were in the ring. */
   "receivedFrames",
   "receivedBytes",
-  /** Frames merged with others before they were passed to the host; writes to the host. */
+  /** Received frames that were merged with others before they were passed to the host; and write calls to the host. */
   "mergedFrames",
   "hostWrites",
   /** Frames lost on the way from the host or to it; should stay 0. */
@@ -33,31 +33,31 @@ export const DRIVER_COUNTERS = [
    */
   "sendDiscards",
   "receiveDiscards",
-  /** Times that the NIC reported a full receive FIFO, or a receive ring without descriptors. */
+  /** How often the NIC reported a full receive FIFO, and how often a receive ring without descriptors. */
   "fifoOverflows",
   "ringsExhausted",
   /** Restarts of the NIC after it had failed. */
   "restarts",
   /** Occurrences of each cause in causes.ts. */
   ...CAUSE_NAMES,
-  /** Timeouts while waiting for the chip to drain, or for the take-over from its firmware; a reset followed. */
+  /** Timeouts of waits for the chip to drain, or for its firmware to hand over. Each was followed by a reset. */
   "overdueWaits",
   "interrupts",
   "spuriousInterrupts",
   "polls",
-  /** Garbage collections in this thread, and the time they took, in microseconds. */
+  /** Garbage collections in this thread, and their total time in microseconds. */
   "gcPauses",
   "gcMicros",
-  /** Current fill of the rings: descriptors that the NIC owns. */
+  /** Descriptors in the rings that the NIC owns now. */
   "transmitFill",
   "receiveFill",
-  /** Link changes that the NIC signalled. If the link flaps, not all of them are reported as events. */
+  /** Link changes that the NIC signalled. If the link changes often, not all changes are reported as events. */
   "linkChanges",
   /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
   "linkUp",
   "linkSpeed",
   "linkFullDuplex",
-  /** The interface's MTU now. */
+  /** The interface's present MTU. */
   "mtu",
 ] as const;
 export type DriverCounter = (typeof DRIVER_COUNTERS)[number];
@@ -92,9 +92,9 @@ export const QUEUE_THREAD_COUNTERS = [
 ] as const satisfies readonly DriverCounter[];
 export type QueueThreadCounts = Readonly<Record<(typeof QUEUE_THREAD_COUNTERS)[number], number>>;
 
-/** Counters of the model's thread: frames as they crossed the wire. */
+/** Counters of the model's thread. It counts frames as they crossed the wire. */
 export const WIRE_COUNTERS = [
-  /** Frames sent by the NIC on the wire (segments counted singly), and their bytes. */
+  /** Frames that the NIC sent on the wire (each segment counts as a frame), and their bytes. */
   "wireSentFrames",
   "wireSentBytes",
   "wireReceivedFrames",
@@ -118,9 +118,9 @@ export type Statistics = Record<CounterName, number> & {
   readonly queues: readonly QueueCounts[];
 };
 
-/** Counters of a server's thread. Frames are counted from the NIC's view: sent ones leave the guest. */
+/** Counters of a server's thread. "Sent" and "received" are as the NIC sees them: sent frames come from the guest. */
 export const SERVE_COUNTERS = [
-  /** Clients so far; 1 while one is connected; its maps of guest memory. */
+  /** Number of clients so far; 1 while a client is connected; number of its mappings of guest memory. */
   "clients",
   "connected",
   "maps",
@@ -133,7 +133,7 @@ export const SERVE_COUNTERS = [
   "sentBytes",
   "receivedFrames",
   "receivedBytes",
-  /** Frames that the NIC did not accept, including those without a descriptor. */
+  /** Frames that the NIC did not accept, including those for which it had no descriptor. */
   "refusedFrames",
   /** Frames lost on the wire or at its far end, in either direction. */
   "wireDrops",

@@ -1,6 +1,6 @@
 /**
- * The driver's thread, if the device is not in the same thread. It polls while there is work, and otherwise waits in
- * one poll(2).
+ * The driver's thread, used if the device is not in the same thread. It polls while there is work, and otherwise waits
+ * in one poll(2).
  */
 import { type MessagePort, workerData } from "node:worker_threads";
 import { ThreadedDevice } from "#bus/threaded.ts";
@@ -19,8 +19,8 @@ import { Control, Periodic, runThread } from "./thread.ts";
 const INTERRUPT = 0;
 const CONTROL = 1;
 /**
- * The host's queues start at this index in the poller. After them come the descriptors that become ready when the
- * device is gone or must be released.
+ * Index in the poller of the first of the host's queues. Their descriptors are followed by those that become ready when
+ * the device is gone or must be released.
  */
 const HOST = 2;
 
@@ -28,7 +28,7 @@ const HOST = 2;
 type Reached = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
-/** Number of queues for which the usual DMA memory is enough; more queues get additional memory. */
+/** Number of queues for which the usual DMA memory is enough. With more queues, the DMA memory is larger. */
 const USUAL_QUEUES = 2;
 const QUEUE_BYTES = 8 << 20;
 
@@ -41,8 +41,8 @@ const open = (task: DeviceTask, queues: number, scope: DisposableStack): Reached
 };
 
 /**
- * How the threads of other queues access the device. @throws {Misuse} over vfio-user, because its registers are
- * messages on one socket
+ * Describes how the threads of other queues access the device.
+ * @throws {Misuse} over vfio-user, because register accesses are messages on one socket
  */
 const shared = (task: DeviceTask, reached: Reached): QueueReach => {
   if (task.bus === "threaded") return task;
@@ -50,7 +50,7 @@ const shared = (task: DeviceTask, reached: Reached): QueueReach => {
   throw new Misuse("a device behind a socket is used by one thread");
 };
 
-/** The thread's loop. @param reach opens the device */
+/** Runs the thread's loop. @param reach opens the device */
 const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => void, reach: () => Reached): void => {
   let reached!: Reached;
   const device = (): PciDevice => (reached = reach());
@@ -77,7 +77,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
     },
     round: () => {
       const more = driver.pump(most) > 0 && driver.more;
-      // A host that had no more frames is not read again before poll(2) reports some.
+      // Once a read finds that the host has no more frames, the host is not read again until poll(2) reports some.
       const drained = driver.hostDrained;
       most = drained ? 0 : BUDGET;
       if (!more) return "idle";
@@ -92,7 +92,7 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
     wait: (block) => {
       const stalled = driver.watchHost(poller, HOST);
       if (poller.wait(block ? (stalled ? 1 : driver.waitMillis) : 0) === 0) {
-        // A removed card may not have been reported yet.
+        // A card may have been removed without this loop having been told yet.
         if (block) checkDevice();
         return;
       }
@@ -120,7 +120,8 @@ runThread((port, report) => {
   try {
     drive(task, port, report, () => (reached = open(task.device, task.queues, scope)));
   } catch (error) {
-    // When a device is removed, the driver reads all ones, or finds an unknown chip. Only the bus knows the reason.
+    // If the device was removed, the driver's error is about registers that read as all ones, or about an unknown chip.
+    // Only the bus knows the reason.
     throw reached?.whyLost?.() ?? error;
   }
 });

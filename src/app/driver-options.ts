@@ -1,4 +1,4 @@
-/** The driver's options for the NIC of a task. */
+/** The options that the driver gets for the NIC of a task. */
 import type { NicOptions } from "#driver/probe.ts";
 import type { Clock } from "#kit/clock.ts";
 import { firmwareFiles } from "./firmware-files.ts";
@@ -14,7 +14,7 @@ export const optionsOf = (
   mtu,
   weaklyOrdered: process.arch !== "x64",
   firmware: firmwareFiles(firmware),
-  // One for each entry that `receive` may return, regardless of the size of the rings.
+  // One spare for each entry that `receive` may return, whatever the size of the rings.
   spareBuffers: BUDGET,
   queues,
   queueThreads: queueThreads.length > 0,

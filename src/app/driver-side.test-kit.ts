@@ -1,4 +1,4 @@
-/** For tests: one NIC, its driver side and a TAP in a separate namespace; time is virtual. */
+/** A bench for tests of the driver side: one NIC, its driver, and a TAP in a separate namespace. Time is virtual. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync } from "node:fs";
@@ -43,7 +43,7 @@ export class Bench implements Disposable {
   readonly #reader: StatisticsReader<DriverCounter>;
   readonly #scope: DisposableStack;
 
-  /** @param altered may change values that the driver reads from the model */
+  /** @param altered wraps the model's `read`, and so may change the values that the driver reads */
   constructor(
     altered: (read: Rtl8169["read"]) => Rtl8169["read"] = (read) => read,
     damagedAddress?: DamagedAddress,
@@ -104,7 +104,7 @@ export class Bench implements Disposable {
     this.#scope = scope.move();
   }
 
-  /** Runs the loop of a data-plane thread for that long, one millisecond per turn. */
+  /** Runs the loop of a data-plane thread for this time, one millisecond per turn. */
   run(micros: number): void {
     for (let passed = 0; passed < micros; passed += 1000) {
       try {
@@ -131,12 +131,14 @@ export class Bench implements Disposable {
     return this.reports.find((each) => each.report === "answer" && each.id === id) as AnswerReport | undefined;
   }
 
-  /** Sets the interface's MTU; nothing else changes. */
+  /** Tells the driver side that the interface has this MTU, and that nothing else has changed. */
   follow(mtu: number): void {
     this.driver.obey({ command: "follow", mtu, address: MAC, filter: ALL_MULTICAST });
   }
 
-  /** Sends the facts, as the thread does once it runs. The interface's descriptor in that report is not used. */
+  /**
+   * Sends the facts, as the thread does once it runs. The test does not use the interface's descriptor in that report.
+   */
   announce(): void {
     this.driver.announce();
     for (const each of this.reports) if (each.report === "ready" && each.tap !== undefined) closeSync(each.tap.number);
@@ -147,7 +149,8 @@ export class Bench implements Disposable {
   }
 
   /**
-   * Makes the host send this many frames and no others, each in a flow of its own, or all in one flow with `oneFlow`.
+   * Makes the host send `frames` frames and no others. Each is in a flow of its own; with `oneFlow`, all are in one
+   * flow.
    */
   send(frames: number, oneFlow = false): void {
     const neighbour =

@@ -67,7 +67,7 @@ test("a presence check loses no event and leaves interrupts enabled", { skip }, 
   for (const up of [false, true]) {
     const before = bench.statistics.linkChanges;
     bench.model.setCarrier(up);
-    // The model's PHY negotiates.
+    // In this time the model's PHY completes its negotiation.
     bench.clock.delay(100_000);
     bench.driver.napi.checkPresence();
     bench.run(200_000);
@@ -85,7 +85,7 @@ test("a link that flaps a thousand times in five seconds is reported at a limite
     bench.run(5000);
   }
   bench.run(second);
-  // At most one report in 100 ms.
+  // There is at most one report in 100 ms.
   assert.ok(bench.reports.length - before <= 52, `${bench.reports.length - before} reports`);
   assert.ok(bench.statistics.linkChanges >= 1000, `${bench.statistics.linkChanges} changes counted`);
   assert.equal(bench.statistics.linkUp, 1);

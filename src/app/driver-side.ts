@@ -33,7 +33,7 @@ import type { SessionEvent } from "./session.ts";
 import { SystemSleep } from "./sleep.ts";
 import { formsOf } from "./wake-letters.ts";
 
-/** Interval between two rounds while the NIC sleeps. */
+/** Interval in milliseconds between two rounds while the NIC sleeps. */
 const ASLEEP_MILLIS = 250;
 
 export interface DriverParts {
@@ -47,7 +47,7 @@ export interface DriverParts {
 export class DriverSide implements Disposable {
   readonly napi: Napi;
   readonly operations: Operations;
-  /** For poll(2): the NIC's interrupt, if the bus has a descriptor for it. */
+  /** The descriptor with which poll(2) waits for the NIC's interrupt; undefined if the bus has none. */
   readonly interruptFd: number | undefined;
   readonly #scope: DisposableStack;
   readonly #report: (report: Report) => void;
@@ -60,21 +60,21 @@ export class DriverSide implements Disposable {
   readonly #tap: Tap;
   readonly #queues: HostQueues;
   readonly #capture: CaptureFile | undefined;
-  /** Undefined while the NIC is down and waits for its restart. */
+  /** The connection of rings and TAP; undefined while the NIC is down and waits for its restart. */
   #uplink: Uplink | undefined;
   readonly #recovery: Recovery;
   readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
   /** Changes of the interface that users made while the card was absent. */
   #missed: FollowCommand | undefined;
-  /** On close, the NIC is left asleep if wake-up events are enabled. */
+  /** Whether the NIC is left asleep on close, if wake-up events are enabled. */
   #handsOver = false;
   #closing = false;
   #polls = 0;
   #pauses: PauseCounts = NO_PAUSES;
   #overdueReported = false;
 
-  /** Opens the TAP, probes the device and brings it up. `device` opens the device after the TAP. */
+  /** Opens the TAP, then opens the device with `device`, probes it, and brings it up. */
   constructor(task: DriverTask, parts: DriverParts) {
     using scope = new DisposableStack();
     this.#task = task;
@@ -146,7 +146,8 @@ export class DriverSide implements Disposable {
     this.#nic.up();
     this.#connect();
     this.interruptFd = this.#nic.line.fd;
-    // Released in reverse order: an operation ends while the NIC and its memory exist; then the NIC is handed over.
+    // These are released in reverse order. A running operation ends first, while the NIC and its memory exist; then the
+    // NIC is handed over.
     scope.defer(() => {
       if (this.#handsOver && !this.#recovery.absent) this.#sleep.handOver();
     });
@@ -160,12 +161,12 @@ export class DriverSide implements Disposable {
     try {
       this.#scope.dispose();
     } finally {
-      // This includes frames that the NIC sent while it was being stopped, and frames that it did not send.
+      // The last counters include frames that the NIC sent while it was being stopped, and frames that it did not send.
       this.publish(this.#pauses);
     }
   }
 
-  /** Reports that the NIC is up, with warnings. @param warnings those of the bus */
+  /** Reports that the NIC is up, then warnings and facts about its start. @param warnings the warnings of the bus */
   announce(warnings: readonly { readonly message: string; readonly hint: string }[] = []): void {
     this.#report({ report: "ready", facts: this.#facts.read(), tap: handOut(this.#tap) });
     for (const { message, hint } of warnings) this.#event({ kind: "warning", message, hint });
@@ -174,7 +175,7 @@ export class DriverSide implements Disposable {
     if (this.#nic.link.up) this.#carrier();
   }
 
-  /** The first timeout of a wait for the chip is reported; all are counted. */
+  /** Reports the first timeout of a wait for the chip. Later ones are only counted. */
   #reportOverdue(): void {
     const { count, last } = this.#nic.overdue;
     if (count === 0 || this.#overdueReported) return;
@@ -184,13 +185,13 @@ export class DriverSide implements Disposable {
     this.#event({ kind: "warning", message, hint });
   }
 
-  /** For poll(2): frames from the host. */
+  /** The descriptors with which poll(2) waits for frames from the host. */
   get hostFds(): readonly number[] {
     return this.#queues.fds;
   }
 
   /**
-   * Makes poll(2) report the host's frames of each queue whose transmit ring has room.
+   * Selects the queues whose frames poll(2) reports: those whose transmit ring has room.
    * @param first index in `poller` of the first of `hostFds`
    * @returns whether a transmit ring has no room
    */
@@ -211,7 +212,7 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * One round of both directions; returns the number of frames moved.
+   * Moves frames once in each direction; returns their number.
    * @param most limit of frames taken from the host
    */
   pump(most = BUDGET): number {
@@ -251,8 +252,8 @@ export class DriverSide implements Disposable {
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   tend(): void {
-    // No check during a self-test: its loopback looks like a PHY that has lost its settings. If a card was removed
-    // while it slept, the driver waits for it as for any other.
+    // During a self-test nothing is checked, because its loopback looks like a PHY that has lost its settings. A card
+    // that was removed while it slept is waited for like one that was awake.
     if (this.napi.lent || !(this.#sleep.look() || this.#recovery.absent) || !this.#recovery.run()) return;
     if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
     const missed = this.#missed;
@@ -262,7 +263,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Handles an error of the loop. @throws the same error, unless the driver waits for the card
+   * Handles an error of the loop. If the driver can wait for the card to return, it does so.
+   * @throws the same error otherwise
    */
   lose(error: unknown): void {
     this.#recovery.lose(error);
@@ -300,7 +302,7 @@ export class DriverSide implements Disposable {
     if ((events & Events.broken) !== 0) this.#recovery.fail("systemErrors");
   }
 
-  /** Updates the carrier if it has changed. */
+  /** Updates the carrier if the link has changed. */
   #compareCarrier(): void {
     if (this.#nic.link.up !== this.#linkReport.newest.up) this.#carrier();
   }
@@ -312,7 +314,7 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Creates new rings for another MTU. If the NIC fails to come up, it is restarted with the old MTU.
+   * Changes the MTU, which creates new rings. If the NIC fails to come up, it is restarted with the old MTU.
    * @throws {BadMtu} before any change; the error of the NIC; {NicGivenUp}
    */
   #changeMtu(mtu: number): void {
@@ -330,8 +332,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Runs `act`, which creates new rings. If the NIC fails to come up it is restarted; if it has kept its rings it goes
-   * on.
+   * Runs `act`, which creates new rings. If that fails, a NIC that is down is restarted, and one that has kept its
+   * rings continues.
    * @throws errors of `act`; {NicGivenUp}
    */
   #rebuild(what: string, act: () => void, wasUp = this.#uplink !== undefined): void {
@@ -363,7 +365,10 @@ export class DriverSide implements Disposable {
     };
   }
 
-  /** Stops everything that uses the rings, before the rings are freed. Their counts are kept. @throws {QueueStuck} */
+  /**
+   * Stops everything that uses the rings, before the rings are freed, and keeps the counts of the rings.
+   * @throws {QueueStuck}
+   */
   #retire(): void {
     this.#queues.recall();
     this.#uplink?.[Symbol.dispose]();

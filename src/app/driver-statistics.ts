@@ -1,6 +1,6 @@
 /**
- * Statistics of the driver's thread: counters of rings and uplinks, including earlier ones that an MTU change or a
- * restart has replaced.
+ * Statistics of the driver's thread: counters of rings and uplinks, including those that an MTU change or a restart has
+ * replaced.
  */
 import { ReceiveCount } from "#driver/receive-core.ts";
 import type { RingPair } from "#driver/rings.ts";
@@ -54,7 +54,7 @@ const ofUplink = (uplink: Uplink | undefined): UplinkCounts => {
 const sum = <T extends Readonly<Record<string, number>>>(a: T, b: T): T =>
   Object.fromEntries(Object.entries(a).map(([name, count]) => [name, count + b[name]!])) as T;
 
-/** The parts that count. */
+/** The parts of the driver's thread whose counts are published. */
 export interface Counting {
   readonly uplink: Uplink | undefined;
   /** The threads of other queues. */
@@ -72,7 +72,7 @@ export class DriverStatistics {
   readonly #pages: readonly StatisticsPage<keyof QueueCounts>[];
   readonly #nic: Nic;
   readonly #losses: FirstLosses;
-  /** Totals of earlier rings, for each queue; and of earlier uplinks. */
+  /** Totals of replaced rings, for each queue, and below of replaced uplinks. */
   #ringsBefore: readonly QueueCounts[] = [];
   #uplinksBefore: UplinkCounts = NO_TRAFFIC;
 
@@ -87,7 +87,7 @@ export class DriverStatistics {
     this.#losses = new FirstLosses((event) => report({ report: "event", event }));
   }
 
-  /** Call before rings and uplink are released. Adds their counters to the totals. */
+  /** Adds the counters of the rings and the uplink to the totals. Must be called before they are released. */
   retire(uplink: Uplink | undefined): void {
     this.#ringsBefore = this.queues;
     this.#uplinksBefore = sum(this.#uplinksBefore, ofUplink(uplink));

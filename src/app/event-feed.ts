@@ -9,7 +9,10 @@ interface Failed {
 
 const isFailure = (event: { readonly kind: string }): event is Failed => event.kind === "failed";
 
-/** Keeps events until there is a listener. One failure causes others: only the first is reported. */
+/**
+ * Keeps events until there is a listener. Only the first failure is reported, because later ones are usually
+ * consequences of it.
+ */
 export class EventFeed<Event extends { readonly kind: string }> {
   readonly #onFailure: (failure: ThreadFailure) => void;
   readonly #listeners: ((event: Event | Failed) => void)[] = [];
@@ -17,7 +20,7 @@ export class EventFeed<Event extends { readonly kind: string }> {
   #failure: ThreadFailure | undefined;
   #closing = false;
 
-  /** @param onFailure called before the listeners */
+  /** @param onFailure called at a failure, before the listeners */
   constructor(onFailure: (failure: ThreadFailure) => void) {
     this.#onFailure = onFailure;
   }
@@ -26,7 +29,7 @@ export class EventFeed<Event extends { readonly kind: string }> {
     return this.#failure;
   }
 
-  /** Call when closing begins: a later failure is a consequence of it, and is not reported. */
+  /** Must be called when the session begins to close. Later failures are consequences of that, and are not reported. */
   close(): void {
     this.#closing = true;
   }
@@ -48,7 +51,7 @@ export class EventFeed<Event extends { readonly kind: string }> {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** Call when a thread failed. */
+  /** Reports that a thread has failed. */
   fail(error: Error): void {
     const { code = "INTERNAL", hint = "" } = error as { code?: string; hint?: string };
     this.push({ kind: "failed", error: { code, message: error.message, hint } });

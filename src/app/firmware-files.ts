@@ -25,8 +25,8 @@ export class NoFirmware extends FerruleError {
 }
 
 /**
- * The system's folders: that of the module parameter, then those in the documentation of Linux's
- * `drivers/base/firmware_loader`.
+ * The system's folders in the order of search: the one in the kernel loader's module parameter, then those in the
+ * documentation of Linux's `drivers/base/firmware_loader`.
  */
 const systemFolders = (): readonly string[] => {
   let named = "";
@@ -39,7 +39,7 @@ const systemFolders = (): readonly string[] => {
   return named === "" ? folders : [named, ...folders];
 };
 
-/** Forms of a file: uncompressed, or compressed as distributions do it. */
+/** Forms in which distributions install a file: uncompressed, and compressed in several ways. */
 const FORMS: readonly (readonly [suffix: string, read: (path: string) => Uint8Array])[] = [
   ["", (path) => readFileSync(path)],
   [".zst", (path) => zstdDecompressSync(readFileSync(path), { maxOutputLength: LARGEST_BYTES })],
@@ -54,7 +54,7 @@ const unpack = (path: string, read: (path: string) => Uint8Array): Uint8Array =>
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
       throw new BadFirmware(path, "the program that unpacks it, xz, is not installed");
-    // The file cannot be opened or read, which is not an error of its contents.
+    // That a file cannot be opened or read says nothing about its contents.
     if (syscall === "open" || syscall === "read") throw error;
     throw new BadFirmware(path, "it cannot be unpacked");
   }
@@ -66,8 +66,8 @@ const isFile = (path: string): boolean => {
 };
 
 /**
- * Reads firmware files by their name in the chip's row, such as `rtl_nic/rtl8168h-2.fw`. @param folder used instead of
- * the system's folders
+ * Returns a function that reads a firmware file by its name in the chip table, such as `rtl_nic/rtl8168h-2.fw`. @param
+ * folder used instead of the system's folders
  * @returns a function that throws {NoFirmware} {BadFirmware}
  */
 export const firmwareFiles =

@@ -2,7 +2,7 @@
 
 const COUNTED = "Only the first one is reported; the counter is in the summary at the end";
 
-/** Counters that should stay 0, with a message for the first loss. */
+/** Counters that should stay 0, each with the message for its first loss. */
 const MEANINGS = {
   sendDrops: "a frame from the host was dropped: it was too long, or its virtio header did not match",
   receiveDrops: "the host's kernel refused a received frame",
@@ -28,7 +28,7 @@ export class FirstLosses {
     this.#report = report;
   }
 
-  /** Checks the present counters. */
+  /** Reports each counter that is no longer 0 and was not reported before. */
   look(counters: Readonly<Partial<Record<Loss, number>>>): void {
     for (const [name, count] of Object.entries(counters) as [Loss, number][]) {
       if (count === 0 || this.#seen.has(name)) continue;

@@ -38,7 +38,7 @@ class Bench implements Disposable {
   async until(condition: () => boolean): Promise<void> {
     const end = performance.now() + LIMIT_MILLIS;
     while (!condition()) {
-      assert.ok(performance.now() < end, "it never came true");
+      assert.ok(performance.now() < end, "the condition did not become true in time");
       await sleep(5);
     }
   }

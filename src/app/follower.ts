@@ -1,6 +1,7 @@
 /**
- * Copies users' settings of the interface (MTU, address, filter) to the NIC, and the link state to the interface. It
- * runs in the main thread, polls the TAP, and sends changes to the driver's thread, so it costs the data path nothing.
+ * Copies the settings that users make on the interface (MTU, address, filter) to the NIC, and the link state to the
+ * interface. This costs the data path nothing, because the main thread polls the TAP, and sends only changes to the
+ * driver's thread.
  */
 import { showLink } from "#host/tap-link.ts";
 import { TapObserver, type TapState } from "#host/tap-observer.ts";
@@ -11,9 +12,15 @@ import { type PlainError, plainError } from "./plain-error.ts";
 import type { FollowCommand } from "./session-messages.ts";
 import type { SessionEvent } from "./session.ts";
 
-/** Polling interval. A change takes effect within this time, or within twice this time on a busy machine. */
+/**
+ * Polling interval in milliseconds. A change takes effect within this time, or within twice this time on a busy
+ * machine.
+ */
 const LOOK_MILLIS = 50;
-/** Polling takes at most 1/20 of the time. It could take more, because a namespace may have thousands of interfaces. */
+/**
+ * The inverse of the largest share of time that polling may take. Without a limit that share could be large, because a
+ * namespace may have thousands of interfaces.
+ */
 const SHARE = 20;
 
 export class Follower implements Disposable {
@@ -35,7 +42,7 @@ export class Follower implements Disposable {
     this.#send = parts.send;
     this.#report = parts.report;
     this.#name = this.#reported = parts.tap.name;
-    // Set until a carrier is reported, because a TAP by itself reports 10 Gbit/s.
+    // The interface shows no link until one is reported. Without this, a TAP would report 10 Gbit/s.
     this.carrier({ up: false, speed: 0, fullDuplex: false });
     this.#look();
   }
@@ -46,14 +53,14 @@ export class Follower implements Disposable {
     return this.#name;
   }
 
-  /** Call when the link state has changed. */
+  /** Shows a changed link state on the interface. */
   carrier(link: LinkMode): void {
     if (!this.#ended) showLink(this.#tap, link);
   }
 
   /**
-   * Call when the chip rejected the interface's MTU. Sets the interface's MTU to the chip's again, if this user may set
-   * it.
+   * Reports that the chip rejected the interface's MTU, and sets the interface back to `mtu`, which the chip uses, if
+   * this user may do that.
    */
   refuse(mtu: number, error: PlainError): void {
     this.#warn(error);
@@ -63,7 +70,7 @@ export class Follower implements Disposable {
     );
   }
 
-  /** Later reports have no effect. */
+  /** Ends polling. After that, link states are no longer shown. */
   [Symbol.dispose](): void {
     this.#ended = true;
     clearTimeout(this.#timer);

@@ -1,6 +1,6 @@
 /**
- * The host's side of every queue: the TAP's queues, memory for outgoing frames, and the threads that move frames: the
- * NIC's thread moves all, or there is a thread for each queue from 1 on.
+ * The host's side of every queue: the TAP's queues, memory for outgoing frames, and the threads that move frames.
+ * Either the NIC's thread moves all frames, or each queue from 1 on has a thread of its own.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { CaptureFile } from "#host/capture.ts";
@@ -29,7 +29,7 @@ export const openTapQueues = ({ host: { name, namespace }, queues }: DriverTask,
   return namespace === undefined ? open() : NetworkNamespace.fromFd(namespace).within(open);
 };
 
-/** Another descriptor of the TAP, for another owner. */
+/** Duplicates the TAP's descriptor for another owner. */
 export const handOut = (tap: Tap): OpenTap => {
   const { name, vnetHeaderBytes } = tap;
   return { number: tap.duplicate().release(), name, vnetHeaderBytes };
@@ -46,7 +46,7 @@ export interface HostQueuesParts {
 }
 
 export class HostQueues {
-  /** For poll(2): the TAP's queues that this thread reads. */
+  /** The descriptors of the TAP's queues that this thread reads, for poll(2). */
   readonly fds: readonly number[];
   readonly #parts: HostQueuesParts;
   /** The send arena of each transmit queue. */
@@ -76,7 +76,7 @@ export class HostQueues {
     this.fds = read.map((tap) => tap.number);
   }
 
-  /** Call when the NIC is up with new rings. */
+  /** Connects the TAP to new rings. Must be called when the NIC is up. */
   connect(switches: UplinkSwitches): Uplink {
     const { taps, nic, capture } = this.#parts;
     const links = nic.queues.map(({ link }) => link);
@@ -91,7 +91,7 @@ export class HostQueues {
     return new TapUplink({ ...parts, ...first });
   }
 
-  /** Call before the NIC is stopped. Afterwards no other thread uses its rings. @throws {QueueStuck} */
+  /** Takes the rings back from other threads. Must be called before the NIC is stopped. @throws {QueueStuck} */
   recall(): void {
     this.#threads?.recall();
   }
@@ -106,8 +106,8 @@ export class HostQueues {
   }
 
   /**
-   * The TAP queues that use a transmit queue. A TAP queue without a transmit queue of its own number always shares the
-   * same one, so that a flow stays in order.
+   * The TAP queues whose frames go to a transmit queue. If there are more TAP queues than transmit queues, the
+   * additional ones share; each always uses the same transmit queue, so that a flow stays in order.
    */
   #sourcesOf(queue: number): readonly Tap[] {
     const senders = this.#arenas.length;

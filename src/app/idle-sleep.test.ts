@@ -1,16 +1,16 @@
-/** A NIC without a link sleeps, and is as before once it has one. */
+/** A NIC without a link sleeps. Once it has a link again, its state is as before. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Bench, MAC, skip, WAIT_MICROS } from "./driver-side.test-kit.ts";
 import { LINK_LOOK_MICROS } from "./idle-sleep.ts";
 
-/** A PCI chip; chips that lose all registers in D3hot; and some that do not. */
+/** A chip for conventional PCI, chips that lose all registers in D3hot, and chips that keep them. */
 const CHIPS = ["rtl8169sc-180", "rtl8168b", "rtl8168d-281", "rtl8168h", "rtl8125b", "rtl8127a"];
 const WITHOUT_LINK_MICROS = 5_000_000;
 const second = 1_000_000;
 const D3HOT = 3;
 
-/** A NIC that has lost its link, and sleeps after the set time. */
+/** Returns a NIC that has lost its link, and has gone to sleep after the set time. */
 const resting = (chip = "rtl8168h"): Bench => {
   const bench = new Bench(undefined, undefined, undefined, WAIT_MICROS, {
     chip,

@@ -1,6 +1,6 @@
 /**
- * A NIC that has had no link for a while sleeps until it has one, as with Linux's runtime power management. VFIO does
- * not pass PME on to its users, so the PHY is checked once a second.
+ * Puts a NIC to sleep that has had no link for a while, until it has one, as Linux's runtime power management does.
+ * VFIO does not pass PME on to its users, so the PHY of a sleeping NIC is checked once a second.
  */
 import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
@@ -12,7 +12,7 @@ export interface Idle extends Pick<DataPlane, "nic" | "clock" | "event"> {
   readonly afterMicros: number | undefined;
   /** Puts the NIC to sleep. @throws the reason that it stays awake */
   readonly rest: () => void;
-  /** Wakes the NIC and brings it up. @throws why that failed */
+  /** Wakes the NIC and brings it up. @throws the reason that this failed */
   readonly resume: (woken: boolean) => void;
 }
 
@@ -27,12 +27,12 @@ export class IdleSleep {
     this.#on = on;
   }
 
-  /** Call it often. @throws {DeviceGone} {NicGivenUp} */
+  /** Puts the NIC to sleep or wakes it, if that is due. Must be called often. @throws {DeviceGone} {NicGivenUp} */
   look(): void {
     const { nic, clock, afterMicros } = this.#on;
     if (afterMicros === undefined) return;
     const now = clock.now();
-    // If the card has left the bus, it will be awake when it is back.
+    // A card that left the bus while it slept is awake when it is back.
     this.#resting &&= nic.power.asleep;
     if (this.#resting) {
       if (now < this.#nextLook) return;
@@ -47,7 +47,7 @@ export class IdleSleep {
     }
   }
 
-  /** Wakes the NIC; called when it is needed or has a link. @throws {DeviceGone} {NicGivenUp} */
+  /** Wakes the NIC if it sleeps, because it is needed or has a link. @throws {DeviceGone} {NicGivenUp} */
   rouse(woken = false): void {
     if (!this.#resting) return;
     this.#resting = false;
@@ -66,7 +66,10 @@ export class IdleSleep {
     });
   }
 
-  /** Runs `act`. If that leaves the NIC awake and down, the NIC is restarted, which is reported. */
+  /**
+   * Runs `act`. If it fails and the NIC still sleeps, the error is reported. If the NIC is awake but down, it is
+   * restarted elsewhere, and the restart is reported.
+   */
   #attempt(act: () => void): void {
     try {
       act();

@@ -1,4 +1,4 @@
-/** Applies MTU, address and filter of the interface, which users set, to the NIC. */
+/** Applies the MTU, address and filter that users set on the interface to the NIC. */
 import type { Nic } from "#driver/rtl8169.ts";
 import { Errno, SystemError } from "#sys/errno.ts";
 import type { Tap } from "#sys/tap.ts";
@@ -8,8 +8,8 @@ import type { FollowCommand, Report } from "./session-messages.ts";
 import { isFinal } from "./recovery.ts";
 
 /**
- * Sets the interface's MTU to the NIC's. If this user may not set it, because the interface was prepared, sets the
- * NIC's MTU to the interface's.
+ * Sets the interface's MTU to `mtu`, and returns the MTU that the NIC must use. That is `mtu`, or, if this user may not
+ * set the MTU of a prepared interface, the one that the interface has.
  */
 export const syncMtu = (tap: Tap, mtu: number, report: (report: Report) => void): number =>
   tap.withInterfaces((interfaces, name) => {
@@ -33,7 +33,7 @@ export class InterfaceSettings {
   readonly #report: (report: Report) => void;
   /** The interface's MTU that the NIC has rejected. It is not tried again until the interface has another one. */
   #refusedMtu: number | undefined;
-  /** The filter that was reported last; at first that of a new NIC. */
+  /** The filter that was reported last; initially that of a new NIC. */
   #filter = "all groups";
 
   /** @param parts.changeMtu throws if the NIC rejects the MTU */
@@ -43,7 +43,7 @@ export class InterfaceSettings {
     this.#report = parts.report;
   }
 
-  /** Call when users have changed the interface. @throws {DeviceGone} {NicGivenUp} */
+  /** Applies the settings of an interface that users have changed. @throws {DeviceGone} {NicGivenUp} */
   apply({ mtu, address, filter }: FollowCommand): void {
     const nic = this.#nic;
     const { address: ours } = nic;

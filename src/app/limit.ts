@@ -1,4 +1,4 @@
-/** Waits with a limit, so that the command never waits forever. */
+/** Waits with a time limit, so that a command never waits forever. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** A wait has timed out. */
@@ -14,7 +14,8 @@ export class TookTooLong extends FerruleError {
 }
 
 /**
- * Waits for `promise`, with a limit. Its work is not stopped, so the caller must release resources.
+ * Waits for `promise`, with a limit. At the limit the work behind the promise is not stopped, so the caller must
+ * release its resources.
  *
  * @throws {TookTooLong} after `limitMillis`; and whatever `promise` rejects with
  */

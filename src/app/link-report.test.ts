@@ -1,4 +1,4 @@
-/** Link reports: every stable state is reported; a flapping link is reported at a limited rate. */
+/** Link reports: every stable state is reported; a link that changes often is reported at a limited rate. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LINK_DOWN, type LinkState } from "#driver/phy.ts";

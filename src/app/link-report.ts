@@ -1,8 +1,8 @@
-/** Reports link changes at a limited rate, so that a link that flaps does not flood its listeners. */
+/** Reports link changes at a limited rate, so that a link that changes often does not flood the listeners. */
 import { LINK_DOWN, type LinkState } from "#driver/phy.ts";
 import type { Clock } from "#kit/clock.ts";
 
-/** Minimum interval of reports. */
+/** Minimum interval between two reports. */
 export const REPORT_MICROS = 100_000;
 
 const same = (a: LinkState, b: LinkState): boolean =>
@@ -24,8 +24,8 @@ export class LinkReport {
   }
 
   /**
-   * Call when the NIC signalled a change. It is reported at once or, if the last report was too recent, by a later
-   * `flush`.
+   * Takes a change that the NIC signalled. The change is reported at once or, if the last report was too recent, by a
+   * later `flush`.
    */
   changed(link: LinkState): void {
     this.changes++;
@@ -33,7 +33,10 @@ export class LinkReport {
     this.flush();
   }
 
-  /** Reports a pending change, if the state still differs. Call it regularly. */
+  /**
+   * Reports the present state if it differs from the reported one and the interval has passed. Must be called
+   * regularly.
+   */
   flush(): void {
     if (same(this.newest, this.#told) || this.#clock.now() - this.#toldAt < REPORT_MICROS) return;
     this.#told = this.newest;

@@ -1,4 +1,4 @@
-/** The chip of a model, and which of its registers a threaded bus may read from the shared page. */
+/** The chip of a model, and the rules that say which of its registers a threaded bus may read from the shared page. */
 import type { PageRules } from "#bus/threaded-channel.ts";
 import { type Chip, chipNamed } from "#chip/chips.ts";
 import { ISR0 } from "#chip/registers-8125.ts";
@@ -17,9 +17,11 @@ export const modelChip = (key: string): Chip => {
 export const modelPage = (chip: Chip): PageRules => ({
   bytes: registerBytes(chip),
   registers: chip.profile.function.registersBar,
-  // The model must see these reads, because strict mode reports a driver that does not wait for the end of a reset.
+  // The model must see reads of ChipCmd, because strict mode reports a driver that does not wait for the end of a
+  // reset.
   asked: [...readHasEffect(chip), ChipCmd],
-  // The interrupt status may be read while earlier writes are pending; only the acknowledge must come after them.
+  // The interrupt status may be read while earlier writes are pending. Only the write that acknowledges it must come
+  // after them.
   relaxed: [chip.profile.mac.interrupts === 16 ? IntrStatus : ISR0],
   eventsWord: raisedAt(chip) >> 2,
 });

@@ -1,4 +1,4 @@
-/** The model and the far end of its wire, as used by the loop of a data-plane thread. */
+/** The model and the far end of its wire, with the functions that the loop of a data-plane thread calls. */
 import { framesOf } from "#chip/frames.ts";
 import { CaptureFile } from "#host/capture.ts";
 import { type Clock, Timers } from "#kit/clock.ts";
@@ -15,9 +15,9 @@ import { StatisticsPage } from "./statistics-page.ts";
 import { WIRE_COUNTERS, type WireCounter } from "./counters.ts";
 import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 
-/** Limit of frames that are taken from the wire before the driver gets its turn: as many as fill a ring. */
+/** Limit of frames that are taken from the wire before the driver gets its turn. This many frames fill a ring. */
 const BUDGET = 256;
-/** Limit of a wait, so that statistics stay current. */
+/** Longest wait, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
 
 export class ModelSide implements Disposable {
@@ -29,13 +29,13 @@ export class ModelSide implements Disposable {
   readonly #losses: FirstLosses;
   readonly #far: FarEnd;
   readonly #capture: CaptureFile | undefined;
-  /** The link state that the far end was told last. */
+  /** The link state that was last passed to the far end. */
   #link: LinkMode | undefined;
-  /** The NIC's carrier. */
+  /** The carrier that was last passed to the NIC. */
   #carrier = false;
   #pauses: PauseCounts = NO_PAUSES;
 
-  /** @param memory the channel's memory, in which frames of the wire are after the DMA window */
+  /** @param parts `memory` is the channel's memory, which has room for the wire's frames after the DMA window */
   constructor(task: ModelTask, parts: { clock: Clock; memory: Memory; report: (report: Report) => void }) {
     using scope = new DisposableStack();
     this.#clock = parts.clock;
@@ -75,7 +75,7 @@ export class ModelSide implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // This includes frames that the driver sent while it was being stopped.
+    // The last counters include frames that the driver sent while it was being stopped.
     this.publish(this.#pauses);
     this.#scope.dispose();
   }
@@ -85,14 +85,14 @@ export class ModelSide implements Disposable {
     this.#timers.run(this.#clock.now());
   }
 
-  /** Runs due timers and receives frames; returns their number. */
+  /** Runs due timers and receives frames; returns the number of frames. */
   pump(): number {
     this.elapse();
     this.#follow();
     return this.#far.pump(BUDGET);
   }
 
-  /** Makes poll(2) wait for frames from the far end, unless some already wait because the NIC has no room. */
+  /** Makes poll(2) report frames from the far end, unless frames are already waiting for room in the NIC. */
   arm(poller: Poller, i: number): void {
     const { fd, events, pending } = this.#far;
     poller.aim(i, pending ? -1 : fd);
@@ -100,8 +100,8 @@ export class ModelSide implements Disposable {
   }
 
   /**
-   * Limit in milliseconds for the loop's next wait: until a timer is due; 1 while frames wait for the NIC, because
-   * there is no event when it has room.
+   * Limit in milliseconds for the loop's next wait. It ends when a timer is due; and it is 1 while frames wait for room
+   * in the NIC, because no event signals that there is room.
    */
   pollTimeout(): number {
     const { pending, due } = this.#far;
@@ -114,9 +114,7 @@ export class ModelSide implements Disposable {
     this.#capture?.flush();
   }
 
-  /**
-   * Sets the NIC's carrier, which it has while the wire is plugged in; and passes the NIC's link state to the far end.
-   */
+  /** Gives the NIC a carrier while the wire is plugged in, and passes the NIC's link state to the far end. */
   #follow(): void {
     const { plugged } = this.#far;
     if (plugged !== this.#carrier) {

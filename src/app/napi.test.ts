@@ -4,10 +4,10 @@ import { test } from "node:test";
 import type { Nic } from "#driver/rtl8169.ts";
 import { Napi, type Outcome, runNapi } from "./napi.ts";
 
-/** The parts of a NIC that polling uses, and a log of the calls. */
+/** The parts of a NIC that polling uses, with a log of the calls. */
 class Signals {
   done: string[] = [];
-  /** Its interrupt status. */
+  /** The NIC's interrupt status. */
   cause = 0;
   raised = false;
   waiting = false;
@@ -125,7 +125,7 @@ test("a failure that stops the NIC while its events are handled leaves it down",
   assert.equal(napi.state, "down");
 });
 
-/** The loop's actions for rounds with these outcomes; it closes after the last. */
+/** Runs the loop for rounds with these outcomes, and returns its actions. The loop closes after the last round. */
 const loop = (outcomes: readonly Outcome[], waiting: readonly boolean[] = []): readonly string[] => {
   const { nic, napi } = setUp();
   const done: string[] = [];

@@ -1,5 +1,6 @@
 /**
- * Polling as in the kernel's NAPI: an interrupt starts polling with interrupts masked, which ends when there is no work left.
+ * Polling as in the kernel's NAPI. An interrupt starts polling and masks interrupts; polling ends when there is no work
+ * left.
  *
  *     down ◄───────── any state, when the NIC fails ──────────
  *       │ start                                               │
@@ -7,10 +8,11 @@
  *     armed ─────────────────────────────────────────────► polling
  *       │ ▲                                                 ▲ │
  *       │ └───────────── complete: unmask ──────────────────┼─┘
- *       │ schedule: mask           complete: there was one  │
+ *       │ schedule: mask           complete: an event       │
  *       └────────────────► causeUnread ─────────────────────┘
  *
- * From `causeUnread`, which the host's frames start, `complete` leads back to `armed` when the status has nothing.
+ * Frames of the host lead to `causeUnread`. From there `complete` leads to `polling` if the interrupt status has an event,
+ * and to `armed` if it has none.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 
@@ -19,32 +21,32 @@ export type NapiState =
   | "down"
   /** Interrupts are enabled, and the thread may sleep. */
   | "armed"
-  /** An interrupt started polling: interrupts are masked, and their cause was acknowledged. */
+  /** An interrupt started polling: interrupts are masked, and the cause of this one was acknowledged. */
   | "polling"
-  /** The host's frames started polling: interrupts are masked, and their cause was not read. */
+  /** Frames of the host started polling: interrupts are masked, and the interrupt status was not read. */
   | "causeUnread";
 
 /**
- * Limit of frames of one direction before the other gets its turn: as many as fill a ring, so that a burst is merged in
- * one piece.
+ * Limit of frames that are moved in one direction before the other gets its turn. This many frames fill a ring, so that
+ * a burst is merged in one piece.
  */
 export const BUDGET = 256;
 
 /** What is polled: a NIC, or one of its queues. */
 export type Polled = Pick<Nic, "line" | "interrupt" | "acknowledge" | "mask" | "unmask" | "waiting" | "pending">;
 
-/** After this many consecutive lost interrupts, the NIC is polled. */
+/** Number of consecutive lost interrupts after which the NIC is polled. */
 const TRUSTED = 3;
 
 export class Napi {
   /** Number of interrupts, and of interrupts without a cause. */
   interrupts = 0;
   spurious = 0;
-  /** Number of lost interrupts since the last one that arrived. */
+  /** Number of interrupts lost since one last arrived. */
   #lost = 0;
   /** The value of `interrupts` when a pending event without interrupt was first seen; -1 if there is none. */
   #suspected = -1;
-  /** Whether interrupts are handled by a self-test instead. */
+  /** Whether a self-test handles the interrupts instead. */
   lent = false;
   readonly #nic: Polled;
   readonly #handle: (events: number) => void;
@@ -60,21 +62,21 @@ export class Napi {
     return this.#state;
   }
 
-  /** Call when the NIC is up, with its interrupts enabled. */
+  /** Goes to `armed`. Must be called when the NIC is up and its interrupts are enabled. */
   start(): void {
     this.#state = "armed";
   }
 
-  /** Call when the NIC is down or will be stopped. */
+  /** Goes to `down`. Must be called when the NIC is down, or before it is stopped. */
   stop(): void {
     this.#state = "down";
   }
 
-  /** Call when the interrupt line may have an event. @throws {DeviceGone} */
+  /** Handles an interrupt if the line has one. @throws {DeviceGone} */
   interrupt(): void {
     if (this.lent || !this.#nic.line.take() || this.#state === "down") return;
     const events = this.#nic.interrupt();
-    // The chip's events were acknowledged, so an INTx line, which masks itself, can be unmasked.
+    // VFIO masks an INTx line when it fires. The chip's events are acknowledged now, so the line can be unmasked.
     this.#nic.line.unmask();
     if (events === 0) {
       this.spurious++;
@@ -86,7 +88,11 @@ export class Napi {
     this.#handle(events);
   }
 
-  /** Checks whether the device is still present. Its events are handled as after an interrupt. @throws {DeviceGone} */
+  /**
+   * Reads the interrupt status, which shows whether the device is still present. Events in it are handled as after an
+   * interrupt.
+   * @throws {DeviceGone}
+   */
   checkPresence(): void {
     const events = this.#nic.interrupt();
     if (events === 0 || this.#state === "down") return;
@@ -95,8 +101,9 @@ export class Napi {
   }
 
   /**
-   * Checks for an event whose interrupt did not arrive: one that is pending at two calls although interrupts are
-   * enabled. Handles it. Call this repeatedly, with a wait between calls. @throws {DeviceGone}
+   * Looks for an event whose interrupt did not arrive: one that is pending at two successive calls although interrupts
+   * are enabled. Handles it and returns true. Must be called repeatedly, with a wait between calls.
+   * @throws {DeviceGone}
    */
   findLost(): boolean {
     const suspected = this.#suspected;
@@ -115,8 +122,8 @@ export class Napi {
   }
 
   /**
-   * Call when the host has frames. Masks interrupts, because polling finds completions and quick replies: an interrupt
-   * costs more than the two register accesses that mask and unmask it.
+   * Starts polling because the host has frames. Interrupts are masked, because polling finds completions and quick
+   * replies without them, and an interrupt costs more than the two register accesses that mask and unmask.
    */
   schedule(): void {
     if (this.#state !== "armed") return;
@@ -125,8 +132,8 @@ export class Napi {
   }
 
   /**
-   * Call when there was no work. Enables interrupts. Returns false if work arrived meanwhile, for which there may be no
-   * interrupt.
+   * Ends polling after a round without work, and enables interrupts. Returns false if work has arrived meanwhile, for
+   * which there may be no interrupt.
    */
   complete(): boolean {
     if (this.#state === "causeUnread") {
@@ -151,10 +158,10 @@ export class Napi {
  */
 export type Outcome = "busy" | "hostDrained" | "idle";
 
-/** Actions of a data-plane thread in a round, and between rounds. */
+/** The functions that a data-plane thread calls in a round, and between rounds. */
 export interface PollingThread {
   readonly closing: boolean;
-  /** Moves frames in both directions once, up to a budget in each. */
+  /** Moves frames once in each direction, up to a budget in each. */
   round(): Outcome;
   /** Runs periodic tasks that are due, such as publishing counters. */
   housekeep(): void;
@@ -166,10 +173,10 @@ export interface PollingThread {
   lose(error: unknown): void;
 }
 
-/** After this many rounds, even a busy thread calls poll(2), so that it receives messages of the main thread. */
+/** Number of rounds after which even a busy thread calls poll(2), so that it receives messages of the main thread. */
 const MAX_ROUNDS = 16;
 
-/** The loop of every thread that runs the driver. It ends when the thread is asked to close. */
+/** Runs the loop of a thread that runs the driver, until the thread is asked to close. */
 export const runNapi = (napi: Napi, thread: PollingThread): void => {
   for (let round = 0; !thread.closing; round++)
     try {

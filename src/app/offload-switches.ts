@@ -1,6 +1,6 @@
 /**
- * Offloads that users switch on and off: in the NIC, in what the TAP requests of it, and in the kernel's work for the
- * TAP.
+ * Offloads that users switch on and off. Some are in the NIC, some are work that the TAP leaves to this process, and
+ * some are done by the kernel on the TAP.
  */
 import { ALL_MULTICAST, type ReceiveFilter } from "#driver/receive-filter.ts";
 import type { Nic } from "#driver/rtl8169.ts";
@@ -17,7 +17,7 @@ export interface FeatureState {
 }
 export type FeatureStates = Readonly<Record<FeatureName, FeatureState>>;
 
-/** Features that the kernel implements on the interface, independent of the NIC. */
+/** Features that the kernel implements on the interface, whatever the NIC supports. */
 const KERNELS: readonly FeatureName[] = [
   "tx-scatter-gather",
   "tx-generic-segmentation",
@@ -27,8 +27,8 @@ const KERNELS: readonly FeatureName[] = [
 ];
 
 /**
- * Features that driver and uplink implement. Some have a feature of the TAP, which makes the TAP leave the work to this
- * process.
+ * Features that driver and uplink implement. The value is the TAP's feature that makes the kernel leave the work to
+ * this process, if there is one.
  */
 const OURS = {
   "tx-checksum-ipv4": "tx-checksum-ip-generic",
@@ -58,14 +58,17 @@ export class OffloadSwitches {
     (Object.keys(OURS) as Ours[]).map((name) => [name, !INITIALLY_OFF.includes(name)]),
   );
 
-  /** @param parts `changed` notifies the present uplink, if there is one */
+  /** @param parts `changed` passes the new switches to the present uplink, if there is one */
   constructor(parts: { nic: Nic; tap: Tap; changed: (switches: UplinkSwitches) => void }) {
     this.#nic = parts.nic;
     this.#tap = parts.tap;
     this.#changed = parts.changed;
   }
 
-  /** Offloads that the uplink leaves to the NIC. The kernel does not request segmentation without checksums. */
+  /**
+   * Offloads that the uplink leaves to the NIC. Segmentation is off without checksums, because the kernel requests it
+   * only together with them.
+   */
   get uplink(): UplinkSwitches {
     const on = (name: Ours): boolean => this.#wanted.get(name) === true;
     const checksum = on("tx-checksum-ipv4") || on("tx-checksum-ipv6");
@@ -79,7 +82,7 @@ export class OffloadSwitches {
     };
   }
 
-  /** Names of the offloads in use, as in `SessionFacts`. */
+  /** Names of the offloads in use, as listed in `SessionFacts`. */
   get inUse(): readonly string[] {
     const { checksum, tso4, tso6, insertTag, verified } = this.uplink;
     const { offloads } = this.#nic;
@@ -95,7 +98,7 @@ export class OffloadSwitches {
     return Object.entries(active).flatMap(([name, on]) => (on ? [name] : []));
   }
 
-  /** The filter that users set on the interface, combined with the switches here. */
+  /** Combines the filter that users set on the interface with the switches of this object. */
   filtered(filter: ReceiveFilter): ReceiveFilter {
     this.#filter = filter;
     return { ...filter, damaged: this.#wanted.get("rx-all") === true, fcs: this.#wanted.get("rx-fcs") === true };
@@ -128,8 +131,8 @@ export class OffloadSwitches {
   }
 
   /**
-   * Whether the chip supports the feature at all, and whether it supports it now: with jumbo frames some chips lose an
-   * offload.
+   * Whether the chip supports the feature at all, and whether it supports it at the present MTU: some chips lose an
+   * offload with jumbo frames.
    */
   #ability(name: Ours): { readonly ever: boolean; readonly now: boolean } {
     const { offloads, chip } = this.#nic;

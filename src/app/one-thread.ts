@@ -15,7 +15,7 @@ import { Control, Periodic, runThread } from "./thread.ts";
 
 const CONTROL = 0;
 const WIRE = 1;
-/** Index in the poller from which the host's queues follow. */
+/** Index in the poller of the first of the host's queues. */
 const HOST = 2;
 
 runThread((port, report) => {
@@ -45,7 +45,7 @@ runThread((port, report) => {
       return control.closing;
     },
     round: () => {
-      // The device comes first, because only its timers cause some of its events, such as link up.
+      // The device is run first, because some of its events, such as link up, come only from its timers.
       const came = side.pump();
       napi.interrupt();
       return came + driver.pump() > 0 ? "busy" : "idle";

@@ -1,4 +1,7 @@
-/** Brings a NIC up: allocates the threads' shared memory, starts the threads in order, and releases everything at the end. */
+/**
+ * Brings a NIC up. Allocates the memory that the threads share, starts the threads in order, and releases everything at
+ * the end.
+ */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { createChannel } from "#bus/threaded-channel.ts";
 import { Revoked, Timeout } from "#kit/errors.ts";
@@ -40,11 +43,17 @@ import { WorkerThread } from "./worker-thread.ts";
 
 type Thread = WorkerThread<Command, Report>;
 
-/** DMA memory: room for rings, receive buffers for the largest MTU, and the arena for outgoing frames. */
+/**
+ * Size of DMA memory. It has room for the rings, receive buffers for the largest MTU, and the arena for outgoing
+ * frames.
+ */
 const DMA_BYTES = 32 << 20;
-/** Minimum of DMA memory for each of several queues. */
+/** DMA memory per queue, if this is more in total than DMA_BYTES. */
 const QUEUE_BYTES = 8 << 20;
-/** Memory after the DMA window for frames between the NIC and a TAP at the far end of the wire. */
+/**
+ * Size of the memory after the DMA window. It holds frames on their way between the NIC and a TAP at the far end of the
+ * wire.
+ */
 const STAGING_BYTES = 1 << 20;
 /** Default time to wait for a card; a lost PCI Express link is back within a second. */
 const WAIT_SECONDS = 2;
@@ -54,7 +63,7 @@ const WASM_PAGE = 1 << 16;
  */
 const START_LIMIT_MILLIS = 120_000;
 
-// TypeScript declares these only in its browser library.
+// TypeScript declares WebAssembly only in its browser library.
 declare const WebAssembly: {
   readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => {
     readonly buffer: SharedArrayBuffer;
@@ -62,8 +71,8 @@ declare const WebAssembly: {
 };
 
 /**
- * Rejects the name of an existing interface before any file is opened. At the host's end a persistent TAP is accepted:
- * it was prepared for a user who may not create one.
+ * Rejects the name of an existing interface before any file is opened. With `prepared`, a persistent TAP is accepted,
+ * because it was prepared for a user who may not create one.
  */
 const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false, queues = 1): void => {
   const look = (): void => {
@@ -90,7 +99,7 @@ type Start = (
   ports?: readonly MessagePort[],
 ) => Promise<Started>;
 
-/** Both ends of a channel, and what the two threads share. */
+/** The channel between the NIC's thread and a queue's thread, as each of them sees it, and the queue thread's bell. */
 interface QueuePlan {
   readonly lead: QueueChannel;
   readonly queue: QueueChannel;
@@ -108,7 +117,7 @@ const planQueue = (scope: DisposableStack): QueuePlan => {
   return { lead: { ...shared, port: port1 }, queue: { ...shared, port: port2 }, bell };
 };
 
-/** The task of a device that exists outside this process. */
+/** Describes to the driver's thread how to reach a device outside this process. */
 const reach = (device: Exclude<DeviceSpec, ModelSpec>, stop: number): DeviceTask => {
   if (device.kind === "vfio-user") return { bus: "vfio-user", path: device.path, stop };
   return { bus: "vfio", address: device.address, unsafeNoIommu: device.unsafeNoIommu };
@@ -137,9 +146,9 @@ const modelChannel = (
 };
 
 /**
- * Brings up one NIC. Resolves when it is up; the carrier follows.
+ * Brings up one NIC. Resolves when it is up, which is before it has a carrier.
  * @param stop aborts the start
- * @throws whatever a thread throws while starting: no permission for TAP, name in use, unknown chip, …
+ * @throws the errors of starting threads: no permission for TAP, name in use, unknown chip, …
  */
 export const openSession = async (options: SessionOptions, stop?: AbortSignal): Promise<Session> => {
   const { device, queues = 1, queueThreads = false } = options;
@@ -201,8 +210,8 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   const leadPorts = plans.map(({ lead }) => lead.port);
   const threads: Thread[] = [];
   /**
-   * Starts the threads of the queues. They start before the driver's thread, which lends them rings, and before the
-   * model's thread, to which they write; so they end after both.
+   * Starts the threads of the queues. They must exist before the driver's thread, which lends them rings, and before
+   * the model's thread, to which they write. As threads end in reverse order, they end after both.
    */
   const startQueues = async (): Promise<void> => {
     const started = await Promise.all(
@@ -266,7 +275,7 @@ class OpenSession implements Session {
   readonly #queueCounters: readonly StatisticsReader<keyof QueueCounts>[];
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
-  // When a thread has failed, its interface is removed with it.
+  // A failing thread takes its interface with it, so the interface is no longer polled.
   readonly #events = new EventFeed<SessionEvent>((failure) => {
     this.#follower[Symbol.dispose]();
     this.#requests.end(failure);

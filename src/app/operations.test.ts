@@ -1,4 +1,4 @@
-/** Operations in the driver's thread: in slices, in order, each with one reply. */
+/** Operations in the driver's thread: they run in slices and in order, and each gets one reply. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";
@@ -7,7 +7,7 @@ import { type Argument, isArgument } from "./argument.ts";
 import { type Operated, type Operation, OPERATION_MICROS, Operations } from "./operations.ts";
 import type { Report } from "./session-messages.ts";
 
-/** Test operations that need no NIC. */
+/** Returns an executor for operations that need no NIC. */
 const bench = (table: Readonly<Record<string, Operation>>) => {
   const clock = new VirtualClock();
   const reports: Report[] = [];
@@ -50,7 +50,7 @@ test("a slow operation yields the thread between its steps, and other operations
   for (; operations.pending; slices++) {
     const before = clock.now();
     operations.run();
-    assert.ok(clock.now() - before <= 300, "a slice ends when a step ends after its limit");
+    assert.ok(clock.now() - before <= 300, "a slice ends with the first step that ends after the slice's limit");
   }
   assert.equal(slices, 3);
   assert.deepEqual(
@@ -149,7 +149,7 @@ test("an argument is one flat object of bounded size", () => {
     assert.equal(isArgument(bad), false, JSON.stringify(bad));
 });
 
-/** Blinks for this long, in steps of half a second. */
+/** An operation that takes this time, in steps of half a second, and calls `done` when it ends. */
 const blink = (micros: number, done: () => void): Operation =>
   function* () {
     try {
@@ -160,7 +160,7 @@ const blink = (micros: number, done: () => void): Operation =>
     }
   };
 
-/** The loop turns once a millisecond. */
+/** Runs the operations for this time, once per millisecond as the thread's loop does. */
 const turn = ({ operations, clock }: ReturnType<typeof bench>, micros: number): void => {
   for (const until = clock.now() + micros; clock.now() < until; clock.delay(1000)) operations.run();
 };

@@ -1,7 +1,7 @@
 /**
- * Executes operations on a NIC that other processes have requested. They run in the driver's thread, one at a time and
- * in order, in slices between two rounds of frames. A slow operation is a generator: frames are moved at each `yield`.
- * If the requester has given up, an operation is not started.
+ * Executes operations on a NIC that other processes have requested. Operations run in the driver's thread, one at a
+ * time and in order, in slices between two rounds of frames. A slow operation is a generator, and frames can be moved
+ * at each of its `yield`s. An operation is not started if its requester has given up.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
@@ -15,12 +15,12 @@ import { plainError } from "./plain-error.ts";
 import type { OffloadSwitches } from "./offload-switches.ts";
 import { isFinal } from "./recovery.ts";
 
-/** Time for operations between two rounds; a single step may take longer. */
+/** Time for operations between two rounds of frames; a single step may take longer. */
 const SLICE_MICROS = 200;
-/** An operation that has not ended after this time is aborted. */
+/** Time after which an operation that has not ended is aborted. */
 export const OPERATION_MICROS = 20_000_000;
 const WAITING_MOST = 16;
-/** The machine waits for these operations: they precede others, and abort a running one. */
+/** Operations for which the machine waits. They are executed before others, and abort a running one. */
 const URGENT: ReadonlySet<string> = new Set(["suspend", "resume", "handOver"]);
 
 /** Objects available to an operation. */
@@ -34,7 +34,7 @@ export interface Operated {
    * not come up again
    */
   readonly rebuild: (what: string, act: () => void) => void;
-  /** Stops the host's traffic until the result is disposed, which creates new rings. */
+  /** Stops the host's traffic until the result is disposed. Disposing the result creates new rings. */
   readonly withoutHost: () => Disposable;
   /** Counters of each queue's rings since the start. */
   readonly queueCounts: () => readonly QueueCounts[];
@@ -48,7 +48,7 @@ export type Operation = (on: Operated, argument: Argument) => object | Steps;
 /** A slow operation. Each step may yield the number of microseconds until the next one. */
 export type Steps = Generator<number | void, object>;
 
-/** The operation does not exist in this version. */
+/** The requested operation does not exist in this version of the program. */
 export class UnknownOperation extends FerruleError {
   readonly code = "UNKNOWN_OPERATION";
   readonly hint = "Both commands must be of the same version: start `ferrule up` again.";
@@ -105,7 +105,7 @@ export class Operations implements Disposable {
   readonly #report: (report: Report) => void;
   readonly #waiting: Waiting[] = [];
   #running: Running | undefined;
-  /** When the next step is due. */
+  /** The time at which the next step is due. */
   #due = 0;
 
   constructor(parts: {
@@ -141,7 +141,7 @@ export class Operations implements Disposable {
   }
 
   /**
-   * Works for one slice. Returns at once if nothing is pending.
+   * Executes operations for one slice. Returns at once if none is pending.
    * @throws {DeviceGone} {NicGivenUp}
    */
   run(): void {
@@ -151,7 +151,7 @@ export class Operations implements Disposable {
     while (this.pending && this.#clock.now() < end && this.#clock.now() >= this.#due);
   }
 
-  /** Aborts the running operation; waiting ones are not started. */
+  /** Aborts the running operation, and drops the waiting ones. */
   [Symbol.dispose](): void {
     this.#waiting.length = 0;
     this.#running?.steps.return({});
@@ -193,7 +193,7 @@ export class Operations implements Disposable {
     this.#report({ report: "answer", id, value: next.value });
   }
 
-  /** Runs `act`; its error is the reply. If the error means that the NIC has stopped, it is also thrown. */
+  /** Runs `act`. If it throws, the error is the reply; an error that means that the NIC has stopped is also thrown. */
   #attempt(id: number, act: () => void): void {
     try {
       act();
@@ -212,8 +212,8 @@ export class Operations implements Disposable {
 }
 
 /**
- * Ends a running operation, which restores what it has changed. @throws {OperationEnded}, or the error that prevented
- * this
+ * Ends a running operation, so that it restores what it has changed.
+ * @throws {OperationEnded}, or the error of the operation's clean-up
  */
 const endFor = (urgent: string, { name, steps }: Running): never => {
   steps.return({});

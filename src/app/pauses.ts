@@ -1,4 +1,7 @@
-/** Counts garbage collections of the calling thread without an event loop, which a data-plane thread never runs. */
+/**
+ * Counts garbage collections of the calling thread. This needs no event loop, because a data-plane thread never runs
+ * one.
+ */
 import { GCProfiler } from "node:v8";
 
 export interface PauseCounts {
@@ -8,7 +11,10 @@ export interface PauseCounts {
 
 export const NO_PAUSES: PauseCounts = { count: 0, micros: 0 };
 
-/** Counts until it is disposed. `refresh` updates `count` and `micros`; call it seldom, because it allocates. */
+/**
+ * Counts until it is disposed. `refresh` updates `count` and `micros`; it allocates memory, so it should be called
+ * seldom.
+ */
 export class Pauses implements Disposable {
   count = 0;
   micros = 0;

@@ -9,8 +9,8 @@ export class Questions<Answer> {
   #ended: Error | undefined;
 
   /**
-   * Calls `send`, which must post the request with a new number, and waits for the answer. @throws {ThreadFailure} the
-   * other thread's error; {TookTooLong}; what `end` was called with
+   * Calls `send`, which must post the request with the number that it gets, and waits for the answer.
+   * @throws {ThreadFailure} the other thread's error; {TookTooLong}; the reason that was passed to `end`
    */
   async ask(what: string, limitMillis: number, send: (id: number) => void): Promise<Answer> {
     if (this.#ended !== undefined) throw this.#ended;
@@ -25,7 +25,7 @@ export class Questions<Answer> {
     }
   }
 
-  /** An answer that came too late is dropped, as is an error. */
+  /** Resolves a request with its answer. An answer that comes too late is dropped, and so is an error. */
   answer(id: number, value: Answer): void {
     this.#waiting.get(id)?.resolve(value);
   }
@@ -34,7 +34,7 @@ export class Questions<Answer> {
     this.#waiting.get(id)?.reject(new ThreadFailure(error));
   }
 
-  /** Call when no more answers will come. Only the first reason is kept. */
+  /** Rejects all present and future requests, because no more answers will come. Only the first reason is kept. */
   end(reason: Error): void {
     this.#ended ??= reason;
     for (const waiting of this.#waiting.values()) waiting.reject(this.#ended);

@@ -11,14 +11,14 @@ export type QueueReach =
   | { readonly bus: "threaded"; readonly channel: ThreadedChannel }
   | { readonly bus: "vfio"; readonly card: SharedCard };
 
-/** The first message: what does not change later. The receiver owns the descriptors of the TAP's queues. */
+/** The first message: everything that does not change later. The receiver owns the descriptors of the TAP's queues. */
 export interface OpenQueue {
   readonly command: "open";
   readonly queue: number;
   readonly reach: QueueReach;
-  /** Event descriptor of the queue's vectors. */
+  /** Event descriptor that the queue's interrupt vectors signal. */
   readonly interrupt: number;
-  /** The TAP queue with the queue's number, and the TAP queues whose frames it sends. */
+  /** The TAP queue with this queue's number, and the TAP queues whose frames this queue sends. */
   readonly tap: OpenTap;
   readonly sources: readonly OpenTap[];
   readonly sendArena: { readonly offset: number; readonly length: number };
@@ -27,7 +27,7 @@ export interface OpenQueue {
 /** Message: the NIC is up with these rings. */
 export interface RunQueue {
   readonly command: "run";
-  /** The term of the lease. */
+  /** Number of the term for which the rings are lent. */
   readonly term: number;
   readonly lent: LentQueue;
   readonly switches: UplinkSwitches;
@@ -46,7 +46,7 @@ export interface QueueChannel {
   readonly port: MessagePort;
   /** Event descriptor that signals a message, or that the rings must be returned. */
   readonly bell: number;
-  /** `Lender` and `Borrower` of the rings. */
+  /** Memory that the rings' `Lender` and `Borrower` share. */
   readonly lease: SharedArrayBuffer;
   /** A statistics page of `QUEUE_THREAD_COUNTERS`. */
   readonly statistics: SharedArrayBuffer;

@@ -1,6 +1,6 @@
 /**
- * The thread of one queue of a NIC. It moves frames between the queue's rings and the TAP queue while it has the rings.
- * Another thread owns the NIC, and lends the rings again after each start of the NIC.
+ * The thread of one queue of a NIC. While it holds the queue's rings, it moves frames between them and the TAP queue.
+ * Another thread owns the NIC, and lends the rings anew after each start of the NIC.
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { ThreadedQueue } from "#bus/threaded.ts";
@@ -24,8 +24,8 @@ const BELL = 0;
 const INTERRUPT = 1;
 const HOST = 2;
 /**
- * Limit of the first wait after polling: the acknowledgement may arrive late and clear an event that occurred after the
- * last check.
+ * Limit in milliseconds of the first wait after polling. It is short because the acknowledgement may reach the NIC
+ * late, and clear an event that occurred after the last check.
  */
 const LOOK_AGAIN_MILLIS = 2;
 const WAIT_MILLIS = 250;
@@ -41,7 +41,7 @@ class Queue {
   readonly #lease: Borrower;
   readonly #page: StatisticsPage<keyof QueueThreadCounts>;
   readonly #periodic: Periodic;
-  /** Counts of earlier terms. */
+  /** Totals of earlier terms. */
   #before = Object.fromEntries(QUEUE_THREAD_COUNTERS.map((name) => [name, 0])) as Totals;
   #uplink: TapUplink | undefined;
   #napi: Napi | undefined;
@@ -83,7 +83,7 @@ class Queue {
     }
   }
 
-  /** Runs one term. The rings are given back in any case. */
+  /** Runs one term. The rings are given back even if this throws. */
   #run({ lent, switches }: RunQueue, parts: { device: ReturnType<typeof openDevice> } & Reached): void {
     const { device, taps, line } = parts;
     const [tap, ...sources] = taps;
@@ -115,8 +115,8 @@ class Queue {
     const lease = this.#lease;
     const control = this.#control;
     /**
-     * Limit of frames read from the host in the next round; and whether the ring was checked again since the last
-     * event.
+     * `most` is the limit of frames read from the host in the next round; `settled` is whether the ring was checked
+     * again since the last event.
      */
     let [most, settled] = [BUDGET, false];
     runNapi(napi, {
@@ -127,7 +127,7 @@ class Queue {
         this.#polls++;
         const moved = uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
         const { drained } = uplink;
-        // A host that had no more frames is not read again before poll(2) reports some.
+        // Once a read finds that the host has no more frames, the host is not read again until poll(2) reports some.
         most = drained ? 0 : BUDGET;
         if (moved > 0) settled = false;
         if (moved === 0) return "idle";

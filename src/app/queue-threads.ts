@@ -1,5 +1,5 @@
 /**
- * The threads of queues 1 and up, as seen by the NIC's thread: it lends them the rings when the NIC is up, and takes
+ * The threads of queues 1 and up, as seen by the NIC's thread, which lends them the rings when the NIC is up, and takes
  * the rings back before the NIC is stopped.
  */
 import { FerruleError } from "#kit/errors.ts";
@@ -12,8 +12,8 @@ import type { OpenQueue, QueueChannel, QueueCommand } from "./queue-messages.ts"
 import { StatisticsReader } from "./statistics-page.ts";
 
 /**
- * Limit for a thread to return its rings. It checks once a round, which takes a millisecond at most, but other programs
- * may keep the processor busy.
+ * Time limit in milliseconds for a thread to return its rings. A thread checks once a round, which takes at most a
+ * millisecond, but other programs may keep the processor busy.
  */
 const LIMIT_MILLIS = 10_000;
 
@@ -49,19 +49,19 @@ class QueueThread {
 export class QueueThreads {
   readonly #threads: readonly QueueThread[];
 
-  /** @param open the first message to each queue's thread */
+  /** @param open returns the first message to the thread of a queue */
   constructor(channels: readonly QueueChannel[], open: (queue: number) => OpenQueue) {
     this.#threads = channels.map((channel) => new QueueThread(channel));
     for (const [i, thread] of this.#threads.entries()) thread.send(open(i + 1));
   }
 
-  /** Call when the NIC is up. @param lent the rings of each queue from 1 on */
+  /** Lends the threads their rings. Must be called when the NIC is up. @param lent the rings of each queue from 1 on */
   lend(lent: readonly LentQueue[], switches: UplinkSwitches): void {
     for (const [i, thread] of this.#threads.entries())
       thread.send({ command: "run", term: thread.lender.lend(), lent: lent[i]!, switches });
   }
 
-  /** Call before the NIC is stopped. Takes the rings back. @throws {QueueStuck} */
+  /** Takes the rings back. Must be called before the NIC is stopped. @throws {QueueStuck} */
   recall(): void {
     for (const { lender, bell } of this.#threads) {
       lender.recall();
@@ -75,7 +75,10 @@ export class QueueThreads {
     for (const thread of this.#threads) thread.send({ command: "switch", switches });
   }
 
-  /** The threads' counts apart from their rings: exact after `recall`, otherwise up to 50 ms old. */
+  /**
+   * The counts of the threads, apart from those of their rings. They are exact after `recall`, and otherwise up to 50
+   * ms old.
+   */
   get counts(): readonly QueueThreadCounts[] {
     return this.#threads.map(({ counters }) => counters.read());
   }

@@ -1,5 +1,6 @@
 /**
- * Recovery of a NIC that fails, on the model: each fault is detected, repaired within a budget, counted and reported.
+ * Recovery of a NIC that fails, tested on the model: each fault is detected, repaired within a budget, counted and
+ * reported.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +20,7 @@ test("a NIC whose memory accesses all fail is restarted as often as the budget a
   assert.equal(bench.statistics.linkUp, 1);
   bench.model.faults.arm("dma-error");
   bench.resets = 0;
-  // Each restart posts descriptors; an arriving frame makes the chip read one.
+  // Each restart posts descriptors. An arriving frame makes the chip read one, and that read fails.
   const frame = new Uint8Array(64).fill(0xff);
   const traffic = (): void => {
     bench.model.receive(frame, 0, frame.length);
@@ -31,7 +32,7 @@ test("a NIC whose memory accesses all fail is restarted as often as the budget a
     },
     { code: "NIC_GIVEN_UP", message: /system error/ },
   );
-  // A failing NIC is taken down, which resets it, and brought up, which resets it again.
+  // Taking a failing NIC down resets it, and so does bringing it up.
   assert.ok(bench.resets <= 3 * (BUDGET + 1), `${bench.resets} resets`);
   const said = bench.occurrences("systemErrors");
   const reason = "the NIC reported a system error (master abort received)";
@@ -60,7 +61,7 @@ test("a single bus error costs one restart, is counted and reported, and the lin
   bench.run(second);
   bench.model.receive(new Uint8Array(64).fill(0xff), 0, 64);
   bench.run(1000);
-  // Counters continue from the values of the old rings.
+  // Counters continue from the totals of the old rings.
   const { restarts, systemErrors, linkUp, receivedFrames, linkChanges } = bench.statistics;
   assert.deepEqual(
     { restarts, systemErrors, linkUp, receivedFrames },
@@ -111,7 +112,7 @@ test("a removed card is waited for, and if it does not return the session ends",
   const start = bench.clock.now();
   assert.throws(() => bench.run(60 * second), { code: "DEVICE_GONE", hint: /unplugged/ });
   const waited = bench.clock.now() - start;
-  // The difference is the time of the detection.
+  // The excess over WAIT_MICROS is the time until the absence was detected again.
   assert.ok(waited >= WAIT_MICROS && waited < WAIT_MICROS + 200_000, `${waited} µs`);
   assert.deepEqual(
     bench.occurrences("absences").map(({ message }) => message),
@@ -128,7 +129,7 @@ test("with a wait of 0 s a removed card ends the session at once", { skip }, () 
   assert.deepEqual(bench.warnings, []);
 });
 
-/** Asserts that MTU, filter and address are those that users set, and that frames pass. */
+/** Asserts that the NIC has the MTU, filter and address that users set, and that frames pass. */
 const assertSame = (bench: Bench, wanted: number): void => {
   const { mtu, linkUp } = bench.statistics;
   assert.deepEqual({ mtu, linkUp }, { mtu: wanted, linkUp: 1 });
@@ -146,7 +147,7 @@ const assertSame = (bench: Bench, wanted: number): void => {
 const OTHER = Uint8Array.of(2, 0, 0, 0, 0, 0x77);
 const GROUP = Uint8Array.of(1, 0, 0x5e, 1, 2, 3);
 
-/** The cause under which each fault is detected, and its duration. */
+/** Each fault, the number of times that it occurs, and the cause as which it is detected. */
 const FAILING: readonly (readonly [fault: FaultName, count: number | undefined, cause: CauseName])[] = [
   ["dma-error", 1, "systemErrors"],
   ["stuck-transmitter", 2, "transmitTimeouts"],
@@ -160,7 +161,8 @@ for (const [fault, count, cause] of FAILING)
   test(`after ${fault} frames pass with the users' settings, and ${cause} counts one`, { skip }, () => {
     using bench = new Bench();
     bench.run(100_000);
-    // With jumbo frames the PHY advertises its power-on default, so a loss of settings is not visible there.
+    // With jumbo frames the PHY advertises what it advertises after power-on, so a loss of its settings would not be
+    // visible.
     const mtu = fault === "forgetful-phy" ? 1499 : 9000;
     const filter = { promiscuous: false, groups: [GROUP] };
     bench.driver.obey({ command: "follow", mtu, address: OTHER, filter });
@@ -197,7 +199,7 @@ test(
       filter: { promiscuous: false, groups: [GROUP] },
     });
     bench.run(100_000);
-    // What the chip has not sent by then is lost, and counted.
+    // The chip keeps these frames unsent, so they are lost and counted when the error occurs.
     bench.model.faults.arm("stuck-transmitter", { count: 1 });
     bench.send(3);
     bench.run(1000);
@@ -222,7 +224,7 @@ test(
     bench.run(100_000);
     bench.model.faults.arm("silent-phy");
     assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /did not respond/ });
-    // Three times the PHY was restarted, and once the NIC.
+    // Three restarts of the PHY and one of the NIC were reported.
     assert.equal(bench.occurrences("phyLosses").length, 4);
   },
 );

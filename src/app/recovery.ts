@@ -1,4 +1,4 @@
-/** Recovers a NIC that fails: applies the remedies of causes.ts within a budget, and counts and reports them. */
+/** Recovers a NIC that fails: applies the remedies of causes.ts within a budget, and counts and reports the causes. */
 import { Asleep, BusError } from "#bus/vfio/errors.ts";
 import type { Finding } from "#driver/health.ts";
 import { answers } from "#driver/identify.ts";
@@ -13,9 +13,9 @@ import { plainError } from "./plain-error.ts";
 import { NicGivenUp, RESTART_DELAYS_MICROS, RestartBudget, STEADY_MICROS } from "./restart-budget.ts";
 import type { SessionEvent } from "./session.ts";
 
-/** Intervals: between two checks for unreported failures, and between two checks for an absent card. */
+/** Interval between two checks for failures that the NIC does not report, or for the return of an absent card. */
 export const LOOK_MICROS = 50_000;
-/** Consecutive restarts of the PHY before the whole NIC is restarted. */
+/** Number of consecutive restarts of the PHY before the whole NIC is restarted. */
 const PHY_TRIES = 3;
 const VENDOR = ro16(0);
 
@@ -30,22 +30,22 @@ const CAUSE_OF: Readonly<Record<Finding, CauseName>> = {
 /** Errors that a restart cannot fix. */
 export const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;
 
-/** The data plane around the NIC. */
+/** The parts of the data plane that recovery uses. */
 export interface DataPlane {
   readonly nic: Nic;
   readonly clock: Clock;
   /** Stops everything that uses the rings. */
   readonly retire: () => void;
-  /** Starts using new rings. */
+  /** Makes the data plane use new rings. */
   readonly connect: () => void;
-  /** Call when the state of the NIC's link may have changed. */
+  /** Reports the state of the NIC's link, which may have changed. */
   readonly carrier: () => void;
   readonly event: (event: SessionEvent) => void;
 }
 
 export interface Recovering extends DataPlane {
   readonly device: PciDevice;
-  /** How long to wait for a card that does not respond; 0 to end at once. */
+  /** Time to wait for a card that does not respond; 0 to end at once. */
   readonly waitMicros: number;
 }
 
@@ -56,7 +56,7 @@ export class Recovery {
   #nextLook = 0;
   #phyTries = 0;
   #phyLost = -Infinity;
-  /** The reason that the driver waits for a card, and since when; undefined if it does not wait. */
+  /** The reason that the driver waits for a card, and the time when it began to wait; undefined if it does not wait. */
   #absence: { readonly error: unknown; readonly since: number } | undefined;
 
   constructor(on: Recovering) {
@@ -74,7 +74,7 @@ export class Recovery {
   }
 
   /**
-   * Call it often. Returns whether a check was due.
+   * Executes what is due: a restart, or a check of the NIC. Returns whether a check was due. Must be called often.
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   run(): boolean {
@@ -89,17 +89,17 @@ export class Recovery {
     return true;
   }
 
-  /** Counts and reports causes that need no remedy. */
+  /** Counts and reports an occurrence of a cause. */
   note(cause: CauseName, message: string = CAUSES[cause].what): void {
     const { hint } = CAUSES[cause];
     const count = ++this.counts[cause];
-    // The first occurrence is a warning; later ones are only counted and noted for debugging.
+    // The first occurrence is a warning. Later ones are counted, and reported only as debug messages.
     this.#on.event({ kind: count === 1 ? "warning" : "note", message, hint, cause, count });
   }
 
   /**
-   * Call when the NIC has stopped working. Restarts it, or takes it down until a restart is due. @param detail default
-   * for a system error: the errors in PCI status
+   * Restarts a NIC that has stopped working, or takes it down until a restart is due.
+   * @param detail default for a system error: the errors in PCI status
    * @throws {NicGivenUp} {DeviceGone}
    */
   fail(cause: CauseName, detail = cause === "systemErrors" ? this.#on.nic.health.busErrors.join(", ") : ""): void {
@@ -118,8 +118,8 @@ export class Recovery {
   }
 
   /**
-   * Handles an error of the data plane: if the card is gone, waits for it. @throws the error, if it is another one or
-   * there is no wait
+   * Handles an error of the data plane. If the error means that the card is gone, the driver begins to wait for it.
+   * @throws any other error, and this one too if there is no wait or its time has passed
    */
   lose(error: unknown): void {
     const { clock, waitMicros, retire, carrier } = this.#on;
@@ -133,7 +133,7 @@ export class Recovery {
     try {
       this.#takeDown();
     } catch {
-      // That the card was removed is the better reason to report.
+      // The removal of the card, which is reported below, is the better reason.
     }
     carrier();
     this.#absence = { error, since: clock.now() };
@@ -160,7 +160,7 @@ export class Recovery {
     try {
       nic.restartPhy();
     } catch (error) {
-      // The next check finds it again.
+      // The next check finds the failure again.
       if (isFinal(error)) throw error;
     }
   }
@@ -169,7 +169,7 @@ export class Recovery {
     try {
       this.#on.nic.down();
     } catch (error) {
-      // The card does not respond correctly yet; the restart resets it again.
+      // The NIC does not respond correctly. The restart resets it again.
       if (isFinal(error)) throw error;
     }
   }
@@ -199,15 +199,15 @@ export class Recovery {
     } else if (waited >= waitMicros) throw error;
   }
 
-  /** @throws {ChangingIdentification} if it is another card */
+  /** Whether the card responds again. @throws {ChangingIdentification} if it is another card */
   #answers(): boolean {
     const { clock, device, nic } = this.#on;
     try {
       if (device.config.read16(VENDOR) === 0xffff) return false;
-      // The card may have been asleep when it left or when it returned.
+      // The card may have been asleep when it left, or may be asleep now.
       nic.power.end();
       device.power.wake(clock);
-      // Memory decoding is off after a reset of the bus.
+      // A reset of the bus switches memory decoding off. This call switches it on, and leaves bus mastering off.
       device.setBusMaster(false);
       return answers(nic.xid, device.registers, device.id.device, clock);
     } catch (refused) {

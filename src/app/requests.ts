@@ -5,7 +5,9 @@ import type { Argument } from "./argument.ts";
 import { Questions } from "./questions.ts";
 import type { AnswerReport, OperateCommand } from "./session-messages.ts";
 
-/** Time limit in milliseconds for an answer; longer than the thread's limit for an operation (`OPERATION_MICROS`). */
+/**
+ * Time limit in milliseconds for an answer. It is longer than the thread's limit for an operation (`OPERATION_MICROS`).
+ */
 const ANSWER_MILLIS = 25_000;
 
 export class Requests {
@@ -16,7 +18,10 @@ export class Requests {
     this.#tell = tell;
   }
 
-  /** Waits for `wantedMillis`, but not longer than an operation may take in the thread. @throws as `Questions.ask` */
+  /**
+   * Requests an operation, and waits for `wantedMillis`, but not longer than an operation may take in the thread.
+   * @throws the errors of `Questions.ask`
+   */
   ask(operation: string, argument: Argument, wantedMillis = ANSWER_MILLIS): Promise<object> {
     const limitMillis = Math.min(wantedMillis, ANSWER_MILLIS);
     return this.#questions.ask(`"${operation}"`, limitMillis, (id) =>

@@ -1,4 +1,4 @@
-/** The restart budget of a NIC that fails: number, delays, and refill. */
+/** The restart budget of a NIC that fails: the number of restarts, their delays, and when the budget is full again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";

@@ -1,4 +1,7 @@
-/** Limits restarts of a NIC that fails: there is a budget, delays grow, and finally the NIC is given up. */
+/**
+ * Limits the restarts of a NIC that fails. The delay before each restart grows, and after a number of restarts the NIC
+ * is given up.
+ */
 import type { Clock } from "#kit/clock.ts";
 import { FerruleError } from "#kit/errors.ts";
 
@@ -12,7 +15,7 @@ export class NicGivenUp extends FerruleError {
   readonly code = "NIC_GIVEN_UP";
   readonly hint =
     "Look for IOMMU faults and PCIe errors in the kernel log (`sudo dmesg | grep -iE 'DMAR|AMD-Vi|AER'`), then power-cycle the card.";
-  /** Unsuccessful restarts. */
+  /** Number of unsuccessful restarts. */
   readonly restarts: number;
   constructor(fields: { restarts: number; micros: number; reason: string }) {
     super(
@@ -27,12 +30,12 @@ export class RestartBudget {
   /** Number of restarts since the start. */
   restarts = 0;
   readonly #clock: Clock;
-  /** Number of consecutive failures, without `STEADY_MICROS` between any two of them. */
+  /** Number of consecutive failures: between any two of them the NIC ran for less than `STEADY_MICROS`. */
   #failures = 0;
   /** Time of the first of these failures, and time of the NIC's last start. */
   #since = 0;
   #started = -Infinity;
-  /** When the next restart is due; undefined if none is. */
+  /** The time at which the next restart is due; undefined if there is to be none. */
   #due: number | undefined;
 
   constructor(clock: Clock) {
@@ -45,7 +48,7 @@ export class RestartBudget {
   }
 
   /**
-   * Call when the NIC has failed, or a restart has. A restart becomes due after a delay.
+   * Takes a failure of the NIC or of a restart. The next restart becomes due after a delay.
    * @returns the number of the restart, from 1 on @throws {NicGivenUp} if the budget is exhausted
    */
   fail(reason: string): number {
@@ -60,12 +63,12 @@ export class RestartBudget {
     return ++this.#failures;
   }
 
-  /** Whether the restart is due. */
+  /** Whether a restart is due now. */
   get due(): boolean {
     return this.#due !== undefined && this.#clock.now() >= this.#due;
   }
 
-  /** Call when a restart begins. */
+  /** Counts a restart, which begins now. */
   begin(): void {
     this.#due = undefined;
     this.#started = this.#clock.now();

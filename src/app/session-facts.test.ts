@@ -49,7 +49,7 @@ test("the PHY's firmware is an event; missing firmware is a warning for a card, 
   assert.deepEqual(loaded, [{ kind: "firmware", file: "rtl_nic/rtl8168h-2.fw", version: "rtl8168h-2_0.0.2" }]);
   assert.match(JSON.stringify(rest(chip, CARD)), /rtl8168h-2\.fw is not installed/);
   assert.deepEqual(rest(chip, MODEL), []);
-  assert.deepEqual(rest(nic("rtl8168b"), CARD), [], "this chip takes none");
+  assert.deepEqual(rest(nic("rtl8168b"), CARD), [], "this chip takes no firmware");
 });
 
 test("a random address and an unknown stepping are warnings; an address given by the user is not", () => {

@@ -1,4 +1,4 @@
-/** A session's reports about its NIC: once it is up, and when something has changed. */
+/** A session's reports about its NIC: when the NIC is up, and when something has changed. */
 import { quirksOf } from "#chip/quirks.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import { formatMac } from "#wire/mac.ts";
@@ -22,12 +22,12 @@ export class FactsReader {
     this.#mac = formatMac(nic.address);
   }
 
-  /** Set when the NIC's address has changed. */
+  /** The NIC's address. Must be set when it has changed. */
   set address(mac: Uint8Array) {
     this.#mac = formatMac(mac);
   }
 
-  /** Facts of a NIC that is up. */
+  /** Reads the facts of a NIC that is up. */
   read(): SessionFacts {
     const nic = this.#nic;
     const [device, interfaceName] = this.#names;
@@ -45,7 +45,10 @@ export class FactsReader {
     return facts;
   }
 
-  /** The facts if they have changed; undefined if not, if they were never read, or if the NIC is down. */
+  /**
+   * The facts if they have changed since they were last read. Undefined if they have not, if they were never read, or
+   * if the NIC is down.
+   */
   changed(): SessionFacts | undefined {
     if (this.#last === "" || !this.#nic.running) return undefined;
     const before = this.#last;

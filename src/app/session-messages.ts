@@ -23,7 +23,7 @@ export interface DriverTask {
   readonly mtu: number;
   /** Descriptors in each ring; default: the driver's choice. */
   readonly rings: number | undefined;
-  /** Receive queues. */
+  /** Number of receive queues. */
   readonly queues: number;
   /** Channels to the threads of queues 1 and up; empty if one thread polls all queues. */
   readonly queueThreads: readonly QueueChannel[];
@@ -61,7 +61,7 @@ export interface ModelTask {
   readonly control: number;
 }
 
-/** Worker data of a thread with both driver and model. */
+/** Worker data of a thread that runs both driver and model. */
 export interface OneThreadTask {
   readonly driver: DriverTask;
   readonly model: ModelTask;
@@ -82,7 +82,7 @@ export interface HandOverCommand {
 }
 
 /**
- * Message to the driver's thread: an operation that another process requests. There is one reply, with the same number.
+ * Message to the driver's thread: an operation that another process requests. It gets one reply, with the same `id`.
  */
 export interface OperateCommand {
   readonly command: "operate";
@@ -99,7 +99,7 @@ export type AnswerReport = { readonly report: "answer"; readonly id: number } & 
   | { readonly error: PlainError; readonly value?: never }
 );
 
-/** Messages to either thread. */
+/** Messages to the driver's or the model's thread. */
 export type Command = { readonly command: "close" } | DriverCommand;
 /** Messages to the driver's thread only. */
 export type DriverCommand = FollowCommand | OperateCommand | HandOverCommand;
@@ -111,13 +111,13 @@ export interface OpenTap {
   readonly vnetHeaderBytes: number;
 }
 
-/** Messages from either thread. */
+/** Messages from the driver's or the model's thread. */
 export type Report =
   | { readonly report: "ready"; readonly facts?: SessionFacts; readonly tap?: OpenTap }
   /** Facts have changed. */
   | { readonly report: "facts"; readonly facts: SessionFacts }
   | { readonly report: "event"; readonly event: SessionEvent }
-  /** The chip rejected an MTU, and still uses `mtu`. */
+  /** The chip rejected an MTU, and still uses the present one, `mtu`. */
   | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }
   | AnswerReport
   | { readonly report: "closed" };

@@ -8,7 +8,7 @@ import type { WireSpec } from "./wires/wire-spec.ts";
 /** The host's end: a TAP interface with offloads. */
 export interface HostSpec {
   readonly name: string;
-  /** Descriptor of the network namespace in which it is created. */
+  /** Descriptor of the network namespace in which the TAP is created. */
   readonly namespace?: number;
 }
 
@@ -29,13 +29,13 @@ export interface ModelSpec {
 /** A card in a slot, through VFIO. */
 export interface CardSpec {
   readonly kind: "pci";
-  /** As the kernel writes it: 0000:03:00.0. */
+  /** The address as the kernel writes it: 0000:03:00.0. */
   readonly address: string;
-  /** Use the card without an IOMMU: it can then access all memory. */
+  /** Use the card without an IOMMU, in which case it can access all memory. */
   readonly unsafeNoIommu: boolean;
 }
 
-/** The device, and how it is accessed. */
+/** The device, which also says how it is accessed. */
 export type DeviceSpec =
   | ModelSpec
   | CardSpec
@@ -44,15 +44,15 @@ export type DeviceSpec =
 export interface SessionOptions {
   readonly device: DeviceSpec;
   readonly host: HostSpec;
-  /** Bytes (layer 3); from 68 to the chip's limit. */
+  /** MTU in bytes of layer 3, from 68 to the chip's limit. */
   readonly mtu: number;
   /** Descriptors in each ring: a power of two from 64 to the chip's limit; default 256. */
   readonly rings?: number;
   /** Receive queues, each with a queue of the TAP: a power of two that the chip supports; default 1. */
   readonly queues?: number;
   /**
-   * Use a data-plane thread for each queue instead of one for all; default false. Not possible for a device behind a
-   * socket.
+   * Use a data-plane thread for each queue instead of one thread for all; default false. This is not possible for a
+   * device behind a socket.
    */
   readonly queueThreads?: boolean;
   /** ASPM policy of the chip; default `auto`. */
@@ -102,8 +102,8 @@ export type SessionEvent =
   /** Quirks of this chip that the driver handles: names of chip/quirks.ts and docs/quirks.md. */
   | { readonly kind: "quirks"; readonly names: readonly string[] }
   /**
-   * The NIC went to sleep with these wake-up events enabled, as ethtool writes them; or it has resumed; `woken`: one of
-   * the events has occurred.
+   * The NIC went to sleep with the wake-up events `armed`, as ethtool writes them; or it has resumed, and `woken` is
+   * whether one of the events occurred.
    */
   | { readonly kind: "power"; readonly state: "suspended"; readonly armed: string }
   /** The NIC has had no link for a while, and sleeps until it has one. */
@@ -121,19 +121,19 @@ export interface Session extends AsyncDisposable {
   readonly facts: SessionFacts;
   /** The interface's present name; users can rename it. */
   readonly interfaceName: string;
-  /** Reads all counters; those of each thread are consistent. */
+  /** Reads all counters. The counters of one thread are consistent with each other. */
   statistics(): Statistics;
   /**
-   * Executes an operation of `operations.ts` in the driver's thread. @throws {ThreadFailure} with its error;
-   * {TookTooLong}
+   * Executes an operation of `operations.ts` in the driver's thread.
+   * @throws {ThreadFailure} with the operation's error; {TookTooLong}
    */
   operate(operation: string, argument: Argument, limitMillis?: number): Promise<object>;
   onEvent(listener: (event: SessionEvent) => void): void;
   /** Resolves once the carrier is up. Rejects with `Timeout` after `limitMillis`. */
   carrier(limitMillis: number): Promise<void>;
   /**
-   * Takes the NIC down cleanly: stops rings, ends threads, removes TAPs. @param options `wake` leaves the card asleep
-   * if wake-up events are enabled
+   * Takes the NIC down cleanly: stops the rings, ends the threads, and removes the TAPs.
+   * @param options with `wake`, the card is left asleep if wake-up events are enabled
    */
   close(options?: { readonly wake: boolean }): Promise<void>;
 }

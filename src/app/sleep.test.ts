@@ -1,4 +1,4 @@
-/** Suspend, resume, reset and power-off in the driver's thread, with a chip that fails meanwhile. */
+/** Suspend, resume, reset and power-off in the driver's thread, with a chip that fails during these operations. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipCmd, Cmd } from "#chip/registers.ts";
@@ -9,7 +9,8 @@ import type { AnswerReport } from "./session-messages.ts";
 const D3HOT = 3;
 
 /**
- * A NIC with a link. While `inReset` is set, its reset does not end; while `gone` is set, its card does not respond.
+ * A bench whose NIC has a link. While `inReset` is set, the chip's reset does not end. While `gone` is set, the card
+ * does not respond.
  */
 class Night extends Bench {
   readonly trouble: { inReset: boolean; gone: boolean };

@@ -1,8 +1,9 @@
 /**
  * Sleep of the NIC when the machine is suspended, or powered off with wake-up events enabled. The kernel freezes a
- * process without notice. systemd runs `ferrule suspend` before that, which enables wake-up events and puts the NIC to
- * sleep. Without it, the thread detects the suspend afterwards by comparing clocks, and starts the NIC from the
- * beginning, because the kernel has put the card into D3 and back, which loses most of its state.
+ * process without notice. Before that, systemd runs `ferrule suspend`, which enables wake-up events and puts the NIC to
+ * sleep. If it does not, the thread detects the suspend afterwards by comparing two clocks, and starts the NIC from the
+ * beginning. This is needed because the kernel has put the card into D3 and back, in which the card loses most of its
+ * state.
  */
 import { uptime } from "node:os";
 import { IdleSleep } from "./idle-sleep.ts";
@@ -11,7 +12,7 @@ import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
 import { lettersOf } from "./wake-letters.ts";
 
-/** Interval at which the clocks are compared; and the difference that means a suspend. */
+/** The interval at which the clocks are compared, and the smallest jump of their difference that means a suspend. */
 const LOOK_MICROS = 250_000;
 const JUMP_SECONDS = 0.5;
 
@@ -20,7 +21,10 @@ export interface Slept extends DataPlane {
   readonly fail: (cause: "startFailures", detail: string) => void;
   /** Time without a link after which the NIC sleeps; undefined: it never sleeps. */
   readonly withoutLinkMicros?: number | undefined;
-  /** Seconds for which the machine was suspended since an arbitrary time. */
+  /**
+   * Seconds for which the machine has been suspended since an arbitrary start; only differences of this value have a
+   * meaning.
+   */
   readonly suspendedSeconds?: () => number;
 }
 
@@ -28,7 +32,7 @@ export interface Slept extends DataPlane {
 const suspendedSeconds = (): number => uptime() - performance.now() / 1000;
 
 export class SystemSleep {
-  /** Operations for other processes: `ferrule suspend`, `resume`, `down --wake`. */
+  /** Operations that other processes request, with `ferrule suspend`, `resume` and `down --wake`. */
   readonly operations: Readonly<Record<string, Operation>>;
   readonly #on: Slept;
   readonly #suspended: () => number;
@@ -54,14 +58,14 @@ export class SystemSleep {
     };
   }
 
-  /** Whether the NIC sleeps; nothing else may access it then. */
+  /** Whether the NIC sleeps. Nothing else may access a sleeping NIC. */
   get asleep(): boolean {
     return this.#on.nic.power.asleep;
   }
 
   /**
-   * Puts the NIC into D3hot with the enabled wake-up events; the carrier goes down. @throws if that fails; the NIC is
-   * then restarted
+   * Puts the NIC into D3hot with the enabled wake-up events; the carrier goes down.
+   * @throws the reason that this failed; the NIC is then restarted
    */
   suspend(): { readonly asleep: true; readonly armed: string } {
     const { nic, retire, carrier, event } = this.#on;
@@ -75,7 +79,8 @@ export class SystemSleep {
   }
 
   /**
-   * Brings the NIC back to its state before `suspend`. @param found whether it has the link again for which it slept
+   * Brings the NIC back to its state before `suspend`. @param found whether the NIC slept for lack of a link, and has
+   * one now
    * @throws the reason that it stays asleep or down; a NIC that is down is restarted
    */
   resume(found = false): { readonly asleep: boolean; readonly woken: boolean } {
@@ -89,12 +94,18 @@ export class SystemSleep {
     return { asleep: false, woken };
   }
 
-  /** Wakes a NIC that sleeps because it has no link; call when it is needed. @throws {DeviceGone} {NicGivenUp} */
+  /**
+   * Wakes a NIC that sleeps because it has no link. Must be called before such a NIC is used.
+   * @throws {DeviceGone} {NicGivenUp}
+   */
   rouse(): void {
     this.#idle.rouse();
   }
 
-  /** Hands the NIC over to the firmware or the next driver, asleep if wake-up events are enabled. Ends the session. */
+  /**
+   * Hands the NIC over to the firmware or the next driver, which ends the session. The NIC is asleep if wake-up events
+   * are enabled.
+   */
   handOver(): { readonly asleep: boolean; readonly armed: string } {
     const { nic, retire, carrier } = this.#on;
     if (!this.#handedOver) {
@@ -107,7 +118,8 @@ export class SystemSleep {
   }
 
   /**
-   * Call it often. Returns whether recovery may check the NIC: not while it sleeps.
+   * Detects a suspend of the machine, and puts the NIC to sleep or wakes it when that is due. Must be called often.
+   * Returns whether the NIC is awake, so that recovery may check it.
    * @throws {DeviceGone}
    */
   look(): boolean {
@@ -129,14 +141,15 @@ export class SystemSleep {
     carrier();
   }
 
-  /** Called when the machine was suspended. @throws {DeviceGone} {NicGivenUp} */
+  /** Resumes or restarts the NIC after the machine was suspended. @throws {DeviceGone} {NicGivenUp} */
   #afterSuspend(): void {
     try {
       if (this.asleep) this.resume();
       else if (this.#on.nic.running) this.#startAgain();
     } catch (error) {
       if (isFinal(error)) throw error;
-      // If the NIC is awake, it is restarted, and the restart is reported.
+      // A NIC that is awake is restarted, and the restart is reported. Only a NIC that still sleeps needs a warning
+      // here.
       if (this.asleep) this.#on.event({ kind: "warning", ...plainError(error) });
     }
   }

@@ -1,11 +1,11 @@
-/** Named counters in shared memory: one thread publishes them, any thread reads a consistent snapshot. */
+/** Named counters in shared memory. One thread publishes them, and every thread can read a consistent snapshot. */
 import { CounterReader, counterWords, Counters } from "#kit/statistics.ts";
 
-/** Shared memory for counters of these names. */
+/** Allocates shared memory for counters with these names. */
 export const statisticsMemory = (names: readonly string[]): SharedArrayBuffer =>
   new SharedArrayBuffer(counterWords(names.length) * 4);
 
-/** The publishing side. */
+/** The side of the thread that publishes. */
 export class StatisticsPage<Name extends string> {
   readonly #names: readonly Name[];
   readonly #counters: Counters;
@@ -25,7 +25,7 @@ export class StatisticsPage<Name extends string> {
   }
 }
 
-/** The reading side. */
+/** The side of a thread that reads. */
 export class StatisticsReader<Name extends string> {
   readonly #names: readonly Name[];
   readonly #reader: CounterReader;
@@ -36,8 +36,8 @@ export class StatisticsReader<Name extends string> {
   }
 
   /**
-   * All counters as last published.
-   * @throws {Timeout} if the publisher died while publishing
+   * Reads all counters as they were last published.
+   * @throws {Timeout} if the publishing thread died while it published
    */
   read(): Record<Name, number> {
     const values = this.#reader.snapshot();

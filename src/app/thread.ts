@@ -1,6 +1,6 @@
 /**
- * What every data-plane thread does besides its main work: it reads messages of the main thread, publishes counters,
- * and ends cleanly.
+ * The tasks that every data-plane thread has in addition to its main work: it reads messages of the main thread,
+ * publishes counters, and ends cleanly.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import { EventFd } from "#sys/eventfd.ts";
@@ -9,7 +9,7 @@ import type { Command, DriverCommand, Report } from "./session-messages.ts";
 import { NO_PAUSES, type PauseCounts, Pauses } from "./pauses.ts";
 
 const PUBLISH_MILLIS = 50;
-/** Interval at which captures and traces are flushed, because they may be watched live. */
+/** Interval at which captures and traces are flushed. It is short because they may be watched live. */
 const FLUSH_MILLIS = 100;
 const PAUSES_MILLIS = 2000;
 
@@ -31,7 +31,7 @@ export class Periodic implements Disposable {
     this.#tasks = periodic;
   }
 
-  /** Call it often; it returns at once if nothing is due. */
+  /** Runs the tasks that are due. Must be called often; returns at once if nothing is due. */
   run(): void {
     const now = performance.now();
     if (now >= this.#nextFlush) {
@@ -47,7 +47,7 @@ export class Periodic implements Disposable {
     this.publish();
   }
 
-  /** Publishes all counters. Garbage collections are published only with those of the first task. */
+  /** Publishes the counters of all tasks. Garbage collections are counted only with the first task. */
   publish(): void {
     for (const [i, task] of this.#tasks.entries()) task.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }
@@ -57,9 +57,9 @@ export class Periodic implements Disposable {
   }
 }
 
-/** Messages of the main thread, which a thread that never returns to its event loop must read itself. */
+/** Receives messages of the main thread. A thread that never returns to its event loop must read them itself. */
 export class Control {
-  /** For poll(2): becomes ready when there is a message. */
+  /** The descriptor with which poll(2) waits for a message. */
   readonly fd: number;
   readonly #bell: EventFd;
   readonly #port: MessagePort;

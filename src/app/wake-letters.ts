@@ -12,7 +12,7 @@ const LETTERS: Readonly<Record<WakeForm, string>> = {
 /** No wake-up events. */
 const NONE = "d";
 
-/** "d" for none. */
+/** The letters of wake-up events; "d" for none. */
 export const lettersOf = (forms: readonly WakeForm[]): string => forms.map((form) => LETTERS[form]).join("") || NONE;
 
 /** @throws {OutOfRange} for an unknown letter, or "d" with others */

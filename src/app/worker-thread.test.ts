@@ -1,4 +1,4 @@
-/** A thread that does not end by itself: time limit, and the reported error. */
+/** A thread that does not end when it is asked to: the time limit, and the error that is reported. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
@@ -11,7 +11,7 @@ import { StartInterrupted, ThreadStuck, WorkerThread } from "./worker-thread.ts"
 const LIMITS = { close: 50, terminate: 200 };
 const entry = (code: string): URL => new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 
-/** A thread that blocks in open(2) until the other end of a FIFO is opened. */
+/** Runs `act` with a thread that blocks in open(2) until the other end of a FIFO is opened. */
 const withStuckThread = async (act: (thread: WorkerThread<object, object>) => Promise<void>): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   const fifo = join(folder, "fifo");
@@ -24,7 +24,7 @@ const withStuckThread = async (act: (thread: WorkerThread<object, object>) => Pr
     await thread.until(20_000, (report) => report);
     await act(thread);
   } finally {
-    // Opens the other end as soon as the thread waits, and so releases it.
+    // This opens the other end as soon as the thread waits in open(2), and so releases the thread.
     for (;;)
       try {
         closeSync(openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK));

@@ -20,8 +20,8 @@ export class ThreadFailure extends FerruleError {
 }
 
 /**
- * A thread does not end, because it is blocked in a system call, which JavaScript cannot interrupt. It ends only with
- * the process; the kernel then releases its resources.
+ * A thread does not end, because it is blocked in a system call, which JavaScript cannot interrupt. Such a thread ends
+ * only with the process; the kernel then releases its resources.
  */
 export class ThreadStuck extends FerruleError {
   readonly code = "THREAD_STUCK";
@@ -41,9 +41,7 @@ export class StartInterrupted extends FerruleError {
   }
 }
 
-/**
- * Terminates a worker. @param ended resolves when the worker has ended @throws {ThreadStuck} if it does not end
- */
+/** Terminates a worker. @throws {ThreadStuck} if it does not end in time */
 export const terminate = async (
   worker: Worker,
   what: string,
@@ -58,7 +56,7 @@ export const terminate = async (
   }
 };
 
-/** A message that a thread may send at any time, in addition to its reports: it has failed. */
+/** The message that a thread has failed. A thread may send it at any time, in addition to its reports. */
 interface Failed {
   readonly report: "event";
   readonly event: { readonly kind: "failed"; readonly error: PlainError };
@@ -70,8 +68,8 @@ const failureOf = (report: object): ThreadFailure | undefined => {
 };
 
 /**
- * A thread. `Command` is the type of messages to it, `Report` of those from it. The command `{ command: "close" }` ends
- * it.
+ * A data-plane thread. `Command` is the type of messages to the thread, `Report` that of messages from it. The command
+ * `{ command: "close" }` ends the thread.
  */
 export class WorkerThread<Command extends object, Report extends object> {
   readonly #worker: Worker;
@@ -108,7 +106,7 @@ export class WorkerThread<Command extends object, Report extends object> {
   }
 
   /**
-   * The first report accepted by `pick`.
+   * Waits for the first report that `pick` accepts, and returns what `pick` returned for it.
    * @param stop ends the wait when it is aborted
    * @throws {Timeout} {StartInterrupted}, and errors that end the thread
    */
@@ -140,17 +138,21 @@ export class WorkerThread<Command extends object, Report extends object> {
     this.#bell.signal();
   }
 
-  /** Call when the thread has created sockets at these paths. `end` removes them if the thread is stuck and cannot. */
+  /**
+   * Notes that the thread has created sockets at these paths. `end` removes them if the thread is stuck and cannot do
+   * so itself.
+   */
   leaves(paths: readonly string[]): void {
     this.#sockets = paths.map((path) => new SocketPlace(path));
   }
 
   /**
-   * Asks the thread to end, and terminates it if it does not.
+   * Asks the thread to end, and terminates it if it does not end in time.
    * @throws {ThreadStuck}
    */
   async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
-    // The last messages may be warnings, for example about an unfinished capture.
+    // That the thread ends is no failure now. Its reports are still taken, because the last ones may be warnings, for
+    // example about an unfinished capture.
     this.#failed = () => {};
     this.send({ command: "close" });
     const { promise, resolve } = Promise.withResolvers<"late">();

@@ -222,7 +222,11 @@ suite("returning a card", () => {
   });
 });
 
-/** Runs `act` with the process killed at each request in turn, until it completes. */
+/**
+ * Runs `act` again and again. In the n-th run the process is killed at the n-th request; the loop ends when `act`
+ * completes.
+ * @returns the number of requests
+ */
 const atEveryStep = async (
   prepare: (machine: FakeMachine) => Promise<unknown>,
   act: (machine: FakeMachine) => Promise<unknown>,
@@ -247,7 +251,7 @@ const nothing = async (): Promise<void> => undefined;
 const taken = (machine: FakeMachine): Promise<unknown> => bindToVfio(machine.context, CARD, GENTLY);
 const given = (machine: FakeMachine): Promise<unknown> => restoreDriver(machine.context, CARD, { force: false });
 
-/** Removes the record as well. */
+/** Returns the card to its former driver after its record was lost. */
 const lost = async (machine: FakeMachine): Promise<void> => {
   machine.records.remove(CARD);
   await given(machine);

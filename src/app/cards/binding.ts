@@ -26,7 +26,7 @@ import { type Machine, VFIO_PCI } from "./machine.ts";
 import { FERRULE } from "./program.ts";
 import type { Origin, Records } from "./record.ts";
 
-/** What binding and unbinding work with. */
+/** The files, kernel and records with which binding and unbinding work. */
 export interface BindContext {
   readonly files: Files;
   readonly kernel: Kernel;
@@ -112,15 +112,16 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
   const first = (what: Missing["what"]): Missing | undefined => lacks.find((missing) => missing.what === what);
   if (!(unsafeNoIommu && context.machine.unsafeNoIommu)) refuse(card, first("IOMMU"));
   if (force) return;
-  // If the others in the group are cards of the family, they can be bound one after the other.
+  // If all other functions of the group are cards of the family, each can be bound in its turn.
   if (!blockingFunctions(card).every(isOfFamily)) refuse(card, first("group"));
   const cut = context.trafficOver(card);
   if (cut.length > 0) throw new CarriesTraffic(card.address, cut);
 };
 
 /**
- * Records the former driver. After an interrupted attempt the card has no driver or vfio-pci; the earlier record is
- * then kept. If there is none, the former driver is unknown, and unbinding lets all drivers probe the card.
+ * Records the former driver. A card with no driver, or with vfio-pci, may be left from an interrupted attempt; its
+ * earlier record is then kept. If it has no record, the former driver is unknown, and unbinding lets all drivers probe
+ * the card.
  */
 const remember = ({ files, records }: BindContext, { address, driver, override }: Card): void => {
   if (driver === VFIO_PCI) return;
@@ -162,7 +163,7 @@ export const bindToVfio = async (context: BindContext, address: string, options:
   );
 };
 
-/** Binds a card without driver to its former one. */
+/** Binds a card that has no driver to its former driver. */
 const bindToOrigin = async (context: BindContext, address: string, { driver, module }: Origin): Promise<void> => {
   const { files, kernel } = context;
   if (driver === undefined || driverOf(files, address) !== undefined) return;
@@ -174,12 +175,12 @@ const bindToOrigin = async (context: BindContext, address: string, { driver, mod
     const done = await kernel.ask(join(files.driver(driver), "bind"), address);
     if (!done) throw new StillBusy(address, driver);
   } catch (error) {
-    // The driver may require more than the card's id.
+    // A driver may refuse a card although it lists the card's id.
     if (!(error instanceof StepRefused)) throw error;
   }
 };
 
-/** Lets any driver bind to the card, which has none. */
+/** Lets any driver bind to the card, which has none now. */
 const bindToAny = async (context: BindContext, address: string): Promise<void> => {
   const kind = textOf(join(context.files.device(address), "modalias"));
   if (kind !== undefined) await context.kernel.load(kind);
@@ -219,7 +220,7 @@ export const restoreDriver = async (
 const retryHint = (address: string, driver: string | undefined): string =>
   `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` shows the reason.`;
 
-/** The override that somebody else has set on the card, which is kept. */
+/** The card's driver_override if somebody else has set it; it is kept. */
 const someoneElses = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
 
 /** The card, with its record. If the card was removed, it need not be returned, and its record is deleted. */

@@ -12,7 +12,7 @@ import { readMachine } from "./machine.ts";
 
 const CARD = "0000:03:00.0";
 
-/** Configuration space with I/O on; TxConfig of an RTL8168H in the I/O window. */
+/** Configuration space with the I/O window enabled, and TxConfig of an RTL8168H in that window. */
 const CONFIG = Uint8Array.of(0xec, 0x10, 0x68, 0x81, 0x07, 0x00, 0x10, 0x00);
 const WINDOW = new Uint8Array(256);
 new DataView(WINDOW.buffer).setUint32(0x40, 0x5410_0f00, true);

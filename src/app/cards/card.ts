@@ -95,10 +95,10 @@ const readLink = (folder: string): Card["pcie"] => {
   return { speed: speed.replace(/ PCIe$/, ""), width };
 };
 
-/** The text, or undefined if it is "(null)", which the kernel writes for none. */
+/** The text; undefined if it is empty, or "(null)", which the kernel writes if there is no override. */
 const nobody = (text: string | undefined): string | undefined => (text === "" || text === "(null)" ? undefined : text);
 
-/** Describes a card, of the family or not; undefined if there is none at that address. */
+/** Describes a card, whether of the family or not; undefined if there is none at that address. */
 export const readCard = (files: Files, address: string): Card | undefined => {
   const found = readFunction(files, address);
   if (found === undefined) return undefined;

@@ -9,7 +9,7 @@ import { type End, type SshSession, sshSession } from "./ssh-session.ts";
 /** An address of this machine. */
 export interface LocalAddress {
   readonly interface: string;
-  /** Without zone or prefix. */
+  /** The address without zone or prefix length. */
   readonly address: string;
 }
 
@@ -30,23 +30,23 @@ interface Use {
 }
 
 /**
- * Limit of routes of each address family. A router with a full table has hundreds of thousands; the probes find its
- * paths.
+ * Limit of routes that are read for each address family. A router with a full table has hundreds of thousands; its way
+ * to the Internet is found with PROBES.
  */
 const MAX_ROUTES = 20_000;
 /** Limit of connections that are examined. */
 const MAX_CONNECTIONS = 20_000;
 /**
- * Addresses of root name servers and a resolver. If there is no default route, the route to them is looked up; nothing
- * is sent.
+ * Addresses of root name servers and a resolver. If there is no default route, the route to these addresses is looked
+ * up; nothing is sent.
  */
 const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:503:ba3e::2:30"];
 /** Routing tables that are not named in the output (linux/rtnetlink.h). */
 const MAIN_TABLES = [253, 254];
 
 /**
- * Whether a route covers so many networks that it leads out of the site: the default route, the two halves of it that
- * VPNs set, or 2000::/3; but not the private 10.0.0.0/8 or fc00::/7.
+ * Whether a route covers so many networks that it leads out of the site: the default route, one of the two halves into
+ * which VPNs split it, or 2000::/3; but not the private 10.0.0.0/8 or fc00::/7.
  */
 const isWayOut = ({ unicast, destination, prefix }: Route): boolean => {
   const first = destination[0]!;

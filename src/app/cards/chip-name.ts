@@ -17,8 +17,8 @@ export type Identification =
 const COMMAND = 0x04;
 const IO_SPACE = 1 << 0;
 /**
- * linux/ioport.h: flags of an I/O resource, and of a resource without an address, whose file would access other
- * devices' ports.
+ * linux/ioport.h: flags of an I/O resource, and of a resource without an address. Reading the file of the latter would
+ * access other devices' ports.
  */
 const IORESOURCE_IO = 0x100;
 const IORESOURCE_NOWHERE = 0x3000_0000;
@@ -47,14 +47,14 @@ const deafness = (folder: string): string | undefined => {
   return undefined;
 };
 
-/** @param folder of the function in sysfs */
+/** @param folder the function's folder in sysfs */
 export const identify = (folder: string, id: PciId): Identification => {
   if (!isOfFamily(id)) return unknown("it does not belong to this family");
   // This chip is identified by its PCI id alone.
   if (id.device === RTL8139) return { name: "RTL8139C+", xid: undefined };
   const deaf = deafness(folder);
   if (deaf !== undefined) return unknown(deaf);
-  // The kernel does this as one 32-bit access.
+  // The kernel reads these four bytes with one 32-bit access.
   const bytes = bytesOf(join(folder, "resource0"), 4, ChipId);
   if (bytes === undefined || bytes.length < 4) return unknown("only root may read it");
   const value = new DataView(bytes.buffer).getUint32(0, true);

@@ -1,4 +1,4 @@
-/** This machine's connections to others: open TCP connections, and remote storage. */
+/** This machine's connections to other machines: open TCP connections, and remote storage. */
 import { join } from "node:path";
 import { type Files, namesIn, textOf } from "./files.ts";
 import { addressBytes, addressOfWords, isLoopback } from "./ip-address.ts";
@@ -31,7 +31,7 @@ export const openConnections = (files: Files): readonly Connection[] => {
 
 /** A disk or file system that is on another machine. */
 export interface Storage {
-  /** "the root file system (NFS)". */
+  /** Such as "the root file system (nfs4)". */
   readonly what: string;
   readonly servers: readonly Uint8Array[];
 }
@@ -40,8 +40,8 @@ const addresses = (...texts: readonly (string | undefined)[]): readonly Uint8Arr
   texts.map((text) => addressBytes(text?.replace(/^\[|\]$/g, "") ?? "")).filter((bytes) => bytes !== undefined);
 
 /**
- * File systems on other machines, from proc_mounts(5): device, place, type, options. They are listed besides
- * connections, because an NFS client closes its connection while it has nothing to do.
+ * File systems on other machines, from proc_mounts(5): device, place, type, options. They are listed in addition to
+ * connections, because an NFS client closes its connection while it is idle.
  */
 const mounts = (files: Files): readonly Storage[] =>
   (textOf(join(files.proc, "self/mounts")) ?? "").split("\n").flatMap((line) => {

@@ -20,7 +20,7 @@ export class UnknownCard extends FerruleError {
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
-/** "10ec:8168". */
+/** The vendor and device ids as lspci prints them: "10ec:8168". */
 export const idText = ({ vendor, device }: Pick<PciFunction, "vendor" | "device">): string =>
   `${hex(vendor, 4)}:${hex(device, 4)}`;
 

@@ -7,7 +7,7 @@ const MAX_BYTES = 1 << 23;
 /** Bytes of one read. For most files in /proc the kernel returns a page or less. */
 const PIECE = 1 << 16;
 
-/** Root directories of the machine's files; tests use other directories. */
+/** Root directories of the machine's files. Tests pass directories of their own. */
 export interface Roots {
   readonly sys: string;
   readonly proc: string;

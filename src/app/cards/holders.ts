@@ -1,4 +1,4 @@
-/** Finds the processes that have a card open, by their descriptors, as far as this user may see them. */
+/** Finds the processes that have a card open, from the file descriptors that this user may see in /proc. */
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Files, linkOf, namesIn, textOf } from "./files.ts";
@@ -40,14 +40,16 @@ const target = (path: string): string => {
   }
 };
 
-/** The files through which a card is accessed: that of its group, and its own file if the kernel has iommufd. */
+/**
+ * The files through which a card is accessed: the file of its group and, if the kernel has iommufd, that of the card.
+ */
 const filesOf = (files: Files, address: string): readonly string[] => {
   const group = linkOf(join(files.device(address), "iommu_group"));
   const own = namesIn(join(files.device(address), "vfio-dev")).map((name) => `devices/${name}`);
   return [...(group === undefined ? [] : [group, `noiommu-${group}`]), ...own].map((name) => `/dev/vfio/${name}`);
 };
 
-/** @returns processes in ascending order; without root only this user's are seen */
+/** @returns processes by ascending pid; a user other than root sees only the user's own processes */
 export const holdersOf = (files: Files, address: string): readonly Holder[] => {
   const wanted = filesOf(files, address);
   if (wanted.length === 0) return [];

@@ -1,6 +1,6 @@
 /**
- * Determines what is missing to use a card with `ferrule up`, and the command for each. These are pure functions, so
- * that every case can be tested.
+ * Determines what is missing before `ferrule up` can use a card, and the commands that fix it. These are pure
+ * functions, so that every case can be tested.
  */
 import type { Card, PciFunction } from "./card.ts";
 import { isOfFamily } from "./family.ts";
@@ -26,7 +26,7 @@ export interface Missing {
   readonly fix: readonly string[];
 }
 
-/** Bytes for rings and buffers of both directions, which are locked in memory while the card runs, with a reserve. */
+/** Bytes of memory that are locked while a card runs: rings and buffers of both directions, and a reserve. */
 export const REQUIRED_LOCKABLE_BYTES = 64 * 2 ** 20;
 
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";
@@ -69,7 +69,10 @@ const iommu = ({ card, machine }: CardState): readonly Missing[] => {
   return [{ what: "IOMMU", saw: "the machine has one, but this slot is not behind it", fix: ["use another slot"] }];
 };
 
-/** Drivers that VFIO accepts in a group besides its own: those of bridges, and those that do not use DMA. */
+/**
+ * Drivers that VFIO accepts for the other functions of a group: VFIO's own, those of bridges, and those that do not use
+ * DMA.
+ */
 const HARMLESS_DRIVERS = ["pcieport", "pci-stub", VFIO_PCI];
 const BRIDGE_PCI = 0x0604;
 
@@ -79,9 +82,7 @@ const isHarmless = ({ driver, class: code }: PciFunction): boolean =>
   /[-_]vfio[-_]pci$/.test(driver) ||
   code >>> 8 === BRIDGE_PCI;
 
-/**
- * Other functions of the group that have a kernel driver with DMA. While there are any, VFIO does not open the group.
- */
+/** Other functions of the group whose kernel driver may use DMA. While there are any, VFIO does not open the group. */
 export const blockingFunctions = (card: Card): readonly PciFunction[] =>
   (card.group?.others ?? []).filter((other) => !isHarmless(other));
 

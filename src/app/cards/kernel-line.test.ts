@@ -11,7 +11,7 @@ const WORD = "intel_iommu=on";
 const SETTINGS = "etc/default/grub";
 const DROP_IN = "etc/default/grub.d/50-cloudimg-settings.cfg";
 
-/** A stand-in for GRUB's generator: the settings are shell variables, and the files are sourced. */
+/** A stand-in for GRUB's generator. Like that, it sources the settings files, which set shell variables. */
 const generator = (root: string): string => `
 set -e
 . ${root}/etc/default/grub
@@ -25,7 +25,7 @@ class BootMachine extends FakeMachine {
     return this.files.root;
   }
 
-  /** A file under its root. */
+  /** Writes a file at a path below the machine's root. */
   put(path: string, text: string): void {
     this.write(join(this.root, path), text);
   }

@@ -18,7 +18,7 @@ type Grub = Extract<BootSetup, { tool: "grub" }>;
 
 const SETTINGS = "/etc/default/grub";
 const DROP_INS = "/etc/default/grub.d";
-/** The name of Ferrule's drop-in, which is read last so that no other overrides it. */
+/** The path of Ferrule's drop-in. Its name sorts last, so it is read last and no other drop-in overrides it. */
 const OUR_DROP_IN = `${DROP_INS}/zz-ferrule.cfg`;
 /** The file with systemd-boot's command line, if a tool of the distribution copies it to every entry. */
 const KERNEL_CMDLINE = "/etc/kernel/cmdline";
@@ -130,7 +130,7 @@ export const wordOn = (boot: BootSetup | undefined, word: string): string =>
     ? adding(boot, word)
     : `add ${word} to the kernel's command line where your boot loader keeps it, and restart`;
 
-/** How to remove a word from it. */
+/** How to remove a word from the kernel's command line: a command if possible, otherwise instructions. */
 export const wordOff = (boot: BootSetup | undefined, word: string): string =>
   boot !== undefined && isPlain(word)
     ? removing(boot, word)

@@ -27,7 +27,7 @@ suite("the kernel's files", () => {
     assert.throws(() => linux.set(join(FOLDER, "none"), "x"), StepRefused);
     await assert.rejects(linux.ask(join(FOLDER, "none"), "x"), /\[ENOENT\]/);
     await assert.rejects(linux.ask(FOLDER, "x"), /\[EISDIR\]/);
-    // Not writable, even for root.
+    // This file is not writable, even for root.
     assert.throws(() => linux.set("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
     await assert.rejects(linux.ask("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
   });
@@ -36,7 +36,7 @@ suite("the kernel's files", () => {
     const pipe = join(FOLDER, "pipe");
     execFileSync("mkfifo", [pipe]);
     assert.equal(await linuxWithin(100).ask(pipe, "0000:03:00.0"), false);
-    // The other process is still blocked, and ends when it can.
+    // The other process is still blocked. It ends now, because this read opens the pipe's other end.
     assert.equal(readFileSync(pipe, "utf8"), "0000:03:00.0");
   });
 });

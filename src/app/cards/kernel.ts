@@ -5,11 +5,15 @@ import { BindNotPermitted, StepRefused } from "./errors.ts";
 
 /** The kernel's operations for binding cards; simulated in tests. */
 export interface Kernel {
-  /** Writes to a file that takes effect at once. @throws {BindNotPermitted} {StepRefused} */
+  /**
+   * Writes a value to a kernel file. The write takes effect before this returns.
+   * @throws {BindNotPermitted} {StepRefused}
+   */
   set(path: string, value: string): void;
   /**
-   * Writes to a file that makes a driver act, which may take time, or block while the device is open. @returns false if
-   * the write was still blocked at the time limit; it then goes on by itself
+   * Writes a value to a kernel file that makes a driver act. The write may take some time, and may block while the
+   * device is open.
+   * @returns false if the write is still blocked at the time limit; it then continues in the background
    * @throws {BindNotPermitted} {StepRefused}
    */
   ask(path: string, value: string): Promise<boolean>;
@@ -17,7 +21,7 @@ export interface Kernel {
   load(module: string): Promise<string | undefined>;
 }
 
-/** Limit in milliseconds for a driver to unbind or probe a card; r8169 waits for firmware files. */
+/** Limit in milliseconds for a driver to unbind or probe a card. It is long because r8169 waits for firmware files. */
 const PATIENCE = 10_000;
 
 const refusal = (path: string, value: string, code: string): Error =>
@@ -26,8 +30,8 @@ const refusal = (path: string, value: string, code: string): Error =>
     : new StepRefused(`"${value.trim()}" in ${path}`, code);
 
 /**
- * The script of a separate process that writes. A write(2) that waits for a device cannot be cancelled, and would block
- * this process.
+ * The script of a separate process that does the write. A write(2) that waits for a device cannot be cancelled, and
+ * would block this process.
  */
 const WRITE_SCRIPT = `
 const { constants, openSync, writeSync } = require("node:fs");
@@ -43,11 +47,12 @@ interface Ended {
 }
 
 /**
- * Runs a program and waits for at most `limit` milliseconds. @returns undefined if it still runs then; it is not killed
+ * Runs a program and waits for at most `limit` milliseconds. A program that still runs after that is not killed.
+ * @returns undefined if the program still runs
  */
 const run = async (program: string, words: readonly string[], limit: number): Promise<Ended | undefined> => {
   const { promise, resolve } = Promise.withResolvers<Ended | undefined>();
-  // The program gets a process group of its own, because Ctrl-C must not interrupt a step.
+  // The program gets a process group of its own, so that Ctrl-C does not interrupt it.
   const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], detached: true, env });
   let text = "";
@@ -66,7 +71,7 @@ const run = async (program: string, words: readonly string[], limit: number): Pr
   return ended;
 };
 
-/** This machine's kernel. @param patience time limit in milliseconds of operations that may block */
+/** This machine's kernel. @param limitMillis time limit of operations that may block */
 export const linuxWithin = (limitMillis: number): Kernel => ({
   set(path, value) {
     try {

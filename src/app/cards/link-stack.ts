@@ -1,4 +1,7 @@
-/** Lower devices of interfaces: from a bridge, a VLAN or a tunnel down to the cards through which its frames leave. */
+/**
+ * Finds the lower devices of an interface: from a bridge, a VLAN or a tunnel down to the cards through which its frames
+ * leave.
+ */
 import { join } from "node:path";
 import type { LinkInfo, NetworkTables, Route } from "#sys/network-tables.ts";
 import { type Files, namesIn, textOf } from "./files.ts";
@@ -30,7 +33,7 @@ export class LinkStack {
   readonly #tables: NetworkTables;
   readonly #routes: readonly Route[];
 
-  /** @param routes in which a tunnel's underlying interface is looked up */
+  /** @param routes the routes in which a tunnel's underlying interface is looked up */
   constructor(files: Files, tables: NetworkTables, routes: readonly Route[]) {
     this.#links = new Map(tables.links().map((link) => [link.index, link]));
     this.#files = files;
@@ -48,7 +51,7 @@ export class LinkStack {
 
   below(upper: number): LowerDevices {
     const sure = this.#closure([upper], (link) => this.#lowers(link));
-    // If a TAP is a port, it belongs to a virtual machine or similar and leads to no card.
+    // A TAP that is a port belongs to a virtual machine or similar, and leads to no card.
     const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));
     const tunnels = [...chain]
       .flatMap((index) => this.#links.get(index) ?? [])
@@ -108,8 +111,8 @@ export class LinkStack {
   }
 
   /**
-   * The interfaces that have a gateway, because a tunnel's other end is rarely on the link itself. If there are none,
-   * all interfaces that are up.
+   * The interfaces over which a route has a gateway, because a tunnel's other end is rarely in a directly connected
+   * network. If there are none, all interfaces that are up.
    */
   #gateways(): readonly number[] {
     const hops = this.#routes.flatMap(({ unicast, hops }) => (unicast ? hops : [])).filter(({ gateway }) => gateway);

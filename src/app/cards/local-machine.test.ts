@@ -114,7 +114,7 @@ test("prepared TAPs are those that belong to the user", () => {
 
 test("a persistent TAP is distinguished from one that ends with its process", () => {
   using machine = new FakeMachine();
-  // As the kernel shows them: TAP, no packet information, virtio header; the first is persistent.
+  // The flags as the kernel shows them: TAP, no packet information, virtio header; the first TAP is persistent.
   for (const [name, flags] of Object.entries({ fe0: "0x5802", fe1: "0x5002" }))
     machine.write(join(machine.files.sys, "class/net", name, "tun_flags"), `${flags}\n`);
   assert.deepEqual(

@@ -43,13 +43,15 @@ const IFF_PERSIST = 0x0800;
 export const isPrepared = (files: Files, name: string): boolean =>
   ((numberOf(join(files.sys, "class/net", name, "tun_flags")) ?? 0) & IFF_PERSIST) !== 0;
 
-/** Persistent TAPs that belong to that user. */
+/** The persistent TAPs of one user. */
 export const preparedTaps = (files: Files, user: number): readonly string[] =>
   namesIn(join(files.sys, "class/net")).filter(
     (name) => numberOf(join(files.sys, "class/net", name, "owner")) === user,
   );
 
-/** Describes what would be cut off with the card; if that cannot be determined, gives the reason. */
+/**
+ * Describes the traffic that would be cut off if the card were unbound. If it cannot be determined, returns the reason.
+ */
 export const trafficOf = (card: Card, files: Files, network: () => Network & Disposable): readonly string[] => {
   if (card.driver === undefined || card.driver === VFIO_PCI) return [];
   const names = card.interfaces.map(({ name }) => name);
@@ -75,7 +77,7 @@ const localNetwork = (files: Files): Network & Disposable => {
   return { files, tables, addresses, environment: process.env, [Symbol.dispose]: () => tables[Symbol.dispose]() };
 };
 
-/** What `bind` and `unbind` work with. */
+/** The local machine, as `bind` and `unbind` use it. */
 export const localBindContext = (): BindContext => {
   const files = new Files();
   return {

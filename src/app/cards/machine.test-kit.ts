@@ -1,6 +1,6 @@
 /**
- * A machine for tests: directories like /sys, /proc and /dev in a temporary folder, and a kernel that binds cards
- * there.
+ * A machine for tests: directories like /sys, /proc and /dev in a temporary folder, and a kernel that binds the cards
+ * in them.
  */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -59,11 +59,11 @@ export class FakeMachine implements Disposable {
     ["r8169", ["0x10ec:0x8168"]],
     [VFIO_PCI, []],
   ]);
-  /** Cards that a process has open: their driver waits. */
+  /** Cards that a process has open: unbinding them blocks. */
   readonly open = new Set<string>();
   /** Cards for which vfio-pci's probe fails. */
   readonly broken = new Set<string>();
-  /** When the process is killed: after this many operations, or just before the last of them. */
+  /** When the process is killed: at operation number `in` from now, either just after or just before it. */
   dies: { in: number; after: boolean } | undefined;
   trafficOver: readonly string[] = [];
   machine: Machine = MACHINE;

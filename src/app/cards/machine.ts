@@ -1,4 +1,4 @@
-/** What VFIO needs of the machine: IOMMU, kernel module, limits of this process. */
+/** What VFIO requires of the machine: IOMMU, kernel module, limits of this process. */
 import { join } from "node:path";
 import { exists, type Files, namesIn, textOf } from "./files.ts";
 import { type BootSetup, isInstalled, readBootSetup } from "./kernel-line.ts";
@@ -21,9 +21,9 @@ export interface Machine {
   readonly user: number;
   /** Bytes of memory this process may lock; Infinity if unlimited, or if the limit does not apply. */
   readonly lockableBytes: number;
-  /** The boot loader that has the kernel's command line; undefined if no command is known to change it. */
+  /** The boot loader that stores the kernel's command line; undefined if no command is known that changes the line. */
   readonly boot: BootSetup | undefined;
-  /** A command can start the firmware's set-up. */
+  /** Whether a command can restart the machine into the firmware's set-up. */
   readonly firmwareSetup: boolean;
 }
 
@@ -41,7 +41,8 @@ const processorOf = (cpuinfo: string): Machine["processor"] => {
 const CAP_IPC_LOCK = 14n;
 
 /**
- * Bytes that this process may lock: the soft limit of proc_pid_limits(5), which is the one that the kernel enforces.
+ * Bytes that this process may lock: the soft limit of proc_pid_limits(5), because the kernel enforces that, not the
+ * hard limit.
  */
 const lockable = (limits: string, status: string): number => {
   const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1] ?? "0"}`);

@@ -22,8 +22,9 @@ export class FakeNetwork implements Disposable {
   }
 
   /**
-   * An interface; default: hardware that is up. @param on the interface's lower device @param master the interface of
-   * which it is a port
+   * Adds an interface; default: hardware that is up.
+   * @param on its lower device
+   * @param master the interface of which it is a port
    */
   link(name: string, more: Partial<Omit<LinkInfo, "link" | "master">> & { on?: string; master?: string } = {}): void {
     const { on, master, ...rest } = more;

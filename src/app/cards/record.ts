@@ -13,7 +13,7 @@ export interface Origin {
   readonly override: string | undefined;
 }
 
-/** The folder is emptied at the next boot, like bindings. */
+/** The folder does not survive a restart of the machine, and neither do bindings. */
 const FOLDER = "/run/ferrule/cards";
 /** Valid names of drivers and modules. They are checked because they become parts of paths. */
 const NAME = /^[\w-]{1,64}$/;
@@ -26,7 +26,7 @@ const discard = (path: string): void => {
   try {
     unlinkSync(path);
   } catch {
-    // The file does not exist, or cannot be removed for the same reason that prevented its creation.
+    // Either the file does not exist, or it cannot be removed for the same reason that prevented its creation.
   }
 };
 
@@ -38,7 +38,7 @@ export class Records {
     this.#folder = folder;
   }
 
-  /** @returns undefined if there is none, or an invalid one */
+  /** Reads the record of a card. @returns undefined if there is none, or if it is invalid */
   read(address: string): Origin | undefined {
     try {
       const value: unknown = JSON.parse(textOf(this.#path(address)) ?? "");

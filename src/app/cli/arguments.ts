@@ -1,4 +1,4 @@
-/** Options as data, and parsing of the command line by them. */
+/** Options as data, and a parser of the command line that uses them. */
 import { parseArgs } from "node:util";
 import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 
@@ -29,7 +29,7 @@ export type Values<O extends Options> = {
 export interface Parsed<O extends Options> {
   readonly values: Values<O>;
   readonly operands: readonly string[];
-  /** Options that were typed. */
+  /** Names of the options on the command line. */
   readonly given: ReadonlySet<string>;
 }
 
@@ -63,7 +63,7 @@ export const parseArguments = <O extends Options>(
       { type: option.kind === "flag" ? ("boolean" as const) : ("string" as const) },
     ]),
   );
-  // Without `strict`, whose messages do not name operands or similar options.
+  // `strict` is off, because its messages name neither the operands nor similar options.
   const { tokens } = parseArgs({ args: [...argv], options: { ...known, ...HELP }, strict: false, tokens: true });
   const values: Record<string, string | boolean | undefined> = {};
   for (const [name, option] of Object.entries(options)) values[name] = option.kind === "flag" ? false : option.default;
@@ -102,8 +102,8 @@ const valueOf = (token: OptionToken, options: Options): string | true => {
       throw new WrongUsage(`${token.rawName} takes no value, got "${token.value}"`, `Write ${token.rawName} alone.`);
     return true;
   }
-  // In `--wire --json` the value of --wire is missing; a value that begins with a dash must be written `--name=-x`. A
-  // single dash stands for standard output.
+  // In `--wire --json` the value of --wire is missing. A value that begins with a dash must therefore be written
+  // `--name=-x`; only a single dash, which stands for standard output, may follow as a separate word.
   const missing = token.value === undefined || token.value === "" || (!token.inlineValue && /^-./.test(token.value));
   if (missing || token.value === undefined)
     throw new WrongUsage(`${token.rawName} needs a value`, `Write ${token.rawName} ${option.placeholder}.`);

@@ -1,4 +1,4 @@
-/** Where a background process writes its events: a file, or the system's journal. */
+/** The log to which a background process writes its events: a file, or the system's journal. */
 import { closeSync, openSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";

@@ -14,7 +14,7 @@ const sentence = ({ address, from, changed }: BindResult): string => {
   return `${address} is now bound to ${VFIO_PCI}${from === undefined || from === VFIO_PCI ? "" : `, before to ${from}`}.`;
 };
 
-/** The next step: what is still missing, or how to bring the card up. */
+/** The next step: what is still missing, or the command that brings the card up. */
 const afterwards = (address: string, lacks: readonly Missing[]): readonly string[] => [
   ...(lacks.length === 0
     ? [`Bring it up with \`sudo ${FERRULE} up ${address}\`.`]
@@ -30,8 +30,8 @@ export const bind = command({
     "interface disappears until `ferrule unbind` or the next boot returns it to its former driver. Needs root.",
     "",
     "A card that carries a default route in any table, this SSH session, a remote disk or file system, or open",
-    "connections is not bound without --force, nor is one that may carry such traffic through a tunnel, or one in an",
-    "IOMMU group that VFIO would not accept. If it is interrupted, run it again.",
+    "connections is not bound without --force. Neither is a card that may carry such traffic through a tunnel, or one in an",
+    "IOMMU group that VFIO would not accept. If the command is interrupted, run it again.",
   ].join("\n"),
   operands: [BDF],
   options: {

@@ -43,7 +43,7 @@ const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
   return { interfaceName, source, session, opened: opened.promise, terminal, stop, open, request };
 };
 
-/** Runs everything that is due now. */
+/** Lets everything run that is due now. */
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 test("stays up until a signal, then closes and ends with 0", async () => {

@@ -21,7 +21,7 @@ import { eventLine, type UpEvent } from "./up-events.ts";
 
 /** Refresh interval of the live view in milliseconds. */
 const REDRAW = 200;
-/** Time limit in milliseconds for all threads to end. */
+/** Time limit in milliseconds within which all threads must end. */
 const CLOSING = 15_000;
 
 export interface UpRequest {
@@ -52,7 +52,7 @@ const DOWN = "down";
 const linkOf = ({ up, speed, fullDuplex }: Extract<SessionEvent, { kind: "carrier" }>): string =>
   up ? `${speed} ${fullDuplex}` : DOWN;
 
-/** Reports a running session until it ends, and takes it down. Returns its last counters. */
+/** Reports the events of a running session until it ends, and takes it down. */
 const supervise = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
   const failed = Promise.withResolvers<ThreadFailure>();
   const { interfaceName, json, level, wire } = request;
@@ -77,7 +77,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     await request.onUp?.(up);
     let link = DOWN;
     session.onEvent((event: SessionEvent) => {
-      // A carrier event is shown only if it changes something: not "no link" after a reset, but a new speed.
+      // A carrier event is reported only if the link has changed: a new speed is, but "no link" after a reset is not.
       const before = link;
       if (event.kind === "carrier") link = linkOf(event);
       const news = event.kind !== "carrier" || link !== before;
@@ -91,7 +91,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     });
     reason = await untilTheEnd(stop, failed.promise);
   } finally {
-    // When a machine is powered off, every process gets SIGTERM; wake-up events then stay enabled.
+    // When a machine is powered off, every process gets SIGTERM. In this case wake-up events stay enabled.
     await within(session.close({ wake: reason === "SIGTERM" }), `taking ${interfaceName} down`, CLOSING);
     reporter.report({ kind: "down", reason, statistics: session.statistics() });
   }
@@ -132,7 +132,7 @@ export const bringUp = async (
   });
   const scrape = (): string | undefined =>
     session && metricsOf({ session, ownWire: wire !== undefined, upSeconds: upSeconds() });
-  // The port is opened before the NIC is accessed, because without it there would be no need to bring the NIC up.
+  // The port is opened before the NIC is accessed: if that fails, the NIC need not be brought up.
   await using metrics = request.metrics && (await MetricsServer.open(request.metrics, scrape));
   try {
     session = await open(request.session, stop.signal);
@@ -140,7 +140,8 @@ export const bringUp = async (
     return Exit.done;
   } finally {
     ended.resolve();
-    // Disposed before the name is released, so that the reply to `down` is sent first.
+    // `ended` resolves before `control` is disposed, so that the reply to `down` is sent while the socket is still
+    // open.
     void control;
     void metrics;
   }

@@ -24,9 +24,9 @@ export interface Command<O extends Options = Options> {
   readonly operands: readonly Operand[];
   readonly options: O;
   readonly examples: readonly string[];
-  /** The capabilities that the command uses, if it keeps running. */
+  /** The capabilities and paths that the command uses; only for commands that keep running. */
   needs?(call: Pick<Call<O>, "values" | "operands">): Needs;
-  /** The command parses its words itself: none of them is an option, except a request for help at the beginning. */
+  /** The command parses its words itself. Only a request for help, at the beginning, is recognised as an option. */
   readonly ownWords?: true;
   /** Resolves with the exit code. */
   run(call: Call<O>): Promise<number>;

@@ -22,7 +22,7 @@ const LOADERS: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import("./doctor.ts")).doctor,
 };
 
-/** The command that the command line names; all commands if it names none. */
+/** The command that is named on the command line; all commands if none is named. */
 export const commandsFor = async (argv: readonly string[]): Promise<readonly Command[]> => {
   const words = argv.filter((word) => !HELP_WORDS.includes(word));
   const load = LOADERS[words.slice(0, 2).join(" ")] ?? LOADERS[words[0] ?? ""];

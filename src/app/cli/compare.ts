@@ -41,10 +41,10 @@ export const compare = command({
   name: "compare",
   summary: "measure drivers in C, Rust and TypeScript on one device",
   about: [
-    "C, safe Rust, DPDK's PMD and Ferrule drive the same device in turns; it is a program in shared memory.",
+    "C, safe Rust, DPDK's PMD and Ferrule drive the same device in turns. The device is a program that uses shared memory.",
     "Reports throughput, latency, processor time per frame, size and unchecked code of each, as ratios with quartiles.",
     "",
-    "Takes a few minutes, and two cores that have nothing else to do. Needs gcc. If a driver cannot be measured, the output names",
+    "Takes a few minutes, and needs two cores that have nothing else to do. Needs gcc. If a driver cannot be measured, the output names",
     "the command that installs what is missing. docs/performance.md explains the figures.",
   ].join("\n"),
   operands: [],

@@ -1,4 +1,4 @@
-/** Parses the words of `ferrule model ctl` to a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
+/** Converts the words of `ferrule model ctl` to a request: `link down`, `wire loss 1% in`, `fault stuck-reset 3`. */
 import { DIRECTIONS, type Direction, IMPAIRMENTS } from "#host/impaired-lane.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { LINK_SPEEDS, type LinkSpeed, type PartnerAbilities } from "#model/phy/link-partner.ts";
@@ -10,7 +10,7 @@ import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["show", "state, link, counters, offences, armed faults and impairments"],
   ["state", "every register that is not 0, including those behind indirect access; the registers are not accessed"],
-  ["link up|down", "plug the cable in, or out"],
+  ["link up|down", "plug the cable in, or unplug it"],
   [
     "partner [SPEED…] [full|half] [fixed]",
     "change the link partner: the speeds it advertises in Mbit/s; `fixed` does not negotiate",
@@ -35,7 +35,7 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["stop", "end the server, as Ctrl-C does; returns when it has ended"],
 ];
 
-/** Limit of a frame's delay, and of the seed. */
+/** Limits of a frame's delay and of the seed. */
 const MAX_DELAY_MICROS = 60_000_000;
 const HIGHEST_SEED = 2 ** 32 - 1;
 
@@ -153,7 +153,7 @@ const fault = (words: readonly string[]): ServeRequest => {
 };
 
 const BOTH_DUPLEX = "Omit both for a partner that supports either.";
-/** The fastest speed, in Mbit/s, for which IEEE 802.3 has half duplex. */
+/** The highest speed, in Mbit/s, at which IEEE 802.3 defines half duplex. */
 const FASTEST_HALF_DUPLEX = 1000;
 
 const partner = (words: readonly string[]): ServeRequest => {

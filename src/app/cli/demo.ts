@@ -30,7 +30,7 @@ const interruption = (stop: Stop): Promise<never> => {
   return stopped;
 };
 
-/** Two namespaces cannot be created here, and the wire needs them. */
+/** The requested wire needs two namespaces, which cannot be created here. */
 class NoNamespaces extends FerruleError {
   readonly code = "NO_NAMESPACES";
   readonly hint = "Omit --wire, or use --wire responder: that needs no permission.";
@@ -52,7 +52,10 @@ const parseFarEnd = (text: string | undefined): WireSpec | undefined => {
   return wire;
 };
 
-/** Runs the demo on the rig that this machine permits. If another process ran it, returns that process's exit code. */
+/**
+ * Runs the demo on the rig that this machine permits. If a process in another namespace runs the demo, returns that
+ * process's exit code.
+ */
 const run = async (
   options: DemoOptions,
   progress: Progress,

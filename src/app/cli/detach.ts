@@ -1,6 +1,6 @@
 /**
- * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists. Both
- * processes are connected by Node's channel. If the channel closes before the interface exists, the background process
+ * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists.
+ * Node's channel connects the two processes. If the channel closes before the interface exists, the background process
  * stops, so an interrupted or killed start leaves nothing behind.
  */
 import { spawn } from "node:child_process";
@@ -16,7 +16,7 @@ import type { UpEvent } from "./up-events.ts";
 
 /** Set in the environment of the background process. */
 const IN_BACKGROUND = "FERRULE_BACKGROUND";
-/** Time limits in milliseconds: slightly more than the threads of a session may take to start, and to end. */
+/** Time limits in milliseconds, slightly longer than those for the threads of a session to start and to end. */
 const START_MILLIS = 150_000;
 
 /** The single message from the background process to the foreground process. */
@@ -51,7 +51,7 @@ export class Foreground {
     return new Foreground(stop);
   }
 
-  /** Call when the interface exists. From then on this process is independent. */
+  /** Tells the foreground process that the interface exists. After that this process is independent. */
   up(event: UpEvent): Promise<void> {
     return this.#tell({ up: event });
   }
@@ -64,7 +64,7 @@ export class Foreground {
     if (!this.#waits || !process.connected) return;
     const sent = Promise.withResolvers<Error | null>();
     process.send?.(told, sent.resolve);
-    // If the message cannot be sent, the other process has ended; `gone` handles that.
+    // If the message cannot be sent, the foreground process has ended; `gone` handles that.
     if ((await sent.promise) !== null) return;
     this.#waits = false;
     if (process.connected) process.disconnect?.();
@@ -73,7 +73,8 @@ export class Foreground {
 
 /**
  * Starts this process's own command line in the background and waits until its interface is up.
- * @throws the error of that process; {StartInterrupted} {NotDetached} {TookTooLong}; the process has then ended
+ * If this throws, the background process has ended.
+ * @throws the error of the background process; {StartInterrupted} {NotDetached} {TookTooLong}
  */
 export const detach = async (what: string, log: BackgroundLog, stop: Stop): Promise<{ pid: number; up: UpEvent }> => {
   const { execPath, execArgv, argv, env } = process;

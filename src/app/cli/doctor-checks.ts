@@ -7,7 +7,7 @@ import { bugTracker } from "../manifest.ts";
 import { amount } from "../terminal/format.ts";
 import { install, IPERF3, type PackageManager, type PackageNames, TSHARK, UTIL_LINUX } from "./packages.ts";
 
-/** Facts about the machine. */
+/** Facts about this machine and process, from which the checks follow. */
 export interface MachineFacts {
   readonly node: string;
   readonly selfTest: readonly SelfTestResult[];
@@ -19,7 +19,7 @@ export interface MachineFacts {
   readonly tun: { readonly mode: number; readonly problem: string | undefined } | undefined;
   /** Whether this process may create network namespaces itself. */
   readonly mayMakeNamespaces: boolean;
-  /** Why an unprivileged user namespace cannot be made; undefined when one was made. */
+  /** The reason that an unprivileged user namespace cannot be created; undefined if one was created. */
   readonly userNamespaceProblem: string | undefined;
   /** Bytes of memory this process may lock; Infinity when unlimited. */
   readonly lockableBytes: number;
@@ -42,8 +42,8 @@ export interface Check {
   readonly state: "ok" | "limited" | "missing";
   readonly saw: string;
   /**
-   * The command that fixes the problem, or several on a line each, with comments if necessary; instructions if there is
-   * no command. Undefined if nothing needs to be fixed.
+   * The command that fixes the problem, or several commands, one per line, with comments if necessary; instructions if
+   * there is no command. Undefined if nothing needs to be fixed.
    */
   readonly fix: string | undefined;
 }
@@ -142,7 +142,7 @@ const cards = (found: MachineFacts): Check[] => {
   });
 };
 
-/** Checks for a TAP that belongs to this user: an ordinary user's `ferrule up` uses one. */
+/** Checks for a TAP that belongs to this user. An ordinary user needs one for `ferrule up`. */
 const preparedTap = ({ uid, cards, preparedTaps }: MachineFacts): Check[] => {
   if (uid === 0 || cards.length === 0) return [];
   const name = "TAP";

@@ -50,7 +50,8 @@ export const releaseIn = (text: string): string | undefined => {
 };
 
 /**
- * Collects the facts about this machine. Namespaces and some others can be tested only if the C library can be called.
+ * Collects the facts about this machine. Some, such as those about namespaces, can be determined only if the C library
+ * can be called.
  */
 const examine = (): MachineFacts => {
   const tests = selfTest();

@@ -10,7 +10,7 @@ import { ask, NotRunning } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
 import { TookTooLong } from "../limit.ts";
 
-/** Time limits in milliseconds: for the other process, then for the kernel. */
+/** Time limits in milliseconds: for the reply of the other process, and for the kernel to remove the interface. */
 const PATIENCE = 5_000;
 
 const exists = (name: string): boolean => {
@@ -25,8 +25,9 @@ export const hasEnded = (files: Files, pid: number): boolean => {
 };
 
 /**
- * Waits until no interface of that name is left in this namespace, or the process has ended. Does not wait for a
- * persistent TAP, which stays, nor for another interface with that name, if ours was moved to another namespace.
+ * Waits until this namespace has no interface of that name, or the process has ended. The end of the process is enough,
+ * because a persistent TAP stays, and because the name may be that of another interface here if ours was moved to
+ * another namespace.
  * @returns whether a TAP stays
  */
 const untilGone = async (name: string, pid: number, deadline: number): Promise<boolean> => {

@@ -8,8 +8,8 @@ import { main } from "./main.ts";
 import { processTerminal } from "../terminal/terminal.ts";
 
 /**
- * Environment variable with the launcher's process id. It is set if a launcher has started this program only to run it
- * in another Node or namespace.
+ * Environment variable with the launcher's process id. A launcher sets it if it started this program only to run it in
+ * another Node or namespace.
  */
 const PARENT = "FERRULE_PARENT";
 
@@ -20,7 +20,7 @@ const terminal = processTerminal();
 
 const giveUp = (error: unknown): void => {
   printFailure(terminal, error);
-  // process.exit() would wait for every thread, and forever for one that hangs.
+  // process.exit() would wait for every thread, and would never return if one hangs.
   exitNow(Exit.failed);
 };
 process.on("uncaughtException", giveUp);
@@ -33,8 +33,8 @@ if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 const argv = process.argv.slice(2);
 process.exitCode = await main(argv, await commandsFor(argv), terminal, (needs) => {
   keepOnly(needs);
-  // Child processes must not take the launcher for their parent.
+  // Child processes must not inherit the variable, because the launcher is not their parent.
   delete process.env[PARENT];
 });
-// The command has ended. If anything still keeps the process open, the process ends after this time.
+// The command has ended. If anything still keeps the process running, it is ended after this time.
 setTimeout(() => exitNow(Number(process.exitCode)), LINGER).unref();

@@ -1,4 +1,4 @@
-/** Errors for people: one line that says what was found, and one that says what to do. */
+/** Prints errors for people: one line that says what was found, and one that says what to do. */
 import { rootCause } from "#kit/errors.ts";
 import { plainError } from "../plain-error.ts";
 import { Exit } from "./command.ts";

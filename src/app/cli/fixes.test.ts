@@ -1,4 +1,7 @@
-/** The commands that `list`, `doctor` and errors recommend: each is valid in a shell, and has its effect. */
+/**
+ * The commands that `list`, `doctor` and errors recommend: each is valid in a shell, and does what it is recommended
+ * for.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -178,7 +181,7 @@ suite("recommended commands", () => {
   });
 });
 
-/** The only command that matches, without its comment. */
+/** The one recommended command that matches, without its comment. */
 const theOne = (pattern: RegExp): string => {
   const [command, ...others] = [
     ...new Set(fixes.filter((fix) => pattern.test(fix)).map((fix) => fix.replace(/ +#.*/, ""))),

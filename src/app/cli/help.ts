@@ -5,7 +5,7 @@ import type { Stream } from "../terminal/terminal.ts";
 
 const heading = (stream: Stream, text: string): string => stream.paint("bold", text);
 
-/** What a help text is about: a command of `ferrule`, or another program with its usage. */
+/** The subject of a help text: a command of `ferrule`, or another program, with its usage in `startedAs`. */
 export type Explained = Omit<Command, "run"> & { readonly startedAs?: string };
 
 export const usageLine = ({ name, startedAs = `ferrule ${name}`, operands }: Explained): string =>

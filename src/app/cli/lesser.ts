@@ -12,7 +12,7 @@ import { type CapabilityName, liftLockedMemory, limitNextProgram, privileges } f
 export interface Needs {
   readonly capabilities: readonly CapabilityName[];
   readonly paths: readonly PathNeed[];
-  /** The command locks memory for a card's DMA, which counts against the limit when it is mapped. */
+  /** The command locks memory for a card's DMA. The limit of locked memory applies when that memory is mapped. */
   readonly locksMemory?: boolean;
 }
 
@@ -45,7 +45,7 @@ export const isOpenTo = ({ path, use }: PathNeed): boolean => {
   }
 };
 
-/** This program's code; this file stands for all of its files. */
+/** This program's code, represented by this one file. */
 const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
 
 const AGAIN = "FERRULE_LESSER";

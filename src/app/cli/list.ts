@@ -63,7 +63,7 @@ const neighbours = (card: Card): readonly string[][] => {
   return names.map((name, i) => [i === 0 ? "group" : "", i === 0 ? `shared with ${name}` : name]);
 };
 
-/** The command that brings a card up. It has `sudo` if only root can use the card. */
+/** The command that brings a card up, with `sudo` if only root can use the card. */
 const upCommand = (address: string, asRoot: boolean): string => `${asRoot ? "sudo " : ""}${FERRULE} up ${address}`;
 
 const details = ({ card, lacks }: Listed, stream: Pick<Stream, "paint">, asRoot: boolean): readonly string[] => {

@@ -14,7 +14,9 @@ export interface Watch extends CounterSample<Statistics> {
 
 type Paint = Stream["paint"];
 
-/** Counters that should be 0, with the names that are displayed: singular, and plural if it is irregular. */
+/**
+ * Counters that should be 0, with the text that is displayed: the singular, and the plural if it does not end in -s.
+ */
 const TROUBLES = [
   ["sendDrops", "send drop"],
   ["receiveDrops", "receive drop"],
@@ -122,7 +124,8 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
         ["wire", wire(watch)],
         [
           "rings",
-          // The fill of both rings: frames that the NIC has not sent yet, and frames that the host has not taken yet.
+          // The fill of the transmit ring is the frames that the NIC has not sent yet; that of the receive ring is the
+          // frames that the host has not taken yet.
           `transmit ${ring(now.transmitFill, slots.transmit)}  receive ${ring(slots.receive - now.receiveFill, slots.receive)}`,
         ],
         ...(receive > 1 ? [["queues", `${receive} receive, ${transmit} transmit`]] : []),
@@ -148,16 +151,18 @@ export class LiveLines {
   }
 
   draw(picture: readonly string[]): void {
-    // Lines that do not fit are omitted: they would scroll, and the next view would be drawn in the wrong place.
+    // Lines that do not fit on the screen are omitted. They would make it scroll, and the next view would be drawn in
+    // the wrong place.
     const lines = picture.slice(0, this.#stream.rows() - 1);
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
     const body = lines.map((line) => `${visiblePainted(line)}\u001b[K\n`).join("");
-    // A view is written at once, because two writes would flicker. J clears the lines that remain of a taller view.
+    // A view is written at once, because two writes would flicker. The final J sequence clears the lines that remain of
+    // a taller view.
     this.#stream.write(`${up}\r${body}\u001b[J`);
     this.#height = lines.length;
   }
 
-  /** Writes a permanent line in place of the view; the next view is drawn below it. */
+  /** Writes a permanent line where the view was; the next view is drawn below it. */
   above(line: string): void {
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
     this.#stream.write(`${up}\r\u001b[J${visiblePainted(line)}\n`);

@@ -1,9 +1,11 @@
-/** The log of a data plane's events. Each event has a level and is one line of text, or one JSON object on a line. */
+/**
+ * The log of a data plane's events. Each event has a level, and is written as one line of text or as one line of JSON.
+ */
 import type { ServeNews } from "./serve-events.ts";
 import type { UpEvent } from "./up-events.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** From errors that end the command to details for debugging. */
+/** The levels, from errors that end the command to details for debugging. */
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
 export type Level = (typeof LEVELS)[number];
 
@@ -34,7 +36,10 @@ const LEVEL_OF = {
 export const isLogged = ({ kind }: LoggedEvent, level: Level): boolean =>
   LEVELS.indexOf(LEVEL_OF[kind]) <= LEVELS.indexOf(level);
 
-/** `event` names the event, `level` its severity. @param about fields that every line has */
+/**
+ * An event as a JSON object; field `event` is its name, field `level` its severity.
+ * @param about fields that every line has
+ */
 export const logJson = (event: LoggedEvent, about: object = {}): string => {
   const { kind, ...rest } = event;
   return JSON.stringify({ event: kind, ...about, ...rest, level: LEVEL_OF[kind] });

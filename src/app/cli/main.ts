@@ -43,8 +43,8 @@ const choose = (argv: readonly string[], commands: readonly Command[]): [Command
 const isHelp = (word: string | undefined): boolean => word !== undefined && HELP_WORDS.includes(word);
 
 /**
- * The words for which help is requested: those after a help word at the beginning, or a group such as `model` followed
- * by a help word. Undefined if the command line names a command, because commands handle help themselves.
+ * The words for which help is requested: the words after a help word at the beginning, or a group such as `model` that
+ * is followed by a help word. Undefined if the command line names a command, because commands handle help themselves.
  */
 const helpAskedFor = (argv: readonly string[], commands: readonly Command[]): readonly string[] | undefined => {
   const [first, second] = argv;

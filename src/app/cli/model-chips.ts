@@ -18,7 +18,10 @@ const entry = (chip: (typeof CHIPS)[number]) => ({
 });
 type Entry = ReturnType<typeof entry>;
 
-/** The entries. Two rows of the table with the same key are one chip, which is recognised by two masks. */
+/**
+ * The entries, one for each chip. If two rows of the chip table have the same key, they are one chip that is recognised
+ * by two masks.
+ */
 const entries = (): Entry[] => [...new Map(CHIPS.map((chip) => [chip.key, entry(chip)])).values()];
 
 export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">): readonly string[] => [

@@ -26,7 +26,7 @@ import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** Refresh interval of the live counters, and time limit for the thread to end; in milliseconds. */
+/** In milliseconds: the refresh interval of the live counters, and the time limit for the thread to end. */
 const REDRAW = 500;
 const CLOSING = 15_000;
 
@@ -70,7 +70,7 @@ export const serve = async (
     return { pid: process.pid };
   };
   try {
-    // Closed after the server has stopped, so that the reply to `stop` is sent then.
+    // This socket is closed after the server has stopped, so that the reply to `stop` can still be sent.
     await using _control = await ControlSocket.open(socket, answer);
     let reason = "failed";
     try {
@@ -171,9 +171,9 @@ export const modelServe = command({
   about: [
     "The model becomes a PCI device that any guest's own driver drives. Prints the arguments for QEMU (10.1 or newer),",
     "then a line for each client that connects or disconnects, each driver error that would fail on real hardware, and",
-    "each link change. Clients connect one after the other; for each the NIC is as after power-on, unless --keep-state is",
+    "each link change. Clients connect one after the other. Each finds the NIC as after power-on, unless --keep-state is",
     "given. A guest that reboots remains the same client. Ctrl-C or `ferrule model ctl PATH stop` ends it and cleans up. If it was started in the",
-    "background with npx, killing npm's process does not end it: use `stop`, or --once.",
+    "background with npx, killing npm's process does not end the server: use `stop`, or --once.",
     "",
     "SPEC is the far end of the NIC's cable:",
     ...WIRE_SYNTAX.map((line) => `  ${line}`),
@@ -214,7 +214,7 @@ export const modelServe = command({
     interrupts: {
       kind: "value",
       placeholder: "KIND",
-      summary: "the best that the NIC offers: intx, msi or msix; default: all that the chip has",
+      summary: "the best kind of interrupt that the NIC offers: intx, msi or msix; default: all that the chip has",
     },
     medium: {
       kind: "value",
@@ -223,7 +223,7 @@ export const modelServe = command({
     },
     "keep-state": {
       kind: "flag",
-      summary: "the NIC stays as the last client left it, with its DMA off: as in a machine that is restarted",
+      summary: "each client finds the NIC as the last one left it, but with DMA off, as in a machine that is restarted",
     },
     once: {
       kind: "flag",

@@ -1,4 +1,4 @@
-/** A file that a command writes its result to. */
+/** A file to which a command writes its result. */
 import {
   closeSync,
   constants,
@@ -21,8 +21,8 @@ export class NotWritten extends FerruleError {
 }
 
 /**
- * The file is opened before the command does its work, so that an invalid path is reported at once. If the command has
- * no result, it leaves no file.
+ * A file for a result. It is opened before the command does its work, so that an invalid path is reported at once. If
+ * the command has no result, a file that did not exist before is removed.
  */
 export class OutputFile implements Disposable {
   readonly #path: string;

@@ -1,10 +1,13 @@
-/** Output files of a command: gets their names, checks that they differ, and decides where messages go. */
+/** Output files of a command: makes their paths absolute, checks that they differ, and decides where messages go. */
 import { resolve } from "node:path";
 import { isStandardOutput, STANDARD_OUTPUT } from "#sys/output-file.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** The absolute path, so that a change of directory does no harm. Standard output has several names; this returns one. */
+/**
+ * The absolute path, so that a change of directory has no effect on it. Standard output has several names; for all of
+ * them this returns the same one.
+ */
 export const outputPath = (typed: string): string => (isStandardOutput(typed) ? STANDARD_OUTPUT : resolve(typed));
 
 /**

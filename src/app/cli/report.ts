@@ -33,7 +33,7 @@ export const report = command({
   name: "report",
   summary: "describe a device and its bring-up, to send with a question",
   about: [
-    "Brings the device up, waits up to 6 s for a carrier, and takes it down again: nothing else may use it meanwhile. Reports",
+    "Brings the device up, waits up to 6 s for a carrier, and takes it down again. Nothing else may use it meanwhile. Reports",
     "chip, registers by name, PHY, counters, configuration space, every register access of the bring-up, and facts about",
     "this system, as one JSON document.",
     "",
@@ -52,7 +52,7 @@ export const report = command({
   async run({ values, operands, terminal }) {
     const what = deviceOf(operands[0]!, values["unsafe-noiommu"]);
     const files = new Files();
-    // Read before the card is opened, as the kernel sees it until then.
+    // Read before the card is opened, so that the report shows the state in which the kernel left the card.
     const card = what.kind === "pci" ? readCard(files, what.address) : undefined;
     using scope = new DisposableStack();
     const output = values.output === undefined ? undefined : scope.use(new OutputFile(values.output));

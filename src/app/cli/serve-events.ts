@@ -20,7 +20,7 @@ export type ServeNews =
   | ServeEvent
   | { readonly kind: "stopped"; readonly reason: string; readonly statistics: ServeStatistics };
 
-/** Number of accesses that are shown with an offence; the trace file has all. */
+/** Number of accesses that are shown before an offence; the trace file has all accesses. */
 const SHOWN_ACCESSES = 6;
 
 const offenceLines = (event: ServeEvent & { kind: "offence" }, paint: Stream["paint"]): readonly string[] => {

@@ -47,7 +47,7 @@ const textsOf = (option: Valued, value: unknown): readonly string[] => {
   return valid ? texts.map(String) : [];
 };
 
-/** The error in a setting, as a message. */
+/** The errors in a setting, as messages. */
 const complaints = (
   { name, value }: { readonly name: string; readonly value: unknown },
   options: Options,

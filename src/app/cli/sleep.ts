@@ -8,7 +8,7 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { printFailure } from "./failure.ts";
 
-/** Time limit in milliseconds; it includes sending the frames in the rings, and a new link. */
+/** Time limit in milliseconds. Before a suspend the frames in the rings are sent, and after it a link must come up. */
 const PATIENCE = 10_000;
 
 interface Answer {
@@ -24,8 +24,8 @@ const sentence = (name: string, { asleep, armed, woken }: Answer): string => {
 };
 
 /**
- * The NICs to suspend or resume, with their original and present names; and errors that occurred while they were looked
- * for.
+ * The NICs to suspend or resume, with their original and present names, and the errors that occurred while the NICs
+ * were looked for.
  */
 interface Found {
   readonly found: readonly { readonly interface: string; readonly now: string }[];

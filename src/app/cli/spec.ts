@@ -38,7 +38,7 @@ const DEVICE_HINT =
 /** A device as given by the user. */
 export type Device =
   | { readonly kind: "model"; readonly chip: Chip }
-  /** The socket of a server. */
+  /** A NIC behind a server's socket. */
   | { readonly kind: "vfio-user"; readonly path: string }
   /** A card in a slot, by its address in the kernel's form. */
   | { readonly kind: "pci"; readonly address: string };
@@ -58,7 +58,7 @@ export const parseDevice = (text: string): Device => {
   throw new WrongUsage(`unknown device "${text}"`, hint);
 };
 
-/** Every IPv4 host must accept packets of 68 bytes (RFC 791). */
+/** Every IPv4 host must forward packets of 68 bytes without fragmenting them (RFC 791). */
 const SMALLEST_MTU = 68;
 
 const LARGEST_MTU = Math.max(...CHIPS.map((chip) => chip.largestMtu));
@@ -150,7 +150,7 @@ export const parseAspm = (text: string, chip?: Chip): AspmPolicy => {
 const FACTORS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const;
 const MAX_BYTES = 2 ** 40;
 
-/** An amount of data: a number of bytes, or one with K, M or G for powers of 1024. */
+/** Parses an amount of data: a number of bytes, or a number followed by K, M or G for powers of 1024. */
 export const parseBytes = (text: string): number => {
   const parts = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text);
   const factor = FACTORS[(parts?.[2] ?? "").toUpperCase() as keyof typeof FACTORS];
@@ -185,8 +185,8 @@ export const parseStationAddress = (text: string): Uint8Array => {
 export const parseSocketMode = (text: string | undefined): number | undefined => {
   if (text === undefined) return undefined;
   const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0;
-  // Without read and write permission for the owner, nobody could connect, and the socket could not be distinguished
-  // from a stale one.
+  // Without read and write permission for the owner, nobody could connect, and the socket would look like one that a
+  // dead server left.
   if ((mode & 0o600) !== 0o600)
     throw new WrongUsage(
       `--socket-mode takes permissions in octal digits, not "${text}"`,

@@ -49,7 +49,7 @@ const queueRow = ({ sentFrames, sentBytes, receivedFrames, receivedBytes }: Queu
   `sent ${traffic(sentFrames, sentBytes)}; received ${traffic(receivedFrames, receivedBytes)}`,
 ];
 
-/** One session in full. */
+/** All facts and counters of one session. */
 export const statusLines = (status: Status, stream: Painter): readonly string[] => {
   const { interface: first, now, device, wire, facts, statistics, upSeconds, pid } = status;
   const rows = [

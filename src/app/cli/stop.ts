@@ -43,7 +43,7 @@ export class Stop implements Disposable {
     for (const signal of SIGNALS) source.on(signal, this.#listener);
   }
 
-  /** Requests a stop, as a signal does, for another reason. */
+  /** Requests a stop, as the first signal does. */
   ask(reason: string): void {
     this.#ask(reason);
     this.#controller.abort();

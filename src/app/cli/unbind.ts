@@ -18,11 +18,11 @@ export const unbind = command({
     "Undoes `ferrule bind`: the card is bound to its former driver, or, if that is unknown, to the driver",
     "that the kernel chooses. Also completes an interrupted `bind` or `unbind`. Needs root.",
     "",
-    "A card that a process has open is not unbound without --force; with it, the kernel asks that process to release",
+    "A card that a process has open is not unbound without --force. With --force, the kernel asks that process to release",
     "the card, which `ferrule up` does.",
   ].join("\n"),
   operands: [BDF],
-  options: { force: { kind: "flag", summary: "even if a process has it open" }, json: JSON_OPTION },
+  options: { force: { kind: "flag", summary: "unbind the card even if a process has it open" }, json: JSON_OPTION },
   examples: ["sudo npx ferrule unbind 0000:03:00.0"],
   async run({ values, operands, terminal }) {
     const address = parseBdf(operands[0]!);

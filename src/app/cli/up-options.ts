@@ -126,7 +126,7 @@ export const UP_OPTIONS = {
   },
   "metrics-public": {
     kind: "flag",
-    summary: "let --metrics listen at an address that other machines can reach: anyone there can read them",
+    summary: "let --metrics listen at an address that other machines can reach; everyone there can read the metrics",
   },
   detach: { kind: "flag", summary: "continue in the background; use `ferrule status` and `ferrule down`" },
   log: {
@@ -144,8 +144,7 @@ export const UP_OPTIONS = {
   "sleep-without-link": {
     kind: "value",
     placeholder: "SECONDS",
-    summary:
-      "after how long without a link the NIC sleeps until it has one, which is looked for once a second; default: never",
+    summary: "put the NIC to sleep after this time without a link; it looks for a link once a second; default: never",
     check: (text) => parseIdle(text),
   },
   config: CONFIG_OPTION,

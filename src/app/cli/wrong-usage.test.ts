@@ -6,7 +6,7 @@ import { commandsFor } from "./commands.ts";
 import { main } from "./main.ts";
 import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 
-/** `ferrule ethtool` refuses as ethtool does: test/e2e/ethtool.test.ts. */
+/** `ferrule ethtool` parses its own words, and reports errors as ethtool does: see test/e2e/ethtool.test.ts. */
 const COMMANDS = (await commandsFor([])).filter(({ ownWords }) => ownWords !== true);
 const LIMIT_MILLIS = 10_000;
 
@@ -61,7 +61,7 @@ const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
   },
 };
 
-/** Options whose value is a path: any word may be one. */
+/** Placeholders of options whose value is a path: every word is valid. */
 const PATHS = ["FILE", "FOLDER", "PATH"];
 
 /** Invalid operands. */
@@ -136,7 +136,7 @@ for (const each of COMMANDS) {
   test(`${each.name}: an invalid value is refused`, { timeout: LIMIT_MILLIS }, async () => {
     for (const [name, { placeholder }] of valuesOf(each)) {
       const bad = BAD[each.name]?.[name] ?? [];
-      assert.ok(bad.length > 0 || PATHS.includes(placeholder), `name values that --${name} must refuse, in BAD`);
+      assert.ok(bad.length > 0 || PATHS.includes(placeholder), `BAD has no values that --${name} must refuse`);
       for (const value of bad) {
         const trace = name === "trace-format" ? ["--trace", "/nonexistent/trace"] : [];
         await refuses([...words, ...others(name), ...trace, `--${name}`, value]);
@@ -148,7 +148,11 @@ for (const each of COMMANDS) {
     const needed = each.operands.filter(({ optional }) => optional !== true);
     if (needed.length > 0) await refuses(words, new RegExp(`${needed[0]!.placeholder} is missing`), /The command is/);
     if (each.operands.at(-1)?.many !== true) await refuses([...words, ...good, "more"], /unexpected argument "more"/);
-    assert.equal(BAD_OPERANDS[each.name] !== undefined, needed.length > 0, "name operands to refuse, in BAD_OPERANDS");
+    assert.equal(
+      BAD_OPERANDS[each.name] !== undefined,
+      needed.length > 0,
+      "BAD_OPERANDS has no operands that this command must refuse",
+    );
     for (const operands of BAD_OPERANDS[each.name] ?? []) await refuses([...words, ...operands]);
   });
 }

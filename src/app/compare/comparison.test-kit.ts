@@ -1,4 +1,4 @@
-/** A comparison for tests, with figures that nobody measured. */
+/** A comparison for tests, with invented figures. */
 import type { Comparison, LatencyRow, Peer, Quartiles, SameThreadRow, ThroughputRow } from "./result.ts";
 
 /** For each driver: key, name, language, and the time for a frame of 64 B in ns. */
@@ -39,10 +39,7 @@ const peers: readonly Peer[] = [
 
 const MINIMAL_NS = PEERS[0]![3];
 
-/**
- * @param times returns the times of the driver and of minimal C under the same conditions, computed from their times
- * for 64 B
- */
+/** @param times converts a driver's time for 64 B to its time under the conditions of this row */
 const row = (
   peer: string,
   own: number,
@@ -81,7 +78,7 @@ const throughput: readonly ThroughputRow[] = PEERS.flatMap(([key, , , own]) => [
   row(key, own, (ns) => ns, { queues: 4 }),
 ]);
 
-/** A histogram with 20 bins per decade. In its tail, requests become ten times rarer in each half decade. */
+/** A histogram with 20 bins per decade. In its tail, the number of requests falls to a tenth in each half decade. */
 const histogram = (from: number): readonly (readonly [number, number])[] =>
   Array.from({ length: 41 }, (_, i) => [
     Math.round(from * 10 ** (i / 20)),

@@ -12,7 +12,7 @@ export const BASE = { load: "forward", rate: "saturated", bytes: 64, batch: 32, 
 const AXES = Object.keys(BASE) as readonly Axis[];
 
 const LOADS: readonly unknown[] = ["drop", "generate", "forward"];
-/** Sort key: numbers in ascending order, then words such as "mix" or "saturated". */
+/** The sort key of a value: numbers come first, in ascending order, then words such as "mix" or "saturated". */
 const place = (value: unknown): number => (typeof value === "number" ? value : 1e9 + LOADS.indexOf(value));
 
 /** The rows that have the conditions of BASE except for `axis`, in order of `axis`. */
@@ -47,7 +47,7 @@ const fixed =
   (value: number): string =>
     value.toFixed(decimals);
 
-/** Formats a ratio; with three decimals if a difference of 2 % matters. */
+/** Formats a ratio, with two decimals, or three where a difference of 2 % matters. */
 export const ratio = (q: Quartiles, decimals: 2 | 3 = 2): string => withQuartiles(q, fixed(decimals));
 
 /** Formats nanoseconds per frame. */

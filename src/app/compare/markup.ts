@@ -1,6 +1,6 @@
 /** HTML and SVG as values. All text is escaped. */
 
-/** Text that is already markup, so it is not escaped. */
+/** Text that is already markup. It is not escaped again. */
 export class Markup {
   readonly text: string;
   constructor(text: string) {

@@ -1,4 +1,7 @@
-/** Runs the programs that measure and count. They are next to the command's own code, in a checkout as in a package. */
+/**
+ * Runs the programs that measure and count. In a checkout and in a package alike, they are next to the command's own
+ * code.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -27,7 +30,7 @@ const TAIL = 5;
 export class NotMeasured extends FerruleError {
   readonly code = "NOT_MEASURED";
   readonly hint: string;
-  /** @param said the last lines that the program printed; they say what failed, with a hint */
+  /** @param said the last lines that the program printed, which contain the failure and a hint */
   constructor(what: string, said: readonly string[]) {
     const hint = said.findLast((line) => line.startsWith("hint: "));
     const last = said.findLast((line) => line !== hint);
@@ -54,11 +57,11 @@ class Group implements AsyncDisposable {
     this.#child = spawn(process.execPath, [...NODE, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
-      // With this the program ends if this process is killed.
+      // This variable makes the program end if this process is killed.
       env: { ...process.env, FERRULE_PARENT: String(process.pid) },
     });
     this.exit = once(this.#child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-    // The error is reported where the exit is awaited.
+    // An error is reported where the exit is awaited; here it must only not count as unhandled.
     this.exit.catch(() => undefined);
   }
 
@@ -91,7 +94,7 @@ class Group implements AsyncDisposable {
   }
 }
 
-/** Runs a program to its end. @throws {NotMeasured}; the reason of `stop` */
+/** Runs a program to its end, and returns its output. @throws {NotMeasured}; if `stop` is aborted, its reason */
 const run = async (args: readonly string[], { say, stop }: Pick<Request, "say" | "stop">): Promise<string> => {
   stop.throwIfAborted();
   await using group = new Group(args);
@@ -118,15 +121,15 @@ const run = async (args: readonly string[], { say, stop }: Pick<Request, "say" |
 };
 
 /**
- * What is counted in the sources. In a checkout it is counted now; in a package it was counted when the package was
- * built.
+ * The figures that are counted in the sources. In a checkout they are counted now; in a package they were counted when
+ * it was built.
  */
 const readFacts = async (stop: AbortSignal): Promise<Facts> =>
   parseFacts(IS_CHECKOUT ? await run([FACTS], { say: () => undefined, stop }) : readFileSync(FACTS, "utf8"), FACTS);
 
 /**
- * Measures and counts. Takes a few minutes; with `quick`, about one. @throws {NotMeasured}; {NotAComparison} if the
- * program's output is invalid; the reason of `stop`
+ * Measures and counts. Takes a few minutes; with `quick`, about one.
+ * @throws {NotMeasured}; {NotAComparison} if the program's output is invalid; if `stop` is aborted, its reason
  */
 export const measure = async ({ quick, say, stop }: Request): Promise<Comparison> => {
   using scope = new DisposableStack();

@@ -1,4 +1,4 @@
-/** A comparison as one page. Style and plots are part of it; it has no script and loads nothing. */
+/** A comparison as one HTML page. The page contains its style and plots, has no script, and loads nothing. */
 import { axisValue, measuredPeers, missingPeers, nameOf, nanos, ratio, withQuartiles } from "./figures.ts";
 import { count } from "../terminal/format.ts";
 import { type Child, h, Markup } from "./markup.ts";
@@ -54,7 +54,7 @@ const part = (found: Comparison, table: Table, section: string): Child => [
   tableMarkup(table),
 ];
 
-/** All rows of throughput, with the figures that the other tables omit. */
+/** A table of all rows of throughput, with the figures that the other tables omit. */
 const everyRow = (found: Comparison): Table => ({
   id: "rows",
   title: "All throughput figures",

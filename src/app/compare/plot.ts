@@ -7,7 +7,7 @@ export const WIDTH = 640;
 export const HEIGHT = 380;
 export const MARGIN = { left: 92, right: 24, top: 12, bottom: 58 } as const;
 
-/** Position of the x axis and of the y axis. */
+/** The range of the plot along the x axis, and below along the y axis. */
 export const ACROSS = [MARGIN.left, WIDTH - MARGIN.right] as const;
 export const upTo = (height: number) => [height - MARGIN.bottom, MARGIN.top] as const;
 
@@ -31,14 +31,17 @@ export interface Series {
   /** Number of the series, which selects colour and marker. */
   readonly index: number;
   readonly points: readonly Point[];
-  /** The line, if it is not straight from point to point. */
+  /** The points of the line, if they are not those of `points`. */
   readonly line?: readonly (readonly [x: number, y: number])[];
 }
 
 export const SERIES_MOST = 9;
 const round = (value: number): number => Math.round(value * 10) / 10;
 
-/** Outlines of the markers, around 0, 0. They differ because not everyone can distinguish the colours. */
+/**
+ * Outlines of the markers, with their centre at 0, 0. The shapes differ because not everyone can distinguish the
+ * colours.
+ */
 const MARKERS = [
   "M-4 0A4 4 0 1 0 4 0A4 4 0 1 0 -4 0Z",
   "M-4 -4H4V4H-4Z",
@@ -140,7 +143,7 @@ const drawing = ({ id, title, description }: About, height: number, ...children:
     ...children,
   );
 
-/** Lines over an axis of values. */
+/** A plot with a line for each series. */
 export const linePlot = (about: About, x: Axis, y: Axis, series: readonly Series[]): Markup =>
   drawing(
     about,

@@ -92,7 +92,7 @@ const byBatch = (found: Measurement): Markup | undefined => {
   return figure(linePlot(about, atValues("frames a batch", batches), fromZero("ns a frame", series), series), series);
 };
 
-/** The share of frames that took longer than the bound of each bin, as a line with steps. */
+/** The share of requests that took longer than the bound of each bin, as a line with steps. */
 const slower = (histogram: readonly (readonly [number, number])[]): readonly (readonly [number, number])[] => {
   const total = histogram.reduce((sum, [, count]) => sum + count, 0);
   let left = total;
@@ -141,7 +141,7 @@ const distribution = (found: Measurement): Markup | undefined => {
   return figure(linePlot(about, x, y, series), series);
 };
 
-/** Room for the names of groups. */
+/** Width of the margin on the left, which has the names of the groups. */
 const RATIO_LEFT = 122;
 const RATIO_TICKS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50] as const;
 
@@ -169,7 +169,7 @@ const ratios = (
   const range = [least * 0.97, most * 1.03] as const;
   const ticks = RATIO_TICKS.filter((tick) => tick >= range[0] && tick <= range[1]);
   const x: Axis = { title: about.axis, scale: logScale(range, [RATIO_LEFT, ACROSS[1]], ticks), label: String };
-  const description = `For ${groups.map(({ name }) => name).join(", ")} a row each: the ratio of every driver to minimal C, with quartiles, and a line at 1.`;
+  const description = `For ${groups.map(({ name }) => name).join(", ")} one row each: the ratio of every driver to minimal C, with quartiles, and a line at 1.`;
   const shown = measuredPeers(found).filter(({ name }) =>
     groups.some(({ entries }) => entries.some((entry) => entry.name === name)),
   );
@@ -185,7 +185,11 @@ const throughputRatios = (found: Measurement): Markup | undefined => {
   const rates = distinct(rows.map(({ rate }) => rate));
   return ratios(
     found,
-    { id: "plot-rate", title: "Throughput against minimal C", axis: "frames a second, of minimal C's: left is slower" },
+    {
+      id: "plot-rate",
+      title: "Throughput against minimal C",
+      axis: "frames a second, as a ratio to minimal C: left is slower",
+    },
     rates.map((rate) => [
       axisValue("rate", rate),
       (key) => rows.find((row) => row.peer === key && row.rate === rate)?.ratio,
@@ -198,7 +202,11 @@ const latencyRatios = (found: Measurement): Markup | undefined => {
   const of = (key: string) => found.latency.find((row) => row.peer === key && row.bytes === bytes)?.ratio;
   return ratios(
     found,
-    { id: "plot-latency-ratio", title: "Latency against minimal C", axis: "of minimal C's: right is slower" },
+    {
+      id: "plot-latency-ratio",
+      title: "Latency against minimal C",
+      axis: "time, as a ratio to minimal C: right is slower",
+    },
     [
       ["p50", (key) => of(key)?.p50],
       ["p99", (key) => of(key)?.p99],

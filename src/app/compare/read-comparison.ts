@@ -20,7 +20,7 @@ import { among, flag, listOf, number, optional, type Parse, record, text, whole,
 const HINT = "`ferrule compare --json > FILE` writes a comparison.";
 const BYTES_MOST = 64 << 20;
 
-/** The file or output is not a comparison; `field` is the first field that is wrong. */
+/** The file or the program's output is not a comparison; `field` is the first invalid field. */
 export class NotAComparison extends FerruleError {
   readonly code = "NOT_A_COMPARISON";
   readonly hint = HINT;

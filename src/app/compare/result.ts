@@ -26,7 +26,7 @@ export interface Peer {
   readonly language: "C" | "Rust" | "TypeScript";
   /** One sentence about what the driver does and what it omits. */
   readonly about: string;
-  /** Whether it validates each word that the device wrote. */
+  /** Whether the driver validates each word that the device wrote. */
   readonly validates: boolean;
   /**
    * The reason that the driver was not measured, and the command that installs what is missing. Absent if it was
@@ -67,7 +67,9 @@ export interface ThroughputRow {
   readonly reordered: number;
   /** Frames with wrong contents. */
   readonly damaged: number;
-  /** At a line rate: frames for which the driver had no receive buffer free in time; a NIC would drop them. */
+  /**
+   * At a line rate: frames for which the driver had provided no receive buffer in time. A NIC would have dropped them.
+   */
   readonly missed: number;
   /** Garbage collections of the driver's process in these rounds; 0 for C and Rust. */
   readonly collections: number;
@@ -119,7 +121,7 @@ export interface Machine {
   readonly virtual: boolean;
   readonly kernel: string;
   readonly node: string;
-  /** Absent if there is no C compiler, and so no driver in C. */
+  /** The C compiler; absent if there is none, in which case no driver in C was measured. */
   readonly compiler?: string;
   readonly rustc?: string;
   readonly dpdk?: string;
@@ -142,7 +144,7 @@ export interface Measurement {
   readonly throughput: readonly ThroughputRow[];
   readonly latency: readonly LatencyRow[];
   readonly sameThread: readonly SameThreadRow[];
-  /** What this run omitted, with the reason: one sentence each. */
+  /** What this run omitted, and why: one sentence for each omission. */
   readonly notCovered: readonly string[];
 }
 
@@ -156,7 +158,7 @@ export interface FeatureCount {
   readonly no: number;
 }
 
-/** Known faults of the C driver in one class, and what prevents them in Ferrule (docs/safety.md). */
+/** A class of known faults of Linux's C driver, and what prevents them in Ferrule (docs/safety.md). */
 export interface FaultClass {
   readonly class: string;
   readonly impossible: number;

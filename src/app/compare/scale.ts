@@ -1,4 +1,4 @@
-/** Axes: convert a value to a position on a plot. */
+/** The scales of axes, which convert a value to a position on a plot. */
 
 export interface Scale {
   /** Position of a value, in units of the plot. */
@@ -26,7 +26,7 @@ const scaled = (
 };
 
 const STEPS = [1, 2, 5] as const;
-/** Limit of labels that fit next to each other. */
+/** The most labels that fit next to each other. */
 const TICKS_MOST = 9;
 
 /** Ticks at 1, 2 and 5 of each decade; in a wide range only at powers of ten. */
@@ -40,7 +40,7 @@ export const logTicks = ([from, to]: Range): readonly number[] => {
   return fine.length <= TICKS_MOST ? fine : inside(decades.map((decade) => Number(`1e${decade}`)));
 };
 
-/** A logarithmic axis. Default for `ticks`: those of the range. */
+/** A logarithmic axis. `ticks` defaults to the ticks that `logTicks` selects for the range. */
 export const logScale = (range: Range, place: Range, ticks = logTicks(range)): Scale =>
   scaled(Math.log10, range, place, ticks);
 

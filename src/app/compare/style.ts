@@ -1,6 +1,9 @@
 /** The style of a comparison's page: light or dark as the reader has chosen, readable on a phone and on paper. */
 
-/** Colours of the drivers, in the comparison's order: on white and on black. Each has a contrast of at least 3 to 1. */
+/**
+ * Colours of the drivers, in the comparison's order: first the colour on white, then the one on black. Each has a
+ * contrast of at least 3 to 1.
+ */
 const COLOURS = [
   ["#111827", "#f3f4f6"],
   ["#2563eb", "#60a5fa"],

@@ -26,10 +26,10 @@ import type {
 export interface Table {
   readonly id: string;
   readonly title: string;
-  /** How to read the table. */
+  /** An explanation of the table's figures. */
   readonly note: string;
   readonly headings: readonly string[];
-  /** The rows; the first cell is the row's heading. */
+  /** The rows; the first cell of each is its heading. */
   readonly rows: readonly (readonly string[])[];
 }
 
@@ -47,7 +47,7 @@ const cut = (
 ): Table => {
   const rows = along(axis, found.throughput);
   const measured = distinct(rows.map((row) => row[axis]));
-  // With only one value it would repeat the table of sizes.
+  // With only one value, the table would repeat a row of the table of sizes.
   const values = axis === "bytes" || measured.length > 1 ? measured : [];
   const peers =
     values.length === 0 ? [] : measuredPeers(found).filter(({ key }) => rows.some(({ peer }) => peer === key));
@@ -64,7 +64,7 @@ const cut = (
   };
 };
 
-/** Number of decimals if a difference of 2 % matters. */
+/** Number of decimals for tables in which a difference of 2 % matters. */
 const EXACT = 3;
 
 const RATIO =

@@ -14,7 +14,11 @@ test("no line is wider than a hundred columns, however many columns a table has"
     [],
   );
   assert.equal(found.filter((line) => /^driver +64 B/.test(line)).length, 3);
-  assert.equal(found.filter((line) => /^driver.* mix$/.test(line)).length, 3, "the rest of the sizes is below");
+  assert.equal(
+    found.filter((line) => /^driver.* mix$/.test(line)).length,
+    3,
+    "the sizes that do not fit are in a second part of the table",
+  );
 });
 
 test("a ratio has its quartiles, a third decimal where 2 % matter, and its reference by name", () => {

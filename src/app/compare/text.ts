@@ -1,5 +1,5 @@
 /**
- * A comparison for a terminal: tables of at most a hundred columns, then how it was measured, and what was not
+ * A comparison for a terminal: tables of at most a hundred columns, followed by the method and by what was not
  * measured.
  */
 import { table as columns, visibleLength } from "../terminal/format.ts";
@@ -28,7 +28,8 @@ const alignOf = (rows: readonly (readonly string[])[]): string =>
   (rows[0] ?? []).map((_, i) => (rows.every((row) => isFigure(row[i]!)) ? "r" : "l")).join("");
 
 /**
- * The table; if it is too wide, several parts below each other. Each part begins with the columns that contain words.
+ * The lines of a table. A table that is too wide is split into several parts, one below the other. Each part begins
+ * with the columns that contain words.
  */
 const parts = ({ headings, rows }: Pick<Table, "headings" | "rows">): readonly (readonly string[])[] => {
   const align = alignOf(rows);

@@ -1,6 +1,6 @@
 /**
- * The protocol to a running `ferrule up` and `ferrule model serve`: one request and one reply per connection, each a
- * line of JSON. Both ends check the other's user.
+ * The protocol that commands speak with a running `ferrule up` or `ferrule model serve`: one request and one reply per
+ * connection, each a line of JSON. Each end checks which user runs the other.
  */
 import type { Server, Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -9,11 +9,11 @@ import { type PlainError, plainError } from "../plain-error.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { createOwnersServer } from "./owners-server.ts";
 
-/** Limit of a line: a frame of 16 KiB in hexadecimal digits fits into it. */
+/** Limit of a line in characters. A frame of 16 KiB in hexadecimal digits fits into a line. */
 const MAX_LINE = 64 << 10;
 /** Time limit in milliseconds for a request to arrive, and for the reply to a request that changes nothing. */
 export const PROMPT_MILLIS = 5_000;
-/** Time limit in milliseconds for sending the remaining replies at the end. */
+/** Time limit in milliseconds for sending the remaining replies when the server closes. */
 const CLOSING_MILLIS = 200;
 
 /** The other end belongs neither to this user nor to root. */
@@ -53,7 +53,7 @@ const firstLine = (socket: Socket): Promise<string> => {
     text += chunk;
     const end = text.indexOf("\n");
     if (end < 0 && text.length <= MAX_LINE) return;
-    // Later data is read and discarded, so that the end is detected.
+    // Data after the line is read and discarded, so that the end of the connection is detected.
     socket.off("data", take).resume();
     if (end >= 0) resolve(text.slice(0, end));
     else reject(new BadReply(`received a line longer than ${MAX_LINE} characters`));
@@ -69,7 +69,7 @@ export interface ExchangeHandlers<Request> {
   readonly parse: (value: unknown) => Request | undefined;
   /** Executes a request. If it throws, the reply is the error. */
   readonly answer: (request: Request) => Promise<object>;
-  /** Replies are sent only after this has resolved; if it resolves to false, none is sent. */
+  /** Requests wait until this has resolved. If it resolves to false, no reply is sent. */
   readonly ready?: Promise<boolean>;
 }
 
@@ -119,7 +119,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
     if (!this.#server.listening) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
-    // Replies are one line and are sent at once. Connections that are still open after this time are closed.
+    // A reply is one line, which is sent at once. Connections that are still open after CLOSING_MILLIS are closed.
     const cut = setTimeout(() => this.#connections.forEach((socket) => socket.destroy()), CLOSING_MILLIS);
     await promise;
     clearTimeout(cut);
@@ -127,7 +127,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
 }
 
 export interface RequestLimits {
-  /** Name of the request for errors. */
+  /** The request as errors name it. */
   readonly what: string;
   readonly limitMillis: number;
   readonly hint?: string | undefined;

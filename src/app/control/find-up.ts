@@ -1,14 +1,17 @@
-/** Finds running `ferrule up` processes by the interface's name, original or present. */
+/** Finds running `ferrule up` processes by the original or present name of their interface. */
 import { abstractListeners } from "#sys/abstract-socket.ts";
 import { UntrustedPeer } from "./exchange.ts";
 import { parseStatus, type Status } from "./status.ts";
 import { ask, NotRunning } from "./up-control.ts";
 import { interfaceOf, plainAddress } from "./up-process.ts";
 
-/** Time limit in milliseconds for all replies together, because other users may have taken any number of names. */
+/**
+ * Time limit in milliseconds for all replies together. It is needed because other users may have taken any number of
+ * names.
+ */
 const SEARCH_MILLIS = 4_000;
 
-/** Gets a status; its `interface` is always the name that was asked for, regardless of the reply. */
+/** Requests a status. In the result, `interface` is always the requested name, whatever the reply contains. */
 const statusOf = async (first: string): Promise<Status> => ({
   ...parseStatus(await ask(first, { command: "status" })),
   interface: first,
@@ -30,8 +33,8 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
 };
 
 /**
- * The status of the `ferrule up` whose interface is called `name`, or was when it was started. The present name takes
- * precedence, because users see it.
+ * The status of the `ferrule up` whose interface has, or had at its start, the name `name`. A present name takes
+ * precedence over an original one, because users see the present one.
  * @throws {NotRunning} {UntrustedPeer} {BadReply} {TookTooLong}
  */
 export const findUp = async (name: string): Promise<Status> => {
@@ -46,8 +49,8 @@ export const findUp = async (name: string): Promise<Status> => {
 };
 
 /**
- * The status of every `ferrule up` in this network namespace that this user may control, and the errors of those that
- * sent none. Processes of other users are omitted.
+ * The status of every `ferrule up` in this network namespace that this user may control. For each that sent no status,
+ * there is an error. Processes of other users are omitted.
  */
 export const findAll = async (): Promise<{
   readonly found: readonly Status[];

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 import { isTrusted } from "./up-process.ts";
 
-/** Limit of simultaneous connections; more are closed at once. */
+/** Limit of simultaneous connections. Further ones are closed at once. */
 const MAX_CONNECTIONS = 16;
 
 /** Node's internal handle of an open socket, the only access to its descriptor. */
@@ -24,12 +24,12 @@ const peerAt = (handle: Handle | undefined): Peer | undefined => {
   return fd === undefined || fd < 0 ? undefined : peerOf(fd);
 };
 
-/** Credentials of the other end. Undefined once the socket is closed; it must not be trusted then. */
+/** Credentials of the other end. Undefined once the socket is closed; the other end must then not be trusted. */
 export const credentialsOf = (socket: Socket): Peer | undefined => peerAt(handleOf(socket));
 
 /**
- * Closes connections of other users while they are only descriptors. Node would allocate memory for each, and V8 would
- * keep that memory after a flood of connections.
+ * Closes connections of other users before Node creates a socket object for them. Node would allocate memory for each,
+ * and V8 would keep that memory after a flood of connections.
  */
 const screen = (server: Server): void => {
   const handle = handleOf(server);
@@ -44,7 +44,7 @@ const screen = (server: Server): void => {
 export const createOwnersServer = (serve: (socket: Socket) => Promise<void>): Server => {
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    // Checked again, in case a version of Node does not have such a handle.
+    // Checked here too, because `screen` does nothing in a version of Node that has no such handle.
     if (isTrusted(credentialsOf(socket))) void serve(socket);
     else socket.destroy();
   });

@@ -1,4 +1,4 @@
-/** Control of a running server: a Unix socket next to the device's, which only its owner may open. */
+/** Control of a running server through a Unix socket next to the device's socket. Only its owner may open it. */
 import { once } from "node:events";
 import { createConnection } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -56,14 +56,14 @@ export class ControlSocket implements AsyncDisposable {
     using scope = new DisposableStack();
     const listener = scope.use(UnixListener.listen(controlPath(socket)));
     const server = new ExchangeServer({ parse: parseServeRequest, answer });
-    // Node gets a descriptor, not the path: at the end it would remove the path, which may belong to another process by
-    // then.
+    // Node gets a descriptor instead of the path. With a path, Node would remove the file when it closes the socket,
+    // even if another process had replaced that file.
     await server.listen({ fd: listener.duplicate().release() });
     scope.move();
     return new ControlSocket(listener, server);
   }
 
-  /** Completes pending requests, then closes; the file is removed. */
+  /** Completes pending requests, closes the socket, and removes its file. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener[Symbol.dispose]();
     await this.#server[Symbol.asyncDispose]();

@@ -160,7 +160,10 @@ test("a client that continues to send after its reply is disconnected, and its d
 const asRoot = { skip: process.getuid?.() === 0 ? false : "needs root, to act as another user" };
 const NOBODY = 65_534;
 
-/** A process of another user that runs `script`; resolves when it has printed a line. It ends with the scope. */
+/**
+ * Starts a process of another user that runs `script`, and resolves when that process has printed a line. The process
+ * ends when the result is disposed.
+ */
 const stranger = async (script: string, uid = NOBODY): Promise<AsyncDisposable & { readonly pid: number }> => {
   const code = `process.setgid(${uid}); process.setuid(${uid}); const net = require("node:net"); ${script}`;
   const child = spawn(process.execPath, ["-e", code], { stdio: ["ignore", "pipe", "inherit"] });

@@ -1,10 +1,10 @@
 /**
  * Control of a running `ferrule up`: a Unix socket with an abstract name derived from the interface's name.
  *
- * Such a socket has no file, so it disappears with its process, however that ends. It cannot be bound twice, so the
- * name also prevents two programs from using one interface. The name belongs to the network namespace, as interface
- * names do. Any local user may take such a name or connect to it, so both ends check the other's user (up-process.ts,
- * exchange.ts).
+ * A socket with an abstract name has no file, so it disappears with its process, however the process ends. Such a name
+ * cannot be bound twice, which also prevents two programs from using one interface. Like the names of interfaces, it
+ * belongs to the network namespace. Any local user may take such a name or connect to it, so each end checks which user
+ * runs the other (up-process.ts, exchange.ts).
  */
 import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -44,13 +44,13 @@ export class NotRunning extends FerruleError {
   }
 }
 
-/** Limit of the characters of an operation's name, because an error repeats the name. */
+/** Limit of characters in an operation's name. There is one because errors repeat the name. */
 const MAX_NAME = 40;
 
 const whoIs = (name: string, { device, pid, now }: Status): string =>
   `${device}, process ${pid}${now === name ? "" : `, and its interface is called ${now} now`}`;
 
-/** The `ferrule up` was started, and has no NIC yet. */
+/** The `ferrule up` was started, but has not brought its NIC up yet. */
 export class StillStarting extends FerruleError {
   readonly code = "STILL_STARTING";
   readonly hint = "Wait until `ferrule up` reports that it is up, then try again.";
@@ -86,7 +86,7 @@ export interface ControlHandlers {
   operate(operation: string, argument: Argument, limitMillis?: number): Promise<object>;
 }
 
-/** Listens there. Returns false if the address is taken. */
+/** Listens at `address`. Returns false if the address is taken. */
 const listenAt = async (server: ExchangeServer<Request>, address: string): Promise<boolean> => {
   try {
     await server.listen(address);
@@ -97,10 +97,10 @@ const listenAt = async (server: ExchangeServer<Request>, address: string): Promi
   }
 };
 
-/** The end of the control socket in `ferrule up`. */
+/** The end of the control socket that belongs to `ferrule up`. */
 export class ControlServer implements AsyncDisposable {
   readonly #server: ExchangeServer<Request>;
-  /** Settles once this process holds the name. No request is replied to before. */
+  /** Resolves to true once this process holds the name, or to false if it gives the name up. Requests wait for that. */
   readonly #taken = Promise.withResolvers<boolean>();
 
   private constructor(handlers: ControlHandlers) {
@@ -122,13 +122,13 @@ export class ControlServer implements AsyncDisposable {
     scope.use(control);
     const plain = plainAddress(name);
     const first = await listenAt(control.#server, plain);
-    // If another user's process has the address, that must not block the name for this user.
+    // A process of another user that has the address must not block the name for this user.
     const own = first ? plain : spareAddress(name);
     if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
     const { found } = findUpProcess(name, own);
     using _other = found;
     if (found !== undefined) {
-      // If two start at once, the one that has the plain address continues, after the other has given up.
+      // If two start at once, the one that has the plain address continues, and the other gives up.
       if (!first) await control[Symbol.asyncDispose]();
       const status = await statusOf(name, own);
       if (!first || status !== undefined) throw new AlreadyUp(name, status);
@@ -145,7 +145,10 @@ export class ControlServer implements AsyncDisposable {
   }
 }
 
-/** A connection to the `ferrule up` of that name, as Node's. @throws {NotRunning} {UntrustedPeer} */
+/**
+ * Connects to the `ferrule up` of that name, and returns the connection as a socket of Node's.
+ * @throws {NotRunning} {UntrustedPeer}
+ */
 const connectTo = (name: string, except?: string): { readonly socket: Socket; readonly peer: Peer } => {
   const { found, others } = findUpProcess(name, except);
   using holder = found;
@@ -168,12 +171,12 @@ export const ask = async (
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
   const hint = `Process ${peer.pid} is still busy with it. Wait, or end it with \`kill ${peer.pid}\`.`;
-  // The limit is sent too, because the other end does not begin an operation after it.
+  // The limit is part of the request, because the other end does not begin an operation once it has passed.
   const limited = request.command === "operate" ? { ...request, limitMillis } : request;
   return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };
 
-/** The owner of the name; undefined if it does not reply. */
+/** The status of the `ferrule up` that holds the name; undefined if it does not reply. */
 const statusOf = async (name: string, except: string): Promise<Status | undefined> =>
   ask(name, { command: "status" }, PROMPT_MILLIS, except)
     .then(parseStatus)

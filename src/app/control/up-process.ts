@@ -1,9 +1,9 @@
 /**
  * Finds the process that is the `ferrule up` of an interface name.
  *
- * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` if another user has taken that name first:
- * abstract names have no permissions. Therefore a name does not prove who listens; the credentials that the kernel
- * recorded for the listener do.
+ * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` if another user has taken that name first. This
+ * is possible because abstract names have no permissions. A name therefore does not prove who listens. The credentials
+ * that the kernel recorded for the listener do.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,7 +12,10 @@ import { abstractListeners, connectAbstract } from "#sys/abstract-socket.ts";
 import type { Fd } from "#sys/fd.ts";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 
-/** Time limits in milliseconds: for retries at one listener whose queue is full, and for all listeners together. */
+/**
+ * Time limits in milliseconds: for retries to connect to one listener whose queue is full, and for all listeners
+ * together.
+ */
 const QUEUE_MILLIS = 500;
 const SEARCH_MILLIS = 4_000;
 const ROOT = 0;
@@ -28,8 +31,8 @@ export const isTrusted = (peer: Peer | undefined): boolean =>
   peer !== undefined && (peer.uid === ROOT || peer.uid === process.getuid?.());
 
 /**
- * Whether a process has a TAP open, as every `ferrule up` does. Ordinary users cannot start another program that has
- * one.
+ * Whether a process has a TAP open, as every `ferrule up` does. Ordinary users cannot start another program that opens
+ * a TAP.
  */
 export const holdsTap = (pid: number): boolean => {
   try {
@@ -53,9 +56,9 @@ export interface UpProcess extends Disposable {
 }
 
 export interface SearchResult {
-  /** The `ferrule up` of that name. The caller disposes it. */
+  /** The `ferrule up` of that name, which the caller must dispose. */
   readonly found: UpProcess | undefined;
-  /** Other processes that listen at its addresses. */
+  /** Other processes that listen at the addresses of that name. */
   readonly others: readonly Peer[];
 }
 

@@ -4,12 +4,12 @@ import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "./permission
 export type RigChoice =
   /** Two network namespaces that this process creates. */
   | { readonly rig: "tap" }
-  /** The same, in another process, which is root of a user namespace of its own. */
+  /** Two network namespaces that another process creates, as root of a user namespace of its own. */
   | { readonly rig: "unshare" }
   /** No network stack; the built-in responder replies. */
   | { readonly rig: "responder"; readonly because: string };
 
-/** Set for a process that was already started in its own user namespace. */
+/** Environment variable, set for a process that was started in a user namespace of its own. */
 export const UNSHARED = "FERRULE_UNSHARED";
 
 export interface Permissions {
@@ -37,7 +37,7 @@ export const permissions = (): Permissions => ({
   unshared: process.env[UNSHARED] !== undefined,
 });
 
-/** Errors for missing permissions: the demo continues without TAPs. */
+/** Codes of errors that mean a missing permission. After one of these the demo continues without TAPs. */
 const NOT_PERMITTED: ReadonlySet<string> = new Set([
   "TAP_NOT_PERMITTED",
   "TAP_UNAVAILABLE",

@@ -1,6 +1,9 @@
-/** Content of the demo's transfers. It is cheap to generate, and reveals lost, repeated and swapped pieces. */
+/**
+ * Content of the demo's transfers. It is cheap to generate, and the digest at the other end shows lost, repeated and
+ * swapped pieces.
+ */
 
-/** Size of a block. Blocks differ only in their number. */
+/** Size of a block. Blocks differ only in their number, with which they begin. */
 export const BLOCK_BYTES = 2 ** 20;
 
 /** Bytes that do not repeat within a block (xorshift32, Marsaglia 2003). The same seed gives the same bytes. */

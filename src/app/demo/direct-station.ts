@@ -19,14 +19,14 @@ import type { ReportCounters } from "./report.ts";
 /** Limit of frames in flight, and bytes of space for each. */
 export const SEND_SLOTS = 64;
 const SLOT_BYTES = 2048;
-/** Frames taken from the ring in one burst. */
+/** The most frames that are taken from the ring in one burst. */
 const BUDGET = 64;
 const DMA_BYTES = 8 << 20;
-/** Virtual time per turn in microseconds: enough for the NIC's interrupt mitigation. */
+/** Virtual time per turn in microseconds. It is long enough for the NIC's interrupt mitigation. */
 const TURN_MICROS = 50;
 /**
- * Limit of turns. A reply that is still missing then will never arrive, because nothing here waits for events outside
- * this thread.
+ * Limit of turns to wait for a reply. A reply that has not arrived after this number of turns will never arrive,
+ * because nothing here waits for events outside this thread.
  */
 const PATIENCE_TURNS = 10_000;
 
@@ -44,11 +44,11 @@ export class DirectStation implements Disposable {
   readonly #arena: DmaMemory;
   readonly #link: RunningNic;
   readonly #pauses: Pauses;
-  /** Frames given to the NIC since it is up. */
+  /** Number of frames given to the NIC since it came up. */
   #posted = 0;
   #interrupts = 0;
 
-  /** @throws whatever bring-up throws */
+  /** @throws the errors of bring-up */
   constructor(chip: Chip, mtu: number) {
     using scope = new DisposableStack();
     const clock = this.#clock;

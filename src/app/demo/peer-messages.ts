@@ -16,17 +16,19 @@ export interface PeerTask {
 export interface PeerCalls {
   /** Gives the interface its address and waits until it has carrier. */
   configure: { readonly ask: undefined; readonly answer: undefined };
-  /** Pings one after the other. The reply has the round trip times of those that were answered, in microseconds. */
+  /**
+   * Sends pings, one after the other. The reply contains the round trip times of the answered ones, in microseconds.
+   */
   ping: {
     readonly ask: { readonly address: string; readonly count: number };
     readonly answer: { readonly sent: number; readonly micros: readonly number[] };
   };
-  /** Offers content over HTTP, once. The reply is its URL. */
+  /** Offers content over HTTP, for one download. The reply is the port. */
   offer: {
     readonly ask: { readonly bytes: number; readonly seed: number };
     readonly answer: { readonly port: number };
   };
-  /** Waits until the offered content was sent. */
+  /** Waits until all of the offered content has been sent. */
   sent: { readonly ask: undefined; readonly answer: { readonly sha256: string } };
   download: {
     readonly ask: { readonly address: string; readonly port: number; readonly bytes: number };

@@ -1,4 +1,4 @@
-/** The main thread's handle of a peer: calls with a time limit, and its end. */
+/** The main thread's handle of a peer. It sends calls with a time limit, and ends the peer. */
 import { Worker } from "node:worker_threads";
 import { entryUrl } from "../compiled-code.ts";
 import { Questions } from "../questions.ts";
@@ -6,7 +6,7 @@ import { terminate, ThreadFailure } from "../worker-thread.ts";
 import type { CallName, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 
 export class PeerThread implements AsyncDisposable {
-  /** Number of bytes this peer has downloaded so far. */
+  /** Called with the number of bytes that this peer has downloaded so far. */
   onProgress: (bytes: number) => void = () => undefined;
   readonly #worker: Worker;
   readonly #what: string;

@@ -9,7 +9,7 @@ import { plainError } from "../plain-error.ts";
 import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 import { download, offer } from "./transfer.ts";
 
-/** Milliseconds after which a ping is lost; and the number of lost pings that ends the test. */
+/** Time in milliseconds after which a ping counts as lost, and the number of lost pings after which the test ends. */
 const PING_PATIENCE = 1_000;
 const MAX_PINGS_LOST = 5;
 /** Bytes of payload, as in ping(8). */

@@ -37,7 +37,7 @@ export const mayMakeNamespaces = (): boolean => {
 };
 
 /**
- * A command that runs a program as root of a user namespace and a network namespace of its own; unshare(1) of
+ * The command that runs a program as root of a user namespace, and in a network namespace, of its own: unshare(1) of
  * util-linux.
  */
 export const UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--"] as const;
@@ -45,7 +45,7 @@ export const UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--"] a
 /** Time limit of an attempt in milliseconds. */
 const PATIENCE = 5_000;
 
-/** Why `UNSHARE` does not work here, determined by trying it; undefined if it works. */
+/** Tries `UNSHARE`. Returns the reason that it does not work here; undefined if it works. */
 export const userNamespaceProblem = (): string | undefined => {
   const [program, ...rest] = UNSHARE;
   const tried = spawnSync(program, [...rest, "true"], { timeout: PATIENCE, encoding: "utf8" });

@@ -3,7 +3,7 @@ import { amount, bar, bitRate, fitted } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
 const BAR_WIDTH = 24;
-/** Columns for the names of steps. */
+/** Width of the names of steps, in columns. */
 const LABEL_WIDTH = 14;
 
 /** The line of a step in progress. */
@@ -26,7 +26,7 @@ export class Progress {
     this.#drawn = true;
   }
 
-  /** Reports that a step is complete, or another line. */
+  /** Prints a line, such as that a step is complete. */
   say(line: string): void {
     this.clear();
     this.#stream.line(line);

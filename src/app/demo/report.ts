@@ -31,10 +31,10 @@ export interface PauseSummary {
 export interface DemoReport {
   /** "tap": Linux's own TCP/IP at both ends; "responder": no network stack, see `rigReason`. */
   readonly rig: "tap" | "responder";
-  /** Why not "tap"; null if it is. */
+  /** The reason that the rig is not "tap"; null if it is. */
   readonly rigReason: string | null;
   readonly chip: string;
-  /** Three hexadecimal digits. */
+  /** The chip's XID: three hexadecimal digits. */
   readonly xid: string;
   readonly mac: string;
   readonly link: {
@@ -53,10 +53,10 @@ export interface DemoReport {
     readonly wireSent: number;
     readonly wireReceived: number;
   };
-  /** Super-frames of the kernel, segmented by the NIC. */
+  /** Super-frames that the kernel sent and the NIC segmented. */
   readonly superFrames: number;
   readonly interrupts: number;
-  /** Frames per interrupt, through the driver in both directions. */
+  /** Frames per interrupt: all frames that passed through the driver, in both directions. */
   readonly framesPerInterrupt: number;
   /** Frames lost anywhere between the two network stacks. */
   readonly drops: number;
@@ -72,7 +72,7 @@ export interface DemoReport {
 const percentile = (sorted: readonly number[], part: number): number | null =>
   sorted.length === 0 ? null : Math.round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)]! * 10) / 10;
 
-/** @param micros round trips of the requests that were answered */
+/** @param micros round trip times of the answered requests */
 export const summarisePings = (sent: number, micros: readonly number[]): PingReport => {
   const sorted = [...micros].sort((a, b) => a - b);
   return {

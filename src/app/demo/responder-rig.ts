@@ -21,7 +21,7 @@ import type { DemoOptions } from "./tap-rig.ts";
 
 const MTU = 1500;
 const PINGS = 100;
-/** Time in milliseconds after which a stream lets the thread handle signals and the terminal. */
+/** Time in milliseconds after which a stream pauses, so that the thread can handle signals and the terminal. */
 const SLICE = 50;
 
 interface Piece {
@@ -29,7 +29,7 @@ interface Piece {
   readonly asked: number;
 }
 
-/** Content to be sent, a datagram at a time. */
+/** Yields the content to be sent, one datagram at a time. */
 function* outwards(bytes: number): Generator<Piece, void, undefined> {
   for (const block of content(bytes, 1))
     for (let at = 0; at < block.length; at += BULK_BYTES) yield { data: block.subarray(at, at + BULK_BYTES), asked: 0 };
@@ -37,7 +37,7 @@ function* outwards(bytes: number): Generator<Piece, void, undefined> {
 
 const NOTHING = new Uint8Array(0);
 
-/** Requests for content, a datagram at a time. */
+/** Yields requests for content, one datagram at a time. */
 function* inwards(bytes: number): Generator<Piece, void, undefined> {
   for (let left = bytes; left > 0; left -= BULK_BYTES) yield { data: NOTHING, asked: Math.min(left, BULK_BYTES) };
 }
@@ -87,7 +87,7 @@ const pings = (host: UserHost, progress: Progress): PingReport => {
 
 /**
  * Runs the demo in this thread.
- * @param because the reason that no better rig is used
+ * @param because the reason that the rig with TAPs is not used
  */
 export const runOnResponder = async (
   options: DemoOptions,

@@ -13,7 +13,7 @@ export interface DemoOptions {
   readonly chip: string;
   /** Bytes of each transfer. */
   readonly bytes: number;
-  /** The far end of the NIC's wire, except the responder, which is another rig; default: a TAP. */
+  /** The far end of the NIC's wire; default: a TAP. It is never the responder, which has a rig of its own. */
   readonly wire?: WireSpec | undefined;
 }
 
@@ -32,7 +32,7 @@ const PINGS_LIMIT = 30_000;
 const SLOWEST = 500;
 const transferLimit = (bytes: number): number => JOB_LIMIT + Math.ceil(bytes / SLOWEST);
 
-/** Counters may be this many milliseconds older than the threads' state. */
+/** The published counters may lag behind the threads by this time, in milliseconds. */
 const SETTLE = 300;
 
 interface Ends {
@@ -54,7 +54,7 @@ const transfer = async (
   to.onProgress = (done) =>
     progress.update(progressLine(LABELS[direction], done, bytes, (done * 8000) / (performance.now() - start)));
   const limit = transferLimit(bytes);
-  // Both are awaited together: if one end fails, the other only stalls, and the first error must be reported.
+  // Both ends are awaited together. If one end fails, the other only stalls, so the first error is the one to report.
   const [sent, received] = await Promise.all([
     from.call("sent", undefined, limit),
     to.call("download", { address, port, bytes }, limit),

@@ -6,18 +6,18 @@ import { pipeline } from "node:stream/promises";
 import { content } from "./content.ts";
 import { TransferFailed } from "./peer-messages.ts";
 
-// An import would load everything that the module exports, including a WebSocket, which takes longer than the rest of
-// the start.
+// An `import` would load everything that the module exports, including a WebSocket. That would take longer than the
+// rest of the start.
 const { createServer, get } = process.getBuiltinModule("node:http");
 
 /** A transfer counts as stalled after this many milliseconds without a byte. */
 const STALL = 10_000;
-/** Buffer size of the streams in bytes; large enough to keep the socket's buffer full. */
+/** Buffer size of the streams in bytes. It is large enough to keep the socket's buffer full. */
 const AHEAD = 4 * 2 ** 20;
 
 export interface Offer {
   readonly port: number;
-  /** The digest of the sent data, once all of it was passed to the kernel. */
+  /** Resolves with the digest of the sent data, once all of the data has been passed to the kernel. */
   readonly sent: Promise<string>;
 }
 

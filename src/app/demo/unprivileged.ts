@@ -5,8 +5,8 @@ import { UNSHARED } from "./choose-rig.ts";
 import { UNSHARE } from "./permissions.ts";
 
 /**
- * Runs this program again under unshare(1) and resolves with its exit code. It ends with this process, and is stopped
- * when `stop` is aborted.
+ * Runs this program again under unshare(1), and resolves with its exit code. The second program ends with this process,
+ * and is stopped when `stop` is aborted.
  */
 export const runUnshared = async (args: readonly string[], stop: AbortSignal): Promise<number> => {
   const [program, ...options] = UNSHARE;

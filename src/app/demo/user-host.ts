@@ -28,9 +28,12 @@ const PORTS = { sourcePort: 40_000, destinationPort: BULK_PORT } as const;
 const ECHO_BYTES = 56;
 /** Payload of a bulk datagram that fills an MTU of 1500. */
 export const BULK_BYTES = 1500 - IPV4_BYTES - UDP_BYTES - BULK_HEADER_BYTES;
-/** Number of outstanding requests, for which the NIC and the responder have room. */
+/** Number of outstanding requests. The NIC and the responder have room for more. */
 const UNDER_WAY = SEND_SLOTS / 2;
-/** Requests a checksum of the NIC; the field contains the pseudo header's sum. */
+/**
+ * Flags with which the NIC computes the checksum. The frame's checksum field then contains the sum of the pseudo
+ * header.
+ */
 const SUMMED = Send.udpChecksum | (TRANSPORT << Send.transportOffsetShift);
 const NOTHING = new Uint8Array(0);
 
@@ -69,7 +72,10 @@ export class UserHost {
     station.until("the reply to ARP", () => found);
   }
 
-  /** Sends one echo request; its reply must be complete. Returns the round trip time in real microseconds. */
+  /**
+   * Sends one echo request, and waits for a reply with the complete payload. Returns the round trip time in
+   * microseconds of real, not virtual, time.
+   */
   ping(sequence: number): number {
     const station = this.#station;
     const data = Uint8Array.from({ length: ECHO_BYTES }, (_, i) => i);
@@ -84,8 +90,8 @@ export class UserHost {
 
   /**
    * Sends the pieces to the responder, and requests `asked` bytes in each reply. Yields the number of bytes moved so
-   * far, so that other work can run. Digests get sent and received data, in order. @throws {TransferFailed} for a reply
-   * that is out of order, or whose checksum the NIC did not confirm; {Timeout}
+   * far, so that other work can run. The digests cover the sent and the received data, in order.
+   * @throws {TransferFailed} for a reply that is out of order, or whose checksum the NIC did not confirm; {Timeout}
    */
   *stream(pieces: Iterator<{ data: Uint8Array; asked: number }, unknown>): Generator<number, StreamEnd, undefined> {
     const station = this.#station;

@@ -1,4 +1,7 @@
-/** Flags of ethtool that no chip of the family, or this driver, supports: rejected with the kernel's errors. */
+/**
+ * Flags of ethtool that no chip of the family supports, or that this driver does not. They are rejected with the
+ * kernel's errors.
+ */
 import { flag, type Group, unsupported } from "./flag.ts";
 
 const FEC = "Forward error correction is for links above 10 Gbit/s.";

@@ -2,7 +2,7 @@
 import type { PairReport } from "#driver/cable-test.ts";
 import { flag, type Group, NotSupported } from "./flag.ts";
 
-/** ethtool's text for the results of linux/ethtool_netlink.h. */
+/** ethtool's text for each result code of linux/ethtool_netlink.h. */
 const CODES: Readonly<Record<PairReport["state"], string>> = {
   ok: "OK",
   open: "Open Circuit",

@@ -1,4 +1,6 @@
-/** A command line of ethtool, and its result: lines for standard output and standard error, and an exit code. */
+/**
+ * A command line in ethtool's syntax, and its result: lines for standard output and standard error, and an exit code.
+ */
 import type { Argument } from "../argument.ts";
 import { plainError } from "../plain-error.ts";
 import { BadLine, type Flag } from "./flag.ts";
@@ -29,7 +31,7 @@ export const parseCall = (words: readonly string[]): Call => {
   return { flag, name, words: more, json };
 };
 
-/** The command line is invalid: no request was sent. */
+/** The outcome of an invalid command line, for which no request is sent. */
 export const refusedLine = (error: unknown): Outcome => {
   const { message, hint } = plainError(error);
   return { exit: 1, out: [], err: [message, hint] };
@@ -37,7 +39,7 @@ export const refusedLine = (error: unknown): Outcome => {
 
 const NO_INTERFACE = ["NOT_RUNNING", "INVALID_INTERFACE_NAME"];
 
-/** The operation's error in ethtool's format, and a hint. */
+/** The outcome of a failed operation: its error in ethtool's format, and a hint. */
 const failed = ({ flag, json }: Call, error: unknown): Outcome => {
   const { code, message, hint } = plainError(error);
   const { failure = ["netlink error: %"], exit, missing = exit } = flag;
@@ -50,7 +52,7 @@ const failed = ({ flag, json }: Call, error: unknown): Outcome => {
 
 /**
  * Executes a call.
- * @param ask has the interface's driver thread execute the operation; rejects with its error
+ * @param ask sends the operation to the driver's thread of the interface; rejects with the operation's error
  */
 export const carryOut = async (
   call: Call,

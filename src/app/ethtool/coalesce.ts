@@ -6,7 +6,7 @@ import { pairs, taking } from "./words.ts";
 
 type CoalesceValue = { readonly adaptive: boolean } & Coalescing;
 
-/** The words of `-C`, with their settings. */
+/** Words of `-C` that take a number. */
 const NUMBERS = ["rx-usecs", "rx-frames", "tx-usecs", "tx-frames"] as const;
 const TAKES: Readonly<Record<string, "switch" | "number">> = {
   "adaptive-rx": "switch",
@@ -14,12 +14,15 @@ const TAKES: Readonly<Record<string, "switch" | "number">> = {
   ...Object.fromEntries(NUMBERS.map((name) => [name, "number" as const])),
 };
 
-/** Rounded up; values that a floating-point number cannot represent are cut off. */
+/** Rounds up to whole microseconds. A difference below one millionth is a rounding error and is ignored. */
 const whole = (micros: number): number => Math.ceil(micros - 1e-6);
 const framesOf = ({ micros, frames }: Coalescing["receive"]): number => (micros === 0 ? frames || 1 : frames);
 const unknown = (...rows: readonly string[]): readonly string[] => rows.map((row) => `${row}n/a`);
 
-/** Limits as ethtool prints them, in whole microseconds: without limits, every frame causes an interrupt. */
+/**
+ * Limits as ethtool prints them, with times in whole microseconds. Without limits, every frame causes an interrupt,
+ * which is a limit of one frame.
+ */
 const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof NUMBERS)[number], number>> => {
   return {
     "rx-usecs": whole(receive.micros),

@@ -1,6 +1,6 @@
-/** Features of an interface by the kernel's names, and how ethtool shows and groups them. */
+/** Features of an interface by the kernel's names, and the groups in which ethtool shows them. */
 
-/** In the order of the kernel's bits, in which changes are shown. */
+/** The features in the order of the kernel's bits. Changes are shown in this order. */
 export const FEATURES = [
   "tx-scatter-gather",
   "tx-checksum-ipv4",
@@ -65,8 +65,8 @@ export const FEATURES = [
 export type FeatureName = (typeof FEATURES)[number];
 
 /**
- * A line of `-k` with a name of ethtool's own. One with several features lists them below it, and has no state of its
- * own.
+ * A line of `-k` with a name of ethtool's own. If it stands for several features, they are listed below the line, and
+ * the line itself has no state.
  */
 export interface FeatureGroup {
   readonly short: string;

@@ -13,7 +13,7 @@ interface Changed {
   readonly after: FeatureStates;
 }
 
-/** Pairs of a name, of ethtool or of the kernel, and "on" or "off". */
+/** Parses pairs of a feature's name, either ethtool's or the kernel's, and "on" or "off". */
 const wantedOf = (words: readonly string[]): Argument => {
   if (words.length === 0) throw new BadLine();
   const wanted: Record<string, boolean> = {};
@@ -62,7 +62,7 @@ const json1 = ({ active, fixed, requested }: FeatureState): Json => ({
   requested: fixed ? false : requested,
 });
 
-/** Changes that differ from the request; nothing is printed if there are none. */
+/** The changes that were made, if any of them differs from the request; otherwise nothing. */
 export const changes = ({ before, after }: Changed, wanted: Argument): readonly string[] => {
   const lines = FEATURES.map((name): readonly [line: string, asked: boolean] | undefined => {
     const { active } = after[name];
@@ -79,7 +79,7 @@ export const changes = ({ before, after }: Changed, wanted: Argument): readonly 
   return lines.every(([, asked]) => asked) ? [] : ["Actual changes:", ...lines.map(([line]) => line)];
 };
 
-/** None of the requested changes was made. */
+/** Whether changes were requested but none was made. */
 const nothingChanged = ({ before, after }: Changed, wanted: Argument): boolean =>
   FEATURES.every((name) => before[name].active === after[name].active) &&
   Object.entries(wanted).some(([name, on]) => after[name as FeatureName].active !== on);

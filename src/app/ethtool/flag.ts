@@ -6,28 +6,31 @@ import type { Operation } from "../operations.ts";
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 export interface Flag {
-  /** As in ethtool; empty for no flag: `ethtool NAME`. */
+  /** The flag's names in ethtool; empty for `ethtool NAME`, which has no flag. */
   readonly names: readonly string[];
   /** Words after the interface's name. */
   readonly words: string;
   readonly summary: string;
-  /** By name in the thread's table. */
+  /** The name of its operation in the table of the driver's thread. */
   readonly operation: string;
-  /** ethtool's lines for a failure, with the reason for %; default "netlink error: %". */
+  /** The lines that ethtool prints for a failure, in which % stands for the reason; default: "netlink error: %". */
   readonly failure?: readonly string[];
-  /** Its exit codes for an error of the kernel, and for an interface that does not exist; default: the first. */
+  /**
+   * ethtool's exit codes: `exit` for an error of the kernel, `missing` for an interface that does not exist (default:
+   * the same as `exit`).
+   */
   readonly exit: number;
   readonly missing?: number;
   /** @throws {BadLine}, and other errors for invalid words */
   readonly argument: (words: readonly string[]) => Argument;
-  /** The result is a failure, with this output of ethtool. */
+  /** The line that ethtool prints if the result means a failure; undefined if it does not. */
   readonly failed?: (value: object, argument: Argument) => string | undefined;
   readonly lines: (value: object, name: string, argument: Argument) => readonly string[];
-  /** Output of `--json` besides the interface's name; default: the value itself. */
+  /** Output of `--json` in addition to the interface's name; default: the value itself. */
   readonly json?: (value: object, argument: Argument) => { readonly [key: string]: Json };
 }
 
-/** A flag with a typed result; both ends have the same version. */
+/** A flag with a typed result. The type can be relied on, because both ends have the same version. */
 export interface TypedFlag<Value extends object> extends Omit<Flag, "lines" | "json" | "argument" | "failed"> {
   readonly argument?: Flag["argument"];
   lines(value: Value, name: string, argument: Argument): readonly string[];
@@ -58,7 +61,7 @@ export class BadLine extends FerruleError {
   }
 }
 
-/** The chip or the driver does not support it. */
+/** The chip or the driver does not support the operation. */
 export class NotSupported extends FerruleError {
   readonly code = "NOT_SUPPORTED";
   readonly hint: string;
@@ -75,11 +78,11 @@ export const unsupported =
     throw new NotSupported(hint);
   };
 
-/** Output for a switch. */
+/** The state of a switch as ethtool prints it. */
 export const onOff = (on: boolean | undefined): string => (on === undefined ? "n/a" : on ? "on" : "off");
 export const yesNo = (yes: boolean): string => (yes ? "yes" : "no");
 
-/** Bytes as `-d` and `-e` print them. @param start offset of the first */
+/** Bytes as `-d` and `-e` print them. @param start offset of the first byte */
 export const dumpLines = (bytes: readonly number[], start = 0): readonly string[] => {
   const rows = ["Offset\t\tValues", "------\t\t------"];
   for (let at = 0; at < bytes.length; at += 16) {

@@ -36,5 +36,5 @@ const GROUPS: readonly Group[] = [
 
 export const FLAGS: readonly Flag[] = GROUPS.flatMap(({ flags }) => flags);
 
-/** In the driver's thread, by the name under which each is requested. */
+/** The operations of the driver's thread, by the names under which they are requested. */
 export const OPERATIONS: Group["operations"] = Object.assign({}, ...GROUPS.map(({ operations }) => operations));

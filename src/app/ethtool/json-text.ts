@@ -1,4 +1,6 @@
-/** JSON in ethtool's format: lists of words on one line, every object indented by four beyond its opening brace. */
+/**
+ * JSON in ethtool's format: lists of words are on one line, and each level of objects is indented by four more columns.
+ */
 import type { Json } from "./flag.ts";
 
 const FIRST = 8;

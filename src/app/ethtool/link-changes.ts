@@ -21,7 +21,7 @@ const TAKES = {
 const READ = pairs(TAKES);
 const TAKES_PAUSE = { autoneg: "switch", rx: "switch", tx: "switch" } as const;
 
-/** Words of `-s`; their texts were checked. */
+/** Parses the words of `-s`, and checks those that take a text. */
 const changeOf = (words: readonly string[]): Argument => {
   const read = READ(words);
   const { duplex, advertise, wol, mdix } = read;
@@ -34,7 +34,9 @@ const changeOf = (words: readonly string[]): Argument => {
   return read;
 };
 
-/** The link modes to advertise: a mask, or the modes of a speed and a duplex; all if neither is given. */
+/**
+ * The link modes to advertise: those of a mask, or those with a given speed and duplex; all if none of these is given.
+ */
 const offered = (
   { speed, duplex, advertise }: Argument,
   supported: readonly LinkModeName[],
@@ -57,7 +59,7 @@ const offered = (
 
 const CROSSOVER = { auto: "auto", on: "mdix", off: "mdi" } as const;
 
-/** Settings of the link; undefined if the words are about other settings. */
+/** The requested change of the link's settings; undefined if the words are only about other settings. */
 const linkChange = (
   argument: Argument,
   { autonegotiate }: LinkSettings,

@@ -1,4 +1,4 @@
-/** `ethtool NAME`: the modes of both ends, the negotiated one, and wake-up events. */
+/** `ethtool NAME`: the link modes of both ends, the negotiated mode, and wake-up events. */
 import type { LinkReport, PauseOffer } from "#driver/link-report.ts";
 import type { LinkSettings } from "#driver/link-settings.ts";
 import type { WakeForm } from "#driver/wake.ts";

@@ -1,4 +1,7 @@
-/** Link modes as ethtool lists them: in the order of the kernel's bits, half and full duplex of a speed on one line. */
+/**
+ * Link modes as ethtool lists them: in the order of the kernel's bits, with half and full duplex of a speed on one
+ * line.
+ */
 import type { LinkModeName } from "#chip/link-modes.ts";
 import { OutOfRange } from "#kit/errors.ts";
 
@@ -20,7 +23,7 @@ const BITS: readonly (readonly [name: LinkModeName, bit: number])[] = [
 export const ordered = (modes: readonly LinkModeName[]): readonly LinkModeName[] =>
   BITS.flatMap(([name]) => (modes.includes(name) ? [name] : []));
 
-/** Up to 16 hexadecimal digits. */
+/** Whether the text is a mask of link modes: up to 16 hexadecimal digits. */
 export const isMask = (text: string): boolean => /^(?:0x)?[0-9a-f]{1,16}$/i.test(text);
 /** The modes in a mask, which ethtool takes in hexadecimal. @throws {OutOfRange} for an invalid mask */
 export const modesIn = (mask: string): readonly LinkModeName[] => {
@@ -30,7 +33,7 @@ export const modesIn = (mask: string): readonly LinkModeName[] => {
   return BITS.flatMap(([name, bit]) => ((bits >> BigInt(bit)) & 1n ? [name] : []));
 };
 
-/** @param label including the separator before the first mode */
+/** @param label the text before the first mode, including the separator */
 export const modeLines = (label: string, modes: readonly LinkModeName[]): readonly string[] => {
   const rows: string[] = [];
   for (const name of ordered(modes)) {

@@ -14,7 +14,7 @@ const ONE_QUEUE = "The NIC has one queue. For several, if the chip has them: `fe
 const FIXED = "The number of queues is set at the start: `ferrule up --queues N`.";
 const ROW = 8;
 
-/** `equal N` or `default`, and `hkey AA:BB:…`. */
+/** Parses `equal N` or `default`, and `hkey AA:BB:…`. */
 const spreadOf = (words: readonly string[]): Argument => {
   const argument: Record<string, number | readonly number[]> = {};
   for (let i = 0; i < words.length; i++) {

@@ -1,4 +1,4 @@
-/** Words of a command line that ethtool passes to the kernel, which rejects them. */
+/** Errors about words of a command line that ethtool itself does not check, but the kernel rejects. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** There is no feature of this name. */

@@ -20,7 +20,7 @@ const valueAt = (bytes: readonly number[], offset: number, width: number): numbe
   return value;
 };
 
-/** "0x37: ChipCmd  0x0c  transmit receive". */
+/** One register as a line, such as "0x37: ChipCmd  0x0c  transmit receive". */
 const registerLine = (chip: Chip, { name, offset, width }: NamedRegister, value: number): string => {
   const fields = fieldsOf(name, chip);
   const text = fields === undefined ? "" : fieldText(value, fields);

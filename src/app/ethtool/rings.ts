@@ -19,7 +19,7 @@ export const rings: Group = {
       if (typeof slots !== "number" || (tx ?? slots) !== slots)
         throw new OutOfRange("both rings have the same number of descriptors", "Give one number: `-G fe0 rx 512`.");
       if (slots === nic.slots) return {};
-      // The interface's traffic continues if it is rejected.
+      // Checked before the rings are stopped, so that traffic continues if the number is rejected.
       checkSlots(nic.chip, slots);
       rebuild(`${slots} descriptors`, () => nic.setRings(slots));
       return {};

@@ -1,10 +1,13 @@
-/** Settings for a NIC once it is up, in ethtool's syntax and in order: `-G rx 1024; -K tso off`. */
+/**
+ * Settings that are applied once a NIC is up. They are written in ethtool's syntax and applied in order: `-G rx 1024;
+ * -K tso off`.
+ */
 import { plainError } from "../plain-error.ts";
 import type { Session, SessionEvent } from "../session.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 import { type Call, carryOut, parseCall } from "./call.ts";
 
-/** A call without the interface's name. */
+/** One setting: a call of ethtool, and the text from which it was parsed. */
 export interface Setting {
   readonly typed: string;
   readonly call: Call;
@@ -31,7 +34,10 @@ export const parseSettings = (text: string, name = "fe0"): readonly Setting[] =>
     .filter((each) => each !== "")
     .map((each) => parseSetting(each, name));
 
-/** One after the other. One that the NIC rejects is a warning: the old setting remains, and the next one is tried. */
+/**
+ * Applies the settings, one after the other. If the NIC rejects one, that is reported as a warning; the old setting
+ * remains, and the next one is tried.
+ */
 export const applySettings = async (
   settings: readonly Setting[],
   session: Pick<Session, "operate">,

@@ -1,9 +1,12 @@
-/** `-S` and `--phy-statistics`: the chip's own counters, and those of several queues, under the names of Linux's driver, and in the groups of IEEE 802.3; and the PHY's. */
+/**
+ * `-S` and `--phy-statistics`. They show the chip's own counters under the names of Linux's driver or in the groups of
+ * IEEE 802.3, the counters of each queue if there are several, and those of the PHY.
+ */
 import type { Tally } from "#driver/tally.ts";
 import type { QueueCounts } from "../counters.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
 
-/** Counters of every chip: our name, and that of Linux's driver. */
+/** Counters that every chip has: our name, and that of Linux's driver. */
 const NAMES = [
   ["txPackets", "tx_packets"],
   ["rxPackets", "rx_packets"],
@@ -46,7 +49,7 @@ type Statistics = Readonly<Record<string, number>>;
 
 const underscored = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** Linux's names, then those counters of later chips that Linux omits. */
+/** All counters with their names: first those that Linux's driver shows, then counters of later chips that it omits. */
 const named = (tally: Statistics): readonly (readonly [name: string, value: number])[] => {
   const known = new Set<string>(NAMES.map(([ours]) => ours));
   const others = Object.keys(tally).filter((name) => !known.has(name));
@@ -54,7 +57,10 @@ const named = (tally: Statistics): readonly (readonly [name: string, value: numb
   return all.map(([ours, name]) => [name, tally[ours]!]);
 };
 
-/** `--groups NAME…` or `--all-groups`: the requested groups, separated by commas; empty for the chip's own counters. */
+/**
+ * Parses `--groups NAME…` or `--all-groups`. Returns the requested groups, separated by commas; empty for the chip's
+ * own counters.
+ */
 const groupsOf = (words: readonly string[]): { readonly groups: string } => {
   if (words.length === 0) return { groups: "" };
   if (words[0] === "--all-groups" && words.length === 1) return { groups: GROUPS.join() };
@@ -70,13 +76,13 @@ const groupOf = (tally: Statistics, wanted: string): readonly (readonly [name: s
     return group === wanted && value !== undefined ? [[name, value] as const] : [];
   });
 
-/** Counters of the PHY that this chip has. */
+/** The counters of the PHY; those that this chip does not have are omitted. */
 const ofPhy = ({ idleErrors, linkLosses }: Statistics): Statistics => ({
   ...(idleErrors === undefined ? {} : { phy_idle_errors: idleErrors }),
   phy_link_losses: linkLosses!,
 });
 
-/** Of several queues, under the names that Intel's drivers use. */
+/** The counters of each queue, under the names that Intel's drivers use. */
 const ofQueues = (queues: readonly QueueCounts[]): Statistics =>
   Object.fromEntries(
     queues.length < 2

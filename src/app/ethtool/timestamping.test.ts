@@ -1,11 +1,12 @@
-/** `-T`: ethtool's text. */
+/** `-T`: the output is the same as ethtool's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { timestamping } from "./timestamping.ts";
 
 const [{ lines }] = timestamping.flags as readonly [(typeof timestamping.flags)[number]];
 
-// ethtool in a guest with Realtek's r8125 9.015.00, compiled with PTP, on the RTL8125B's model; and with r8169.
+// The expected text is what ethtool printed in a guest with a model of the RTL8125B: with Realtek's r8125 9.015.00,
+// compiled with PTP, and with r8169.
 test("time stamping abilities are named as ethtool names them", () => {
   const all = lines({ capabilities: 0x5f, clock: 0, transmit: 0x3, receive: 0x71c1 }, "eth0", {});
   assert.deepEqual(all, [

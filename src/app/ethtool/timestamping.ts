@@ -1,8 +1,10 @@
-/** `-T`: time stamping. The interface's TAP does it: the kernel gives a TAP no hardware clock, whatever the chip has. */
+/**
+ * `-T`: time stamping. The interface is a TAP, to which the kernel gives no hardware clock, even if the chip has one.
+ */
 import { type Timestamping, timestamping as timestampingOf } from "#sys/timestamping.ts";
 import { flag, type Group } from "./flag.ts";
 
-/** linux/net_tstamp.h, by bit. */
+/** Names of the capability bits of linux/net_tstamp.h, in the order of the bits. */
 const CAPABILITIES = [
   "hardware-transmit",
   "software-transmit",
@@ -13,7 +15,7 @@ const CAPABILITIES = [
   "hardware-raw-clock",
 ] as const;
 
-/** HWTSTAMP_TX_* and HWTSTAMP_FILTER_*. */
+/** Names of the values of HWTSTAMP_TX_* and HWTSTAMP_FILTER_*. */
 const TRANSMIT = ["off", "on", "onestep-sync", "onestep-p2p"] as const;
 const RECEIVE = [
   "none",

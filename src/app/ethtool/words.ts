@@ -1,4 +1,7 @@
-/** Pairs of words as on ethtool's command line, `rx 128 tx 256`, and the same from a socket. */
+/**
+ * Parses pairs of words as on ethtool's command line, `rx 128 tx 256`, and checks the same pairs when they arrive from
+ * a socket.
+ */
 import { OutOfRange } from "#kit/errors.ts";
 import type { Argument } from "../argument.ts";
 import type { Operation } from "../operations.ts";
@@ -23,8 +26,9 @@ const switchOf = (word: string): boolean => {
 const READ = { number: numberOf, switch: switchOf, text: (word: string) => word } as const;
 
 /**
- * Converts pairs of name and value to an argument. @param kinds by name @throws {BadLine} for an unknown name, a name
- * without a value, or a value of another kind
+ * Converts pairs of name and value to an argument.
+ * @param kinds the kind of value of each name
+ * @throws {BadLine} for an unknown name, a name without a value, or a value of another kind
  */
 export const pairs =
   (kinds: Readonly<Record<string, WordKind>>) =>
@@ -42,7 +46,7 @@ export const pairs =
 const isUpTo = (most: number, value: unknown): boolean =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
 
-/** Kinds of values of an operation. */
+/** For each kind of value, a check and a description. */
 const VALID = {
   number: [(value) => isUpTo(LARGEST, value), `a whole number from 0 to ${LARGEST}`],
   switch: [(value) => typeof value === "boolean", "true or false"],
@@ -50,7 +54,10 @@ const VALID = {
   bytes: [(value) => Array.isArray(value) && value.every((byte) => isUpTo(0xff, byte)), "a list of bytes"],
 } as const satisfies Record<string, readonly [(value: unknown) => boolean, string]>;
 
-/** An operation that takes these values and no others; each may be omitted. @throws {OutOfRange} before it begins */
+/**
+ * Defines an operation that takes these values and no others; each may be omitted.
+ * @throws {OutOfRange} before the operation begins, if a value is invalid
+ */
 export const taking =
   (kinds: Readonly<Record<string, keyof typeof VALID>>, operation: Operation): Operation =>
   (on, argument) => {

@@ -15,7 +15,7 @@ LOOPBACK.addAddress("::1", "ipv6");
 export const isLoopback = (host: string): boolean => LOOPBACK.check(host, isIP(host) === 6 ? "ipv6" : "ipv4");
 
 /**
- * `IPV4:PORT`, `[IPV6]:PORT` or `unix:PATH`.
+ * Parses `IPV4:PORT`, `[IPV6]:PORT` or `unix:PATH`.
  * @param anywhere allows addresses that other machines can reach
  * @throws {WrongUsage}
  */

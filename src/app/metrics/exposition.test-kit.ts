@@ -1,6 +1,6 @@
 /**
- * A strict parser of Prometheus's text format: whatever `promtool check metrics` reports as an error or a warning is an
- * error here.
+ * A strict parser of Prometheus's text format. Everything that `promtool check metrics` reports as an error or a
+ * warning is an error here.
  */
 import type { Family, Sample } from "./exposition.ts";
 
@@ -27,7 +27,7 @@ const labelsOf = (text: string): Record<string, string> => {
   return labels;
 };
 
-/** `# HELP` or `# TYPE` of a name. */
+/** Parses a line `# HELP` or `# TYPE`. @returns the name and the rest of the line */
 const comment = (line: string | undefined, kind: "HELP" | "TYPE"): readonly [string, string] => {
   const [, word, name, rest] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line ?? "") ?? [];
   if (word !== kind || !NAME.test(name!)) throw new Error(`# ${kind} was expected, not ${line}`);

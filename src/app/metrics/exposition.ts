@@ -7,7 +7,10 @@ export interface Sample {
   readonly value: number;
 }
 
-/** Samples of one name. A counter's name ends in `_total`; units are base units, such as seconds and bytes. */
+/**
+ * All samples with one name. The name of a counter ends in `_total`. Values are in base units, such as seconds and
+ * bytes.
+ */
 export interface Family {
   readonly name: string;
   readonly type: "counter" | "gauge";
@@ -22,7 +25,7 @@ const labelled = (labels: Sample["labels"]): string =>
     .map(([name, value]) => `${name}="${escaped(value).replaceAll('"', '\\"')}"`)
     .join(",");
 
-/** Formats families; those without a sample are omitted. */
+/** Formats families as text. Families without a sample are omitted. */
 export const exposition = (families: readonly Family[]): string =>
   families
     .filter(({ samples }) => samples.length > 0)

@@ -1,6 +1,6 @@
 /**
- * A session's counters as metrics. Quantities that node_exporter has too get its names; others get the prefix
- * `ferrule_`.
+ * A session's counters as metrics. Quantities that node_exporter also has get the same names as there; others get the
+ * prefix `ferrule_`.
  */
 import { CAUSE_NAMES, CAUSES, type CauseName } from "../causes.ts";
 import { type CounterName, type QueueCounts, type Statistics, WIRE_COUNTERS } from "../counters.ts";
@@ -10,7 +10,7 @@ import { exposition, type Family, type Sample } from "./exposition.ts";
 
 export interface Scraped {
   readonly session: Pick<Session, "facts" | "interfaceName" | "statistics">;
-  /** Whether the wire belongs to this process; otherwise there are no counters of the wire. */
+  /** Whether the wire belongs to this process. If it does not, there are no counters of the wire. */
   readonly ownWire: boolean;
   readonly upSeconds: number;
 }
@@ -96,7 +96,8 @@ const OF_QUEUES = {
 const OF_WIRE: readonly string[] = WIRE_COUNTERS;
 
 /**
- * Whether a counter has a value: without a link there is no speed, and a wire of another process has no counters here.
+ * Whether a counter has a value. Without a link there is no speed, and a wire that belongs to another process has no
+ * counters here.
  */
 const isKnown = (name: CounterName, { linkUp }: Statistics, ownWire: boolean): boolean =>
   OF_WIRE.includes(name) ? ownWire : linkUp === 1 || !["linkSpeed", "linkFullDuplex"].includes(name);
@@ -145,5 +146,5 @@ const ofQueues = (device: string, queues: readonly QueueCounts[]): readonly Fami
     return { ...family, samples: samples.length > 1 ? samples : [] };
   });
 
-/** The text of a scrape. */
+/** Returns the text that a scrape gets. */
 export const metricsOf = (scraped: Scraped): string => exposition(families(scraped));

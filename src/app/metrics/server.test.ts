@@ -119,7 +119,7 @@ test("the number of connections is limited to 16: further ones are closed, until
   const gone = once(open[0]!.resume(), "close");
   open[0]!.destroy();
   await gone;
-  // The server notices the end of that connection later.
+  // The server may notice the end of that connection only some time later.
   for (;;) if ((await get(at(server)).catch(() => undefined))?.status === 200) break;
   for (const socket of open) socket.destroy();
 });
@@ -148,7 +148,7 @@ test("only local addresses are accepted, unless others are allowed", () => {
     assert.equal(parseMetricsAddress(`${host}:9101`, true).kind, "tcp");
   }
   assert.ok(isLoopback("127.1.2.3") && isLoopback("::1") && !isLoopback("128.0.0.1") && !isLoopback("::2"));
-  // An IPv4 address of this machine in IPv6 notation.
+  // The loopback address of IPv4 in IPv6 notation also counts as loopback.
   assert.ok(isLoopback("::ffff:127.0.0.1") && !isLoopback("::ffff:10.0.0.1"));
 });
 

@@ -6,11 +6,11 @@ import { UnixListener } from "#sys/unix-path.ts";
 import { isLoopback, type MetricsAddress } from "./address.ts";
 import { CONTENT_TYPE } from "./exposition.ts";
 
-/** Limit of simultaneous connections; more are closed at once. */
+/** Limit of simultaneous connections. Further ones are closed at once. */
 const CONNECTIONS_MOST = 16;
 /**
- * Time limits in milliseconds: until a request has arrived, until its response was read, and between two requests of a
- * connection.
+ * Time limits in milliseconds: for a request to arrive, for its response to be read, and for the pause between two
+ * requests of a connection.
  */
 const REQUEST_MILLIS = 5_000;
 const SOCKET_MILLIS = 30_000;
@@ -44,8 +44,8 @@ const isMisdirected = ({ headers, socket: { localPort = 0 } }: IncomingMessage, 
 };
 
 /**
- * Answers GET /metrics with the result of `text`, which is undefined while there are no metrics. @param host the
- * address of the server; undefined for a Unix socket
+ * Answers GET /metrics with the result of `text`, which is undefined while there are no metrics.
+ * @param host the server's own address; undefined for a Unix socket
  */
 const respond =
   (text: () => string | undefined, host: string | undefined) =>
@@ -80,7 +80,7 @@ export class MetricsServer implements AsyncDisposable {
       headersTimeout: REQUEST_MILLIS,
       connectionsCheckingInterval: 1000,
     };
-    // An import would load the module at every start of the command, with everything that it exports, including a
+    // An `import` would load the module at every start of the command, with everything that it exports, including a
     // WebSocket.
     const { createServer } = process.getBuiltinModule("node:http");
     const server = createServer(
@@ -93,7 +93,8 @@ export class MetricsServer implements AsyncDisposable {
     const listener = address.kind === "unix" ? scope.use(UnixListener.listen(address.path)) : undefined;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("error", reject).once("listening", resolve);
-    // Node gets a descriptor, not the path: at the end it would remove whatever file has that path.
+    // Node gets a descriptor instead of the path. With a path, Node would remove the file when it closes the socket,
+    // even if another process had replaced that file.
     if (listener !== undefined) server.listen({ fd: listener.duplicate().release() });
     else server.listen(address as { host: string; port: number });
     await promise.catch((error: NodeJS.ErrnoException) => {
@@ -103,7 +104,7 @@ export class MetricsServer implements AsyncDisposable {
     return new MetricsServer(server, listener);
   }
 
-  /** For tests, in which the system chooses the port. */
+  /** The port, for tests in which the system chooses it. */
   get port(): number {
     const bound = this.#server.address();
     return typeof bound === "object" && bound !== null ? bound.port : 0;

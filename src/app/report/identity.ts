@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Files, textOf } from "../cards/files.ts";
 import type { KnownNames } from "./sweep.ts";
 
-/** Names that are the same on every machine. */
+/** Names that identify nobody, because many machines have them. */
 const NOBODYS = /^(root|nobody|localhost|localdomain|\(none\)|user|ferrule|linux|debian|ubuntu|default|none|.?)$/i;
 
 /** The fields of the firmware's DMI table that are specific to this machine. */

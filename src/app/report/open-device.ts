@@ -14,12 +14,12 @@ export type ReportedDevice =
 
 export interface OpenDevice {
   readonly device: PciDevice;
-  /** The device's timers run while this clock waits. */
+  /** A clock; while it waits, the device's timers run. */
   readonly clock: Clock;
 }
 
 const DMA_BYTES = 32 << 20;
-/** The address of a model: any locally administered one, because a model has no vendor. */
+/** The address of a model. It is locally administered, because a model has no vendor. */
 const MODEL_MAC = "02:00:5e:10:20:30";
 
 const openModel = (chip: Chip, scope: DisposableStack): OpenDevice => {

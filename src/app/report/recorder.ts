@@ -12,12 +12,12 @@ export interface Access {
   times: number;
 }
 
-/** Limit of recorded accesses, more than any bring-up needs. Later ones are only counted. */
+/** Limit of recorded accesses, which is above what any bring-up needs. Further accesses are only counted. */
 const MOST = 5_000;
-/** Bytes of the largest register window of the family; the bounds of the real window still apply. */
+/** Bytes of the largest register window of the family. The device's own window still checks its bounds. */
 const WINDOW = 1 << 16;
 
-/** Reads in the requested width. */
+/** Reads a register in the given width. */
 export const readAt = (io: Mmio, offset: number, width: 1 | 2 | 4): number => {
   if (width === 1) return io.read8(ro8(offset));
   return width === 2 ? io.read16(ro16(offset)) : io.read32(ro32(offset));
@@ -33,7 +33,7 @@ export class Recorder {
   /** Number of accesses beyond the limit, which were not recorded. */
   lost = 0;
 
-  /** Wraps a device so that its accesses are recorded. */
+  /** Returns a device whose register accesses are recorded and passed on to `device`. */
   around(device: PciDevice): PciDevice {
     const { registers: io } = device;
     const bus: RegisterBus = {

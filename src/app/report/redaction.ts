@@ -14,17 +14,17 @@ export const REDACTIONS = [
   "the kernel's command line, except words about the IOMMU",
 ] as const;
 
-/** Whether a byte can reveal an address; 0x00 and 0xff are common and reveal nothing. */
+/** Whether a byte can reveal an address. 0x00 and 0xff cannot, because they are common. */
 const isTelling = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
 
-/** Pairs of adjacent bytes from the last three bytes of a station address, which are the serial number. */
+/** The two pairs of adjacent bytes in the last three bytes of a station address, which are the card's serial number. */
 const pairsOf = (mac: Uint8Array): readonly (readonly [number, number])[] =>
   [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isTelling));
 
 /** Decides which values are private, for a card with this station address. */
 export class Redaction {
   readonly #pairs: readonly (readonly [number, number])[];
-  /** The serial number as a number, in both byte orders. */
+  /** The last three bytes as one number, in both byte orders. */
   readonly #tails: readonly number[];
 
   constructor(mac: Uint8Array) {
@@ -34,7 +34,10 @@ export class Redaction {
     this.#tails = telling ? [(a << 16) | (b << 8) | c, (c << 16) | (b << 8) | a] : [];
   }
 
-  /** Whether a register with these names must not be shown with this value of `width` bytes. */
+  /**
+   * Whether the value of a register, `width` bytes long, must not be shown, because of the register's names or of the
+   * value itself.
+   */
   hides(names: readonly string[], value: number, width: number): boolean {
     return names.some((name) => SECRET.test(name)) || this.#tells(value, width);
   }

@@ -1,4 +1,4 @@
-/** Registers that a report reads, by name: none with side effects on reading. */
+/** Registers that a report reads, by name. Reading them has no side effects. */
 import type { Chip } from "#chip/chips.ts";
 import * as plus from "#chip/registers-8139cp.ts";
 import * as common from "#chip/registers.ts";
@@ -13,7 +13,7 @@ const LEFT_OUT = /^(TxPoll.*|TPPOLL|ANER_8139)$/;
 
 type Row = readonly [width: 8 | 16 | 32, names: readonly (keyof typeof common | keyof typeof plus)[]];
 
-/** Registers of the RTL8139C+. There is no model of it whose list could be used. */
+/** Registers of the RTL8139C+. The list is written here because this chip has no model. */
 const RTL8139CP: readonly Row[] = [
   [8, ["ERSR", "ChipCmd", "Cfg9346", "Config0", "Config1", "MSR", "Config3_8139", "Config4_8139", "Config5_8139"]],
   [8, ["EarlyTxThreshold"]],

@@ -23,7 +23,7 @@ import { type Redactor, redacted } from "./sweep.ts";
 type Shown = string;
 
 export interface BringUp {
-  /** Microseconds until the chip was set up, and from then until the carrier was up. */
+  /** Microseconds from the start until the chip was set up, and from there until the carrier was up. */
   readonly micros: number;
   readonly carrierMicros: number | undefined;
   readonly speed: number;
@@ -45,7 +45,7 @@ export interface DeviceReport {
   readonly redacted: readonly string[];
 }
 
-/** Negotiation with a slow link partner takes 4 s. */
+/** Time limit for the carrier in microseconds. Negotiation with a slow link partner takes 4 s. */
 const CARRIER_LIMIT = 6_000_000;
 const CARRIER_STEP = 10_000;
 
@@ -53,7 +53,7 @@ const hex = (value: number, bytes: number): string => `0x${(value >>> 0).toStrin
 
 /**
  * Clause 22 registers that a read does not change, and BMSR, whose latch the driver reads anyway. ANER and GBSR are
- * omitted, because a read clears received pages and error counts.
+ * omitted, because a read clears ANER's page-received bit and GBSR's error count.
  */
 const PHY = { BMCR, BMSR, PHYID1, PHYID2, ANAR, ANLPAR };
 const GIGABIT_PHY = { ...PHY, GBCR, ESTATUS };
@@ -179,7 +179,7 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
     read: (region, offset, width) => readAt(region === "config" ? config : io, offset, width),
   });
   const recorder = new Recorder();
-  // Read from the device directly: the recorder records only the driver's accesses.
+  // The registers are read from the device directly, because the recorder is to record only the driver's accesses.
   const look = (): readonly string[] => (chip === undefined ? [] : registerLines(io, chip, names, redaction));
   const tried = tryOut(recorder.around(device), clock, look);
   const trace = recorder.accesses.map((access) => accessLine(access, names, redaction));
@@ -196,8 +196,8 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
 };
 
 /**
- * A report for publication. Everything that identifies a person or a machine is removed from external text; lines that
- * were formatted here lose only what looks like an address.
+ * A report that can be published. Everything that identifies a person or a machine is removed from text that came from
+ * elsewhere. From lines that were formatted here, only what looks like an address is removed.
  */
 export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceReport => ({
   ...report,
@@ -212,7 +212,7 @@ export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceRep
 const sweptValues = (shown: Readonly<Record<string, Shown>>): Record<string, Shown> =>
   Object.fromEntries(Object.entries(shown).map(([name, value]) => [name, redacted(value)]));
 
-/** The system around the card. */
+/** Facts about the system in which the card is. */
 export const systemFacts = (): Readonly<Record<string, string | number>> => ({
   kernel: release(),
   architecture: process.arch,

@@ -60,7 +60,7 @@ const IPV6_FORMS: Readonly<Record<string, (text: string) => string>> = {
   "a name": (text) => `${text.replaceAll(":", "-").replace(/^-/, "0-").replace(/-$/, "-0")}.ipv6-literal.net`,
 };
 
-/** Text around an address, adjacent or separate; the address must be found in it. */
+/** Puts text around an address, with or without a separator. The address must be found in the result. */
 const around = fc.constantFrom(
   (planted: string) => planted,
   (planted: string) => `up to ${planted}, and no further`,

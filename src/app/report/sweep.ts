@@ -2,9 +2,9 @@
 
 /** Known values of this machine that no pattern recognises. */
 export interface KnownNames {
-  /** Removed as whole words: names of hosts and users. */
+  /** Names of hosts and users, which are removed as whole words. */
   readonly names: readonly string[];
-  /** Removed everywhere: serial numbers, machine ids. */
+  /** Serial numbers and machine ids, which are removed even within words. */
   readonly serials: readonly string[];
 }
 
@@ -14,23 +14,23 @@ type Rule = readonly [pattern: RegExp, instead: string];
 const MARK = "(?:[:-]|%3a|%2d)";
 const OTHER_MARK = String.raw`(?:[._\s]|[,;]\s?|%20|(?=\\x))`;
 const PREFIX = String.raw`(?:0x|\\x)?`;
-/** The beginning of an octet, which must not follow other digits. */
+/** A pattern for the beginning of an octet, which must not follow another digit. */
 const START = String.raw`(?<![0-9a-f])${PREFIX}`;
 
-/** Names derived from an IPv6 address. */
+/** Host names that contain an IPv6 address. */
 const IPV6_NAMES: readonly Rule[] = [
   [/[0-9a-f-]+(?:s[0-9a-z]+)?\.ipv6-literal\.net/gi, "<IPv6>"],
   [/(?<![0-9a-f])[0-9a-f](?:\.[0-9a-f]){7,}(?:\.ip6\.arpa)?/gi, "<IPv6>"],
 ];
 
-/** MAC, EUI-64, WWN, DUID, UUID, PCI Express' device serial number, IPv6 in full: six octets or more, in any groups. */
+/** Six octets or more, in any groups: MAC, EUI-64, WWN, DUID, UUID, PCI Express' device serial number, IPv6 in full. */
 const OCTETS: readonly Rule[] = [
   [new RegExp(`${START}[0-9a-f]{1,2}(?:${MARK}${PREFIX}[0-9a-f]{1,2}){5,}`, "gi"), "<octets>"],
   [new RegExp(`${START}[0-9a-f]{2}(?:${OTHER_MARK}${PREFIX}[0-9a-f]{2}){5,}`, "gi"), "<octets>"],
   [/[0-9a-f](?:[:._-]?[0-9a-f]){11,}/gi, "<octets>"],
 ];
 
-/** Four or more numbers in any base: IPv4, in either order, and object identifiers that contain an address. */
+/** Four or more numbers in any base: IPv4 in either byte order, and object identifiers that contain an address. */
 const NUMBER = "(?:0x[0-9a-f]{1,2}|[0-9]{1,4})";
 const IPV4: readonly Rule[] = [
   [new RegExp(`${NUMBER}(?:\\.${NUMBER}){3,}(?:\\.in-addr\\.arpa)?`, "gi"), "<IPv4>"],
@@ -50,12 +50,12 @@ const LABELLED: readonly Rule[] = [
   [/[^\s<>"'@]+@[^\s<>"'@]+/g, "<address>"],
 ];
 
-/** Paths, except those of system files: these are the same everywhere, others may reveal their owner. */
+/** Paths, which may reveal an owner. Those of system files are kept, because they are the same everywhere. */
 const PATHS: readonly Rule[] = [[/(?<![\w.)>/])\/(?!(?:sys|dev|proc)\/)[^\s"'`:,;)]+/g, "<path>"]];
 
 /**
- * Single numbers that may be an IPv4 address, such as 0x0a000001 or 167772161. All zeros or all ones are register
- * values.
+ * Single numbers that may be an IPv4 address, such as 0x0a000001 or 167772161. Numbers of all zeros or all ones are
+ * kept, because they are register values.
  */
 const LONG_NUMBERS: readonly Rule[] = [
   [/(?<![0-9a-fx])(?:0x)?(?!0{8}|f{8})[0-9a-f]{8}(?![0-9a-f])/gi, "<number>"],
@@ -68,7 +68,7 @@ const applied = (text: string, rules: readonly Rule[]): string =>
 /** Removes everything that looks like an address or id. Register values of up to 32 bits stay. */
 export const redacted = (text: string): string => applied(text, [...IPV6_NAMES, ...IPV4, ...OCTETS, ...IPV6]);
 
-/** Longest first, because a name may be a prefix of another. */
+/** Sorts words by length, the longest first, because one name may be a prefix of another. */
 const longestFirst = (words: readonly string[]): readonly string[] => [...words].sort((a, b) => b.length - a.length);
 
 /** Removes private data from any text: messages, paths, names of interfaces, the kernel's command line. */
@@ -85,12 +85,12 @@ export class Redactor {
     ];
   }
 
-  /** Removes only this machine's names and serial numbers: for versions, which look like addresses. */
+  /** Removes only this machine's names and serial numbers. This is for version numbers, which look like addresses. */
   unnamed(text: string): string {
     return applied(text, this.#known);
   }
 
-  /** Redacts external text. */
+  /** Redacts text that came from elsewhere. */
   text(text: string): string {
     return applied(redacted(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
   }

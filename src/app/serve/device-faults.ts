@@ -1,4 +1,4 @@
-/** All faults that can be injected, by name: those of the model, and those of its side buses. */
+/** All faults that can be injected, by name: those of the model, and those of the buses behind its registers. */
 import type { Chip } from "#chip/chips.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FAULTS, PERSISTENT_FAULTS, MOMENTARY } from "#model/faults.ts";
@@ -6,7 +6,7 @@ import { registersOf } from "#model/registers/register-set.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { NoSuchPart } from "./refusals.ts";
 
-/** Faults of side buses: the flag for which a driver waits never changes. */
+/** Faults of the buses behind registers: the flag for which a driver waits never changes. */
 export const SILENT = {
   "silent-eri": "the extended registers never respond",
   "silent-ephy": "the PCIe PHY's registers never respond",
@@ -18,7 +18,10 @@ type SilentName = keyof typeof SILENT;
 /** All faults with their effects. */
 export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...SILENT };
 
-/** The reason that a fault takes no count: it lasts until it is cleared, or occurs once. */
+/**
+ * The hint for a fault that takes no count, because it lasts until it is cleared, or occurs once; undefined for other
+ * faults.
+ */
 const uncounted = (name: string): string | undefined => {
   if (MOMENTARY.some((each) => each === name)) return `Write \`fault ${name}\`: it occurs once, at that moment.`;
   if (!Object.hasOwn(SILENT, name) && !PERSISTENT_FAULTS.some((each) => each === name)) return undefined;
@@ -34,7 +37,7 @@ export const checkCount = (name: string, count: number | undefined): void => {
 const isSilent = (name: string): name is SilentName => Object.hasOwn(SILENT, name);
 const busOf = (name: SilentName) => name.slice("silent-".length) as "eri" | "ephy" | "csi" | "efuse";
 
-/** The faults that the chip can have, without those of side buses that it lacks. */
+/** The faults that the chip can have, without those of buses that it does not have. */
 export const faultsOf = (chip: Chip): readonly string[] =>
   Object.keys(DEVICE_FAULTS).filter(
     (name) => !isSilent(name) || registersOf(chip).some(({ onWrite }) => onWrite === busOf(name)),
@@ -72,7 +75,7 @@ export class DeviceFaults {
     else if (this.#silent.delete(name)) this.#nic.setLatency(busOf(name), 0);
   }
 
-  /** `left` is null for a fault that lasts until it is cleared. */
+  /** The armed faults. `left` is null for a fault that lasts until it is cleared. */
   get armed(): readonly { readonly name: string; readonly left: number | null; readonly struck: number }[] {
     const counted = this.#nic.faults.armed.map(({ name, left, struck }) => ({
       name,

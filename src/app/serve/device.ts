@@ -1,4 +1,4 @@
-/** The served device: model, wire, trace and faults combined, with its control operations. */
+/** The served device: combines model, wire, trace and faults, and executes control requests. */
 import type { MemoryChange } from "#bus/vfio-user/replies.ts";
 import type { Chip } from "#chip/chips.ts";
 import { DIRECTIONS } from "#host/impaired-lane.ts";
@@ -27,9 +27,9 @@ const WAKE_ON_LAN = 0x0842;
 export type DeviceRequest = Exclude<ServeRequest, { command: "unplug" | "disconnect" }>;
 
 /**
- * Duration of negotiation. Real partners take one to three seconds. This is less, but long enough that a driver finds
- * the link down after a change event; otherwise Linux's PHY layer would take the new link for the old one and keep the
- * old speed.
+ * Duration of negotiation. Real partners take one to three seconds. This is shorter, but long enough for a driver to
+ * find the link down after a change event. If it did not, Linux's PHY layer would take the new link for the old one and
+ * keep the old speed.
  */
 const NEGOTIATE_MICROS = 300_000;
 
@@ -47,7 +47,7 @@ export interface DeviceParts {
 }
 
 export class ServedDevice {
-  /** The target for a bus; it is traced if tracing is on. */
+  /** The target that a bus accesses. Its accesses are traced if tracing is on. */
   readonly target: Target;
   readonly nic: Rtl8169;
   readonly wire: ImpairedWire;
@@ -60,7 +60,7 @@ export class ServedDevice {
   #clientsTurnedAway = 0;
   #cable = true;
   #partner: Partner = ANY_PARTNER;
-  /** Last cable state passed to the NIC, and last link state reported. */
+  /** The cable state that was last passed to the NIC, and the link state that was last reported. */
   #carrier = false;
   #link: PhyLink;
   #answers = true;
@@ -96,7 +96,7 @@ export class ServedDevice {
     return this.#clients;
   }
 
-  /** Clients whose connection was ended for what they sent. */
+  /** Number of clients whose connection was ended because of what they sent. */
   get clientFaults(): number {
     return this.#clientFaults;
   }
@@ -105,13 +105,13 @@ export class ServedDevice {
     return this.#clientsTurnedAway;
   }
 
-  /** Call when a client was rejected. */
+  /** Counts and reports a rejected client. */
   turnedAway(why: string): void {
     this.#clientsTurnedAway++;
     this.#parts.report({ kind: "client", client: 0, connected: false, why });
   }
 
-  /** Call when a client connected or disconnected; `why` is its error, if any. */
+  /** Reports that a client connected or disconnected. @param why the client's error; empty if there is none */
   client(connected: boolean, why: string): void {
     const { trace, report } = this.#parts;
     if (connected) {
@@ -128,12 +128,12 @@ export class ServedDevice {
     if (trace !== undefined) trace.client = 0;
   }
 
-  /** Call when the client mapped or unmapped guest memory. */
+  /** Traces that the client mapped or unmapped guest memory. */
   memory({ mapped, ...change }: MemoryChange): void {
     this.#parts.trace?.emit({ event: mapped ? "map" : "unmap", ...change });
   }
 
-  /** Passes on changes of cable and link. Call it often. */
+  /** Passes on changes of cable and link. Must be called often. */
   follow(): void {
     const { wire, trace, report } = this.#parts;
     const carrier = this.#cable && wire.plugged;
@@ -243,7 +243,7 @@ export class ServedDevice {
     };
   }
 
-  /** Frames that the NIC counted, and what became of the others. */
+  /** Counts of frames that the NIC sent and received, and of those that it refused or that were lost. */
   traffic(): ServeTraffic {
     const [out, into] = [this.wire.totals("out"), this.wire.totals("in")];
     return {
@@ -275,7 +275,7 @@ export class ServedDevice {
   }
 }
 
-/** The frame in hexadecimal digits. @throws {OutOfRange} if it is not a whole frame */
+/** Converts hexadecimal digits to a frame. @throws {OutOfRange} if they are not a whole frame */
 const frameOf = (digits: string): Uint8Array => {
   if (!isFrame(digits)) throw new OutOfRange("not a valid frame", FRAME_HINT);
   return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));

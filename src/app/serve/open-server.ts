@@ -17,7 +17,7 @@ import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "../coun
  */
 const START_LIMIT_MILLIS = 120_000;
 
-/** Time limit in milliseconds for the answer to a request, which waits only for the thread's next turn. */
+/** Time limit in milliseconds for the answer to a request. A request waits only for the thread's next turn. */
 const ANSWER_MILLIS = 25_000;
 
 export type ServeOptions = Omit<ServeTask, "statistics" | "control">;
@@ -27,15 +27,20 @@ export interface Serving extends AsyncDisposable {
   /** Reads a consistent snapshot of all counters. */
   statistics(): ServeStatistics;
   onEvent(listener: (event: ServeEvent) => void): void;
-  /** The result depends on the request. @throws {ThreadFailure} if the request fails; {TookTooLong} */
+  /**
+   * Executes a request; the type of the result depends on it.
+   * @throws {ThreadFailure} if the request fails; {TookTooLong}
+   */
   ask(request: ServeRequest): Promise<object>;
   /** Ends the client's connection, the wire and the thread. */
   close(): Promise<void>;
 }
 
 /**
- * Resolves when clients may connect. @param stop aborts the start @throws errors of the thread during start: a path
- * that is taken, no permission for TAP, a file that cannot be written, …
+ * Starts a server. Resolves when clients may connect.
+ * @param stop aborts the start
+ * @throws the errors of the thread's start: a path that is taken, no permission for TAP, a file that cannot be written,
+ * …
  */
 export const openServer = async (options: ServeOptions, stop?: AbortSignal): Promise<Serving> => {
   await prepareThreads(() => import("./serve-thread.ts"));

@@ -12,7 +12,7 @@ const isImpairment = (text: unknown): text is ImpairmentName => IMPAIRMENTS.some
 const isSpeed = (value: unknown): value is LinkSpeed => LINK_SPEEDS.some((speed) => speed === value);
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 
-/** The named fields, if all of them are numbers or absent; otherwise undefined. */
+/** The named fields, if each of them is a number or absent; otherwise undefined. */
 const numbers = (fields: Fields, ...names: readonly string[]): Record<string, number> | undefined => {
   const found: Record<string, number> = {};
   for (const name of names) {
@@ -43,7 +43,9 @@ const abilitiesOf = (value: unknown): PartnerAbilities | undefined => {
     : undefined;
 };
 
-/** Undefined for an invalid request. The device decides whether it can be executed. */
+/**
+ * Parses a request; returns undefined if it is invalid. Whether a valid request can be executed, the device decides.
+ */
 export const parseServeRequest = (value: unknown): ControlRequest | undefined => {
   if (typeof value !== "object" || value === null) return undefined;
   const fields = value as Fields;

@@ -1,7 +1,7 @@
 /** Errors for valid requests to a served device that cannot be executed. */
 import { FerruleError } from "#kit/errors.ts";
 
-/** The request is about the client, and there is none. */
+/** The request is about the client, but there is none. */
 export class NoClient extends FerruleError {
   readonly code = "NO_CLIENT";
   readonly hint = "Start a guest with the arguments that `ferrule model serve` prints, then repeat the command.";

@@ -1,4 +1,4 @@
-/** Requests to a served device: from `ferrule model ctl`, and from tests. */
+/** The types of requests to a served device, which come from `ferrule model ctl` and from tests. */
 import type { Direction, ImpairmentName, LaneTotals } from "#host/impaired-lane.ts";
 import type { CounterName } from "#model/frames/counters.ts";
 import type { PartnerAbilities } from "#model/phy/link-partner.ts";
@@ -29,28 +29,31 @@ export type ServeRequest =
   /** Arms a fault of the device. */
   | { readonly command: "fault"; readonly name: string; readonly count?: number }
   | { readonly command: "clearFault"; readonly name?: string }
-  /** Delivers a frame to the NIC: hexadecimal digits without FCS. */
+  /** Delivers a frame to the NIC, given as hexadecimal digits without FCS. */
   | { readonly command: "send"; readonly frame: string }
   /** Delivers a magic packet for the NIC's own address. */
   | { readonly command: "magic" }
-  /** Bus reset, as a guest's firmware does it. */
+  /** Resets the bus, as a guest's firmware does. */
   | { readonly command: "reset" }
-  /** Power off and on. */
+  /** Switches the NIC's power off and on. */
   | { readonly command: "power" }
-  /** Asks the client to release the device, like a slot's attention button. */
+  /** Asks the client to release the device, as the attention button of a slot does. */
   | { readonly command: "unplug" }
   /** Ends the client's connection. */
   | { readonly command: "disconnect" };
 
-/** Requests to the server: to its device, or to stop. */
+/** Requests to the server: those to its device, and the one to stop. */
 export type ControlRequest = ServeRequest | { readonly command: "stop" };
 
 export interface ServeTraffic extends WireTraffic {
-  /** Frames that the NIC did not accept: its receiver is off or has no descriptor, or they are not addressed to it. */
+  /**
+   * Frames that the NIC did not accept, because its receiver was off or had no descriptor, or because they were not
+   * addressed to it.
+   */
   readonly refused: number;
 }
 
-/** One direction of the cable. */
+/** State of one direction of the wire. */
 export interface WireState extends LaneTotals {
   readonly armed: object;
   /** Frames affected by each impairment. */
@@ -61,7 +64,7 @@ export interface WireState extends LaneTotals {
 export interface ServeState {
   readonly chip: string;
   readonly mac: string;
-  /** Number of the connected client, 0 if there is none; clients so far. */
+  /** The number of the connected client, 0 if there is none; and how many clients there have been. */
   readonly client: number;
   readonly clients: number;
   /** Whether the NIC responds on its bus. */
@@ -78,11 +81,14 @@ export interface ServeState {
     readonly receivePause: boolean;
     readonly transmitPause: boolean;
   };
-  /** D0 to D3hot, 0 to 3. */
+  /** 0 to 3 for D0 to D3hot. */
   readonly powerState: number;
   /** The chip's own counters. */
   readonly counters: Readonly<Record<CounterName, number>>;
-  /** Traffic from the NIC's point of view; `drops` includes those of wire and far end, in both directions. */
+  /**
+   * Traffic from the NIC's point of view. `drops` includes frames lost on the wire and at its far end, in both
+   * directions.
+   */
   readonly traffic: ServeTraffic;
   /** Number of offences of each kind that occurred. */
   readonly offences: Readonly<Record<string, number>>;
@@ -90,11 +96,11 @@ export interface ServeState {
   readonly faults: readonly { readonly name: string; readonly left: number | null; readonly struck: number }[];
 }
 
-/** Bytes of a frame that may be sent to the NIC, without FCS. */
+/** Smallest and largest size of a frame that can be sent to the NIC, in bytes without FCS. */
 export const MIN_FRAME = 14;
 const MAX_FRAME = 16 << 10;
 export const FRAME_HINT = `Give ${MIN_FRAME} to ${MAX_FRAME} bytes as hexadecimal digits, without FCS.`;
 
-/** Whether these are hexadecimal digits of a whole frame. */
+/** Whether the text is the hexadecimal digits of a whole frame. */
 export const isFrame = (digits: string): boolean =>
   digits.length >= 2 * MIN_FRAME && digits.length <= 2 * MAX_FRAME && /^([0-9a-f]{2})*$/i.test(digits);

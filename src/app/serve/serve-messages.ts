@@ -13,7 +13,7 @@ export interface ServeTask {
   readonly mac: string;
   /** Path of the device's socket. */
   readonly socket: string;
-  /** Permissions of the socket's file and of a wire's socket; default: owner only. */
+  /** Permissions of the device's socket and of a socket on which the wire listens; default: owner only. */
   readonly socketMode?: number | undefined;
   readonly wire: WireSpec;
   readonly capture: string | undefined;
@@ -58,6 +58,9 @@ export type ServeEvent =
 export type ServeReport =
   | { readonly report: "ready" }
   | { readonly report: "event"; readonly event: ServeEvent }
-  /** A descriptor that must be closed by a thread that may block: the client has chosen its file system. */
+  /**
+   * A descriptor that a thread that may block must close. Closing it could block, because the client has chosen the
+   * file system.
+   */
   | { readonly report: "close"; readonly fd: number }
   | { readonly report: "reply"; readonly id: number; readonly value?: object; readonly error?: PlainError };

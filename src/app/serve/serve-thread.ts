@@ -1,4 +1,4 @@
-/** A server's thread: clients, wire and timers in one loop that waits in one poll(2). */
+/** A server's thread. It serves clients, wire and timers in one loop, which waits in one poll(2). */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { VfioUserServer } from "#bus/vfio-user/server.ts";
 import { framesOf } from "#chip/frames.ts";
@@ -29,10 +29,10 @@ const WIRE = 2;
  * stops while it waits for a register.
  */
 const BUDGET = 32;
-/** Limit of a wait, so that statistics stay current. */
+/** Longest wait, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
 
-/** All parts that the loop runs; created in order, released in reverse. */
+/** All parts that the loop runs. They are released in the reverse order of their creation. */
 class Service implements Disposable, PeriodicTasks {
   closing = false;
   readonly #scope: DisposableStack;
@@ -123,7 +123,7 @@ class Service implements Disposable, PeriodicTasks {
     const { fd, pending } = this.#wire;
     poller.aim(WIRE, pending ? -1 : fd);
     poller.watch(WIRE, this.#wire.events);
-    // Other work is found by poll(2); checking for it before would cost a system call each time.
+    // All other work is found by poll(2). Checking for it without waiting would cost a system call each time.
     const again = !rests || (pumped > 0 && (pending || fd < 0));
     const ready = this.#busyPoll.wait(again ? 0 : this.#pollTimeout());
     this.#asked = !rests || poller.ready(SERVER);
@@ -175,11 +175,13 @@ class Service implements Disposable, PeriodicTasks {
     return this.#arrived || wire.fd < 0 || wire.pending || wire.due <= now;
   }
 
-  /** Limit of the wait in milliseconds: until the next timer, and short if the guest sends no notification. */
+  /**
+   * Limit of the wait in milliseconds. It ends at the next timer; it is short while frames wait for room in the NIC.
+   */
   #pollTimeout(): number {
     if (this.#wire.pending) return 1;
     const next = Math.min(this.#timers.next, this.#wire.due);
-    // Without a guest a replay would always be due, so the wire's time is used only while there is a guest.
+    // Without a guest, the next frame of a replay would always be due, so due times count only while there is a guest.
     const micros = this.#server.connected ? next - this.#clock.now() : Infinity;
     return Math.max(0, Math.min(MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }

@@ -4,7 +4,7 @@ import { FerruleError } from "#kit/errors.ts";
 import { openOutput, type OutputFile, outputName } from "#sys/output-file.ts";
 
 const BUFFERED = 64 << 10;
-/** Time limit for the reader of a pipe while closing. */
+/** Time limit in milliseconds for the reader of a pipe when the file is closed. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 const NEWLINE = 10;
@@ -32,7 +32,7 @@ export class TraceFailed extends FerruleError {
   }
 }
 
-/** Lines are dropped from the trace: the reader of its pipe is too slow. */
+/** Lines were dropped from the trace, because the reader of its pipe is too slow. */
 export class TraceIncomplete extends FerruleError {
   readonly code = "TRACE_INCOMPLETE";
   readonly hint = "The reader of the pipe is too slow: trace to a file.";
@@ -42,8 +42,9 @@ export class TraceIncomplete extends FerruleError {
 }
 
 /**
- * The first error stops the trace and is reported; the file then ends with a whole line, and the device goes on.
- * Writing to a pipe never blocks: lines are dropped while the buffer is full, which is also reported once.
+ * A trace in a file or pipe. The first error ends the trace and is reported; the file then ends with a whole line, and
+ * the device continues. Writing to a pipe never blocks. While the buffer is full, lines are dropped, which is reported
+ * once.
  */
 export class TraceFile implements Disposable {
   readonly #path: string;
@@ -79,7 +80,7 @@ export class TraceFile implements Disposable {
     }
   }
 
-  /** Writes as much as possible. */
+  /** Writes as much of the buffered text as possible. */
   flush(): void {
     while (this.#file !== undefined) {
       if (this.#at === this.#bytes.length) {
@@ -121,7 +122,7 @@ export class TraceFile implements Disposable {
     try {
       if (this.#at > 0 && half > 0) this.#file!.truncate(this.#file!.size() - half);
     } catch {
-      // A pipe or device cannot be truncated; its failure is already reported.
+      // A pipe or device cannot be truncated. The failure of the trace is reported anyway.
     }
   }
 

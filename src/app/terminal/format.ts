@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 const scaled = (value: number, step: number, units: readonly string[]): string => {
   let unit = 0;
   let rest = value;
-  // With three digits, a value just below the next unit would be rounded up to it, so it is printed in that unit.
+  // A value just below the next unit would be rounded up to 1000 of this unit, so it is printed in the next one.
   while (unit < units.length - 1 && rest >= step * 0.9995) {
     rest /= step;
     unit++;
@@ -12,7 +12,7 @@ const scaled = (value: number, step: number, units: readonly string[]): string =
   return `${unit === 0 ? Math.round(rest) : digits(rest)} ${units[unit]}`;
 };
 
-/** Formats with three significant digits, never in exponent form. */
+/** Formats a number with three significant digits, never in exponent form. */
 const digits = (value: number): string => value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
 
 /** Formats an amount of data, in powers of 1024. */
@@ -51,7 +51,7 @@ export const clockTime = (seconds: number): string => {
   return `${two(Math.floor(whole / 3600))}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
 };
 
-/** Width on a terminal, without colour sequences. */
+/** The number of characters that a terminal shows, without colour sequences. */
 export const visibleLength = (text: string): number => stripVTControlCharacters(text).length;
 
 /** Truncates a line to `columns`; a truncated line loses its colours. */
@@ -71,7 +71,7 @@ export const table = (rows: readonly (readonly string[])[], align: string): read
   });
 };
 
-/** A bar of `width` characters, `part` (0 to 1) of it filled. */
+/** A bar of `width` characters, of which the fraction `part` (0 to 1) is filled. */
 export const bar = (part: number, width: number): string => {
   const filled = Math.round(Math.min(1, Math.max(0, part)) * width);
   return "█".repeat(filled) + "░".repeat(width - filled);

@@ -41,7 +41,7 @@ export const recordedTerminal = (
   debug: options.debug === true,
 });
 
-/** Counters of a queue: those given, and 0 for the others. */
+/** Counters of a queue, which are 0 except those given. */
 export const queueOf = (given: Partial<QueueCounts> = {}): QueueCounts => ({
   ...(Object.fromEntries(QUEUE_COUNTERS.map((name) => [name, 0])) as QueueCounts),
   ...given,

@@ -5,7 +5,7 @@ import { Progress } from "../demo/progress.ts";
 import { LiveLines } from "../cli/live-view.ts";
 import { streamOn } from "./terminal.ts";
 
-/** The output to a terminal or another stream, in this environment. */
+/** Writes to a terminal or another stream in this environment, and returns the output. */
 const written = (isTTY: boolean, environment: Readonly<Record<string, string>>): string => {
   let text = "";
   const sink = new Writable({

@@ -1,4 +1,4 @@
-/** Output of a command: results on one stream, progress on the other, colours only on a terminal. */
+/** Output of a command: results on one stream and progress on the other, with colours only on a terminal. */
 import { styleText } from "node:util";
 import { visible, visiblePainted } from "./visible.ts";
 
@@ -20,11 +20,11 @@ export interface Stream {
 }
 
 export interface Terminal {
-  /** Results. */
+  /** The stream for results. */
   readonly out: Stream;
-  /** Progress, warnings and errors. */
+  /** The stream for progress, warnings and errors. */
   readonly err: Stream;
-  /** Errors are printed with their stacks. */
+  /** Whether errors are printed with their stacks. */
   readonly debug: boolean;
 }
 
@@ -33,24 +33,24 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== "";
 
 /**
- * Whether lines may be redrawn and coloured: on a terminal whose TERM is known. Not on CI systems with a terminal,
- * because they log everything that is written to it.
+ * Whether lines may be redrawn and coloured. They may on a terminal whose TERM is known, except on a CI system, because
+ * that logs everything that is written to its terminal.
  */
 export const isInteractive = (isTerminal: boolean, environment: Environment): boolean =>
   isTerminal && isSet(environment["TERM"]) && environment["TERM"] !== "dumb" && !isSet(environment["CI"]);
 
-/** Whether colours are used: wherever lines may be coloured, unless NO_COLOR is set (no-color.org). */
+/** Whether colours are used: on an interactive terminal, unless NO_COLOR is set (no-color.org). */
 export const wantsColours = (isTerminal: boolean, environment: Environment): boolean =>
   isInteractive(isTerminal, environment) && !isSet(environment["NO_COLOR"]);
 
 export const plain = (_style: Style, text: string): string => text;
 export const coloured = (style: Style, text: string): string => styleText(style, text, { validateStream: false });
 
-/** Capabilities of a Node stream. */
+/** Wraps a stream of Node's as a `Stream`. */
 export const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream => {
   const { isTTY } = stream;
-  // A reader that closes early (`ferrule model chips | head`) is not an error; further output is discarded. Any other
-  // error, such as a full disk, loses results and is reported.
+  // It is not an error if the reader closes the stream early (`ferrule model chips | head`); further output is then
+  // discarded. Any other error, such as a full disk, loses results and is reported.
   let readable = true;
   stream.on("error", (error: NodeJS.ErrnoException) => {
     readable = false;

@@ -15,7 +15,7 @@ export class WrongUsage extends FerruleError {
   }
 }
 
-/** An interface name that the kernel uses unchanged. */
+/** Parses an interface name. It must be one that the kernel does not change. */
 export const parseInterfaceName = (name: string): string => {
   try {
     checkInterfaceName(name);

@@ -1,8 +1,8 @@
 /** Makes foreign text safe for a terminal: names of files, devices and interfaces, and replies of other programs. */
 
 /**
- * Characters that a terminal interprets: C0 and C1 controls, DEL; and characters that change the order of a line
- * (bidirectional overrides, line and paragraph separators).
+ * Characters that a terminal interprets: C0 and C1 controls and DEL, line and paragraph separators, and the characters
+ * that override the direction of text.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the subject
 const OBEYED = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
@@ -12,10 +12,10 @@ const PAINTED = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
 
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-/** Control characters as \uXXXX, which is also valid in JSON. */
+/** Replaces control characters by \uXXXX, which is also valid in JSON. */
 export const visible = (text: string): string => text.replaceAll(OBEYED, escaped);
 
-/** As `visible`, but keeps colours. */
+/** Does the same as `visible`, but keeps colours. */
 export const visiblePainted = (text: string): string =>
   text
     .split(PAINTED)

@@ -1,4 +1,4 @@
-/** The far end of a model's wire, of any kind, as used by a data-plane thread. */
+/** Opens the far end of a model's wire, of any kind, for a data-plane thread. */
 import { CaptureFile, captured } from "#host/capture.ts";
 import { loadReplay } from "#host/replay-file.ts";
 import { EMPTY_REPLAY } from "#host/replay.ts";
@@ -21,8 +21,8 @@ import { openStreamEnd } from "./stream-end.ts";
 import type { WireSpec } from "./wire-spec.ts";
 
 /**
- * Frames and bytes on the wire from the NIC's point of view, and frames lost between NIC and far end in either
- * direction.
+ * Counts of frames and bytes on the wire, sent and received from the NIC's point of view; and of frames lost between
+ * NIC and far end in either direction.
  */
 export interface WireTraffic {
   readonly sentFrames: number;
@@ -35,12 +35,15 @@ export interface WireTraffic {
 export interface FarEnd {
   /** The port into which the NIC is plugged. */
   readonly port: Port;
-  /** For poll(2), with the events to wait for; -1 if there is no descriptor. May change with every `pump`. */
+  /**
+   * The descriptor for poll(2), and the events to wait for; -1 if there is no descriptor. Both may change with every
+   * `pump`.
+   */
   readonly fd: number;
   readonly events: number;
   /** Time of the next work that no descriptor signals; `Infinity` for none. */
   readonly due: number;
-  /** Whether frames wait because the NIC has no room; poll(2) need not report more then. */
+  /** Whether frames wait because the NIC has no room. While they do, poll(2) need not report more. */
   readonly pending: boolean;
   /** Whether the other end of the cable is connected. */
   readonly plugged: boolean;
@@ -62,11 +65,11 @@ export interface FarEndParts {
   /** Memory for a TAP's frames, from byte `staging` on; default: separate memory. */
   readonly memory?: Memory;
   readonly staging?: number;
-  /** Gets every frame on the wire. */
+  /** The capture to which every frame on the wire is written. */
   readonly capture: CaptureFile | undefined;
   /** Called when the other end of the cable was connected or disconnected. */
   readonly onPlug: (plugged: boolean, why: string) => void;
-  /** Called for a permanent failure; traffic continues. */
+  /** Called for a failure that is permanent but does not stop the traffic. */
   readonly onTrouble: (error: Error) => void;
 }
 
@@ -74,8 +77,8 @@ const ALWAYS = { due: Infinity, plugged: true, setLink: (): void => {} } as cons
 const RETRY_MICROS = 500_000;
 
 /**
- * Opens the far end; it is closed by `scope`.
- * @throws errors of opening it
+ * Opens the far end, which `scope` will close.
+ * @throws the errors of opening a TAP, a socket or a file
  */
 export const openFarEnd = (scope: DisposableStack, spec: WireSpec, parts: FarEndParts): FarEnd => {
   switch (spec.kind) {
@@ -103,7 +106,7 @@ const responderEnd = ({ capture }: FarEndParts): FarEnd => {
     events: 0,
     pending: false,
     pump: () => responder.poll(),
-    // Frames that the responder rejects are not lost: the NIC keeps them and tries again.
+    // There are no drops, because the NIC keeps a frame that the responder rejects, and tries again.
     traffic: () => ({ ...responder.counts, drops: 0 }),
   };
 };
@@ -168,7 +171,7 @@ const datagramEnd = (
   { path, peer }: WireSpec & { kind: "datagram" },
   { clock, socketMode, capture, onPlug }: FarEndParts,
 ): FarEnd => {
-  // Fails at once if the path is too long for a socket.
+  // This fails at once if the path is too long for a socket address.
   socketAddress(peer);
   const socket = scope.use(UnixDatagram.bind(path, socketMode));
   const port = new DatagramWire({ socket, peer, capture, onChange: onPlug });

@@ -10,7 +10,7 @@ import { Timeout } from "#kit/errors.ts";
 import type { FarEnd, FarEndParts } from "./far-end.ts";
 
 const RETRY_MICROS = 500_000;
-/** Errors that mean that nobody listens there, not yet or no longer. */
+/** Errors that mean that nobody listens at the path yet, or nobody does any longer. */
 const NOT_YET: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
 
 export interface StreamSpec {
@@ -23,7 +23,7 @@ class StreamEnd {
   readonly #parts: FarEndParts;
   readonly #path: string;
   readonly #listener: UnixListener | undefined;
-  /** Time of the next attempt. */
+  /** Time of the next attempt to connect. */
   #retryAt = 0;
   /** The last reported reason that there is no connection. */
   #trouble = "";
@@ -32,7 +32,7 @@ class StreamEnd {
     const { clock, capture, onPlug } = parts;
     this.#parts = parts;
     this.#path = path;
-    // Fails at once if the path can never be a socket address.
+    // This fails at once if the path can never be a socket address.
     socketAddress(path);
     const found = listen ? undefined : statSync(path, { throwIfNoEntry: false });
     if (found !== undefined && !found.isSocket()) throw new SocketPathTaken(path, "a file");

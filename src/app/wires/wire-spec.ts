@@ -2,7 +2,7 @@
 import { WrongUsage, parseInterfaceName } from "../terminal/usage.ts";
 
 export type WireSpec =
-  /** `namespace`: descriptor of the network namespace in which it is created. */
+  /** A TAP interface. `namespace` is the descriptor of the network namespace in which the TAP is created. */
   | { readonly kind: "tap"; readonly name: string; readonly namespace?: number }
   /** A built-in far end that answers ARP, ping and UDP echo. */
   | { readonly kind: "responder" }
@@ -14,9 +14,9 @@ export type WireSpec =
       readonly rate: number | undefined;
       readonly loop: boolean;
     }
-  /** QEMU's framing over a stream socket: connects to one that listens, or listens itself. */
+  /** A stream socket with QEMU's framing. The wire connects to a socket that listens, or listens itself. */
   | { readonly kind: "stream"; readonly path: string; readonly listen: boolean }
-  /** A datagram for each frame, from one socket to another. */
+  /** A pair of datagram sockets, between which each frame is one datagram. */
   | { readonly kind: "datagram"; readonly path: string; readonly peer: string };
 
 export const WIRE_SYNTAX = [
@@ -36,7 +36,7 @@ interface Parts {
   readonly options: ReadonlyMap<string, string | undefined>;
 }
 
-/** `FIRST,name=value,name`. @throws {WrongUsage} for unknown or repeated options */
+/** Parses `FIRST,name=value,name`. @throws {WrongUsage} for unknown or repeated options */
 const partsOf = (text: string, rest: string, known: readonly string[]): Parts => {
   const [first = "", ...words] = rest.split(",");
   const options = new Map<string, string | undefined>();
@@ -114,11 +114,11 @@ export const oppositeEnd = (wire: WireSpec): WireSpec | undefined => {
   return wire.kind === "datagram" ? { ...wire, path: wire.peer, peer: wire.path } : undefined;
 };
 
-/** The sockets that a wire creates as files. */
+/** Paths of the sockets that a wire creates. */
 export const socketsOf = (wire: WireSpec): readonly string[] =>
   wire.kind === "datagram" || (wire.kind === "stream" && wire.listen) ? [wire.path] : [];
 
-/** The file to which a wire records, if any. */
+/** The file to which a wire records frames; undefined if it does not record. */
 export const recordOf = (wire: WireSpec): string | undefined => (wire.kind === "pcap" ? wire.record : undefined);
 
 /** A file that the command will read, write, connect to or create. */
