@@ -15,7 +15,7 @@ export interface File {
 export const roomOf = (path: string): string => path.split("/")[1]!;
 export const isTest = ({ path }: File): boolean => /\.(test|types)\.ts$/.test(path);
 
-/** Every place where `pattern` occurs in code (not in comments or strings). */
+/** A complaint for every line of code on which `pattern` occurs. Comments and strings do not count. */
 export const occurrences = ({ path, source }: File, pattern: RegExp, what: string): string[] =>
   without(source, "comment", "string", "regex")
     .split("\n")

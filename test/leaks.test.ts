@@ -1,6 +1,6 @@
 /**
- * Memory, mappings and descriptors after thousands of uses. In its own process, since everything that a process holds
- * is measured.
+ * Memory, mappings and descriptors after thousands of uses. The tests need a process of their own, because they measure
+ * everything that the process holds.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { Command, Irq, MapFlag, SetFlag } from "#bus/vfio-user/protocol.ts";
 import { EventFd } from "#sys/eventfd.ts";
 import { createMemory, Mapping } from "#sys/mapping.ts";
 
-/** kB, including shared memory. */
+/** The process's resident memory in kB, including shared memory. */
 const resident = (): number => Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
 const map = (address: number, size: number): Uint8Array =>
@@ -78,7 +78,7 @@ test("a hundred clients leave no descriptor, no mapping and no memory behind", (
 test("copies of a client's memory do not accumulate", () => {
   using rig = new Rig();
   const size = 256 << 20;
-  // Never written, so it uses no space.
+  // The file is never written, so it uses no space.
   using file = createMemory("guest", size, { sealed: false });
   assert.equal(rig.error(Command.dmaMap, map(0x10_0000, size), [file.number]), 0);
   const region = rig.device.memory!.region(0x10_0000, 1)!;

@@ -1,4 +1,4 @@
-/** `npm run lines`: the size of the driver and of its chip data, beside that of Linux's driver. */
+/** `npm run lines`: the size of the driver and of its chip data, compared with that of Linux's driver. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Size, sizeOf, sumOf } from "#app/compare/line-count.ts";
@@ -11,7 +11,7 @@ const ROOMS = ["src/driver", "src/chip"] as const;
 /** Lines of r8169*.c and r8169*.h in Linux's drivers/net/ethernet/realtek, counted by `wc -l`. */
 export const LINUX_LINES = 7864;
 
-/** Without tests. */
+/** The size of a room without its tests. */
 const sizeOfRoom = (room: string): Size =>
   sumOf(
     globSync(`${room}/**/*.ts`, { cwd: ROOT })

@@ -22,7 +22,7 @@ import { olderNode } from "./rigs/older-node.ts";
 import { npm, packFerrule } from "./rigs/packed.ts";
 
 const MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url));
-/** What the package installs as an optional dependency if there is a network, and what a TypeScript program adds. */
+/** The optional dependency that npm installs if there is a network, and packages that a TypeScript program needs. */
 const NODE = `node-linux-${process.arch}`;
 const TYPES = ["@types/node", "undici-types"];
 /** Time limit in ms, long enough on a busy machine. */
@@ -30,7 +30,7 @@ const ENOUGH = 300_000;
 
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
 
-/** A program for a card that does not exist. */
+/** A program that opens a card that does not exist. */
 const REFUSED = `
 import { FerruleError } from "ferrule/errors";
 import { VfioDevice } from "ferrule/vfio";
@@ -43,13 +43,13 @@ try {
 }
 `;
 
-/** The parts that programs import. */
+/** The parts of the package that programs import. */
 const PARTS = ["clock", "device", "driver", "errors", "link", "vfio", "vfio-user"];
 
 suite("the packed form", () => {
   let home = "";
   let archive = "";
-  /** Uses the system's programs and Node, not this checkout's. */
+  /** A PATH with the system's programs and Node, not this checkout's. */
   const PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
   const ferrule = (...args: string[]) =>
     spawnSync(process.execPath, [join(home, "node_modules/.bin/ferrule"), ...args], {
@@ -193,7 +193,7 @@ suite("the packed form", () => {
 
       const options = { cwd: home, encoding: "utf8", timeout: ENOUGH } as const;
       const received = promisify(execFile)(process.execPath, ["receive.ts", "nic.sock", "2"], options);
-      // To another station's address: rejected until the receiver is on and promiscuous.
+      // A frame to another station's address, which the NIC rejects until its receiver is on and promiscuous.
       const frame = `02000000000202000000000188b5${"00".repeat(46)}`;
       while (received.child.exitCode === null && received.child.signalCode === null) {
         ferrule("model", "ctl", "nic.sock", "send", frame);

@@ -1,4 +1,4 @@
-/** docs/performance.md: its part on `ferrule compare` matches the committed run. */
+/** The part of docs/performance.md on `ferrule compare` matches the committed run. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

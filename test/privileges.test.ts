@@ -1,6 +1,6 @@
 /**
- * Which of root's rights a long-running command keeps, read from each of its threads. Needs root, and uses its own
- * namespaces.
+ * Which of root's rights a long-running command keeps, as the kernel shows them for each of its threads. Needs root,
+ * and uses its own namespaces.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -24,7 +24,10 @@ const setOf = (names: readonly CapabilityName[]): string =>
     .toString(16)
     .padStart(16, "0");
 
-/** `CapPrm`, `CapEff`, `CapBnd` and the like, and `NoNewPrivs`: one set if they are the same for all threads. */
+/**
+ * The capability sets and `NoNewPrivs` of the process's threads, without repetitions: one entry if all threads have the
+ * same.
+ */
 const rightsOf = (pid: number): readonly string[] => [
   ...new Set(
     readdirSync(`/proc/${pid}/task`).map((task) => {
@@ -90,7 +93,7 @@ suite("which of root's rights are kept", { skip }, () => {
     test(what, async () => {
       const place = mkdtempSync(join(tmpdir(), "ferrule-"));
       mkdirSync(join(place, "rtl_nic"));
-      // Without a header: one word, which clears the PHY's read count.
+      // Firmware without a header: one word, which clears the PHY's read count.
       writeFileSync(join(place, FIRMWARE), Uint8Array.of(0, 0, 0, 0x70));
       chownSync(place, 65_534, 65_534);
       const words = ["up", "model:rtl8168h", "--json", ...options(place)];

@@ -6,7 +6,7 @@ import { commandHelp, usageLine } from "#app/cli/help.ts";
 import { processTerminal } from "#app/terminal/terminal.ts";
 
 export interface Program<O extends Options> {
-  /** The script of package.json. */
+  /** Name of the program's script in package.json. */
   readonly name: string;
   readonly summary: string;
   readonly about: string;
@@ -22,7 +22,8 @@ export const giveUp = (error: unknown): void => {
 };
 
 /**
- * The arguments of the program, as parsed by `read`. Does not return for `--help`, nor for wrong usage.
+ * The arguments of the program, as parsed by `read`. After `--help` and after wrong usage it ends the process instead
+ * of returning.
  * @param read may throw {WrongUsage}
  */
 export const argumentsOf = <const O extends Options, T>(

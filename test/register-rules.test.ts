@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { type File, files, isTest, none, occurrences, roomOf } from "./house.ts";
 import { without } from "./source.ts";
 
-/** The driver's stores of addresses in descriptors: only by functions that accept no plain number. */
+/** Code that stores an address in a descriptor itself. Only the functions that accept no plain number may do so. */
 const ADDRESS_STORE =
   /\bwords\[[^\]]*\b(LOW|HIGH|toLow|toHigh|ADDRESS_LOW|ADDRESS_HIGH)\b[^\]]*\]\s*=(?!=)|\bas Bus(Address|Low|High)\b/;
 
@@ -17,7 +17,8 @@ const addressComplaints = (file: File): string[] =>
     : occurrences(file, ADDRESS_STORE, "makes or stores a bus address itself: use storeLow or storeHigh of kit/dma.ts");
 
 /**
- * `export const ChipCmd = rw8(0x37, "Cmd")` and `export const Cmd = bits("Cmd", …)`: the bits that belong to each name.
+ * The name of the bits that belong to each register, from declarations such as `export const ChipCmd = rw8(0x37,
+ * "Cmd")` and `export const Cmd = bits("Cmd", …)`.
  */
 const namesOfBits = (maps: readonly File[]): Map<string, string> =>
   new Map(
@@ -28,7 +29,7 @@ const namesOfBits = (maps: readonly File[]): Map<string, string> =>
     ),
   );
 
-/** From an opening parenthesis to the matching one. */
+/** The text from an opening parenthesis to the matching closing one. */
 const inParentheses = (code: string, from: number): string => {
   let depth = 0;
   for (let at = from; at < code.length; at++) {

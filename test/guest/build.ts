@@ -19,7 +19,7 @@ import {
 import { PROCESSOR, type ProcessorName } from "./processors.ts";
 import { kernelOf } from "./vmlinux.ts";
 
-/** Options with which Realtek's drivers are built. Those of r8125 are off by default, and enable several queues. */
+/** Build options of Realtek's drivers that are off by default: for the chips that have several queues. */
 const VENDOR_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   r8125: ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"],
   r8168: [],
@@ -47,10 +47,7 @@ const only = (...patterns: string[]): string => {
   return found;
 };
 
-/**
- * Fills `folder` with vmlinuz, with vmlinux if the processor's kernels contain one, and with root/lib/modules/VERSION,
- * whose modules are decompressed.
- */
+/** Leaves vmlinuz, vmlinux where the processor's kernels have one inside, and root/lib/modules/VERSION with modules that need no unpacking. */
 const makeKernel = (unpacked: string, folder: string, processor: ProcessorName): void => {
   const xz = toolCommand("xz");
   const modules = only(join(unpacked, "usr/lib/modules/*"));
@@ -74,12 +71,12 @@ const makeKernel = (unpacked: string, folder: string, processor: ProcessorName):
   execFileSync(loader, [...depmod, "-b", join(folder, "root"), version], { stdio: ["ignore", "ignore", "inherit"] });
 };
 
-/** Programs for the far end of the wire, which runs on this machine. */
+/** What the far end of the wire needs, which runs on this machine. */
 const OUTSIDE = ["ip", "ping", "iperf3", "tcpdump", "ethtool", "ss", "tc", "bridge", "nstat"];
 
 /**
- * Writes scripts that run each program with the loader for which it was linked. @param home the folder to which the
- * tools will be moved
+ * Writes scripts that run each program with the loader for which it was linked. @param home the folder in which the
+ * tools will be
  */
 const makeScripts = (folder: string, home: string): void => {
   mkdirSync(join(folder, RUN));
@@ -96,11 +93,11 @@ const headersOf = (kernel: KernelName): string => {
   return `${name.replace("image", "headers")}=${version}`;
 };
 
-/** Compiles each of Realtek's drivers, and writes an archive for the guest with the modules. */
+/** Leaves an archive for the guest with a module out of each folder of sources. */
 const makeVendor = (unpacked: string, folder: string): void => {
   const sources = join(unpacked, "usr/src");
   const headers = only(join(sources, "linux-headers-*-amd64"));
-  // The Makefile refers to the other package's folder as if both packages were installed.
+  // The Makefile names the other folder as if both were installed.
   const makefile = join(headers, "Makefile");
   writeFileSync(makefile, readFileSync(makefile, "utf8").replace("/usr/src", sources));
   const modules = globSync(join(sources, "r8*")).map((source) => {
@@ -136,7 +133,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 const build = (part: PartName): void => {
   const folder = folderOf(part);
-  // Another run, which had the lock before, has built the part.
+  // Another run has had the lock before, and has built the part.
   if (existsSync(join(folder, VERSIONS))) return;
   rmSync(folder, { recursive: true, force: true });
   const unfinished = join(CACHE, "unfinished");

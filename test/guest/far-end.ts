@@ -1,6 +1,6 @@
 /**
- * The other machine: a network namespace with this host's network stack and Debian's programs. Needs root or permission
- * to create user namespaces.
+ * The machine at the other end of the cable: a network namespace with this host's network stack and Debian's programs.
+ * Needs root or permission to create user namespaces.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +19,7 @@ export interface FarRan {
 
 /** Runs commands at the other end of the cable. */
 export interface Far {
-  /** Runs a shell command there. Resolves with any exit code; 124 means a time-out. */
+  /** Runs a shell command at the far end. Resolves with any exit code; 124 means a time-out. */
   run(command: string, limitMillis?: number): Promise<FarRan>;
   /** Runs a command and returns its output. @throws {Error} if it fails */
   must(command: string, limitMillis?: number): Promise<string>;
@@ -27,7 +27,7 @@ export interface Far {
   start(command: string): Promise<Background>;
 }
 
-/** Reads a file of another process, which may have ended meanwhile. */
+/** A file in /proc of a process. Empty if the process has ended meanwhile. */
 const read = (pid: string, what: "cmdline" | "netns"): string => {
   try {
     if (what === "netns") return readlinkSync(`/proc/${pid}/ns/net`);
@@ -38,7 +38,10 @@ const read = (pid: string, what: "cmdline" | "netns"): string => {
 };
 
 export class FarEnd implements Far, AsyncDisposable {
-  /** Holds the namespace until its standard input closes, at the latest when this process ends. */
+  /**
+   * A process that holds the namespace until the pipe to its standard input is closed, at the latest when this process
+   * ends.
+   */
   readonly #holder: ChildProcess;
   readonly #enter: readonly string[];
   readonly #environment: NodeJS.ProcessEnv;
@@ -72,7 +75,7 @@ export class FarEnd implements Far, AsyncDisposable {
     return far;
   }
 
-  /** A command line that runs in the namespace, and ends with this process. */
+  /** A command line that runs a program in the namespace; the program ends with this process. */
   command(program: string, ...args: readonly string[]): readonly [string, ...string[]] {
     return ["setpriv", "--pdeathsig", "KILL", "nsenter", ...this.#enter, program, ...args];
   }

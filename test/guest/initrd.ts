@@ -1,4 +1,7 @@
-/** The initial RAM file system of a controlled guest: Debian's programs and firmware, the kernel's modules, and agent.sh. */
+/**
+ * The initial RAM file system of a guest that is controlled by an agent: Debian's programs and firmware, the kernel's
+ * modules, and agent.sh.
+ */
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
@@ -26,7 +29,10 @@ const PROGRAMS = [
   "timeout",
 ];
 
-/** Modules that are included with their dependencies. The names are from several kernels; a missing module is built in. */
+/**
+ * Modules that are included with their dependencies. Not every kernel has all of them as modules; those that a kernel
+ * lacks are built into it.
+ */
 const MODULES = [
   // For our chips and for QEMU's NICs.
   "r8169",
@@ -51,7 +57,10 @@ const MODULES = [
 ];
 
 export interface Boot {
-  /** Starts faster and cannot be suspended; on some processors it is the same file as `kernel`. */
+  /**
+   * The kernel's image that QEMU starts faster, but that cannot be suspended; for some processors the same file as
+   * `vmlinuz`.
+   */
   readonly vmlinux: string;
   readonly vmlinuz: string;
   readonly initrd: string;
@@ -62,7 +71,7 @@ export interface Boot {
 
 const moduleName = (file: string): string => basename(file).replace(/\.ko$/, "").replaceAll("-", "_");
 
-/** Paths relative to the folder of modules: the wanted modules with their hard and soft dependencies. */
+/** The wanted modules with their hard and soft dependencies, as paths relative to the folder of modules. */
 const modulesOf = (folder: string): readonly string[] => {
   const needs = new Map<string, string[]>();
   for (const line of readFileSync(join(folder, "modules.dep"), "utf8").split("\n")) {
@@ -76,7 +85,10 @@ const modulesOf = (folder: string): readonly string[] => {
 /** Names of shared libraries, found in the string tables of a program or library. */
 const NAMED = /\0((?:lib|ld-)[\w.+-]+\.so(?:\.\d+)*)(?=\0)/g;
 
-/** Libraries that programs name, and those that these name in turn, whether linked or loaded at run time: paths relative to `root`. */
+/**
+ * Libraries that the programs name, and those that these libraries name in turn, whether linked or loaded at run time.
+ * Paths are relative to `root`.
+ */
 const librariesOf = (root: string, libraries: string, programs: readonly string[]): readonly string[] => {
   const found = new Set<string>();
   const visit = (path: string): void => {
@@ -97,7 +109,7 @@ const copy = (root: string, path: string, from = path): Packed => ({
   executable: true,
 });
 
-/** Folders of programs for a processor. */
+/** The folder of the programs for a processor. */
 const programsFor = (processor: ProcessorName): string =>
   partOf(processor === "amd64" ? "tools" : `programs-${processor}`);
 

@@ -1,10 +1,13 @@
-/** A machine without an operating system: iPXE, which carries out a script. */
+/** A machine without an operating system, on which iPXE executes a script. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { qemuCommand } from "./guest.ts";
 import { partOf } from "./parts.ts";
 
-/** A command line for QEMU, with `qemuEnvironment`. @param folder for the script @param devices arguments for QEMU */
+/**
+ * A command line for QEMU, to be run with `qemuEnvironment`. @param folder the folder to which the script is written
+ * @param devices arguments for QEMU
+ */
 export const ipxeCommand = (folder: string, script: string, devices: readonly string[]): readonly string[] => {
   const path = join(folder, "script.ipxe");
   writeFileSync(path, script);

@@ -1,6 +1,6 @@
 /** Warnings in a guest's kernel log, without those that are known and not caused by the devices. */
 
-/** Single lines that appear on a busy machine. */
+/** Lines that appear on a busy machine, and mean nothing. */
 const HARMLESS = [/random: crng/, /hrtimer: interrupt took/, /net_ratelimit: \d+ callbacks suppressed/];
 
 const REPORT = /^[^\n]*-\[ cut here \]-[^]*?-\[ end trace [^\n]*$/gm;
@@ -13,7 +13,7 @@ const FLAWS = [/\bktime_get_seconds\+[^]*\birqrouter_resume\+/];
 
 const isFlaw = (report: string): boolean => FLAWS.some((pattern) => pattern.test(report));
 
-/** Lines of a log that need attention. @param allowed patterns of lines that do not */
+/** Lines of a log that need attention. @param allowed patterns of further lines that do not */
 export const complaintsOf = (log: readonly string[], allowed: readonly RegExp[] = []): readonly string[] => {
   const rest = log.join("\n").replace(REPORT, (report) => (isFlaw(report) ? "" : report));
   return rest.split("\n").filter((line) => line !== "" && ![...HARMLESS, ...allowed].some((known) => known.test(line)));

@@ -13,7 +13,10 @@ interface Found {
 /** All present processes and interfaces, by a unique key. */
 type Inventory = ReadonlyMap<string, Found>;
 
-/** Kernel threads have no program file. The first line has the ids of this shell and of the agent, which restarts with the guest. */
+/**
+ * Lists processes, except kernel threads, which have no program file, and interfaces. The first line has the ids of
+ * this shell and of the agent, which is another process after each restart of the guest.
+ */
 const PROCESSES = `echo 1 $$ $PPID $(cat /run/serving)
 for each in /proc/[0-9]*; do [ -e $each/exe ] && read -r name <$each/comm && echo "\${each#/proc/} $name"; done 2>/dev/null
 echo; ip -br link; ip -n ${NAMESPACE} -br link 2>/dev/null | sed 's/^/${NAMESPACE} /'; true`;
@@ -45,7 +48,7 @@ const outside = (far: FarEnd): [string, Found][] => [
   ]),
 ];
 
-/** The driver's own interface is excluded: it comes and goes. */
+/** Everything at both ends, except the driver's own interface, which comes and goes. */
 const inventory = async ({ guest, outside: far }: Rig): Promise<Inventory> => {
   const found = new Map([...(await inGuest(guest)), ...(far === undefined ? [] : outside(far))]);
   found.delete(`guest link  ${NEAR.name}`);
@@ -63,12 +66,15 @@ export class Leftovers {
     this.#before = before;
   }
 
-  /** Accepts the present state. @param keeps names of processes in the guest that may stay from test to test */
+  /**
+   * Records the present state, to which `remove` will return. @param keeps names of processes in the guest that may
+   * stay from test to test
+   */
   static async since(rig: Rig, keeps: readonly string[] = []): Promise<Leftovers> {
     return new Leftovers(rig, keeps, await inventory(rig));
   }
 
-  /** Removes what was added since, and returns its description. */
+  /** Removes what was added since then; returns a description of each. */
   async remove(): Promise<readonly string[]> {
     const news = [...(await inventory(this.#rig))].filter(
       ([key]) => !this.#before.has(key) && !this.#keeps.some((name) => key.endsWith(` ${name}`)),

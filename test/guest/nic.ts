@@ -42,8 +42,8 @@ export class Nic implements AsyncDisposable {
   }
 
   /**
-   * Resolves when QEMU may connect. @param far the namespace in which it runs; undefined: this process's @throws
-   * {Error} with the server's output if it does not start
+   * Starts a server; resolves when QEMU may connect. @param far the far end in whose namespace the server runs;
+   * undefined: this process's @throws {Error} with the server's output if it does not start
    */
   static async serve(far: FarEnd | undefined, options: NicOptions): Promise<Nic> {
     const { more = [], ...settings } = options;
@@ -79,12 +79,12 @@ export class Nic implements AsyncDisposable {
     }
   }
 
-  /** The server's output so far: one event a line. */
+  /** The server's output so far, one event per line. */
   get said(): string {
     return this.#said;
   }
 
-  /** The driver's offences, one a line, with the register accesses that led to each. */
+  /** The driver's offences, each with the register accesses that led to it. */
   get offences(): readonly string[] {
     return this.#said
       .split("\n")
@@ -95,7 +95,7 @@ export class Nic implements AsyncDisposable {
       });
   }
 
-  /** Frames injected by command: counted by the NIC, but not on the wire and in no capture. */
+  /** Number of frames injected by command. The NIC counts them, but they are not on the wire and in no capture. */
   injected = 0;
 
   /** @throws the server's error */
@@ -125,13 +125,13 @@ export class Nic implements AsyncDisposable {
     return (await this.ask({ command: "show" })) as ServeState;
   }
 
-  /** Arguments for QEMU. @param at more properties: "addr", "bus" */
+  /** Arguments for QEMU. @param at more properties of the device, such as "addr" and "bus" */
   device(at: Readonly<Record<string, string>> = {}): readonly string[] {
     const socket = { type: "unix", path: this.socket };
     return ["-device", JSON.stringify({ driver: "vfio-user-pci", id: "nic", socket, ...at })];
   }
 
-  /** Ends it as Ctrl-C does: the capture is complete afterwards. */
+  /** Ends the server as Ctrl-C does, so that the capture is complete. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = once(this.#process, "exit");

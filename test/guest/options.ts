@@ -24,7 +24,7 @@ export const GUEST_OPTIONS = {
   },
 } as const satisfies Options;
 
-/** One of the known words. @throws {WrongUsage} */
+/** The known word that `text` is. @throws {WrongUsage} */
 export const among = <const T extends string>(what: string, text: string, known: readonly T[]): T => {
   const found = known.find((name) => name === text);
   if (found === undefined)

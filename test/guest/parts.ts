@@ -14,18 +14,21 @@ import { PROCESSOR, type ProcessorName } from "./processors.ts";
 
 export const CACHE = join(userCache() ?? join(tmpdir(), `ferrule-cache-${process.geteuid?.()}`), "ferrule", "guest");
 const BUILD = fileURLToPath(new URL("build.ts", import.meta.url));
-/** All runs wait for the one that builds; 400 MB take minutes on a slow connection. */
+/** While one run builds a part, others wait at most this long: 400 MB take minutes on a slow connection. */
 const LIMIT_SECONDS = 3600;
 
-/** Sorted by age. Names without a processor are for amd64. */
+/** Sorted by age, the oldest first. Kernels whose names contain no processor are for amd64. */
 export const KERNELS = ["5.10", "6.1", "6.1-i386", "6.12", "6.12-arm64", "newest"] as const;
 export type KernelName = (typeof KERNELS)[number];
 
-/** Versions: Debian's release, and the current one, which is only in unstable, where versions are replaced. */
+/**
+ * Versions of DPDK: that of Debian's release, and the current one, which is only in unstable, where versions are
+ * replaced.
+ */
 export const DPDKS = ["24.11", "newest"] as const;
 export type DpdkName = (typeof DPDKS)[number];
 
-/** A component and its origin; `build.ts` has the rest. */
+/** The components. `RECIPES` has the origin of each, and `build.ts` builds them. */
 export type PartName =
   | "tools"
   | "ipxe"
@@ -34,7 +37,7 @@ export type PartName =
   | `kernel-${KernelName}`
   | `programs-${Exclude<ProcessorName, "amd64">}`;
 
-/** Used inside the guest, and on amd64 on the host too. */
+/** Packages of programs for the guest; those for amd64 are also used on the host. */
 const PROGRAMS = [
   "busybox-static",
   "coreutils",
@@ -44,7 +47,7 @@ const PROGRAMS = [
   "iproute2",
   "iputils-ping",
   "kmod",
-  // For Node's libraries.
+  // Libraries that Node needs.
   "libatomic1",
   "libstdc++6",
   "pciutils",
@@ -56,14 +59,14 @@ const TOOLS = ["qemu-system-x86", "qemu-system-arm", "seabios", "firmware-realte
 
 interface Recipe {
   readonly suites: readonly string[];
-  /** The preferred release. */
+  /** The release from which packages are preferred. */
   readonly release: string;
   readonly packages: readonly string[];
-  /** Components of the archive, in addition to main and firmware. */
+  /** Components of Debian's archive, in addition to main and non-free-firmware. */
   readonly components?: readonly string[];
-  /** Their sources are compiled for this kernel. */
+  /** The kernel for which the packages' sources are compiled. */
   readonly kernel?: KernelName;
-  /** The processor that they are for; default: amd64. */
+  /** The processor that the packages are for; default: amd64. */
   readonly processor?: ProcessorName;
 }
 
@@ -84,7 +87,8 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
     components: ["non-free"],
     kernel: "6.1",
   },
-  // Separate from the others: mirrors will drop a suite this old, and the others must remain available.
+  // This suite is in no other recipe: mirrors will drop it because of its age, and the other parts must remain
+  // available.
   "kernel-5.10": { suites: ["bullseye"], release: "bullseye", packages: KERNEL },
   "kernel-6.1": { suites: SUITES, release: "bookworm", packages: KERNEL },
   // The last release with a kernel for this processor.
@@ -109,7 +113,7 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
 /** The processor that a kernel is for. */
 export const processorOf = (kernel: KernelName): ProcessorName => RECIPES[`kernel-${kernel}`].processor ?? "amd64";
 
-/** A digest of the recipe and of the program that executes it. */
+/** A digest of the part's recipe and of the program that executes it. */
 const keyOf = (part: PartName): string => {
   const { kernel } = RECIPES[part];
   const recipes = kernel === undefined ? RECIPES[part] : [RECIPES[part], RECIPES[`kernel-${kernel}`]];
@@ -122,17 +126,19 @@ export const folderOf = (part: PartName): string => join(CACHE, `${part}_${keyOf
 /** Folder of the scripts that run each tool with its own loader. */
 export const RUN = "run";
 
-/** The archive for the guest, of components that consist of one. */
+/** Name of the archive for the guest, in components that consist of one. */
 export const ARCHIVE = "archive";
 
-/** Written last: its presence means that the component is complete. */
+/** Name of the file that is written last. If it exists, the component is complete. */
 export const VERSIONS = "versions.json";
 
-/** The component's folder, built if missing. Of several concurrent runs, one builds. @throws {Error} */
+/**
+ * The component's folder, which is built if it is missing. Of several concurrent runs, one builds it. @throws {Error}
+ */
 export const partOf = (part: PartName): string => {
   const folder = folderOf(part);
   if (existsSync(join(folder, VERSIONS))) return folder;
-  // They include the programs that unpack kernels.
+  // The tools include the programs that unpack kernels.
   if (part !== "tools") partOf("tools");
   const { kernel } = RECIPES[part];
   if (kernel !== undefined) partOf(`kernel-${kernel}`);
@@ -164,7 +170,7 @@ export const forgetParts = (): void => {
 export const programIn = (part: string, program: string): string | undefined =>
   ["usr/bin", "usr/sbin"].map((folder) => join(part, folder, program)).find((path) => existsSync(path));
 
-/** Command that runs one of the tools on the host, with the loader and libraries that it was linked with. */
+/** The command that runs one of the tools on the host, with the loader and libraries that the tool was linked with. */
 export const toolCommand = (program: string, tools = partOf("tools")): readonly [string, ...string[]] => {
   const path = programIn(tools, program);
   if (path === undefined) throw new Error(`${program} is not among the tools in ${tools}`);

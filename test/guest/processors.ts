@@ -10,9 +10,9 @@ export type MachineName = (typeof MACHINES)[number];
 
 export interface Processor {
   readonly qemu: string;
-  /** QEMU's CPU model. When emulated, a newer one is slower. */
+  /** QEMU's CPU model. Newer models are slower to emulate. */
   readonly cpu: string;
-  /** QEMU's machine types for it, the default first. */
+  /** QEMU's machine types for the processor, the default first. */
   readonly machines: readonly MachineName[];
   /** Properties common to these machines. */
   readonly properties: readonly string[];
@@ -55,7 +55,7 @@ export const PROCESSOR: Readonly<Record<ProcessorName, Processor>> = {
     qemu: "qemu-system-aarch64",
     cpu: "neoverse-n1",
     machines: ["virt"],
-    // Message-signalled interrupts need the third.
+    // Message-signalled interrupts need version 3.
     properties: ["gic-version=3"],
     words: ["console=ttyAMA0"],
     libraries: "usr/lib/aarch64-linux-gnu",

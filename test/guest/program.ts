@@ -7,8 +7,8 @@ import type { Packed } from "./cpio.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /**
- * Types are stripped on the host: in an emulated guest Node would need 10 s for it, in each thread. The files keep
- * their names, so that imports still resolve, and this hook makes Node load them as JavaScript.
+ * Types are stripped on the host: in an emulated guest Node would need 10 s to strip them, in each thread. The files
+ * keep their names, so that imports still resolve, and this hook makes Node load them as JavaScript.
  */
 const AS_THEY_ARE = `
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ registerHooks({
 });
 `;
 
-/** Set in the environment, because threads inherit that but not the arguments. */
+/** Options are set in the environment, which threads inherit; they would not inherit arguments. */
 const COMMAND = `#!/usr/bin/sh
 export NODE_OPTIONS="--disable-warning=ExperimentalWarning --import=/ferrule/as-they-are.mjs"
 exec node /ferrule/src/app/cli/entry.ts "$@"

@@ -29,12 +29,12 @@ export class Qmp {
       for (const { reject } of this.#commands.splice(0)) reject(new Error("QEMU has ended"));
     });
     const lines = createInterface({ input: socket });
-    // It forwards the socket's errors, which are handled at "close".
+    // The reader of lines forwards the socket's errors, which are handled at "close".
     lines.on("error", () => {});
     lines.on("line", (line) => this.#handleMessage(JSON.parse(line) as Message));
   }
 
-  /** @param socket connected to QEMU, before its greeting */
+  /** @param socket a connection to QEMU, from which the greeting has not been read */
   static async open(socket: Socket): Promise<Qmp> {
     const qmp = new Qmp(socket);
     await qmp.execute("qmp_capabilities");
@@ -62,7 +62,7 @@ export class Qmp {
     return promise.finally(() => clearTimeout(limit));
   }
 
-  /** The next event of that name, from now on. @throws {Error} if it does not occur in time */
+  /** Waits for the next event of that name. @throws {Error} if it does not occur in time */
   event(name: string, limitMillis = LIMIT_MILLIS): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#listeners.push({ event: name, resolve });

@@ -19,11 +19,11 @@ export interface RigOptions extends Omit<GuestOptions, "devices"> {
   readonly serve?: readonly string[] | undefined;
   /** More arguments for QEMU, before the NIC's: an IOMMU must come first. */
   readonly devices?: readonly string[] | undefined;
-  /** Records every frame on the wire, for `frames`. */
+  /** Whether every frame on the wire is recorded, for `frames`. */
   readonly capture?: boolean | undefined;
   /**
-   * The other machine: this host's network stack in a namespace, the guest's own behind a QEMU NIC, or none: then the
-   * client that connects to `Rig.cable` is the far end.
+   * The machine at the other end of the cable: this host's network stack in a namespace, or the guest's own behind a
+   * QEMU NIC. With "none", the client that connects to `Rig.cable` is the far end.
    */
   readonly far?: "outside" | "inside" | "none" | undefined;
 }
@@ -39,7 +39,7 @@ export class Rig implements AsyncDisposable {
   /** The far end, if it is on the host. */
   readonly outside: FarEnd | undefined;
   readonly nic: Nic;
-  /** A socket with QEMU's framing, unless the other machine is on the host. */
+  /** Path of a socket with QEMU's framing, which exists unless the far end is on the host. */
   readonly cable: string;
   readonly #folder: string;
   readonly #scope: AsyncDisposableStack;
@@ -96,13 +96,18 @@ export class Rig implements AsyncDisposable {
       throw new Error(`no carrier ${wanted} in ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
-  /** Frames that have crossed the wire, including those that the NIC did not accept: as many as the capture has. */
+  /**
+   * Number of frames that have crossed the wire, including those that the NIC did not accept. The capture has as many.
+   */
   async crossed(): Promise<number> {
     const { sentFrames, receivedFrames, refused } = (await this.nic.state()).traffic;
     return sentFrames + receivedFrames + refused - this.nic.injected;
   }
 
-  /** At least all frames that crossed the wire so far. Waits until the server has written them to the file. @throws {Error} */
+  /**
+   * All frames that have crossed the wire so far, and perhaps some later ones. Waits until the server has written them
+   * to the file. @throws {Error}
+   */
   async frames(): Promise<readonly CapturedPacket[]> {
     const crossed = await this.crossed();
     const path = join(this.#folder, CAPTURE);
@@ -121,8 +126,8 @@ export class Rig implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the guest reports the present link state. A driver that was delayed longer than a negotiation finds
-   * the link unchanged, and reports nothing. @throws {Error}
+   * Resolves when the guest reports the present link state. It may report nothing about a loss of link: a driver that
+   * is delayed for longer than autonegotiation takes finds the link unchanged. @throws {Error}
    */
   async linked(): Promise<void> {
     const { speed } = await eventually("a link", async () => {
@@ -135,7 +140,10 @@ export class Rig implements AsyncDisposable {
     if (exit !== 0) throw new Error(`no link at ${speed} Mbit/s\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
-  /** Unloads and reloads the driver and restores the interface's configuration: as after `up`. @throws {Error} */
+  /**
+   * Unloads and reloads the driver, and restores the interface's configuration. Afterwards everything is as after `up`.
+   * @throws {Error}
+   */
   async renew(): Promise<void> {
     await this.guest.must("rmmod r8169");
     await this.up();
@@ -159,7 +167,10 @@ const addresses = async (far: Far): Promise<void> => {
   );
 };
 
-/** A NIC and, if it is on the host, the far end of its cable, with QEMU's arguments for both. Also used by the interactive shell. */
+/**
+ * Opens a NIC, and the far end of its cable if that is on the host. Returns them with QEMU's arguments. The interactive
+ * shell uses this, too.
+ */
 export const openNic = async (
   scope: AsyncDisposableStack,
   folder: string,

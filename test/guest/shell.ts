@@ -9,7 +9,7 @@ import { GUEST_OPTIONS, optionsOf } from "./options.ts";
 import { FAR, NEAR, openNic } from "./rig.ts";
 import { scratchFolder } from "./scratch.ts";
 
-/** Without a terminal the shell would wait for ever. */
+/** Rejects a standard input that is no terminal, because the shell would wait for ever. */
 const checkTerminal = (): void => {
   if (!process.stdin.isTTY)
     throw new WrongUsage(

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { skipFor } from "../rigs/skip.ts";
 import { ARCHIVE, partOf, RECIPES } from "./parts.ts";
 
-/** The kernel that they are compiled for: Debian 12's, whose compiler is most likely installed. */
+/** The kernel for which the drivers are compiled: Debian 12's, whose compiler is the most likely to be installed. */
 export const VENDOR_KERNEL = RECIPES.vendor.kernel!;
 
 const NEEDED = ["gcc", "make"];
 
-/** The reason that they cannot be compiled here, or false. In CI nothing may be skipped. @throws {Error} */
+/** Why the drivers cannot be compiled on this machine, or false. In CI nothing may be skipped. @throws {Error} */
 export const noVendor = (): string | false => {
   const folders = (process.env["PATH"] ?? "").split(":");
   const missing = NEEDED.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));

@@ -1,7 +1,7 @@
 /**
- * Extracts the ELF kernel from Debian's bzImage. QEMU starts an ELF image at its PVH entry, without the guest's
- * decompression: one to two seconds less under emulation. A kernel started so does not survive suspend to RAM: it
- * crashes in its wake-up code (seen with 6.1 and 6.12, SeaBIOS 1.17).
+ * Extracts the ELF kernel from Debian's bzImage. QEMU starts an ELF image at its PVH entry, so that the guest has
+ * nothing to decompress, which saves one to two seconds under emulation. A kernel that was started in this way does not
+ * survive suspend to RAM: it crashes in its wake-up code (seen with 6.1 and 6.12, SeaBIOS 1.17).
  */
 import { execFileSync } from "node:child_process";
 import { zstdDecompressSync } from "node:zlib";
@@ -12,7 +12,7 @@ const MAGIC = 0x202;
 const VERSION = 0x206;
 const PAYLOAD_OFFSET = 0x248;
 const PAYLOAD_LENGTH = 0x24c;
-/** "HdrS", and the first version of the header with the payload's offset. */
+/** "HdrS", and the first version of the header that has the payload's offset. */
 const HDRS = 0x5372_6448;
 const WITH_PAYLOAD = 0x0208;
 /** The unpacked length follows the packed kernel. */
@@ -23,7 +23,7 @@ const XZ = 0x587a_37fd;
 const ZSTD = 0xfd2f_b528;
 const MOST = 1 << 28;
 
-/** @param xz command that runs xz. @throws {Error} if it is not a bzImage, or has another compression */
+/** @param xz command that runs xz @throws {Error} if `image` is not a bzImage, or is compressed in an unknown way */
 export const kernelOf = (image: Buffer, xz: readonly [string, ...string[]]): Buffer => {
   if (
     image.length < PAYLOAD_LENGTH + 4 ||

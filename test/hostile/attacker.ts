@@ -11,7 +11,10 @@ import { Poller } from "#sys/poll.ts";
 import type { ServeEvent } from "#app/serve/serve-messages.ts";
 import { openServer, type Serving } from "#app/serve/open-server.ts";
 
-/** Limit for operations that take no time; long, because a slow machine is not a hung server. */
+/**
+ * Time limit for operations that take almost no time. It is long, so that a slow machine is not taken for a server that
+ * hangs.
+ */
 const LIMIT_MILLIS = 10_000;
 
 /** A client that waits for replies, and can send any message. */
@@ -57,7 +60,7 @@ export class Attacker implements Disposable {
     return this.error(Command.dmaMap, body(DMA_MAP, { argsz: DMA_MAP.bytes, flags, offset: 0, address, size }), [fd]);
   }
 
-  /** SET_IRQS: an event for the first MSI-X vector, or the vector triggered. */
+  /** Sends SET_IRQS: assigns an event to the first MSI-X vector, or without one triggers the vector. */
   irq(fds: readonly number[]): number | "closed" {
     const flags = (fds.length === 0 ? SetFlag.none : SetFlag.eventfd) | SetFlag.trigger;
     const values = { argsz: IRQ_SET.bytes, flags, index: Irq.msix, start: 0, count: Math.max(1, fds.length) };
@@ -93,14 +96,14 @@ export class Victim implements AsyncDisposable {
     return victim;
   }
 
-  /** Milliseconds until the next client has negotiated its version. */
+  /** Connects the next client. Returns the milliseconds until it has negotiated its version. */
   servesTheNext(): number {
     const start = performance.now();
     using _next = Attacker.negotiated(this.socket);
     return performance.now() - start;
   }
 
-  /** Reasons for which clients were disconnected or rejected. */
+  /** Waits until a client has been disconnected or rejected for a reason that matches `what`. */
   async complaint(what: RegExp): Promise<void> {
     for (let i = 0; i < 500; i++) {
       if (this.events.some((event) => event.kind === "client" && !event.connected && what.test(event.why))) return;

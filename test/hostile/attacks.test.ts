@@ -18,7 +18,7 @@ import { Attacker, Victim } from "./attacker.ts";
 import { Meddler } from "./meddler.ts";
 
 const NONE = new Uint8Array(0);
-/** The goal is 100 ms. More is allowed here, for a busy machine. */
+/** The goal is 100 ms. The test allows more, for a busy machine. */
 const LIMIT_MILLIS = 5000;
 
 const noFuse =
@@ -35,7 +35,7 @@ const attack = (what: string, act: (victim: Victim, t: TestContext) => Promise<v
   });
 };
 
-/** A write of four bytes to configuration space (7) or to the registers (2). */
+/** The body of a request that writes four bytes to configuration space (region 7) or to the registers (region 2). */
 const access = (region: number, offset: number, value: number): Uint8Array => {
   const data = new Uint8Array(4);
   new DataView(data.buffer).setUint32(0, value, true);
@@ -62,7 +62,8 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
       assert.equal(client.map(memory.number, sealed ? 1 << 30 : 0, 1 << 20), 0);
       if (!sealed) truncate(memory.number, 0);
     }
-    // Memory space and bus master on; the ring of normal priority at address 0; transmitter on; doorbell.
+    // Enables memory space and bus mastering, places the ring of normal priority at address 0, enables the transmitter,
+    // and rings the doorbell.
     assert.equal(client.error(Command.regionWrite, access(7, 4, 6)), 0);
     assert.equal(client.error(Command.regionWrite, access(2, 0x20, 0)), 0);
     assert.equal(client.error(Command.regionWrite, access(2, 0x24, 0)), 0);
@@ -97,7 +98,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     using event = EventFd.create();
     using client = Attacker.negotiated(socket);
     for (let i = 0; i < 10_000; i++) assert.equal(client.irq([event.number]), 0);
-    assert.ok(openDescriptors() <= before + 4, "the event, two sockets, and the last copy");
+    assert.ok(openDescriptors() <= before + 4, "more descriptors than the event, two sockets, and the last copy");
   });
 
   attack("passes descriptors of every kind as memory and as events", ({ socket, folder }) => {
@@ -241,7 +242,7 @@ test("a client that passes a file on a file system that does not respond", { ski
   }
 });
 
-/** A named pipe, opened for reading and writing so that nothing blocks. */
+/** A named pipe. It is opened for reading and writing, so that no call blocks. */
 const fifo = (folder: string): string => {
   const path = join(mkdtempSync(join(folder, "pipe-")), "pipe");
   execFileSync("mkfifo", [path]);

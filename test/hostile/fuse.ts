@@ -1,7 +1,9 @@
 /**
- * A file whose file system stops responding, and a client that passes it to a server. Two processes in a separate mount namespace: the file system, which starts the client. When the first is killed the kernel fails the requests, and nothing is left behind.
+ * A file whose file system stops responding, and a client that passes it to a server. Two processes in a separate mount
+ * namespace: the file system, and the client that it starts. When the file system is killed, the kernel fails all
+ * requests, and nothing is left behind.
  *
- *     unshare --mount node fuse.ts FOLDER SOCKET
+ * unshare --mount node fuse.ts FOLDER SOCKET
  */
 import { spawn, spawnSync } from "node:child_process";
 import { openSync, readSync, writeSync } from "node:fs";
@@ -50,7 +52,7 @@ const answerTo = (op: number, node: number): Uint8Array<ArrayBuffer> | undefined
   }
 };
 
-/** Replies until `cells[0]` is 1: from then on it reads requests without replying. */
+/** Replies to requests until `cells[0]` is 1. From then on it reads requests without replying. */
 const serve = (fuse: number, cells: Int32Array): void => {
   const request = new Uint8Array(1 << 17);
   const view = new DataView(request.buffer);
@@ -90,10 +92,13 @@ const fileSystem = (folder: string, socket: string): void => {
   });
 };
 
-/** Waits for a message of the other process; 0 if it has ended. */
+/** Waits for a message of the other process. Returns 0 if that process has ended. */
 const wait = (): number => readSync(0, new Uint8Array(1));
 
-/** Opens the file while the file system responds, waits until it does not, and passes the file to the server. */
+/**
+ * Opens the file while the file system still responds, waits until it no longer does, and passes the file to the
+ * server.
+ */
 const client = (folder: string, socket: string): void => {
   using file = openFile(join(folder, "file"), Open.readWrite);
   using attacker = Attacker.negotiated(socket);
@@ -102,7 +107,7 @@ const client = (folder: string, socket: string): void => {
   const results = [attacker.map(file.number, 0), attacker.irq([file.number]), attacker.map(file.number, 1 << 20)];
   attacker[Symbol.dispose]();
   writeSync(1, `${JSON.stringify(results)}\n`);
-  // Closing the file takes until the other process is killed.
+  // Closing the file blocks until the other process is killed.
   while (wait() > 0);
 };
 

@@ -15,7 +15,7 @@ import type { Session, SessionEvent } from "#app/session.ts";
 
 const NAME = "fhs0";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
-/** The goal is one second, and a server may take 5 s to reply. The rest allows for a slow machine. */
+/** The goal is one second; the rest is for a slow machine. It is less than the 5 s that a server may take to reply. */
 const LIMIT_MILLIS = 3500;
 const PATIENCE_MILLIS = 20_000;
 
@@ -70,12 +70,12 @@ class Bench implements AsyncDisposable {
     });
   }
 
-  /** Reason of the session's failure. */
+  /** Waits until the session fails; returns the reason. */
   async failure(): Promise<Failure["error"]> {
     this.setMtu(1400);
     for (const end = performance.now() + PATIENCE_MILLIS; performance.now() < end; await sleep(10))
       if (this.failures[0] !== undefined) return this.failures[0].error;
-    return assert.fail("the session goes on");
+    return assert.fail("the session did not fail");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -35,7 +35,7 @@ export const Misbehaviour = {
 interface HostileTask {
   readonly path: string;
   readonly server: string;
-  /** [0]: the misbehaviour. [1]: 1 to end. */
+  /** Cell 0 is the present misbehaviour. Cell 1 is set to 1 to end the thread. */
   readonly cells: Int32Array<SharedArrayBuffer>;
 }
 
@@ -70,7 +70,10 @@ class Hostile {
     }
   }
 
-  /** Both ends send small messages, one at a time. */
+  /**
+   * Forwards one message of the client. Both ends send small messages, one at a time. Returns whether the client is
+   * connected.
+   */
   #toServer(what: number): boolean {
     const incoming = this.#client.receive(this.#bytes);
     if (incoming === undefined) return true;
@@ -168,7 +171,7 @@ export class HostileServer implements AsyncDisposable {
     });
   }
 
-  /** @param path where it listens; @param server where the correct one does */
+  /** @param path where the hostile server listens @param server where the correct server listens */
   static async open(path: string, server: string): Promise<HostileServer> {
     const hostile = new HostileServer(path, server);
     await new Promise((resolve, reject) => {

@@ -13,7 +13,10 @@ interface MeddlerTask {
   readonly cells: Int32Array<SharedArrayBuffer>;
 }
 
-/** Cells: the descriptor, -1 for none; the current round; the last completed one; and 1 to end the thread. */
+/**
+ * Indices of the cells: the descriptor, or -1 for none; the current round; the last completed round; and 1 to end the
+ * thread.
+ */
 const FD = 0;
 const ROUND = 1;
 const OVER = 2;
@@ -22,10 +25,13 @@ const END = 3;
 const LIMIT_MILLIS = 10_000;
 const F_SETFL = 4;
 const BLOCKING = 0n;
-/** A value that still fits if the server has added 1 meanwhile; then there is no room for another 1. */
+/**
+ * A value that can still be written after the server has added 1 to the counter. After both, the counter has no room
+ * for another 1.
+ */
 const NEARLY_FULL = new Uint8Array(new BigUint64Array([2n ** 64n - 3n]).buffer);
 
-/** Empties the counter and fills it a moment later, when the server may already have seen that there is room. */
+/** Empties the counter, and fills it a moment later. The server may have found room in it in between. */
 const fill = (fd: number, round: number, signaller: EventSignaller): void => {
   // SAFETY: no argument is an address.
   libc.fcntl(fd, F_SETFL, BLOCKING);
@@ -77,7 +83,7 @@ export class Meddler implements AsyncDisposable {
     Atomics.store(this.#cells, FD, fd);
   }
 
-  /** Runs the next round: ends when `act` has returned and the thread has finished. */
+  /** Runs `act` while the thread does its next round; returns when both have finished. */
   round(act: () => void): void {
     const round = Atomics.add(this.#cells, ROUND, 1) + 1;
     act();

@@ -1,4 +1,4 @@
-/** The checks that must all miss a mutant for it to survive, and threads that run them. */
+/** The checks that a mutant survives only if all of them pass, and the threads that run them. */
 import { once } from "node:events";
 import { globSync } from "node:fs";
 import { join } from "node:path";
@@ -25,24 +25,32 @@ export interface Finding {
 const CHIP: Check = { name: "unit tests of chip", files: "src/chip/**/*.test.ts" };
 const DRIVER: Check = { name: "unit tests of driver", files: "src/driver/**/*.test.ts" };
 const WRITES: Check = { name: "register writes", files: "test/conformance/register-writes.test.ts" };
-/** Of tests of many chips, those of the RTL8168H, which is the rigs' default, and one chip of each generation; all others. */
+/**
+ * Matches all tests that are not of one chip. Of tests that exist for many chips, it matches those of the RTL8168H,
+ * which is the rigs' default, and of one chip of each generation.
+ */
 const FEW_CHIPS = new RegExp(`^(?!rtl\\d)|^(rtl8168h|${GENERATIONS.join("|")})\\b`);
-/** Checked before, or needs QEMU or processes of its own, or takes too long for what it detects. */
+/**
+ * Files that are checked before the rest, need QEMU or processes of their own, or take too long for what they detect.
+ */
 const NOT_CHECKED = /\/(register-writes|accesses|exact-losses|loss|qtest|vfio-user)\.test\.ts$/;
 const REST: readonly Check[] = globSync("test/conformance/*.test.ts", { cwd: join(import.meta.dirname, "../..") })
   .filter((file) => !NOT_CHECKED.test(file))
   .toSorted()
   .map((file) => ({ name: file, files: file, tests: FEW_CHIPS }));
 
-/** In order: each is the quickest that detects most of the remaining mutants of the room. */
+/** The checks in order. The quickest that detects most of the room's remaining mutants is always the next. */
 const checksFor = (file: string): readonly Check[] =>
   file.startsWith("src/chip/") ? [CHIP, DRIVER, WRITES, ...REST] : [DRIVER, WRITES, ...REST];
 
-/** Ends a mutant that loops; a check needs a quarter of it. Processor time, because other programs may use the machine. */
+/**
+ * Limit that ends a mutant that loops; a check needs a quarter of it. It limits processor time, because other programs
+ * may use the machine.
+ */
 const MOST_CPU_SECONDS = 50;
-/** Ends a mutant that waits for ever. No test waits for real time to pass. */
+/** Limit that ends a mutant that waits for ever. No test waits for real time to pass. */
 const MOST_IDLE_SECONDS = 60;
-/** After so many mutants a thread is replaced, because the modules that it loaded stay in memory. */
+/** Number of mutants after which a thread is replaced, because the modules that it has loaded stay in memory. */
 const THREAD_MUTANTS = 40;
 
 const started = async (): Promise<Worker> => {
@@ -56,7 +64,9 @@ export class Judge implements AsyncDisposable {
   #worker: Worker | undefined;
   #judged = 0;
 
-  /** What detects the mutant; undefined for a survivor. Without a mutant: what fails on unchanged code. */
+  /**
+   * What detects the mutant; undefined for a survivor. If `mutant` is undefined, returns what fails on unchanged code.
+   */
   async noticedBy(mutant: Mutant | undefined): Promise<Finding | undefined> {
     if (++this.#judged % THREAD_MUTANTS === 0) await this.#end();
     for (const check of checksFor(mutant?.file ?? "src/chip/")) {

@@ -1,4 +1,7 @@
-/** In place of node:test for a judge: collects tests instead of running them, so that a thread can run many versions. */
+/**
+ * What a judge loads in place of node:test. It collects tests instead of running them, so that one thread can run many
+ * versions.
+ */
 
 type Act = (context: { readonly diagnostic: (text: string) => void }) => unknown;
 interface Options {
@@ -11,13 +14,13 @@ let groupSkipped = false;
 
 const isSkipped = ({ skip = false }: Options): boolean => skip !== false;
 
-/** As in node:test; a skipped test is left out. */
+/** Declares a test as in node:test. A skipped test is not collected. */
 export const test = (name: string, first: Act | Options, second?: Act): void => {
   const [options, act] = typeof first === "function" ? [{}, first] : [first, second!];
   if (!groupSkipped && !isSkipped(options)) collected.push({ name: group + name, act });
 };
 
-/** As in node:test. */
+/** Declares a group as in node:test. */
 export const describe = (name: string, first: (() => void) | Options, second?: () => void): void => {
   const [options, act] = typeof first === "function" ? [{}, first] : [first, second!];
   const outer = [group, groupSkipped] as const;
@@ -28,9 +31,7 @@ export const describe = (name: string, first: (() => void) | Options, second?: (
 };
 
 /**
- * Runs, and forgets, the tests collected since the last call whose names match `pattern`, until one fails.
- * @returns the name of the test that failed; undefined where all passed
- * @throws {Error} if there is none
+ * Runs the tests collected since the last call whose names match `pattern`, until one fails; discards the collection.
  */
 export const firstFailure = async (pattern: RegExp): Promise<string | undefined> => {
   const tests = collected.filter(({ name }) => pattern.test(name));

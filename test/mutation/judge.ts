@@ -12,14 +12,14 @@ import type * as Collected from "./collected-tests.ts";
 import { type Mutant, mutated } from "./mutants.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-/** Loaded once: none of these imports the driver or chip room. */
+/** Modules that are loaded only once, because none of them imports the driver or chip room. */
 const SHARED = /\/(node_modules|src\/(kit|sys|wire))\//;
 const COLLECTED = pathToFileURL(join(import.meta.dirname, "collected-tests.ts")).href;
 
 export interface Case {
   /** Checks with the same number share the modules that they have loaded. */
   readonly number: number;
-  /** Undefined: nothing is changed. */
+  /** If undefined, nothing is changed. */
   readonly mutant: Mutant | undefined;
   readonly check: Check;
 }
@@ -34,7 +34,7 @@ const sourceOf = (path: string): string => {
   return current !== undefined && path === join(ROOT, current.file) ? mutated(source, current) : source;
 };
 
-// A module's URL ends in the number of the case: Node loads it once for each.
+// Each module's URL ends in the number of the case, so that Node loads the module anew for each case.
 registerHooks({
   resolve(specifier, context, next) {
     const run = /\?case=\d+$/.exec(context.parentURL ?? "")?.[0];
@@ -49,7 +49,7 @@ registerHooks({
   },
 });
 
-/** The test that fails; undefined if all pass. */
+/** The first test that fails; undefined if all pass. */
 const judge = async ({ number, mutant, check: { files, tests } }: Case): Promise<string | undefined> => {
   current = mutant;
   const run = `?case=${number}`;

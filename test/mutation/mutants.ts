@@ -37,10 +37,10 @@ const CHANGES: readonly Change[] = [
   [/\b0x([0-9a-f_]+)\b/g, ([, digits]) => `0x${(BigInt(`0x${digits!.replaceAll("_", "")}`) ^ 1n).toString(16)}`],
 ];
 
-/** A statement that is one call: the mutant omits it. */
+/** A statement that consists of one call, which the mutant omits. */
 const CALL = /^(\s*)[\w#.![\]]+\([^{]*\);$/;
 const NO_CODE = /^(\/\/|\*|import)|oxlint|oxfmt/;
-/** Messages: no test checks each of their words. */
+/** `MESSAGE` and `FOR_PEOPLE` match lines with messages, which are not changed: no test checks each of their words. */
 const MESSAGE = /"|`/;
 const FOR_PEOPLE = /throw|message|hint|super\(|because|evidence/;
 
@@ -76,7 +76,7 @@ export const mutantsOf = (file: string, text: string): readonly Mutant[] => {
   });
 };
 
-/** That text with the mutant in it. */
+/** The text of a file with the mutant in it. */
 export const mutated = (text: string, { line, after }: Mutant): string =>
   text
     .split("\n")

@@ -89,10 +89,10 @@ const checkTheChecks = async (judge: Judge): Promise<void> => {
 const run = async (): Promise<boolean> => {
   const all = allMutants();
   const random = randomFrom(options.seed);
-  // As many mutants of the driver as of the tables, which are longer.
+  // Chooses as many mutants of the driver as of the chip tables, although the tables are longer.
   const rooms = [...Map.groupBy(all, ({ file }) => file.split("/")[1]).values()];
   const chosen = rooms.flatMap((each) => sampleOf(each, Math.ceil(options.sample / rooms.length), random));
-  // Mixed, so that both get the same share of the time.
+  // The mutants of both rooms are mixed, so that each room gets the same share of the time.
   const waiting = [...sampleOf(chosen, chosen.length, random)];
   const wanted = waiting.length;
   if (wanted === 0)
