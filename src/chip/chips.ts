@@ -13,7 +13,7 @@ import { STARTS } from "./starts.ts";
 import type { Start } from "./steps.ts";
 
 interface Row {
-  /** Its name on the command line. Unique; an `x` stands for a digit that the row's mask ignores. */
+  /** The chip's name on the command line. Unique; an `x` stands for a digit that the row's mask ignores. */
   readonly key: string;
   /** The name that Realtek and the kernel's log use. */
   readonly name: string;

@@ -72,7 +72,8 @@ export const HashedV3 = { udp: 1 << 25, ipv4: 1 << 26, ipv6: 1 << 28, tcp: 1 << 
 export const HashedV4 = { udp: 1 << 27, ipv4: 1 << 28, ipv6: 1 << 29, tcp: 1 << 30 } as const;
 
 /**
- * While this bit of this MAC register is set, transmit descriptors have 32 bytes, of which the upper half is unused.
+ * While bit `wide` of this MAC-OCP register is set, transmit descriptors have 32 bytes, of which the upper half is
+ * unused.
  */
 export const TxStride = { macOcp: 0xeb58, wide: 1 << 0 } as const;
 export const WIDE_BYTES = 32;

@@ -1,6 +1,6 @@
 /**
  * The first Linux release whose r8169 supports a chip. It is the release for which the commit was merged; some `stable`
- * kernels got it earlier.
+ * kernels received the commit earlier.
  */
 import type { ChipKey } from "./chips.ts";
 

@@ -43,14 +43,14 @@ export const QUIRKS = {
   },
   lostDoorbell: {
     because: "A doorbell write soon after another can be lost. The driver rings the doorbell again if some frames were sent, but not all.",
-    evidence: `${LINUX}; on chips that do not need it, one more write is harmless`,
+    evidence: `${LINUX}; on chips that do not need it, the second write is harmless`,
     proof: { file: "src/driver/transmit-ring.test.ts", title: "rings the doorbell again if some frames were sent, but not all" },
     fact: "doorbell",
     on: ({ bus, profile }) => bus === "pcie" && profile.mac.doorbell === "TxPoll",
   },
   stalePadding: {
     because: "The chip pads short frames with old contents of the FIFO. The driver pads them with zeros to 60 bytes, and software segments super-frames whose last segment would be shorter.",
-    evidence: "FreeBSD if_re.c (RL_FLAG_AUTOPAD missing); Linux's r8169 pads on the same chips",
+    evidence: "FreeBSD if_re.c (these chips lack RL_FLAG_AUTOPAD); Linux's r8169 pads on the same chips",
     proof: { file: "src/driver/transmit-ring.test.ts", title: "a short frame is sent from a zero-padded copy, and its own buffer is returned" },
     fact: "padding",
     on: ({ profile }) => profile.frames.padding === "stale",
@@ -84,7 +84,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.sumsNoOptions,
   },
   segmentsPlainOnly: {
-    because: "Segmentation fails with IPv4 options, with TCP options over IPv4, and when the last segment has six bytes or fewer. Software segments these.",
+    because: "Segmentation fails with IPv4 options, with TCP options over IPv4, and when the last segment has six bytes or fewer. Software segments such packets.",
     evidence: LINUX,
     proof: { file: RULES, title: "the 8168E-VL does not segment IPv4 with options in either header, nor if the last segment has six bytes or fewer" },
     fact: "segmentsPlainOnly",
@@ -98,14 +98,14 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.transmitFormat === 1,
   },
   noJumboSums: {
-    because: "Transmit checksum offload does not work above an MTU of 1500. Software computes checksums there.",
+    because: "Transmit checksum offload does not work above an MTU of 1500, so software computes checksums.",
     evidence: "Linux's r8169, Realtek's drivers, FreeBSD if_re.c",
     proof: { file: RULES, title: "checksums and segmentation end at an MTU of 1500, but PCI chips keep both and the 8125 and later keep checksums" },
     fact: "sumsJumbo",
     on: ({ profile, largestMtu }) => largestMtu > STANDARD_MTU && !profile.frames.sumsJumbo,
   },
   noJumboSegments: {
-    because: "Segmentation does not work above an MTU of 1500, so software segments there. Above 2047 it does so on every chip.",
+    because: "Segmentation does not work above an MTU of 1500, so software segments super-frames. Above an MTU of 2047, software does so on every chip.",
     evidence: "Linux's r8169, Realtek's drivers",
     proof: { file: RULES, title: "checksums and segmentation end at an MTU of 1500, but PCI chips keep both and the 8125 and later keep checksums" },
     fact: "segmentsJumbo",
@@ -147,7 +147,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.countsLastPiece,
   },
   fcsLeftOut: {
-    because: "If another operating system has left RxFormat bit 0 set, lengths exclude the FCS. The driver clears it.",
+    because: "If another operating system has left RxFormat bit 0 set, lengths exclude the FCS. The driver clears the bit.",
     evidence: "DPDK 1e370595f4",
     proof: { file: "test/conformance/probe.test.ts", title: "RTL8125BP and later deliver frames with FCS, whatever another operating system has configured" },
     fact: "dropBadFcs",
@@ -168,7 +168,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.mac.configuredOnceOn,
   },
   aspmStallsBus: {
-    because: "With ASPM enabled in the chip, other PCI devices can lose access to the bus. The driver never enables it.",
+    because: "With ASPM enabled in the chip, other PCI devices can lose access to the bus. The driver never enables ASPM on these chips.",
     evidence: "reports from users; Linux's r8169 excludes the same two chips",
     proof: { file: "test/conformance/aspm.test.ts", title: "the policy `full` is rejected on chips without ASPM, and the previous one stays" },
     fact: "aspmStallsBus",
@@ -182,7 +182,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.phyAccess === "mdio-gated",
   },
   busTiming: {
-    because: "The timing of the PCI interface must match the bus clock. The driver writes it at each start.",
+    because: "The timing of the PCI interface must match the bus clock. The driver writes the timing at each start.",
     evidence: "FreeBSD if_re.c, re_init_locked",
     proof: { file: "src/driver/procedures.test.ts", title: "the bus timing of an RTL8169SC depends on the chip and on the bus clock" },
     fact: "pciTiming",

@@ -43,7 +43,7 @@ export class SoftInterrupts implements Interrupts {
     const all = [vectors].flat();
     for (const vector of all) {
       if (!Number.isInteger(vector) || vector < 0 || vector >= this.vectors)
-        throw new OutOfRange(`interrupt vector ${vector}: the device has 0 to ${this.vectors - 1}`);
+        throw new OutOfRange(`interrupt vector ${vector}: the device has vectors 0 to ${this.vectors - 1}`);
       if (this.#lines[vector] !== undefined) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
     }
     const line = new SoftLine(all.join(", "), onEvent, () => {
@@ -53,7 +53,7 @@ export class SoftInterrupts implements Interrupts {
     return line;
   }
 
-  /** The device signals `vector`. Throws only what the driver's handler throws. */
+  /** Call when the device signals `vector`. Throws only what the driver's handler throws. */
   raise(vector: number): void {
     const line = this.#lines[vector];
     if (line === undefined) this.#stray++;

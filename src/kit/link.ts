@@ -17,7 +17,7 @@ export const FRAME_LENGTH = 1;
 export const FRAME_FLAGS = 2;
 /** Word 3: VLAN tag control information (host order), if the flags say that there is a tag. */
 export const FRAME_TAG = 3;
-/** Word 0 of an entry without a buffer. All entries start like this. */
+/** Word 0 of an entry without a buffer. In a new link, no entry has a buffer. */
 export const NO_BUFFER = -1;
 /** Entries of a link. */
 export const LINK_ENTRIES = 1024;
@@ -144,7 +144,10 @@ export interface Link {
    * @throws {OutOfRange} if the first frame is invalid
    */
   transmit(first: number, count: number): number;
-  /** Gives a spare receive buffer to each entry that has none, to build a frame in; returns the number of entries up to the first that gets none. */
+  /**
+   * Gives a spare receive buffer, to build a frame in, to each entry that has no buffer. Returns the number of entries
+   * up to the first for which no spare is left.
+   */
   supply(first: number, count: number): number;
   /**
    * The number of fragments that the NIC has sent, modulo 2^32, for callers that send from memory of their own.

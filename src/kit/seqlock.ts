@@ -35,7 +35,8 @@ export class SequenceWriter {
   /** Publishes `values` (as many words as the lock covers) to readers. Does not allocate. */
   publish(values: Int32Array): void {
     const cells = this.#cells;
-    if (values.length !== this.#words) throw new OutOfRange(`${values.length} words for a lock over ${this.#words}`);
+    if (values.length !== this.#words)
+      throw new OutOfRange(`${values.length} words for a lock over ${this.#words} words`);
     Atomics.store(cells, SEQUENCE, this.#sequence + 1);
     for (let i = 0; i < this.#words; i++) Atomics.store(cells, DATA + i, values[i]!);
     this.#sequence = (this.#sequence + 2) | 0;
@@ -59,7 +60,7 @@ export class SequenceReader {
    * writing
    */
   read(into: Int32Array, limitMicros = 100_000): void {
-    if (into.length !== this.#words) throw new OutOfRange(`${into.length} words for a lock over ${this.#words}`);
+    if (into.length !== this.#words) throw new OutOfRange(`${into.length} words for a lock over ${this.#words} words`);
     const end = performance.now() + limitMicros / 1000;
     while (!this.#attempt(into)) {
       if (performance.now() >= end)

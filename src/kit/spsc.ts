@@ -21,7 +21,7 @@ export interface RingShape {
   readonly recordWords: number;
 }
 
-/** Words of shared memory for a ring of this shape. @throws {OutOfRange} */
+/** Words of shared memory for a ring of the given shape. @throws {OutOfRange} */
 export const spscWords = (shape: RingShape): number => {
   const { records, recordWords } = shape;
   if (!Number.isInteger(records) || records < 1 || records > MAX_RECORDS || (records & (records - 1)) !== 0)

@@ -9,13 +9,13 @@ import type { FrameMemory } from "./link.ts";
 /** A piece of guest memory, as bytes and as words. `address` is where the device sees its first byte. */
 export interface MemoryRegion extends FrameMemory {
   readonly address: number;
-  /** Bytes of the guest's memory; `bytes` and `words` (word `i` is at `address + 4 * i`) may be longer. */
+  /** Length of the guest's memory in bytes; `bytes` and `words` (word `i` is at `address + 4 * i`) may be longer. */
   readonly length: number;
-  /** The device may read it but not write it. */
+  /** The device may read the region but not write it. */
   readonly readOnly?: boolean;
-  /** The device may write it but not read it. */
+  /** The device may write the region but not read it. */
   readonly writeOnly?: boolean;
-  /** Present if the memory cannot be shared: `bytes` and `words` are then a copy, which is transferred by this. */
+  /** Present if the memory cannot be shared: `bytes` and `words` are then a copy, whose parts this object transfers. */
   readonly copy?: MemoryCopy;
 }
 
@@ -48,23 +48,24 @@ export interface Target {
   /** Bytes in a region; 0 if the device has none. */
   size(region: RegionName): number;
   /**
-   * One access; the result is unsigned. Never throws because of what a guest does: invalid accesses read all ones and
-   * are counted.
+   * Reads in one access; the result is unsigned. Never throws because of what a guest does: an invalid access reads all
+   * ones and is counted.
    */
   read(region: RegionName, offset: number, width: 1 | 2 | 4): number;
   write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void;
-  /** Function-level reset or bus reset. */
+  /** Performs a function-level reset or a bus reset. */
   reset(): void;
   /** Turns power off and on: nothing that a guest has set is preserved. */
   powerCycle(): void;
   /** Connects bus mastering and the interrupt line. `raise` may be called from any of the target's methods. */
   attach(memory: GuestMemory, raise: (vector: number) => void): void;
   /**
-   * Undoes `attach` when a bus's client has left: work that is still pending accesses no memory and raises no
-   * interrupt.
+   * Undoes `attach` when a bus's client has left. Afterwards, pending work accesses no memory and raises no interrupt.
    */
   detach(): void;
-  /** Guest memory was or will be mapped or unmapped: stop using the regions obtained so far. */
+  /**
+   * Call when guest memory was or will be mapped or unmapped. The model must no longer use the regions obtained so far.
+   */
   memoryChanged(): void;
   /**
    * The level of the interrupt line (INTx). `raise` reports each change from low to high; a bus that has masked the

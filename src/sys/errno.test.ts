@@ -50,8 +50,8 @@ test("permission errors hint at what to run", () => {
 });
 
 test("each thread has an errno of its own", async () => {
-  // Words: the other thread may make its call; the call was made; its errno. This thread blocks meanwhile, because
-  // failing calls of its event loop would change its own errno between the two checks.
+  // Words: a flag that lets the other thread make its call; a flag that the call was made; the errno of that call. This
+  // thread blocks meanwhile, because failing calls of its event loop would change its own errno between the two checks.
   const cells = new Int32Array(new SharedArrayBuffer(12));
   const code = `import(${JSON.stringify(new URL("errno.ts", import.meta.url).href)}).then(async ({ errno }) => {
     const { libc } = await import(${JSON.stringify(new URL("libc.ts", import.meta.url).href)});

@@ -90,7 +90,9 @@ export class MapWindow {
   }
 }
 
-/** Limit of windows cleared at once. Clearing one takes 20 µs or more, which delays the next client. */
+/**
+ * Largest number of windows that are cleared at once. Clearing one takes 20 µs or more, which delays the next client.
+ */
 const CLEARED_AT_ONCE = 512;
 
 /** A pool of windows. Their sizes are powers of two, so there are only a few sizes. */

@@ -16,7 +16,7 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SHUT_RDWR = 2;
 
-/** Limit of descriptors in a message; the kernel's limit is 253. */
+/** Largest number of descriptors in a message; the kernel's limit is 253. */
 export const MAX_PASSED_FDS = 16;
 
 /** struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags } */

@@ -39,7 +39,7 @@ export class Coalescer {
   readonly #carry: boolean;
   readonly #view: TcpView;
   readonly #runs: readonly SegmentRun[];
-  /** The run of the last segment: usually the next one belongs to it too. */
+  /** The run of the last segment; usually the next segment belongs to the same run. */
   #recent: SegmentRun;
   /** Whether the last frame was added to the recent run. */
   #joined = false;
