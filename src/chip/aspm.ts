@@ -84,8 +84,8 @@ const LATENCY_8126 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e])];
 const LATENCY_8127 = [latencyOf([0x8c09], [0x887a, 0x8c09, 0x8a62, 0x883e, 0x8849])];
 
 /**
- * After this, no event makes the link leave L1. The register is an extended one from the 8168E-VL to the 8117, and one
- * of the MAC controller on later chips.
+ * After this step, no event makes the link leave L1. The register is an extended one from the 8168E-VL to the 8117, and
+ * one of the MAC controller on later chips.
  */
 const NO_EXITS_ERI: Step = { on: "eri", words: [[0xd4, 0x1f80, 0]] };
 const NO_EXITS_MAC = mac([0xc0ac, 0x1f80, 0]);

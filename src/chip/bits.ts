@@ -31,8 +31,8 @@ const queues = (name: string, count: number): Fields =>
 const DTCCR = { ...common.Dtccr, address: [0xffff_ffc0, 0] } as const;
 const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
 /**
- * RSS_CTRL: bits that say what is hashed (Toeplitz), and the base-2 logarithms of two numbers, of the table entries in
- * use and of the CPUs.
+ * RSS_CTRL: bits that say what is hashed (Toeplitz); the base-2 logarithm of the number of table entries in use; and
+ * that of the number of CPUs.
  */
 const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;

@@ -9,7 +9,7 @@ export interface Counter {
   readonly name: string;
   /** Bytes from the start of the dump. */
   readonly offset: number;
-  /** Width. The counter wraps when a count exceeds it. */
+  /** Width in bytes. The counter wraps when its value no longer fits. */
   readonly bytes: 2 | 4 | 8;
 }
 

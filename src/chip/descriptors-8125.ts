@@ -66,7 +66,7 @@ export const RxV4 = {
 
 /**
  * What was hashed. Format 3 has these bits in the upper half of its header word, format 4 from bit 27 on. Source:
- * Realtek's own driver for Linux, as far as it reads them.
+ * Realtek's own driver for Linux, as far as that driver reads them.
  */
 export const HashedV3 = { udp: 1 << 25, ipv4: 1 << 26, ipv6: 1 << 28, tcp: 1 << 29 } as const;
 export const HashedV4 = { udp: 1 << 27, ipv4: 1 << 28, ipv6: 1 << 29, tcp: 1 << 30 } as const;

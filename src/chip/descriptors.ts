@@ -84,7 +84,7 @@ export const Rx = {
   multicast: 1 << 27,
   physical: 1 << 26,
   broadcast: 1 << 25,
-  /** Too long for the receiver. */
+  /** The frame is too long for the receiver. */
   watchdog: 1 << 22,
   errorSummary: 1 << 21,
   runt: 1 << 20,
@@ -108,7 +108,7 @@ export const RxCPlus = {
   physical: 1 << 25,
   broadcast: 1 << 24,
   fifoOverflow: 1 << 22,
-  /** Longer than 4096 bytes. */
+  /** The frame is longer than 4096 bytes. */
   watchdog: 1 << 21,
   errorSummary: 1 << 20,
   runt: 1 << 19,

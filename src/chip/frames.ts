@@ -123,7 +123,7 @@ export const FRAMES_8139CP: FrameFacts = { ...FRAMES_PCI, ringLimit: 64, receive
 /** RTL8101E, the first chip on PCI Express. */
 export const FRAMES_8101: FrameFacts = {
   ...FRAMES_PCI,
-  // Realtek's own drivers and Fuchsia's write the low half first on all of these, and DPDK has rings above 4 GiB.
+  // Realtek's own drivers and Fuchsia's write the low half first on all of these, and DPDK uses rings above 4 GiB.
   eitherHalf: true,
   reversedHash: true,
   countsMissed: false,

@@ -113,7 +113,7 @@ export const Partner10G = {
 } as const;
 /** Energy-efficient Ethernet: ability (3.20), advertisement (7.60), link partner's advertisement (7.61). */
 export const Eee = { full100: 1 << 1, full1000: 1 << 2, full10000: 1 << 3 } as const;
-/** The same for 2.5 and 5 Gbit/s: registers 3.21, 7.62 and 7.63. */
+/** As `Eee`, for 2.5 and 5 Gbit/s: registers 3.21, 7.62 and 7.63. */
 export const Eee2 = { full2500: 1 << 0, full5000: 1 << 1 } as const;
 
 /**
@@ -124,7 +124,10 @@ export const OCP_STANDARD = 0xa400;
 /** Page of Realtek's status register (register 18), which shows the speed and duplex in use. */
 export const PHYSR_PAGE = 0xa43;
 export const PHYSR = 18;
-/** Bits of that register. The speed is 10 Mbit/s if no speed bit is set; 2500 and 5000 are combinations of two bits. */
+/**
+ * Bits of Realtek's status register. The speed is 10 Mbit/s if no speed bit is set; 2500 and 5000 are combinations of
+ * two bits.
+ */
 export const Physr = {
   mdi: 1 << 1,
   linkUp: 1 << 2,
@@ -167,7 +170,7 @@ export const Ocp = {
    * and faster).
    */
   alive: 0xb87a,
-  /** Bit 4 asks the PHY's controller to halt for a patch; it acknowledges with bit 6 of `patchStatus`. */
+  /** Bit 4 asks the PHY's controller to halt for a patch; the controller acknowledges with bit 6 of `patchStatus`. */
   patchRequest: 0xb820,
   patchStatus: 0xb800,
 } as const;
@@ -218,8 +221,8 @@ export const CROSSOVER_8211: Crossover = {
 };
 /**
  * OCP PHYs. Source: FreeBSD's RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F, on page 0xa43. The built-in PHYs
- * also have that page, and bit 2 of PCR1 is ALDPS in both (DPDK rtl_disable_aldps). In the RTL8211F's datasheet, bit 9
- * of PHYCR1 selects manual mode, and bit 8 is 1 for MDI.
+ * also have that page, and bit 2 of PCR1 is ALDPS in both PHYs (DPDK rtl_disable_aldps). In the RTL8211F's datasheet,
+ * bit 9 of PHYCR1 selects manual mode, and bit 8 is 1 for MDI.
  */
 export const CROSSOVER_OCP: Crossover = {
   control: { page: PHYSR_PAGE, register: 16, mask: 3 << 8, auto: 0, mdi: 3 << 8, mdix: 1 << 9 },

@@ -27,7 +27,7 @@ export const PtpCommand = bits("PtpCommand", { execute: 1 << 7, set: 0, drift: 1
 export const MacClock = {
   driftBits: 31,
   driftScale: 2 ** 33,
-  /** The MAC-OCP register, and its bit, that select the clock of the MAC instead of the PHY's. */
+  /** The MAC-OCP register, and the bit in it, with which the clock of the MAC is selected instead of the PHY's. */
   source: { macOcp: 0xdc00, mac: 1 << 6 },
   sent: { macOcp: 0xcf20, bytes: 16, seconds: 4, places: 4, nextShift: 10 },
 } as const;

@@ -11,7 +11,7 @@ export interface Quirk {
   readonly evidence: string;
   /** A test that fails if the driver does not handle it. */
   readonly proof: { readonly file: string; readonly title: string };
-  /** What the driver reads: a field of the profile, or this name in the profile's list of quirks. */
+  /** What the driver reads: a field of the profile, or the quirk's name in the profile's list of quirks. */
   readonly fact: string;
   readonly on: (chip: Chip) => boolean;
 }

@@ -14,7 +14,10 @@ export const IDR4 = rw32(0x04);
 export const MAR0 = rw32(0x08);
 export const MAR4 = rw32(0x0c);
 
-/** Dump tally counter command: address of the 64-byte aligned dump, and the command in its low bits. High half first. */
+/**
+ * Dump tally counter command: address of the 64-byte aligned dump, and the command in the low bits of the address. High
+ * half first.
+ */
 export const DTCCR = low32(0x10, "Dtccr");
 export const DTCCRHigh = high32(0x14);
 export const Dtccr = bits("Dtccr", {
@@ -57,8 +60,8 @@ export const Cmd = bits("Cmd", {
 });
 
 /**
- * Transmit priority polling: the doorbell. When read, its bits show which rings are still being processed (FreeBSD
- * if_re.c, re_stop).
+ * Transmit priority polling: the doorbell. A read shows which rings are still being processed (FreeBSD if_re.c,
+ * re_stop).
  */
 export const TxPoll = rw8(0x38, "Poll");
 export const Poll = bits("Poll", {
@@ -235,7 +238,8 @@ export const MACOCP = rw32(0xb0);
 /** PHY registers of the OCP generation: flag, address << 15, data. */
 export const PHYOCP = rw32(0xb8);
 /**
- * Depending on the register, the driver sets the flag and the chip clears it when the access is done, or the reverse.
+ * Depending on the register, the driver sets the flag and the chip clears it when the access is done, or the driver
+ * clears the flag and the chip sets it.
  */
 export const FLAG = 0x8000_0000;
 
@@ -245,7 +249,7 @@ export const FLAG = 0x8000_0000;
  */
 export const OCPDR = rw32(0xb0);
 export const OCPAR = rw32(0xb4);
-/** Latency tolerance messages. Bit 0 allows the combined logic to extend them. */
+/** Extension of latency tolerance messages ("combo LTR"). Bit 0 enables it. */
 export const COMBO_LTR_EXTEND = rw8(0xb6);
 
 /** Power management of the link layer. */

@@ -91,10 +91,10 @@ export type Step =
 
 /** The start-up sequence of a chip. */
 export interface Start {
-  /** Between reset and the rings, while configuration is unlocked. */
+  /** Runs between the reset and the set-up of the rings, while configuration is unlocked. */
   readonly mac: readonly Step[];
-  /** After a reset of the PHY, before it negotiates. */
+  /** Runs after a reset of the PHY, before the PHY negotiates. */
   readonly phy: readonly Step[];
-  /** Each time the link has come up, by speed in Mbit/s; empty on most chips. */
+  /** Runs each time the link has come up, by speed in Mbit/s; empty on most chips. */
   readonly linkUp?: Readonly<Record<10 | 100 | 1000, readonly Step[]>>;
 }

@@ -124,7 +124,7 @@ test("a driver rejects a device that is not in its table", () => {
     (error: unknown) =>
       error instanceof UnsupportedDevice &&
       error instanceof FerruleError &&
-      error.message === "other has no row for 10ec:8168",
+      error.message === "other does not support device 10ec:8168",
   );
 });
 

@@ -88,7 +88,7 @@ export class UnsupportedDevice extends FerruleError {
   readonly hint = "See `ferrule list` for the cards that this driver supports.";
   constructor(driver: string, id: PciId) {
     super(
-      `${driver} has no row for ${id.vendor.toString(16).padStart(4, "0")}:${id.device.toString(16).padStart(4, "0")}`,
+      `${driver} does not support device ${id.vendor.toString(16).padStart(4, "0")}:${id.device.toString(16).padStart(4, "0")}`,
     );
   }
 }

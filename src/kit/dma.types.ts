@@ -1,4 +1,4 @@
-/** Misuse of bus addresses that must not compile. */
+/** Wrong uses of bus addresses, which must not compile. */
 import { type BusAddress, type DmaMemory, highHalf, lowHalf, storeHigh, storeLow } from "./dma.ts";
 import { type Mmio, half32, high32, low32, rw32 } from "./mmio.ts";
 

@@ -101,7 +101,8 @@ export interface Offloads {
 /** Internet checksums over one memory, faster than a loop in JavaScript. Offsets and lengths are in bytes. */
 export interface MemorySums {
   /**
-   * Sum of the 16-bit units from `offset` on, in memory order; below 2^17. A last odd byte is the lower half of a unit.
+   * Sum of the 16-bit units from `offset` on, in memory order; below 2^17. If the length is odd, the last byte is the
+   * lower half of a unit.
    */
   readonly sum: (offset: number, length: number) => number;
   /** Copies the bytes to `to` and returns the same sum. The ranges must not overlap. */
@@ -116,7 +117,7 @@ export interface FrameMemory {
   readonly sums?: MemorySums | undefined;
 }
 
-/** Layer 2 in bursts. All calls come from the data-plane thread. */
+/** Passes layer 2 frames in bursts. All calls come from the data-plane thread. */
 export interface Link {
   readonly memory: FrameMemory;
   /** Bytes in each receive buffer. */
@@ -127,7 +128,10 @@ export interface Link {
   readonly burst: Int32Array;
   /** Hash of each entry that was received (Toeplitz; 0 if the frame has none); undefined unless requested of the NIC. */
   readonly hashes?: Int32Array | undefined;
-  /** Time at which each entry of the last burst that is marked `stamped` was received, in nanoseconds of the NIC's PTP clock. */
+  /**
+   * For each entry of the last burst that is marked `stamped`, the time of reception in nanoseconds of the NIC's PTP
+   * clock.
+   */
   readonly times?: BigInt64Array | undefined;
   /**
    * Receives whole frames into entry `first` and the following ones, up to `budget` entries; returns the number of

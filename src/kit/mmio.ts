@@ -9,8 +9,8 @@ declare const shape: unique symbol;
 declare const owner: unique symbol;
 
 /**
- * `ro`: read; `wo`: write; `rw`: both; `w1c`: a read returns events, and a write clears those written as one. `low` and
- * `high`: registers for the two halves of a bus address; `half`: a register for one half.
+ * `ro`: read; `wo`: write; `rw`: both; `w1c`: a read returns events, and a write clears the events whose bits are
+ * written as 1. `low` and `high`: registers for the two halves of a bus address; `half`: a register for one half.
  */
 export type Access = "ro" | "wo" | "rw" | "w1c" | "low" | "high" | "half";
 export type Width = 8 | 16 | 32;
@@ -70,7 +70,7 @@ type Writable = "wo" | "rw";
 export interface RegisterBus {
   /** Bytes in the window. */
   readonly length: number;
-  /** Exactly one access of the given width (bytes). The result is unsigned. */
+  /** Reads in exactly one access of the given width (bytes). The result is unsigned. */
   read(offset: number, width: 1 | 2 | 4): number;
   write(offset: number, width: 1 | 2 | 4, value: number): void;
 }
@@ -97,14 +97,16 @@ export class Mmio {
     return this.#length;
   }
 
-  /** From now on each access throws `Revoked`, because the device named `what` is gone or was unbound. */
+  /** Makes each later access throw `Revoked`, because the device named `what` is gone or was unbound. */
   revoke(what: string): void {
     this.#revoked = what;
     // Every access fails the bounds check of an empty window, so revocation needs no check of its own.
     this.#length = 0;
   }
 
-  /** Until `resume`, each access throws `Sleeping`: the function sleeps, and its registers do not respond. */
+  /**
+   * Makes each access throw `Sleeping` until `resume`, because the function sleeps and its registers do not respond.
+   */
   suspend(what: string): void {
     this.#asleep = what;
     this.#length = 0;

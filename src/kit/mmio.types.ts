@@ -1,4 +1,4 @@
-/** Misuse of registers that must not compile. */
+/** Wrong uses of registers, which must not compile. */
 import { type Mmio, type Register, bits, ro8, rw16, rw8, w1c16, w1c32, wo8 } from "./mmio.ts";
 
 const PhyStatus = ro8(0x6c);

@@ -81,6 +81,6 @@ export interface Port {
   commitSplit?(headerBytes: number, payloadAt: number, payloadBytes: number, continues: boolean): void;
   /** Call when all frames of a burst are committed. The port then sends those that it has held back. */
   flush(): void;
-  /** Connects a NIC; only one at a time. */
+  /** Connects a NIC. Only one can be connected at a time. */
   plug(nic: Plug): void;
 }

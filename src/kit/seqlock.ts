@@ -6,7 +6,7 @@
  */
 import { OutOfRange, Timeout } from "./errors.ts";
 
-/** The sequence word is first, the data follow. */
+/** The sequence word comes first, and the data follow it. */
 const SEQUENCE = 0;
 const DATA = 1;
 

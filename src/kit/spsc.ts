@@ -34,7 +34,7 @@ export const spscWords = (shape: RingShape): number => {
 /** The other side wrote an invalid index. */
 export class RingCorrupt extends FerruleError {
   readonly code = "RING_CORRUPT";
-  readonly hint = "The memory is used by someone else, or the two sides disagree about its shape.";
+  readonly hint = "Other code uses the memory, or the two sides disagree about the ring's shape.";
   constructor(head: number, tail: number, records: number) {
     super(`ring of ${records} records: head ${head} and tail ${tail} do not fit together`);
   }
@@ -52,7 +52,7 @@ const distance = (head: number, tail: number, records: number): number => {
   return used;
 };
 
-/** The writing side. One per ring. */
+/** The writing side. There is one per ring. */
 export class SpscProducer {
   /** Memory of the records; write only between `reserve` and `commit`. */
   readonly words: Int32Array;
@@ -98,7 +98,7 @@ export class SpscProducer {
   }
 }
 
-/** The reading side. One per ring. */
+/** The reading side. There is one per ring. */
 export class SpscConsumer {
   /** Memory of the records; read only between `peek` and `release`. */
   readonly words: Int32Array;

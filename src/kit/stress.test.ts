@@ -1,4 +1,7 @@
-/** Shared structures under real threads. This file is both the tests and, loaded by a worker, the code of the threads. */
+/**
+ * Tests shared structures with real threads. The threads are workers that load this file, too, and run one of the tasks
+ * below.
+ */
 import assert from "node:assert/strict";
 import { once as event } from "node:events";
 import { test } from "node:test";

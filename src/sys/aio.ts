@@ -1,4 +1,4 @@
-/** Linux AIO: the only way to signal another process's eventfd that can never block. */
+/** Linux AIO, the only way to signal another process's eventfd without the risk of blocking. */
 import { SystemError, check, errno } from "./errno.ts";
 import type { Fd } from "./fd.ts";
 import { libc } from "./libc.ts";

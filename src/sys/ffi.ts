@@ -28,8 +28,8 @@ export const isAtLeast = (version: string, minimum: string): boolean => {
 };
 
 /**
- * Runs `load` without the warning that FFI "is an experimental feature": only this room uses it. Other warnings are
- * shown.
+ * Runs `load` without the warning that FFI "is an experimental feature", because only this room uses FFI. Other
+ * warnings are shown.
  */
 const withoutFfiWarning = <T>(load: () => T): T => {
   const own = Object.getOwnPropertyDescriptor(process, "emitWarning");

@@ -145,8 +145,8 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Memory at `address` that another thread of this process has mapped. That thread must keep it mapped as long as the
-   * result is used, and releases it. @param address a result of `addressOf`
+   * Memory at `address` that another thread of this process has mapped. That thread must keep the memory mapped as long
+   * as the result is used, and must release it afterwards. @param address a result of `addressOf`
    */
   static borrow(address: bigint, length: number): ArrayBuffer {
     // SAFETY: the caller ensures that the other thread unmaps the memory only after this thread has stopped using it.

@@ -87,7 +87,8 @@ export class Iovecs {
   constructor(count: number, base: ArrayBufferLike, side?: ArrayBufferLike) {
     if (!Number.isInteger(count) || count < 1 || count > 1024) throw new OutOfRange(`a table of ${count} iovecs`);
     for (const buffer of [base, side])
-      if (buffer !== undefined && buffer.byteLength > GIB4) throw new OutOfRange("iovecs into more than 4 GiB");
+      if (buffer !== undefined && buffer.byteLength > GIB4)
+        throw new OutOfRange("a buffer of more than 4 GiB for a table of iovecs");
     const table = new ArrayBuffer(count * IOVEC_WORDS * 4);
     this.count = count;
     this.address = addressOf(table);

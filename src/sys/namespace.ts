@@ -59,7 +59,7 @@ export class NetworkNamespace implements Disposable {
     return NetworkNamespace.at(OWN);
   }
 
-  /** A namespace with a file, such as /run/netns/NAME or /proc/PID/ns/net. @throws {SystemError} */
+  /** Opens the namespace of a file such as /run/netns/NAME or /proc/PID/ns/net. @throws {SystemError} */
   static at(path: string): NetworkNamespace {
     return NetworkNamespace.owning(openFile(path, Open.readOnly));
   }

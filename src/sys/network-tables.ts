@@ -52,11 +52,11 @@ export interface LinkInfo {
   readonly up: boolean;
   /** Kind of a virtual interface: "bridge", "vlan", "wireguard", …; undefined for hardware and loopback. */
   readonly kind: string | undefined;
-  /** Index of the interface below this one, or of its peer, if it is in this namespace. */
+  /** Index of the interface below this one, or of the peer; undefined if that interface is not in this namespace. */
   readonly link: number | undefined;
   /** Index of the interface of which this one is a port. */
   readonly master: number | undefined;
-  /** The broadcast address; for a tunnel the other end's address. */
+  /** The broadcast address; for a tunnel, the address of the other end. */
   readonly broadcast: Uint8Array;
 }
 

@@ -34,7 +34,10 @@ export class PingNotPermitted extends FerruleError {
 
 let lastIdentifier = 0;
 
-/** Sends echo requests from the network namespace of the thread that opened it. Blocks the thread while it waits. */
+/**
+ * Sends echo requests from the network namespace of the thread that opened the socket. Waiting blocks the calling
+ * thread.
+ */
 export class PingSocket implements Disposable {
   readonly #socket: Fd;
   /**

@@ -89,7 +89,7 @@ export class Poller {
     return (this.#events[i * 4 + 3]! & Poll.writable) !== 0;
   }
 
-  /** Whether the last wait found an error or hang-up on the `i`th descriptor, or that it is closed. */
+  /** Whether the last wait found an error or hang-up on the `i`th descriptor, or that the descriptor is closed. */
   failed(i: number): boolean {
     this.#check(i);
     return (this.#events[i * 4 + 3]! & (POLLERR | POLLHUP | POLLNVAL)) !== 0;

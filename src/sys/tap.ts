@@ -45,7 +45,7 @@ const TUN_F_USO6 = 0x40;
 /** The machine has no TAP driver. */
 export class TapUnavailable extends FerruleError {
   readonly code = "TAP_UNAVAILABLE";
-  readonly hint = "Load it with `sudo modprobe tun`; in a container, pass --device /dev/net/tun.";
+  readonly hint = "Load the driver with `sudo modprobe tun`; in a container, pass --device /dev/net/tun.";
   constructor(cause: Error) {
     super(`${DEVICE} does not exist`, { cause });
   }
@@ -146,7 +146,9 @@ export class Tap implements Disposable {
     return new Tap(new Fd(number, name), name, vnetHeaderBytes);
   }
 
-  /** The same interface with another owner: it exists until both are disposed. @throws {SystemError} */
+  /**
+   * Returns a second owner of the same interface, which exists until both owners are disposed. @throws {SystemError}
+   */
   duplicate(): Tap {
     return new Tap(this.#fd.duplicate(), this.name, this.vnetHeaderBytes);
   }

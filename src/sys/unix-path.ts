@@ -58,7 +58,7 @@ export const newSocket = (what: string, type = SOCK_STREAM): Fd => {
   return new Fd(check(libc.socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket", what), what);
 };
 
-/** 0, or the negated error number. */
+/** Connects. Returns 0, or the negated error number. */
 export const tryConnect = (socket: Fd, address: Struct): number => {
   // SAFETY: the structure has the stated length, and is kept alive until the call has returned.
   const result = libc.connect(socket.number, address.address, address.bytes.length);
@@ -69,7 +69,7 @@ export const tryConnect = (socket: Fd, address: Struct): number => {
 /** Default permissions of a socket's file: owner only, regardless of the umask. */
 export const OWNER_ONLY = 0o600;
 
-/** 0, or the negated error number. */
+/** Binds. Returns 0, or the negated error number. */
 const tryBind = (socket: Fd, address: Struct): number => {
   // SAFETY: the structure has the stated length, and is kept alive until the call has returned.
   const result = libc.bind(socket.number, address.address, address.bytes.length);

@@ -54,7 +54,7 @@ export class VfioDeviceFile implements Disposable {
     writeIrqSet(this.#unmask.view, { index: 0, start: 0, count: 1, action: IrqAction.unmask, fds: [] });
   }
 
-  /** The device's own node: /dev/vfio/devices/vfio0. */
+  /** Opens the device's own node, such as /dev/vfio/devices/vfio0. */
   static open(path: string): VfioDeviceFile {
     return new VfioDeviceFile(openFile(path, Open.readWrite));
   }

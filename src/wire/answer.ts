@@ -27,7 +27,7 @@ export const turnEthernet = (bytes: Uint8Array, frame: number, mac: Uint8Array):
   bytes.set(mac, frame + SOURCE);
 };
 
-/** Turns the ARP request at `at` into a reply: the address `ip` belongs to `mac`. */
+/** Turns the ARP request at `at` into a reply that says that the address `ip` belongs to `mac`. */
 export const answerArp = (bytes: Uint8Array, at: number, mac: Uint8Array, ip: number): void => {
   put16(bytes, at + OPERATION, ArpOperation.reply);
   bytes.copyWithin(at + TARGET_MAC, at + SENDER_MAC, at + TARGET_MAC);
@@ -70,9 +70,9 @@ export const turnUdp = (bytes: Uint8Array, transport: number): void =>
 
 /**
  * Turns the neighbour solicitation in the frame at `frame` (IPv6 header at `network`, without extension headers) into
- * an advertisement: `address` belongs to `mac`. The Ethernet header is changed, too. Returns the frame's new length.
- * The reply to a solicitation without a source address (duplicate address detection) goes to all nodes (RFC 4861
- * 7.2.4).
+ * an advertisement that says that `address` belongs to `mac`. The Ethernet header is changed, too. Returns the frame's
+ * new length. The reply to a solicitation without a source address (duplicate address detection) goes to all nodes (RFC
+ * 4861 7.2.4).
  */
 export const answerSolicitation = (
   memory: Memory,

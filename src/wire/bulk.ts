@@ -13,9 +13,9 @@ import { get32, put32 } from "./bigendian.ts";
 export const BULK_PORT = 5017;
 export const BULK_HEADER_BYTES = 12;
 export const SEQUENCE = 4;
-/** Offset in a request. */
+/** Offset of the number of requested bytes in a request. */
 export const ASKED = 8;
-/** Offset in a reply. */
+/** Offset of the next expected sequence number in a reply. */
 export const EXPECTED = 8;
 
 const MAGIC = 0;

@@ -11,7 +11,7 @@ export interface CoalescerSink {
   single(offset: number, length: number, flags: number, tag: number): void;
   /** As `single`, for a frame in two pieces: headers, and payload at `payloadAt`. Required if such frames are added. */
   split?(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void;
-  /** Two or more frames, merged into one. The header in its first piece was updated in place. */
+  /** Two or more frames, merged into one. The header in the first piece was updated in place. */
   run(run: SegmentRun): void;
 }
 
@@ -106,7 +106,7 @@ export class Coalescer {
     return true;
   }
 
-  /** Adds the frame to a run. If it belongs to none, passes it on and returns false. */
+  /** Adds the frame to a run. If the frame belongs to no run, passes it on and returns false. */
   #sort(
     offset: number,
     length: number,

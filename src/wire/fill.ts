@@ -61,7 +61,7 @@ export const completeChecksum = (memory: Memory, start: number, field: number, e
   return true;
 };
 
-/** End of the IP packet at `network` according to its header, or -1 if it is not complete. */
+/** End of the IP packet at `network` according to its header, or -1 if the packet is not complete. */
 const endOfPacket = (bytes: Uint8Array, network: number, end: number): number => {
   if (ipv4.ipv4HeaderLength(bytes, network, end) !== 0) return network + get16(bytes, network + ipv4.TOTAL_LENGTH);
   if (!ipv6.isIpv6(bytes, network, end)) return -1;

@@ -24,7 +24,7 @@ import {
 
 /**
  * The PCI Express PHY, with 16-bit addresses as in the source. Bits 15:12 are written to register 0x7e, bits 6:0 are
- * the register. The source ignores bits 11:7, which look like a lane.
+ * the register. The source ignores bits 11:7, which look like the number of a lane.
  */
 // prettier-ignore
 // oxfmt-ignore

@@ -158,7 +158,8 @@ export const START_8168EVL: Start = {
 };
 
 /**
- * 8168F and 8411, before the values of each. Bit 1 of 1d0 as observed; Realtek's driver clears it.
+ * The part that 8168F and 8411 have in common; the values of each chip follow it. Bit 1 of 1d0 as observed; Realtek's
+ * driver clears it.
  */
 // prettier-ignore
 // oxfmt-ignore

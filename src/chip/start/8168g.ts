@@ -15,7 +15,7 @@ const ERI: readonly Word[] = [
   // Pause thresholds, low and high.
   [0xcc, 0xff, 0x38],
   [0xd0, 0xff, 0x48],
-  // The same for the transmit FIFO.
+  // Transmit FIFO: size of its static and of its dynamic part.
   [0xe8, 0xffff_ffff, 0x0010_0006],
   [0x5f0, 0xffff, 0x4f87],
   // Wake-up by magic packet only; resets the packet filter.

@@ -10,8 +10,8 @@ const NO_INTERRUPTS: Word = [0x12, 0x0000];
 /** Leaves a power-down that another driver may have set. */
 const POWERED: Word = [0x0e, 0x0000];
 /**
- * Linux's driver writes these registers of these PHYs before any tuning. On later PHYs the second one accesses clause
- * 45.
+ * Linux's driver writes these two registers of the PHY before it tunes the PHY. On later PHYs, clause 45 registers are
+ * accessed through the second one.
  */
 export const AWAKE: Step = { page: 0, words: [NO_INTERRUPTS, POWERED] };
 export const WITHOUT_INTERRUPTS: Step = { page: 0, words: [NO_INTERRUPTS] };
