@@ -6,13 +6,13 @@ import type { Shown } from "./shown.ts";
 
 export type Class = "memory" | "device access" | "race" | "lifetime" | "hang" | "hardware" | "settings" | "accounting";
 
-/** What prevents it. */
+/** How the fault is prevented. */
 export type Kept =
-  /** It cannot be written: because of the language, a type, or because there is no such part. */
+  /** The fault cannot be written, because of the language or a type, or because Ferrule has no such part. */
   | "impossible"
-  /** It is detected where it would occur: rejected, or counted and dropped. */
+  /** The fault is detected where it would occur, and rejected, or counted and dropped. */
   | "checked"
-  /** The driver could do it, does not, and a test fails if it does. */
+  /** The driver could have the fault but does not, and a test fails if it does. */
   | "tested";
 
 export interface Hazard {

@@ -10,7 +10,9 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"))
 const found = (...patterns: readonly string[]): readonly string[] =>
   globSync(patterns, { cwd: ROOT, exclude: ["node_modules/**"] });
 
-/** A file of test/unit stands for the tests of its rooms. */
+/**
+ * The test files that a file stands for: a file of test/unit stands for the tests of its rooms, any other for itself.
+ */
 const ofRooms = (file: string): readonly string[] => {
   const rooms = /^testRooms\((.+)\);$/m.exec(readFileSync(join(ROOT, file), "utf8"))?.[1];
   return rooms === undefined
@@ -24,7 +26,10 @@ const runBy = (script: string): readonly string[] =>
     .flatMap(([, pattern]) => found(pattern!))
     .flatMap(ofRooms);
 
-/** Programs with scripts of their own: guests with foreign drivers, state compared with theirs, and VFIO. */
+/**
+ * Whether a test has a script of its own: guests with foreign drivers, comparisons with the state that these leave, and
+ * VFIO.
+ */
 const elsewhere = (file: string): boolean => /^test\/(conformance-guest|state|vfio)\//.test(file);
 
 test("npm test runs every test of the checkout once", () => {

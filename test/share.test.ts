@@ -88,7 +88,7 @@ test("bash completes commands, options, chips, levels, files and interfaces", ()
   assert.deepEqual(offered("ferrule up --log-level w"), ["warning"]);
   assert.deepEqual(offered("ferrule up x --config s"), ["systemd", "sysusers"]);
   assert.deepEqual(offered("ferrule model serve --chip rtl8168g"), ["rtl8168g", "rtl8168gu"]);
-  assert.deepEqual(offered("ferrule up --name "), [], "any name will do");
+  assert.deepEqual(offered("ferrule up --name "), [], "a name of the user's choice has no suggestions");
   assert.deepEqual(offered("ferrule nonsense "), []);
 });
 
@@ -106,13 +106,13 @@ test("systemd finds no error in the unit", { skip: lacks("systemd-analyze") }, (
   const folder = mkdtempSync(join(tmpdir(), "ferrule-unit-"));
   try {
     const path = join(folder, "ferrule@fe0.service");
-    // Programs that may not be installed here.
+    // Replaces programs that may not be installed on this machine.
     writeFileSync(path, UNIT.replaceAll(/(Exec\w+=\+?)(ferrule|udevadm) /g, "$1/bin/true "));
     const { status, stdout, stderr } = spawnSync("systemd-analyze", ["verify", path], {
       encoding: "utf8",
       timeout: LIMIT_MILLIS,
     });
-    // It reports on every unit that it reads.
+    // systemd-analyze reports on every unit that it reads.
     const ours = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("ferrule@"));
     assert.deepEqual([status, ours], [0, []]);
   } finally {

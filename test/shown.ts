@@ -1,4 +1,4 @@
-/** Tests that a page names: their places, and whether they exist. */
+/** Tests that a page names: links to them, and whether they exist. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -14,7 +14,7 @@ export interface Shown {
 export const linkTo = ({ file, title }: Shown): string =>
   `[${file.split("/").at(-1)}](../${file})${title === "" ? "" : `: “${title.replaceAll("|", "\\|")}”`}`;
 
-/** Those whose file is missing or does not contain the title. */
+/** The tests whose file is missing or does not contain the title. */
 export const lost = (named: readonly Shown[]): readonly Shown[] =>
   named.filter(({ file, title }) => {
     const path = join(ROOT, file);

@@ -1,8 +1,8 @@
 /**
  * The soak test: up and down many times, and killed at random moments; afterwards nothing may be left. Needs root (or
  * `unshare --user --map-root-user --net`). Works in its own network namespace, which contains only its own interfaces
- * and sockets. Ferrule's namespaces have no names: each exists as long as its processes, descriptors and interfaces,
- * which are counted. Exit code 0 if nothing was left; otherwise the rest is printed.
+ * and sockets. Ferrule's own namespaces have no names, and exist only as long as processes, descriptors or interfaces
+ * use them; these are counted. Exit code 0 if nothing was left; otherwise what was left is printed.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
@@ -15,9 +15,9 @@ import { argumentsOf } from "./program.ts";
 import { eventually, LIMIT_MILLIS } from "./rigs/eventually.ts";
 
 const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
-/** Permitted growth of memory in a thousand cycles. If each cycle leaked one ring, it would be gigabytes. */
+/** Permitted growth of memory in a thousand cycles. If each cycle leaked one ring, memory would grow by gigabytes. */
 const LARGEST_GROWTH = 96 << 20;
-/** Limit of the time after which a process is killed: between its start and its first traffic. */
+/** Longest time after which a process is killed; by then it has come to its first traffic. */
 const MAX_LIFE_MILLIS = 1500;
 
 const { cycles, kills, seed } = argumentsOf(
@@ -39,7 +39,7 @@ const { cycles, kills, seed } = argumentsOf(
     seed: whole("seed", values.seed ?? String(Date.now() % 1_000_000), 0, 1e9),
   }),
 );
-/** mulberry32: small, seeded, good enough to choose moments. */
+/** State of the random generator mulberry32, which is small, has a seed, and is good enough to choose moments. */
 let state = seed >>> 0;
 const random = (): number => {
   state = (state + 0x6d2b79f5) >>> 0;
@@ -48,7 +48,10 @@ const random = (): number => {
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
 };
 
-/** This thread's interfaces: /proc/self would show those of the namespace the process started in. */
+/**
+ * The interfaces in this thread's namespace. /proc/self would show those of the namespace in which the process was
+ * started.
+ */
 const interfaces = (): string[] =>
   [...readFileSync("/proc/thread-self/net/dev", "utf8").matchAll(/^\s*([^\s:|]+):/gm)]
     .map((match) => match[1]!)
@@ -77,7 +80,10 @@ const expectNothing = (what: string, left: readonly string[]): void => {
   if (left.length > 0) failures.push(`${what} left behind: ${left.join(" ")}`);
 };
 
-/** Up, carrier, down, in this process: leaks show as descriptors, threads and memory. */
+/**
+ * Brings a NIC up in this process, waits for the carrier, and brings it down. What leaks shows as descriptors, threads
+ * or memory.
+ */
 const cycle = async (): Promise<void> => {
   const session = await openSession({
     device: { kind: "model", chip: "rtl8168h", wire: { kind: "tap", name: "soak0w" } },
@@ -91,7 +97,7 @@ const cycle = async (): Promise<void> => {
   }
 };
 
-/** The command, killed without warning. */
+/** Starts `ferrule up` as a process, and kills it without warning. Returns how far it had come. */
 const kill = async (index: number): Promise<string> => {
   const child = spawn(
     process.execPath,

@@ -47,7 +47,7 @@ const pieceAt = (source: string, at: number): [Piece, number] | undefined => {
   return undefined;
 };
 
-/** The source with the given kinds of pieces replaced by spaces; line numbers stay. */
+/** The source with the given kinds of pieces replaced by spaces. Line numbers stay the same. */
 export const without = (source: string, ...kinds: readonly Piece[]): string => {
   let out = "";
   for (let at = 0; at < source.length;) {
@@ -73,9 +73,9 @@ export interface Import {
 
 const STATIC = /\b(?:import|export)\b[^;"'`()=]*?\bfrom\s*(["'])([^"']+)\1/g;
 const BARE = /\bimport\s*(["'])([^"']+)\1/g;
-/** Dynamic imports and their equivalents: an argument that is not a plain string is read as undefined. */
+/** Dynamic imports and their equivalents. An argument that is not a plain string is not captured. */
 const CALLED = /\b(?:import|getBuiltinModule|require)\s*\(\s*(?:(["'])([^"']+)\1\s*[,)])?/g;
-/** Worker entry points. */
+/** URLs of entry points of workers. */
 const LOCATED = /\bnew URL\(\s*(["'])([^"']+\.[cm]?[jt]s)\1\s*,\s*import\.meta\.url/g;
 
 /** Everything that a file imports: statically, dynamically, as a builtin, or as the entry point of a worker. */

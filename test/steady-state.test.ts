@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { createRingPath, PATHS, SLOTS, type RingPath } from "../bench/ring-path.ts";
 
 const FRAMES = 10_000_000;
-/** Until the engine has finished compiling, which itself allocates. */
+/** Number of frames after which the engine has finished compiling, which itself allocates. */
 const WARM_UP_FRAMES = 3_000_000;
 const BATCH = 32;
 const LARGEST_GROWTH = 64 * 1024;
@@ -32,7 +32,7 @@ const observed = async (work: () => void): Promise<Collected> => {
   work();
   const growth = process.memoryUsage().heapUsed - before;
   end = performance.now();
-  // Entries are delivered from the event loop.
+  // The observer gets its entries from the event loop.
   await setImmediate();
   count(observer.takeRecords());
   observer.disconnect();
@@ -55,12 +55,12 @@ for (const kind of PATHS)
       using scope = new DisposableStack();
       const path = createRingPath(scope, kind, weaklyOrdered);
       forward(path, WARM_UP_FRAMES);
-      // The engine installs code that it compiled on another thread between two turns of the event loop.
+      // Code that the engine has compiled on another thread is installed between two turns of the event loop.
       await setImmediate();
       forward(path, WARM_UP_FRAMES);
       await setImmediate();
-      // Garbage from frames occurs in every round; that of the compiler, which runs concurrently and late on a busy
-      // machine, occurs once.
+      // If frames caused garbage, it would occur in every round. Garbage of the compiler, which runs concurrently and
+      // on a busy machine late, occurs only once.
       let seen = await observed(() => forward(path, FRAMES));
       for (let more = 0; more < TRIES && !isSteady(seen); more++) seen = await observed(() => forward(path, FRAMES));
       assert.ok(isSteady(seen), `${seen.collections} garbage collections; the heap grew by ${seen.growth} bytes`);

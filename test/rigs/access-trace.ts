@@ -16,7 +16,7 @@ export const accessesIn = (printed: string, device: string, length: number): rea
   printed.split("\n").flatMap((line): Access[] => {
     const [, kind, offset, value, bytes, name] = LINE.exec(line) ?? [];
     if (kind === undefined || name !== device) return [];
-    // Some versions print the offset in the window, others the address; windows are aligned to their length.
+    // Some versions of QEMU print the offset in the window, others the address. Windows are aligned to their length.
     const at = Number.parseInt(offset!, 16) % length;
     return [[kind === "read" ? "read" : "write", at, Number(bytes), Number.parseInt(value!, 16)]];
   });

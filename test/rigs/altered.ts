@@ -4,7 +4,7 @@ import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 type Width = 1 | 2 | 4;
 
 export interface Alterations {
-  /** Returns what the driver reads; `value` is the device's answer. */
+  /** Returns the value that the driver reads. `value` is what the device returned. */
   readonly read?: (region: RegionName, offset: number, width: Width, value: number) => number;
   /** Whether the write reaches the device. */
   readonly write?: (region: RegionName, offset: number, width: Width, value: number) => boolean;

@@ -5,30 +5,30 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, LIMIT_MILLIS } from "./eventually.ts";
 
 export interface Background extends AsyncDisposable {
-  /** Resolves when its output matches, with all output so far. @throws {Error} */
+  /** Resolves when the process's output matches, with all output so far. @throws {Error} */
   says(pattern: RegExp): Promise<string>;
-  /** Ends it with all its children; returns its output. */
+  /** Ends the process with all its children; returns its output. */
   stop(signal?: "INT" | "TERM" | "KILL"): Promise<string>;
 }
 
 /** Time for a process to end by itself before it is killed. */
 export const GRACE_SECONDS = 60;
 
-/** A process on this host. Its command line has to make it end with this process. */
+/** A process on this host. The command line has to ensure that it ends when this process does. */
 export class HostBackground implements Background {
   readonly #child: ChildProcess;
   readonly #closed: Promise<readonly [code: number | null]>;
   #said = "";
 
   constructor([program, ...args]: readonly [string, ...string[]], env: NodeJS.ProcessEnv) {
-    // Runs in a separate process group, which can be ended as a whole.
+    // The child is in a process group of its own, which can be ended as a whole.
     this.#child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.#closed = once(this.#child, "close") as Promise<[number | null]>;
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
       stream.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
   }
 
-  /** Its output so far. */
+  /** The process's output so far. */
   get said(): string {
     return this.#said;
   }
@@ -37,7 +37,10 @@ export class HostBackground implements Background {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Resolves when it ends by itself, with its exit code; null if a signal ended it. @throws {Error} if it does not end */
+  /**
+   * Resolves when the process has ended by itself, with its exit code; null if a signal ended it. @throws {Error} if it
+   * does not end
+   */
   async ended(): Promise<number | null> {
     const late = sleep(LIMIT_MILLIS, undefined, { ref: false }).then(() => {
       throw new Error(`did not end: ${this.#said}`);
@@ -73,7 +76,7 @@ export class HostBackground implements Background {
     try {
       process.kill(-this.#child.pid!, signal);
     } catch {
-      // All of its processes have ended.
+      // All processes of the group have ended.
     }
   }
 }

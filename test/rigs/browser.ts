@@ -38,7 +38,7 @@ interface Message {
   readonly error?: { readonly message: string };
 }
 
-/** A page's errors and warnings, and its requests. */
+/** What was observed of a page: its errors and warnings, and its requests. */
 export interface Observed {
   readonly complaints: string[];
   readonly requests: string[];
@@ -61,7 +61,7 @@ export class Browser implements AsyncDisposable {
     });
     const ended = once(child, "exit");
     this.#scope.defer(async () => {
-      // With all its processes: they are one process group.
+      // The browser is ended with all its processes, which are one process group.
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
       await ended;
     });
@@ -169,7 +169,7 @@ export class Page implements Observed {
     return (answer["result"] as { value: T }).value;
   }
 
-  /** A part of the page as PNG. */
+  /** A picture of a part of the page, as PNG. */
   async shot(clip: { x: number; y: number; width: number; height: number }): Promise<Buffer> {
     const options = { format: "png", captureBeyondViewport: true, clip: { ...clip, scale: 1 } };
     const { data } = await this.call("Page.captureScreenshot", options);

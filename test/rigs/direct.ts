@@ -14,7 +14,7 @@ import type { Medium } from "#model/phy/medium.ts";
 import type { Strictness } from "#model/observation/strict.ts";
 import { Host, type Rig, type RigOptions } from "./rig.ts";
 
-/** A cable that ends at the test: records what was sent. */
+/** A cable whose far end is the test. It records the frames that were sent. */
 export class Bench implements Port {
   readonly bytes = new Uint8Array(1 << 20);
   readonly sent: Uint8Array[] = [];
@@ -37,7 +37,7 @@ export interface DirectRig extends Rig {
   readonly device: DirectDevice;
   readonly bound: Bound<Nic>;
   readonly bench: Bench;
-  /** Whether the NIC accepted the frame. */
+  /** Delivers a frame to the NIC. Returns whether the NIC accepted it. */
   deliver(frame: Uint8Array): boolean;
 }
 
@@ -46,19 +46,19 @@ export interface DirectRigOptions extends RigOptions {
   readonly chip?: string;
   readonly mac?: string;
   readonly damagedAddress?: DamagedAddress;
-  /** Options for the driver. */
+  /** The station address that the driver is configured with. */
   readonly address?: Uint8Array;
-  /** Default: copper. */
+  /** The medium of the cable; default copper. */
   readonly medium?: Medium;
   /** Whether the model writes the FCS of each frame. */
   readonly frameCheck?: boolean;
   /** More options for the driver. */
   readonly nic?: Partial<NicOptions>;
-  /** Default `error`. */
+  /** The model's strict mode; default `error`. */
   readonly strict?: Strictness;
-  /** Fault that is armed before the driver probes. */
+  /** A fault that is armed before the driver probes the NIC. */
   readonly fault?: FaultName;
-  /** The device on the bus instead of the model. */
+  /** Returns the device that is on the bus instead of the model. */
   readonly between?: (model: Target) => Target;
 }
 

@@ -2,15 +2,16 @@
 import assert from "node:assert/strict";
 
 /**
- * Seconds between two echo requests, for each round. For a round's last reply ping waits one interval, or twice the
- * longest round trip, regardless of -W: a busy machine gets more time in each round.
+ * Seconds between two echo requests, for each round. Each round gives a busy machine more time: for the last reply of a
+ * round ping waits one interval, or twice the longest round trip, regardless of -W.
  */
 const INTERVALS = [0.02, 0.05, 0.16, 0.64, 2.56, 5];
 
 /**
- * Sends rounds of echoes with ping(8) and these arguments, until all of a round are answered. A delayed guest may also
- * notice a short loss of link late. @param shell runs a command and resolves with its output, whatever its exit code
- * @throws {AssertionError} if some are lost in each round
+ * Sends rounds of echoes with ping(8) and these arguments, until all of a round are answered. More than one round may
+ * be needed because a delayed guest can notice a short loss of link late. @param shell runs a command and resolves with
+ * its output, whatever its exit code
+ * @throws {AssertionError} if some echoes are lost in every round
  */
 export const answered = async (shell: (command: string) => Promise<string>, args: string): Promise<void> => {
   let said = "";

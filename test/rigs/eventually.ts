@@ -9,7 +9,7 @@ export const LIMIT_MILLIS = 300_000;
 
 /**
  * Resolves with the first result of `look` that is neither false nor undefined.
- * @param what names it in the error message @throws {Error} after `LIMIT_MILLIS`, and errors of `look`
+ * @param what what is waited for, for the error message @throws {Error} after `LIMIT_MILLIS`, and errors of `look`
  */
 export const eventually = async <T>(
   what: string | (() => string),

@@ -26,7 +26,7 @@ export class Flow {
   get length(): number {
     return this.#seen.reduce((a, b) => a + b, 0);
   }
-  /** Bytes of this flow that the other lacks, or has with another value. */
+  /** Number of bytes of this flow that the other flow lacks, or has with another value. */
   missingFrom(other: Flow): number {
     const shift = (this.#start - other.#start) | 0;
     let missing = 0;
@@ -73,7 +73,7 @@ export const flowsOf = (frames: Iterable<Uint8Array>): Capture => {
   return { frames: count, longest, tagged, flows };
 };
 
-/** Frames of a classic pcap file by tcpdump: microseconds, little endian, not truncated. */
+/** The frames of a classic pcap file that tcpdump has written: microseconds, little endian, no frame truncated. */
 export function* framesOfPcap(file: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   if (view.getUint32(0, true) !== 0xa1b2c3d4) throw new Error("not a capture file by tcpdump");

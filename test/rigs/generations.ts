@@ -1,15 +1,15 @@
 /** The chips on which long tests run. */
 import { CHIPS, type Chip, type ChipKey } from "#chip/chips.ts";
 
-/** With FERRULE_EVERY_CHIP=1 every chip is tested. */
+/** Whether every chip is tested; requested by FERRULE_EVERY_CHIP=1. */
 export const EVERY = process.env["FERRULE_EVERY_CHIP"] === "1";
 
-/** The first chip of each die: the others differ only in values. */
+/** The first chip of each die. The other chips of a die differ only in values. */
 export const DIES: readonly Chip[] = [
   ...new Map((CHIPS as readonly Chip[]).toReversed().map((chip) => [chip.die, chip])).values(),
 ].toReversed();
 
-/** Chips for tests of a setting. */
+/** Chips for tests that run on one chip of each die, unless every chip is requested. */
 export const CHIPS_UNDER_TEST: readonly Chip[] = EVERY ? CHIPS : DIES;
 
 /** A chip of each generation. */

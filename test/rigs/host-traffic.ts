@@ -10,7 +10,7 @@ import { HERE, payload, THERE } from "./frames.ts";
 export interface Traffic {
   readonly ip: 4 | 6;
   readonly protocol: 6 | 17;
-  /** Words of IPv4 options, and of TCP options. */
+  /** Number of words of IPv4 options, and of TCP options. */
   readonly options: number;
   readonly tcpOptions: number;
   readonly payload: number;
@@ -20,9 +20,9 @@ export interface Traffic {
   readonly tags: readonly number[];
   /** UDP's destination port. */
   readonly port: number;
-  /** Bytes of a truncated UDP header, as in a fragment. */
+  /** Number of bytes that a UDP header lacks, as in a fragment. */
   readonly cutOff: number;
-  /** Zeros after the packet. */
+  /** Number of zeros after the packet. */
   readonly trailer: number;
 }
 
@@ -101,7 +101,7 @@ const buildIpv4 = (frame: Uint8Array, at: number, options: number, total: number
   frame[at + 8] = 64;
   frame[at + 9] = protocol;
   frame.set([10, 0, 0, 1, 10, 0, 0, 2], at + 12);
-  // No operation, and the end of the list.
+  // The options are "no operation", and at the end "end of the list".
   frame.fill(1, at + 20, at + 20 + 4 * options - 1);
   put16(frame, at + 10, finish(slowSum(frame, at, 20 + 4 * options)));
 };

@@ -1,6 +1,6 @@
 /**
- * Runs the driver on another model of a chip of this family: environment variables name it, and the qtest and vfio-user
- * tests use it instead of their own.
+ * Runs the driver on another model of a chip of this family: environment variables name the model, and the qtest and
+ * vfio-user tests use it instead of their own.
  */
 import { existsSync } from "node:fs";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "#chip/chips.ts";
@@ -34,13 +34,13 @@ const needs = (environment: Environment, names: readonly string[], other: string
       throw new BadVariable(name, environment[name], `it has no effect without ${other}`, `Set ${other} as well.`);
 };
 
-/** A device in a QEMU. */
+/** A device in a QEMU, which the qtest rig drives. */
 export interface QtestModel {
-  /** The program, as a path or a name in PATH. */
+  /** QEMU, as a path or as a name in PATH. */
   readonly program: string;
   /** As in `-device`: a name, followed by properties. */
   readonly device: string;
-  /** BAR with the registers; default: the first memory BAR. */
+  /** Number of the BAR with the registers; if undefined, the first memory BAR. */
   readonly bar: number | undefined;
   readonly chip: Chip;
   /** Whether the environment names the device. */
@@ -78,7 +78,7 @@ export interface VfioUserModel {
   readonly chip: Chip;
 }
 
-/** Undefined unless the environment names one. @throws {BadVariable} */
+/** The server named by the environment; undefined if it names none. @throws {BadVariable} */
 export const vfioUserModel = (environment: Environment = process.env): VfioUserModel | undefined => {
   const names = ["FERRULE_VFIO_USER_CABLE", "FERRULE_VFIO_USER_CHIP"];
   needs(environment, names, "FERRULE_VFIO_USER_SOCKET");

@@ -1,4 +1,7 @@
-/** Named network namespaces, for command-line programs. They and all processes in them end with their owner. */
+/**
+ * Named network namespaces, for command-line programs. A namespace is removed, and all processes in it are ended, when
+ * it is disposed.
+ */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { HostBackground } from "./background.ts";
@@ -25,7 +28,7 @@ export class NamedNamespace implements AsyncDisposable {
     this.name = name;
   }
 
-  /** Needs root. @throws {Error} */
+  /** Creates a namespace, which needs root. @throws {Error} */
   static async create(name: string): Promise<NamedNamespace> {
     await run("ip", "netns", "add", name);
     return new NamedNamespace(name);
@@ -41,14 +44,14 @@ export class NamedNamespace implements AsyncDisposable {
     return start("ip", "netns", "exec", this.name, program, ...args);
   }
 
-  /** Moves an interface of this namespace into it, and gives it an address. */
+  /** Moves an interface of this process's namespace into it, gives the interface an address, and sets it up. */
   async take(device: string, address: string): Promise<void> {
     await run("ip", "link", "set", device, "netns", this.name);
     await run("ip", "-n", this.name, "address", "add", address, "dev", device);
     await run("ip", "-n", this.name, "link", "set", device, "up");
   }
 
-  /** @throws {Error} if processes were left in it */
+  /** @throws {Error} if processes were left in the namespace */
   async [Symbol.asyncDispose](): Promise<void> {
     const left = (await run("ip", "netns", "pids", this.name)).split("\n").filter((pid) => pid !== "");
     for (const pid of left) process.kill(Number(pid), "SIGKILL");
@@ -57,6 +60,9 @@ export class NamedNamespace implements AsyncDisposable {
   }
 }
 
-/** Pings from a namespace with these arguments until all of a round are answered. @throws {AssertionError} */
+/**
+ * Sends rounds of pings from a namespace, with these arguments, until all of a round are answered. @throws
+ * {AssertionError}
+ */
 export const pings = (from: NamedNamespace, args: string): Promise<void> =>
   answered((command) => from.run("sh", "-c", `${command} 2>&1 || true`), args);

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** A Node that is too old to run the command itself, if this machine has one; 20 or newer. */
+/** Path of a Node, 20 or newer, that is too old to run the command itself; undefined if this machine has none. */
 export const olderNode = (): string | undefined => {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     const node = join(folder, "node");

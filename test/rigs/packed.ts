@@ -11,7 +11,10 @@ const say = (cwd: string, program: string, ...args: string[]): string =>
 export const npm = (cwd: string, ...args: string[]): string =>
   say(cwd, "npm", ...args, "--loglevel=error", "--no-update-notifier");
 
-/** Builds and packs the checkout into `folder`, one process at a time: all build in `dist`. Returns the archive's path. */
+/**
+ * Builds the checkout and packs it into `folder`; returns the archive's path. Only one process does so at a time,
+ * because all build in `dist`.
+ */
 export const packFerrule = (folder: string): string => {
   const pack = ["npm", "pack", "--json", "--pack-destination", folder, "--loglevel=error", "--no-update-notifier"];
   const [packed] = JSON.parse(say(ROOT, "flock", "package.json", ...pack)) as { filename: string }[];

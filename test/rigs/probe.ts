@@ -1,25 +1,25 @@
 /**
- * Which frames pass a NIC's filter: UDP packets from the far end, each followed by a marker that must arrive, so that
- * absence is detected without a time-out.
+ * Finds out which frames pass a NIC's filter. Each UDP packet from the far end is followed by a marker that must
+ * arrive, so that the absence of the packet is detected without a time-out.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type TwoEnds, Running, ip } from "./two-ends.ts";
 
-/** A destination of frames: its Ethernet address, and the sender's IP address for it. */
+/** A destination of frames: its Ethernet address, and the IP address that the sender uses for it. */
 export interface Target {
   readonly ip: string;
-  /** Only for a station: a group's Ethernet address follows from its IP address. */
+  /** Given only for a station; a group's Ethernet address follows from its IP address. */
   readonly mac?: string;
 }
 
 const LIMIT_MILLIS = 20_000;
 const MARKER = "10.77.0.1";
-/** Consecutive checks that must agree. */
+/** Number of consecutive checks that must agree. */
 const STEADY = 2;
 /** Time for a check's marker to arrive; frames are lost while a NIC's rings are rebuilt. */
 const LOOK_MILLIS = 500;
 
-/** Sends, and listens on an interface without making it promiscuous. */
+/** Sends frames from the far end, and listens on the near interface without making it promiscuous. */
 export class Probe implements AsyncDisposable {
   readonly #sender: Running;
   readonly #ends: TwoEnds;
@@ -33,7 +33,7 @@ export class Probe implements AsyncDisposable {
     this.#listener = listener;
   }
 
-  /** @param mac of the near interface */
+  /** @param mac the near interface's address */
   static async open(ends: TwoEnds, mac: string): Promise<Probe> {
     const { far, wire, near, host } = ends;
     await ip(`-n ${far} addr add 10.77.0.2/24 dev ${wire}`);
@@ -45,7 +45,7 @@ export class Probe implements AsyncDisposable {
     return probe;
   }
 
-  /** Sets the sender's neighbour entry for a station, once. */
+  /** Sets the sender's neighbour entry for a station, if it is not set yet. */
   async know({ ip: address, mac }: Target): Promise<void> {
     const { far, wire } = this.#ends;
     if (mac === undefined || this.#known.get(address) === mac) return;
@@ -60,7 +60,7 @@ export class Probe implements AsyncDisposable {
     await this.#listener.says(/listening on/);
   }
 
-  /** Whether a packet for `target` arrives. @param bytes of payload */
+  /** Sends a packet to `target`. Returns whether it arrives. @param bytes length of its payload */
   async arrives(target: Target, bytes = 10): Promise<boolean> {
     await this.know(target);
     for (let waited = 0; waited < LIMIT_MILLIS; waited += LOOK_MILLIS) {
@@ -73,7 +73,7 @@ export class Probe implements AsyncDisposable {
     throw new Error(`not even frames for the interface's own address arrive: ${this.#listener.said}`);
   }
 
-  /** Resolves once packets for `target` arrive, or do not, in consecutive checks. */
+  /** Resolves once packets to `target` arrive in consecutive checks, or, if filtering is wanted, do not arrive. */
   async settles(target: Target, wanted: "arrives" | "is filtered", bytes?: number): Promise<void> {
     const end = performance.now() + LIMIT_MILLIS;
     for (let steady = 0; steady < STEADY;) {

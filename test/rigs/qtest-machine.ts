@@ -19,16 +19,16 @@ export const noQtest = ({ program }: QtestModel = OWN_MODEL): string | false => 
   return skipFor(missing.length > 0 && `needs ${missing.join(", ")}`);
 };
 
-/** Half of the RAM is above 4 GiB: a driver or bus that drops the high half of an address fails at once. */
+/** Half of the RAM is above 4 GiB, so that a driver or bus that drops the high half of an address fails at once. */
 const RAM_MEGABYTES = 64;
 const LOW_MEGABYTES = 32;
 export const HIGH_MEMORY = { offset: LOW_MEGABYTES << 20, address: 2 ** 32, bytes: LOW_MEGABYTES << 20 } as const;
-/** Not the first pages, which have special uses on a PC. */
+/** Memory below 4 GiB, without the first pages, which have special uses on a PC. */
 export const LOW_MEMORY = { offset: 16 << 20, address: 16 << 20, bytes: 16 << 20 } as const;
 
 /**
- * Debian's QEMU 7.2 has no `qtest` accelerator, but supports the protocol with any other. So the machine runs, with a
- * firmware of `cli; hlt` at the reset vector, 16 bytes below the end.
+ * Firmware that halts the processor: `cli; hlt` at the reset vector, 16 bytes below the end. It is needed because
+ * Debian's QEMU 7.2 has no `qtest` accelerator, and supports the protocol only in a machine that runs.
  */
 const firmware = (): Fd => {
   const image = new Uint8Array(64 << 10).fill(0xf4);
@@ -39,18 +39,18 @@ const firmware = (): Fd => {
 };
 
 export interface MachineOptions {
-  /** Default: QEMU's RTL8139C+. */
+  /** The device to drive; default: QEMU's RTL8139C+. */
   readonly model?: QtestModel;
   /** The other end of the NIC's cable: the test, QEMU's user network, or nothing. */
   readonly cable: "us" | "user network" | "nowhere";
   readonly mac: string;
   /** Address of an echo server on the user network. */
   readonly echo?: { readonly host: string; readonly port: number } | undefined;
-  /** More arguments. */
+  /** More arguments for QEMU. */
   readonly more?: readonly string[];
 }
 
-/** QEMU's control socket, one request at a time. */
+/** QEMU's control socket, for one request at a time. */
 class Control implements Disposable {
   readonly #socket: Fd;
   readonly #poller: Poller;
@@ -102,7 +102,7 @@ export class QtestMachine implements Disposable {
 
   constructor(options: MachineOptions) {
     using scope = new DisposableStack();
-    // QEMU's ends are closed here once it has them, so that its exit is detected.
+    // Descriptors for QEMU, which are closed here once QEMU has them, so that its exit is detected.
     using theirs = new DisposableStack();
     const pair = (what: string): readonly [ours: Fd, theirs: number] => {
       const [ours, other] = socketPair(what);
@@ -117,7 +117,7 @@ export class QtestMachine implements Disposable {
     this.qtest = qtest;
     this.cable = options.cable === "us" ? cable : undefined;
 
-    // In the child they are numbers 3 and up, in this order.
+    // In QEMU these descriptors have the numbers 3 and up, in this order.
     const passed = [qtestEnd, controlEnd, this.ram.number, bios.number, cableEnd];
     const { echo, model = OWN_MODEL } = options;
     const forward = echo === undefined ? "" : `,guestfwd=tcp:${echo.host}:${echo.port}-cmd:cat`;
@@ -158,7 +158,7 @@ export class QtestMachine implements Disposable {
     return this.#process.pid ?? 0;
   }
 
-  /** QEMU's output. */
+  /** What QEMU has printed. */
   get errors(): string {
     return readFileSync(`/proc/self/fd/${this.#errors.number}`, "utf8");
   }

@@ -23,7 +23,10 @@ export interface QtestRig extends Rig {
   readonly bound: Bound<Nic>;
 }
 
-/** Executes `act`; an error contains QEMU's output if it rejects its arguments. */
+/**
+ * Executes `act`. If that fails and QEMU has printed something, such as about its arguments, the error contains QEMU's
+ * output.
+ */
 const withErrorsOf = <T>(machine: QtestMachine, act: () => T): T => {
   try {
     return act();
@@ -84,7 +87,7 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
     poll: () => host.poll(),
     send(frame, flags, tag, fragments) {
       host.send(frame, flags, tag, fragments);
-      // QEMU sends inside the doorbell write.
+      // QEMU has sent the frame before the write to the doorbell returns.
       wire.pump(1000);
     },
     deliver(frame) {
@@ -98,14 +101,14 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
         if (performance.now() > end) throw new Error("QEMU does not read from the cable");
         device.settle();
       }
-      // Afterwards QEMU has also processed the frame that it has read.
+      // When this returns, QEMU has also processed the frame that it has read.
       device.settle();
     },
     setCarrier(plugged) {
       machine.setCable(plugged);
       device.settle();
     },
-    // QEMU runs in real time, and acts at once.
+    // QEMU runs in real time and acts at once, so there is no time to advance.
     pass: () => device.settle(),
     [Symbol.dispose]: () => owned.dispose(),
   };

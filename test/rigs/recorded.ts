@@ -45,8 +45,8 @@ class Accesses {
 }
 
 /**
- * A minimal RTL8139C+, which the model does not support: a driver can identify and reset it, and sees a link at 100
- * Mbit/s, full duplex.
+ * A minimal RTL8139C+, a chip that the model does not support. A driver can identify and reset it, and sees a link at
+ * 100 Mbit/s, full duplex.
  */
 class Remembering implements Target {
   readonly #registers = new DataView(new ArrayBuffer(256));
@@ -69,7 +69,7 @@ class Remembering implements Target {
     const value =
       width === 1 ? view.getUint8(offset) : width === 2 ? view.getUint16(offset, true) : view.getUint32(offset, true);
     if (region === "config" || offset !== 0x40) return value;
-    // TxConfig: the identification cannot be written.
+    // The identification in TxConfig cannot be written.
     return ((value & 0x0300_0700) | 0x7480_0000) >>> 0;
   }
   write(region: RegionName, offset: number, width: Width, value: number): void {
@@ -90,7 +90,7 @@ class Remembering implements Target {
   attach(): void {}
 }
 
-/** The driver's accesses to a chip from probe until the link is up, for at most a second. */
+/** The driver's accesses to a chip from probe until the link is up, which takes at most a second. */
 export const recordStart = (key: string): readonly string[] => {
   const clock = new VirtualClock();
   const chip = chipNamed(key);

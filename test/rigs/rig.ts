@@ -1,4 +1,7 @@
-/** What conformance tests run on, for every kind of device: our driver, a NIC, and the far end of its cable. */
+/**
+ * The interface of the rigs that conformance tests run on, the same for every kind of device: our driver, a NIC, and
+ * the far end of its cable.
+ */
 import type { Chip } from "#chip/chips.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { DmaArena, DmaDomain } from "#kit/dma.ts";
@@ -15,18 +18,20 @@ export interface RigOptions {
 export interface Rig extends Disposable {
   readonly nic: Nic;
   readonly dma: DmaArena;
-  /** The chip's registers, for use as another driver. */
+  /** The chip's registers, for accesses as another driver would make them. */
   readonly registers: Mmio;
   /** Sent frames, oldest first; the array may be emptied. */
   readonly sent: Uint8Array[];
-  /** Flags and tags of the frames `poll` returned last. */
+  /** Flags and tags of the frames that the last `poll` returned. */
   readonly flags: readonly number[];
   readonly tags: readonly number[];
   /** Brings the NIC up and waits for the link, if there is a cable. */
   up(): void;
   /** Handles an interrupt, polls and unmasks, as a data plane does. Returns copies of the frames received. */
   poll(): Uint8Array[];
-  /** Copies `frame` into DMA memory and sends it, in fragments of the given lengths (all of it when none are given). */
+  /**
+   * Copies `frame` into DMA memory and sends it, in fragments of the given lengths, or in one piece if none are given.
+   */
   send(frame: Uint8Array, flags?: number, tag?: number, fragments?: readonly number[]): void;
   /** Delivers a frame from the cable. */
   deliver(frame: Uint8Array): void;
@@ -40,7 +45,7 @@ export const checkChip = ({ chip }: Nic, wanted: Chip): void => {
   if (chip.key !== wanted.key) throw new Error(`the NIC is an ${chip.name} (${chip.key}), not ${wanted.key}`);
 };
 
-/** Entries for received frames; those after them are for frames to be sent. */
+/** Number of burst entries for received frames. Those after them are for frames to be sent. */
 const RECEIVED = 64;
 
 /** The host: sends and receives through the driver, as a data plane does. */

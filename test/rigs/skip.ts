@@ -1,4 +1,4 @@
-/** Rigs that some machines cannot run: skipped with a printed reason, except in CI, where nothing is skipped. */
+/** Skips tests whose rig cannot run on this machine, with a printed reason. In CI nothing is skipped. */
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 
@@ -13,7 +13,7 @@ const tapOpens = (): boolean => {
   }
 };
 
-/** `why`, for node:test's `skip`. @throws {Error} in CI, where nothing may be skipped */
+/** Returns `why`, for node:test's `skip`. @throws {Error} in CI, where nothing may be skipped */
 export const skipFor = (why: string | false): string | false => {
   if (why !== false && process.env["FERRULE_NO_SKIP"] !== undefined) throw new Error(`nothing may be skipped: ${why}`);
   return why;

@@ -6,7 +6,7 @@ export interface Flow {
   readonly destination: readonly number[];
   readonly sourcePort: number;
   readonly destinationPort: number;
-  /** `hash` of addresses and ports, `addressHash` of addresses alone. */
+  /** The hash of addresses and ports. `addressHash` is the hash of the addresses alone. */
   readonly hash: number;
   readonly addressHash: number;
 }
@@ -41,7 +41,7 @@ export const flowFrame = (flow: Flow, fragment = false): Uint8Array => {
   const view = new DataView(frame.buffer, frame.byteOffset);
   view.setUint16(transport, flow.sourcePort);
   view.setUint16(transport + 2, flow.destinationPort);
-  // IPv4: more fragments.
+  // Sets "more fragments" in the IPv4 header.
   if (fragment && !isV6) view.setUint16(20, 0x2000);
   return frame;
 };

@@ -11,7 +11,7 @@ export interface Transmitter extends Disposable {
   readonly out: UplinkOut;
   /** Byte offset of the send arena, which a test may use while the TAP sends nothing. */
   readonly arena: number;
-  /** Sends, and returns the frames on the wire. The chip must report no error for any of them. */
+  /** Sends frames; returns those on the wire. Asserts that the chip reports no error. */
   send(frames: readonly HostFrame[]): Uint8Array[];
 }
 
@@ -21,7 +21,7 @@ export const openTransmitter = (chip: string, mtu = 1500): Transmitter => {
   rig.up();
   const { nic, dma, bench, clock, model } = rig;
   const arena = dma.allocate({ what: "send arena", bytes: ARENA_BYTES, align: 64, direction: "toDevice" });
-  // Bytes that a chip may read as padding are not zero.
+  // Bytes that a chip may wrongly send as padding are made other than zero.
   dma.window.bytes.fill(0xee, arena.offset, arena.offset + ARENA_BYTES);
   bench.bytes.fill(0xdd);
   const host = scope.use(new FakeTap());

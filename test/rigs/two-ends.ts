@@ -9,13 +9,13 @@ const LIMIT_MILLIS = 20_000;
 
 const run = promisify(execFile);
 
-/** Runs `ip` with these arguments. Throws its error. */
+/** Runs `ip` with these arguments; returns its output. @throws {Error} if it fails */
 export const ip = async (words: string): Promise<string> => {
   const { stdout } = await run("ip", words.split(" "), { timeout: LIMIT_MILLIS });
   return stdout;
 };
 
-/** A program in a network namespace, with its output. Ended by SIGTERM when disposed. */
+/** A program that runs in a network namespace, and its output. When disposed, it is ended by SIGTERM. */
 export class Running implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;
@@ -61,7 +61,7 @@ export class Running implements AsyncDisposable {
     }
   }
 
-  /** All its output, once it has ended by itself. */
+  /** Resolves with all output once the program has ended by itself. */
   async ended(): Promise<string> {
     await this.#exit;
     return this.said;
@@ -88,10 +88,10 @@ export interface TwoEnds extends AsyncDisposable {
 
 let made = 0;
 
-/** The near interface's address, independent of the model's: IPv6 joins the same groups each time. */
+/** The near interface's address. It does not depend on the model's, so that IPv6 joins the same groups each time. */
 export const NEAR_MAC = "02:00:5e:10:00:01";
 
-/** Both interfaces are up in their namespaces, without IP addresses. */
+/** Starts `ferrule up`. Its interfaces are then up in their namespaces, without IP addresses. */
 export const openTwoEnds = async (...options: readonly string[]): Promise<TwoEnds> => {
   await using scope = new AsyncDisposableStack();
   const number = `${process.pid % 100_000}-${made++}`;

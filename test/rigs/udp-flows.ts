@@ -9,16 +9,19 @@ export interface FlowsTask {
   /** Address of the echo. */
   readonly host: string;
   readonly port: number;
-  /** Undefined for the echo itself. */
+  /** What to send; undefined for the echo itself. */
   readonly send?: { readonly flows: number; readonly datagrams: number };
   /** Words of `FlowsResult`. */
   readonly result: SharedArrayBuffer;
 }
 
-/** Words: datagrams that came back in order; those out of order, lost or doubled; 1 once it is ready, 2 when done. */
+/**
+ * Indices of words: the number of datagrams that came back in order; the number of those out of order, lost or doubled;
+ * and the state, 1 once the echo is ready, 2 once the sender is done.
+ */
 export const FlowsResult = { good: 0, bad: 1, state: 2, words: 3 } as const;
 
-/** Datagrams of a flow in flight: fewer than any buffer between the two ends holds. */
+/** Number of a flow's datagrams in flight: fewer than any buffer between the two ends holds. */
 const WINDOW = 4;
 const BYTES = 600;
 
@@ -56,7 +59,7 @@ const run = async (task: FlowsTask): Promise<void> => {
   NetworkNamespace.fromFd(task.namespace).enter();
   const result = new Int32Array(task.result);
   if (task.send !== undefined) {
-    // While an address is resolved, the kernel keeps few datagrams and drops the others.
+    // A first datagram has the address resolved: meanwhile the kernel keeps few datagrams, and drops the others.
     await flow({ ...task, send: { flows: 1, datagrams: 1 } }, new Int32Array(FlowsResult.words));
     await Promise.all(Array.from({ length: task.send.flows }, () => flow(task, result)));
     Atomics.store(result, FlowsResult.state, 2);

@@ -4,11 +4,14 @@ import { Mmio, ro16, ro32, ro8, type RegisterBus, wo16, wo32, wo8 } from "#kit/m
 
 export interface Vanishing {
   readonly device: PciDevice;
-  /** Register accesses made, including those after the removal. */
+  /** Number of register accesses made, including those after the removal. */
   readonly used: () => number;
 }
 
-/** The same device, removed after `accesses` register accesses. Its configuration space and memory stay. */
+/**
+ * Returns the same device, removed after `accesses` register accesses. Its configuration space and memory stay
+ * accessible.
+ */
 export const vanishing = (device: PciDevice, length: number, accesses: number): Vanishing => {
   const { registers } = device;
   let used = 0;

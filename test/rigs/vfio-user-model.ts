@@ -1,4 +1,4 @@
-/** A model behind a vfio-user socket, in a separate thread. The other thread controls its cable. */
+/** A model behind a vfio-user socket, in a separate thread. The test's thread controls its cable. */
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,17 +26,17 @@ interface ModelTask {
   readonly mac: string;
   /** Requests to the thread and its replies: the words of `Word`, followed by bytes. */
   readonly shared: SharedArrayBuffer;
-  /** Signalled after each request. */
+  /** An event's descriptor, signalled after each request. */
   readonly bell: number;
 }
 
-/** Words at the start of the shared memory. */
+/** Indices of words at the start of the shared memory. */
 const Word = { request: 0, answered: 1, value: 2 } as const;
 const BYTES_AT = 64;
 const FRAME_BYTES = 64 << 10;
 const Request = { carrier: 1, deliver: 2, take: 3, settle: 4, end: 5 } as const;
 
-/** Executes the other thread's request for the cable. Returns false if the request ends the thread. */
+/** Executes a request of the test's thread concerning the cable. Returns false if the request is to end. */
 const obey = (words: Int32Array, bytes: Uint8Array, model: Rtl8169, bench: Bench): boolean => {
   const request = Atomics.load(words, Word.request);
   if (request === Request.carrier) model.setCarrier(words[Word.value] === 1);
@@ -74,7 +74,7 @@ const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
     poller.wait(server.arm(poller, 0) ? Math.max(0, timeoutMillis) : 0);
     timers.run(clock.now());
     const asked = event.drain();
-    // Register writes from before the request are processed first.
+    // First processes register writes that were made before the request.
     while (server.ready() > 0);
     if (!asked) continue;
     more = obey(words, bytes, model, bench);
@@ -84,7 +84,7 @@ const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
   return { offences: model.offences, clients };
 };
 
-/** A NIC served by another thread, for tests that wait only for its replies. */
+/** A NIC served by another thread, for tests that wait for nothing but the device's replies. */
 export class ServedModel implements Served, AsyncDisposable {
   readonly path: string;
   readonly chip: Chip;

@@ -20,11 +20,11 @@ const LINK_SETTLES_MICROS = 5000;
 
 /** The test's end of the NIC's cable. Its methods return once the operation is complete. */
 export interface Cable extends Disposable {
-  /** Frames that arrived since the last call, oldest first. */
+  /** Takes the frames that have arrived since the last call, oldest first. */
   take(): readonly Uint8Array[];
   deliver(frame: Uint8Array): void;
   setCarrier(plugged: boolean): void;
-  /** Resolves when the device has no work left. */
+  /** Returns when the device has no work left. */
   settle(): void;
 }
 
@@ -32,7 +32,7 @@ export interface Served {
   readonly path: string;
   readonly chip: Chip;
   readonly cable: () => Cable;
-  /** The link may take as long as a real one: the test waits for it after an MTU change. */
+  /** Whether the link may take as long as a real one, so that the test waits for it after an MTU change. */
   readonly slowLink?: boolean;
 }
 
@@ -71,8 +71,8 @@ export const streamCable = (path: string): Cable => {
 };
 
 /**
- * A line that flushes posted register writes by a read before it is checked. INTx, which masks itself, is then unmasked
- * again, because the driver has acknowledged the last interrupt.
+ * Wraps an interrupt line. Before the line is checked, a register read flushes posted writes, and INTx, which masks
+ * itself, is unmasked again, because the driver has acknowledged the last interrupt.
  */
 const settledLine = (line: InterruptLine, settle: () => void): InterruptLine => ({
   fd: line.fd,
@@ -139,7 +139,7 @@ export const openVfioUserRig = (served: Served, options: RigOptions = {}): Rig =
   const nic = bound.driver;
   checkChip(nic, served.chip);
   const host = new Host(nic, device.dma);
-  // Frames sent before this point belong to another test.
+  // Discards frames that an earlier test has sent.
   cable.take();
   const sent: Uint8Array[] = [];
   const owned = scope.move();
@@ -158,7 +158,8 @@ export const openVfioUserRig = (served: Served, options: RigOptions = {}): Rig =
       nic.up();
       if (!carrier) return;
       awaitLink(nic);
-      // Checked a second time after a full negotiation, because the first link may be from an earlier one.
+      // The link is checked a second time, after the time of a full negotiation, because the first may have been that
+      // of an earlier negotiation.
       sleep(LINK_SETTLES_MICROS);
       nic.refreshLink();
       awaitLink(nic);

@@ -1,6 +1,6 @@
 /**
- * Counts every access to memory-mapped registers with the processor's debug registers. The memory is ordinary RAM: the
- * engine generates the same accesses whatever is behind the address.
+ * Counts every access to memory-mapped registers with the processor's debug registers. The memory is ordinary RAM, for
+ * which the engine generates the same accesses as for registers.
  *
  * As a program it prints its counts as JSON, so that it can be run with the engine's compilers switched off.
  */
@@ -14,14 +14,14 @@ const R8 = rw8(AT);
 const R16 = rw16(AT);
 const R32 = rw32(AT);
 
-/** Counts of one series of calls, all to one register. */
+/** Counts for one series of calls, all of which access one register. */
 export interface Counts {
   readonly what: string;
   readonly calls: number;
-  /** Instructions that accessed the register, and how many of them stored. */
+  /** Number of instructions that accessed the register. `stores` is how many of them stored. */
   readonly accesses: number;
   readonly stores: number;
-  /** Instructions that accessed the bytes after the register: accesses that are too wide. */
+  /** Number of instructions that accessed the bytes after the register, which only accesses that are too wide do. */
   readonly beyond: number;
 }
 
@@ -47,7 +47,10 @@ export const whyNotWatched = (): string | undefined => {
   }
 };
 
-/** Every width in both directions, from the first call on. Read values are not used: the engine must not omit the reads. */
+/**
+ * Counts accesses of every width in both directions, from the first call on. The values read are not used, because the
+ * engine must not omit even such reads.
+ */
 export const countMapped = (calls: number, fewer: number): readonly Counts[] => {
   const memory = new ArrayBuffer(4096);
   const io = new Mmio(new MappedRegisters(memory));
@@ -62,7 +65,7 @@ export const countMapped = (calls: number, fewer: number): readonly Counts[] => 
     series("read8", 1, fewer, () => void io.read8(R8)),
     series("write32", 4, fewer, (i) => io.write32(R32, i)),
     series("write8", 1, fewer, (i) => io.write8(R8, i)),
-    // Two accesses to one register in a row: the engine must not merge them.
+    // The engine must not merge two accesses in a row to one register.
     series("two reads", 4, fewer, () => {
       io.read32(R32);
       io.read32(R32);

@@ -1,4 +1,4 @@
-/** Waits for a driver's deferred work. */
+/** Waits until a driver has done its deferred work. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { Rtl8169 } from "#model/rtl8169.ts";
 import { changes, snapshot } from "./snapshot.ts";

@@ -44,13 +44,13 @@ const ruleOf = (cause: Cause, row: Row, word: string): Rule => {
 export const rulesOf = (causes: readonly Cause[]): readonly Rule[] =>
   causes.flatMap((cause) => cause.rows.flatMap((row) => row.words.split(" ").map((word) => ruleOf(cause, row, word))));
 
-/** Drivers whose recordings ours is compared with. */
+/** The explanations for each driver with whose recordings ours is compared. */
 export const SOURCES = { linux: CAUSES, dpdk: CAUSES_DPDK } as const;
 export type Source = keyof typeof SOURCES;
 
 export const RULES: Readonly<Record<Source, readonly Rule[]>> = { linux: rulesOf(CAUSES), dpdk: rulesOf(CAUSES_DPDK) };
 
-/** All differences in their recorded moments, by address. */
+/** All differences at the moments that their recording has. */
 export const differences = (
   chip: Chip,
   theirs: ReadonlyMap<Moment, Snapshot>,
@@ -72,7 +72,7 @@ const applies = ({ row, key, value, mask }: Rule, { chip, moment, key: at, ours,
   (value === undefined || (ours & mask) >>> 0 === value) &&
   ((ours ^ theirs) & mask) !== 0;
 
-/** The rules that together explain it; undefined if a bit is not explained. */
+/** The rules that together explain a difference; undefined if they leave a bit unexplained. */
 export const explain = (difference: Difference, rules: readonly Rule[]): readonly Rule[] | undefined => {
   const found = rules.filter((rule) => applies(rule, difference));
   const bits = found.reduce((sum, { mask }) => sum | mask, 0);
@@ -80,4 +80,4 @@ export const explain = (difference: Difference, rules: readonly Rule[]): readonl
 };
 
 export const sentence = ({ chip, moment, key, theirs, ours }: Difference): string =>
-  `${chip.key} ${moment}: ${key} is ${ours.toString(16)}, and ${theirs.toString(16)} by the C driver`;
+  `${chip.key} ${moment}: ${key} is ${ours.toString(16)} under our driver, ${theirs.toString(16)} under the C driver`;

@@ -1,6 +1,6 @@
 /**
- * Named reasons for values that differ from DPDK's net_r8169, in the form of `explained.ts`. `*` is a whole space, with
- * any value of ours.
+ * Named reasons for values that differ from DPDK's net_r8169, in the form of `explained.ts`. `*` stands for all
+ * addresses of a space, whatever our values are.
  */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Cause } from "./explained.ts";

@@ -1,4 +1,7 @@
-/** Rows of `explained.ts` with values of ours that are from Realtek's drivers, and that Linux writes differently or not at all. */
+/**
+ * Rows of `explained.ts` for values that our driver has from Realtek's drivers, and that Linux writes differently or
+ * not at all.
+ */
 import type { ChipKey } from "#chip/chips.ts";
 import type { Row } from "./explained.ts";
 import type { Moment } from "./snapshot.ts";

@@ -11,9 +11,9 @@ import type { Moment } from "./snapshot.ts";
 export interface Row {
   readonly space: Space;
   readonly words: string;
-  /** Default: all chips. Each of the chips must have one of the differences. */
+  /** Chips to which the row applies; default: all. Each of them must have one of the differences. */
   readonly on?: readonly ChipKey[];
-  /** Default: all. */
+  /** Moments to which the row applies; default: all. */
   readonly at?: readonly Moment[];
 }
 
@@ -29,7 +29,7 @@ const STOPPED: readonly Moment[] = ["closed", "removed"];
 const ASLEEP: readonly Moment[] = ["suspended"];
 const STARTED: readonly Moment[] = [...RUNNING, ...ASLEEP, ...STOPPED];
 
-/** Those that Linux 6.12 knows. */
+/** Chips of the RTL8125's generation that Linux 6.12 supports. */
 const FORMER_8125: readonly ChipKey[] = [
   "rtl8125a",
   "rtl8168kb-609",

@@ -14,16 +14,16 @@ import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 
 const DEFAULT_MTU = 1500;
 const TURN_MICROS = 1000;
-/** Negotiation takes 2 ms here. */
+/** Enough turns for negotiation, which takes 2 ms here. */
 const MAX_TURNS = 1000;
 
 /** The group that Linux joins on every interface with IPv4: 224.0.0.1. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
 
-/** The same files as the guests' kernels load. */
+/** A firmware file: the same as the guests' kernels load. */
 const firmware = (file: string): Uint8Array => readFileSync(join(partOf("tools"), "usr/lib/firmware", file));
 
-/** Runs until the link is up and the driver is idle. @throws {Error} if there is no link */
+/** Handles interrupts until the link is up and the driver is idle. @throws {Error} if there is no link */
 const settle = (nic: Nic, clock: VirtualClock): void => {
   for (let turns = 0; turns < MAX_TURNS && !nic.link.up; turns++) {
     clock.delay(TURN_MICROS);
@@ -33,12 +33,14 @@ const settle = (nic: Nic, clock: VirtualClock): void => {
   if (!nic.link.up) throw new Error(`no link on ${nic.chip.key}`);
 };
 
-/** The chip's state at each moment. @param mtu for the moment of that name; reduced to what the driver allows */
+/**
+ * The chip's state at each moment. @param mtu the MTU at the moment "mtu", which is reduced to what the driver allows
+ */
 export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => {
   const clock = new VirtualClock();
   const model = new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers, strict: "error" });
   model.setCarrier(true);
-  // At probe the PHY has negotiated its link since power-on.
+  // When the driver probes, the PHY has negotiated a link already, since power-on.
   clock.delay(10 * TURN_MICROS);
   const moments = new Map<Moment, Snapshot>();
   const look = (moment: Moment): void => void moments.set(moment, snapshot(model));

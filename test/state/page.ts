@@ -15,7 +15,7 @@ export interface Result {
   readonly chip: Chip;
   readonly recording: Recording;
   readonly differences: readonly Difference[];
-  /** Words that either driver has changed at any moment. */
+  /** For each space, the number of words that either driver has changed at any moment. */
   readonly words: ReadonlyMap<Space, number>;
 }
 
@@ -32,7 +32,7 @@ const touched = (chip: Chip, ...drivers: readonly ReadonlyMap<Moment, Snapshot>[
   );
 };
 
-/** Our driver and theirs on a chip; undefined if one of them does not support it. */
+/** The result of comparing our driver with another on a chip; undefined if one of them does not support the chip. */
 export const resultOf = (source: Source, chip: Chip): Result | undefined => {
   const recording = readRecording(source, chip);
   if (recording === undefined || chip.start === undefined) return undefined;
@@ -46,7 +46,9 @@ export const resultOf = (source: Source, chip: Chip): Result | undefined => {
   };
 };
 
-/** "1 (4), 3 (1)": the number of each cause, and of the addresses that it explains on a chip at any moment. */
+/**
+ * The causes as "1 (4), 3 (1)": the number of each cause, and how many addresses it explains on a chip at any moment.
+ */
 const causesOf = ({ source, differences }: Result): string =>
   SOURCES[source]
     .flatMap((cause, i) => {

@@ -9,7 +9,7 @@ import { calm } from "./calm.ts";
 import { writeRecording } from "./record-file.ts";
 import { MAC, snapshot } from "./snapshot.ts";
 
-/** DPDK of Debian's release. It supports the RTL8125A, B, BP and D, and the RTL8126A. */
+/** The DPDK in Debian's release. It supports the RTL8125A, B, BP and D, and the RTL8126A. */
 const DPDK = "24.11";
 const KNOWN = [0x609, 0x641, 0x649, 0x64a, 0x681, 0x688, 0x689];
 const MTU = 1500;

@@ -1,6 +1,7 @@
 /**
- * Recordings: a chip's state under a C driver, as text. For each moment, one line a space with the values that changed
- * since the previous moment (the first: since power-on): `macOcp 0xd400=5 0xe052=8009`, all hexadecimal.
+ * Recordings: a chip's state under a C driver, as text. For each moment there is one line for each space, with the
+ * values that have changed since the previous moment, or for the first moment since power-on: `macOcp 0xd400=5
+ * 0xe052=8009`, all hexadecimal.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,13 +15,16 @@ export interface Recording {
   readonly driver: string;
   /** The command that recorded it. */
   readonly command: string;
-  /** The MTU at the moment of that name. */
+  /** The MTU at the moment "mtu". */
   readonly mtu: number;
-  /** Complete snapshots, in order; some sources do not have all. */
+  /** Complete snapshots, in order. Some sources do not have all moments. */
   readonly moments: ReadonlyMap<Moment, Snapshot>;
 }
 
-/** Linux treats it as an RTL8168H and reads the link status of a PHY that has none, so it sees no link at any moment. */
+/**
+ * Chips on which Linux sees no link at any moment: it takes the RTL8116af for an RTL8168H, and reads the link status of
+ * a PHY that has none.
+ */
 export const WITHOUT_LINK: readonly ChipKey[] = ["rtl8116af"];
 
 const pathOf = (source: Source, key: string): string => join(import.meta.dirname, source, `${key}.txt`);
@@ -77,7 +81,7 @@ const momentsOf = (chip: Chip, lines: readonly string[]): ReadonlyMap<Moment, Sn
 
 export const hasRecording = (source: Source, chip: Chip): boolean => existsSync(pathOf(source, chip.key));
 
-/** Undefined if that source has no recording of the chip. @throws {Error} for a malformed file */
+/** Reads the recording of a chip; undefined if that source has none. @throws {Error} for a malformed file */
 export const readRecording = (source: Source, chip: Chip): Recording | undefined => {
   const path = pathOf(source, chip.key);
   if (!hasRecording(source, chip)) return undefined;

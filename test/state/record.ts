@@ -10,14 +10,14 @@ import { calm } from "./calm.ts";
 import { WITHOUT_LINK, writeRecording } from "./record-file.ts";
 import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 
-/** Limit for sixty NICs on one emulated processor. */
+/** Time limit for sixty NICs on one emulated processor. */
 const LIMIT_MILLIS = 1_800_000;
 /** MTU for chips without jumbo frames. */
 const SHORT_MTU = 1400;
 const DEFAULT_MTU = 1500;
 /** Wake-up by magic packet, link, unicast, broadcast and multicast. */
 const EVERY_FORM = "pumbg";
-/** Longer than the models take to become idle once all are in D3hot. */
+/** Time in D3hot: longer than the models take to become idle once all are suspended. */
 const ASLEEP_SECONDS = 60;
 const D3HOT = 3;
 
@@ -73,7 +73,7 @@ const look = async (moment: Moment, cards: readonly Card[]): Promise<void> => {
   console.error(`${moment}: ${cards.length} chips`);
 };
 
-/** Records the NICs while the guest has suspended them; returns when it has resumed them. */
+/** Records the NICs while the guest has suspended them. Resolves when the guest has resumed them. */
 const lookAsleep = async (guest: Guest, cards: readonly Card[]): Promise<void> => {
   const { awake } = await guest.suspendDevices(LIMIT_MILLIS);
   while (cards.some(({ nic }) => nic.powerState !== D3HOT)) await wait(100);
@@ -83,7 +83,7 @@ const lookAsleep = async (guest: Guest, cards: readonly Card[]): Promise<void> =
   if (exit !== 0) throw new Error(`no suspend (${exit}): ${stderr}`);
 };
 
-/** Returns the chips that this kernel's driver does not support. */
+/** Records the chips that this kernel's driver supports; returns the others. */
 const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<readonly Chip[]> => {
   using nics = new ManyNics(chips, undefined, MAC);
   // Prevents frames that the kernel sends by itself.
@@ -109,7 +109,7 @@ const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<reado
   return chips.filter((chip) => cards.every((card) => card.chip !== chip));
 };
 
-/** The recording of the oldest kernel that supports a chip is kept. */
+/** The kernels by age. A chip is recorded under the oldest one that supports it. */
 const BY_AGE: readonly KernelName[] = ["6.12", "newest"];
 
 const wanted = process.argv.slice(2);

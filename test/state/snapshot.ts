@@ -8,10 +8,13 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 export const MOMENTS = ["probed", "up", "mtu", "back", "suspended", "resumed", "closed", "removed"] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-/** The station address of every NIC here. */
+/** The station address of every NIC in a recording. */
 export const MAC = "02:00:00:00:00:01";
 
-/** Values by space and address, "macOcp 0xd400". Missing addresses have their value after power-on. */
+/**
+ * Values by space and address, such as "macOcp 0xd400". Addresses that are missing have the value that they have after
+ * power-on.
+ */
 export type Snapshot = ReadonlyMap<string, number>;
 
 export const keyOf = (space: Space, address: string): string => `${space} ${address}`;
@@ -19,7 +22,7 @@ export const spaceOf = (key: string): Space => key.slice(0, key.indexOf(" ")) as
 
 /**
  * Values that depend on the run and not on the driver: memory addresses, the last access through windows, clocks,
- * events, and configuration space as the system set it up before the driver.
+ * events, and what the system has set up in configuration space before the driver starts.
  */
 const DEPENDS_ON_RUN: Readonly<Partial<Record<Space, readonly [name: string, addresses: RegExp][]>>> = {
   registers: [
@@ -48,13 +51,13 @@ const flat = (state: ModelState): Map<string, number> =>
     ),
   );
 
-/** A chip after power-on. */
+/** The state of a chip after power-on. */
 export const powerOn = (chip: Chip): Snapshot => {
   const clock = new VirtualClock();
   return flat(new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers }).state);
 };
 
-/** The values that differ, as they are in `after`. */
+/** The values that differ between the two, as they are in `after`. */
 export const changes = (before: Snapshot, after: Snapshot): Snapshot => {
   const changed = new Map<string, number>();
   for (const key of new Set([...before.keys(), ...after.keys()])) {

@@ -10,7 +10,7 @@ import { hasRecording, readRecording } from "./record-file.ts";
 import { MOMENTS, powerOn, type Snapshot } from "./snapshot.ts";
 
 const ALL = CHIPS as readonly Chip[];
-/** The chips that both that driver and ours support. */
+/** For each recorded driver, the chips that both it and our driver support. */
 const CASES = (Object.keys(SOURCES) as Source[]).flatMap((source) =>
   ALL.filter((chip) => chip.start !== undefined && hasRecording(source, chip)).map((chip) => ({ source, chip })),
 );

@@ -1,4 +1,6 @@
-/** The tests of whole rooms in one process: loading the code for each file takes longer than most tests. */
+/**
+ * Runs the tests of whole rooms in one process, because loading the code for each file takes longer than most tests.
+ */
 import { globSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -11,7 +11,7 @@ import { median } from "./figures.ts";
 
 const CARD = "0000:00:05.0";
 const INTERFACE = "fe0";
-/** First bytes of the stray frame and of the other. */
+/** Text that marks the stray frame and the other one. */
 const MARK = "ferrule-isolation";
 
 describe("a card behind an IOMMU", { skip: noVfio() }, () => {
@@ -99,7 +99,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
       await machine.guest.must(`kill -9 ${first.pid}`);
       await machine.ended(first);
     }
-    // The kernel removes it when the last descriptor is closed.
+    // The kernel removes the interface when its last descriptor is closed.
     await machine.guest.must(`while ip link show ${INTERFACE} >/dev/null 2>&1; do sleep 0.05; done`);
     await machine.up(CARD, INTERFACE);
     await machine.works(INTERFACE);
@@ -108,7 +108,8 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
 
   test("works after another driver left it running, with rings that no longer exist", async () => {
     await bound();
-    // Bus mastering on; then, through its registers, as Linux's driver does: C+ mode, rings, promiscuous mode, all interrupts.
+    // The state in which another driver left the card: bus mastering is enabled, and registers are written as Linux's
+    // driver does, for C+ mode, rings, promiscuous mode and all interrupts.
     const left = [
       [0xe0, 2, 0x0003],
       [0x37, 1, 0x0c],
@@ -161,7 +162,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     const page = (strayAt / 4096).toString(16);
     assert.match(log, new RegExp(`DMAR: \\[DMA Read[^]*fault addr 0x${page}000`, "i"), log);
     const wire = readFileSync(join(folder, "wire.pcap"), "latin1");
-    assert.ok(wire.includes(`given ${MARK}`), "the frame in the card's memory was not sent either");
+    assert.ok(wire.includes(`given ${MARK}`), "not even the frame in the card's own memory was sent");
     assert.ok(!wire.includes(`stray ${MARK}`), "memory of another program was sent");
     await machine.guest.must("echo 0 >/proc/sys/vm/nr_hugepages");
   });
@@ -206,7 +207,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     t.diagnostic(
       `ping ${ratio.toFixed(2)} times 8139cp's; throughput, its / ours: ${median(rounds.map(({ speed }) => speed)).toFixed(2)}`,
     );
-    // A measurement, which other load on this machine affects: nothing is asserted about it.
+    // Other load on this machine affects the measurement, so the test asserts nothing about its value.
     assert.ok(Number.isFinite(ratio));
   });
 

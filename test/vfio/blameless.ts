@@ -1,8 +1,8 @@
-/** What the model saw a driver do that real hardware punishes. */
+/** Asserts that the model has seen no offences of a driver. */
 import assert from "node:assert/strict";
 import type { Nic } from "../guest/nic.ts";
 
-/** @throws {AssertionError} with the offences, unless all are of these kinds */
+/** @throws {AssertionError} with the offences, unless all are of the allowed kinds */
 export const blameless = async (nic: Nic, allowed: readonly string[] = []): Promise<void> => {
   const others = Object.keys((await nic.state()).offences).filter((name) => !allowed.includes(name));
   assert.deepEqual(others, [], nic.offences.join("\n"));

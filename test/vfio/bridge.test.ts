@@ -17,8 +17,8 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
   after(() => machine?.[Symbol.asyncDispose]());
 
   /**
-   * The firmware gives each card's registers a separate page. The kernel is told to reassign them, places them next to
-   * each other, and then does not permit mapping them.
+   * Makes the cards' registers share a page. The firmware has given each card a separate page; when the kernel assigns
+   * addresses anew, it places the registers next to each other, and then does not permit mapping them.
    */
   const shareAPage = async (addresses: readonly string[]): Promise<void> => {
     for (const address of addresses) {
@@ -47,7 +47,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     const maps = await machine.guest.must(`cat /proc/${up.pid}/maps`);
     assert.ok(
       !maps.includes("vfio-device"),
-      "the registers can be mapped, so this machine does not test the other case",
+      "the registers can be mapped, so the case in which they cannot is not tested",
     );
     const { megabits } = await machine.works(INTERFACE);
     t.diagnostic(`download ${megabits.toFixed(0)} Mbit/s with every register access a system call`);

@@ -21,7 +21,7 @@ import { OFFENCES, type Provocation, PROVOCATIONS } from "./recoveries.ts";
 import { METRICS, scrape } from "./scrape.ts";
 
 const INTERFACE = "fe0";
-/** As QEMU's user network gives the first client. */
+/** The address that QEMU's user network assigns to its first client. */
 const NEAR = "10.0.2.15";
 const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun vfio-pci af_packet";
 const [ONE, SEVERAL] = [
@@ -31,10 +31,10 @@ const [ONE, SEVERAL] = [
 type Card = typeof ONE | typeof SEVERAL;
 const addressOf = ({ slot }: Card): string => `0000:00:${slot}.0`;
 const QUEUES = 4;
-/** What is hashed of a TCP segment in IPv4: addresses and ports. */
+/** The part of a TCP segment over IPv4 that is hashed: addresses and ports. */
 const HASHED = { offset: 14 + 12, bytes: 12 } as const;
 const D3HOT = 3;
-/** A broadcast of an EtherType for experiments. */
+/** A broadcast with an EtherType for experiments, to which no reply is sent. */
 const UNASKED = `ffffffffffff02005e1000ff88b5${"00".repeat(46)}`;
 const metricOf = (cause: CauseName): string =>
   `ferrule_${cause.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
@@ -62,7 +62,10 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
   });
   after(() => scope.disposeAsync());
 
-  /** Under load. Resolves with the event in which the driver reports it, when traffic flows again. */
+  /**
+   * Provokes a failure under load. Resolves when traffic flows again, with the event in which the driver reports the
+   * failure.
+   */
   const provoke = async ({ cause, faults, counts, load, steady }: Provocation): Promise<string> => {
     const nic = nics.get(ONE)!;
     const { guest } = machine;
@@ -157,7 +160,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
       const counted = await scrape(guest);
       return Array.from({ length: QUEUES }, (_, queue) => counted("ferrule_queue_receive_packets", queue));
     };
-    // Without replies, which would start the polling of all queues.
+    // The segments cause no replies, because these would make the driver poll all queues.
     for (const [queue, frame] of segmentsOfQueues(machine).entries()) {
       const [interrupts, frames] = [await interrupted(), await received()];
       await eventually(`queue ${queue} has a frame and an interrupt`, async () => {
@@ -181,7 +184,10 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
   });
 });
 
-/** A TCP segment of no connection, from the web server to that port, to the broadcast address: the kernel drops it. */
+/**
+ * A TCP segment that belongs to no connection, from the web server to that port. It has the broadcast address, so the
+ * kernel drops it.
+ */
 const unaskedSegment = ({ url }: Machine, port: number): Uint8Array => {
   const memory = newMemory(60);
   const ends = { destination: new Uint8Array(6).fill(255), source: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 0xff) };
@@ -192,7 +198,7 @@ const unaskedSegment = ({ url }: Machine, port: number): Uint8Array => {
   return memory.bytes;
 };
 
-/** A segment for each queue: the low bits of its hash, over addresses and ports, select that queue. */
+/** A segment for each queue, which the low bits of the segment's hash select. */
 const segmentsOfQueues = (machine: Machine): readonly string[] => {
   const toeplitz = new Toeplitz();
   toeplitz.set((i) => KEY[i]!);

@@ -1,4 +1,4 @@
-/** Figures of a run. */
+/** Statistics of measured values. */
 
 /** @throws {RangeError} for an empty list */
 export const median = (values: readonly number[]): number => {

@@ -1,6 +1,6 @@
 /**
- * A chip of each generation as a card in one guest: the driver reaches each through the guest's kernel, VFIO and an
- * IOMMU, with the interrupts that work on it. Each cable ends in a QEMU user network.
+ * A chip of each generation as a card in one guest: the driver reaches each card through the guest's kernel, VFIO and
+ * an IOMMU, with the kind of interrupts that works on the chip. Each cable ends in a user network of QEMU.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";

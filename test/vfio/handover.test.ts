@@ -1,6 +1,6 @@
 /**
- * One NIC and its drivers, one after the other, with what each leaves in the chip: Linux's r8169, ours, r8169 again, iPXE in a machine that is
- * started afterwards, and ours in a third one.
+ * One NIC and its drivers, one after the other, each of which takes over the chip as the one before has left it:
+ * Linux's r8169, ours, r8169 again, iPXE in a machine that is started afterwards, and ours in a third one.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -20,11 +20,14 @@ import { blameless } from "./blameless.ts";
 import { GATEWAY, Machine, userNetwork } from "./machine.ts";
 
 const INTERFACE = "fe0";
-/** As QEMU's user network gives the first client. */
+/** The address that QEMU's user network assigns to its first client. */
 const NEAR = "10.0.2.15";
 const MODULES = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun vfio-pci af_packet";
 
-/** Families whose take-over differs, and how our driver ends. iPXE knows no chip since the RTL8125. */
+/**
+ * Chips whose families are taken over differently, and the signal that ends our driver. iPXE supports no chip since the
+ * RTL8125.
+ */
 const CARDS = [
   { chip: "rtl8168h", slot: "06", ends: "KILL", ipxe: true },
   { chip: "rtl8169sc-180", slot: "07", ends: "KILL", ipxe: true },
@@ -58,13 +61,13 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
   });
   after(() => scope.disposeAsync());
 
-  /** As `ferrule bind` and `unbind` do it, which take a Node's start each. */
+  /** Binds a card to a driver as `ferrule bind` and `ferrule unbind` do, but without starting Node each time. */
   const give = (card: Card, driver: string): Promise<string> =>
     machine.guest.must(
       `cd /sys/bus/pci/devices/${addressOf(card)}; echo ${driver} >driver_override
        [ -e driver ] && echo ${addressOf(card)} >driver/unbind; echo ${addressOf(card)} >/sys/bus/pci/drivers_probe`,
     );
-  /** All that `ethtool` says of the kernel's interface once it has a link: modes, speed, wake-up. */
+  /** What `ethtool` shows of the kernel's interface once it has a link (modes, speed, wake-up), and its address. */
   const settings = async (name: string): Promise<string> => {
     await machine.guest.must(
       `ip link set ${name} up; until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.05; done`,
@@ -129,7 +132,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
       () => cards.every(({ chip }) => asked.includes(`/${chip}/done`)),
     );
     for (const card of cards) {
-      // iPXE leaves padding to the chip.
+      // iPXE leaves the padding of frames to the chip.
       await blameless(nics.get(card)!, ["short"]);
       assert.ok((await nics.get(card)!.state()).traffic.receivedBytes > bytes.length);
     }
@@ -140,6 +143,6 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
     await give(FIRST, "vfio-pci");
     await machine.up(addressOf(FIRST), INTERFACE);
     await machine.works(INTERFACE);
-    assert.ok((await nics.get(FIRST)!.state()).clients >= 3, "a client for each machine");
+    assert.ok((await nics.get(FIRST)!.state()).clients >= 3, "fewer than three machines have connected to the NIC");
   });
 });

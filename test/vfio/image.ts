@@ -15,7 +15,7 @@ const LIBRARIES = ["libatomic.so.1", "libdl.so.2", "libgcc_s.so.1", "libpthread.
 const HOME = "usr/lib/node_modules/ferrule";
 const COMMAND = `#!/bin/sh\nexec node /${HOME}/bin/ferrule.mjs "$@"\n`;
 
-/** The script that busybox's DHCP client calls to configure the interface, as distributions have it. */
+/** The script that busybox's DHCP client calls to configure the interface. Distributions have one like it. */
 const LEASE = `#!/bin/sh
 case "$1" in
   deconfig) ip addr flush dev "$interface"; ip link set "$interface" up ;;
@@ -25,7 +25,7 @@ case "$1" in
 esac
 `;
 
-/** Node without debug symbols: a quarter smaller. */
+/** Node without debug symbols, which is a quarter smaller. */
 const strippedNode = (scratch: string): Buffer => {
   const copy = join(scratch, "node");
   try {
@@ -38,7 +38,7 @@ const strippedNode = (scratch: string): Buffer => {
   return bytes;
 };
 
-/** An archive in the cache, under a name derived from its content. */
+/** An archive with Node, in the cache. Its name has a digest of what it is made from. */
 export const nodeArchive = (scratch: string): string => {
   const tools = partOf("tools");
   const { size, mtimeMs } = statSync(NODE);

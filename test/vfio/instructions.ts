@@ -11,13 +11,13 @@ export const program = (name: string, text: string): Packed => ({
   executable: true,
 });
 
-/** Programs that the instructions use and a guest lacks, and a scripted editor. */
+/** Programs that the instructions use but a guest lacks, and a script in place of the editor. */
 export const typedPrograms = (card: string): readonly Packed[] => [
   program("npm", "#!/bin/sh\necho /usr/lib/node_modules\n"),
   program("sudoedit", `#!/bin/sh\nexec sudo sed -i 's/^CARD=.*/CARD=${card}/' "$1"\n`),
 ];
 
-/** The commands that bring a card up at boot, one a line. */
+/** The commands of the instructions for bringing a card up at boot. */
 export const bootInstructions = (): readonly string[] => {
   const text = readFileSync(join(SHARE, "README.md"), "utf8");
   const blocks = [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, block]) => block!);

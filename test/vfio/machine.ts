@@ -1,7 +1,8 @@
 /**
  * A machine with an IOMMU and QEMU's rtl8139, an independent model, with Debian's kernel and the packed Ferrule. Its
- * cable ends in QEMU's user network: 10.0.2.2 gives addresses, answers pings and is this machine's loopback. Without
- * IPv6: a router advertisement could add a default route at any moment, and `bind` refuses a card that has one.
+ * cable ends in QEMU's user network, where 10.0.2.2 assigns addresses, answers pings and is this machine's loopback.
+ * There is no IPv6, because a router advertisement could add a default route at any moment, and `bind` refuses a card
+ * that carries one.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -28,7 +29,7 @@ const PINGS = 300;
 /** The user for whom an administrator has done what `ferrule doctor` recommends. */
 export const USER = { name: "user", id: 1000 } as const;
 const PASSWD = `root:x:0:0:root:/root:/bin/sh\n${USER.name}:x:${USER.id}:${USER.id}::/tmp:/bin/sh\n`;
-/** `as-user KIBIBYTES PROGRAM …`: runs a program as that user, with that limit of locked memory. */
+/** `as-user KIBIBYTES PROGRAM …` runs a program as `USER`, with a limit of locked memory. */
 const AS_USER = `#!/bin/sh
 ulimit -l "$1"
 shift
@@ -45,9 +46,9 @@ export interface MachineOptions {
   readonly megabytes?: number;
   /** Whether the firmware reports an IOMMU. */
   readonly iommu?: boolean;
-  /** More archives, created in that folder. */
+  /** Returns more archives, which it creates in `folder`. */
   readonly archives?: (folder: string) => readonly string[];
-  /** Commands that run before any log-in, for `prepare`. */
+  /** Shell commands for `prepare`, which run before any log-in. */
   readonly prepared?: string;
 }
 
@@ -55,7 +56,9 @@ const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp vfio-pc
 
 const IOMMU = ["-device", "intel-iommu,intremap=on,caching-mode=on"];
 
-/** A card for `devices`, with a separate network. @param id its name in QEMU; `net-ID` is its network's */
+/**
+ * A card for `devices`, with a network of its own. @param id the card's name in QEMU; its network is called `net-ID`
+ */
 export const card = (id: string, at: string): readonly string[] => [
   "-netdev",
   `user,id=net-${id},ipv6=off`,
@@ -72,13 +75,15 @@ export const userNetwork = (hub: number, path: string): readonly string[] => [
   ...["cable", "net"].flatMap((end) => ["-netdev", `hubport,id=${end}${hub}-port,hubid=${hub},netdev=${end}${hub}`]),
 ];
 
-/** A `ferrule up` in the guest. */
+/** A running `ferrule up` in the guest. */
 export interface Up {
   readonly name: string;
   readonly pid: number;
-  /** From the start of the program to the carrier, in milliseconds: Node's start in an emulated processor is most of it. */
+  /**
+   * Milliseconds from the start of the program to the carrier. Most of them are Node's start on an emulated processor.
+   */
   readonly carrierMillis: number;
-  /** From the event "up", when everything is set up, to the carrier. */
+  /** Milliseconds from the event "up", at which everything is set up, to the carrier. */
   readonly linkMillis: number;
 }
 
@@ -98,10 +103,10 @@ const stamped = (log: string): Stamped[] =>
     return json.startsWith("{") ? [{ seconds: Number(seconds), event: JSON.parse(json) as Stamped["event"] }] : [];
   });
 
-/** The file to download. */
+/** The file that guests download. */
 interface Offer {
   readonly server: Server;
-  /** SHA-256. */
+  /** The file's SHA-256. */
   readonly digest: string;
 }
 
@@ -152,7 +157,7 @@ export class Machine implements AsyncDisposable {
     return machine;
   }
 
-  /** Does what a distribution does before any log-in. Call it again after a reboot. */
+  /** Does what a distribution does before any log-in. Must be called again after a reboot. */
   async prepare(): Promise<void> {
     await this.guest.must(this.#prepared);
   }
@@ -162,20 +167,20 @@ export class Machine implements AsyncDisposable {
     return this.guest.run(`ferrule ${words}`, limitMillis);
   }
 
-  /** @throws {Error} unless it ends with 0 */
+  /** Runs `ferrule …` as root; returns its output. @throws {Error} unless it ends with 0 */
   must(words: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     return this.guest.must(`ferrule ${words}`, limitMillis);
   }
 
-  /** The interface of a card under the kernel's driver. */
+  /** Waits until the kernel's driver has made an interface for a card; returns its name. */
   async interfaceOf(address: string): Promise<string> {
     const name = `ls /sys/bus/pci/devices/${address}/net`;
     return (await this.guest.must(`until ${name} 2>/dev/null; do sleep 0.05; done`)).trim();
   }
 
   /**
-   * Starts `ferrule up` in the background and waits for the carrier. @param prefix command that it is started with,
-   * such as another user @throws {Error} with its output if it ends, or has no carrier in time
+   * Starts `ferrule up` in the background and waits for the carrier. @param prefix a command that starts it, for
+   * example as another user @throws {Error} with its output if it ends or has no carrier in time
    */
   async up(device: string, name: string, prefix = "", options = ""): Promise<Up> {
     const log = `/tmp/${name}.log`;
@@ -205,7 +210,10 @@ export class Machine implements AsyncDisposable {
     return eventually(() => `a carrier for ferrule up ${device}:\n${said}`, look, 100);
   }
 
-  /** Echo requests at short intervals over an interface that has an address. Resolves when they flow. The caller owns it. */
+  /**
+   * Starts echo requests at short intervals over an interface that has an address. Resolves when the requests flow. The
+   * caller owns the process.
+   */
   async flood(name: string): Promise<Background> {
     const traffic = await this.guest.start(`exec ping -q -i 0.002 ${GATEWAY}`);
     const sent = `/sys/class/net/${name}/statistics/tx_packets`;
@@ -213,7 +221,7 @@ export class Machine implements AsyncDisposable {
     return traffic;
   }
 
-  /** The output so far of the `ferrule up` of that name. */
+  /** The output so far of the `ferrule up` for the interface `name`. */
   async said(name: string): Promise<string> {
     return (await this.guest.run(`cat /tmp/${name}.log`)).stdout;
   }
@@ -223,7 +231,10 @@ export class Machine implements AsyncDisposable {
     await this.guest.must(`while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`, limitMillis);
   }
 
-  /** An address, by the system's own client. It tries again, however long replies take. @throws {Error} without a lease */
+  /**
+   * Gets an address from the network by the guest's own DHCP client, which repeats its request for as long as replies
+   * may take. @throws {Error} without a lease
+   */
   async lease(name: string): Promise<void> {
     const { exit, stdout, stderr } = await this.guest.run(`udhcpc -i ${name} -q -t 60 -T 2 -A 1`);
     if (exit !== 0 || !/lease of 10\.0\.2\.\d+ obtained/.test(stdout + stderr))
@@ -234,7 +245,9 @@ export class Machine implements AsyncDisposable {
     return `http://${GATEWAY}:${(this.#offer.server.address() as AddressInfo).port}/`;
   }
 
-  /** Downloads over the present route. @returns Mbit/s. @throws {Error} if the data differs from what was sent */
+  /**
+   * Downloads the file over the present route. @returns Mbit/s @throws {Error} if the data differs from what was sent
+   */
   async download(): Promise<number> {
     const timed = await this.guest.must(
       `read -r a rest </proc/uptime; wget -q -O /tmp/file ${this.url}; read -r b rest </proc/uptime; echo $a $b; sha256sum </tmp/file; rm /tmp/file`,
@@ -244,7 +257,10 @@ export class Machine implements AsyncDisposable {
     return (DOWNLOAD_BYTES * 8) / (Number(to) - Number(from)) / 1e6;
   }
 
-  /** Downloads in several flows at once, each from its own local port. @throws {Error} if the data of one differs from what was sent */
+  /**
+   * Downloads the file in several flows at once, each from its own local port. @throws {Error} if a flow's data differs
+   * from what was sent
+   */
   async downloads(ports: readonly number[]): Promise<void> {
     const { hostname, port } = new URL(this.url);
     const flow = (local: number): string =>
@@ -254,13 +270,13 @@ export class Machine implements AsyncDisposable {
     if (arrived.length !== ports.length) throw new Error(`of ${ports.length} downloads some differ:\n${digests}`);
   }
 
-  /** Times of answered pings, in milliseconds. */
+  /** Sends pings over an interface. Returns the times of those that were answered, in milliseconds. */
   async ping(count: number, name: string): Promise<number[]> {
     const said = await this.guest.must(`ping -I ${name} -c ${count} -i 0.005 -w 250 ${GATEWAY}`);
     return [...said.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Number(millis));
   }
 
-  /** Gets a lease, pings, and downloads. Removes the addresses afterwards. */
+  /** Gets a lease, sends pings, and downloads the file. Removes the addresses afterwards. */
   async works(name: string): Promise<{ readonly pings: readonly number[]; readonly megabits: number }> {
     try {
       await this.lease(name);
@@ -272,7 +288,7 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** Measures after a warm-up, in which the engine compiles the code. */
+  /** Measures pings and a download, after a warm-up in which the engine compiles the code. */
   async pace(name: string): Promise<Pace> {
     try {
       await this.lease(name);
@@ -297,7 +313,7 @@ export class Machine implements AsyncDisposable {
   }
 }
 
-/** More files for the guest: a test's own modules. */
+/** A module of a test, as a file for the guest, beside Ferrule's own modules. */
 export const beside = (name: string, source: string): Packed => ({
   path: join("usr/lib/node_modules/ferrule/dist", name),
   bytes: Buffer.from(source),

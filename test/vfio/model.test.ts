@@ -1,6 +1,6 @@
 /**
  * The model's RTL8168H as a card in a guest: our driver reaches it through the guest's kernel, VFIO and an IOMMU, with
- * each kind of interrupt. Both ends are ours, everything between them is the kernel's and QEMU's.
+ * each kind of interrupt. The driver and the device are ours; everything between them is the kernel's and QEMU's.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -15,7 +15,7 @@ import { Machine } from "./machine.ts";
 
 const CARD = "0000:00:06.0";
 const INTERFACE = "fe0";
-/** Address of the model's built-in far end, and one in the same network. */
+/** The responder's address, and one in the same network for the guest. */
 const FAR = "10.70.0.2";
 const NEAR = "10.70.0.1/24";
 const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";

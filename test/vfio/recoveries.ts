@@ -4,21 +4,31 @@ import type { FaultName } from "#model/faults.ts";
 
 export interface Provocation {
   readonly cause: CauseName;
-  /** In the order in which they are armed. Without a count: it lasts until it is cleared, or occurs at once. */
+  /**
+   * The faults, in the order in which they are armed. A fault without a count either lasts until it is cleared, or
+   * occurs at once.
+   */
   readonly faults: readonly (readonly [name: FaultName, count?: number])[];
   readonly reason: RegExp;
-  /** What is counted from the first provocation on, this cause included. */
+  /** How often each cause has been counted afterwards, since the first provocation. */
   readonly counts: Partial<Record<CauseName, number>>;
   /**
-   * Default: a flood of echo requests. `seldom`: one every three seconds, since the next frame's doorbell replaces a lost
-   * one. `incoming`: broadcasts that are not replied to, since a sent frame makes the driver poll.
+   * The load during the fault; default: a flood of echo requests. With `seldom` there is one request every three
+   * seconds, because the next frame's doorbell replaces a lost one. With `incoming` there are only broadcasts without
+   * replies, because a sent frame makes the driver poll.
    */
   readonly load?: "seldom" | "incoming";
-  /** The NIC must have its full budget of restarts: otherwise it is stopped before it is started, and only its stop meets the fault. */
+  /**
+   * Whether the NIC must have its full budget of restarts. With less, the NIC is stopped some time before it is
+   * started, and the fault affects only the stop.
+   */
   readonly steady?: boolean;
 }
 
-/** `busErrors` is missing: a guest's kernel reports one only for a card with error reporting, which vfio-user devices do not have. */
+/**
+ * The causes that are provoked. `busErrors` is not among them: a guest's kernel reports a bus error only for a card
+ * with error reporting, which vfio-user devices do not have.
+ */
 export const PROVOCATIONS: readonly Provocation[] = [
   { cause: "absences", faults: [["link-loss"]], reason: /the device is gone.*: waiting/, counts: { absences: 1 } },
   { cause: "phyLosses", faults: [["upset-phy"]], reason: /the PHY lost its settings/, counts: { phyLosses: 1 } },
@@ -61,5 +71,8 @@ export const PROVOCATIONS: readonly Provocation[] = [
   { cause: "receiveStalls", faults: [["stuck-receiver", 2]], reason: /drops all frames/, counts: { receiveStalls: 1 } },
 ];
 
-/** `hurried`: the driver continues after a reset that does not end. `asleep`: it stops a card that has just returned and decodes no addresses yet. */
+/**
+ * Offences that these provocations cause. `hurried`: the driver continues after a reset that does not end. `asleep`:
+ * the driver stops a card that has just returned, and that decodes no addresses yet.
+ */
 export const OFFENCES = ["asleep", "hurried"];

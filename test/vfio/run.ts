@@ -38,7 +38,7 @@ const scratch = scratchFolder();
 process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 const env = { ...process.env, [PACKAGE_VARIABLE]: packFerrule(scratch) };
 const child = spawn(process.execPath, args, { stdio: "inherit", env });
-// Ctrl-C reaches both processes; a signal to this one alone must end both too.
+// Ctrl-C reaches both processes. A signal to this process alone must end both as well.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
 const [code] = (await once(child, "exit")) as [number | null];
 process.exitCode = code ?? 1;

@@ -3,7 +3,10 @@ import type { Guest } from "../guest/guest.ts";
 
 export const METRICS = "127.0.0.1:9100";
 
-/** A counter's value by its name without "_total", of that queue if it is a queue's. */
+/**
+ * Reads all counters. Returns a function that returns a counter's value by its name without "_total"; for a queue's
+ * counter, also by the queue's number.
+ */
 export const scrape = async (guest: Guest): Promise<(name: string, queue?: number) => number> => {
   const text = await guest.must(`wget -q -O - http://${METRICS}/metrics`);
   const values = new Map<string, number>();

@@ -2,37 +2,43 @@
 import type { Machine } from "./machine.ts";
 import { USER } from "./machine.ts";
 
-/** The typed command. */
+/** A command that is typed. */
 export interface Line {
   readonly typed: string;
-  /** What the output must match; otherwise nothing is written to the page. */
+  /** What the output must match. If it does not match, nothing is written to the page. */
   readonly shows?: RegExp | undefined;
-  /** The command was recommended by earlier output. */
+  /** Whether earlier output must have recommended the command. */
   readonly advised: boolean;
-  /** Executed but not shown: events outside the session. */
+  /** Whether the command is executed but not shown, because it stands for an event outside the session. */
   readonly hidden: boolean;
 }
 
 export const typed = (line: string, shows?: RegExp): Line => ({ typed: line, shows, advised: false, hidden: false });
-/** A command that the program itself has recommended before. */
+/** A command that the program itself must have recommended before. */
 export const advised = (line: string, shows?: RegExp): Line => ({ typed: line, shows, advised: true, hidden: false });
 export const meanwhile = (line: string): Line => ({ typed: line, advised: false, hidden: true });
 
 export interface SessionOptions {
   /** Limit of locked memory in KiB; default: systemd's, 8 MiB. */
   readonly lockable?: number;
-  /** Set as by an SSH log-in. */
+  /** Environment variables in addition to the usual ones, such as an SSH log-in sets. */
   readonly environment?: string;
 }
 
-/** Full paths: busybox's shell prefers its own programs to those in the path. */
+/**
+ * The user's PATH. Programs in it are started from dash, because busybox's shell prefers its own programs to those in
+ * the path.
+ */
 const PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 const RAISE = "/usr/bin/raise";
-/** As sudo does: becomes root, without the caller's environment. The program has the set-user-ID bit. */
+/**
+ * A script in place of sudo. Like sudo it becomes root, without the caller's environment; the program that it uses has
+ * the set-user-ID bit.
+ */
 export const SUDO = `#!/bin/sh
 exec ${RAISE} --reuid=0 --regid=0 --clear-groups --reset-env /usr/bin/dash -c '${PATH}; exec "$@"' sudo "$@"
 `;
-/** In a shell, as root. */
+/** Shell commands that root must run before `SUDO` works. */
 export const MAKE_SUDO = `cp /usr/bin/setpriv ${RAISE}; chmod 4755 ${RAISE}`;
 
 const MARK = "\u0001";
@@ -42,8 +48,8 @@ const script = (lines: readonly Line[]): string =>
   ["exec 2>&1", "cd /tmp", ...lines.flatMap((line) => [`printf '\\001'`, line.typed])].join("\n");
 
 /**
- * Types all commands into one shell. @returns the visible text, without trailing spaces. @throws {Error} if the output
- * is not as expected
+ * Types all commands into one shell. @returns the text that is shown, without trailing spaces. @throws {Error} if the
+ * output is not as expected
  */
 export const session = async (
   machine: Machine,
@@ -60,7 +66,7 @@ export const session = async (
   const outputs = stdout.split(MARK).slice(1);
   let seen = "";
   const shown = lines.map((line, i) => {
-    // Output during hidden commands belongs to the previous visible one.
+    // Output during hidden commands is shown with the visible command before them.
     const next = lines.findIndex(({ hidden }, j) => j > i && !hidden);
     const output = line.hidden ? "" : outputs.slice(i, next < 0 ? undefined : next).join("");
     const where = `${line.typed}\nshowed\n${output}`;

@@ -1,6 +1,6 @@
 /**
- * The model's RTL8168H as a card of a guest that is suspended: our driver suspends it through the guest's kernel and
- * VFIO with wake-up armed; a magic packet arrives; the guest wakes and traffic continues. Ten times in a row.
+ * The model's RTL8168H as a card of a guest that is suspended: ten times in a row, our driver arms wake-up and suspends
+ * the card through the guest's kernel and VFIO, a magic packet arrives, the guest wakes, and traffic continues.
  */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
@@ -51,7 +51,7 @@ describe("a suspended guest with the model as its card", { skip: noVfio() }, () 
   test("sleeps, is woken by a magic packet, and carries traffic again, ten times in a row", async (t) => {
     const pings = await machine.guest.start(`exec ping -i 0.05 ${FAR}`);
     for (let night = 0; night < NIGHTS; night++) {
-      // ARP requests were not answered while the NIC slept; the kernel repeats them at intervals.
+      // While the NIC slept, ARP requests were not answered. The kernel repeats them at intervals.
       await machine.guest.must(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
       const before = wakes();
       await machine.must(`suspend ${INTERFACE}`);

@@ -1,13 +1,14 @@
 /**
- * Run in the guest: sends two frames with raw descriptors, without the driver. The first is in memory that is mapped
- * for the card; the second is not mapped: a page of a program (this one), by its physical address.
+ * A program for the guest that sends two frames with raw descriptors, without the driver. The first frame is in memory
+ * that is mapped for the card. The second is given by its physical address in a page of a program (this one), which is
+ * not mapped for the card.
  */
 import { VfioDevice } from "#bus/vfio/device.ts";
 import { rw16, rw32, rw8, wo8 } from "#kit/mmio.ts";
 import { HugePages } from "#sys/huge-pages.ts";
 
 const [, , address, mark] = process.argv as [string, string, string, string];
-/** RTL8139C+ datasheet: command, transmit configuration, C+ command, ring base, doorbell. */
+/** Registers of the RTL8139C+'s datasheet: command, transmit configuration, C+ command, ring base, doorbell. */
 const ChipCmd = rw8(0x37);
 const TxConfig = rw32(0x40);
 const CPlusCmd = rw16(0xe0);

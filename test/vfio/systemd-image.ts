@@ -11,12 +11,12 @@ const DAEMONS = "/lib/systemd";
 const MANAGER = `${DAEMONS}/systemd`;
 const JOURNAL = `${DAEMONS}/systemd-journald`;
 const UDEV = `${DAEMONS}/systemd-udevd`;
-/** Starts services, in versions whose manager does not do so itself. */
+/** The program that starts services, in versions whose manager does not do so itself. */
 const EXECUTOR = `${DAEMONS}/systemd-executor`;
 const TYPED = ["journalctl", "systemctl", "systemd-sysusers", "udevadm"].map((name) => `/bin/${name}`);
 const PROGRAMS = [MANAGER, JOURNAL, UDEV, ...TYPED];
 
-/** Loaded by newer versions at run time, not linked. */
+/** Libraries that newer versions load at run time instead of being linked with them. */
 const LOADED_LATER = ["libacl.so.1", "libkmod.so.2", "libmount.so.1", "libseccomp.so.2"];
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 
@@ -35,7 +35,7 @@ const UNITS = [
 ];
 const RULES = ["50-udev-default.rules", "80-drivers.rules"];
 
-/** The reason that this rig cannot run here, or false. @throws {Error} in CI, where nothing may be skipped */
+/** Why guests with systemd cannot run on this machine, or false. @throws {Error} in CI, where nothing may be skipped */
 export const noSystemd = (): string | false => {
   const why = noVfio();
   if (why !== false) return why;
@@ -43,14 +43,17 @@ export const noSystemd = (): string | false => {
   return skipFor(missing.length > 0 && `needs ${missing.join(", ")} (packages systemd and udev)`);
 };
 
-/** The agent without its set-up, which the first process does. */
+/** The agent's script without the part that sets the system up, which `first` does. */
 const agent = (): string => {
   const text = readFileSync(new URL("../guest/agent.sh", import.meta.url), "utf8");
   const head = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=linux\n";
   return `${head}ip link set lo up\n${text.slice(text.indexOf("\nserve()"))}`;
 };
 
-/** Executes the manager. @param installed commands run first, as an installation does */
+/**
+ * The script that becomes systemd's manager. @param installed commands that it runs first, such as those of an
+ * installation
+ */
 const first = (installed: string): string => `#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /usr/sbin /root /var/log /var/lib /usr/lib
 /bin/busybox --install -s /bin
@@ -93,7 +96,7 @@ const ETC: readonly Packed[] = [
 const librariesOf = (program: string): readonly string[] =>
   [...execFileSync("ldd", [program], { encoding: "utf8" }).matchAll(/=> (\/\S+) \(/g)].map(([, file]) => file!);
 
-/** The guest's libraries take precedence over this machine's: its C library is newer. */
+/** A library for the guest. The guest's own takes precedence over this machine's, because its C library is newer. */
 const library = (path: string): Packed => {
   const place = join(LIBRARIES, basename(path));
   const guests = join(partOf("tools"), place);
@@ -102,10 +105,10 @@ const library = (path: string): Packed => {
 
 const copied = (path: string, to = path.slice(1)): Packed => ({ path: to, bytes: readFileSync(path) });
 
-/** Required kernel parameters. */
+/** Kernel parameters that a guest with systemd needs. */
 export const SYSTEMD_WORDS = ["rdinit=/first.sh", "systemd.unit=multi-user.target", "systemd.show_status=0"];
 
-/** An archive in `scratch`. @param installed shell script that runs before the manager */
+/** An archive in `scratch` with systemd. @param installed shell commands that run before the manager */
 export const systemdArchive = (scratch: string, installed: string, files: readonly Packed[]): string => {
   const programs = [...PROGRAMS, EXECUTOR].filter((path) => existsSync(path));
   const later = LOADED_LATER.map((name) => join("/", LIBRARIES, name)).filter((path) => existsSync(path));

@@ -1,4 +1,4 @@
-/** The terminal sessions of docs/hardware.md: each guest, and the commands typed there. */
+/** The terminal sessions of docs/hardware.md: the guests, and the commands typed in each. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Packed } from "../guest/cpio.ts";
@@ -23,10 +23,10 @@ export interface Stop {
 const CARD = "0000:00:05.0";
 const FILES = `/sys/bus/pci/devices/${CARD}`;
 const ALONE = card("card", "bus=pcie.0,addr=5");
-/** Prepares the guest as distributions do by log-in; vfio-pci is not loaded. */
+/** Prepares the guest as distributions have done by the time of a log-in; vfio-pci is not loaded. */
 const PREPARED = `cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp af_packet; chmod 0666 /dev/net/tun; echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range; ${MAKE_SUDO}`;
 const tool = (path: string): Packed => ({ path, bytes: readFileSync(join(partOf("tools"), path)), executable: true });
-/** Not included in every guest. */
+/** Programs that the sessions use, and that other guests do not contain. */
 const PROGRAMS = (): readonly Packed[] => [
   program("sudo", SUDO),
   tool("usr/bin/prlimit"),
@@ -35,7 +35,7 @@ const PROGRAMS = (): readonly Packed[] => [
 
 const until = (condition: string): Line => meanwhile(`until ${condition}; do sleep 0.1; done`);
 const hasCarrier = until(`sudo ip link set fe0 up 2>/dev/null && ip link show fe0 | grep -q LOWER_UP`);
-/** A pause, so that output until then belongs to the previous command. */
+/** A pause, during which output belongs to the previous command. */
 const settled = meanwhile("sleep 2");
 const bound = meanwhile(
   `[ "$(basename $(readlink ${FILES}/driver))" = vfio-pci ] || sudo ferrule bind ${CARD} >/dev/null`,
@@ -165,7 +165,7 @@ const stepByStep = (): Stop => ({
   ],
 });
 
-/** Without the hypervisor flag: the output on a machine whose firmware reports no IOMMU. */
+/** A processor without the hypervisor flag, so that the output is that of a machine whose firmware reports no IOMMU. */
 const BARE = ["-cpu", "max,vendor=GenuineIntel,-hypervisor"];
 
 const firmware = (): Stop => ({
@@ -268,7 +268,7 @@ const boot = (): Stop => ({
   ],
 });
 
-/** In the order of the page. */
+/** The guests by name, in the order of the page. */
 export const STOPS: Readonly<Record<string, () => Stop>> = {
   "step-by-step": stepByStep,
   firmware,

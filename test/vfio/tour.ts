@@ -14,7 +14,7 @@ import { STOPS, type Stop } from "./tour-screens.ts";
 
 const PAGE = join(import.meta.dirname, "../../docs/hardware.md");
 
-/** @throws {Error} if the page has no place for it */
+/** The page with another output of the screen `name`. @throws {Error} if the page has no place for it */
 const replace = (page: string, name: string, shown: string): string => {
   const begin = `<!-- screens: ${name} -->\n`;
   const from = page.indexOf(begin);
@@ -23,7 +23,7 @@ const replace = (page: string, name: string, shown: string): string => {
   return `${page.slice(0, from + begin.length)}\n\`\`\`console\n${shown}\n\`\`\`\n\n${page.slice(to)}`;
 };
 
-/** A session with unexpected output is not written; the others are. */
+/** Runs the sessions of one guest, and writes each to the page unless its output is unexpected. */
 const visit = async (name: string, stop: Stop): Promise<void> => {
   await using machine = await Machine.boot(stop.machine);
   for (const screen of stop.screens) {
