@@ -1,4 +1,4 @@
-/** Bring-up as a list of steps, one per line. Also shutdown. */
+/** Brings a chip up by a list of steps, one per line, and shuts it down. */
 import { STANDARD_MTU } from "#chip/frames.ts";
 import {
   CPlusCmd,
@@ -71,7 +71,8 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   clearSleep(hw);
   if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
-  // This follows the start values, because those of some chips clear a bit of a register that it writes.
+  // The start values of some chips clear a bit of a register that `setReceiveFormat` writes, so it is called after
+  // them.
   setReceiveFormat(hw, rings);
   limitReceive(hw, rings);
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
@@ -96,7 +97,7 @@ export const quiesce = (hw: Hardware): void => {
 
 const RESET_LIMIT_MICROS = 10_000;
 
-/** @throws {ResetTimeout} if the bit does not clear itself; @throws {DeviceGone} if the card left the bus. */
+/** @throws {ResetTimeout} if the reset bit does not clear itself; @throws {DeviceGone} if the card left the bus. */
 export const reset = ({ io, clock }: Hardware): void => {
   io.write8(ChipCmd, Cmd.reset);
   if (until(clock, RESET_LIMIT_MICROS, 100, () => (io.read8(ChipCmd) & Cmd.reset) === 0)) return;

@@ -1,4 +1,4 @@
-/** The events that each chip interrupts for. */
+/** The events for which each chip raises an interrupt. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS } from "#chip/chips.ts";

@@ -48,7 +48,7 @@ const rig = (options: { readonly weaklyOrdered?: boolean; readonly checked?: boo
       received = (received + 1) % slots;
       return true;
     },
-    /** Sends the next frame, and returns its number; undefined if there is none. */
+    /** Sends the next frame. Returns the frame's number, or undefined if there is no frame. */
     send(): number | undefined {
       const at = tx + sent * 4;
       if (words[at]! >= 0) return undefined;

@@ -121,7 +121,8 @@ test("a jump can depend on whether the value read equals a constant", () => {
 });
 
 test("a loop polls up to a number of reads, with a wait between them", () => {
-  // Waits a millisecond and reads; leaves if equal or after 3 reads, otherwise jumps back.
+  // Waits a millisecond and reads register 4. Leaves the loop if the value is 0xff or after 3 reads, otherwise jumps
+  // back.
   const loop = [CLEAR_READS, DELAY(1), READ(4), SKIP_IF(2, 0xff), SKIP_AT_READS(3), BACK(4), WRITE(5, 1)];
   const { done, clock } = runs(loop);
   assert.deepEqual(done, ["phy 0.5=1"]);

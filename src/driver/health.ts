@@ -1,4 +1,4 @@
-/** Checks a running NIC periodically for failures that it does not report. */
+/** Checks a running NIC periodically for failures that the NIC does not report by itself. */
 import { QUIRKS } from "#chip/quirks.ts";
 import { RDU_STA } from "#chip/registers-8125.ts";
 import { Intr } from "#chip/registers.ts";

@@ -1,4 +1,4 @@
-/** Identifies a chip by its XID and, if several chips share one, by more registers. */
+/** Identifies a chip by its XID and, if several chips share that XID, by further registers. */
 import { type Chip, chipOf, nearestChip } from "#chip/chips.ts";
 import { ChipId, TxConf } from "#chip/registers.ts";
 import { TxConfigV2 } from "#chip/registers-8125.ts";

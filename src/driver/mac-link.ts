@@ -8,7 +8,7 @@ import { SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
 import { run } from "./steps.ts";
 
-/** Speed in Mbit/s. */
+/** The link as the MAC reports it. The speed is in Mbit/s. */
 export interface MacLink {
   readonly up: boolean;
   readonly speed: number;

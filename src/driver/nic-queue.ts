@@ -22,13 +22,13 @@ export interface QueueDevice {
   readonly iova: BusAddress;
 }
 
-/** Valid until the NIC goes down. */
+/** An object of this class is valid until the NIC goes down. */
 export class NicQueue {
   readonly line: InterruptLine;
   readonly offloads: Offloads;
   readonly #registers: Mmio;
   readonly #pair: RingPair;
-  /** The queue's bits in the vectored status and its masks. */
+  /** The queue's bits in the vectored status and in the registers that mask it. */
   readonly #bits: number;
 
   /** @throws {Misuse} for rings that were made with other options */

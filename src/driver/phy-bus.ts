@@ -57,7 +57,7 @@ const inWindow = ({ io }: IdentifiedChip): PhyBus => ({
     }
   },
   write(register, value) {
-    // The bit for pause in one direction is reserved here, so it is never set.
+    // On this chip the bit for pause in one direction is reserved, so it is never set.
     if (register === ANAR) io.write16(ANAR_8139, value & ~Advertise.asymmetricPause);
     else if (register === BMCR) {
       io.write8(Cfg9346, Lock.unlock);

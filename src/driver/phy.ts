@@ -231,8 +231,7 @@ export class Phy {
     };
     this.write(ANAR, this.#written.ability);
     if (phyKind(chip).estatus !== 0) this.write(GBCR, this.#written.gigabit);
-    // The profile, which all chips of the die share, decides here and not `chip.speed`: a chip may be slower than its
-    // PHY.
+    // The die's profile decides, not `chip.speed`, because a chip may be slower than its PHY.
     if (chip.profile.phy.multigigabit === 0) return;
     const retrain = fastRetrain === undefined ? 0 : retrainOf(FASTER);
     this.#update(

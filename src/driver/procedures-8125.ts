@@ -20,7 +20,10 @@ const fifoThresholds =
     bus.macWrite(0xc0a6, full(mtu) >> 4);
     bus.macWrite(0xc0aa, empty(mtu) >> 4);
   };
-/** The threshold for an MTU: a constant below `LARGE_MTU`; from there on, `base` plus the MTU. */
+/**
+ * The two thresholds by MTU. Below `LARGE_MTU`, the one for full is `base` plus the MTU, and the one for empty is
+ * constant.
+ */
 const fullAt = (base: number) => (mtu: number) => base + (mtu < LARGE_MTU ? mtu : 2 * mtu - LARGE_MTU);
 const emptyAt = (usual: number, large: number) => (mtu: number) => (mtu < LARGE_MTU ? usual : large - mtu);
 

@@ -1,4 +1,4 @@
-/** A receive ring against a simulated device, for tests: words in memory only. */
+/** A receive ring for tests. The device is simulated: the test writes the words that a device would write to memory. */
 import { EndOfRing } from "#chip/descriptors.ts";
 import { DmaArena } from "#kit/dma.ts";
 import { FRAME_WORDS, NO_BUFFER, emptyBurst } from "#kit/link.ts";

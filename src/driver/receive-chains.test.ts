@@ -1,4 +1,6 @@
-/** Frames in several buffers, damaged frames and hashes, against a simulated device: words in memory only. */
+/**
+ * Frames in several buffers, damaged frames and hashes. The test writes the words that a device would write to memory.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

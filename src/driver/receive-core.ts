@@ -17,7 +17,7 @@ export const ReceiveCount = {
 export const ReceiveState = {
   /** Next slot to examine. */
   slot: 0,
-  /** Spare buffers on the stack. */
+  /** Number of spare buffers on the stack. */
   spares: 1,
   /**
    * Bytes of the FCS that are handed out: 0 or 4. It is initially 0 because memory is zeroed: another thread that

@@ -1,4 +1,4 @@
-/** The receive ring against a simulated device: words in memory only. */
+/** The receive ring. The test writes the words that a device would write to memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

@@ -1,7 +1,7 @@
 /**
  * The receive ring: takes full buffers from the NIC and returns empty ones, in one pass.
  *
- * The hot path. Word arithmetic stays in this file; for the reasons see `docs/decisions/0003-burst-link.md`.
+ * This is the hot path. Word arithmetic stays in this file; for the reasons see `docs/decisions/0003-burst-link.md`.
  */
 import { EndOfRing, MAX_DESCRIPTORS, Own, RING_ALIGN, RxTagTaken } from "#chip/descriptors.ts";
 import { type BusAddress, type DmaDomain, type DmaMemory, highHalf, lowHalf, storeHigh, storeLow } from "#kit/dma.ts";
@@ -57,7 +57,10 @@ export interface ReceiveRingOptions {
   readonly bufferBytes: number;
   /** The entries; default: new ones. */
   readonly burst?: Int32Array;
-  /** Buffers besides those in the ring: the number that the caller may hold, also in a transmit ring. */
+  /**
+   * Number of buffers in addition to those in the ring: as many as the caller may hold, including those in a transmit
+   * ring.
+   */
   readonly spare: number;
   /** The CPU may reorder loads and stores (arm64): the word with the OWN bit is then accessed through Atomics. */
   readonly weaklyOrdered: boolean;

@@ -22,8 +22,7 @@ const FRAMING = 14 + 4 + 4;
 const LARGEST_BUFFER = 4096;
 
 /**
- * A queue between `up` and `down`, as a `Link`. Its functions are the rings' own functions, which saves a call per
- * burst.
+ * The `Link` of a queue, valid between `up` and `down`. Its functions are the rings' own, which saves a call per burst.
  */
 export type RunningNic = Readonly<Link> & {
   /** False for a queue that only receives; its `transmit` accepts no frame. */
@@ -35,7 +34,7 @@ export interface RingPair {
   readonly receive: ReceiveRing;
   readonly transmit: TransmitRing | undefined;
   readonly link: RunningNic;
-  /** For the thread that polls the queue, if it is not the NIC's own thread. */
+  /** What a thread other than the NIC's needs to poll the queue; undefined if the NIC's thread polls it. */
   readonly lent?: LentQueue;
 }
 

@@ -35,7 +35,7 @@ import { Wake } from "./wake.ts";
 export type { NicOptions } from "./nic-options.ts";
 export type { RunningNic } from "./rings.ts";
 
-/** A card that the driver has bound. Used by one thread only, the data plane's. */
+/** A card that the driver has bound. Only one thread may use it, the data plane's. */
 export class Nic {
   readonly chip: Chip;
   readonly xid: number;

@@ -43,7 +43,7 @@ for (const [method, register, last, command, outside] of SPACES)
     bus[method](0, 0);
     bus[method](last, 0);
     assert.deepEqual(commands.at(-1), [register, command]);
-    // A 32-bit space has its own data register.
+    // A space with 32-bit registers has a separate data register.
     const before = commands.filter(([at]) => at === register).length;
     for (const address of outside) assert.throws(() => bus[method](address, 0), { code: "OUT_OF_RANGE" });
     assert.equal(commands.filter(([at]) => at === register).length, before);

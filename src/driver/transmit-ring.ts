@@ -1,8 +1,8 @@
 /**
  * The transmit ring: posts frames in bursts and, in exchange, returns buffers whose frames were sent.
  *
- * The hot path. The first descriptor of a frame gets its OWN bit last: as long as it has no OWN bit, the NIC ignores
- * the frame.
+ * This is the hot path. The first descriptor of a frame gets its OWN bit last: as long as it has no OWN bit, the NIC
+ * ignores the frame.
  */
 import {
   ADDRESS_HIGH,
@@ -76,7 +76,7 @@ export interface TransmitRing {
    * more than 65,535 bytes, or if the frame has more fragments than the chip supports or the ring has descriptors.
    */
   readonly transmit: (first: number, count: number) => number;
-  /** As `Link.sent`. Rings the doorbell again if some frames were sent, but not all. */
+  /** Like `Link.sent`. Also rings the doorbell again if some frames were sent, but not all. */
   readonly sent: () => number;
   /** Fragments given to the NIC and not yet sent. */
   pending(): number;

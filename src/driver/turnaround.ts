@@ -23,7 +23,7 @@ const SENT_FRAMES = TransmitState.frames;
 const SENT_BYTES = TransmitState.bytes;
 const DOORBELLS = TransmitState.doorbells;
 const UNSETTLED = MOST_UNSETTLED;
-/** EndOfRing is this bit of opts1. */
+/** The number of the bit EndOfRing in opts1. */
 const END_OF_RING_BIT = Math.log2(EndOfRing);
 const SHORTEST = 14;
 const FCS = 4;
