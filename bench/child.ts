@@ -18,7 +18,7 @@ export const run = async (command: readonly string[], { limitMs, stop }: Limits)
   return (await promisify(execFile)(program!, rest, options)).stdout;
 };
 
-/** The time that a program has to end after SIGTERM. After it, the program is killed. */
+/** The time that a program has to end after SIGTERM. A program that still runs afterwards is killed. */
 const GRACE_MS = 8_000;
 /** Bytes of output that are kept, to explain a failure. */
 const TAIL_BYTES = 4_000;

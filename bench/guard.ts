@@ -1,8 +1,8 @@
 /**
  * `npm run guard`: the rings' hot loops against those of the last commit before this change, in turns.
  *
- * A loop that exceeds the margin is measured once more, and the guard fails only if it exceeds it again, because a single run may be
- * disturbed. `test/steady-state.test.ts` checks that traffic allocates no memory.
+ * A loop that exceeds the margin is measured once more, and the guard fails only if that loop exceeds the margin again,
+ * because a single run may be disturbed. `test/steady-state.test.ts` checks that traffic allocates no memory.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

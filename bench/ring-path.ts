@@ -20,7 +20,7 @@ const IOVA = 0x1000_0000;
 /** TxPoll, and the bit for work in the normal-priority queue. */
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
-// Bound to constants of this module, because the engine loads imported ones at every use.
+// Imports are bound to constants of this module, because the engine loads imported ones at every use.
 const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 

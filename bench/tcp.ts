@@ -49,7 +49,7 @@ interface Sample {
   readonly control: string;
   readonly gigabitsPerSecond: Readonly<Record<Direction, number>>;
   readonly retransmits: number;
-  /** Microseconds. */
+  /** Times in microseconds; `lost` is the number of pings without a reply. */
   readonly ping: { readonly p50: number; readonly p99: number; readonly lost: number };
 }
 

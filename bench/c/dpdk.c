@@ -3,7 +3,7 @@
  * The library is Debian's. The driver in it registers itself with `rte_pci_register`, which this file defines, so no
  * PCI bus is needed: the card, an RTL8125B, is a structure in this program, and its BAR is shared memory.
  *
- * usage: dpdk REGION      started by the device; reads a byte from stdin for each window, ends at its end of file
+ * usage: dpdk REGION started by the device; reads a byte from stdin for each window, ends at end of file
  *        dpdk --paired    one round for each line "go NAME BATCH PASSES" on stdin */
 #define _GNU_SOURCE
 /* Without this, DPDK's headers require libbsd. */

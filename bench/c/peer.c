@@ -1,6 +1,6 @@
 /* A driver process in C. It runs one of the variants that rings.h lists, on memory that it shares with the device process (device.c).
  *
- * usage: peer VARIANT REGION    started by the device; reads a byte from stdin for each window, ends at its end of file */
+ * usage: peer VARIANT REGION started by the device; reads a byte from stdin for each window, ends at end of file */
 #include "process.h"
 
 #include "bursts.h"

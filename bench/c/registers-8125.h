@@ -8,7 +8,7 @@
 
 enum { BAR_BYTES = 64 << 10, TX_TAIL = 0x2800, TX_CLOSED = 0x2802 };
 
-/* Command registers: bit 31 changes when the command is done. PHY, side buses, configuration space. */
+/* Command registers of the PHY, the side buses and configuration space. Bit 31 changes when the command is done. */
 static const uint16_t commands[] = {0xb8, 0x80, 0x74, 0x68};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 #define DONE 0x80000000u

@@ -51,7 +51,10 @@ static forward_fn variant_named(const char *name) {
     return NULL;
 }
 
-/* One round: a full ring `passes` times, in bursts of `batch`. Prints ns per frame, the best and the median pass. */
+/*
+ * One round: moves a full ring of frames `passes` times, in bursts of `batch`. Prints ns per frame of the best and of
+ * the median pass.
+ */
 static int round_of(const char *name, unsigned batch, unsigned passes) {
     static uint64_t sample[MAX_PASSES];
     forward_fn forward = variant_named(name);

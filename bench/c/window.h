@@ -38,7 +38,7 @@ enum { LINE_OVERHEAD = 20 };
 
 struct task {
     enum load load;
-    double rate; /* Mbit/s; 0: saturated */
+    double rate; /* Mbit/s; 0 if saturated */
     struct sizes sizes;
     uint32_t batch;
     uint64_t ns;

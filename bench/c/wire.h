@@ -32,7 +32,10 @@ struct descriptor_8125 {
     uint32_t unused[4];
 };
 
-/* How far frames may be ahead: more than a driver has descriptors. */
+/*
+ * Largest distance of a returned frame from the oldest one that is missing. It is more than the number of a driver's
+ * descriptors.
+ */
 enum { AHEAD = 1 << 14 };
 
 /* The sequence numbers of one driver's frames. They continue from window to window, and wrap. */
@@ -150,7 +153,7 @@ static inline void came_back(struct sequence *s, uint32_t number) {
     else out_of_turn(s, number);
 }
 
-/* Whether the header is correct, and, in a longer frame, the end too. */
+/* Whether the header of a frame is correct, and, if the frame is longer than the header, its end too. */
 static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32_t number, uint32_t length, uint32_t sent) {
     const uint64_t to = peer->swapped ? SOURCE : DESTINATION, from = peer->swapped ? DESTINATION : SOURCE;
     uint64_t low, high;

@@ -76,11 +76,12 @@ export class Device implements AsyncDisposable {
   readonly #abort = (): void => void this.#child.kill("SIGKILL");
   #said = "";
 
-  /** @param program the compiled bench/c/device.c; aborting `stop` kills it and its drivers */
+  /** @param program the compiled bench/c/device.c; aborting `stop` kills the device and its drivers */
   constructor(program: string, env: NodeJS.ProcessEnv, stop: AbortSignal) {
     this.#child = spawn(program, [], { ...giveOwnSession, env, stdio: ["pipe", "pipe", "pipe"] });
     withPrecedence(this.#child);
-    this.#child.stdin.on("error", () => {}); // Errors of this stream need no handling: if the device fails, its replies end.
+    // Errors of this stream need no handling: if the device fails, its replies end.
+    this.#child.stdin.on("error", () => {});
     this.#child.stderr.on("data", (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString()).slice(-TAIL_BYTES);
     });

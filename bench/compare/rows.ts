@@ -40,7 +40,7 @@ export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: reado
     };
   });
 
-/** Merges bins to bins about one percent wide, for a chart on the page. */
+/** Merges bins into wider ones of about one percent, for a chart on the page. */
 export const widened = (bins: Times["bins"]): (readonly [number, number])[] => {
   const wide: [number, number][] = [];
   let least = 0;

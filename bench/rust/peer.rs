@@ -1,7 +1,7 @@
 //! A driver in safe Rust.
 //!
 //! usage: peer REGION      a process beside the device process (bench/c/device.c), which starts it: reads a byte from stdin
-//!                         for each window, ends at its end of file
+//!                         for each window, ends at end of file
 //!        peer --paired    driver and device in one thread: a round for each line "go NAME BATCH PASSES" on stdin
 
 mod memory;
