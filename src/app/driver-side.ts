@@ -247,8 +247,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Checks the NIC for failures that it does not report, and restarts it when that is due. Call it often; it returns at
-   * once if nothing is due.
+   * Checks the NIC for failures that it does not report, and restarts it when that is due. Must be called often;
+   * returns at once if nothing is due.
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   tend(): void {

@@ -1,4 +1,4 @@
-/** A NIC without a link sleeps. Once it has a link again, its state is as before. */
+/** A NIC without a link sleeps. Once it has a link again, it works as before. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Bench, MAC, skip, WAIT_MICROS } from "./driver-side.test-kit.ts";

@@ -67,8 +67,8 @@ export class IdleSleep {
   }
 
   /**
-   * Runs `act`. If it fails and the NIC still sleeps, the error is reported. If the NIC is awake but down, it is
-   * restarted elsewhere, and the restart is reported.
+   * Runs `act`, which sleeps or wakes the NIC. If that fails and the NIC still sleeps, the error is reported. If it
+   * fails and the NIC is awake, `act` has started a restart, which is reported on its own.
    */
   #attempt(act: () => void): void {
     try {

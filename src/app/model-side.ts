@@ -15,7 +15,10 @@ import { StatisticsPage } from "./statistics-page.ts";
 import { WIRE_COUNTERS, type WireCounter } from "./counters.ts";
 import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 
-/** Limit of frames that are taken from the wire before the driver gets its turn. This many frames fill a ring. */
+/**
+ * Limit of frames that are taken from the wire before the driver gets its turn. This number of frames fills a ring of
+ * the default size.
+ */
 const BUDGET = 256;
 /** Longest wait, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;

@@ -27,8 +27,8 @@ export type NapiState =
   | "causeUnread";
 
 /**
- * Limit of frames that are moved in one direction before the other gets its turn. This many frames fill a ring, so that
- * a burst is merged in one piece.
+ * Limit of frames that are moved in one direction before the other gets its turn. This number of frames fills a ring of
+ * the default size, so that a burst is merged in one piece.
  */
 export const BUDGET = 256;
 

@@ -20,7 +20,7 @@ export interface ModelSpec {
   readonly wire: WireSpec;
   /** Permissions of a socket on which the wire listens; default: owner only. */
   readonly socketMode?: number;
-  /** Number of data-plane threads: one for driver and model together, or one for each; default 1. */
+  /** Number of data-plane threads. With 1, the default, driver and model share a thread; with 2, each has its own. */
   readonly threads?: 1 | 2;
   /** pcapng file with the frames on the wire. */
   readonly capture?: string;

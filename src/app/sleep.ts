@@ -1,9 +1,9 @@
 /**
  * Sleep of the NIC when the machine is suspended, or powered off with wake-up events enabled. The kernel freezes a
  * process without notice. Before that, systemd runs `ferrule suspend`, which enables wake-up events and puts the NIC to
- * sleep. If it does not, the thread detects the suspend afterwards by comparing two clocks, and starts the NIC from the
- * beginning. This is needed because the kernel has put the card into D3 and back, in which the card loses most of its
- * state.
+ * sleep. If that did not happen, the thread detects the suspend afterwards by comparing two clocks, and starts the NIC
+ * from the beginning. This is needed because the kernel has put the card into D3 and back, in which the card loses most
+ * of its state.
  */
 import { uptime } from "node:os";
 import { IdleSleep } from "./idle-sleep.ts";

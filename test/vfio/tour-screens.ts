@@ -58,7 +58,7 @@ const stepByStep = (): Stop => ({
     {
       name: "bind",
       lines: [
-        typed(`sudo ferrule bind ${CARD}`, /is now bound to vfio-pci, before to 8139cp/),
+        typed(`sudo ferrule bind ${CARD}`, /is now bound to vfio-pci instead of 8139cp/),
         typed(`cat ${FILES}/driver_override`, /^vfio-pci$/m),
         typed("sudo ferrule list", /ready +sudo ferrule up/),
       ],

@@ -68,7 +68,10 @@ const override = (
   if (now !== driver) kernel.set(join(files.device(address), "driver_override"), `${driver ?? ""}\n`);
 };
 
-/** Checks, before anything is changed, that the last step is permitted. @throws {BindNotPermitted} */
+/**
+ * Checks that this process may write the card's driver_override, before anything is changed.
+ * @throws {BindNotPermitted}
+ */
 const checkPermission = ({ files }: BindContext, address: string): void => {
   const path = join(files.device(address), "driver_override");
   try {
@@ -78,7 +81,7 @@ const checkPermission = ({ files }: BindContext, address: string): void => {
   }
 };
 
-/** Unbinds the card from its driver. @throws {CardInUse} if that driver waits for a process to close it */
+/** Unbinds the card from its driver. @throws {CardInUse} if that driver waits for a process to close the card */
 const release = async ({ files, kernel }: BindContext, address: string): Promise<void> => {
   const driver = driverOf(files, address);
   if (driver === undefined) return;
@@ -112,15 +115,15 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
   const first = (what: Missing["what"]): Missing | undefined => lacks.find((missing) => missing.what === what);
   if (!(unsafeNoIommu && context.machine.unsafeNoIommu)) refuse(card, first("IOMMU"));
   if (force) return;
-  // If all other functions of the group are cards of the family, each can be bound in its turn.
+  // If all other functions of the group are cards of the family, all of them can be bound, one by one.
   if (!blockingFunctions(card).every(isOfFamily)) refuse(card, first("group"));
   const cut = context.trafficOver(card);
   if (cut.length > 0) throw new CarriesTraffic(card.address, cut);
 };
 
 /**
- * Records the former driver. A card with no driver, or with vfio-pci, may be left from an interrupted attempt; its
- * earlier record is then kept. If it has no record, the former driver is unknown, and unbinding lets all drivers probe
+ * Records the former driver. A card that has no driver, or vfio-pci, may be the result of an interrupted attempt, whose
+ * record is then kept. If there is no such record, the former driver is unknown, and unbinding lets all drivers probe
  * the card.
  */
 const remember = ({ files, records }: BindContext, { address, driver, override }: Card): void => {

@@ -16,16 +16,16 @@ export interface PciFunction extends PciId {
 
 export interface NetworkInterface {
   readonly name: string;
-  /** Whether there is a carrier; undefined while the interface is down, because the kernel does not know it then. */
+  /** Whether there is a carrier; undefined while the interface is down, because the kernel then does not know. */
   readonly carrier: boolean | undefined;
   /** Mbit/s; undefined without carrier. */
   readonly speed: number | undefined;
 }
 
-/** Functions that the IOMMU cannot distinguish. */
+/** An IOMMU group: functions that the IOMMU cannot distinguish. */
 export interface Group {
   readonly number: string;
-  /** The group was created by VFIO's no-IOMMU mode: DMA is not restricted. */
+  /** Whether the group was created by VFIO's no-IOMMU mode, in which DMA is not restricted. */
   readonly unsafe: boolean;
   /** The other functions in the group. */
   readonly others: readonly PciFunction[];

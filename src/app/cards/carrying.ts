@@ -1,4 +1,7 @@
-/** Determines what would be cut off with a card: default routes, the present SSH session, disks, connections. */
+/**
+ * Determines which traffic would be cut off if a card were unbound: default routes, the present SSH session, disks,
+ * connections.
+ */
 import type { NetworkTables, Route } from "#sys/network-tables.ts";
 import { openConnections, remoteStorage } from "./connections.ts";
 import type { Files } from "./files.ts";

@@ -18,7 +18,10 @@ const ipAndPort = (text = ""): [Uint8Array, number] | undefined => {
   return address === undefined ? undefined : [address, Number.parseInt(port, 16)];
 };
 
-/** proc_net_tcp(5): number, local address, remote address, state, …; including the kernel's own connections. */
+/**
+ * The open TCP connections, including the kernel's own. The columns of proc_net_tcp(5) are number, local address,
+ * remote address, state, …
+ */
 export const openConnections = (files: Files): readonly Connection[] => {
   const lines = ["tcp", "tcp6"].flatMap((name) => (textOf(join(files.proc, "self/net", name)) ?? "").split("\n"));
   return lines.flatMap((line) => {

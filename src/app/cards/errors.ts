@@ -48,13 +48,19 @@ const CODES: Readonly<Record<Missing["what"], string>> = {
   "locked memory": "MEMLOCK_TOO_LOW",
 };
 
+/** What is missing, as a message says it. */
+const descriptionOf = ({ what, saw }: Missing): string => {
+  if (what === "IOMMU") return `IOMMU: ${saw}`;
+  return what === "driver" ? `it is ${saw}` : saw;
+};
+
 /** The card cannot be used in the present state of the machine. */
 export class NotUsable extends FerruleError {
   readonly code: string;
   readonly hint: string;
   readonly missing: Missing;
   constructor(address: string, missing: Missing) {
-    super(`${address} cannot be used: ${missing.what}: ${missing.saw}`);
+    super(`${address} cannot be used: ${descriptionOf(missing)}`);
     this.missing = missing;
     this.code = CODES[missing.what];
     this.hint = missing.fix.join("; ");
@@ -69,7 +75,7 @@ export class CardInUse extends FerruleError {
     const who = holders.map(({ pid, command }) => `process ${pid} (${command})`).join(", ");
     super(`${address} is in use by ${who || "another process"}`);
     const ends = holders.map(({ end }) => `\`${end}\``).join(", ") || "End that process";
-    this.hint = `${ends}; or run \`sudo ${FERRULE} unbind ${address} --force\`, with which the kernel asks for the card's release.`;
+    this.hint = `${ends}; or run \`sudo ${FERRULE} unbind ${address} --force\`, after which the kernel asks the process to release the card.`;
   }
 }
 
@@ -79,7 +85,7 @@ export class CarriesTraffic extends FerruleError {
   readonly hint: string;
   constructor(address: string, what: readonly string[]) {
     super(`${address} carries ${what.join(" and ")}`);
-    this.hint = "Binding it would cut that off. Move it to another interface first, or add --force.";
+    this.hint = "Binding the card would cut this off. Move the traffic to another interface first, or add --force.";
   }
 }
 

@@ -58,7 +58,7 @@ const tried = <T>(attempt: () => T): T | undefined => {
  */
 export const bytesOf = (path: string, most = MAX_BYTES, at?: number): Uint8Array | undefined =>
   tried(() => {
-    // Regular files only: opening a pipe could block.
+    // With O_NONBLOCK, opening a pipe cannot block.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const pieces: Uint8Array[] = [];
@@ -81,7 +81,7 @@ export const textOf = (path: string): string | undefined => {
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes).trim();
 };
 
-/** A number as sysfs writes them: decimal, or hexadecimal with 0x. */
+/** Reads a number as sysfs writes it: decimal, or hexadecimal with 0x. */
 export const numberOf = (path: string): number | undefined => {
   const text = textOf(path) ?? "";
   return /^(0x[0-9a-f]{1,8}|-?\d{1,10})$/i.test(text) ? Number(text) : undefined;

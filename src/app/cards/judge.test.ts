@@ -60,7 +60,7 @@ test("without an IOMMU the report says where it is off, and how to enable it", (
 });
 
 test("VFIO's no-IOMMU mode is reported with its danger", () => {
-  assert.match(words(missingOf({ group: { number: "0", unsafe: true, others: [] } })), /could reach all memory/);
+  assert.match(words(missingOf({ group: { number: "0", unsafe: true, others: [] } })), /could access all memory/);
 });
 
 test("a group is not viable because of devices whose kernel driver uses DMA, and the command for each unbinds it", () => {
@@ -88,9 +88,9 @@ test("an ordinary user needs the group's file and locked memory", () => {
   const machine = { ...MACHINE, user: 1000, lockableBytes: 8 * 2 ** 20 };
   const text = words(missingOf({}, { machine, groupFile: "closed" }));
   assert.match(text, /permission\|this user may not open \/dev\/vfio\/7\|sudo chown \$USER \/dev\/vfio\/7/);
-  assert.match(text, /locked memory\|.*8 MiB, and 64 MiB are recommended\|sudo prlimit --pid \$\$ --memlock=67108864/);
+  assert.match(text, /locked memory\|.*8 MiB, but 64 MiB are recommended\|sudo prlimit --pid \$\$ --memlock=67108864/);
   const little = { ...machine, lockableBytes: 64 * 2 ** 10 };
-  assert.match(words(missingOf({}, { machine: little })), /may lock 64 KiB, and 64 MiB are recommended/);
+  assert.match(words(missingOf({}, { machine: little })), /may lock 64 KiB, but 64 MiB are recommended/);
   assert.match(words(missingOf({}, { groupFile: "absent" })), /there is no \/dev\/vfio\/7/);
   assert.equal(words(missingOf({ driver: "r8169" }, { groupFile: "absent" })).includes("permission"), false);
 });

@@ -45,9 +45,9 @@ const noIommu = (machine: Machine): Missing => {
       ]);
   }
   if (machine.firmwareTable !== undefined)
-    return missing("the firmware has one, and the kernel does not use it", ["sudo dmesg | grep -i -e dmar -e iommu"]);
+    return missing("the firmware has one, but the kernel does not use it", ["sudo dmesg | grep -i -e dmar -e iommu"]);
   if (machine.guest)
-    return missing("this machine is a guest, and its hypervisor gives it none", [
+    return missing("this machine is a guest, and its hypervisor provides none", [
       "on the host, for QEMU: -machine q35,kernel-irqchip=split -device intel-iommu,intremap=on,caching-mode=on",
     ]);
   const name = { intel: "VT-d", amd: "IOMMU (AMD-Vi)", other: "the IOMMU (SMMU)" }[machine.processor];
@@ -60,7 +60,7 @@ const iommu = ({ card, machine }: CardState): readonly Missing[] => {
     return [
       {
         what: "IOMMU",
-        saw: "none, and VFIO's mode without one is on: the card could reach all memory",
+        saw: "none, but VFIO's no-IOMMU mode is on: the card could access all memory",
         fix: [`pass --unsafe-noiommu to ${FERRULE} bind and up`],
       },
     ];
@@ -138,7 +138,7 @@ const memory = ({ machine }: CardState): readonly Missing[] => {
   return [
     {
       what: "locked memory",
-      saw: `this process may lock ${size(machine.lockableBytes)}, and ${size(REQUIRED_LOCKABLE_BYTES)} are recommended`,
+      saw: `this process may lock ${size(machine.lockableBytes)}, but ${size(REQUIRED_LOCKABLE_BYTES)} are recommended`,
       fix: [`sudo prlimit --pid $$ --memlock=${REQUIRED_LOCKABLE_BYTES}`],
     },
   ];

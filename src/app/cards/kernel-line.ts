@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { bytesOf, exists, type Files } from "./files.ts";
 
-/** The boot loader, if a command is known for it. */
+/** The boot loaders for which commands are known, and what these commands need. */
 export type BootSetup =
   | { readonly tool: "rpm-ostree" | "grubby" | "kernelstub" | "proxmox-boot-tool" }
   | {
@@ -75,7 +75,7 @@ const addingToGrub = ({ generate, config, dropIns }: Grub, word: string): string
   return steps(`${line} | ${where}`, generate, `sudo grep -qw '${pattern(word)}' ${config}`);
 };
 
-/** The command that adds a word, and reboots if it was added. */
+/** The command that adds a word to the kernel's command line, and reboots if the word was added. */
 const adding = (boot: BootSetup, word: string): string => {
   if (boot.tool === "grub") return addingToGrub(boot, word);
   if (boot.tool === "rpm-ostree") return steps(`sudo rpm-ostree kargs --append-if-missing=${word}`);
@@ -104,7 +104,7 @@ const removingFromGrub = ({ generate, config, dropIns }: Grub, word: string): st
     `! sudo grep -qw '${pattern(word)}' ${config}`,
   );
 
-/** The command that removes a word. */
+/** The command that removes a word from the kernel's command line, and reboots if the word was removed. */
 const removing = (boot: BootSetup, word: string): string => {
   if (boot.tool === "grub") return removingFromGrub(boot, word);
   if (boot.tool === "rpm-ostree") return steps(`sudo rpm-ostree kargs --delete=${word}`);

@@ -1,4 +1,4 @@
-/** Cards, kernel and network of the local machine, combined for the commands. */
+/** Cards, kernel and network of the local machine, as the commands use them. */
 import { accessSync, constants } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
@@ -57,7 +57,7 @@ export const trafficOf = (card: Card, files: Files, network: () => Network & Dis
   const names = card.interfaces.map(({ name }) => name);
   // The kernel shows only the interfaces of this namespace.
   if (names.length === 0 && exists(join(files.device(card.address), "net")))
-    return [`traffic that is not visible here:  ${card.driver}'s interface is in another network namespace`];
+    return [`traffic that is not visible here: ${card.driver}'s interface is in another network namespace`];
   if (names.length === 0) return [];
   try {
     using here = network();

@@ -21,7 +21,7 @@ export interface FakeFunction {
   readonly group?: number;
   readonly override?: string;
   readonly interfaces?: readonly string[];
-  /** More files, by name. */
+  /** Additional files in the function's folder, by name. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
 }
 
@@ -40,7 +40,7 @@ export const MACHINE: Machine = {
   firmwareSetup: true,
 };
 
-/** Thrown where the process would have been killed. */
+/** Thrown instead of killing the process. */
 export class Crash extends Error {}
 
 export class FakeMachine implements Disposable {

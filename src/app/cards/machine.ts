@@ -6,7 +6,7 @@ import { type BootSetup, isInstalled, readBootSetup } from "./kernel-line.ts";
 export interface Machine {
   /** Processor vendor, which decides how the IOMMU is enabled. */
   readonly processor: "intel" | "amd" | "other";
-  /** The machine is a guest: its IOMMU is provided by the hypervisor. */
+  /** Whether the machine is a guest, whose IOMMU would be provided by its hypervisor. */
   readonly guest: boolean;
   /** Names of the IOMMUs in use. */
   readonly iommus: readonly string[];
@@ -16,7 +16,7 @@ export interface Machine {
   /** Kernel parameters that concern IOMMUs. */
   readonly iommuWords: readonly string[];
   readonly vfioPci: boolean;
-  /** VFIO's mode without an IOMMU is switched on. */
+  /** Whether VFIO's no-IOMMU mode is on. */
   readonly unsafeNoIommu: boolean;
   readonly user: number;
   /** Bytes of memory this process may lock; Infinity if unlimited, or if the limit does not apply. */

@@ -47,7 +47,7 @@ const HELP = { help: { type: "boolean", short: "h" } } as const;
 /**
  * Parses the command line.
  *
- * @param usage how the command is written, for hints
+ * @param usage the command's syntax, which hints show
  * @returns undefined if help was requested
  * @throws {WrongUsage} for an unknown option, a missing or unwanted value, or too few or many operands
  */

@@ -11,7 +11,7 @@ import { withNulls } from "./nulls.ts";
 
 const sentence = ({ address, from, changed }: BindResult): string => {
   if (!changed) return `${address} is already bound to ${VFIO_PCI}.`;
-  return `${address} is now bound to ${VFIO_PCI}${from === undefined || from === VFIO_PCI ? "" : `, before to ${from}`}.`;
+  return `${address} is now bound to ${VFIO_PCI}${from === undefined || from === VFIO_PCI ? "" : ` instead of ${from}`}.`;
 };
 
 /** The next step: what is still missing, or the command that brings the card up. */
@@ -38,7 +38,7 @@ export const bind = command({
     force: { kind: "flag", summary: "bind the card even if it carries traffic, and even if its group is not viable" },
     "unsafe-noiommu": {
       kind: "flag",
-      summary: "bind it without an IOMMU, if VFIO's no-IOMMU mode is on: the card can then access all memory",
+      summary: "bind the card without an IOMMU, if VFIO's no-IOMMU mode is on: the card can then access all memory",
     },
     json: JSON_OPTION,
   },

@@ -37,7 +37,7 @@ export interface UpRequest {
   readonly metrics?: MetricsAddress | undefined;
   /** Settings to apply, in order, once the NIC is up. */
   readonly settings?: readonly Setting[] | undefined;
-  /** Called once the interface exists, with its event. */
+  /** Called with the `up` event once the interface exists. */
   readonly onUp?: (event: UpEvent) => Promise<void>;
 }
 
@@ -77,7 +77,8 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     await request.onUp?.(up);
     let link = DOWN;
     session.onEvent((event: SessionEvent) => {
-      // A carrier event is reported only if the link has changed: a new speed is, but "no link" after a reset is not.
+      // A carrier event is reported only if the link has changed. "No link" after a reset is therefore not reported,
+      // but a new speed is.
       const before = link;
       if (event.kind === "carrier") link = linkOf(event);
       const news = event.kind !== "carrier" || link !== before;

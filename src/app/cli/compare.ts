@@ -51,7 +51,7 @@ export const compare = command({
   options: {
     quick: { kind: "flag", summary: "about a minute: fewer rounds, sizes and batches" },
     html: { kind: "value", placeholder: "FILE", summary: "also write a page with plots, which needs no network" },
-    from: { kind: "value", placeholder: "FILE", summary: "show what --json printed before; measure nothing" },
+    from: { kind: "value", placeholder: "FILE", summary: "show a result that --json printed earlier; measure nothing" },
     json: JSON_OPTION,
   },
   examples: [

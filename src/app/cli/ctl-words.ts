@@ -9,7 +9,7 @@ import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 /** Syntax and effect of each command. */
 export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["show", "state, link, counters, offences, armed faults and impairments"],
-  ["state", "every register that is not 0, including those behind indirect access; the registers are not accessed"],
+  ["state", "every register that is not 0, including those behind indirect access; causes no register access"],
   ["link up|down", "plug the cable in, or unplug it"],
   [
     "partner [SPEED…] [full|half] [fixed]",
@@ -21,10 +21,7 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ],
   ["wire clear [in|out]", "clear all impairments"],
   ["wire seed N", "seed the random generator with N"],
-  [
-    "fault NAME [N]",
-    "inject inject a fault of the device, N times or until it is cleared; silent-… and removal take no N",
-  ],
+  ["fault NAME [N]", "inject a fault of the device, N times or until it is cleared; silent-… and removal take no N"],
   ["fault clear [NAME]", "clear one fault, or all"],
   ["send magic", "deliver a magic packet to the NIC"],
   ["send HEX", "deliver a frame, given as hexadecimal digits without FCS"],

@@ -35,7 +35,7 @@ class NoNamespaces extends FerruleError {
   readonly code = "NO_NAMESPACES";
   readonly hint = "Omit --wire, or use --wire responder: that needs no permission.";
   constructor(because: string) {
-    super(`no TAP between two namespaces here: ${because}`);
+    super(`TAPs in two namespaces cannot be used: ${because}`);
   }
 }
 

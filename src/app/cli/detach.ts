@@ -14,7 +14,7 @@ import { within } from "../limit.ts";
 import type { Stop } from "./stop.ts";
 import type { UpEvent } from "./up-events.ts";
 
-/** Set in the environment of the background process. */
+/** Environment variable that is set in the background process. */
 const IN_BACKGROUND = "FERRULE_BACKGROUND";
 /** Time limits in milliseconds, slightly longer than those for the threads of a session to start and to end. */
 const START_MILLIS = 150_000;

@@ -170,7 +170,7 @@ const tools = (found: MachineFacts): Check[] =>
     return { name, state: "limited", saw: `not installed; optional, for ${use}`, fix };
   });
 
-/** The first QEMU with a vfio-user client. */
+/** The first version of QEMU with a vfio-user client. */
 const QEMU_WANTED = "10.1";
 
 const TRIXIE_BACKPORTS = [
@@ -181,7 +181,7 @@ const TRIXIE_BACKPORTS = [
 
 /** How to get a QEMU that is new enough; the packages of most releases are older. */
 const qemuFix = ({ packageManager, release }: MachineFacts): string => {
-  // In a checkout on Debian, the rig can fetch packages into a separate folder.
+  // In a checkout on Debian, `npm run guest` can fetch packages into a separate folder.
   const own = packageManager === "apt-get" && IS_CHECKOUT;
   return [
     ...(own ? ["npm run guest    # fetches a QEMU and a guest, and installs nothing"] : []),
@@ -201,7 +201,7 @@ const qemu = (found: MachineFacts): Check => {
   return { name, state: "limited", saw: `${path} is version ${version}; ${use}`, fix };
 };
 
-/** Every check, the important ones first. */
+/** All checks, the most important ones first. */
 export const judge = (found: MachineFacts): readonly Check[] => [
   runtime(found),
   tun(found),

@@ -101,8 +101,8 @@ export const doctor = command({
   summary: "report what is missing on this machine, and how to fix it",
   about: [
     "Changes nothing. Exit code 0 unless even `ferrule demo` cannot run. For each card of the family it reports what is",
-    "missing and the command that fixes it, for the present user: an ordinary user needs the card's group file, a TAP",
-    "and permission to lock memory, and gets the administrator's commands for them.",
+    "missing and the command that fixes it, for the present user. An ordinary user needs the card's group file, a TAP and",
+    "permission to lock memory; the commands shown for these are for an administrator.",
   ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },

@@ -35,7 +35,7 @@ const untilGone = async (name: string, pid: number, deadline: number): Promise<b
   while (exists(name)) {
     if (hasEnded(files, pid)) return exists(name) && isPrepared(files, name);
     if (performance.now() >= deadline)
-      throw new TookTooLong(`removing ${name}`, PATIENCE, `\`ip -d link show ${name}\` shows it.`);
+      throw new TookTooLong(`removing ${name}`, PATIENCE, `\`ip -d link show ${name}\` shows the interface.`);
     await sleep(10);
   }
   return false;
@@ -61,7 +61,7 @@ const askDown = async (name: string, wake: boolean): Promise<{ readonly now: str
     if (error instanceof NotRunning && exists(name))
       throw new NotRunning(
         name,
-        `There is an interface ${name}, but its \`ferrule up\` was started in another network namespace, or it is not Ferrule's.`,
+        `There is an interface ${name}, but its \`ferrule up\` was started in another network namespace, or the interface is not Ferrule's.`,
       );
     throw error;
   }
@@ -71,11 +71,11 @@ export const down = command({
   name: "down",
   summary: "take down an interface that `ferrule up` brought up",
   about:
-    "Returns once the interface is removed, or free if an administrator has prepared it. Must run in the network namespace\nwhere `ferrule up` was started, as the same user or as root; the interface itself may have been moved elsewhere.",
+    "Returns once the interface is removed or, if an administrator has prepared it, free again. Must run in the network namespace\nwhere `ferrule up` was started, as the same user or as root; the interface itself may have been moved elsewhere.",
   operands: [
     {
       placeholder: "NAME",
-      summary: "the interface's name, or the one given to `ferrule up --name` if it was renamed",
+      summary: "the interface's present name, or the name given to `ferrule up --name`",
     },
   ],
   options: {

@@ -12,7 +12,9 @@ import { type CapabilityName, liftLockedMemory, limitNextProgram, privileges } f
 export interface Needs {
   readonly capabilities: readonly CapabilityName[];
   readonly paths: readonly PathNeed[];
-  /** The command locks memory for a card's DMA. The limit of locked memory applies when that memory is mapped. */
+  /**
+   * Whether the command locks memory for a card's DMA. The limit of locked memory applies when that memory is mapped.
+   */
   readonly locksMemory?: boolean;
 }
 

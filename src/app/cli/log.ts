@@ -57,7 +57,7 @@ export const LOG_OPTIONS = {
   "log-level": {
     kind: "value",
     placeholder: "LEVEL",
-    summary: "which events to report: error, warning, info or debug, each with those before it",
+    summary: "which events to report: error, warning, info or debug; each level includes those before it",
     default: "info",
     check: parseLevel,
   },

@@ -42,7 +42,7 @@ export const chipLines = (rows: readonly Entry[], stream: Pick<Stream, "paint">)
   ),
   "",
   `All ${rows.length} can be served to a guest (\`ferrule model serve\`) and driven by Ferrule (\`ferrule up\`).`,
-  "LINUX SINCE is the first release whose r8169 driver supports the chip; ≤5.10 if 5.10 does and older ones may.",
+  "LINUX SINCE is the first release whose r8169 driver supports the chip; ≤5.10 means that 5.10 supports it and older ones may.",
 ];
 
 export const modelChips = command({

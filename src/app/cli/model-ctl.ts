@@ -74,7 +74,7 @@ class NotReceived extends FerruleError {
   readonly hint: string;
   constructor(socket: string) {
     super("the NIC did not receive the frame");
-    this.hint = `The link is down, the receiver is off, its filter rejects the frame, or it sleeps: see \`ferrule model ctl ${socket} show\`.`;
+    this.hint = `The link is down, the receiver is off, its filter rejects the frame, or the NIC sleeps: see \`ferrule model ctl ${socket} show\`.`;
   }
 }
 

@@ -172,7 +172,7 @@ export const modelServe = command({
     "The model becomes a PCI device that any guest's own driver drives. Prints the arguments for QEMU (10.1 or newer),",
     "then a line for each client that connects or disconnects, each driver error that would fail on real hardware, and",
     "each link change. Clients connect one after the other. Each finds the NIC as after power-on, unless --keep-state is",
-    "given. A guest that reboots remains the same client. Ctrl-C or `ferrule model ctl PATH stop` ends it and cleans up. If it was started in the",
+    "given. A guest that reboots remains the same client. Ctrl-C or `ferrule model ctl PATH stop` ends the server and cleans up. If it was started in the",
     "background with npx, killing npm's process does not end the server: use `stop`, or --once.",
     "",
     "SPEC is the far end of the NIC's cable:",

@@ -37,8 +37,8 @@ export const report = command({
     "chip, registers by name, PHY, counters, configuration space, every register access of the bring-up, and facts about",
     "this system, as one JSON document.",
     "",
-    "It contains no MAC or IP address, serial number, host or user name, and no payload: possible ones are removed, as the",
-    "report itself states. Read it before you send it. Registers with side effects on reading are not read.",
+    "The document contains no MAC or IP address, serial number, host or user name, and no payload. It lists what was removed",
+    "because it may be one of these. Read it before you send it. Registers with side effects on reading are not read.",
     "Exit code 1 if the device could not be brought up; the report is written nevertheless.",
   ].join("\n"),
   operands: [

@@ -12,7 +12,7 @@ export interface ReportStyle<Event extends LoggedEvent> {
   readonly about?: object;
 }
 
-/** Two readings of the counters, and the time between them, greater than 0. */
+/** Two readings of the counters, and the time between them, which is greater than 0. */
 export interface CounterSample<Counters> {
   readonly upSeconds: number;
   readonly before: Counters;

@@ -43,7 +43,7 @@ export type Device =
   /** A card in a slot, by its address in the kernel's form. */
   | { readonly kind: "pci"; readonly address: string };
 
-/** DEVICE: `model:CHIP`, `vfio-user:PATH` or a PCI address, with or without its domain. */
+/** Parses DEVICE: `model:CHIP`, `vfio-user:PATH` or a PCI address, with or without its domain. */
 export const parseDevice = (text: string): Device => {
   if (text.startsWith("model:")) return { kind: "model", chip: parseChip(text.slice("model:".length)) };
   if (text.startsWith("vfio-user:")) {
@@ -100,7 +100,7 @@ export const parseRings = (text: string, chip?: Chip): number => {
 
 const LONGEST_WAIT = 86_400;
 
-/** Seconds to wait for a card. @throws {WrongUsage} */
+/** Parses the number of seconds to wait for a card. @throws {WrongUsage} */
 export const parseWait = (text: string): number => {
   const seconds = /^\d{1,5}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds <= LONGEST_WAIT))
@@ -111,7 +111,7 @@ export const parseWait = (text: string): number => {
 /** Shortest time in seconds: a negotiation takes three seconds, and more with a slow partner. */
 const SHORTEST_IDLE = 5;
 
-/** Seconds without a link. @throws {WrongUsage} */
+/** Parses the number of seconds without a link after which a NIC sleeps. @throws {WrongUsage} */
 export const parseIdle = (text: string): number => {
   const seconds = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (!(seconds >= SHORTEST_IDLE && seconds <= LONGEST_WAIT))
@@ -125,7 +125,7 @@ export const parseIdle = (text: string): number => {
 const MAX_QUEUES = Math.max(...CHIPS.map(({ profile }) => profile.queues.receive));
 
 /**
- * Number of receive queues.
+ * Parses the number of receive queues.
  * @param chip undefined if it is not known yet
  * @throws {WrongUsage}
  */
@@ -135,7 +135,7 @@ export const parseQueues = (text: string, chip?: Chip): number => {
   if (queues <= largest && Number.isInteger(Math.log2(queues))) return queues;
   throw new WrongUsage(
     `"${text}" is not a valid number of queues for ${chip?.name ?? "any chip"}`,
-    largest === 1 ? "It has one: omit --queues." : `Choose a power of two up to ${largest}.`,
+    largest === 1 ? "This chip has one queue: omit --queues." : `Choose a power of two up to ${largest}.`,
   );
 };
 
@@ -164,7 +164,7 @@ export const parseBytes = (text: string): number => {
 };
 
 /**
- * A unicast MAC address.
+ * Parses a unicast MAC address.
  * @throws {WrongUsage}
  */
 export const parseStationAddress = (text: string): Uint8Array => {
@@ -181,7 +181,7 @@ export const parseStationAddress = (text: string): Uint8Array => {
   );
 };
 
-/** Permissions of a socket's file. @throws {WrongUsage} */
+/** Parses the permissions of a socket's file. @throws {WrongUsage} */
 export const parseSocketMode = (text: string | undefined): number | undefined => {
   if (text === undefined) return undefined;
   const mode = /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : 0;
@@ -195,7 +195,7 @@ export const parseSocketMode = (text: string | undefined): number | undefined =>
   return mode;
 };
 
-/** Wake-up events, in ethtool's letters. @throws {WrongUsage} */
+/** Checks wake-up events, in ethtool's letters. @throws {WrongUsage} */
 export const parseWake = (text: string): string => {
   try {
     formsOf(text);

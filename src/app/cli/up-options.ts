@@ -55,7 +55,7 @@ export const UP_OPTIONS = {
   rings: {
     kind: "value",
     placeholder: "N",
-    summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096 by chip; default: 256",
+    summary: "descriptors in each ring, a power of two from 64 to 1024 or 4096, depending on the chip; default: 256",
     check: (text, operands) => parseRings(text, chipOf(operands)),
   },
   aspm: {
@@ -68,7 +68,7 @@ export const UP_OPTIONS = {
     kind: "value",
     placeholder: "N",
     summary:
-      "receive queues, each with a queue of the interface: up to 2, 4 or 8 by chip, from RTL8125B on; default: 1",
+      "receive queues, each with a queue of the interface: up to 2, 4 or 8, depending on the chip, from RTL8125B on; default: 1",
     check: (text, operands) => parseQueues(text, chipOf(operands)),
   },
   threads: {
@@ -144,7 +144,7 @@ export const UP_OPTIONS = {
   "sleep-without-link": {
     kind: "value",
     placeholder: "SECONDS",
-    summary: "put the NIC to sleep after this time without a link; it looks for a link once a second; default: never",
+    summary: "time without a link after which the NIC sleeps until it has one again; default: never",
     check: (text) => parseIdle(text),
   },
   config: CONFIG_OPTION,

@@ -39,7 +39,7 @@ const RESPONDER = "responder";
 
 type Chosen = Values<typeof UP_OPTIONS>;
 
-/** Files and capabilities that are needed for access to a card. */
+/** The files in /dev/vfio that are needed for access to a card. */
 const groupFiles = (address: string): readonly string[] => {
   const group = linkOf(join(new Files().device(address), "iommu_group"));
   return group === undefined ? [] : [`/dev/vfio/${group}`, "/dev/vfio/vfio"];
@@ -110,7 +110,7 @@ export const up = command({
     {
       placeholder: "DEVICE",
       summary:
-        "a card's PCI address (see `ferrule list`); model:CHIP, a chip in software; or vfio-user:PATH, one that `ferrule model serve` offers",
+        "a card's PCI address (see `ferrule list`); model:CHIP, a chip in software; or vfio-user:PATH, a NIC that `ferrule model serve` offers",
     },
   ],
   options: UP_OPTIONS,

@@ -10,7 +10,7 @@ import { recordedTerminal } from "../terminal/terminal.test-kit.ts";
 const COMMANDS = (await commandsFor([])).filter(({ ownWords }) => ownWords !== true);
 const LIMIT_MILLIS = 10_000;
 
-/** Operands and options that each command needs to get as far as the values of its other options. */
+/** Valid operands and options, without which a command would not check the values of its other options. */
 const GOOD: Readonly<Record<string, readonly string[]>> = {
   bind: ["0000:99:1f.0"],
   unbind: ["0000:99:1f.0"],
@@ -24,7 +24,7 @@ const GOOD: Readonly<Record<string, readonly string[]>> = {
   "model ctl": ["/nonexistent/nic.sock", "show"],
 };
 
-/** Invalid values, for each option that does not accept any word. */
+/** Invalid values of each option that accepts only certain values. */
 const BAD: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   demo: {
     bytes: ["x", "0", "1T", "1e9", "1025G", "64 M"],

@@ -60,8 +60,8 @@ export const micros = (ns: number): string => (ns / 1000).toFixed(ns < 99_950 ? 
 export const millions = (ns: number): number => 1000 / ns;
 
 /**
- * Converts quartiles of ns per frame to quartiles of millions of frames per second; the slowest quarter becomes the
- * lowest.
+ * Converts quartiles of ns per frame to quartiles of millions of frames per second; the upper quartile of the times
+ * becomes the lower one of the rates.
  */
 export const inMillions = ({ q1, median, q3 }: Quartiles): Quartiles => ({
   q1: millions(q3),

@@ -32,7 +32,7 @@ export class UntrustedPeer extends FerruleError {
 /** The other end does not use this protocol, or closed the connection early. */
 export class BadReply extends FerruleError {
   readonly code = "BAD_REPLY";
-  readonly hint = "Both ends must be of the same version. If it hangs, end that process with `kill`.";
+  readonly hint = "Both commands must be of the same version. If the other process hangs, end it with `kill`.";
 }
 
 type Reply = { readonly ok: true; readonly value: object } | { readonly ok: false; readonly error: PlainError };
@@ -67,7 +67,7 @@ const firstLine = (socket: Socket): Promise<string> => {
 export interface ExchangeHandlers<Request> {
   /** Parses a request; undefined if it is invalid. */
   readonly parse: (value: unknown) => Request | undefined;
-  /** Executes a request. If it throws, the reply is the error. */
+  /** Executes a request. An error that this throws is sent as the reply. */
   readonly answer: (request: Request) => Promise<object>;
   /** Requests wait until this has resolved. If it resolves to false, no reply is sent. */
   readonly ready?: Promise<boolean>;

@@ -99,7 +99,8 @@ export class DirectStation implements Disposable {
     this.responder.poll();
     if (!nic.line.take() || nic.interrupt() === 0) return;
     this.#interrupts++;
-    // This loop ends: nothing is sent and nothing arrives meanwhile, so it finds at most the frames in the rings.
+    // This loop ends, because nothing is sent and nothing arrives while it runs, so it finds at most the frames that
+    // are in the rings.
     while (this.#poll() > 0);
     nic.unmask();
   }

@@ -47,7 +47,7 @@ const ROWS: readonly Row[] = [
   {
     names: ["-E", "--change-eeprom"],
     what: "write the EEPROM",
-    why: "The driver does not write it: a wrong word makes a card unusable.",
+    why: "The driver does not write it, because a wrong word would make the card unusable.",
     exit: 1,
     failure: ["Cannot set EEPROM data: %"],
   },

@@ -21,7 +21,7 @@ const unknown = (...rows: readonly string[]): readonly string[] => rows.map((row
 
 /**
  * Limits as ethtool prints them, with times in whole microseconds. Without limits, every frame causes an interrupt,
- * which is a limit of one frame.
+ * which is shown as a limit of one frame.
  */
 const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof NUMBERS)[number], number>> => {
   return {
@@ -47,7 +47,7 @@ export const coalesce: Group = {
       const { "adaptive-rx": rx, "adaptive-tx": tx } = argument;
       const adaptive = rx ?? tx;
       if ((tx ?? adaptive) !== adaptive)
-        throw new OutOfRange("adaptive moderation is for both directions", "Give adaptive-rx only.");
+        throw new OutOfRange("adaptive moderation applies to both directions", "Give adaptive-rx without adaptive-tx.");
       const { receive, transmit } = moderation.wanted;
       const wanted = (name: (typeof NUMBERS)[number], now: number): number => Number(argument[name] ?? now);
       const named = NUMBERS.some((name) => argument[name] !== undefined);

@@ -10,7 +10,7 @@ interface Spread {
   readonly table: readonly number[];
 }
 
-const ONE_QUEUE = "The NIC has one queue. For several, if the chip has them: `ferrule up --queues N`.";
+const ONE_QUEUE = "The NIC uses one queue. If the chip has more, `ferrule up --queues N` uses them.";
 const FIXED = "The number of queues is set at the start: `ferrule up --queues N`.";
 const ROW = 8;
 

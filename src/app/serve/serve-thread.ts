@@ -26,7 +26,7 @@ const SERVER = 1;
 const WIRE = 2;
 /**
  * Limit of frames that are taken from the wire before the client gets its turn. It is low, because a guest's processor
- * stops while it waits for a register.
+ * stops while it waits for a register access.
  */
 const BUDGET = 32;
 /** Longest wait, so that statistics stay current. */
