@@ -68,7 +68,7 @@ export class GuestMachine implements AsyncDisposable {
     const nic = scope.use(await Nic.serve(far, { chip: "rtl8168h", socket: join(folder, "nic"), wire }));
     const devices = models.flatMap((model, i) => (model.device === undefined ? nic.device() : ownDevice(model, i)));
     const guest = scope.use(await Guest.boot({ kernel: KERNEL, within: far, devices }));
-    for (const { driver } of models) await guest.must(`modprobe ${driver}`);
+    for (const { driver } of models) await guest.mustRun(`modprobe ${driver}`);
     const paths: Path[] = [];
     for (const [i, model] of models.entries()) paths.push(await configure(guest, far, model, i));
     await install(guest, echo);
@@ -86,7 +86,7 @@ export class GuestMachine implements AsyncDisposable {
     await server.until("iperf3", ({ output }) => output.includes("listening"), { limitMs: SERVER_LIMIT, stop });
     const reverse = direction === "sends" ? "" : "-R";
     const command = `iperf3 -J -c ${path.far} -t ${seconds} -O 1 ${reverse}`;
-    const { end } = JSON.parse(await this.guest.must(command, (seconds + 30) * 1000)) as IperfReport;
+    const { end } = JSON.parse(await this.guest.mustRun(command, (seconds + 30) * 1000)) as IperfReport;
     return end.sum_received.bits_per_second / 1e6;
   }
 
@@ -95,7 +95,7 @@ export class GuestMachine implements AsyncDisposable {
    * omitted.
    */
   async ask(path: Path, count: number, bytes = 64): Promise<number[]> {
-    const text = await this.guest.must(`/tmp/echo ask ${path.far} ${ECHO_PORT} ${count} ${bytes}`, 60_000);
+    const text = await this.guest.mustRun(`/tmp/echo ask ${path.far} ${ECHO_PORT} ${count} ${bytes}`, 60_000);
     return text
       .split("\n")
       .filter((line) => line !== "" && line !== "-1")
@@ -108,9 +108,9 @@ export class GuestMachine implements AsyncDisposable {
    */
   async askPlainly(path: Path, count: number): Promise<number[]> {
     const settings = ["gro_flush_timeout", "napi_defer_hard_irqs"].map((name) => `/sys/class/net/${path.name}/${name}`);
-    const before = (await this.guest.must(`cat ${settings.join(" ")}`)).trim().split("\n");
+    const before = (await this.guest.mustRun(`cat ${settings.join(" ")}`)).trim().split("\n");
     const set = (values: readonly string[]): Promise<string> =>
-      this.guest.must(settings.map((file, i) => `echo ${values[i]} >${file}`).join("; "));
+      this.guest.mustRun(settings.map((file, i) => `echo ${values[i]} >${file}`).join("; "));
     await set(["0", "0"]);
     try {
       return await this.ask(path, count);
@@ -140,19 +140,19 @@ const ownDevice = ({ device }: Model, i: number): readonly string[] => [
 
 const configure = async (guest: Guest, far: FarEnd, model: Model, i: number): Promise<Path> => {
   const driver = `/sys/bus/pci/drivers/${model.driver}`;
-  const name = (await guest.must(`ls ${driver}/*/net`)).trim();
+  const name = (await guest.mustRun(`ls ${driver}/*/net`)).trim();
   const path = { model, name, near: `10.9.${i}.1`, far: `10.9.${i}.2` };
-  await far.must(`ip addr add ${path.far}/24 dev ${tapOf(i)}; ip link set ${tapOf(i)} up`);
+  await far.mustRun(`ip addr add ${path.far}/24 dev ${tapOf(i)}; ip link set ${tapOf(i)} up`);
   // `ethtool -K` rejects the offloads that the driver does not support, and sets the others.
-  await guest.must(
+  await guest.mustRun(
     `ethtool -K ${name} ${OFFLOADS} || true; ip link set ${name} up; ip addr add ${path.near}/24 dev ${name}`,
   );
   const carrier = `until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.05; done`;
-  await guest.must(`${carrier}; ping -c 1 -W 5 ${path.far}`, CARRIER_LIMIT);
+  await guest.mustRun(`${carrier}; ping -c 1 -W 5 ${path.far}`, CARRIER_LIMIT);
   return path;
 };
 
 const install = async (guest: Guest, echo: string): Promise<void> => {
   const packed = gzipSync(readFileSync(echo)).toString("base64");
-  await guest.must(`base64 -d >/tmp/echo.gz <<'.' && gunzip /tmp/echo.gz && chmod +x /tmp/echo\n${packed}\n.\n`);
+  await guest.mustRun(`base64 -d >/tmp/echo.gz <<'.' && gunzip /tmp/echo.gz && chmod +x /tmp/echo\n${packed}\n.\n`);
 };

@@ -61,14 +61,14 @@ const holding = (pid: number): Holding => {
 /** Runs `cycle` `cycles` times. Takes ten samples during the run, and one at the end, when the server is idle. */
 const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<Course> => {
   const before = holding(pid);
-  let most = before.kilobytes;
+  let max = before.kilobytes;
   for (let i = 1; i <= cycles; i++) {
     cycle();
-    if (i % (cycles / LOOKS) === 0) most = Math.max(most, holding(pid).kilobytes);
+    if (i % (cycles / LOOKS) === 0) max = Math.max(max, holding(pid).kilobytes);
   }
   await sleep(SETTLE_MS);
   const after = holding(pid);
-  return { what, cycles, before, after, mostKilobytes: Math.max(most, after.kilobytes) };
+  return { what, cycles, before, after, mostKilobytes: Math.max(max, after.kilobytes) };
 };
 
 /** A client that shares memory, makes the NIC write to it, receives interrupts, and disconnects. */

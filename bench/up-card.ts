@@ -21,7 +21,7 @@ interface Round {
 
 const startOnce = async (machine: Machine, device: string): Promise<Up> => {
   const up = await machine.up(device, INTERFACE);
-  await machine.must(`down ${INTERFACE}`);
+  await machine.mustRun(`down ${INTERFACE}`);
   return up;
 };
 
@@ -45,7 +45,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
   const why = noVfio();
   if (why !== false) throw new CannotMeasure(`no guest with VFIO here: ${why}`, "See test/vfio/available.ts.");
   await using machine = await Machine.boot({ devices: card("card", "bus=pcie.0,addr=5") });
-  await machine.must(`bind ${CARD}`);
+  await machine.mustRun(`bind ${CARD}`);
   // The first run of each is not counted: it is slower, because its files are not in the page cache.
   await startOnce(machine, MODEL);
   await startOnce(machine, CARD);

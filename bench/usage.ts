@@ -9,9 +9,9 @@ export const isWrongUsage = (error: unknown): error is Error =>
 
 /** Parses the number of an option. */
 export const whole =
-  (flag: string, least: number, most: number) =>
+  (flag: string, min: number, max: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= least && value <= most) return value;
-    throw new WrongUsage(`--${flag} ${text}: expected a whole number from ${least} to ${most}`);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new WrongUsage(`--${flag} ${text}: expected a whole number from ${min} to ${max}`);
   };

@@ -15,17 +15,17 @@ interface Round {
 }
 
 const underLinux = async (machine: Machine): Promise<Pace> => {
-  if ((await machine.driverOf(CARD)) !== "8139cp") await machine.must(`unbind ${CARD}`);
+  if ((await machine.driverOf(CARD)) !== "8139cp") await machine.mustRun(`unbind ${CARD}`);
   return machine.pace(await machine.interfaceOf(CARD));
 };
 
 const underFerrule = async (machine: Machine): Promise<Pace> => {
-  if ((await machine.driverOf(CARD)) !== "vfio-pci") await machine.must(`bind ${CARD}`);
+  if ((await machine.driverOf(CARD)) !== "vfio-pci") await machine.mustRun(`bind ${CARD}`);
   await machine.up(CARD, INTERFACE);
   try {
     return await machine.pace(INTERFACE);
   } finally {
-    await machine.must(`down ${INTERFACE}`);
+    await machine.mustRun(`down ${INTERFACE}`);
   }
 };
 

@@ -146,7 +146,7 @@ const safetyComplaints = ({ path, source }: File, names: readonly string[]): str
   });
 };
 
-suite("the house", () => {
+suite("house rules", () => {
   test("every source file is in a room", () => {
     assert.ok(files.length > 0, "no source found");
     none(files.filter(({ path }) => !(roomOf(path) in MAY_IMPORT)).map(({ path }) => `${path} is in no room`));

@@ -25,15 +25,15 @@ const args = (name: string, ...more: readonly string[]): string[] => [
 
 /** Waits until the command serves, then requests a stop. Returns the command's standard error. */
 const untilServed = async (child: ChildProcess): Promise<string> => {
-  let said = "";
+  let output = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
+    output += text;
     // Sent only once, because a second signal would end the process at once.
     if (text.includes('"event":"serving"')) child.kill("SIGINT");
   });
   const [status] = (await once(child, "close")) as [number | null];
-  assert.equal(status, 0, said);
-  return said;
+  assert.equal(status, 0, output);
+  return output;
 };
 
 /** A pipe with both its ends open, so that opening it never blocks. */

@@ -90,11 +90,11 @@ test("the worker process does not outlive its launcher", { skip }, async () => {
   const child = spawn(older!, args, { stdio: ["ignore", "ignore", "pipe"] });
   const closed = new Promise<void>((resolve) => void child.stderr.once("close", resolve));
   const progress = child.stderr.setEncoding("utf8");
-  let said = "";
+  let output = "";
   try {
     for await (const text of progress.iterator({ destroyOnReturn: false })) {
-      said += text as string;
-      if (said.includes("ping")) break;
+      output += text as string;
+      if (output.includes("ping")) break;
     }
   } finally {
     child.kill("SIGKILL");
@@ -126,9 +126,9 @@ test("when descriptors run out, at any point, the error names the limit to raise
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     let refused = 0;
-    for (const most of [22, 24, 26, 28, 30, 31, 32]) {
+    for (const max of [22, 24, 26, 28, 30, 31, 32]) {
       const words = ["model", "serve", "--socket", join(folder, "nic"), "--json"];
-      const child = spawn("prlimit", [`--nofile=${most}`, process.execPath, PROGRAM, ...words], {
+      const child = spawn("prlimit", [`--nofile=${max}`, process.execPath, PROGRAM, ...words], {
         stdio: ["ignore", "pipe", "pipe"],
       });
       let [serves, errors] = [false, ""];
@@ -137,7 +137,7 @@ test("when descriptors run out, at any point, the error names the limit to raise
       await once(child, "close");
       if (serves) continue;
       refused++;
-      assert.match(errors, /^ferrule: .+\nhint: .*`ulimit -n`.*\n$/, `${most} descriptors`);
+      assert.match(errors, /^ferrule: .+\nhint: .*`ulimit -n`.*\n$/, `${max} descriptors`);
     }
     assert.ok(refused > 0, "the command started under every limit");
   } finally {

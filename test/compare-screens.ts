@@ -9,7 +9,7 @@ import { Browser, noBrowser, Page } from "./rigs/browser.ts";
 const DOCS = join(import.meta.dirname, "../docs");
 const WIDTH = 800;
 const EDGE = 12;
-const BYTES_MOST = 150_000;
+const MAX_BYTES = 150_000;
 
 const PICTURES = [
   { name: "compare-throughput.png", plot: "plot-size", dark: false },
@@ -32,6 +32,6 @@ for (const { name, plot, dark } of PICTURES) {
   );
   const clip = { x: x - EDGE, y: y - EDGE, width: width + 2 * EDGE, height: height + 2 * EDGE };
   const picture = await page.shot(clip);
-  if (picture.length > BYTES_MOST) throw new Error(`${name} has ${picture.length} bytes`);
+  if (picture.length > MAX_BYTES) throw new Error(`${name} has ${picture.length} bytes`);
   writeFileSync(join(DOCS, name), picture);
 }

@@ -91,11 +91,13 @@ test("the README has at most 150 lines, and names as many chips as there are", (
 test("the README states the driver's length to within 5 %, and that of Linux's", () => {
   const [, ours, code, linux] =
     /has ([\d,]+) lines \(([\d,]+) without comments.*\), Linux's r8169 ([\d,]+)/.exec(read("README.md")) ?? [];
-  const [said, saidCode, saidLinux] = [ours, code, linux].map((digits = "") => Number(digits.replaceAll(",", "")));
+  const [stated, statedCode, statedLinux] = [ours, code, linux].map((digits = "") =>
+    Number(digits.replaceAll(",", "")),
+  );
   const size = driverSize();
-  assert.ok(Math.abs(said! / size.lines - 1) < 0.05, `README: ${ours}, \`npm run lines\`: ${size.lines}`);
-  assert.ok(Math.abs(saidCode! / size.code - 1) < 0.05, `README: ${code}, \`npm run lines\`: ${size.code}`);
-  assert.equal(saidLinux, LINUX_LINES);
+  assert.ok(Math.abs(stated! / size.lines - 1) < 0.05, `README: ${ours}, \`npm run lines\`: ${size.lines}`);
+  assert.ok(Math.abs(statedCode! / size.code - 1) < 0.05, `README: ${code}, \`npm run lines\`: ${size.code}`);
+  assert.equal(statedLinux, LINUX_LINES);
 });
 
 test("comments and blank lines do not count", () => {
@@ -112,8 +114,8 @@ test("docs/soundness.md names files that exist, and about as many SAFETY lines a
     [],
   );
   const lines = safetySites();
-  const said = Number(/About (\d+) `SAFETY:` lines/.exec(text)?.[1]);
-  assert.ok(Math.abs(lines - said) <= 10, `it states ${said}, there are ${lines}`);
+  const stated = Number(/About (\d+) `SAFETY:` lines/.exec(text)?.[1]);
+  assert.ok(Math.abs(lines - stated) <= 10, `it states ${stated}, there are ${lines}`);
 });
 
 test("docs/library.md quotes every example unchanged", () => {

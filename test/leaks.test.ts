@@ -93,7 +93,7 @@ test("copies of a client's memory do not accumulate", () => {
   assert.equal(region.bytes[0], 0);
 });
 
-test("nor do copies across the borders of mappings", () => {
+test("copies across the borders of mappings do not accumulate", () => {
   using rig = new Rig();
   const size = 2 ** 20;
   for (let i = 0; i < 1000; i++) assert.equal(rig.error(Command.dmaMap, map(i * size, size)), 0);

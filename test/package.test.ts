@@ -94,12 +94,12 @@ suite("the packed form", () => {
   });
 
   test("reports its version, and what the machine lacks", () => {
-    const told = ferrule("--version");
-    assert.equal(told.status, 0, told.stderr);
+    const output = ferrule("--version");
+    assert.equal(output.status, 0, output.stderr);
     const { version } = JSON.parse(readFileSync(join(home, "node_modules/ferrule/package.json"), "utf8")) as {
       version: string;
     };
-    assert.equal(told.stdout.split("\n")[0], `ferrule ${version}`);
+    assert.equal(output.stdout.split("\n")[0], `ferrule ${version}`);
     const checked = ferrule("doctor", "--json");
     assert.equal(checked.status, 0, checked.stderr);
     JSON.parse(checked.stdout);

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { missingPeers } from "#app/compare/figures.ts";
-import { command, machineFacts, METHOD, reservations } from "#app/compare/method.ts";
+import { command, machineFacts, METHOD, caveats } from "#app/compare/method.ts";
 import { readComparison } from "#app/compare/read-comparison.ts";
 import { isFigure, type Table, tablesOf } from "#app/compare/tables.ts";
 
@@ -47,7 +47,7 @@ export const comparison = (): string => {
     "`ferrule compare` measures this on your machine, and `ferrule compare --html FILE` writes it as a page with plots. The run",
     "shown here is [compare.json](compare.json).",
     "",
-    ...listed("With reservations:", reservations(found)),
+    ...listed("With reservations:", caveats(found)),
     ...tablesOf(found)
       .filter(({ id }) => !ELSEWHERE.includes(id))
       .flatMap(tableLines),

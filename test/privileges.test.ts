@@ -10,13 +10,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { isOpenTo } from "#app/cli/lesser.ts";
+import { isAccessible } from "#app/cli/drop-capabilities.ts";
 import { CAPABILITIES, type CapabilityName, privileges } from "#sys/privileges.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/ferrule.mjs", import.meta.url));
 const skip = privileges().capabilities.includes("sys_admin") ? false : "needs root";
 /** One more capability is needed if only the owner may enter the checkout's folder. */
-const forCode: readonly CapabilityName[] = isOpenTo({ path: PROGRAM, use: "read" }) ? [] : ["dac_override"];
+const forCode: readonly CapabilityName[] = isAccessible({ path: PROGRAM, use: "read" }) ? [] : ["dac_override"];
 
 const setOf = (names: readonly CapabilityName[]): string =>
   names

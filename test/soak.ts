@@ -108,9 +108,9 @@ const kill = async (index: number): Promise<string> => {
     },
   );
   const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await setTimeout(random() * MAX_LIFE_MILLIS);
   child.kill("SIGKILL");
   await ended;
@@ -118,7 +118,7 @@ const kill = async (index: number): Promise<string> => {
   await eventually("nothing left", () => interfaces().length === 0 && sockets().length === 0).catch(() => {});
   expectNothing(`kill ${index}: interfaces`, interfaces());
   expectNothing(`kill ${index}: sockets`, sockets());
-  return said.includes('"carrier"') ? "running" : said === "" ? "starting" : "bringing up";
+  return output.includes('"carrier"') ? "running" : output === "" ? "starting" : "bringing up";
 };
 
 using namespace = NetworkNamespace.create();

@@ -68,7 +68,7 @@ for (const kind of PATHS)
     });
   }
 
-test("the measurement detects garbage", async () => {
+test("the measurement detects objects that are allocated", async () => {
   const kept: unknown[] = [];
   const { collections, growth } = await observed(() => {
     for (let i = 0; i < 2_000_000; i++) kept[i & 0xffff] = { i };

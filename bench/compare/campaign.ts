@@ -16,7 +16,7 @@ const WARM_UPS = 3;
  * round.
  */
 const QUIET = 0.95;
-const MOST_TRIES = 3;
+const MAX_TRIES = 3;
 
 /** The load with which every driver is warmed up first. */
 const FIRST: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
@@ -93,7 +93,7 @@ const quietRounds = async <T extends Window>(
   const rounds: T[][] = [];
   let quiet = 0;
   const end = budget.next();
-  while (rounds.length < count || (quiet < count && rounds.length < MOST_TRIES * count && performance.now() < end)) {
+  while (rounds.length < count || (quiet < count && rounds.length < MAX_TRIES * count && performance.now() < end)) {
     const windows = await round(rounds.length);
     rounds.push(windows);
     if (quietness(windows) >= QUIET) quiet++;

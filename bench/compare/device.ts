@@ -74,7 +74,7 @@ export class Device implements AsyncDisposable {
   readonly #answers: AsyncIterator<string>;
   readonly #stop: AbortSignal;
   readonly #abort = (): void => void this.#child.kill("SIGKILL");
-  #said = "";
+  #errors = "";
 
   /** @param program the compiled bench/c/device.c; aborting `stop` kills the device and its drivers */
   constructor(program: string, env: NodeJS.ProcessEnv, stop: AbortSignal) {
@@ -83,7 +83,7 @@ export class Device implements AsyncDisposable {
     // Errors of this stream need no handling: if the device fails, its replies end.
     this.#child.stdin.on("error", () => {});
     this.#child.stderr.on("data", (chunk: Buffer) => {
-      this.#said = (this.#said + chunk.toString()).slice(-TAIL_BYTES);
+      this.#errors = (this.#errors + chunk.toString()).slice(-TAIL_BYTES);
     });
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     this.#stop = stop;
@@ -106,8 +106,8 @@ export class Device implements AsyncDisposable {
     const { value, done } = await this.#answers.next();
     clearTimeout(limit);
     this.#stop.throwIfAborted();
-    const said = this.#said.trim();
-    const context = said === "" ? "" : `\n${said}`;
+    const errors = this.#errors.trim();
+    const context = errors === "" ? "" : `\n${errors}`;
     if (late) throw new ComparisonFailed(`the device did not answer within ${LIMIT_MS / 1000} s${context}`);
     if (done === true) throw new ComparisonFailed(`the device process ended${context}`);
     const answer = parsed(value);

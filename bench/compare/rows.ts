@@ -66,11 +66,11 @@ export const merged = (times: readonly Times[]): Times["bins"] => {
 
 /** The bound that a fraction `share` of the samples, such as 0.99, does not exceed. */
 const percentileOf = (bins: Times["bins"], share: number): number => {
-  const wanted = share * sum(bins.map(([, count]) => count));
+  const target = share * sum(bins.map(([, count]) => count));
   let seen = 0;
   for (const [bound, count] of bins) {
     seen += count;
-    if (seen >= wanted) return bound;
+    if (seen >= target) return bound;
   }
   return NaN;
 };

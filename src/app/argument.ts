@@ -6,18 +6,18 @@
 /** The form of an argument that is sent over a socket; deeper nesting is not allowed. */
 export type Argument = Readonly<Record<string, number | string | boolean | readonly number[]>>;
 
-const KEYS_MOST = 64;
-const NUMBERS_MOST = 1024;
+const MAX_KEYS = 64;
+const MAX_NUMBERS = 1024;
 
 const isPlain = (value: unknown): boolean =>
   typeof value === "string" ||
   typeof value === "boolean" ||
   Number.isFinite(value) ||
-  (Array.isArray(value) && value.length <= NUMBERS_MOST && value.every((each) => Number.isFinite(each)));
+  (Array.isArray(value) && value.length <= MAX_NUMBERS && value.every((each) => Number.isFinite(each)));
 
 /** Whether a value received from a socket has the form of an argument. The operation itself checks the contents. */
 export const isArgument = (value: unknown): value is Argument => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const values = Object.values(value);
-  return values.length <= KEYS_MOST && values.every(isPlain);
+  return values.length <= MAX_KEYS && values.every(isPlain);
 };

@@ -25,16 +25,16 @@ const CONTROL = 1;
 const HOST = 2;
 
 /** A device, and its removal notification if it is removable. */
-type Reached = PciDevice &
+type OpenedDevice = PciDevice &
   Partial<RemovableDevice> & { readonly warnings?: readonly { readonly message: string; readonly hint: string }[] };
 
 /** Number of queues for which the usual DMA memory is enough. With more queues, the DMA memory is larger. */
-const USUAL_QUEUES = 2;
+const DEFAULT_QUEUES = 2;
 const QUEUE_BYTES = 8 << 20;
 
-const open = (task: DeviceTask, queues: number, scope: DisposableStack): Reached => {
+const open = (task: DeviceTask, queues: number, scope: DisposableStack): OpenedDevice => {
   if (task.bus === "threaded") return new ThreadedDevice(task.channel);
-  const more = queues > USUAL_QUEUES ? { dmaBytes: QUEUE_BYTES * queues } : {};
+  const more = queues > DEFAULT_QUEUES ? { dmaBytes: QUEUE_BYTES * queues } : {};
   if (task.bus === "vfio-user") return scope.use(VfioUserDevice.connect({ path: task.path, stop: task.stop, ...more }));
   const { address, unsafeNoIommu } = task;
   return scope.use(VfioDevice.open({ address, unsafeNoIommu, ...more }));
@@ -44,49 +44,54 @@ const open = (task: DeviceTask, queues: number, scope: DisposableStack): Reached
  * Describes how the threads of other queues access the device.
  * @throws {Misuse} over vfio-user, because register accesses are messages on one socket
  */
-const shared = (task: DeviceTask, reached: Reached): QueueReach => {
+const shared = (task: DeviceTask, opened: OpenedDevice): QueueReach => {
   if (task.bus === "threaded") return task;
-  if (reached instanceof VfioDevice) return { bus: "vfio", card: reached.shared };
+  if (opened instanceof VfioDevice) return { bus: "vfio", card: opened.shared };
   throw new Misuse("a device behind a socket is used by one thread");
 };
 
-/** Runs the thread's loop. @param reach opens the device */
-const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => void, reach: () => Reached): void => {
-  let reached!: Reached;
-  const device = (): PciDevice => (reached = reach());
-  const threads = (): QueueReach => shared(task.device, reached);
+/** Runs the thread's loop. @param openDevice opens the device */
+const drive = (
+  task: DriverTask,
+  port: MessagePort,
+  report: (report: Report) => void,
+  openDevice: () => OpenedDevice,
+): void => {
+  let opened!: OpenedDevice;
+  const device = (): PciDevice => (opened = openDevice());
+  const threads = (): QueueReach => shared(task.device, opened);
   using driver = new DriverSide(task, { device, reach: threads, clock: new RealClock(), report });
   using periodic = new Periodic(driver);
-  const control = new Control(task.control, port, (command) => driver.obey(command));
-  const going = [reached.lostFd, reached.troubleFd].filter((fd) => fd !== undefined);
+  const control = new Control(task.control, port, (command) => driver.handleCommand(command));
+  const removalFds = [opened.lostFd, opened.busErrorFd].filter((fd) => fd !== undefined);
   const hosts = driver.hostFds;
-  const poller = new Poller([driver.interruptFd!, control.fd, ...hosts, ...going]);
+  const poller = new Poller([driver.interruptFd!, control.fd, ...hosts, ...removalFds]);
   const hostReady = (): boolean => hosts.some((_, i) => poller.ready(HOST + i));
   /** @throws the reason that the device must be released */
   const checkDevice = (): void => {
-    const why = reached.whyLost?.();
+    const why = opened.whyLost?.();
     if (why !== undefined) throw why;
   };
   const { napi } = driver;
   /** Limit of frames read from the host in the next round. */
-  let most = BUDGET;
-  driver.announce(reached.warnings);
+  let budget = BUDGET;
+  driver.announce(opened.warnings);
   runNapi(napi, {
     get closing() {
       return control.closing;
     },
     round: () => {
-      const more = driver.pump(most) > 0 && driver.more;
+      const more = driver.pump(budget) > 0 && driver.more;
       // Once a read finds that the host has no more frames, the host is not read again until poll(2) reports some.
       const drained = driver.hostDrained;
-      most = drained ? 0 : BUDGET;
+      budget = drained ? 0 : BUDGET;
       if (!more) return "idle";
       return drained ? "hostDrained" : "busy";
     },
-    lose: (error) => driver.lose(error),
+    handleError: (error) => driver.handleError(error),
     housekeep: () => {
       driver.operations.run();
-      driver.tend();
+      driver.runWatchdog();
       periodic.run();
     },
     wait: (block) => {
@@ -100,10 +105,10 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
       if (poller.ready(INTERRUPT)) napi.interrupt();
       if (hostReady()) {
         // The first frame is sent at once, even if more follow, because its sender may wait for a reply.
-        most = block ? 1 : BUDGET;
+        budget = block ? 1 : BUDGET;
         napi.schedule();
       }
-      for (let i = 0; i < going.length; i++)
+      for (let i = 0; i < removalFds.length; i++)
         if (poller.ready(HOST + hosts.length + i)) {
           checkDevice();
           napi.checkPresence();
@@ -116,12 +121,12 @@ const drive = (task: DriverTask, port: MessagePort, report: (report: Report) => 
 runThread((port, report) => {
   const task = workerData as DriverTask;
   using scope = new DisposableStack();
-  let reached: Reached | undefined;
+  let opened: OpenedDevice | undefined;
   try {
-    drive(task, port, report, () => (reached = open(task.device, task.queues, scope)));
+    drive(task, port, report, () => (opened = open(task.device, task.queues, scope)));
   } catch (error) {
     // If the device was removed, the driver's error is about registers that read as all ones, or about an unknown chip.
     // Only the bus knows the reason.
-    throw reached?.whyLost?.() ?? error;
+    throw opened?.whyLost?.() ?? error;
   }
 });

@@ -111,10 +111,10 @@ export class Bench implements Disposable {
         this.driver.napi.interrupt();
         this.driver.pump();
         this.driver.operations.run();
-        this.driver.tend();
+        this.driver.runWatchdog();
         this.driver.napi.complete();
       } catch (error) {
-        this.driver.lose(error);
+        this.driver.handleError(error);
       }
       this.clock.delay(1000);
     }
@@ -126,14 +126,14 @@ export class Bench implements Disposable {
    */
   operate(operation: string, argument: Argument, micros: number): AnswerReport | undefined {
     const id = ++this.#operations;
-    this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 25_000 });
+    this.driver.handleCommand({ command: "operate", id, operation, argument, limitMillis: 25_000 });
     this.run(micros);
     return this.reports.find((each) => each.report === "answer" && each.id === id) as AnswerReport | undefined;
   }
 
   /** Tells the driver side that the interface has this MTU, and that nothing else has changed. */
   follow(mtu: number): void {
-    this.driver.obey({ command: "follow", mtu, address: MAC, filter: ALL_MULTICAST });
+    this.driver.handleCommand({ command: "follow", mtu, address: MAC, filter: ALL_MULTICAST });
   }
 
   /**

@@ -9,7 +9,7 @@ const second = 1_000_000;
 
 test("an operation is executed between rounds, and its result is returned", { skip }, () => {
   using bench = new Bench();
-  bench.driver.obey({ command: "operate", id: 7, operation: "driver", argument: {}, limitMillis: 1000 });
+  bench.driver.handleCommand({ command: "operate", id: 7, operation: "driver", argument: {}, limitMillis: 1000 });
   assert.equal(bench.driver.operations.pending, true);
   bench.driver.operations.run();
   assert.deepEqual(bench.reports.at(-1), {
@@ -159,7 +159,7 @@ test("changes of rings, address and offloads are each reported once", { skip }, 
   const rings = { ...before, ringSlots: 1024 };
   assert.deepEqual(news(), [rings]);
   const address = Uint8Array.of(2, 0, 0x5e, 0, 0, 9);
-  bench.driver.obey({ command: "follow", mtu: 1500, address, filter: ALL_MULTICAST });
+  bench.driver.handleCommand({ command: "follow", mtu: 1500, address, filter: ALL_MULTICAST });
   bench.run(100_000);
   const moved = { ...rings, mac: "02:00:5e:00:00:09" };
   assert.deepEqual(news(), [rings, moved]);

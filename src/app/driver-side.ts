@@ -34,7 +34,7 @@ import { SystemSleep } from "./sleep.ts";
 import { formsOf } from "./wake-letters.ts";
 
 /** Interval in milliseconds between two rounds while the NIC sleeps. */
-const ASLEEP_MILLIS = 250;
+const SLEEP_WAIT_MILLIS = 250;
 
 export interface DriverParts {
   readonly device: () => PciDevice;
@@ -66,13 +66,13 @@ export class DriverSide implements Disposable {
   readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
   /** Changes of the interface that users made while the card was absent. */
-  #missed: FollowCommand | undefined;
+  #deferred: FollowCommand | undefined;
   /** Whether the NIC is left asleep on close, if wake-up events are enabled. */
-  #handsOver = false;
+  #handingOver = false;
   #closing = false;
   #polls = 0;
   #pauses: PauseCounts = NO_PAUSES;
-  #overdueReported = false;
+  #expiredWaitReported = false;
 
   /** Opens the TAP, then opens the device with `device`, probes it, and brings it up. */
   constructor(task: DriverTask, parts: DriverParts) {
@@ -149,7 +149,7 @@ export class DriverSide implements Disposable {
     // These are released in reverse order. A running operation ends first, while the NIC and its memory exist; then the
     // NIC is handed over.
     scope.defer(() => {
-      if (this.#handsOver && !this.#recovery.absent) this.#sleep.handOver();
+      if (this.#handingOver && !this.#recovery.absent) this.#sleep.handOver();
     });
     scope.use(this.operations);
     this.#scope = scope.move();
@@ -176,10 +176,10 @@ export class DriverSide implements Disposable {
   }
 
   /** Reports the first timeout of a wait for the chip. Later ones are only counted. */
-  #reportOverdue(): void {
-    const { count, last } = this.#nic.overdue;
-    if (count === 0 || this.#overdueReported) return;
-    this.#overdueReported = true;
+  #reportExpiredWait(): void {
+    const { count, last } = this.#nic.expiredWaits;
+    if (count === 0 || this.#expiredWaitReported) return;
+    this.#expiredWaitReported = true;
     const message = `timed out waiting for ${last}; the chip was reset and continues`;
     const hint = "Frames in its FIFOs may be lost. `overdueWaits` counts how often this happens.";
     this.#event({ kind: "warning", message, hint });
@@ -207,18 +207,18 @@ export class DriverSide implements Disposable {
 
   /** Limit in milliseconds for the thread's next wait. */
   get waitMillis(): number {
-    if (this.#sleep.asleep) return ASLEEP_MILLIS;
+    if (this.#sleep.asleep) return SLEEP_WAIT_MILLIS;
     return this.#uplink === undefined || this.operations.pending ? 1 : this.napi.waitMillis;
   }
 
   /**
    * Moves frames once in each direction; returns their number.
-   * @param most limit of frames taken from the host
+   * @param budget limit of frames taken from the host
    */
-  pump(most = BUDGET): number {
+  pump(budget = BUDGET): number {
     this.#polls++;
     const uplink = this.#uplink;
-    return uplink === undefined ? 0 : uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
+    return uplink === undefined ? 0 : uplink.pumpOut(budget) + uplink.pumpIn(BUDGET);
   }
 
   /** Whether the last read from the host found no more frames; poll(2) then reports new ones. */
@@ -232,10 +232,10 @@ export class DriverSide implements Disposable {
   }
 
   /** Applies users' changes of the interface, runs an operation, or prepares for power-off. */
-  obey(command: DriverCommand): void {
-    if (command.command !== "follow") this.#sleep.rouse();
-    if (command.command === "handOver") this.#handsOver = true;
-    else if (command.command === "follow" && (this.#recovery.absent || this.#sleep.asleep)) this.#missed = command;
+  handleCommand(command: DriverCommand): void {
+    if (command.command !== "follow") this.#sleep.wakeIdle();
+    if (command.command === "handOver") this.#handingOver = true;
+    else if (command.command === "follow" && (this.#recovery.absent || this.#sleep.asleep)) this.#deferred = command;
     else if (command.command === "follow") this.#follow(command);
     else if (this.#recovery.absent) this.operations.refuse(command.id, new Revoked("the card"));
     else this.operations.submit(command);
@@ -251,23 +251,23 @@ export class DriverSide implements Disposable {
    * returns at once if nothing is due.
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
-  tend(): void {
+  runWatchdog(): void {
     // During a self-test nothing is checked, because its loopback looks like a PHY that has lost its settings. A card
     // that was removed while it slept is waited for like one that was awake.
-    if (this.napi.lent || !(this.#sleep.look() || this.#recovery.absent) || !this.#recovery.run()) return;
-    if (this.napi.findLost()) this.#recovery.note("lostInterrupts");
-    const missed = this.#missed;
-    if (missed === undefined || this.#recovery.absent) return;
-    this.#missed = undefined;
-    this.#follow(missed);
+    if (this.napi.lent || !(this.#sleep.check() || this.#recovery.absent) || !this.#recovery.run()) return;
+    if (this.napi.checkLostInterrupts()) this.#recovery.note("lostInterrupts");
+    const deferred = this.#deferred;
+    if (deferred === undefined || this.#recovery.absent) return;
+    this.#deferred = undefined;
+    this.#follow(deferred);
   }
 
   /**
    * Handles an error of the loop. If the driver can wait for the card to return, it does so.
    * @throws the same error otherwise
    */
-  lose(error: unknown): void {
-    this.#recovery.lose(error);
+  handleError(error: unknown): void {
+    this.#recovery.handleError(error);
   }
 
   /** Flushes the capture. */
@@ -278,7 +278,7 @@ export class DriverSide implements Disposable {
   publish(pauses: PauseCounts): void {
     this.#pauses = pauses;
     this.#linkReport.flush();
-    this.#reportOverdue();
+    this.#reportExpiredWait();
     const facts = this.#facts.changed();
     if (facts !== undefined) this.#report({ report: "facts", facts });
     const { restarts, counts: causes } = this.#recovery;
@@ -304,12 +304,12 @@ export class DriverSide implements Disposable {
 
   /** Updates the carrier if the link has changed. */
   #compareCarrier(): void {
-    if (this.#nic.link.up !== this.#linkReport.newest.up) this.#carrier();
+    if (this.#nic.link.up !== this.#linkReport.current.up) this.#carrier();
   }
 
   #carrier(): void {
     const { link } = this.#nic;
-    if (link.up !== this.#linkReport.newest.up) this.#tap.setCarrier(link.up);
+    if (link.up !== this.#linkReport.current.up) this.#tap.setCarrier(link.up);
     this.#linkReport.changed(link);
   }
 

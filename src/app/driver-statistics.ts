@@ -121,7 +121,7 @@ export class DriverStatistics {
       ringsExhausted: nic.health.ringsExhausted,
       spuriousInterrupts: napi.spurious,
       restarts,
-      overdueWaits: nic.overdue.count,
+      overdueWaits: nic.expiredWaits.count,
       transmitFill: rings.reduce((fill, { transmit }) => fill + (transmit?.pending() ?? 0), 0),
       receiveFill: rings.reduce((fill, { receive }) => fill + receive.armed(), 0),
       linkChanges,

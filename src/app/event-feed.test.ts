@@ -11,7 +11,7 @@ const setUp = () => {
   return { feed: new EventFeed<Event>(({ code }) => failures.push(code)), failures };
 };
 
-const heard = (feed: EventFeed<Event>): string[] => {
+const received = (feed: EventFeed<Event>): string[] => {
   const kinds: string[] = [];
   feed.listen(({ kind }) => kinds.push(kind));
   return kinds;
@@ -21,15 +21,15 @@ test("the first listener also gets earlier events; every listener gets a failure
   const { feed, failures } = setUp();
   feed.push(UP);
   feed.push(FAILED);
-  assert.deepEqual(heard(feed), ["carrier", "failed"]);
-  assert.deepEqual(heard(feed), ["failed"]);
+  assert.deepEqual(received(feed), ["carrier", "failed"]);
+  assert.deepEqual(received(feed), ["failed"]);
   assert.deepEqual(failures, ["GONE"]);
   assert.equal(feed.failure?.message, "the NIC has gone");
 });
 
 test("of several failures the first is reported, and none while closing", () => {
   const { feed, failures } = setUp();
-  const kinds = heard(feed);
+  const kinds = received(feed);
   feed.push(FAILED);
   feed.fail(new Error("its thread ended"));
   assert.deepEqual([kinds, failures], [["failed"], ["GONE"]]);
@@ -37,7 +37,7 @@ test("of several failures the first is reported, and none while closing", () => 
   other.feed.close();
   other.feed.push(FAILED);
   assert.deepEqual(other.failures, []);
-  assert.deepEqual(heard(other.feed), []);
+  assert.deepEqual(received(other.feed), []);
 });
 
 test("an error without a code or hint is also a failure", () => {

@@ -16,7 +16,7 @@ import type { SessionEvent } from "./session.ts";
  * Polling interval in milliseconds. A change takes effect within this time, or within twice this time on a busy
  * machine.
  */
-const LOOK_MILLIS = 50;
+const POLL_MILLIS = 50;
 /**
  * The inverse of the largest share of time that polling may take. Without a limit that share could be large, because a
  * namespace may have thousands of interfaces.
@@ -44,7 +44,7 @@ export class Follower implements Disposable {
     this.#name = this.#reported = parts.tap.name;
     // The interface shows no link until one is reported. Without this, a TAP would report 10 Gbit/s.
     this.carrier({ up: false, speed: 0, fullDuplex: false });
-    this.#look();
+    this.#poll();
   }
 
   /** The interface's present name, or the last one if it was deleted. */
@@ -78,19 +78,19 @@ export class Follower implements Disposable {
     this.#tap[Symbol.dispose]();
   }
 
-  #look(): void {
+  #poll(): void {
     const start = performance.now();
-    this.#attempt(() => this.#compare(this.#observer.look()));
+    this.#attempt(() => this.#compare(this.#observer.read()));
     if (this.#ended) return;
     const took = performance.now() - start;
-    this.#timer = setTimeout(() => this.#look(), Math.max(LOOK_MILLIS, took * SHARE));
+    this.#timer = setTimeout(() => this.#poll(), Math.max(POLL_MILLIS, took * SHARE));
   }
 
   #compare(state: TapState): void {
     const { name, visible, mtu, address, promiscuous, groups } = state;
     if (name !== this.#reported) this.#report({ kind: "renamed", name });
     this.#reported = name;
-    if (!visible && this.#visible) this.#warn(OUT_OF_SIGHT);
+    if (!visible && this.#visible) this.#warn(NOT_VISIBLE);
     this.#visible = visible;
     const command: FollowCommand = { command: "follow", mtu, address, filter: { promiscuous, groups } };
     const now = JSON.stringify(command);
@@ -118,7 +118,7 @@ export class Follower implements Disposable {
   }
 }
 
-const OUT_OF_SIGHT = {
+const NOT_VISIBLE = {
   message: "the interface is in a network namespace that this process may not enter",
   hint: "Changes of its MTU, groups and promiscuous mode are not seen there. Run `ferrule up` as root.",
 };

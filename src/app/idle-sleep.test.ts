@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Bench, MAC, skip, WAIT_MICROS } from "./driver-side.test-kit.ts";
-import { LINK_LOOK_MICROS } from "./idle-sleep.ts";
+import { LINK_CHECK_MICROS } from "./idle-sleep.ts";
 
 /** A chip for conventional PCI, chips that lose all registers in D3hot, and chips that keep them. */
 const CHIPS = ["rtl8169sc-180", "rtl8168b", "rtl8168d-281", "rtl8168h", "rtl8125b", "rtl8127a"];
@@ -44,7 +44,7 @@ for (const chip of CHIPS)
     bench.run(3 * second);
     assert.equal(bench.model.powerState, D3HOT);
     bench.model.setCarrier(true);
-    bench.run(LINK_LOOK_MICROS + 200_000);
+    bench.run(LINK_CHECK_MICROS + 200_000);
     assert.deepEqual([bench.model.powerState, bench.statistics.linkUp], [0, 1]);
     assert.deepEqual(states(bench), ["idle", "resumed"]);
     assertReceives(bench);
@@ -63,7 +63,7 @@ test("a NIC with a link stays awake, and so does one that may not sleep", { skip
   assert.equal(bench.model.powerState, 0);
 });
 
-test("what users ask of a sleeping NIC wakes it; without a link it sleeps again", { skip }, () => {
+test("an operation on a sleeping NIC wakes it; without a link it sleeps again", { skip }, () => {
   using bench = resting();
   const answer = bench.operate("queues", {}, 1000);
   assert.equal(answer?.error, undefined);
@@ -79,7 +79,7 @@ test("an MTU that is set while it sleeps is in force once it is awake", { skip }
   bench.run(second);
   assert.equal(bench.model.powerState, D3HOT);
   bench.model.setCarrier(true);
-  bench.run(LINK_LOOK_MICROS + 200_000);
+  bench.run(LINK_CHECK_MICROS + 200_000);
   assert.equal(bench.statistics.mtu, 1400);
   assertReceives(bench);
 });
@@ -97,7 +97,7 @@ test("a machine that is suspended meanwhile finds what is armed in the chip", { 
 test("a card that leaves while it sleeps is waited for, and works when it is back", { skip }, () => {
   using bench = resting();
   bench.model.faults.arm("removal");
-  bench.run(LINK_LOOK_MICROS + 200_000);
+  bench.run(LINK_CHECK_MICROS + 200_000);
   assert.equal(bench.occurrences("absences").length, 1);
   bench.model.faults.disarm("removal");
   bench.model.setCarrier(true);

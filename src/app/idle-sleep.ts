@@ -5,63 +5,63 @@
 import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
 
-export const LINK_LOOK_MICROS = 1_000_000;
+export const LINK_CHECK_MICROS = 1_000_000;
 
-export interface Idle extends Pick<DataPlane, "nic" | "clock" | "event"> {
+export interface IdleSleepParts extends Pick<DataPlane, "nic" | "clock" | "event"> {
   /** Time without a link after which the NIC sleeps; undefined: it never sleeps. */
   readonly afterMicros: number | undefined;
   /** Puts the NIC to sleep. @throws the reason that it stays awake */
-  readonly rest: () => void;
+  readonly sleep: () => void;
   /** Wakes the NIC and brings it up. @throws the reason that this failed */
   readonly resume: (woken: boolean) => void;
 }
 
 export class IdleSleep {
-  readonly #on: Idle;
+  readonly #parts: IdleSleepParts;
   /** Time since which the NIC has had no link. */
   #since: number | undefined;
-  #nextLook = 0;
-  #resting = false;
+  #nextCheck = 0;
+  #sleeping = false;
 
-  constructor(on: Idle) {
-    this.#on = on;
+  constructor(parts: IdleSleepParts) {
+    this.#parts = parts;
   }
 
   /** Puts the NIC to sleep or wakes it, if that is due. Must be called often. @throws {DeviceGone} {NicGivenUp} */
-  look(): void {
-    const { nic, clock, afterMicros } = this.#on;
+  check(): void {
+    const { nic, clock, afterMicros } = this.#parts;
     if (afterMicros === undefined) return;
     const now = clock.now();
     // A card that left the bus while it slept is awake when it is back.
-    this.#resting &&= nic.power.asleep;
-    if (this.#resting) {
-      if (now < this.#nextLook) return;
-      this.#nextLook = now + LINK_LOOK_MICROS;
+    this.#sleeping &&= nic.power.asleep;
+    if (this.#sleeping) {
+      if (now < this.#nextCheck) return;
+      this.#nextCheck = now + LINK_CHECK_MICROS;
       this.#attempt(() => {
-        if (nic.power.findLink()) this.rouse(true);
+        if (nic.power.findLink()) this.wake(true);
       });
     } else if (!nic.running || nic.link.up) this.#since = undefined;
     else {
       this.#since ??= now;
-      if (now - this.#since >= afterMicros) this.#rest(now);
+      if (now - this.#since >= afterMicros) this.#sleep(now);
     }
   }
 
   /** Wakes the NIC if it sleeps, because it is needed or has a link. @throws {DeviceGone} {NicGivenUp} */
-  rouse(woken = false): void {
-    if (!this.#resting) return;
-    this.#resting = false;
+  wake(woken = false): void {
+    if (!this.#sleeping) return;
+    this.#sleeping = false;
     this.#since = undefined;
-    this.#attempt(() => this.#on.resume(woken));
+    this.#attempt(() => this.#parts.resume(woken));
   }
 
-  #rest(now: number): void {
-    const { rest, event } = this.#on;
+  #sleep(now: number): void {
+    const { sleep, event } = this.#parts;
     this.#since = undefined;
     this.#attempt(() => {
-      rest();
-      this.#resting = true;
-      this.#nextLook = now + LINK_LOOK_MICROS;
+      sleep();
+      this.#sleeping = true;
+      this.#nextCheck = now + LINK_CHECK_MICROS;
       event({ kind: "power", state: "idle" });
     });
   }
@@ -75,7 +75,7 @@ export class IdleSleep {
       act();
     } catch (error) {
       if (isFinal(error)) throw error;
-      if (this.#on.nic.power.asleep) this.#on.event({ kind: "warning", ...plainError(error) });
+      if (this.#parts.nic.power.asleep) this.#parts.event({ kind: "warning", ...plainError(error) });
     }
   }
 }

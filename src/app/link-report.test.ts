@@ -7,41 +7,41 @@ import { LinkReport, REPORT_MICROS } from "./link-report.ts";
 
 const UP: LinkState = { ...LINK_DOWN, up: true, speed: 1000, fullDuplex: true };
 
-const open = (): { clock: VirtualClock; report: LinkReport; told: LinkState[] } => {
+const open = (): { clock: VirtualClock; report: LinkReport; reports: LinkState[] } => {
   const clock = new VirtualClock();
-  const told: LinkState[] = [];
-  return { clock, report: new LinkReport(clock, (link) => told.push(link)), told };
+  const reports: LinkState[] = [];
+  return { clock, report: new LinkReport(clock, (link) => reports.push(link)), reports };
 };
 
 test("the first change is reported at once, and only once", () => {
-  const { report, told } = open();
+  const { report, reports } = open();
   report.changed(UP);
   report.changed(UP);
   report.flush();
-  assert.deepEqual(told, [UP]);
+  assert.deepEqual(reports, [UP]);
 });
 
 test("ten thousand flaps in a second make ten reports, and the last state is the last report", () => {
-  const { clock, report, told } = open();
+  const { clock, report, reports } = open();
   for (let i = 0; i < 10_000; i++) {
     report.changed(i % 2 === 0 ? UP : LINK_DOWN);
     clock.delay(100);
   }
-  assert.ok(told.length <= 1e6 / REPORT_MICROS, `${told.length} reports`);
+  assert.ok(reports.length <= 1e6 / REPORT_MICROS, `${reports.length} reports`);
   report.changed(UP);
   clock.delay(REPORT_MICROS);
   report.flush();
-  assert.deepEqual(told.at(-1), UP);
+  assert.deepEqual(reports.at(-1), UP);
   assert.equal(report.changes, 10_001);
 });
 
 test("a flap that ends before it can be reported is counted but not reported", () => {
-  const { clock, report, told } = open();
+  const { clock, report, reports } = open();
   report.changed(UP);
   report.changed(LINK_DOWN);
   report.changed(UP);
   clock.delay(REPORT_MICROS);
   report.flush();
-  assert.deepEqual(told, [UP]);
+  assert.deepEqual(reports, [UP]);
   assert.equal(report.changes, 3);
 });

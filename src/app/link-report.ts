@@ -12,15 +12,15 @@ export class LinkReport {
   /** Number of changes since the start, including those that were not reported. */
   changes = 0;
   /** The present state of the link. */
-  newest: LinkState = LINK_DOWN;
+  current: LinkState = LINK_DOWN;
   readonly #clock: Clock;
-  readonly #tell: (link: LinkState) => void;
-  #told: LinkState = LINK_DOWN;
-  #toldAt = -Infinity;
+  readonly #report: (link: LinkState) => void;
+  #reported: LinkState = LINK_DOWN;
+  #reportedAt = -Infinity;
 
-  constructor(clock: Clock, tell: (link: LinkState) => void) {
+  constructor(clock: Clock, report: (link: LinkState) => void) {
     this.#clock = clock;
-    this.#tell = tell;
+    this.#report = report;
   }
 
   /**
@@ -29,7 +29,7 @@ export class LinkReport {
    */
   changed(link: LinkState): void {
     this.changes++;
-    this.newest = link;
+    this.current = link;
     this.flush();
   }
 
@@ -38,9 +38,9 @@ export class LinkReport {
    * regularly.
    */
   flush(): void {
-    if (same(this.newest, this.#told) || this.#clock.now() - this.#toldAt < REPORT_MICROS) return;
-    this.#told = this.newest;
-    this.#toldAt = this.#clock.now();
-    this.#tell(this.newest);
+    if (same(this.current, this.#reported) || this.#clock.now() - this.#reportedAt < REPORT_MICROS) return;
+    this.#reported = this.current;
+    this.#reportedAt = this.#clock.now();
+    this.#report(this.current);
   }
 }

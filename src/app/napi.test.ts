@@ -142,7 +142,7 @@ const loop = (outcomes: readonly Outcome[], waiting: readonly boolean[] = []): r
     },
     housekeep: () => void done.push("housekeeping"),
     wait: (block) => void done.push(block ? "block" : "look"),
-    lose: (error) => {
+    handleError: (error) => {
       throw error;
     },
   });

@@ -36,7 +36,7 @@ export const BUDGET = 256;
 export type Polled = Pick<Nic, "line" | "interrupt" | "acknowledge" | "mask" | "unmask" | "waiting" | "pending">;
 
 /** Number of consecutive lost interrupts after which the NIC is polled. */
-const TRUSTED = 3;
+const MAX_LOST = 3;
 
 export class Napi {
   /** Number of interrupts, and of interrupts without a cause. */
@@ -105,7 +105,7 @@ export class Napi {
    * are enabled. Handles it and returns true. Must be called repeatedly, with a wait between calls.
    * @throws {DeviceGone}
    */
-  findLost(): boolean {
+  checkLostInterrupts(): boolean {
     const suspected = this.#suspected;
     this.#suspected = this.#state === "armed" && this.#nic.pending ? this.interrupts : -1;
     if (this.#suspected < 0 || suspected !== this.interrupts) return false;
@@ -117,7 +117,7 @@ export class Napi {
 
   /** Limit in milliseconds for the wait for an interrupt; short if interrupts seem to be lost. */
   get waitMillis(): number {
-    if (this.#lost >= TRUSTED) return 2;
+    if (this.#lost >= MAX_LOST) return 2;
     return this.#suspected < 0 ? 250 : 10;
   }
 
@@ -170,7 +170,7 @@ export interface PollingThread {
   /**
    * Handles an error thrown by the other functions. @throws the same error, unless the thread can continue
    */
-  lose(error: unknown): void;
+  handleError(error: unknown): void;
 }
 
 /** Number of rounds after which even a busy thread calls poll(2), so that it receives messages of the main thread. */
@@ -182,7 +182,7 @@ export const runNapi = (napi: Napi, thread: PollingThread): void => {
     try {
       turn(napi, thread, round);
     } catch (error) {
-      thread.lose(error);
+      thread.handleError(error);
     }
 };
 

@@ -18,7 +18,7 @@ export interface FeatureState {
 export type FeatureStates = Readonly<Record<FeatureName, FeatureState>>;
 
 /** Features that the kernel implements on the interface, whatever the NIC supports. */
-const KERNELS: readonly FeatureName[] = [
+const KERNEL_FEATURES: readonly FeatureName[] = [
   "tx-scatter-gather",
   "tx-generic-segmentation",
   "tx-nocache-copy",
@@ -30,7 +30,7 @@ const KERNELS: readonly FeatureName[] = [
  * Features that driver and uplink implement. The value is the TAP's feature that makes the kernel leave the work to
  * this process, if there is one.
  */
-const OURS = {
+const DRIVER_FEATURES = {
   "tx-checksum-ipv4": "tx-checksum-ip-generic",
   "tx-checksum-ipv6": "tx-checksum-ip-generic",
   "tx-vlan-hw-insert": undefined,
@@ -42,8 +42,8 @@ const OURS = {
   "rx-fcs": undefined,
   "rx-all": undefined,
 } as const satisfies Partial<Record<FeatureName, FeatureName | undefined>>;
-type Ours = keyof typeof OURS;
-const isOurs = (name: string): name is Ours => Object.hasOwn(OURS, name);
+type DriverFeature = keyof typeof DRIVER_FEATURES;
+const isDriverFeature = (name: string): name is DriverFeature => Object.hasOwn(DRIVER_FEATURES, name);
 /** Features that are off by default: reception of damaged frames, and of the FCS. */
 const INITIALLY_OFF: readonly string[] = ["rx-fcs", "rx-all"];
 
@@ -54,8 +54,8 @@ export class OffloadSwitches {
   readonly #tap: Tap;
   #filter = ALL_MULTICAST;
   readonly #changed: (switches: UplinkSwitches) => void;
-  readonly #wanted = new Map<Ours, boolean>(
-    (Object.keys(OURS) as Ours[]).map((name) => [name, !INITIALLY_OFF.includes(name)]),
+  readonly #requested = new Map<DriverFeature, boolean>(
+    (Object.keys(DRIVER_FEATURES) as DriverFeature[]).map((name) => [name, !INITIALLY_OFF.includes(name)]),
   );
 
   /** @param parts `changed` passes the new switches to the present uplink, if there is one */
@@ -70,7 +70,7 @@ export class OffloadSwitches {
    * only together with them.
    */
   get uplink(): UplinkSwitches {
-    const on = (name: Ours): boolean => this.#wanted.get(name) === true;
+    const on = (name: DriverFeature): boolean => this.#requested.get(name) === true;
     const checksum = on("tx-checksum-ipv4") || on("tx-checksum-ipv6");
     return {
       checksum,
@@ -92,7 +92,7 @@ export class OffloadSwitches {
       tso4: tso4 && offloads.segmentation,
       tso6: tso6 && offloads.segmentation && offloads.ipv6,
       "vlan-insert": insertTag,
-      "vlan-strip": this.#wanted.get("rx-vlan-hw-parse") === true,
+      "vlan-strip": this.#requested.get("rx-vlan-hw-parse") === true,
       scatter: true,
     };
     return Object.entries(active).flatMap(([name, on]) => (on ? [name] : []));
@@ -101,7 +101,7 @@ export class OffloadSwitches {
   /** Combines the filter that users set on the interface with the switches of this object. */
   filtered(filter: ReceiveFilter): ReceiveFilter {
     this.#filter = filter;
-    return { ...filter, damaged: this.#wanted.get("rx-all") === true, fcs: this.#wanted.get("rx-fcs") === true };
+    return { ...filter, damaged: this.#requested.get("rx-all") === true, fcs: this.#requested.get("rx-fcs") === true };
   }
 
   /** @throws {SystemError} */
@@ -114,17 +114,17 @@ export class OffloadSwitches {
    * Sets features; those that cannot be changed keep their state.
    * @throws {SystemError}
    */
-  set(wanted: Readonly<Record<string, boolean>>): void {
-    for (const [name, on] of Object.entries(wanted)) if (isOurs(name)) this.#wanted.set(name, on);
+  set(requests: Readonly<Record<string, boolean>>): void {
+    for (const [name, on] of Object.entries(requests)) if (isDriverFeature(name)) this.#requested.set(name, on);
     const nic = this.#nic;
     nic.receiveOffloads.set({
-      checksum: this.#wanted.get("rx-checksum") === true,
-      stripTag: this.#wanted.get("rx-vlan-hw-parse") === true,
+      checksum: this.#requested.get("rx-checksum") === true,
+      stripTag: this.#requested.get("rx-vlan-hw-parse") === true,
     });
     nic.filter = this.filtered(this.#filter);
     this.#changed(this.uplink);
     const kernels = Object.fromEntries(
-      Object.entries(wanted).filter(([name]) => KERNELS.some((each) => each === name)),
+      Object.entries(requests).filter(([name]) => KERNEL_FEATURES.some((each) => each === name)),
     );
     if (Object.keys(kernels).length > 0)
       this.#tap.withInterfaces((interfaces, name) => setDeviceFeatures(interfaces, name, kernels));
@@ -134,31 +134,31 @@ export class OffloadSwitches {
    * Whether the chip supports the feature at all, and whether it supports it at the present MTU: some chips lose an
    * offload with jumbo frames.
    */
-  #ability(name: Ours): { readonly ever: boolean; readonly now: boolean } {
+  #support(name: DriverFeature): { readonly supported: boolean; readonly available: boolean } {
     const { offloads, chip } = this.#nic;
     const { checksum, segmentation, ipv6 } = offloads;
     const second = chip.profile.frames.transmitFormat === 2;
-    const abilities: Partial<Record<Ours, { readonly ever: boolean; readonly now: boolean }>> = {
-      "tx-checksum-ipv4": { ever: true, now: checksum },
-      "tx-checksum-ipv6": { ever: second, now: checksum && ipv6 },
-      "tx-tcp-segmentation": { ever: true, now: segmentation },
-      "tx-tcp6-segmentation": { ever: second, now: segmentation && ipv6 },
+    const support: Partial<Record<DriverFeature, { readonly supported: boolean; readonly available: boolean }>> = {
+      "tx-checksum-ipv4": { supported: true, available: checksum },
+      "tx-checksum-ipv6": { supported: second, available: checksum && ipv6 },
+      "tx-tcp-segmentation": { supported: true, available: segmentation },
+      "tx-tcp6-segmentation": { supported: second, available: segmentation && ipv6 },
     };
-    return abilities[name] ?? { ever: true, now: true };
+    return support[name] ?? { supported: true, available: true };
   }
 
   #state(name: FeatureName, kernels: ReadonlyMap<string, DeviceFeature>): FeatureState {
     // Descriptors of all chips have 64-bit addresses.
     if (name === "highdma") return { active: true, requested: true, fixed: true };
-    if (isOurs(name)) {
-      const { ever, now } = this.#ability(name);
-      if (!ever) return ABSENT;
-      const requested = this.#wanted.get(name) === true;
-      const asks = OURS[name];
-      const asked = asks === undefined || kernels.get(asks)?.active === true;
-      return { active: requested && now && asked, requested, fixed: false };
+    if (isDriverFeature(name)) {
+      const { supported, available } = this.#support(name);
+      if (!supported) return ABSENT;
+      const requested = this.#requested.get(name) === true;
+      const tapFeature = DRIVER_FEATURES[name];
+      const tapActive = tapFeature === undefined || kernels.get(tapFeature)?.active === true;
+      return { active: requested && available && tapActive, requested, fixed: false };
     }
-    const kernel = KERNELS.includes(name) ? kernels.get(name) : undefined;
+    const kernel = KERNEL_FEATURES.includes(name) ? kernels.get(name) : undefined;
     if (kernel === undefined) return ABSENT;
     return { active: kernel.active, requested: kernel.requested, fixed: !kernel.changeable };
   }

@@ -35,7 +35,7 @@ runThread((port, report) => {
   };
   using driver = new DriverSide(driverTask, { device: () => device, clock: waiting, report });
   using periodic = new Periodic(driver, side);
-  const control = new Control(driverTask.control, port, (command) => driver.obey(command));
+  const control = new Control(driverTask.control, port, (command) => driver.handleCommand(command));
   const hosts = driver.hostFds;
   const poller = new Poller([control.fd, -1, ...hosts]);
   driver.announce();
@@ -46,14 +46,14 @@ runThread((port, report) => {
     },
     round: () => {
       // The device is run first, because some of its events, such as link up, come only from its timers.
-      const came = side.pump();
+      const received = side.pump();
       napi.interrupt();
-      return came + driver.pump() > 0 ? "busy" : "idle";
+      return received + driver.pump() > 0 ? "busy" : "idle";
     },
-    lose: (error) => driver.lose(error),
+    handleError: (error) => driver.handleError(error),
     housekeep: () => {
       driver.operations.run();
-      driver.tend();
+      driver.runWatchdog();
       periodic.run();
     },
     wait: (block) => {

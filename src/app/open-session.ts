@@ -171,12 +171,12 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   };
   const bells = { model: shared.use(EventFd.create()), driver: shared.use(EventFd.create()) };
 
-  const letGo = shared.use(EventFd.create());
+  const stopConnecting = shared.use(EventFd.create());
   const early: SessionEvent[] = [];
   const start: Start = async (what, file, task, bell, ports) => {
     const thread: Thread = new WorkerThread(what, entryUrl(file, import.meta.url), task, bell, ports);
     scope.defer(() => {
-      letGo.signal();
+      stopConnecting.signal();
       return thread.end();
     });
     const ready = await thread.until(
@@ -227,7 +227,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     driver = await start(
       "the driver's thread",
       "./data-plane.ts",
-      driverTask(reach(device, letGo.number)),
+      driverTask(reach(device, stopConnecting.number)),
       bells.driver,
       leadPorts,
     );
@@ -367,7 +367,7 @@ class OpenSession implements Session {
   }
 
   #handleReport(report: Report): void {
-    if (report.report === "answer") this.#requests.hear(report);
+    if (report.report === "answer") this.#requests.handleAnswer(report);
     if (report.report === "facts") this.#facts = report.facts;
     if (report.report === "mtuRefused") this.#follower.refuse(report.mtu, report.error);
     if (report.report !== "event") return;

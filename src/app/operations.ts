@@ -19,7 +19,7 @@ import { isFinal } from "./recovery.ts";
 const SLICE_MICROS = 200;
 /** Time after which an operation that has not ended is aborted. */
 export const OPERATION_MICROS = 20_000_000;
-const WAITING_MOST = 16;
+const MAX_WAITING = 16;
 /** Operations for which the machine waits. They are executed before others, and abort a running one. */
 const URGENT: ReadonlySet<string> = new Set(["suspend", "resume", "handOver"]);
 
@@ -62,7 +62,7 @@ export class TooManyOperations extends FerruleError {
   readonly code = "TOO_MANY_OPERATIONS";
   readonly hint = "Wait until earlier commands have ended, then try again.";
   constructor() {
-    super(`${WAITING_MOST} operations are already waiting`);
+    super(`${MAX_WAITING} operations are already waiting`);
   }
 }
 
@@ -125,7 +125,7 @@ export class Operations implements Disposable {
   }
 
   submit(command: OperateCommand): void {
-    if (this.#waiting.length >= WAITING_MOST) {
+    if (this.#waiting.length >= MAX_WAITING) {
       this.refuse(command.id, new TooManyOperations());
       return;
     }

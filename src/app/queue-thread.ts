@@ -27,7 +27,7 @@ const HOST = 2;
  * Limit in milliseconds of the first wait after polling. It is short because the acknowledgement may reach the NIC
  * late, and clear an event that occurred after the last check.
  */
-const LOOK_AGAIN_MILLIS = 2;
+const RECHECK_MILLIS = 2;
 const WAIT_MILLIS = 250;
 
 type Totals = Record<keyof QueueThreadCounts, number>;
@@ -63,7 +63,7 @@ class Queue {
     const idle = new Poller([this.#control.fd]);
     while (this.#open === undefined && !this.#control.closing) {
       idle.wait(WAIT_MILLIS);
-      this.#hear();
+      this.#handleMessages();
     }
     if (this.#open === undefined) return;
     const { queue, reach, interrupt, tap, sources } = this.#open;
@@ -77,14 +77,14 @@ class Queue {
       if (run !== undefined && this.#lease.take(run.term)) this.#run(run, { device, taps, line, poller });
       else {
         idle.wait(WAIT_MILLIS);
-        this.#hear();
+        this.#handleMessages();
         this.#periodic.run();
       }
     }
   }
 
   /** Runs one term. The rings are given back even if this throws. */
-  #run({ lent, switches }: RunQueue, parts: { device: ReturnType<typeof openDevice> } & Reached): void {
+  #run({ lent, switches }: RunQueue, parts: { device: ReturnType<typeof openDevice> } & TermParts): void {
     const { device, taps, line } = parts;
     const [tap, ...sources] = taps;
     try {
@@ -111,29 +111,29 @@ class Queue {
     }
   }
 
-  #poll(nic: NicQueue, napi: Napi, uplink: TapUplink, { taps, poller }: Reached): void {
+  #poll(nic: NicQueue, napi: Napi, uplink: TapUplink, { taps, poller }: TermParts): void {
     const lease = this.#lease;
     const control = this.#control;
     /**
      * `most` is the limit of frames read from the host in the next round; `settled` is whether the ring was checked
      * again since the last event.
      */
-    let [most, settled] = [BUDGET, false];
+    let [budget, rechecked] = [BUDGET, false];
     runNapi(napi, {
       get closing() {
         return lease.recalled || control.closing;
       },
       round: () => {
         this.#polls++;
-        const moved = uplink.pumpOut(most) + uplink.pumpIn(BUDGET);
+        const moved = uplink.pumpOut(budget) + uplink.pumpIn(BUDGET);
         const { drained } = uplink;
         // Once a read finds that the host has no more frames, the host is not read again until poll(2) reports some.
-        most = drained ? 0 : BUDGET;
-        if (moved > 0) settled = false;
+        budget = drained ? 0 : BUDGET;
+        if (moved > 0) rechecked = false;
         if (moved === 0) return "idle";
         return drained ? "hostDrained" : "busy";
       },
-      lose: (error) => {
+      handleError: (error) => {
         throw error;
       },
       housekeep: () => {
@@ -143,17 +143,17 @@ class Queue {
       wait: (block) => {
         const stalled = uplink.stalled();
         for (let i = HOST; i < HOST + taps.length - 1; i++) poller.include(i, !stalled);
-        const longest = stalled ? 1 : settled ? WAIT_MILLIS : LOOK_AGAIN_MILLIS;
+        const longest = stalled ? 1 : rechecked ? WAIT_MILLIS : RECHECK_MILLIS;
         if (poller.wait(block ? longest : 0) === 0) {
-          settled ||= block;
+          rechecked ||= block;
           return;
         }
-        if (poller.ready(BELL)) this.#hear();
+        if (poller.ready(BELL)) this.#handleMessages();
         if (poller.ready(INTERRUPT)) napi.interrupt();
         for (let i = HOST; i < HOST + taps.length - 1; i++)
           if (poller.ready(i)) {
             // The first frame is sent at once, even if more follow, because its sender may wait for a reply.
-            most = block ? 1 : BUDGET;
+            budget = block ? 1 : BUDGET;
             napi.schedule();
           }
       },
@@ -161,7 +161,7 @@ class Queue {
   }
 
   /** Handles messages of the main thread and of the NIC's thread. */
-  #hear(): void {
+  #handleMessages(): void {
     this.#control.handle();
     const { port } = this.#channel;
     for (let m = receiveMessageOnPort(port); m !== undefined; m = receiveMessageOnPort(port)) {
@@ -205,7 +205,7 @@ class Queue {
   }
 }
 
-interface Reached {
+interface TermParts {
   readonly taps: readonly Tap[];
   readonly line: InterruptLine;
   readonly poller: Poller;

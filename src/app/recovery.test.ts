@@ -34,15 +34,15 @@ test("a NIC whose memory accesses all fail is restarted as often as the budget a
   );
   // Taking a failing NIC down resets it, and so does bringing it up.
   assert.ok(bench.resets <= 3 * (BUDGET + 1), `${bench.resets} resets`);
-  const said = bench.occurrences("systemErrors");
+  const messages = bench.occurrences("systemErrors");
   const reason = "the NIC reported a system error (master abort received)";
   assert.deepEqual(
-    said.map(({ message }) => message),
+    messages.map(({ message }) => message),
     Array.from({ length: BUDGET }, (_, i) => `${reason}: restarting the NIC (${i + 1} of at most ${BUDGET} restarts)`),
   );
   // The first one is a warning, the others are debug messages.
   assert.deepEqual(
-    said.map(({ kind }) => kind),
+    messages.map(({ kind }) => kind),
     ["warning", ...Array.from({ length: BUDGET - 1 }, () => "note")],
   );
   bench.driver.publish(NO_PAUSES);
@@ -165,7 +165,7 @@ for (const [fault, count, cause] of FAILING)
     // visible.
     const mtu = fault === "forgetful-phy" ? 1499 : 9000;
     const filter = { promiscuous: false, groups: [GROUP] };
-    bench.driver.obey({ command: "follow", mtu, address: OTHER, filter });
+    bench.driver.handleCommand({ command: "follow", mtu, address: OTHER, filter });
     bench.run(100_000);
     assertSame(bench, mtu);
     bench.model.faults.arm(fault, count === undefined ? {} : { count });
@@ -192,7 +192,7 @@ test(
   () => {
     using bench = new Bench();
     bench.run(100_000);
-    bench.driver.obey({
+    bench.driver.handleCommand({
       command: "follow",
       mtu: 9000,
       address: OTHER,
@@ -203,7 +203,7 @@ test(
     bench.model.faults.arm("stuck-transmitter", { count: 1 });
     bench.send(3);
     bench.run(1000);
-    bench.driver.lose(new BusError("the card"));
+    bench.driver.handleError(new BusError("the card"));
     bench.run(second);
     assert.deepEqual(
       bench.occurrences("busErrors").map(({ kind, message }) => [kind, message]),

@@ -1,7 +1,7 @@
 /** Recovers a NIC that fails: applies the remedies of causes.ts within a budget, and counts and reports the causes. */
 import { Asleep, BusError } from "#bus/vfio/errors.ts";
 import type { Finding } from "#driver/health.ts";
-import { answers } from "#driver/identify.ts";
+import { responds } from "#driver/identify.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
@@ -14,7 +14,7 @@ import { NicGivenUp, RESTART_DELAYS_MICROS, RestartBudget, STEADY_MICROS } from 
 import type { SessionEvent } from "./session.ts";
 
 /** Interval between two checks for failures that the NIC does not report, or for the return of an absent card. */
-export const LOOK_MICROS = 50_000;
+export const CHECK_MICROS = 50_000;
 /** Number of consecutive restarts of the PHY before the whole NIC is restarted. */
 const PHY_TRIES = 3;
 const VENDOR = ro16(0);
@@ -43,7 +43,7 @@ export interface DataPlane {
   readonly event: (event: SessionEvent) => void;
 }
 
-export interface Recovering extends DataPlane {
+export interface RecoveryParts extends DataPlane {
   readonly device: PciDevice;
   /** Time to wait for a card that does not respond; 0 to end at once. */
   readonly waitMicros: number;
@@ -51,17 +51,17 @@ export interface Recovering extends DataPlane {
 
 export class Recovery {
   readonly counts = Object.fromEntries(CAUSE_NAMES.map((name) => [name, 0])) as Record<CauseName, number>;
-  readonly #on: Recovering;
+  readonly #parts: RecoveryParts;
   readonly #budget: RestartBudget;
-  #nextLook = 0;
+  #nextCheck = 0;
   #phyTries = 0;
   #phyLost = -Infinity;
   /** The reason that the driver waits for a card, and the time when it began to wait; undefined if it does not wait. */
   #absence: { readonly error: unknown; readonly since: number } | undefined;
 
-  constructor(on: Recovering) {
-    this.#on = on;
-    this.#budget = new RestartBudget(on.clock);
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts;
+    this.#budget = new RestartBudget(parts.clock);
   }
 
   get restarts(): number {
@@ -78,13 +78,13 @@ export class Recovery {
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   run(): boolean {
-    const { clock, nic } = this.#on;
+    const { clock, nic } = this.#parts;
     const now = clock.now();
     if (this.#absence === undefined && this.#budget.due) this.#restart(() => nic.up());
-    if (now < this.#nextLook) return false;
-    this.#nextLook = now + LOOK_MICROS;
-    if (this.#absence !== undefined) this.#lookForCard(this.#absence);
-    const finding = nic.look();
+    if (now < this.#nextCheck) return false;
+    this.#nextCheck = now + CHECK_MICROS;
+    if (this.#absence !== undefined) this.#checkForCard(this.#absence);
+    const finding = nic.checkHealth();
     if (finding !== undefined) this.#remedy(CAUSE_OF[finding]);
     return true;
   }
@@ -94,7 +94,7 @@ export class Recovery {
     const { hint } = CAUSES[cause];
     const count = ++this.counts[cause];
     // The first occurrence is a warning. Later ones are counted, and reported only as debug messages.
-    this.#on.event({ kind: count === 1 ? "warning" : "note", message, hint, cause, count });
+    this.#parts.event({ kind: count === 1 ? "warning" : "note", message, hint, cause, count });
   }
 
   /**
@@ -102,9 +102,9 @@ export class Recovery {
    * @param detail default for a system error: the errors in PCI status
    * @throws {NicGivenUp} {DeviceGone}
    */
-  fail(cause: CauseName, detail = cause === "systemErrors" ? this.#on.nic.health.busErrors.join(", ") : ""): void {
-    const { nic, retire, carrier } = this.#on;
-    const most = RESTART_DELAYS_MICROS.length;
+  fail(cause: CauseName, detail = cause === "systemErrors" ? this.#parts.nic.health.busErrors.join(", ") : ""): void {
+    const { nic, retire, carrier } = this.#parts;
+    const maxRestarts = RESTART_DELAYS_MICROS.length;
     const keepsLink = this.#budget.full && nic.running && cause !== "startFailures" && cause !== "phyLosses";
     retire();
     if (!keepsLink) {
@@ -113,7 +113,7 @@ export class Recovery {
     }
     const reason = sentenceOf(cause, detail);
     const attempt = this.#budget.fail(reason);
-    this.note(cause, `${reason}: restarting the NIC (${attempt} of at most ${most} restarts)`);
+    this.note(cause, `${reason}: restarting the NIC (${attempt} of at most ${maxRestarts} restarts)`);
     if (keepsLink) this.#restart(() => nic.reset());
   }
 
@@ -121,8 +121,8 @@ export class Recovery {
    * Handles an error of the data plane. If the error means that the card is gone, the driver begins to wait for it.
    * @throws any other error, and this one too if there is no wait or its time has passed
    */
-  lose(error: unknown): void {
-    const { clock, waitMicros, retire, carrier } = this.#on;
+  handleError(error: unknown): void {
+    const { clock, waitMicros, retire, carrier } = this.#parts;
     const cause = error instanceof DeviceGone ? "absences" : error instanceof BusError ? "busErrors" : undefined;
     if (cause === undefined || waitMicros === 0) throw error;
     if (this.#absence !== undefined) {
@@ -148,7 +148,7 @@ export class Recovery {
   }
 
   #restartPhy(): void {
-    const { clock, nic } = this.#on;
+    const { clock, nic } = this.#parts;
     const now = clock.now();
     this.#phyTries = now - this.#phyLost < STEADY_MICROS ? this.#phyTries + 1 : 1;
     this.#phyLost = now;
@@ -167,7 +167,7 @@ export class Recovery {
 
   #takeDown(): void {
     try {
-      this.#on.nic.down();
+      this.#parts.nic.down();
     } catch (error) {
       // The NIC does not respond correctly. The restart resets it again.
       if (isFinal(error)) throw error;
@@ -175,7 +175,7 @@ export class Recovery {
   }
 
   #restart(start: () => void): void {
-    const { connect, carrier, event } = this.#on;
+    const { connect, carrier, event } = this.#parts;
     this.#budget.begin();
     try {
       start();
@@ -189,10 +189,10 @@ export class Recovery {
     carrier();
   }
 
-  #lookForCard({ error, since }: { readonly error: unknown; readonly since: number }): void {
-    const { clock, waitMicros, event } = this.#on;
+  #checkForCard({ error, since }: { readonly error: unknown; readonly since: number }): void {
+    const { clock, waitMicros, event } = this.#parts;
     const waited = clock.now() - since;
-    if (this.#answers()) {
+    if (this.#responds()) {
       this.#absence = undefined;
       event({ kind: "note", message: `the card responds again after ${Math.round(waited / 1000)} ms` });
       this.#budget.fail(plainError(error).message);
@@ -200,8 +200,8 @@ export class Recovery {
   }
 
   /** Whether the card responds again. @throws {ChangingIdentification} if it is another card */
-  #answers(): boolean {
-    const { clock, device, nic } = this.#on;
+  #responds(): boolean {
+    const { clock, device, nic } = this.#parts;
     try {
       if (device.config.read16(VENDOR) === 0xffff) return false;
       // The card may have been asleep when it left, or may be asleep now.
@@ -209,7 +209,7 @@ export class Recovery {
       device.power.wake(clock);
       // A reset of the bus switches memory decoding off. This call switches it on, and leaves bus mastering off.
       device.setBusMaster(false);
-      return answers(nic.xid, device.registers, device.id.device, clock);
+      return responds(nic.xid, device.registers, device.id.device, clock);
     } catch (refused) {
       if (refused instanceof SystemError || refused instanceof Asleep) return false;
       throw refused;

@@ -7,39 +7,39 @@ import { Requests } from "./requests.ts";
 import type { OperateCommand } from "./session-messages.ts";
 
 const bench = () => {
-  const told: OperateCommand[] = [];
-  return { told, requests: new Requests((command) => told.push(command)) };
+  const sent: OperateCommand[] = [];
+  return { sent, requests: new Requests((command) => sent.push(command)) };
 };
 
 test("replies are matched with their requests, in any order", async () => {
-  const { told, requests } = bench();
+  const { sent, requests } = bench();
   const answers = [requests.ask("driver", {}), requests.ask("rings", { rx: 64 })];
   assert.deepEqual(
-    told.map(({ operation, argument }) => ({ operation, argument })),
+    sent.map(({ operation, argument }) => ({ operation, argument })),
     [
       { operation: "driver", argument: {} },
       { operation: "rings", argument: { rx: 64 } },
     ],
   );
-  requests.hear({ report: "answer", id: told[1]!.id, value: { second: true } });
-  requests.hear({ report: "answer", id: told[0]!.id, error: { code: "NO", message: "no", hint: "none" } });
+  requests.handleAnswer({ report: "answer", id: sent[1]!.id, value: { second: true } });
+  requests.handleAnswer({ report: "answer", id: sent[0]!.id, error: { code: "NO", message: "no", hint: "none" } });
   await assert.rejects(answers[0]!, { code: "NO", message: "no", hint: "none" });
   assert.deepEqual(await answers[1], { second: true });
 });
 
 test("a request without a reply fails after its limit, and a late reply is dropped", async () => {
-  const { told, requests } = bench();
+  const { sent, requests } = bench();
   await assert.rejects(requests.ask("driver", {}, 1), TookTooLong);
-  assert.equal(told[0]!.limitMillis, 1);
-  requests.hear({ report: "answer", id: told[0]!.id, value: {} });
+  assert.equal(sent[0]!.limitMillis, 1);
+  requests.handleAnswer({ report: "answer", id: sent[0]!.id, value: {} });
 });
 
 test("once the session has ended, pending and later requests fail with the first reason", async () => {
-  const { told, requests } = bench();
+  const { sent, requests } = bench();
   const underWay = requests.ask("driver", {});
   requests.end(new Revoked("the session"));
   requests.end(new Error("later"));
   await assert.rejects(underWay, Revoked);
   await assert.rejects(requests.ask("driver", {}), Revoked);
-  assert.equal(told.length, 1);
+  assert.equal(sent.length, 1);
 });

@@ -2,7 +2,7 @@
  * The main thread's end of operations: sends requests to the driver's thread, each with a time limit for the answer.
  */
 import type { Argument } from "./argument.ts";
-import { Questions } from "./questions.ts";
+import { PendingRequests } from "./pending-requests.ts";
 import type { AnswerReport, OperateCommand } from "./session-messages.ts";
 
 /**
@@ -12,29 +12,29 @@ const ANSWER_MILLIS = 25_000;
 
 export class Requests {
   readonly #tell: (command: OperateCommand) => void;
-  readonly #questions = new Questions<object>();
+  readonly #pending = new PendingRequests<object>();
 
   constructor(tell: (command: OperateCommand) => void) {
     this.#tell = tell;
   }
 
   /**
-   * Requests an operation, and waits for `wantedMillis`, but not longer than an operation may take in the thread.
-   * @throws the errors of `Questions.ask`
+   * Requests an operation, and waits for `requestedMillis`, but not longer than an operation may take in the thread.
+   * @throws the errors of `PendingRequests.ask`
    */
-  ask(operation: string, argument: Argument, wantedMillis = ANSWER_MILLIS): Promise<object> {
-    const limitMillis = Math.min(wantedMillis, ANSWER_MILLIS);
-    return this.#questions.ask(`"${operation}"`, limitMillis, (id) =>
+  ask(operation: string, argument: Argument, requestedMillis = ANSWER_MILLIS): Promise<object> {
+    const limitMillis = Math.min(requestedMillis, ANSWER_MILLIS);
+    return this.#pending.ask(`"${operation}"`, limitMillis, (id) =>
       this.#tell({ command: "operate", id, operation, argument, limitMillis }),
     );
   }
 
-  hear({ id, value, error }: AnswerReport): void {
-    if (value === undefined) this.#questions.fail(id, error);
-    else this.#questions.answer(id, value);
+  handleAnswer({ id, value, error }: AnswerReport): void {
+    if (value === undefined) this.#pending.fail(id, error);
+    else this.#pending.answer(id, value);
   }
 
   end(reason: Error): void {
-    this.#questions.end(reason);
+    this.#pending.end(reason);
   }
 }

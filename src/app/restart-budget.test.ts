@@ -31,7 +31,7 @@ test("the delay grows with each restart, and after the last one the NIC is given
   assert.equal(budget.restarts, RESTART_DELAYS_MICROS.length);
 });
 
-test("a NIC that ran long enough has its full budget again", () => {
+test("a NIC that runs long enough gets its full restart budget back", () => {
   const clock = new VirtualClock();
   const budget = new RestartBudget(clock);
   for (let i = 0; i < 10 * RESTART_DELAYS_MICROS.length; i++) {

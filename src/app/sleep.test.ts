@@ -31,11 +31,11 @@ class Night extends Bench {
   /** Requests an operation, and runs the loop until it has been executed. */
   ask(operation: string, argument: Argument = {}): AnswerReport {
     const id = ++this.#asked;
-    this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 10_000 });
+    this.driver.handleCommand({ command: "operate", id, operation, argument, limitMillis: 10_000 });
     try {
       this.driver.operations.run();
     } catch (error) {
-      this.driver.lose(error);
+      this.driver.handleError(error);
     }
     const answer = this.reports.find((report) => report.report === "answer" && report.id === id);
     assert.ok(answer?.report === "answer");
@@ -112,7 +112,7 @@ test(
     ] as const) {
       const bench = new Night();
       assert.equal(bench.ask("setLink", { wol }).error, undefined);
-      bench.driver.obey({ command: "handOver" });
+      bench.driver.handleCommand({ command: "handOver" });
       bench[Symbol.dispose]();
       assert.equal(bench.model.powerState, state, wol);
     }
@@ -121,7 +121,7 @@ test(
 
 test("a NIC that is closed during an offline self-test is stopped once, and not started again", { skip }, () => {
   const bench = new Night();
-  bench.driver.obey({
+  bench.driver.handleCommand({
     command: "operate",
     id: 99,
     operation: "selfTest",
@@ -141,7 +141,7 @@ test("a NIC that is closed during an offline self-test is stopped once, and not 
 test("at power-off during an offline self-test, the test ends before the NIC sleeps", { skip }, () => {
   const bench = new Night();
   bench.ask("setLink", { wol: "g" });
-  bench.driver.obey({
+  bench.driver.handleCommand({
     command: "operate",
     id: 99,
     operation: "selfTest",
@@ -152,7 +152,7 @@ test("at power-off during an offline self-test, the test ends before the NIC sle
     bench.driver.operations.run();
     bench.run(1000);
   }
-  bench.driver.obey({ command: "handOver" });
+  bench.driver.handleCommand({ command: "handOver" });
   bench[Symbol.dispose]();
   assert.equal(bench.model.powerState, D3HOT);
 });

@@ -13,10 +13,10 @@ import { type DataPlane, isFinal } from "./recovery.ts";
 import { lettersOf } from "./wake-letters.ts";
 
 /** The interval at which the clocks are compared, and the smallest jump of their difference that means a suspend. */
-const LOOK_MICROS = 250_000;
+const CHECK_MICROS = 250_000;
 const JUMP_SECONDS = 0.5;
 
-export interface Slept extends DataPlane {
+export interface SleepParts extends DataPlane {
   /** Restarts the NIC, which is down; `detail` is the reason. @throws {NicGivenUp} */
   readonly fail: (cause: "startFailures", detail: string) => void;
   /** Time without a link after which the NIC sleeps; undefined: it never sleeps. */
@@ -34,21 +34,21 @@ const suspendedSeconds = (): number => uptime() - performance.now() / 1000;
 export class SystemSleep {
   /** Operations that other processes request, with `ferrule suspend`, `resume` and `down --wake`. */
   readonly operations: Readonly<Record<string, Operation>>;
-  readonly #on: Slept;
+  readonly #parts: SleepParts;
   readonly #suspended: () => number;
   readonly #idle: IdleSleep;
   #seconds: number;
-  #nextLook = 0;
+  #nextCheck = 0;
   #handedOver = false;
 
-  constructor(on: Slept) {
-    this.#on = on;
-    this.#suspended = on.suspendedSeconds ?? suspendedSeconds;
+  constructor(parts: SleepParts) {
+    this.#parts = parts;
+    this.#suspended = parts.suspendedSeconds ?? suspendedSeconds;
     this.#seconds = this.#suspended();
     this.#idle = new IdleSleep({
-      ...on,
-      afterMicros: on.withoutLinkMicros,
-      rest: () => this.#rest(),
+      ...parts,
+      afterMicros: parts.withoutLinkMicros,
+      sleep: () => this.#sleepIdle(),
       resume: (woken) => this.resume(woken),
     });
     this.operations = {
@@ -60,7 +60,7 @@ export class SystemSleep {
 
   /** Whether the NIC sleeps. Nothing else may access a sleeping NIC. */
   get asleep(): boolean {
-    return this.#on.nic.power.asleep;
+    return this.#parts.nic.power.asleep;
   }
 
   /**
@@ -68,7 +68,7 @@ export class SystemSleep {
    * @throws the reason that this failed; the NIC is then restarted
    */
   suspend(): { readonly asleep: true; readonly armed: string } {
-    const { nic, retire, carrier, event } = this.#on;
+    const { nic, retire, carrier, event } = this.#parts;
     const armed = lettersOf(nic.wake.armed);
     if (this.asleep) return { asleep: true, armed };
     retire();
@@ -84,7 +84,7 @@ export class SystemSleep {
    * @throws the reason that it stays asleep or down; a NIC that is down is restarted
    */
   resume(found = false): { readonly asleep: boolean; readonly woken: boolean } {
-    const { nic, connect, carrier, event } = this.#on;
+    const { nic, connect, carrier, event } = this.#parts;
     if (!this.asleep || this.#handedOver) return { asleep: this.asleep, woken: false };
     const { link, woken: signalled } = this.#attempt("resume", () => nic.power.resume());
     const woken = signalled || found;
@@ -98,8 +98,8 @@ export class SystemSleep {
    * Wakes a NIC that sleeps because it has no link. Must be called before such a NIC is used.
    * @throws {DeviceGone} {NicGivenUp}
    */
-  rouse(): void {
-    this.#idle.rouse();
+  wakeIdle(): void {
+    this.#idle.wake();
   }
 
   /**
@@ -107,7 +107,7 @@ export class SystemSleep {
    * are enabled.
    */
   handOver(): { readonly asleep: boolean; readonly armed: string } {
-    const { nic, retire, carrier } = this.#on;
+    const { nic, retire, carrier } = this.#parts;
     if (!this.#handedOver) {
       retire();
       this.#attempt("shutdown", () => nic.power.shutdown({ wake: true }));
@@ -122,22 +122,22 @@ export class SystemSleep {
    * Returns whether the NIC is awake, so that recovery may check it.
    * @throws {DeviceGone}
    */
-  look(): boolean {
-    const now = this.#on.clock.now();
-    if (now >= this.#nextLook) {
-      this.#nextLook = now + LOOK_MICROS;
+  check(): boolean {
+    const now = this.#parts.clock.now();
+    if (now >= this.#nextCheck) {
+      this.#nextCheck = now + CHECK_MICROS;
       const before = this.#seconds;
       this.#seconds = this.#suspended();
       if (this.#seconds - before > JUMP_SECONDS) this.#afterSuspend();
     }
-    this.#idle.look();
+    this.#idle.check();
     return !this.asleep;
   }
 
-  #rest(): void {
-    const { nic, retire, carrier } = this.#on;
+  #sleepIdle(): void {
+    const { nic, retire, carrier } = this.#parts;
     retire();
-    this.#attempt("sleep without a link", () => nic.power.rest());
+    this.#attempt("sleep without a link", () => nic.power.sleepIdle());
     carrier();
   }
 
@@ -145,17 +145,17 @@ export class SystemSleep {
   #afterSuspend(): void {
     try {
       if (this.asleep) this.resume();
-      else if (this.#on.nic.running) this.#startAgain();
+      else if (this.#parts.nic.running) this.#startAgain();
     } catch (error) {
       if (isFinal(error)) throw error;
       // A NIC that is awake is restarted, and the restart is reported. Only a NIC that still sleeps needs a warning
       // here.
-      if (this.asleep) this.#on.event({ kind: "warning", ...plainError(error) });
+      if (this.asleep) this.#parts.event({ kind: "warning", ...plainError(error) });
     }
   }
 
   #startAgain(): void {
-    const { nic, retire, connect, carrier, event } = this.#on;
+    const { nic, retire, connect, carrier, event } = this.#parts;
     retire();
     this.#attempt("suspend without notice", () => {
       nic.down();
@@ -175,7 +175,7 @@ export class SystemSleep {
     try {
       return act();
     } catch (error) {
-      if (!isFinal(error) && !this.asleep) this.#on.fail("startFailures", `${what}: ${plainError(error).message}`);
+      if (!isFinal(error) && !this.asleep) this.#parts.fail("startFailures", `${what}: ${plainError(error).message}`);
       throw error;
     }
   }

@@ -72,33 +72,33 @@ test("numbered registers share one table, and the 8125 has its own RxConfig", ()
 });
 
 /** Decodes a value of a chip's register into the names of its fields. */
-const said = (key: string, name: string, value: number): string =>
+const decoded = (key: string, name: string, value: number): string =>
   decode(value, of(key, name))
     .map(([field, content]) => (content === 1 ? field : `${field}=${content}`))
     .join(" ");
 
 test("bits at different positions have the right name on each chip", () => {
   const link = { rtl8125b: 21, "rtl8126a-649": 21, "rtl8125d-688": 18, rtl9151a: 18, rtl8125bp: 29, rtl8127a: 29 };
-  for (const [key, bit] of Object.entries(link)) assert.equal(said(key, "ISR_V2", 1 << bit), "linkChange", key);
-  assert.equal(said("rtl8125b", "ISR_V2", 1 << 18), "transmit1");
-  assert.equal(said("rtl8125d-689", "ISR_V2", 1 << 17), "transmit1");
-  assert.equal(said("rtl8125cp", "ISR_V2", 1 << 28), "transmit1");
-  assert.equal(said("rtl8126a-64a", "ISR_V2", 3), "queue1 queue0");
-  assert.equal(said("rtl8127a", "TPPOLL", 1 << 7), "queue7");
-  assert.equal(said("rtl8125a", "ISR_V2", 1), "");
-  assert.equal(said("rtl8126a-649", "RxConfig", 20 << 27), "fetch=20");
-  assert.equal(said("rtl8168f-480", "RxConfig", 1 << 11), "");
-  assert.equal(said("rtl8168g", "RxConfig", 1 << 11), "earlyOff");
-  assert.equal(said("rtl8169s", "RxConfig", 7 << 13), "fifoThreshold=7");
-  assert.equal(said("rtl8168b", "TxConfig", 1 << 11), "");
-  assert.equal(said("rtl8125b", "TxConfig", 1 << 6), "countsClosed");
-  assert.equal(said("rtl8169s", "Config2", 1 << 5), "msi");
-  assert.equal(said("rtl8168b", "Config4", 1 << 0), "jumbo");
+  for (const [key, bit] of Object.entries(link)) assert.equal(decoded(key, "ISR_V2", 1 << bit), "linkChange", key);
+  assert.equal(decoded("rtl8125b", "ISR_V2", 1 << 18), "transmit1");
+  assert.equal(decoded("rtl8125d-689", "ISR_V2", 1 << 17), "transmit1");
+  assert.equal(decoded("rtl8125cp", "ISR_V2", 1 << 28), "transmit1");
+  assert.equal(decoded("rtl8126a-64a", "ISR_V2", 3), "queue1 queue0");
+  assert.equal(decoded("rtl8127a", "TPPOLL", 1 << 7), "queue7");
+  assert.equal(decoded("rtl8125a", "ISR_V2", 1), "");
+  assert.equal(decoded("rtl8126a-649", "RxConfig", 20 << 27), "fetch=20");
+  assert.equal(decoded("rtl8168f-480", "RxConfig", 1 << 11), "");
+  assert.equal(decoded("rtl8168g", "RxConfig", 1 << 11), "earlyOff");
+  assert.equal(decoded("rtl8169s", "RxConfig", 7 << 13), "fifoThreshold=7");
+  assert.equal(decoded("rtl8168b", "TxConfig", 1 << 11), "");
+  assert.equal(decoded("rtl8125b", "TxConfig", 1 << 6), "countsClosed");
+  assert.equal(decoded("rtl8169s", "Config2", 1 << 5), "msi");
+  assert.equal(decoded("rtl8168b", "Config4", 1 << 0), "jumbo");
 });
 
 test("RSS_CTRL: hash bits, table size in 10:8, CPUs in 18:16", () => {
   const value = 1 | (7 << 8) | (2 << 16) | (1 << 11);
-  assert.equal(said("rtl8125b", "RSS_CTRL", value), "cpus=2 udpIpv4 tableEntries=7 tcpIpv4");
+  assert.equal(decoded("rtl8125b", "RSS_CTRL", value), "cpus=2 udpIpv4 tableEntries=7 tcpIpv4");
 });
 
 const placesOf = (name: string): string =>

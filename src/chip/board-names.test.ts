@@ -26,4 +26,4 @@ for (const [text, found] of [
   ["812", ""],
   ["9999", ""],
 ] as const)
-  test(`near ${text} is ${found || "nothing"}`, () => assert.equal(keys(chipsNear(text)), found));
+  test(`names close to ${text}: ${found || "none"}`, () => assert.equal(keys(chipsNear(text)), found));

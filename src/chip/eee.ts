@@ -19,7 +19,7 @@ export interface EeeFacts {
   /** How long the transmitter waits before it idles, in byte times. */
   readonly timer?: { readonly on: Space; readonly address: number };
   /** Whether Linux leaves EEE on. */
-  readonly onAtFirst: boolean;
+  readonly onByDefault: boolean;
   /** A link mode in which EEE does not work, although the PHY has a bit for it. */
   readonly broken?: LinkModeName;
 }
@@ -37,15 +37,15 @@ const paged = (on: boolean): readonly Step[] => [
 ];
 
 /** RTL8168E-VL, 8168F and 8411. */
-export const EEE_8168EVL: EeeFacts = { on: paged(true), off: paged(false), idle: ERI_IDLE, onAtFirst: true };
+export const EEE_8168EVL: EeeFacts = { on: paged(true), off: paged(false), idle: ERI_IDLE, onByDefault: true };
 export const EEE_8168G: EeeFacts = {
   on: inPhy([0xa432, 0, 1 << 4]),
   off: inPhy([0xa432, 1 << 4, 0]),
   idle: ERI_IDLE,
-  onAtFirst: true,
+  onByDefault: true,
 };
 /** Off by default in Linux 7. */
-export const EEE_8168H: EeeFacts = { ...EEE_8168G, timer: { on: "mac", address: 0xe048 }, onAtFirst: false };
+export const EEE_8168H: EeeFacts = { ...EEE_8168G, timer: { on: "mac", address: 0xe048 }, onByDefault: false };
 /** Realtek's driver and Linux's leave EEE off at 2500 Mbit/s. */
 export const EEE_8125A: EeeFacts = {
   ...EEE_8168G,
@@ -53,7 +53,7 @@ export const EEE_8125A: EeeFacts = {
   timer: TIMER_8125,
   broken: "2500baseT/Full",
 };
-export const EEE_8125B: EeeFacts = { on: [], off: [], idle: OCP_IDLE, timer: TIMER_8125, onAtFirst: true };
+export const EEE_8125B: EeeFacts = { on: [], off: [], idle: OCP_IDLE, timer: TIMER_8125, onByDefault: true };
 /** On these chips, bit 4 of PHY-OCP 0xa432 stays set when EEE is turned off (rtl_disable_eee, methods 50 and later). */
 export const EEE_8125D: EeeFacts = { ...EEE_8125B, on: EEE_8168G.on, off: EEE_8168G.on };
 

@@ -7,25 +7,25 @@ import { type ChipFrames, type FrameFacts, framesOf } from "./frames.ts";
 const of = (key: string): ChipFrames => framesOf(chipNamed(key)!);
 const limits = (key: string): [number, boolean, boolean] => [
   of(key).longestFrame,
-  of(key).sumsJumbo,
+  of(key).checksumsJumbo,
   of(key).segmentsJumbo,
 ];
 /** Keys of the chips whose facts satisfy a condition. */
 const keys = (holds: (facts: FrameFacts) => boolean): string[] =>
   CHIPS.filter((chip: Chip) => holds(framesOf(chip))).map(({ key }) => key);
 
-test("chips with the first descriptor format have the limits that come with it", () => {
+test("chips with the first descriptor format have its limits", () => {
   const first = keys((facts) => facts.transmitFormat === 1);
   assert.deepEqual(
     first.toSorted(),
     ["rtl8101e", "rtl8110s", "rtl8168b", "rtl8169s", "rtl8169sb", "rtl8169sc-180", "rtl8169sc-980"].toSorted(),
   );
   assert.deepEqual(
-    keys((facts) => !facts.knowsIpv6),
+    keys((facts) => !facts.reportsIpVersion),
     first,
   );
   assert.deepEqual(
-    keys((facts) => facts.damagesShort),
+    keys((facts) => facts.damagesShortFrames),
     first,
   );
 });
@@ -73,6 +73,6 @@ test("short frames are padded by software on the 8168E-VL, the 8125 and later", 
   for (const chip of CHIPS) {
     const software = chip.die === "8168evl" || /^8125|^8126|^8127/.test(chip.die);
     assert.equal(framesOf(chip).padding, software ? "stale" : "zeros", chip.key);
-    assert.equal(framesOf(chip).sumsPadding, software, chip.key);
+    assert.equal(framesOf(chip).checksumsPadding, software, chip.key);
   }
 });

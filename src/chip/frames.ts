@@ -45,7 +45,7 @@ export interface FrameFacts {
    */
   readonly hashedFormat: 3 | 4 | undefined;
   /** Receive descriptors report the IP version, and the chip verifies checksums over IPv6. */
-  readonly knowsIpv6: boolean;
+  readonly reportsIpVersion: boolean;
   /** Bits of RxConfig, not of CPlusCmd, enable the removal of VLAN tags. */
   readonly stripsByRxConfig: boolean;
   /**
@@ -64,19 +64,19 @@ export interface FrameFacts {
   /** Bits that enable jumbo frames. */
   readonly jumbo: JumboSwitch | undefined;
   /** Transmit checksum offload works for jumbo frames. */
-  readonly sumsJumbo: boolean;
+  readonly checksumsJumbo: boolean;
   /** Segmentation offload works for jumbo frames. */
   readonly segmentsJumbo: boolean;
   /** What the chip pads short frames with: zeros, or old contents of the FIFO. */
   readonly padding: "zeros" | "stale";
   /** A frame shorter than 42 bytes is damaged if its IPv4 checksum is offloaded. */
-  readonly damagesShort: boolean;
+  readonly damagesShortFrames: boolean;
   /** The chip computes TCP and UDP checksums as if the packet ended at the end of the frame, so padding is included. */
-  readonly sumsPadding: boolean;
+  readonly checksumsPadding: boolean;
   /** Certain short UDP frames can stop the transmitter. */
-  readonly stumblesOverUdp: boolean;
+  readonly hangsOnShortUdp: boolean;
   /** The IPv4 checksum that the chip computes does not cover options. */
-  readonly sumsNoOptions: boolean;
+  readonly checksumOmitsOptions: boolean;
   /** Segmentation fails with IPv4 or TCP options, and with a last segment of six bytes or fewer. */
   readonly segmentsPlainOnly: boolean;
 }
@@ -99,7 +99,7 @@ export const FRAMES_PCI: FrameFacts = {
   eitherFormat: false,
   receiveFormat: "8169",
   hashedFormat: undefined,
-  knowsIpv6: false,
+  reportsIpVersion: false,
   stripsByRxConfig: false,
   countsLastPiece: false,
   reversedHash: false,
@@ -107,13 +107,13 @@ export const FRAMES_PCI: FrameFacts = {
   receiveGate: false,
   countsMissed: true,
   jumbo: undefined,
-  sumsJumbo: true,
+  checksumsJumbo: true,
   segmentsJumbo: true,
   padding: "zeros",
-  damagesShort: true,
-  sumsPadding: false,
-  stumblesOverUdp: false,
-  sumsNoOptions: false,
+  damagesShortFrames: true,
+  checksumsPadding: false,
+  hangsOnShortUdp: false,
+  checksumOmitsOptions: false,
   segmentsPlainOnly: false,
 };
 
@@ -127,7 +127,7 @@ export const FRAMES_8101: FrameFacts = {
   eitherHalf: true,
   reversedHash: true,
   countsMissed: false,
-  sumsJumbo: false,
+  checksumsJumbo: false,
   segmentsJumbo: false,
 };
 
@@ -141,8 +141,8 @@ export const FRAMES_8168B: FrameFacts = { ...FRAMES_8101, jumbo: { config3: 0, c
 export const FRAMES_8102: FrameFacts = {
   ...FRAMES_8101,
   transmitFormat: 2,
-  knowsIpv6: true,
-  damagesShort: false,
+  reportsIpVersion: true,
+  damagesShortFrames: false,
 };
 
 /** Realtek's own driver and the BSDs' use the second transmit format, Linux's the first. */
@@ -151,7 +151,7 @@ export const FRAMES_8401: FrameFacts = { ...FRAMES_8102, eitherFormat: true };
 export const FRAMES_8168C: FrameFacts = {
   ...FRAMES_8102,
   jumbo: { config3: 1 << 2, config4: 1 << 1 },
-  sumsNoOptions: true,
+  checksumOmitsOptions: true,
 };
 
 export const FRAMES_8168D: FrameFacts = { ...FRAMES_8102, jumbo: { config3: 1 << 2, config4: 1 << 1 } };
@@ -162,7 +162,7 @@ export const FRAMES_8168E: FrameFacts = { ...FRAMES_8102, jumbo: { config3: 1 <<
 export const FRAMES_8168EVL: FrameFacts = {
   ...FRAMES_8102,
   padding: "stale",
-  sumsPadding: true,
+  checksumsPadding: true,
   segmentsPlainOnly: true,
 };
 
@@ -188,11 +188,11 @@ export const FRAMES_8125A: FrameFacts = {
   ...FRAMES_8168G,
   hashedFormat: 3,
   stripsByRxConfig: true,
-  sumsJumbo: true,
+  checksumsJumbo: true,
   padding: "stale",
-  sumsPadding: true,
-  stumblesOverUdp: true,
+  checksumsPadding: true,
+  hangsOnShortUdp: true,
 };
 
 /** RTL8125BP and later. */
-export const FRAMES_8125D: FrameFacts = { ...FRAMES_8125A, hashedFormat: 4, stumblesOverUdp: false };
+export const FRAMES_8125D: FrameFacts = { ...FRAMES_8125A, hashedFormat: 4, hangsOnShortUdp: false };

@@ -54,7 +54,7 @@ const modes = (rows: typeof ROWS | typeof FIBRE_ROWS): readonly LinkMode[] =>
 export const LINK_MODES = modes(ROWS);
 export const FIBRE_MODES = modes(FIBRE_ROWS);
 
-interface Able {
+interface ModeFacts {
   readonly speed: number;
   readonly profile: { readonly phy: PhyKind };
 }
@@ -62,7 +62,7 @@ interface Able {
 /**
  * The link modes of a chip. A chip whose PHY does not report the link has a fibre transceiver for 1000 Mbit/s.
  */
-export const modesOf = (chip: Able): readonly LinkMode[] => {
+export const modesOf = (chip: ModeFacts): readonly LinkMode[] => {
   const { hidesLink, estatus, multigigabit } = phyKind(chip);
   if (hidesLink) return FIBRE_MODES.filter(({ speed }) => speed === 1000);
   // In ESTATUS the bits of the gigabit modes are four higher than in GBCR.

@@ -27,10 +27,10 @@ export const MITIGATION_SCALES = [1, 8, 16, 32] as const;
  * direction's fields.
  */
 export const Mitigation = {
-  most: 0xf,
+  max: 0xf,
   framesUnit: 4,
   receive: { time: 4, frames: 0 },
   transmit: { time: 12, frames: 8 },
 } as const;
 /** A moderation block has one byte of time for each direction. */
-export const BLOCK_MOST_TIME = 0xff;
+export const MAX_BLOCK_TIME = 0xff;

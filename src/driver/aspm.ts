@@ -51,7 +51,7 @@ export class LinkPower {
   readonly #config: Mmio;
   #policy: AspmPolicy;
   /** Set after the transmitter has timed out, which is usually caused by ASPM. */
-  #distrusted = false;
+  #transmitterTimedOut = false;
   #state: AspmState;
 
   /** Accesses no register. @throws {BadAspm} */
@@ -72,7 +72,7 @@ export class LinkPower {
    */
   set(policy: AspmPolicy, running: boolean): void {
     this.#policy = checkAspm(this.#hw.chip, policy);
-    this.#distrusted = false;
+    this.#transmitterTimedOut = false;
     if (running) this.apply();
   }
 
@@ -96,8 +96,8 @@ export class LinkPower {
    * If `finding` is a transmit time-out, disables ASPM, whatever the policy, until a policy is set again. Returns
    * `finding`.
    */
-  heed(finding: Finding | undefined): Finding | undefined {
-    this.#distrusted ||= finding === "transmitTimeout";
+  noteFinding(finding: Finding | undefined): Finding | undefined {
+    this.#transmitterTimedOut ||= finding === "transmitTimeout";
     return finding;
   }
 
@@ -105,7 +105,7 @@ export class LinkPower {
     const { chip, side } = this.#hw;
     if (chip.aspm === undefined) return [false, "no driver has enabled it on this chip"];
     if (this.#policy === "off") return [false, "the policy is off"];
-    if (this.#distrusted) return [false, "the transmitter has timed out"];
+    if (this.#transmitterTimedOut) return [false, "the transmitter has timed out"];
     if (this.#policy === "full") return [true, "the policy is full"];
     if (QUIRKS.aspmStallsBus.on(chip)) return [false, "it makes other devices on the bus fail"];
     if (link === "none") return [false, "the system has disabled it on this link"];

@@ -21,7 +21,7 @@ export interface PairReport {
 
 const PAIRS = ["A", "B", "C", "D"] as const;
 /** Realtek's driver waits at most 5 s, and reads every millisecond. */
-const MOST_TURNS = 500;
+const MAX_TURNS = 500;
 const TURN_MICROS = 10_000;
 /** Speed in Mbit/s from which a link uses all four pairs; such a link shows that they are good. */
 const ALL_PAIRS = 1000;
@@ -58,7 +58,7 @@ export function* testCable(hw: Hardware, speed: number): Operation<readonly Pair
   side.phyUpdate(CableTest.address, CableTest.start, 0);
   side.phyUpdate(CableTest.address, 0, CableTest.pairs);
   side.phyUpdate(CableTest.address, 0, CableTest.start);
-  for (let turn = 0; turn < MOST_TURNS; turn++) {
+  for (let turn = 0; turn < MAX_TURNS; turn++) {
     yield TURN_MICROS;
     if ((side.phyRead(CableTest.address) & CableTest.done) !== 0)
       return pairs.map((pair, i) => resultOf(hw, facts, pair, i));

@@ -36,14 +36,14 @@ export const checkedBuffers = (
 
   /**
    * Notes that the caller no longer owns the buffers in the entries `first` to `end` - 1: the NIC may take them.
-   * @param most largest offset inside a buffer
+   * @param max largest offset inside a buffer
    */
-  const take = (first: number, end: number, most: number): void => {
+  const take = (first: number, end: number, max: number): void => {
     for (let entry = first; entry < end; entry = (entry + 1) | 0) {
       const place = (burst[(entry * STRIDE) | 0]! - start) | 0;
       if (place >>> 0 >= size) continue;
       const buffer = (place / bufferBytes) | 0;
-      if (owned[buffer] !== 1 || place - buffer * bufferBytes > most) {
+      if (owned[buffer] !== 1 || place - buffer * bufferBytes > max) {
         give(first, entry);
         throw new Misuse(`the caller does not own the receive buffer at ${start + place}, in entry ${entry}`);
       }
@@ -51,11 +51,11 @@ export const checkedBuffers = (
     }
   };
 
-  const exchange = (call: Calls["receive"], most: number): Calls["receive"] => {
+  const exchange = (call: Calls["receive"], max: number): Calls["receive"] => {
     return (first, count) => {
       checkEntries(burst, first, count);
       const end = first + count;
-      take(first, end, most);
+      take(first, end, max);
       try {
         return call(first, count);
       } finally {

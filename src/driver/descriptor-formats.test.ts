@@ -32,7 +32,7 @@ const receiver = (bufferBytes = 2048) => {
 // FreeBSD if_rlreg.h, RL_RDESC_STAT_* and RL_PROTOID_*.
 test("the RTL8139C+ has its status bits one bit lower than later chips", () => {
   const ip = Received.ipChecksumGood;
-  for (const [bits, want] of [
+  for (const [bits, expected] of [
     [0x0000_0000, 0],
     [0x0001_0000, ip | Received.tcpChecksumGood],
     [0x0002_0000, ip | Received.udpChecksumGood],
@@ -42,7 +42,7 @@ test("the RTL8139C+ has its status bits one bit lower than later chips", () => {
     [0x0003_8000, 0],
   ] as const) {
     const { flagsOf, burst } = receiver();
-    assert.equal(flagsOf(WHOLE | bits | 104), want, `0x${bits.toString(16)}`);
+    assert.equal(flagsOf(WHOLE | bits | 104), expected, `0x${bits.toString(16)}`);
     assert.equal(burst[1], 100);
   }
 });

@@ -60,7 +60,7 @@ for (const [drain, writes, micros] of [
     quiesce(card.hw);
     assert.deepEqual(card.writes, writes);
     assert.equal(card.clock.now(), micros);
-    assert.equal(card.hw.overdue.count, 0);
+    assert.equal(card.hw.expiredWaits.count, 0);
   });
 
 for (const [drain, what, stuck, from, to] of [
@@ -78,8 +78,8 @@ for (const [drain, what, stuck, from, to] of [
     const card = cardOf(chipWith(drain), { ...AT_REST, ...stuck });
     quiesce(card.hw);
     assert.equal(card.writes.at(-1), RESET);
-    assert.equal(card.hw.overdue.count, 1);
-    assert.ok(card.hw.overdue.last.startsWith(what), card.hw.overdue.last);
+    assert.equal(card.hw.expiredWaits.count, 1);
+    assert.ok(card.hw.expiredWaits.last.startsWith(what), card.hw.expiredWaits.last);
     assert.ok(card.clock.now() >= from && card.clock.now() <= to, `${card.clock.now()} µs`);
   });
 
@@ -95,11 +95,11 @@ for (const [takeOver, writes] of [
     const ready = cardOf(chip, { [MCU]: 0x82, [OCP_DATA]: 0x7fff });
     TAKE_OVERS[takeOver](ready.hw);
     assert.deepEqual(ready.writes, writes);
-    assert.deepEqual([ready.clock.now(), ready.hw.overdue.count], [0, 0]);
+    assert.deepEqual([ready.clock.now(), ready.hw.expiredWaits.count], [0, 0]);
 
     const silent = cardOf(chip, { [MCU]: 0x80 });
     TAKE_OVERS[takeOver](silent.hw);
     const waits = takeOver === "none" ? 0 : 2;
-    assert.equal(silent.hw.overdue.count, waits);
+    assert.equal(silent.hw.expiredWaits.count, waits);
     assert.equal(Math.floor(silent.clock.now() / 4200), waits);
   });

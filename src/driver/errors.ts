@@ -91,14 +91,14 @@ export class BadRss extends FerruleError {
 export class BadModeration extends FerruleError {
   readonly code = "BAD_MODERATION";
   readonly hint: string;
-  constructor(what: string, mostMicros: number, mostFrames: number) {
+  constructor(what: string, maxMicros: number, maxFrames: number) {
     super(`this chip cannot moderate interrupts by ${what}`);
     const frames =
-      mostFrames === 0 ? "; it has no limit of frames" : ` and, together with a time, 0 to ${mostFrames} frames`;
+      maxFrames === 0 ? "; it has no limit of frames" : ` and, together with a time, 0 to ${maxFrames} frames`;
     this.hint =
-      mostMicros === 0
+      maxMicros === 0
         ? "It does not delay interrupts: use 0."
-        : `Use 0 to ${mostMicros} µs${frames}, at this link speed.`;
+        : `Use 0 to ${maxMicros} µs${frames}, at this link speed.`;
   }
 }
 

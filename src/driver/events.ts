@@ -21,7 +21,7 @@ const ALL = Events.receive | Events.transmit | Events.link | Events.broken;
  * The events for which a chip raises an interrupt. Bus errors are among them, because a chip that stops on one raises
  * no other event afterwards.
  */
-export const wantedEvents = (chip: Chip): number =>
+export const handledEvents = (chip: Chip): number =>
   ALL &
   ~(chip.profile.mac.reportsOverflow ? 0 : Intr.receiveFifoOverflow) &
   ~(QUIRKS.spuriousSystemError.on(chip) ? Events.broken : 0);

@@ -120,8 +120,8 @@ test("received frames are sent once, in order, also if the NIC sends late", () =
     const taken = link.transmit(first, waiting);
     [first, waiting] = [first + taken, waiting - taken];
   };
-  const collect = (most: number): void => {
-    for (let i = 0; i < most; i++) {
+  const collect = (max: number): void => {
+    for (let i = 0; i < max; i++) {
       const number = link.send();
       if (number === undefined) return;
       assert.equal(number, back++);

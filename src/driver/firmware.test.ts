@@ -193,7 +193,7 @@ test("a program that leaves the PHY in reset fails", () => {
   assert.throws(() => runs([WRITE(0, 0x8000)]), /leaves the PHY in reset/);
 });
 
-test("whatever its words, a file is rejected, or its program ends and accesses only existing registers", () => {
+test("whatever a firmware file contains, it is rejected, or its program ends and accesses only existing registers", () => {
   const seed = 20_261_130;
   fc.assert(
     fc.property(

@@ -42,7 +42,7 @@ export interface Hardware extends IdentifiedChip {
   readonly start: Start;
   /** The chip's firmware, checked; undefined if there is none. */
   readonly firmware: Program | undefined;
-  readonly overdue: ExpiredWaits;
+  readonly expiredWaits: ExpiredWaits;
 }
 
 /**
@@ -68,7 +68,7 @@ export const hardwareOf = (
     queues,
     start,
     firmware,
-    overdue: new ExpiredWaits(),
+    expiredWaits: new ExpiredWaits(),
   };
 };
 
@@ -77,11 +77,11 @@ export const hardwareOf = (
  * wait that expires is counted, with `what` as its name.
  */
 export const awaitState = (
-  { clock, overdue }: Hardware,
+  { clock, expiredWaits }: Hardware,
   what: string,
   limit: number,
   condition: () => boolean,
   poll = 100,
 ): void => {
-  if (!until(clock, limit, poll, condition)) overdue.note(what);
+  if (!until(clock, limit, poll, condition)) expiredWaits.note(what);
 };

@@ -22,12 +22,12 @@ export const RING_AGAIN_MICROS = 500_000;
 /** How long a descriptor may wait before the chip is reset. Linux's network stack has the same limit. */
 export const TRANSMIT_LIMIT_MICROS = 5_000_000;
 /** Interval at which the status and the PHY are checked. */
-export const LOOK_MICROS = 1_000_000;
+export const CHECK_MICROS = 1_000_000;
 /**
  * The number of consecutive checks after which lost frames, an empty ring and no received frame count as a receive
  * stall.
  */
-const STALLED_LOOKS = 3;
+const STALLED_CHECKS = 3;
 
 const LOSSES = Intr.receiveFifoOverflow | Intr.receiveUnavailable;
 
@@ -43,14 +43,14 @@ class TransmitWatch {
   #since = 0;
   #rung = false;
 
-  look(transmit: TransmitRing, linkUp: boolean, now: number): Finding | undefined {
+  check(transmit: TransmitRing, linkUp: boolean, now: number): Finding | undefined {
     const oldest = linkUp ? transmit.oldest() : -1;
     if (oldest !== this.#oldest || oldest < 0) {
-      const helped = this.#rung && linkUp;
+      const doorbellLost = this.#rung && linkUp;
       this.#oldest = oldest;
       this.#since = now;
       this.#rung = false;
-      return helped ? "doorbellLost" : undefined;
+      return doorbellLost ? "doorbellLost" : undefined;
     }
     const waited = now - this.#since;
     if (waited >= TRANSMIT_LIMIT_MICROS) return "transmitTimeout";
@@ -74,7 +74,7 @@ export class Health {
   #watches: readonly TransmitWatch[] = [];
   /** Set if a bus error has occurred since the start. */
   #broken = false;
-  #nextLook = 0;
+  #nextCheck = 0;
   #losses = 0;
   #received = 0;
   #stalled = 0;
@@ -85,13 +85,13 @@ export class Health {
   }
 
   /** Discards earlier results. Call it after each start of the NIC. */
-  renew(): void {
+  reset(): void {
     this.#watches = Array.from({ length: this.#hw.queues }, () => new TransmitWatch());
     this.#broken = false;
     this.#stalled = 0;
     this.#received = 0;
     this.#losses = this.#lost;
-    this.#nextLook = this.#hw.clock.now() + LOOK_MICROS;
+    this.#nextCheck = this.#hw.clock.now() + CHECK_MICROS;
   }
 
   /**
@@ -108,34 +108,34 @@ export class Health {
   }
 
   /** Call about every 50 ms; most calls read no register. @throws {DeviceGone} */
-  look(queues: readonly RingPair[], phy: Phy, linkUp: boolean): Finding | undefined {
+  check(queues: readonly RingPair[], phy: Phy, linkUp: boolean): Finding | undefined {
     const now = this.#hw.clock.now();
     for (const [i, { transmit }] of queues.entries()) {
-      const finding = transmit === undefined ? undefined : this.#watches[i]!.look(transmit, linkUp, now);
+      const finding = transmit === undefined ? undefined : this.#watches[i]!.check(transmit, linkUp, now);
       if (finding !== undefined) return finding;
     }
-    if (now < this.#nextLook) return undefined;
-    this.#nextLook = now + LOOK_MICROS;
-    this.#lookAtStatus();
+    if (now < this.#nextCheck) return undefined;
+    this.#nextCheck = now + CHECK_MICROS;
+    this.#checkStatus();
     if (this.#broken) return "systemError";
     if (phy.lost) {
       // The PHY also reads all ones if the card has left the bus meanwhile; this check then throws.
       this.#status();
       return "phyLost";
     }
-    return this.#receiverStands(queues) ? "receiveStall" : undefined;
+    return this.#isReceiverStalled(queues) ? "receiveStall" : undefined;
   }
 
   /**
    * Checks the status bits of events that raise no interrupt: lost frames and, on some chips, bus errors. These chips
    * sometimes set SYSErr without a reason; PCI status then shows no error.
    */
-  #lookAtStatus(): void {
+  #checkStatus(): void {
     const { io, interrupts, chip } = this.#hw;
     const status = this.#status();
     const latched =
       this.#hw.queues > 1
-        ? this.#besideVectors()
+        ? this.#unvectoredStatus()
         : status & (LOSSES | (QUIRKS.spuriousSystemError.on(chip) ? Intr.systemError : 0));
     if (latched === 0) return;
     this.note(latched);
@@ -154,21 +154,21 @@ export class Health {
    * Status bits that the vectored status does not have. Another register reports lost frames, and PCI status reports
    * bus errors.
    */
-  #besideVectors(): number {
+  #unvectoredStatus(): number {
     const { io } = this.#hw;
     const exhausted = io.read16(RDU_STA);
     if (exhausted !== 0) io.acknowledge16(RDU_STA, exhausted);
     return Intr.systemError | (exhausted === 0 ? 0 : Intr.receiveUnavailable);
   }
 
-  #receiverStands(queues: readonly RingPair[]): boolean {
+  #isReceiverStalled(queues: readonly RingPair[]): boolean {
     const received = queues.reduce((sum, { receive }) => sum + handled(receive.counters()), 0);
     const waits = queues.some(({ receive }) => receive.waiting());
-    const stands = this.#lost !== this.#losses && received === this.#received && !waits;
+    const stalled = this.#lost !== this.#losses && received === this.#received && !waits;
     this.#losses = this.#lost;
     this.#received = received;
-    this.#stalled = stands ? this.#stalled + 1 : 0;
-    return this.#stalled >= STALLED_LOOKS;
+    this.#stalled = stalled ? this.#stalled + 1 : 0;
+    return this.#stalled >= STALLED_CHECKS;
   }
 
   get #lost(): number {

@@ -4,14 +4,14 @@ import { test } from "node:test";
 import { ChipId, TxConf } from "#chip/registers.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { Mmio } from "#kit/mmio.ts";
-import { answers } from "./identify.ts";
+import { responds } from "./identify.ts";
 
 const RTL8168H = 0x541;
 const RTL8168G = 0x4c0;
 
 const answersWith = (txConfig: number): boolean => {
   const read = (offset: number): number => (offset === ChipId ? txConfig >>> 0 : 0);
-  return answers(RTL8168H, new Mmio({ length: 4096, read, write: () => {} }), 0x8168, new VirtualClock());
+  return responds(RTL8168H, new Mmio({ length: 4096, read, write: () => {} }), 0x8168, new VirtualClock());
 };
 
 test("a card that was removed responds again if the registers show the same chip; all ones are no card", () => {

@@ -39,7 +39,7 @@ export const identify = (io: Mmio, device: number, clock: Clock): Identification
 };
 
 /** True if the chip with this XID responds again after a removal. @throws {ChangingIdentification} if a different chip responds */
-export const answers = (known: number, io: Mmio, device: number, clock: Clock): boolean => {
+export const responds = (known: number, io: Mmio, device: number, clock: Clock): boolean => {
   const { xid, absent } = identify(io, device, clock);
   if (!absent && xid !== known) throw new ChangingIdentification(known, xid);
   return !absent;

@@ -44,12 +44,12 @@ interface VectorBits {
 }
 
 /** The bits of `count` queues, starting at `first`. */
-const bitsOf = ({ vectored, transmit: most }: Queues, first: number, count: number): VectorBits => {
+const bitsOf = ({ vectored, transmit: transmitQueues }: Queues, first: number, count: number): VectorBits => {
   if (vectored === undefined) return { receive: 0, transmit: 0, link: 0 };
   let [receive, transmit] = [0, 0];
   for (let i = first; i < first + count; i++) {
     receive |= 1 << (vectored.receive + i);
-    if (i < most) transmit |= 1 << (vectored.transmit + vectored.transmitStep * i);
+    if (i < transmitQueues) transmit |= 1 << (vectored.transmit + vectored.transmitStep * i);
   }
   return { receive, transmit, link: first === 0 ? 1 << vectored.linkChange : 0 };
 };
@@ -101,9 +101,9 @@ export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegi
     status(io) {
       const word = io.read32(ISR_V2);
       if (word === ALL_ONES) return word;
-      const came = (word & receive) === 0 ? 0 : Intr.receiveOk;
+      const received = (word & receive) === 0 ? 0 : Intr.receiveOk;
       const sent = (word & transmit) === 0 ? 0 : Intr.transmitOk;
-      return came | sent | ((word & link) === 0 ? 0 : Intr.linkChange);
+      return received | sent | ((word & link) === 0 ? 0 : Intr.linkChange);
     },
     allow(io, events) {
       if (events === 0) io.write32(IMR_V2_CLEAR, words(ALL_ONES));

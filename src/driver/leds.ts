@@ -59,9 +59,9 @@ export class Leds {
     const names = Array.from({ length: this.count }, (_, i) => `${i}`).join(", ");
     const fields = this.#fields ?? this.#refuse("a rule for one LED", "Choose a pattern from 0 to 3 for all of them.");
     if (fields.places[led] === undefined) this.#refuse(`a rule for LED ${led}`, `Its LEDs are ${names}.`);
-    const strange = rule.speeds.filter((speed) => !this.speeds.includes(speed));
-    if (strange.length > 0)
-      this.#refuse(`an LED that shows ${strange.join(", ")} Mbit/s`, `Choose from ${this.speeds.join(", ")}.`);
+    const unsupported = rule.speeds.filter((speed) => !this.speeds.includes(speed));
+    if (unsupported.length > 0)
+      this.#refuse(`an LED that shows ${unsupported.join(", ")} Mbit/s`, `Choose from ${this.speeds.join(", ")}.`);
     if (fieldOf(fields, rule) === fields.reserved)
       this.#refuse(
         "an LED that shows every speed and traffic",

@@ -76,14 +76,14 @@ export const checkLinkSettings = (chip: Chip, cage: boolean, wanted: LinkSetting
   const { autonegotiate, advertise, speed, fullDuplex } = wanted;
   const kind = phyKind(chip);
   const names = supportedModes(chip, cage).map(({ name }) => name);
-  const strange = advertise.filter((name) => !names.includes(name));
+  const unsupported = advertise.filter((name) => !names.includes(name));
   const forced = supportedModes(chip, cage).some(
     (mode) => mode.speed === speed && mode.fullDuplex === fullDuplex && (cage || speed <= 100),
   );
   const all = `Choose from ${names.join(", ")}.`;
   const fixed = kind.hidesLink === true;
   const checks: readonly Check[] = [
-    [strange.length > 0, `advertising ${strange.join(", ")}`, all],
+    [unsupported.length > 0, `advertising ${unsupported.join(", ")}`, all],
     [autonegotiate && cage, "autonegotiation through an SFP module", "Set the module's speed: 1000 or 10000."],
     [autonegotiate && advertise.length === 0, "autonegotiation without advertised modes", all],
     [!autonegotiate && fixed, "a speed without autonegotiation", "The transceiver of this chip has one speed."],

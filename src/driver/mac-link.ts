@@ -60,7 +60,7 @@ export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number, more: () 
     run(hw, [...(hw.start.linkUp?.[speed as 10 | 100 | 1000] ?? []), ...more()], mtu);
   } catch (error) {
     if (!(error instanceof SideBusTimeout)) throw error;
-    hw.overdue.note("the MAC to adapt to the link");
+    hw.expiredWaits.note("the MAC to adapt to the link");
   }
 };
 

@@ -1,5 +1,5 @@
 /** Interrupt moderation: for how long, and for how many frames, the chip delays an interrupt. */
-import { BLOCK_MOST_TIME, MITIGATION_SCALES, Mitigation, mitigationUnitNanos } from "#chip/moderation.ts";
+import { MAX_BLOCK_TIME, MITIGATION_SCALES, Mitigation, mitigationUnitNanos } from "#chip/moderation.ts";
 import { CPlus, CPlusCmd, IntrMitigate } from "#chip/registers.ts";
 import { INT_MITI_RX, INT_MITI_TX } from "#chip/registers-8125.ts";
 import { BadModeration } from "./errors.ts";
@@ -27,7 +27,7 @@ interface Ability {
   /** Units of time in microseconds, smallest first. Both directions use the same unit. */
   readonly units: readonly number[];
   /** Limit of the number of units. */
-  readonly most: number;
+  readonly max: number;
   /** Frames per unit of the frame limit; 0 if the chip has no frame limit. */
   readonly framesUnit: number;
 }
@@ -106,7 +106,7 @@ export class Moderation {
   /** @throws {BadModeration} for a chip that cannot delay interrupts */
   setAdaptive(on: boolean): void {
     const ability = this.#ability();
-    if (on && ability.most === 0) throw new BadModeration("adaptive moderation", 0, 0);
+    if (on && ability.max === 0) throw new BadModeration("adaptive moderation", 0, 0);
     this.#adaptive = on;
     this.#level = 0;
     this.#sample = { at: this.#hw.clock.now(), frames: framesOf(this.#rings()) };
@@ -148,22 +148,22 @@ export class Moderation {
 
   #ability(): Ability {
     const { bus, profile } = this.#hw.chip;
-    if (profile.mac.moderation === "none") return { units: [1], most: 0, framesUnit: 0 };
+    if (profile.mac.moderation === "none") return { units: [1], max: 0, framesUnit: 0 };
     if (profile.mac.moderation === "blocks")
-      return { units: [profile.queues.moderationMicros], most: BLOCK_MOST_TIME, framesUnit: 0 };
+      return { units: [profile.queues.moderationMicros], max: MAX_BLOCK_TIME, framesUnit: 0 };
     const first = mitigationUnitNanos(bus, this.#speed) / 1000;
     return {
       units: MITIGATION_SCALES.map((scale) => first * scale),
-      most: Mitigation.most,
+      max: Mitigation.max,
       framesUnit: Mitigation.framesUnit,
     };
   }
 
   #put({ receive, transmit }: Coalescing): void {
     const ability = this.#ability();
-    const { units, most } = ability;
+    const { units, max } = ability;
     const longest = Math.max(receive.micros, transmit.micros);
-    const scale = units.findIndex((unit) => longest <= most * unit);
+    const scale = units.findIndex((unit) => longest <= max * unit);
     const index = scale < 0 ? units.length - 1 : scale;
     const r = inUnits(receive, units[index]!, ability);
     const t = inUnits(transmit, units[index]!, ability);
@@ -205,8 +205,8 @@ interface Units {
   readonly frames: number;
 }
 
-const inUnits = ({ micros, frames }: Limits, unit: number, { most, framesUnit }: Ability): Units => ({
-  time: Math.min(most, Math.max(0, Math.ceil(micros / unit - ROUNDING))),
+const inUnits = ({ micros, frames }: Limits, unit: number, { max, framesUnit }: Ability): Units => ({
+  time: Math.min(max, Math.max(0, Math.ceil(micros / unit - ROUNDING))),
   // In ethtool, a limit of one frame without a time means no moderation.
   frames: micros === 0 || framesUnit === 0 ? 0 : Math.ceil(frames / framesUnit),
 });
@@ -216,9 +216,9 @@ const inMicros = ({ time, frames }: Units, unit: number, { framesUnit }: Ability
   frames: frames * framesUnit,
 });
 
-const check = ({ receive, transmit }: Coalescing, { units, most, framesUnit }: Ability): void => {
-  const longest = most * units.at(-1)!;
-  const mostFrames = most * framesUnit;
+const check = ({ receive, transmit }: Coalescing, { units, max, framesUnit }: Ability): void => {
+  const longest = max * units.at(-1)!;
+  const maxFrames = max * framesUnit;
   for (const [name, { micros, frames }] of [
     ["receive", receive],
     ["transmit", transmit],
@@ -226,15 +226,15 @@ const check = ({ receive, transmit }: Coalescing, { units, most, framesUnit }: A
     const off = micros === 0 && frames <= 1;
     const isTime = micros >= 0 && micros <= longest;
     const areFrames =
-      Number.isInteger(frames) && frames >= 0 && (off || (frames <= mostFrames && micros > 0) || frames === 0);
+      Number.isInteger(frames) && frames >= 0 && (off || (frames <= maxFrames && micros > 0) || frames === 0);
     if (!isTime || !areFrames)
-      throw new BadModeration(`${micros} µs and ${frames} frames on ${name}`, longest, mostFrames);
+      throw new BadModeration(`${micros} µs and ${frames} frames on ${name}`, longest, maxFrames);
   }
 };
 
 /** The level for a rate in frames per second. */
 const levelFor = (rate: number, level: number): number => {
   const up = ADAPTIVE.findLastIndex(({ from }) => rate >= from);
-  const stays = rate >= HYSTERESIS * ADAPTIVE[level]!.from;
-  return up < level && stays ? level : up;
+  const holds = rate >= HYSTERESIS * ADAPTIVE[level]!.from;
+  return up < level && holds ? level : up;
 };

@@ -106,12 +106,12 @@ export const slotsOf = (chip: Chip, { slots }: NicOptions): number =>
 
 /** Number of receive queues, from the options. @throws {BadQueues} */
 export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): number => {
-  const most = profile.queues.receive;
+  const max = profile.queues.receive;
   const isPowerOfTwo = Number.isInteger(queues) && queues > 0 && (queues & (queues - 1)) === 0;
-  if (!isPowerOfTwo || queues > most)
+  if (!isPowerOfTwo || queues > max)
     throw new BadQueues(
       `${queues} receive queues`,
-      most === 1 ? `${name} has one.` : `Use a power of two: ${name} has ${most}.`,
+      max === 1 ? `${name} has one.` : `Use a power of two: ${name} has ${max}.`,
     );
   return queues;
 };

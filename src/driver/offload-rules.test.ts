@@ -82,8 +82,14 @@ test("checksums of frames below 42 bytes are computed in software on the PCI chi
 
 test("checksums of frames below 60 bytes, or with padding after the packet, are computed in software on the 8168E-VL, the 8125 and later", () => {
   for (const key of ["rtl8168evl", "rtl8125d-688", "rtl8127a"]) {
-    const sum = (length: number, said: number, ipv6 = false) =>
-      refuses(key, packet({ length: said, ipv6 }), length, Send.tcpChecksum | (ipv6 ? Send.ipv6 : 0), ipv6 ? 54 : 34);
+    const sum = (length: number, packetBytes: number, ipv6 = false) =>
+      refuses(
+        key,
+        packet({ length: packetBytes, ipv6 }),
+        length,
+        Send.tcpChecksum | (ipv6 ? Send.ipv6 : 0),
+        ipv6 ? 54 : 34,
+      );
     assert.deepEqual([sum(59, 59), sum(60, 60), sum(61, 60), sum(100, 100)], [true, false, true, false], key);
     assert.deepEqual([sum(100, 100, true), sum(101, 100, true)], [false, true], key);
   }
@@ -149,10 +155,10 @@ test("a super-frame with a short last segment is segmented in software on chips 
 });
 
 test("an incomplete UDP header and PTP datagrams are padded to the length that the 8125A and 8125B need, in frames of up to 174 bytes", () => {
-  const { below, wanted } = transmitRules(facts("rtl8125b")).padding!;
+  const { below, paddedLength } = transmitRules(facts("rtl8125b")).padding!;
   assert.equal(below, 175);
   const length = (bytes: number, options: Partial<Parameters<typeof packet>[0]>) =>
-    wanted(packet({ protocol: 17, length: bytes, ...options }), 0, bytes);
+    paddedLength(packet({ protocol: 17, length: bytes, ...options }), 0, bytes);
   for (const port of [319, 320]) {
     assert.equal(length(42, { port }), 34 + 47);
     assert.equal(length(80, { port }), 34 + 47);
@@ -178,13 +184,13 @@ test("the checksum of a datagram that must be padded for the 8125A and 8125B is 
 });
 
 test("UDP is found after IPv6 extension headers", () => {
-  const { wanted } = transmitRules(facts("rtl8125a")).padding!;
+  const { paddedLength } = transmitRules(facts("rtl8125a")).padding!;
   const bytes = packet({ ipv6: true, protocol: 0, length: 80 });
   bytes.set([60, 0], 54); // hop-by-hop options, 8 bytes
   bytes.set([17, 1], 62); // destination options, 16 bytes
   bytes.set([0, 0, 319 >> 8, 319 & 0xff], 78);
-  assert.equal(wanted(bytes, 0, 82), 78 + 47);
-  assert.equal(wanted(bytes, 0, 79), 78 + 8);
+  assert.equal(paddedLength(bytes, 0, 82), 78 + 47);
+  assert.equal(paddedLength(bytes, 0, 79), 78 + 8);
   // A chain of headers that runs past the end of the frame has no UDP header.
-  assert.equal(wanted(bytes, 0, 63), 60);
+  assert.equal(paddedLength(bytes, 0, 63), 60);
 });

@@ -15,7 +15,7 @@ export const offloadsOf = (facts: FrameFacts, mtu: number): Offloads => {
   const { bytes, segments } = TX_LIMITS[facts.transmitFormat];
   const standard = mtu <= STANDARD_MTU;
   return {
-    checksum: standard || facts.sumsJumbo,
+    checksum: standard || facts.checksumsJumbo,
     segmentation: mtu <= LARGEST_SEGMENT_MTU && (standard || facts.segmentsJumbo),
     ipv6: TRANSMIT_FORMATS[facts.transmitFormat].ipv6,
     superFrameBytes: bytes,
@@ -38,7 +38,7 @@ export interface PaddingRule {
   /** Frames of at least this length need no padding. */
   readonly below: number;
   /** The length to which the frame of `length` bytes at `frame` must be padded; a value up to `length` means no padding. */
-  readonly wanted: (bytes: Uint8Array, frame: number, length: number) => number;
+  readonly paddedLength: (bytes: Uint8Array, frame: number, length: number) => number;
 }
 
 /** Shortest frame on the wire, without FCS. */
@@ -47,21 +47,21 @@ const MIN_FRAME = 60;
  * Frames below `STUMBLE_BELOW` bytes may need padding because of a UDP datagram. A datagram to a PTP port must have
  * `SHORTEST_PTP` bytes.
  */
-const STUMBLE_BELOW = 175;
+const UDP_HANG_BELOW = 175;
 const SHORTEST_PTP = 47;
 const UDP_BYTES = 8;
 /** UDP port of event messages of the Precision Time Protocol (IEEE 1588). */
 export const PTP_EVENT_PORT = 319;
 const PTP_GENERAL_PORT = 320;
 /** Some chips damage frames shorter than this when they insert a checksum (FreeBSD if_re.c, re_encap). */
-const SHORTEST_SUMMED = 42;
+const SHORTEST_CHECKSUMMED = 42;
 /** Bytes of a buffer that any padded frame fits into. */
 export const PADDED_BYTES = 256;
 
 /** The padding rule; undefined for a chip that pads with zeros itself. */
 export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
-  if (facts.stumblesOverUdp) return { below: STUMBLE_BELOW, wanted: lengthForUdp };
-  return facts.padding === "stale" ? { below: MIN_FRAME, wanted: () => MIN_FRAME } : undefined;
+  if (facts.hangsOnShortUdp) return { below: UDP_HANG_BELOW, paddedLength: lengthForUdp };
+  return facts.padding === "stale" ? { below: MIN_FRAME, paddedLength: () => MIN_FRAME } : undefined;
 };
 
 /**
@@ -74,8 +74,8 @@ const lengthForUdp = (bytes: Uint8Array, frame: number, length: number): number 
   const rest = length - udp;
   if (udp < 0 || rest >= SHORTEST_PTP) return MIN_FRAME;
   const port = rest < 4 ? 0 : get16(bytes, (frame + udp + 2) | 0);
-  const least = udp + (port === PTP_EVENT_PORT || port === PTP_GENERAL_PORT ? SHORTEST_PTP : UDP_BYTES);
-  return least < MIN_FRAME ? MIN_FRAME : least;
+  const min = udp + (port === PTP_EVENT_PORT || port === PTP_GENERAL_PORT ? SHORTEST_PTP : UDP_BYTES);
+  return min < MIN_FRAME ? MIN_FRAME : min;
 };
 
 const TYPE_IPV4 = 0x0800;
@@ -132,30 +132,30 @@ const OFFSET_SHIFT = Send.transportOffsetShift;
 
 /** Returns one function that knows all faults of a chip; undefined for a chip without faults. */
 const refusals = (facts: FrameFacts): Offloads["refuses"] => {
-  const { sumsPadding, sumsNoOptions, segmentsPlainOnly, stumblesOverUdp } = facts;
+  const { checksumsPadding, checksumOmitsOptions, segmentsPlainOnly, hangsOnShortUdp } = facts;
   const stale = facts.padding === "stale";
-  const shortest = sumsPadding ? MIN_FRAME : facts.damagesShort ? SHORTEST_SUMMED : 0;
-  const plainIpv4 = sumsNoOptions || segmentsPlainOnly;
+  const shortest = checksumsPadding ? MIN_FRAME : facts.damagesShortFrames ? SHORTEST_CHECKSUMMED : 0;
+  const plainIpv4 = checksumOmitsOptions || segmentsPlainOnly;
   // These chips find the headers themselves. No source says whether they find them behind a tag in the frame; QEMU's
   // RTL8139C+ does not.
   const findsHeaders = facts.transmitFormat === 1;
   if (shortest === 0 && !plainIpv4 && !stale && !findsHeaders) return undefined;
 
-  const refusesSum = (bytes: Uint8Array, frame: number, length: number, flags: number): boolean => {
+  const refusesChecksum = (bytes: Uint8Array, frame: number, length: number, flags: number): boolean => {
     if (length < shortest) return true;
     if (findsHeaders && isTag(get16(bytes, (frame + 12) | 0))) return true;
-    if (!sumsNoOptions && !sumsPadding) return false;
+    if (!checksumOmitsOptions && !checksumsPadding) return false;
     const network = networkOffset(bytes, frame);
     const at = (frame + network) | 0;
     const ipv6 = (flags & OVER_IPV6) !== 0;
-    if (sumsNoOptions && !ipv6 && ((flags & OFFSET) >>> OFFSET_SHIFT) - network !== IPV4_BYTES) return true;
-    if (!sumsPadding) return false;
+    if (checksumOmitsOptions && !ipv6 && ((flags & OFFSET) >>> OFFSET_SHIFT) - network !== IPV4_BYTES) return true;
+    if (!checksumsPadding) return false;
     const packet = ipv6 ? get16(bytes, (at + 4) | 0) + IPV6_BYTES : get16(bytes, (at + 2) | 0);
     if (network + packet !== length) return true;
-    return stumblesOverUdp && length < STUMBLE_BELOW && lengthForUdp(bytes, frame, length) > length;
+    return hangsOnShortUdp && length < UDP_HANG_BELOW && lengthForUdp(bytes, frame, length) > length;
   };
 
-  const refusesCut = (bytes: Uint8Array, frame: number, length: number, flags: number): boolean => {
+  const refusesSegmentation = (bytes: Uint8Array, frame: number, length: number, flags: number): boolean => {
     const transport = (flags & OFFSET) >>> OFFSET_SHIFT;
     const ipv4 = (flags & OVER_IPV6) === 0;
     if (findsHeaders && isTag(get16(bytes, (frame + 12) | 0))) return true;
@@ -172,5 +172,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   };
 
   return (bytes, frame, length, flags) =>
-    (flags & SEGMENT_SIZE) === 0 ? refusesSum(bytes, frame, length, flags) : refusesCut(bytes, frame, length, flags);
+    (flags & SEGMENT_SIZE) === 0
+      ? refusesChecksum(bytes, frame, length, flags)
+      : refusesSegmentation(bytes, frame, length, flags);
 };

@@ -43,7 +43,7 @@ export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: num
       bytes.copyWithin(frame + length, offset, offset + bytesHere);
       length += bytesHere;
     }
-    return Math.max(0, rule.wanted(bytes, frame, length) - length);
+    return Math.max(0, rule.paddedLength(bytes, frame, length) - length);
   };
   return { ...rule, copy, missing };
 };

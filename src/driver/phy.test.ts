@@ -99,7 +99,7 @@ test("a PHY whose controller does not show that it runs is reset once more, and 
       side: { macRead: () => 0, phyRead: () => (resets <= dead ? 1 : 0), phyUpdate: () => {} } as unknown as SideBus,
     };
     new Phy(hw, { mtu: 1500, running: true }).reset();
-    assert.deepEqual([resets, hw.overdue.count], [dead === 0 ? 1 : 2, dead === 2 ? 1 : 0]);
+    assert.deepEqual([resets, hw.expiredWaits.count], [dead === 0 ? 1 : 2, dead === 2 ? 1 : 0]);
     assert.ok(clock.now() <= dead * 101_000);
   }
 });

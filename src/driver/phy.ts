@@ -173,12 +173,12 @@ export class Phy {
    * {Timeout}; {PhyDisabled} before the PHY is accessed
    */
   reset(): void {
-    const { chip, overdue } = this.#hw;
+    const { chip, expiredWaits } = this.#hw;
     if (isSwitchedOff(this.#hw)) throw new PhyDisabled(chip.name);
     resetPhy(this.#hw);
     if (this.#alive()) return;
     resetPhy(this.#hw);
-    if (!this.#alive()) overdue.note("the PHY's controller to start");
+    if (!this.#alive()) expiredWaits.note("the PHY's controller to start");
   }
 
   /**

@@ -73,7 +73,7 @@ export class PowerSaving {
       ({ register, bit, name }) => facts !== undefined && (kind[register] & bit) !== 0 && name !== facts.broken,
     );
     this.#eee = {
-      enabled: facts?.onAtFirst === true,
+      enabled: facts?.onByDefault === true,
       advertise: this.#modes.map(({ name }) => name),
       txLpi: true,
       txLpiTimer: undefined,
@@ -102,12 +102,12 @@ export class PowerSaving {
     const wanted = { ...this.#eee, ...change };
     const { advertise, txLpiTimer, enabled } = wanted;
     const names = this.#modes.map(({ name }) => name);
-    const strange = advertise.filter((name) => !names.includes(name));
+    const unsupported = advertise.filter((name) => !names.includes(name));
     const refuse = (what: string, hint: string): never => {
       throw new BadLinkSetting(this.#hw.chip.name, what, hint);
     };
     const facts = this.#facts ?? refuse("energy-efficient Ethernet", "No driver supports it on this chip.");
-    if (strange.length > 0) refuse(`EEE at ${strange.join(", ")}`, `Choose from ${names.join(", ")}.`);
+    if (unsupported.length > 0) refuse(`EEE at ${unsupported.join(", ")}`, `Choose from ${names.join(", ")}.`);
     if (enabled && advertise.length === 0)
       refuse("EEE without an advertised speed", `Choose from ${names.join(", ")}.`);
     if (txLpiTimer !== undefined && facts.timer === undefined)

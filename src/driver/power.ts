@@ -16,8 +16,8 @@ export interface Sleeper {
   readonly running: boolean;
   up(): RunningNic;
   down(): void;
-  /** Like `down`, but runs `rest` instead of powering the PHY down. */
-  stop(rest: () => void): void;
+  /** Like `down`, but runs `afterStop` instead of powering the PHY down. */
+  stop(afterStop: () => void): void;
 }
 
 export interface Resumed {
@@ -58,7 +58,7 @@ export class Power {
    * `findLink` reports whether the link has come back.
    * @throws {ResetTimeout}; the NIC is then down and awake
    */
-  rest(): void {
+  sleepIdle(): void {
     if (this.asleep) return;
     this.#wasUp = this.#nic.running;
     if (this.#wasUp) this.#nic.stop(() => {});

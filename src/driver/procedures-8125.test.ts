@@ -10,8 +10,8 @@ import { type Hardware, hardwareOf } from "./hardware.ts";
 import { hasCage, startSerdes } from "./serdes.ts";
 import { run } from "./steps.ts";
 
-/** A simulated card. @param patient whether the PHY's controller halts when requested */
-const card = (key: Parameters<typeof chipNamed>[0], patient = true) => {
+/** A simulated card. @param halts whether the PHY's controller halts when requested */
+const card = (key: Parameters<typeof chipNamed>[0], halts = true) => {
   const window = new Map<number, number>();
   const mac = new Map<number, number>();
   const phy = new Map<number, number>();
@@ -24,7 +24,7 @@ const card = (key: Parameters<typeof chipNamed>[0], patient = true) => {
       space.set(address, value & 0xffff);
     }
     window.set(at, value >= FLAG ? 0 : (done + (space.get(address) ?? 0)) >>> 0);
-    if (patient && name === "phy" && address === 0xb820) phy.set(0xb800, (value & 0x10) << 2);
+    if (halts && name === "phy" && address === 0xb820) phy.set(0xb800, (value & 0x10) << 2);
   };
   const io = new Mmio({
     length: 65_536,
@@ -83,13 +83,13 @@ test("the PHY's registers are changed while its controller is halted, and it con
   call("phyPowerSavingOff");
   assert.deepEqual(writes, [], "does nothing if power saving is off already");
   assert.equal(phy.get(0xb800), 0);
-  assert.equal(hw.overdue.count, 0);
+  assert.equal(hw.expiredWaits.count, 0);
 });
 
 test("a PHY controller that does not halt is counted, and bring-up continues after a tenth of a second", () => {
   const { hw, clock, call } = card("rtl8125a", false);
   call("requestPhyPatch");
-  assert.deepEqual([hw.overdue.count, hw.overdue.last], [1, "the PHY's controller to halt"]);
+  assert.deepEqual([hw.expiredWaits.count, hw.expiredWaits.last], [1, "the PHY's controller to halt"]);
   assert.ok(clock.now() >= 100_000 && clock.now() < 102_000, String(clock.now()));
 });
 

@@ -51,8 +51,8 @@ const card = (key: ChipKey, { fuses, voltage = 0 }: IdentifiedChip) => {
       write: (register: number, value: number, page = 0) => void written.push([page, register, value]),
     },
   };
-  const { overdue } = hw;
-  return { memory, extended, overdue, written, call: (name: Procedure) => run(hw, [{ call: name }]) };
+  const { expiredWaits } = hw;
+  return { memory, extended, expiredWaits, written, call: (name: Procedure) => run(hw, [{ call: name }]) };
 };
 
 const setting = (value: number): Written => [
@@ -79,18 +79,18 @@ for (const [key, name, plain] of [
 
   test(`${key}: the regulator of an uncalibrated chip gets the default setting`, () => {
     for (const fuses of [{}, { 1: 0xb0, 2: 0xb1 }]) {
-      const { written, overdue, call } = card(key, { fuses, voltage: 0x1234 });
+      const { written, expiredWaits, call } = card(key, { fuses, voltage: 0x1234 });
       call(name);
       assert.deepEqual(written, setting(plain));
-      assert.equal(overdue.count, 0);
+      assert.equal(expiredWaits.count, 0);
     }
   });
 
   test(`${key}: a one-time memory that does not respond is counted, and treated as blank`, () => {
-    const { written, overdue, call } = card(key, {});
+    const { written, expiredWaits, call } = card(key, {});
     call(name);
     assert.deepEqual(written, setting(plain));
-    assert.deepEqual([overdue.count, overdue.last], [1, "the one-time memory to be read"]);
+    assert.deepEqual([expiredWaits.count, expiredWaits.last], [1, "the one-time memory to be read"]);
   });
 }
 

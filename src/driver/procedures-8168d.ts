@@ -16,10 +16,10 @@ const BLANK = 0xff;
  * A byte of the one-time programmable memory, at 0 to 0x3ff. If it cannot be read, the value of a blank byte is
  * returned.
  */
-const fuse = ({ io, clock, overdue }: Hardware, address: number): number => {
+const fuse = ({ io, clock, expiredWaits }: Hardware, address: number): number => {
   io.write32(EFUSEAR, address << 8);
   if (until(clock, FUSE_LIMIT_MICROS, 100, () => io.read32(EFUSEAR) >= FLAG)) return io.read32(EFUSEAR) & 0xff;
-  overdue.note("the one-time memory to be read");
+  expiredWaits.note("the one-time memory to be read");
   return BLANK;
 };
 

@@ -37,7 +37,7 @@ const run = (
   name: Procedure,
   reports: Registers,
   before: Registers = {},
-): { written: Registers; overdue: number } => {
+): { written: Registers; expired: number } => {
   const written: Record<string, number> = { ...before };
   const get = (register: string): number => reports[register] ?? written[register] ?? 0;
   const ocp = (space: string, word: number): number => get(at(space, (word >>> 15) & 0xfffe));
@@ -66,7 +66,7 @@ const run = (
   const card = { io, clock: new VirtualClock(), chip };
   const hw = hardwareOf(card, chip.start);
   PROCEDURES[name](hw, 1500);
-  return { written, overdue: hw.overdue.count };
+  return { written, expired: hw.expiredWaits.count };
 };
 
 /** PHY-OCP 0xa460: page 0xa46, register 16; 0xa466: register 19; 0xbcc4: page 0xbcc, register 18; 0xc41a: page 0xc41, 21. */
@@ -126,18 +126,18 @@ for (const [key, name, dash] of [
   ["rtl8117-54a", "stopManagementMac8168fp", BASE_8168FP],
 ] as const) {
   test(`${key}: the management controller's transmitter and receiver are stopped`, () => {
-    const { written, overdue } = run(key, name, { ...dash, "io 0xfb": 0x20 });
+    const { written, expired } = run(key, name, { ...dash, "io 0xfb": 0x20 });
     assert.deepEqual(written, { "io 0xf9": 0, "io 0xfb": 0x20, "io 0xf8": 0 });
-    assert.equal(overdue, 0);
+    assert.equal(expired, 0);
   });
 
   test(`${key}: a management controller that does not stop is reported after a tenth of a second`, () =>
-    assert.equal(run(key, name, { ...dash, "io 0xfb": 0 }).overdue, 1));
+    assert.equal(run(key, name, { ...dash, "io 0xfb": 0 }).expired, 1));
 
   test(`${key}: without management firmware nothing is written`, () => {
     const [enabled = "", version = ""] = Object.keys(dash);
     for (const reports of [{}, { [enabled]: 1 }, { [enabled]: 0xffff_ffff, [version]: 0xffff_ffff }])
-      assert.deepEqual(run(key, name, reports), { written: {}, overdue: 0 });
+      assert.deepEqual(run(key, name, reports), { written: {}, expired: 0 });
   });
 }
 

@@ -29,7 +29,7 @@ export const macClock = ({ io, side }: Hardware): ClockRegisters => {
     command(PtpCommand.set);
   };
   return {
-    mostRate: (DRIFT_MASK >>> 1) / MacClock.driftScale,
+    maxRate: (DRIFT_MASK >>> 1) / MacClock.driftScale,
     enabled: () => (io.read16(PTP_CTRL) & PtpControl.enable) !== 0,
     enable() {
       io.acknowledge8(PTP_ISR, PtpEvent.sent | PtpEvent.failed);

@@ -29,7 +29,7 @@ export const phyClock = ({ side, clock }: Hardware): ClockRegisters => {
     return load(PhyClock.stamp);
   };
   return {
-    mostRate: (RATE_MASK >>> 1) / PhyClock.rateScale,
+    maxRate: (RATE_MASK >>> 1) / PhyClock.rateScale,
     enabled: () => (side.phyRead(PhyClock.control) & PhyClockControl.enable) !== 0,
     enable() {
       side.phyUpdate(PhyClock.interrupts, 0, PhyClockEvent.received | PhyClockEvent.sent);

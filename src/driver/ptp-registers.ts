@@ -6,7 +6,7 @@
 /** The clock, whether in the MAC or in the PHY. Times are in nanoseconds. */
 export interface ClockRegisters {
   /** Largest deviation from the nominal rate, as a fraction. */
-  readonly mostRate: number;
+  readonly maxRate: number;
   enabled(): boolean;
   enable(): void;
   read(): bigint;

@@ -26,7 +26,7 @@ export class Ptp {
   /**
    * The clock's time at the moment when it was last set or the NIC was last stopped, and `Clock.now()` at that moment.
    */
-  #kept: { readonly time: bigint; readonly at: number } | undefined;
+  #saved: { readonly time: bigint; readonly at: number } | undefined;
 
   /** @param running true between `up` and `down` */
   constructor(hw: Hardware, place: "mac" | "phy", running: () => boolean) {
@@ -59,7 +59,7 @@ export class Ptp {
 
   /** Largest adjustment of the rate, in parts per billion. */
   get mostAdjustment(): number {
-    return Math.floor(this.#clock.mostRate * BILLION);
+    return Math.floor(this.#clock.maxRate * BILLION);
   }
   /** Deviation from the nominal rate in parts per billion; the chip rounds it to its unit. */
   get adjustment(): number {
@@ -67,11 +67,11 @@ export class Ptp {
   }
   /** @throws {OutOfRange} above `mostAdjustment`, or while down {Timeout} {SideBusTimeout} */
   set adjustment(billionths: number) {
-    const most = this.mostAdjustment;
-    if (!(Math.abs(billionths) <= most))
+    const max = this.mostAdjustment;
+    if (!(Math.abs(billionths) <= max))
       throw new OutOfRange(
         `an adjustment of ${billionths} ppb`,
-        `This clock's rate can be changed by at most ${most} ppb.`,
+        `This clock's rate can be changed by at most ${max} ppb.`,
       );
     this.#up().setRate(billionths / BILLION);
     this.#rate = billionths;
@@ -92,39 +92,39 @@ export class Ptp {
    */
   get received(): ((message: number) => bigint | undefined) | undefined {
     const { received } = this.#clock;
-    return received && ((message) => this.#ifItResponds(() => received(message)));
+    return received && ((message) => this.#tryRead(() => received(message)));
   }
 
   /**
    * @internal Called before the chip is stopped: notes the time. If the chip does not respond, or its clock is not
    * enabled, the time noted before remains.
    */
-  keep(): void {
-    const time = this.#ifItResponds(() => (this.#clock.enabled() ? this.#clock.read() : undefined));
+  save(): void {
+    const time = this.#tryRead(() => (this.#clock.enabled() ? this.#clock.read() : undefined));
     // The registers of a card that has left the bus read all ones, which is later than `LATEST`.
     if (time !== undefined && time <= LATEST) this.#note(time);
   }
 
   #note(time: bigint): void {
-    this.#kept = { time, at: this.#hw.clock.now() };
+    this.#saved = { time, at: this.#hw.clock.now() };
   }
 
   /** @internal Called after the chip or its PHY has been started. A clock that was not stopped keeps its time. */
   restore(): void {
-    const ran = this.#clock.enabled();
+    const wasRunning = this.#clock.enabled();
     this.#clock.enable();
-    if (!ran && this.#kept !== undefined)
-      this.#clock.write(this.#kept.time + BigInt(Math.round((this.#hw.clock.now() - this.#kept.at) * 1000)));
+    if (!wasRunning && this.#saved !== undefined)
+      this.#clock.write(this.#saved.time + BigInt(Math.round((this.#hw.clock.now() - this.#saved.at) * 1000)));
     // Another driver may have left the clock running at another rate.
     this.#clock.setRate(this.#rate / BILLION);
   }
 
-  #ifItResponds(read: () => bigint | undefined): bigint | undefined {
+  #tryRead(read: () => bigint | undefined): bigint | undefined {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof SideBusTimeout || error instanceof Timeout)) throw error;
-      this.#hw.overdue.note("the PTP clock");
+      this.#hw.expiredWaits.note("the PTP clock");
       return undefined;
     }
   }

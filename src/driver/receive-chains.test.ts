@@ -47,7 +47,7 @@ for (const countsLastPiece of [false, true])
     );
   });
 
-test("a frame that the NIC is still writing is left to it, without waiting", () => {
+test("a frame that the NIC is still writing is not handed out, and not waited for", () => {
   const { ring, write, receive } = rig();
   write(0, FirstSegment | BUFFER);
   assert.equal(ring.waiting(), false);

@@ -8,7 +8,7 @@ import type { FrameMemory, Offloads } from "#kit/link.ts";
 import { LinkPower } from "./aspm.ts";
 import { type Rings, bringUp, maskInterrupts, quiesce, setStationAddress, stationAddress } from "./bring-up.ts";
 import { SideBusTimeout } from "./errors.ts";
-import { Events, wantedEvents } from "./events.ts";
+import { Events, handledEvents } from "./events.ts";
 import type { Hardware, ExpiredWaits } from "./hardware.ts";
 import { type Finding, Health } from "./health.ts";
 import { type NicOptions, type NicParts, checkAddress, checkMtu, checkSlots, hashes, slotsOf } from "./nic-options.ts";
@@ -69,7 +69,7 @@ export class Nic {
   readonly #device: PciDevice;
   readonly #options: NicOptions;
   readonly #tally: DmaMemory;
-  readonly #wanted: number;
+  readonly #handledEvents: number;
   #running: QueueRings | undefined;
   #mtu: number;
   #slots: number;
@@ -89,7 +89,7 @@ export class Nic {
     this.lentLines = parts.lentLines;
     this.#tally = parts.tally;
     this.#options = parts.options;
-    this.#wanted = wantedEvents(parts.chip);
+    this.#handledEvents = handledEvents(parts.chip);
     this.permanentAddress = parts.permanentAddress;
     this.#mtu = checkMtu(parts.chip, parts.options.mtu);
     this.#slots = slotsOf(parts.chip, parts.options);
@@ -159,7 +159,7 @@ export class Nic {
     else this.ptp?.restore();
     this.wake.apply();
     this.aspm.apply();
-    this.health.renew();
+    this.health.reset();
     this.line.unmask();
     this.unmask();
     // The link may already be up; in that case no event follows.
@@ -185,8 +185,8 @@ export class Nic {
   }
 
   /** Checks a NIC that is up, and returns what is wrong. The check is short, and must be called regularly. @throws {DeviceGone} */
-  look(): Finding | undefined {
-    return this.#running && this.aspm.heed(this.health.look(this.#running.pairs, this.phy, this.#link.up));
+  checkHealth(): Finding | undefined {
+    return this.#running && this.aspm.noteFinding(this.health.check(this.#running.pairs, this.phy, this.#link.up));
   }
 
   /**
@@ -198,18 +198,18 @@ export class Nic {
     if (this.running) this.stop(() => this.phy.powerDown());
   }
 
-  /** @internal for `power` @param rest runs once the chip has stopped */
-  stop(rest: () => void): void {
+  /** @internal for `power` @param afterStop runs once the chip has stopped */
+  stop(afterStop: () => void): void {
     this.line.mask();
     try {
-      this.ptp?.keep();
+      this.ptp?.save();
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
       this.#device.setBusMaster(false);
       run(this.#hw, [...this.chip.profile.wake.stopped, ...(this.chip.aspm?.stopped ?? [])]);
-      rest();
+      afterStop();
     } catch (error) {
-      if (error instanceof SideBusTimeout) this.#hw.overdue.note("the PHY to power down");
+      if (error instanceof SideBusTimeout) this.#hw.expiredWaits.note("the PHY to power down");
       // A card that has left the bus needs no stopping.
       else if (!(error instanceof DeviceGone)) throw error;
     } finally {
@@ -304,10 +304,10 @@ export class Nic {
    * does. Returns `Events` bits, or 0 if this NIC did not raise the interrupt. @throws {DeviceGone}
    */
   interrupt(): number {
-    const status = this.#happened();
+    const status = this.#pendingEvents();
     if (status === 0) return 0;
     this.mask();
-    return this.#settle(status);
+    return this.#acknowledge(status);
   }
 
   /** Masks interrupts before polling that was not started by an interrupt. */
@@ -317,19 +317,19 @@ export class Nic {
 
   /** Like `interrupt`, but for interrupts that are masked already. */
   acknowledge(): number {
-    const status = this.#happened();
-    return status === 0 ? 0 : this.#settle(status);
+    const status = this.#pendingEvents();
+    return status === 0 ? 0 : this.#acknowledge(status);
   }
 
   /** Unmasks interrupts after polling. An event that is pending in the status raises one at once. */
   unmask(): void {
     this.moderation.sample();
-    this.#hw.interrupts.allow(this.#hw.io, this.#wanted);
+    this.#hw.interrupts.allow(this.#hw.io, this.#handledEvents);
   }
 
   /** True if the status shows an event that the driver handles. @throws {DeviceGone} */
   get pending(): boolean {
-    return this.#happened() !== 0;
+    return this.#pendingEvents() !== 0;
   }
 
   /** True if a received frame waits in a ring that the caller polls. */
@@ -367,8 +367,8 @@ export class Nic {
   }
 
   /** Waits that expired. Each was followed by a reset, which recovered the chip. */
-  get overdue(): Readonly<ExpiredWaits> {
-    return this.#hw.overdue;
+  get expiredWaits(): Readonly<ExpiredWaits> {
+    return this.#hw.expiredWaits;
   }
 
   /** The rings of each queue, each with its own `Link`. @throws {OutOfRange} while down */
@@ -382,19 +382,19 @@ export class Nic {
   }
 
   /** Returns the status if it shows an event that the driver handles, otherwise 0. @throws {DeviceGone} */
-  #happened(): number {
+  #pendingEvents(): number {
     if (this.power.asleep) return 0;
     const { io, interrupts } = this.#hw;
     const status = interrupts.status(io);
     if (status === interrupts.absent) throw new DeviceGone("IntrStatus");
-    return (status & this.#wanted) === 0 ? 0 : status;
+    return (status & this.#handledEvents) === 0 ? 0 : status;
   }
 
-  #settle(status: number): number {
+  #acknowledge(status: number): number {
     const { io, interrupts } = this.#hw;
     interrupts.acknowledge(io, status);
     this.health.note(status);
     if ((status & Events.link) !== 0) this.refreshLink();
-    return status & this.#wanted;
+    return status & this.#handledEvents;
   }
 }

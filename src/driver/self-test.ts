@@ -40,10 +40,10 @@ const LENGTHS = [60, 601, 1514];
 /** IEEE Ethernet's loopback protocol. */
 const ETHERTYPE = 0x9000;
 const TURN_MICROS = 500;
-const MOST_TURNS = 40;
+const MAX_TURNS = 40;
 const LINK_TURN_MICROS = 10_000;
 /** FreeBSD's re_diag waits this long for the PHY to enter loopback. */
-const MOST_LINK_TURNS = 50;
+const MAX_LINK_TURNS = 50;
 const HEADER = 14;
 const BURST = 64;
 
@@ -61,7 +61,7 @@ export function* selfTest(hw: Hardware, nic: Nic, dma: DmaDomain, offline: boole
   yield TURN_MICROS;
   check("registers", identification(hw, nic) || (offline ? patterns(hw) : ""));
   yield TURN_MICROS;
-  check("DMA", countersArrive(hw, dma));
+  check("DMA", tallyDump(hw, dma));
   if (offline) {
     yield TURN_MICROS;
     yield* loopbacks(hw, nic, dma, check);
@@ -91,7 +91,7 @@ const patterns = ({ io }: Hardware): string => {
 };
 
 /** Checks that the chip writes its counters to the given address, and not a byte beyond them. */
-const countersArrive = (hw: Hardware, dma: DmaDomain): string => {
+const tallyDump = (hw: Hardware, dma: DmaDomain): string => {
   using memory = allocateTally(dma);
   memory.bytes.fill(FILL);
   try {
@@ -124,7 +124,7 @@ function* loopbacks(hw: Hardware, nic: Nic, dma: DmaDomain, check: Check): Opera
   try {
     const speed = phyKind(chip).estatus === 0 ? Bmcr.speedLow : Bmcr.speedHigh;
     nic.phy.write(BMCR, Bmcr.loopback | Bmcr.fullDuplex | speed);
-    for (let turns = 0; !nic.refreshLink().up && turns < MOST_LINK_TURNS; turns++) yield LINK_TURN_MICROS;
+    for (let turns = 0; !nic.refreshLink().up && turns < MAX_LINK_TURNS; turns++) yield LINK_TURN_MICROS;
     check("PHY loopback", yield* exchange(nic, memory));
   } finally {
     nic.phy.apply();
@@ -154,12 +154,12 @@ function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
     frame.set([ETHERTYPE >> 8, ETHERTYPE & 0xff], 12);
     for (let i = HEADER; i < length; i++) frame[i] = (i * 7 + length) & 0xff;
     if (!send(nic, memory.offset, length)) return "the ring accepted no frame";
-    let came = false;
-    for (let turns = 0; turns < MOST_TURNS && !came; turns++) {
+    let received = false;
+    for (let turns = 0; turns < MAX_TURNS && !received; turns++) {
       yield TURN_MICROS;
-      came = returned(nic, frame);
+      received = returned(nic, frame);
     }
-    if (!came) return `a frame of ${length} bytes did not come back`;
+    if (!received) return `a frame of ${length} bytes did not come back`;
   }
   return "";
 }

@@ -214,7 +214,7 @@ test("a free descriptor that the NIC claims to own stops the ring, and is report
 });
 
 /** Frames below 60 bytes are padded to 60. */
-const padding = { below: 60, wanted: () => 60 };
+const padding = { below: 60, paddedLength: () => 60 };
 
 test("a short frame is sent from a zero-padded copy, and its own buffer is returned", () => {
   const { ring, word, place, bytes, finish, send, burst } = rig({ padding, slots: 2 });

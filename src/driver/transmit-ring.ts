@@ -163,7 +163,7 @@ export const createTransmitRing = (
   const { words, bytes } = dma.window;
   const base = ring.offset >> 2;
   const mask = slots - 1;
-  const mostParts = Math.min(slots, options.frameDescriptors ?? slots);
+  const maxParts = Math.min(slots, options.frameDescriptors ?? slots);
   const addressLow = lowHalf(dma.iova);
   const addressHigh = highHalf(dma.iova);
   const windowBytes = bytes.length;
@@ -231,7 +231,7 @@ export const createTransmitRing = (
   /** Like `fill`, but for a frame in one fragment, which is padded if necessary. */
   const fillPadded = (slot: number, at: number, opts2: number): number => {
     const length = fill(slot, at, opts2);
-    return length < padding!.below ? extend(slot, length, padding!.wanted(bytes, held[slot]!, length)) : length;
+    return length < padding!.below ? extend(slot, length, padding!.paddedLength(bytes, held[slot]!, length)) : length;
   };
   const fillWhole = padding === undefined ? fill : fillPadded;
 
@@ -293,7 +293,7 @@ export const createTransmitRing = (
       return rejected(isFirst, "this chip can neither checksum nor segment IPv6", "Do both in software.");
     let parts = 0;
     for (let more = MORE; more !== 0; parts++) {
-      if (parts === mostParts) return rejected(isFirst, `a frame of more than ${mostParts} fragments`);
+      if (parts === maxParts) return rejected(isFirst, `a frame of more than ${maxParts} fragments`);
       if (parts === left) return 0;
       const from = at + parts * STRIDE;
       const offset = burst[from]!;

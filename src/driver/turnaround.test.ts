@@ -128,7 +128,7 @@ test("rejects a chip whose short frames need padding: a runt would be sent with 
   const scope = new DisposableStack();
   const parts = { doorbell: () => undefined, weaklyOrdered: false };
   const receiver = createReceiveRing(dma, scope, { slots: 4, bufferBytes: 2048, spare: 16, weaklyOrdered: false });
-  const padding = { below: 60, wanted: () => 60 };
+  const padding = { below: 60, paddedLength: () => 60 };
   const transmitter = createTransmitRing(dma, scope, { slots: 8, padding, ...parts });
   assert.throws(() => createTurnaround(receiver, transmitter, { edit, ...parts }), OutOfRange);
 });

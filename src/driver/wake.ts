@@ -136,7 +136,7 @@ export class Wake {
    * does not respond, the link keeps its speed, and frames can still wake the NIC.
    */
   listen(): void {
-    const { io, chip, overdue } = this.#hw;
+    const { io, chip, expiredWaits } = this.#hw;
     const { passes, receives } = chip.profile.wake;
     if (passes !== "address")
       io.update32(RxConfig, RxConf.acceptMask, RxConf.acceptPhysical | RxConf.acceptMulticast | RxConf.acceptBroadcast);
@@ -146,7 +146,7 @@ export class Wake {
       this.#slowLink();
     } catch (error) {
       if (!(error instanceof SideBusTimeout)) throw error;
-      overdue.note("the PHY to slow down");
+      expiredWaits.note("the PHY to slow down");
     }
   }
 

@@ -27,12 +27,12 @@ const failure = (code: string): Error => Object.assign(new Error(code), { code }
 class FakeSink implements CaptureSink {
   contents: number[] = [];
   closed = 0;
-  readonly appetite: (length: number) => number;
-  constructor(appetite: (length: number) => number) {
-    this.appetite = appetite;
+  readonly capacity: (length: number) => number;
+  constructor(capacity: (length: number) => number) {
+    this.capacity = capacity;
   }
   write(bytes: Uint8Array, offset: number, length: number): number {
-    const taken = Math.min(length, this.appetite(this.contents.length));
+    const taken = Math.min(length, this.capacity(this.contents.length));
     for (let i = offset; i < offset + taken; i++) this.contents.push(bytes[i]!);
     return taken;
   }

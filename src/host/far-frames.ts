@@ -1,7 +1,7 @@
 /** Reads frames from the far end's kernel, and segments and checksums them as that machine's NIC would. */
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
-import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
+import { InPlaceSegmenter } from "#wire/segment-in-place.ts";
 import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
 import { ETHERNET_BYTES, MIN_FRAME } from "#wire/ethernet.ts";
 import { completeChecksum } from "#wire/fill.ts";
@@ -17,7 +17,7 @@ const SHORTEST = MIN_FRAME;
 /** Reads one frame at a time from the kernel, and yields it as one or more wire frames. */
 export class FarFrames {
   /** The rest of a super-frame, for a NIC that accepts each segment when it is built; undefined for a whole frame. */
-  cut: InPlaceSegmenter | undefined;
+  superFrame: InPlaceSegmenter | undefined;
   /** The current wire frame, after `complete`; the length is 0 if there is none. */
   offset = 0;
   length = 0;
@@ -31,14 +31,14 @@ export class FarFrames {
   readonly #header = new VnetHeader();
   readonly #iovecs: Iovecs;
   readonly #request = new SendRequest(NO_OFFLOADS);
-  readonly #cutter: InPlaceSegmenter;
+  readonly #segmenter: InPlaceSegmenter;
 
   /** @param place byte offset in `memory` where `FRAME_ROOM` bytes are free for frames */
   constructor(tap: FrameQueue, memory: Memory, place: number) {
     this.#tap = tap;
     this.#memory = memory;
     this.#place = place;
-    this.#cutter = new InPlaceSegmenter(memory);
+    this.#segmenter = new InPlaceSegmenter(memory);
     this.#iovecs = new Iovecs(2, memory.bytes.buffer, this.#header.buffer);
     this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
     this.#iovecs.point(1, place, FRAME_ROOM);
@@ -57,17 +57,17 @@ export class FarFrames {
 
   /** Completes the current wire frame. */
   complete(): void {
-    const { cut } = this;
-    if (cut === undefined) return;
-    cut.make(cut.sum());
-    this.#show(cut.offset, cut.length, cut.left);
+    const { superFrame } = this;
+    if (superFrame === undefined) return;
+    superFrame.make(superFrame.sum());
+    this.#show(superFrame.offset, superFrame.length, superFrame.left);
   }
 
   /** Call this when the current wire frame was consumed. */
   advance(): void {
-    const { cut } = this;
-    cut?.skip();
-    this.left = cut?.left ?? 0;
+    const { superFrame } = this;
+    superFrame?.skip();
+    this.left = superFrame?.left ?? 0;
     this.length = 0;
   }
 
@@ -76,24 +76,24 @@ export class FarFrames {
     const { bytes } = this.#memory;
     const header = this.#header;
     const request = this.#request.translate(header, bytes, this.#place, length, 0);
-    if (request === SEGMENT_IN_SOFTWARE) return this.#cut(length);
+    if (request === SEGMENT_IN_SOFTWARE) return this.#segment(length);
     if (request === CHECKSUM_IN_SOFTWARE) {
       const start = this.#place + header.checksumStart;
       completeChecksum(this.#memory, start, start + header.checksumOffset, this.#place + length);
     } else if (request < 0) return false;
-    this.cut = undefined;
+    this.superFrame = undefined;
     this.#show(this.#place, length, 1);
     return true;
   }
 
-  #cut(length: number): boolean {
+  #segment(length: number): boolean {
     const { parts } = this.#request;
     const { segmentBytes } = this.#header;
-    const cutter = this.#cutter;
-    if (!cutter.prepare(this.#place, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!))
+    const segmenter = this.#segmenter;
+    if (!segmenter.prepare(this.#place, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!))
       return false;
-    this.cut = cutter;
-    this.left = cutter.left;
+    this.superFrame = segmenter;
+    this.left = segmenter.left;
     return true;
   }
 

@@ -55,7 +55,7 @@ export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", numb
 /** Limit of frames in transit; more frames are lost. */
 const MAX_HELD = 4096;
 /** A frame that should be swapped with the next one is delivered without a swap if none follows within this time. */
-const LONELY_MICROS = 10_000;
+const MAX_REORDER_MICROS = 10_000;
 
 /** Pseudorandom numbers from 0 to below 1, reproducible from a seed: xorshift32 (Marsaglia 2003). */
 const generator = (seed: number): (() => number) => {
@@ -155,30 +155,30 @@ export class Lane {
   }
 
   /** Counts a frame that bypassed the impairments. Returns true if it was delivered. */
-  passed(length: number, fate: DeliveryResult): boolean {
+  passed(length: number, result: DeliveryResult): boolean {
     this.totals.entered++;
     this.totals.enteredBytes += length;
-    return this.#ended(length, fate);
+    return this.#countResult(length, result);
   }
 
-  #ended(length: number, fate: DeliveryResult): boolean {
+  #countResult(length: number, result: DeliveryResult): boolean {
     const { totals } = this;
-    if (fate === DeliveryResult.delivered) {
+    if (result === DeliveryResult.delivered) {
       totals.delivered++;
       totals.deliveredBytes += length;
-    } else if (fate === DeliveryResult.refused) totals.refused++;
+    } else if (result === DeliveryResult.refused) totals.refused++;
     else totals.lost++;
-    return fate === DeliveryResult.delivered;
+    return result === DeliveryResult.delivered;
   }
 
   #deliver(flight: FrameInFlight): void {
-    this.#ended(flight.bytes.length, this.#parts.deliver(flight));
+    this.#countResult(flight.bytes.length, this.#parts.deliver(flight));
   }
 
   #order(flight: FrameInFlight): void {
     const waiting = this.#waiting;
     if (waiting === undefined && this.#strikes("reorder") !== undefined) {
-      this.#waiting = { flight, cancel: this.#hold(LONELY_MICROS, () => this.#release()) };
+      this.#waiting = { flight, cancel: this.#hold(MAX_REORDER_MICROS, () => this.#release()) };
       return;
     }
     this.#delay(flight);

@@ -45,12 +45,12 @@ const setUp = (seed = 7) => {
     wire.bytes.set(bytes, at);
     wire.commit(bytes.length);
   };
-  const come = (...bytes: number[]): boolean => far.nic!.receive(Uint8Array.from([0, 0, ...bytes]), 2, bytes.length);
-  return { clock, far, wire, received, damaged, send, come };
+  const deliver = (...bytes: number[]): boolean => far.nic!.receive(Uint8Array.from([0, 0, ...bytes]), 2, bytes.length);
+  return { clock, far, wire, received, damaged, send, deliver };
 };
 
 test("a wire without impairments passes frames in place, with their continuation marks", () => {
-  const { far, wire, received, send, come } = setUp();
+  const { far, wire, received, send, deliver } = setUp();
   send(1, 2, 3);
   wire.reserve(3);
   wire.commit(3, true);
@@ -59,16 +59,16 @@ test("a wire without impairments passes frames in place, with their continuation
     [1, 2, 3],
   ]);
   assert.deepEqual(far.continued, [false, true]);
-  assert.equal(come(4, 5), true);
+  assert.equal(deliver(4, 5), true);
   assert.deepEqual(received, [[4, 5]]);
 });
 
 test("loses the given number of frames, in one direction only", () => {
-  const { far, wire, received, send, come } = setUp();
+  const { far, wire, received, send, deliver } = setUp();
   wire.arm("out", "loss", { count: 2 });
   for (let i = 0; i < 4; i++) {
     send(i);
-    come(i);
+    deliver(i);
   }
   assert.deepEqual(far.sent, [[2], [3]]);
   assert.equal(received.length, 4);
@@ -77,19 +77,19 @@ test("loses the given number of frames, in one direction only", () => {
 });
 
 test("a lost frame from the far end is counted by the wire, not the NIC", () => {
-  const { wire, received, come } = setUp();
+  const { wire, received, deliver } = setUp();
   wire.arm("in", "loss", {});
-  assert.equal(come(1), true);
+  assert.equal(deliver(1), true);
   assert.deepEqual(received, []);
 });
 
 test("flips one bit after the addresses, and not in the sender's own copy", () => {
-  const { far, wire, send, come, received } = setUp();
+  const { far, wire, send, deliver, received } = setUp();
   const frame = Array.from({ length: 60 }, (_, i) => i);
   wire.arm("out", "corrupt", { count: 1 });
   wire.arm("in", "corrupt", { count: 1 });
   send(...frame);
-  come(...frame);
+  deliver(...frame);
   for (const got of [far.sent[0]!, received[0]!]) {
     const wrong = frame.flatMap((byte, i) => (got[i] === byte ? [] : [[i, got[i]! ^ byte]]));
     assert.equal(wrong.length, 1);
@@ -99,12 +99,12 @@ test("flips one bit after the addresses, and not in the sender's own copy", () =
 });
 
 test("a frame with a bad FCS reaches the NIC as damaged, and is dropped by a switch", () => {
-  const { far, wire, received, damaged, send, come } = setUp();
+  const { far, wire, received, damaged, send, deliver } = setUp();
   wire.arm("out", "crc", { count: 1 });
   wire.arm("in", "crc", { count: 1 });
   for (const i of [1, 2]) {
     send(i, i, i);
-    come(i, i, i);
+    deliver(i, i, i);
   }
   assert.deepEqual(far.sent, [[2, 2, 2]]);
   assert.deepEqual(received, [[2, 2, 2]]);
@@ -131,12 +131,12 @@ test("a reordered frame without a successor is delivered after a limited time", 
 });
 
 test("delays frames in order, and flushes them on arrival", () => {
-  const { clock, far, wire, received, send, come } = setUp();
+  const { clock, far, wire, received, send, deliver } = setUp();
   wire.arm("out", "delay", { micros: 500 });
   wire.arm("in", "delay", { micros: 300 });
   for (const i of [1, 2]) {
     send(i);
-    come(i);
+    deliver(i);
   }
   clock.delay(299);
   assert.deepEqual([far.sent, received], [[], []]);
@@ -148,9 +148,9 @@ test("delays frames in order, and flushes them on arrival", () => {
 });
 
 test("a wire holds a limited number of frames, and counts the ones it loses", () => {
-  const { clock, wire, received, come } = setUp();
+  const { clock, wire, received, deliver } = setUp();
   wire.arm("in", "delay", { micros: 1000 });
-  for (let i = 0; i < 5000; i++) come(i & 255);
+  for (let i = 0; i < 5000; i++) deliver(i & 255);
   clock.delay(1000);
   assert.equal(received.length, 4096);
   assert.equal(wire.counts("in").overflow, 5000 - 4096);
@@ -158,11 +158,11 @@ test("a wire holds a limited number of frames, and counts the ones it loses", ()
 
 /** The numbers of the frames that arrive, of 100 in each direction, if a third is lost. */
 const survivors = (seed: number): string => {
-  const { far, wire, received, send, come } = setUp(seed);
+  const { far, wire, received, send, deliver } = setUp(seed);
   for (const direction of ["out", "in"] as const) wire.arm(direction, "loss", { probability: 0.3 });
   for (let i = 0; i < 100; i++) {
     send(i);
-    come(i);
+    deliver(i);
   }
   assert.ok(far.sent.length > 50 && far.sent.length < 90, `${far.sent.length} of 100 came`);
   assert.notDeepEqual(far.sent, received);
@@ -200,12 +200,12 @@ test("rejects invalid probabilities, counts and delays", () => {
 test("a frame that the NIC does not accept is counted as refused, not as received", () => {
   const { clock, far, wire } = setUp();
   wire.plug({ receive: () => false, receiveDamaged: () => false });
-  const come = () => far.nic!.receive(new Uint8Array(60), 0, 60);
-  assert.equal(come(), false);
+  const deliver = () => far.nic!.receive(new Uint8Array(60), 0, 60);
+  assert.equal(deliver(), false);
   wire.arm("in", "loss", { count: 3 });
-  for (let i = 0; i < 4; i++) come();
+  for (let i = 0; i < 4; i++) deliver();
   wire.arm("in", "crc", { count: 1 });
-  come();
+  deliver();
   assert.equal(wire.inject(new Uint8Array(60)), false);
   clock.delay(1);
   assert.deepEqual(wire.totals("in"), {
@@ -221,9 +221,9 @@ test("a frame that the NIC does not accept is counted as refused, not as receive
 });
 
 test("frames that pass unchanged are counted too, in one piece and in two", () => {
-  const { far, wire, send, come } = setUp();
+  const { far, wire, send, deliver } = setUp();
   send(1, 2, 3);
-  come(4, 5);
+  deliver(4, 5);
   assert.deepEqual([wire.totals("out").delivered, wire.totals("out").deliveredBytes], [1, 3]);
   assert.deepEqual([wire.totals("in").delivered, wire.totals("in").deliveredBytes], [1, 2]);
   const gathering = new ImpairedWire(Object.assign(far, { gathers: true, commitSplit: () => {} }), {

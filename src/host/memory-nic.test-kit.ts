@@ -49,7 +49,7 @@ export class MemoryNic {
   received = 0;
   verified = 0;
   /** While true, sent fragments are not reported. */
-  holdsBack = false;
+  withholdsCompletions = false;
   readonly #options: MemoryNicOptions;
   readonly #segments: SegmentPort;
   readonly #burst = emptyBurst();
@@ -76,7 +76,7 @@ export class MemoryNic {
       bufferBytes: BUFFER_BYTES,
       burst: this.#burst,
       transmit: (first, count) => this.#transmit(first, count),
-      sent: () => (this.holdsBack ? this.#reported : (this.#reported = this.#done)),
+      sent: () => (this.withholdsCompletions ? this.#reported : (this.#reported = this.#done)),
       receive: (first, budget) => this.#receive(first, budget),
       supply: () => 0,
     };

@@ -61,7 +61,7 @@ test("a clock that was set back does not make all later packets due at once", ()
   assert.deepEqual(timesOf([9e6], [4e6], [4e6 + 7]), { times: [0, 0, 7], pauses: 0, stepsBack: 1 });
 });
 
-test("with any times, frames are in order and no two are further apart than the longest pause", () => {
+test("with any time stamps, frames are in order and no two are further apart than the longest pause", () => {
   const time = fc.record({
     timed: fc.boolean(),
     seconds: fc.oneof(fc.nat(300), fc.double({ min: -9e18, max: 9e18, noNaN: true }).map(Math.floor)),

@@ -50,11 +50,11 @@ const bench = (responder = new Responder()) => {
     assert.deepEqual(parseEthernet(answer, 0, 60)?.source, FAR);
     return answer;
   };
-  const silent = (frame: Uint8Array): void => {
+  const assertSilent = (frame: Uint8Array): void => {
     send(frame);
     assert.equal(responder.poll(), 0);
   };
-  return { responder, received, send, ask, silent, v4, v6 };
+  return { responder, received, send, ask, assertSilent, v4, v6 };
 };
 
 const frameOf = (build: (memory: ReturnType<typeof newMemory>) => number): Uint8Array => {
@@ -78,7 +78,7 @@ const arpRequest = (targetIp: number): Uint8Array =>
   });
 
 test("replies to ARP for its own address only, padded with zeros to 60 bytes", () => {
-  const { ask, silent, responder } = bench();
+  const { ask, assertSilent, responder } = bench();
   const answer = ask(arpRequest(RESPONDER_IPV4));
   assert.equal(answer.length, 60);
   assert.deepEqual(parseArp(answer, 14, 60), {
@@ -89,7 +89,7 @@ test("replies to ARP for its own address only, padded with zeros to 60 bytes", (
     targetIp: OUR_IPV4,
   });
   assert.ok(answer.subarray(42).every((byte) => byte === 0));
-  silent(arpRequest(RESPONDER_IPV4 + 1));
+  assertSilent(arpRequest(RESPONDER_IPV4 + 1));
   assert.equal(responder.counts.arp, 1);
   assert.equal(responder.counts.ignored, 1);
 });
@@ -138,7 +138,7 @@ const solicitation = (target: Uint8Array, from: Uint8Array, hops: number): Uint8
   });
 
 test("advertises itself to a neighbour that solicits, and to all nodes if that one has no address yet", () => {
-  const { ask, silent, responder } = bench();
+  const { ask, assertSilent, responder } = bench();
   const { ipv6 } = responder.identity;
   for (const from of [OUR_IPV6, new Uint8Array(16)]) {
     const anonymous = from[0] === 0;
@@ -152,8 +152,8 @@ test("advertises itself to a neighbour that solicits, and to all nodes if that o
     assert.deepEqual(answer.slice(78, 86), Uint8Array.of(2, 1, ...FAR));
     assert.equal(slowSum(answer, 54, 32, slowSum(answer, 22, 32) + 58 + 32), 0xffff);
   }
-  silent(solicitation(OUR_IPV6, OUR_IPV6, 255));
-  silent(solicitation(ipv6, OUR_IPV6, 254));
+  assertSilent(solicitation(OUR_IPV6, OUR_IPV6, 255));
+  assertSilent(solicitation(ipv6, OUR_IPV6, 254));
   assert.equal(responder.counts.neighbour, 2);
 });
 
@@ -179,18 +179,18 @@ const wrong = (frame: Uint8Array, at: number): Uint8Array => {
 };
 
 test("does not reply to damaged frames, and counts them", () => {
-  const { silent, responder, v4, v6 } = bench();
+  const { assertSilent, responder, v4, v6 } = bench();
   const ping = { identifier: 1, sequence: 1 };
-  silent(wrong(datagram(v4, 7, new Uint8Array(20)), 50));
-  silent(wrong(datagram(v4, 7, new Uint8Array(20)), 24));
-  silent(wrong(datagram(v6, 7, new Uint8Array(20)), 65));
-  silent(
+  assertSilent(wrong(datagram(v4, 7, new Uint8Array(20)), 50));
+  assertSilent(wrong(datagram(v4, 7, new Uint8Array(20)), 24));
+  assertSilent(wrong(datagram(v6, 7, new Uint8Array(20)), 65));
+  assertSilent(
     wrong(
       frameOf((m) => buildEchoFrame(m, 0, v4, { ...ping, type: 8 }, new Uint8Array(9))),
       45,
     ),
   );
-  silent(
+  assertSilent(
     wrong(
       frameOf((m) => buildEchoFrame(m, 0, v6, { ...ping, type: 128 }, new Uint8Array(9))),
       65,
@@ -201,19 +201,21 @@ test("does not reply to damaged frames, and counts them", () => {
 });
 
 test("does not reply to frames for other stations, or that must not be answered", () => {
-  const { silent, responder, v4 } = bench();
+  const { assertSilent, responder, v4 } = bench();
   const payload = new Uint8Array(30);
-  silent(datagram({ ...v4, destination: Uint8Array.of(2, 9, 9, 9, 9, 9) }, 7, payload));
-  silent(datagram({ ...v4, to: RESPONDER_IPV4 + 5 }, 7, payload));
-  silent(datagram({ ...v4, from: 0xe000_0001 }, 7, payload));
-  silent(datagram({ ...v4, from: 0 }, 7, payload));
-  silent(datagram({ ...v4, source: Uint8Array.of(1, 0, 0x5e, 0, 0, 1) }, 7, payload));
-  silent(datagram(v4, 8, payload));
-  silent(frameOf((m) => buildUdpFrame(m, 0, v4, { sourcePort: BULK_PORT, destinationPort: 7 }, payload)));
-  silent(frameOf((m) => buildEchoFrame(m, 0, v4, { type: IcmpType.echoReply, identifier: 1, sequence: 1 }, payload)));
+  assertSilent(datagram({ ...v4, destination: Uint8Array.of(2, 9, 9, 9, 9, 9) }, 7, payload));
+  assertSilent(datagram({ ...v4, to: RESPONDER_IPV4 + 5 }, 7, payload));
+  assertSilent(datagram({ ...v4, from: 0xe000_0001 }, 7, payload));
+  assertSilent(datagram({ ...v4, from: 0 }, 7, payload));
+  assertSilent(datagram({ ...v4, source: Uint8Array.of(1, 0, 0x5e, 0, 0, 1) }, 7, payload));
+  assertSilent(datagram(v4, 8, payload));
+  assertSilent(frameOf((m) => buildUdpFrame(m, 0, v4, { sourcePort: BULK_PORT, destinationPort: 7 }, payload)));
+  assertSilent(
+    frameOf((m) => buildEchoFrame(m, 0, v4, { type: IcmpType.echoReply, identifier: 1, sequence: 1 }, payload)),
+  );
   const fragment = datagram(v4, 7, payload);
   put16(fragment, 20, 0x2000);
-  silent(fragment);
+  assertSilent(fragment);
   assert.equal(responder.counts.ignored, 9);
 });
 

@@ -39,8 +39,8 @@ export const NO_OFFLOADS: Offloads = {
  * Largest offsets of the transport header. The second descriptor format has 7 bits for the offset with segmentation and
  * 10 with checksums; the first format has no such field.
  */
-const FURTHEST_CUT = 0x7f;
-const FURTHEST_SUM = Send.transportOffset >>> Send.transportOffsetShift;
+const MAX_SEGMENT_OFFSET = 0x7f;
+const MAX_CHECKSUM_OFFSET = Send.transportOffset >>> Send.transportOffsetShift;
 
 /** Each sender needs its own, because it stores the dissection of the last frame. */
 export class SendRequest {
@@ -58,11 +58,11 @@ export class SendRequest {
    * @param shift bytes removed in front of the network header since the kernel described the frame
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
-    const cut = header.gso !== Gso.none;
+    const segment = header.gso !== Gso.none;
     // A forwarded super-frame may have a complete checksum (DATA_VALID, or no flag), but each of its segments needs
     // another one.
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
-    if (summed && !cut) return 0;
+    if (summed && !segment) return 0;
     const start = header.checksumStart - shift;
     if (!summed && (start < ETHERNET_BYTES || start + header.checksumOffset + 2 > length)) return INVALID;
     const layer = dissect(bytes, frame, length, this.parts);
@@ -72,7 +72,11 @@ export class SendRequest {
     // too.
     const fits = transport !== 0 && length - this.parts[PAYLOAD]! <= header.segmentBytes;
     const request =
-      cut && !fits ? this.#cut(header, length, transport, summed) : summed ? 0 : this.#sum(length, transport);
+      segment && !fits
+        ? this.#segmentation(header, length, transport, summed)
+        : summed
+          ? 0
+          : this.#checksum(length, transport);
     if (request <= 0 || this.#offloads.refuses?.(bytes, frame, length, request) !== true) return request;
     return (request & Send.segmentSize) === 0 ? CHECKSUM_IN_SOFTWARE : SEGMENT_IN_SOFTWARE;
   }
@@ -99,17 +103,17 @@ export class SendRequest {
     return this.#isPlain() && ((transport & Send.ipv6) === 0 || this.#offloads.ipv6);
   }
 
-  #sum(length: number, transport: number): number {
+  #checksum(length: number, transport: number): number {
     const start = this.parts[TRANSPORT]!;
     // The chips compute a wrong checksum for frames below 60 bytes, because they include the padding (Linux's r8169
     // computes these in software).
-    const able = this.#offloads.checksum && length >= MIN_FRAME && start <= FURTHEST_SUM;
-    if (transport === 0 || !able || !this.#offers(transport)) return CHECKSUM_IN_SOFTWARE;
+    const supported = this.#offloads.checksum && length >= MIN_FRAME && start <= MAX_CHECKSUM_OFFSET;
+    if (transport === 0 || !supported || !this.#offers(transport)) return CHECKSUM_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift);
   }
 
   /** @param summed whether the frame's checksum is complete */
-  #cut(header: VnetHeader, length: number, transport: number, summed: boolean): number {
+  #segmentation(header: VnetHeader, length: number, transport: number, summed: boolean): number {
     const type = header.gso & ~Gso.ecn;
     if (type !== Gso.tcp4 && type !== Gso.tcp6) return INVALID;
     if (transport !== (type === Gso.tcp6 ? Send.ipv6 | Send.tcpChecksum : Send.tcpChecksum)) return INVALID;
@@ -118,10 +122,10 @@ export class SendRequest {
     if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return INVALID;
     const { segmentation, superFrameBytes, segments } = this.#offloads;
     // It is not known whether the chips set CWR only in the first segment, so such frames are segmented in software.
-    const able = segmentation && !summed && (header.gso & Gso.ecn) === 0 && this.#offers(transport);
+    const supported = segmentation && !summed && (header.gso & Gso.ecn) === 0 && this.#offers(transport);
     const fits = length <= superFrameBytes && payload <= segments * size && size <= Send.segmentSize;
     const start = this.parts[TRANSPORT]!;
-    if (!able || !fits || start > FURTHEST_CUT) return SEGMENT_IN_SOFTWARE;
+    if (!supported || !fits || start > MAX_SEGMENT_OFFSET) return SEGMENT_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift) | size;
   }
 }

@@ -28,7 +28,7 @@ test("changes of a TAP's name, MTU, address, filter and namespace are seen", { s
   using tap = home.within(() => Tap.open("ft0", { vnetHeader: true }));
   using observer = new TapObserver(tap);
   ip(home, "link set ft0 address 02:00:5e:00:00:07 mtu 4000 up");
-  const state = observer.look();
+  const state = observer.read();
   assert.deepEqual(
     { ...state, groups: undefined },
     {
@@ -43,13 +43,13 @@ test("changes of a TAP's name, MTU, address, filter and namespace are seen", { s
   assert.ok(hex(state.groups).includes("01005e000001"), "the filter contains the all-hosts group");
 
   ip(home, "maddr add 01:00:5e:4d:01:01 dev ft0");
-  assert.ok(hex(observer.look().groups).includes("01005e4d0101"));
+  assert.ok(hex(observer.read().groups).includes("01005e4d0101"));
   ip(home, "link set ft0 allmulticast on");
-  assert.equal(observer.look().groups, "all");
+  assert.equal(observer.read().groups, "all");
   ip(home, "link set ft0 allmulticast off multicast off");
-  assert.deepEqual(observer.look().groups, []);
+  assert.deepEqual(observer.read().groups, []);
   ip(home, "link set ft0 multicast on promisc on");
-  assert.equal(observer.look().promiscuous, true);
+  assert.equal(observer.read().promiscuous, true);
   ip(home, "link set ft0 promisc off");
 
   home.within(() => {
@@ -59,10 +59,10 @@ test("changes of a TAP's name, MTU, address, filter and namespace are seen", { s
   // Another TAP takes the first one's name, and perhaps its interface index.
   using other = home.within(() => Tap.open("ft0"));
   ip(home, "link set ft0 promisc on up");
-  assert.equal(observer.look().promiscuous, false);
+  assert.equal(observer.read().promiscuous, false);
   ip(elsewhere, "link set ft0 name lan0 mtu 3000 up");
   ip(elsewhere, "link set lan0 promisc on");
-  const { name, visible, mtu, promiscuous } = observer.look();
+  const { name, visible, mtu, promiscuous } = observer.read();
   assert.deepEqual({ name, visible, mtu, promiscuous }, { name: "lan0", visible: true, mtu: 3000, promiscuous: true });
   assert.equal(other.currentName(), "ft0");
 });
@@ -74,11 +74,11 @@ test("a macvlan, which causes no notification, makes the interface promiscuous",
   ip(namespace, "link set ft0 up");
   const add = namespace.within(() => spawnSync("ip", "link add link ft0 name mv0 type macvlan".split(" ")));
   if (add.status !== 0) return context.skip("this kernel has no macvlan");
-  assert.equal(observer.look().promiscuous, false);
+  assert.equal(observer.read().promiscuous, false);
   ip(namespace, "link set mv0 up");
-  assert.equal(observer.look().promiscuous, true);
+  assert.equal(observer.read().promiscuous, true);
   ip(namespace, "link del mv0");
-  assert.equal(observer.look().promiscuous, false);
+  assert.equal(observer.read().promiscuous, false);
 });
 
 test("an interface name with unusual characters is handled", { skip }, () => {
@@ -86,9 +86,9 @@ test("an interface name with unusual characters is handled", { skip }, () => {
   using tap = namespace.within(() => Tap.open("ft0"));
   using observer = new TapObserver(tap);
   ip(namespace, "link set ft0 name é*[1m");
-  assert.deepEqual([observer.look().visible, observer.look().mtu], [true, 1500]);
+  assert.deepEqual([observer.read().visible, observer.read().mtu], [true, 1500]);
   tap.withInterfaces((interfaces, name) => interfaces.setMtu(name, 2000));
-  assert.equal(observer.look().mtu, 2000);
+  assert.equal(observer.read().mtu, 2000);
 });
 
 test("a deleted TAP is reported", { skip }, () => {
@@ -96,5 +96,5 @@ test("a deleted TAP is reported", { skip }, () => {
   using tap = namespace.within(() => Tap.open("ft0"));
   using observer = new TapObserver(tap);
   ip(namespace, "link del ft0");
-  assert.throws(() => observer.look(), { code: "EBADFD" });
+  assert.throws(() => observer.read(), { code: "EBADFD" });
 });

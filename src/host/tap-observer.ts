@@ -47,7 +47,7 @@ export class TapObserver implements Disposable {
   }
 
   /** @throws {SystemError} EBADFD if the interface was deleted */
-  look(): TapState {
+  read(): TapState {
     const name = this.#tap.currentName();
     const { address } = this.#tap;
     const view = this.#follow();
@@ -61,7 +61,7 @@ export class TapObserver implements Disposable {
       mtu: link.mtu,
       address,
       promiscuous: link.promiscuity > 0,
-      groups: wantedGroups(link, view.multicast),
+      groups: joinedGroups(link, view.multicast),
     };
   }
 
@@ -105,7 +105,7 @@ const openMulticastList = (scope: DisposableStack): MulticastList | undefined =>
   }
 };
 
-const wantedGroups = (
+const joinedGroups = (
   { index, flags, allMulticast }: InterfaceState,
   list: MulticastList | undefined,
 ): TapState["groups"] => {

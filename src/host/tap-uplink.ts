@@ -107,10 +107,10 @@ export class TapUplink implements Disposable {
   switch({ checksum, tso4, tso6, insertTag, verified, merge }: UplinkSwitches): void {
     const { segmentation, ipv6 } = this.#offloads;
     const sums = this.#offloads.checksum && checksum;
-    const cuts = sums && segmentation;
-    this.#tap.setOffload({ checksum: sums, tso4: cuts && tso4, tso6: cuts && ipv6 && tso6 });
+    const segments = sums && segmentation;
+    this.#tap.setOffload({ checksum: sums, tso4: segments && tso4, tso6: segments && ipv6 && tso6 });
     if (this.#out !== undefined) this.#out.insertsTag = insertTag;
-    this.#in.believe({ verified, merge });
+    this.#in.setOffloads({ verified, merge });
   }
 
   /** False if the link only receives. */

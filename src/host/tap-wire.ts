@@ -205,15 +205,15 @@ export class TapWire implements Port {
    * needs whole frames.
    */
   #deliverSegments(nic: Plug): number {
-    const { cut } = this.#incoming;
-    if (cut === undefined || nic.receiveSegments === undefined || this.#capture !== undefined) return 0;
-    const before = cut.rest;
-    const taken = nic.receiveSegments(cut);
+    const { superFrame } = this.#incoming;
+    if (superFrame === undefined || nic.receiveSegments === undefined || this.#capture !== undefined) return 0;
+    const before = superFrame.rest;
+    const taken = nic.receiveSegments(superFrame);
     if (taken === 0) return 0;
     this.#waits = 0;
     this.#receivedFrames += taken;
-    this.#receivedBytes += Math.imul(taken, cut.headerBytes) + before - cut.rest;
-    this.#incoming.left = cut.left;
+    this.#receivedBytes += Math.imul(taken, superFrame.headerBytes) + before - superFrame.rest;
+    this.#incoming.left = superFrame.left;
     return taken;
   }
 

@@ -25,7 +25,7 @@ import type { FrameObserver } from "./frame-observer.ts";
 /** Largest number of frames taken from the ring at once; they occupy the link's first entries. */
 const BURST = 256;
 /** In frames shorter than this, marking the checksum as verified costs more than the kernel's own check. */
-const WORTH_TELLING = 256;
+const MIN_VERIFIED_BYTES = 256;
 
 // Local copies, because V8 folds only a module's own constants into the code and loads imported ones at every use.
 const STRIDE = FRAME_WORDS;
@@ -47,7 +47,7 @@ export class UplinkIn {
   readonly writer: TapWriter;
   readonly #link: Link;
   /** Mask for the flags of received frames; it selects which of the NIC's results are used. */
-  #believed = -1;
+  #flagMask = -1;
   /** Only frames with one of these flags are merged. */
   #mergeable = TCP_GOOD;
   readonly #capture: FrameObserver | undefined;
@@ -71,8 +71,8 @@ export class UplinkIn {
   /**
    * @param wanted whether the NIC's checksum results are used, and whether segments with a correct checksum are merged
    */
-  believe({ verified, merge }: { readonly verified: boolean; readonly merge: boolean }): void {
-    this.#believed = verified ? -1 : ~ALL_GOOD;
+  setOffloads({ verified, merge }: { readonly verified: boolean; readonly merge: boolean }): void {
+    this.#flagMask = verified ? -1 : ~ALL_GOOD;
     this.#mergeable = merge ? TCP_GOOD : 0;
   }
 
@@ -89,7 +89,7 @@ export class UplinkIn {
   #add(burst: Int32Array, word: number): number {
     const offset = burst[word + OFFSET]!;
     const length = burst[word + LENGTH]!;
-    const flags = burst[word + FLAGS]! & this.#believed;
+    const flags = burst[word + FLAGS]! & this.#flagMask;
     const tagged = (flags & TAGGED) !== 0;
     if (tagged) this.tagsTaken++;
     const tag = tagged ? burst[word + VLAN]! & 0xffff : UNTAGGED;
@@ -112,8 +112,8 @@ export class UplinkIn {
     }
     if (this.#capture !== undefined) this.#capture.frame(this.#joined(burst, word, pieces, length), 0, length, false);
     this.writer.header.clear();
-    const good = burst[word + FLAGS]! & this.#believed & (Received.tcpChecksumGood | Received.udpChecksumGood);
-    if (good !== 0) this.#vouch(offset, length, tag === NO_TAG ? 0 : TAG_BYTES, first);
+    const good = burst[word + FLAGS]! & this.#flagMask & (Received.tcpChecksumGood | Received.udpChecksumGood);
+    if (good !== 0) this.#markVerified(offset, length, tag === NO_TAG ? 0 : TAG_BYTES, first);
     this.writer.writePieces(burst, word, pieces, tag);
     return pieces;
   }
@@ -134,7 +134,7 @@ export class UplinkIn {
     const { header } = this.writer;
     header.clear();
     const good = flags & (Received.tcpChecksumGood | Received.udpChecksumGood);
-    if (good !== 0 && length >= WORTH_TELLING) this.#vouch(offset, length, tag === NO_TAG ? 0 : TAG_BYTES);
+    if (good !== 0 && length >= MIN_VERIFIED_BYTES) this.#markVerified(offset, length, tag === NO_TAG ? 0 : TAG_BYTES);
     this.writer.writeFrame(offset, length, tag);
   }
 
@@ -154,7 +154,7 @@ export class UplinkIn {
    * this machine sends, and every kernel trusts that. @param first number of the frame's bytes at `offset`, if the rest
    * is elsewhere; they must include all headers
    */
-  #vouch(offset: number, length: number, shift: number, first = length): void {
+  #markVerified(offset: number, length: number, shift: number, first = length): void {
     const { memory } = this.#link;
     const parts = this.#parts;
     if (dissect(memory.bytes, offset, length, parts) < Layer.transport) return;

@@ -14,7 +14,7 @@ import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { get16, put16 } from "#wire/bigendian.ts";
 import { fold } from "#wire/checksum.ts";
-import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
+import { InPlaceSegmenter } from "#wire/segment-in-place.ts";
 import { NETWORK, PAYLOAD, TRANSPORT } from "#wire/dissect.ts";
 import { ETHERNET_BYTES, MIN_FRAME } from "#wire/ethernet.ts";
 import { completeChecksum } from "#wire/fill.ts";
@@ -91,9 +91,9 @@ export class UplinkOut {
   #sent: number;
   /** Buffer of a frame that is segmented here, and the frame's tag. */
   readonly #scratch: number;
-  readonly #cutter: InPlaceSegmenter;
-  #cutFlags = 0;
-  #cutTag = 0;
+  readonly #segmenter: InPlaceSegmenter;
+  #segmentFlags = 0;
+  #segmentTag = 0;
 
   /** @throws {OutOfRange} if the arena is too small, or the DMA window does not start at the beginning of its buffer */
   constructor(options: UplinkOutOptions) {
@@ -112,7 +112,7 @@ export class UplinkOut {
     this.#scratch = sendArena.offset + ((BIAS - sendArena.offset) & 7);
     const ring = { offset: sendArena.offset + FRAME_ROOM, length: sendArena.length - FRAME_ROOM };
     this.#arena = new SendArena(ring, FRAME_ROOM, BIAS);
-    this.#cutter = new InPlaceSegmenter(link.memory);
+    this.#segmenter = new InPlaceSegmenter(link.memory);
     this.#iovecs = new Iovecs(2, bytes.buffer, this.#header.buffer);
     this.#iovecs.pointAside(0, 0, VNET_HEADER_BYTES);
   }
@@ -134,7 +134,7 @@ export class UplinkOut {
     for (let i = FIRST; i < FIRST + this.#count; i++)
       if ((this.#burst[i * FRAME_WORDS + FRAME_FLAGS]! & Send.more) === 0) this.discards++;
     this.#count = 0;
-    for (; this.#cutter.length > 0; this.#cutter.advance()) this.discards++;
+    for (; this.#segmenter.length > 0; this.#segmenter.advance()) this.discards++;
   }
 
   #fill(budget: number): number {
@@ -146,8 +146,8 @@ export class UplinkOut {
     while (frames < budget && bytes < BURST_BYTES && this.#count <= BURST - MAX_FRAGMENTS) {
       const place = this.#arena.place();
       if (place < 0) break;
-      if (this.#cutter.length > 0) {
-        bytes += this.#cut(place);
+      if (this.#segmenter.length > 0) {
+        bytes += this.#postSegment(place);
         frames++;
         continue;
       }
@@ -206,9 +206,9 @@ export class UplinkOut {
       completeChecksum(this.#link.memory, start, start + header.checksumOffset, frame + length);
       this.softwareSums++;
       this.#post(frame, length, tagFlag, tag);
-    } else if (request === SEGMENT_IN_SOFTWARE && this.#beginCut(frame, length)) {
-      this.#cutFlags = tagFlag;
-      this.#cutTag = tag;
+    } else if (request === SEGMENT_IN_SOFTWARE && this.#beginSegmentation(frame, length)) {
+      this.#segmentFlags = tagFlag;
+      this.#segmentTag = tag;
       this.softwareCuts++;
     } else this.drops++;
   }
@@ -257,19 +257,26 @@ export class UplinkOut {
   }
 
   /** Copies a frame that is to be segmented here. Returns false if its headers are too long. */
-  #beginCut(frame: number, length: number): boolean {
+  #beginSegmentation(frame: number, length: number): boolean {
     const { parts } = this.#request;
     this.#bytes.copyWithin(this.#scratch, frame, frame + length);
     const { segmentBytes } = this.#header;
-    return this.#cutter.begin(this.#scratch, length, segmentBytes, parts[NETWORK]!, parts[TRANSPORT]!, parts[PAYLOAD]!);
+    return this.#segmenter.begin(
+      this.#scratch,
+      length,
+      segmentBytes,
+      parts[NETWORK]!,
+      parts[TRANSPORT]!,
+      parts[PAYLOAD]!,
+    );
   }
 
   /** Builds the next segment at `place` and posts it. Returns its length. */
-  #cut(place: number): number {
-    const { offset, length } = this.#cutter;
+  #postSegment(place: number): number {
+    const { offset, length } = this.#segmenter;
     this.#bytes.copyWithin(place, offset, offset + length);
-    this.#post(place, length, this.#cutFlags, this.#cutTag);
-    this.#cutter.advance();
+    this.#post(place, length, this.#segmentFlags, this.#segmentTag);
+    this.#segmenter.advance();
     return length;
   }
 }

@@ -337,11 +337,11 @@ test("a tag that the NIC stripped is reinserted", { skip }, () => {
 test("the NIC's checksum results are used only while enabled, for whole frames and segments", { skip }, () => {
   using rig = inRig();
   const good = Received.ipChecksumGood | Received.udpChecksumGood;
-  rig.uplink.believe({ verified: false, merge: true });
+  rig.uplink.setOffloads({ verified: false, merge: true });
   rig.link.arrive(udpFrame(V4, 1000), good);
   rig.link.arrive(udpFrame(V4, 8000), good);
   rig.uplink.pump(64);
-  rig.uplink.believe({ verified: true, merge: true });
+  rig.uplink.setOffloads({ verified: true, merge: true });
   rig.link.arrive(udpFrame(V4, 1000), good);
   rig.uplink.pump(64);
   assert.deepEqual(rig.host.received(), [

@@ -6,7 +6,7 @@ import type { Plug } from "#kit/port.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
 /** Number of attempts to deliver a frame to a NIC without room; after the last one the frame is dropped. */
-const PATIENCE = 10_000;
+const MAX_TRIES = 10_000;
 
 /** Frames and bytes that the NIC sent and accepted; and lost frames, by reason. */
 export interface WireCounts {
@@ -57,7 +57,7 @@ export class Delivery {
   offer(bytes: Uint8Array, offset: number, length: number): boolean {
     const nic = this.#nic;
     if (nic === undefined || !this.room) {
-      if (nic !== undefined && ++this.#tries <= PATIENCE) return false;
+      if (nic !== undefined && ++this.#tries <= MAX_TRIES) return false;
       this.counts.missed++;
       return true;
     }

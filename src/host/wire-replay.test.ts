@@ -10,12 +10,12 @@ import { ReplayWire } from "./wire-replay.ts";
 const setUp = (packets: readonly CapturedPacket[], options: { rate?: number; loop?: boolean } = {}) => {
   const clock = new VirtualClock();
   const wire = new ReplayWire({ replay: buildReplay({ packets }), clock, ...options });
-  const came: [at: number, length: number][] = [];
+  const arrived: [at: number, length: number][] = [];
   const nic = {
     room: true,
     receive: (bytes: Uint8Array, offset: number, length: number) => {
       assert.ok(bytes.subarray(offset, offset + length).every((byte) => byte === (length & 255)));
-      return came.push([clock.now(), length]) > 0;
+      return arrived.push([clock.now(), length]) > 0;
     },
     hasRoom: () => nic.room,
   };
@@ -23,17 +23,17 @@ const setUp = (packets: readonly CapturedPacket[], options: { rate?: number; loo
   const run = (micros: number): void => {
     for (const end = clock.now() + micros; clock.now() < end; clock.delay(10)) wire.pump(64);
   };
-  return { clock, wire, nic, came, run };
+  return { clock, wire, nic, arrived, run };
 };
 
 test("frames are sent at their recorded intervals, starting when the NIC is ready", () => {
-  const { nic, came, run, wire } = setUp([packet(500, 60), packet(700, 61), packet(1_000_500, 62)]);
+  const { nic, arrived, run, wire } = setUp([packet(500, 60), packet(700, 61), packet(1_000_500, 62)]);
   nic.room = false;
   run(1000);
-  assert.deepEqual(came, []);
+  assert.deepEqual(arrived, []);
   nic.room = true;
   run(2_000_000);
-  assert.deepEqual(came, [
+  assert.deepEqual(arrived, [
     [1000, 60],
     [1200, 61],
     [1_001_000, 62],
@@ -45,42 +45,42 @@ test("frames are sent at a steady rate, or as fast as possible without a limit",
   const packets = [packet(0, 60), packet(9, 61), packet(9_000_000, 62)];
   const even = setUp(packets, { rate: 1000 });
   even.run(5000);
-  assert.deepEqual(even.came, [
+  assert.deepEqual(even.arrived, [
     [0, 60],
     [1000, 61],
     [2000, 62],
   ]);
   const fast = setUp(packets, { rate: Infinity });
   fast.run(10);
-  assert.equal(fast.came.length, 3);
+  assert.equal(fast.arrived.length, 3);
 });
 
 test("in a loop the first frame follows the last", () => {
-  const { came, run } = setUp([packet(0, 60), packet(100, 61)], { loop: true });
+  const { arrived, run } = setUp([packet(0, 60), packet(100, 61)], { loop: true });
   run(290);
   assert.deepEqual(
-    came.map(([, length]) => length),
+    arrived.map(([, length]) => length),
     [60, 61, 60, 61, 60],
   );
 });
 
 test("each NIC that is connected gets the frames from the start", () => {
-  const { came, run, wire, nic } = setUp([packet(0, 60)]);
+  const { arrived, run, wire, nic } = setUp([packet(0, 60)]);
   run(10);
   wire.plug(nic);
   run(10);
-  assert.equal(came.length, 2);
+  assert.equal(arrived.length, 2);
 });
 
 test("a frame waits for room in the NIC, while time continues", () => {
-  const { came, run, wire, nic } = setUp([packet(0, 60), packet(100, 61), packet(200, 62)]);
+  const { arrived, run, wire, nic } = setUp([packet(0, 60), packet(100, 61), packet(200, 62)]);
   run(10);
   nic.room = false;
   run(500);
   assert.equal(wire.pending, true);
   nic.room = true;
   run(10);
-  assert.deepEqual(came.slice(1), [
+  assert.deepEqual(arrived.slice(1), [
     [510, 61],
     [510, 62],
   ]);

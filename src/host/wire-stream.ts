@@ -86,7 +86,7 @@ export class StreamWire implements Port, Disposable {
 
   /** True if a complete frame waits for the NIC. */
   get pending(): boolean {
-    return this.#whole() > 0;
+    return this.#frameLength() > 0;
   }
 
   plug(nic: Plug): void {
@@ -155,7 +155,7 @@ export class StreamWire implements Port, Disposable {
     let frames = 0;
     // Invalid frames also count as steps; otherwise a stream of them would keep this loop running.
     for (let steps = 0; frames < budget && steps <= 2 * budget; steps++) {
-      const length = this.#whole();
+      const length = this.#frameLength();
       if (length < 0) {
         this.#end("a frame with an invalid length arrived");
         break;
@@ -164,7 +164,7 @@ export class StreamWire implements Port, Disposable {
         if (!this.#read()) break;
         continue;
       }
-      if (!this.#hand(length)) break;
+      if (!this.#deliver(length)) break;
       frames++;
     }
     return frames;
@@ -176,7 +176,7 @@ export class StreamWire implements Port, Disposable {
   }
 
   /** Delivers the first frame to the NIC, or drops it if it is invalid. Returns false if the frame must wait. */
-  #hand(length: number): boolean {
+  #deliver(length: number): boolean {
     const at = this.#first + PREFIX;
     if (length < ETHERNET_BYTES) this.delivery.counts.malformed++;
     else if (!this.delivery.offer(this.bytes, at, length)) return false;
@@ -185,7 +185,7 @@ export class StreamWire implements Port, Disposable {
   }
 
   /** Length of the first frame if it is complete, 0 if not, -1 if its length is invalid. */
-  #whole(): number {
+  #frameLength(): number {
     const { bytes } = this;
     for (;;) {
       const at = this.#first;

@@ -51,7 +51,7 @@ test("a wait without a limit, or in steps of 0, is rejected", () => {
     assert.throws(() => until(new VirtualClock(), limit, step, () => false), OutOfRange);
 });
 
-test("timers run in order of time, and those of one time in order of scheduling", () => {
+test("timers run in order of time, and timers of the same time in order of scheduling", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(20), { maxLength: 30 }), (times) => {
       const timers = new Timers();

@@ -54,7 +54,7 @@ export interface RemovableDevice extends PciDevice {
   /** For poll(2): becomes ready when the device is gone or its release is requested. */
   readonly lostFd: number;
   /** For poll(2): becomes ready after an error of the device, on buses that report such errors. */
-  readonly troubleFd?: number;
+  readonly busErrorFd?: number;
   /**
    * Why the device must be released; undefined if it need not be. (A register that reads all ones would not show the
    * reason.)

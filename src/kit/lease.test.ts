@@ -8,7 +8,7 @@ const setUp = () => {
   return { lender: new Lender(words), borrower: new Borrower(words) };
 };
 
-test("what is lent is held until it is given back after a recall", () => {
+test("the borrower has the resource until it gives it back after a recall", () => {
   const { lender, borrower } = setUp();
   assert.equal(lender.returned(0), true, "nothing was lent yet");
   assert.equal(borrower.take(lender.lend()), true);
@@ -39,7 +39,7 @@ test("a borrower that never gives back is waited for no longer than the limit", 
   assert.equal(lender.returned(5), false);
 });
 
-test("a lease needs its words", () => {
+test("a lease in memory that is too small is rejected", () => {
   const words = new Int32Array(LEASE_WORDS - 1);
   for (const side of [Lender, Borrower]) assert.throws(() => new side(words), { code: "OUT_OF_RANGE" });
 });

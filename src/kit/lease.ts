@@ -11,7 +11,7 @@ import { OutOfRange } from "./errors.ts";
 /**
  * The term that the lender has set, and the term that the borrower has taken; each in its own cache line (16 words).
  */
-const WANTED = 0;
+const RECALLED = 0;
 const HELD = 16;
 
 /** Words of shared memory for a lease, all zero at first. */
@@ -37,7 +37,7 @@ export class Lender {
   lend(): number {
     this.recall();
     this.#term = (this.#term + 1) | 0;
-    Atomics.store(this.#words, WANTED, this.#term);
+    Atomics.store(this.#words, RECALLED, this.#term);
     return this.#term;
   }
 
@@ -45,7 +45,7 @@ export class Lender {
   recall(): void {
     if ((this.#term & 1) === 0) return;
     this.#term = (this.#term + 1) | 0;
-    Atomics.store(this.#words, WANTED, this.#term);
+    Atomics.store(this.#words, RECALLED, this.#term);
   }
 
   /** Waits until the borrower has returned the resource. Returns false if the limit expires first. */
@@ -81,7 +81,7 @@ export class Borrower {
 
   /** Whether the resource must be given back. The borrower should check this often. */
   get recalled(): boolean {
-    return Atomics.load(this.#words, WANTED) !== this.#term;
+    return Atomics.load(this.#words, RECALLED) !== this.#term;
   }
 
   /** Gives the resource back; the lender then sees all writes of the borrower. */

@@ -11,7 +11,7 @@ import { SequenceReader, SequenceWriter } from "./seqlock.ts";
 import { SpscConsumer, SpscProducer, spscWords } from "./spsc.ts";
 
 /** Microseconds that a thread may be delayed, even on a very busy machine. */
-const PATIENCE = 300_000_000;
+const LIMIT_MICROS = 300_000_000;
 const ROUNDS = 20_000;
 const SET = 12;
 const RING = { records: 64, recordWords: 3 };
@@ -79,9 +79,9 @@ if (isMainThread) {
     const reader = new SequenceReader(words, SET);
     const seen = new Int32Array(SET);
     const writing = thread("publish", words);
-    const end = performance.now() + PATIENCE / 1000;
+    const end = performance.now() + LIMIT_MICROS / 1000;
     for (let last = 0; last < ROUNDS && performance.now() < end; last = seen[0]!) {
-      reader.read(seen, PATIENCE);
+      reader.read(seen, LIMIT_MICROS);
       for (const value of seen) if (value !== seen[0]) assert.fail(`a mixed set: ${seen.join()}`);
       if (seen[0]! < last) assert.fail(`${seen[0]} came after ${last}`);
     }
@@ -94,7 +94,7 @@ if (isMainThread) {
     const words = shared(spscWords(RING));
     const consumer = new SpscConsumer(words, RING);
     const producing = thread("produce", words);
-    const end = performance.now() + PATIENCE / 1000;
+    const end = performance.now() + LIMIT_MICROS / 1000;
     let next = 0;
     while (next < RECORDS && performance.now() < end) {
       const at = consumer.peek();
@@ -110,7 +110,7 @@ if (isMainThread) {
     assert.equal(consumer.peek(), -1);
   });
 
-  test("what a lease guards is used by one thread at a time, and no change of either is lost", async () => {
+  test("a leased resource is used by one thread at a time, and no change of either thread is lost", async () => {
     const words = shared(LEASE_WORDS + 3);
     const lender = new Lender(words);
     const borrowing = thread("borrow", words);
@@ -118,11 +118,11 @@ if (isMainThread) {
     for (let i = 0; i < TERMS; i++) {
       Atomics.store(words, TERM, lender.lend());
       // Some terms are recalled at once, some while they are in use.
-      const end = performance.now() + PATIENCE / 1000;
+      const end = performance.now() + LIMIT_MICROS / 1000;
       const counted = Atomics.load(words, COUNT);
       if (i % 4 === 0) while (Atomics.load(words, COUNT) === counted && performance.now() < end) Atomics.pause();
       lender.recall();
-      assert.ok(lender.returned(PATIENCE / 1000));
+      assert.ok(lender.returned(LIMIT_MICROS / 1000));
       const before = words[COUNT]!;
       for (let n = 0; n < 100; n++) words[COUNT]!++;
       assert.equal(words[COUNT], before + 100);

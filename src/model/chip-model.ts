@@ -150,9 +150,9 @@ export class ChipModel {
    * The PHY loses its settings; the MAC is not notified. @param silent whether the PHY then reads all ones until it is
    * reset
    */
-  upsetPhy(silent: boolean): void {
+  disturbPhy(silent: boolean): void {
     this.#phyFront.powerOn();
-    if (silent) this.phy.upset();
+    if (silent) this.phy.disturb();
     else this.phy.powerOn();
   }
 
@@ -214,7 +214,7 @@ export class ChipModel {
   #effects(): Effects {
     const { faults } = this.#parts;
     const { poll, pollQueues } = this.frames.effects;
-    const unheard = (): boolean =>
+    const doorbellLost = (): boolean =>
       faults.any && (faults.isArmed("stuck-transmitter") || faults.strikes("lost-doorbell"));
     return {
       tally: () => {
@@ -223,10 +223,10 @@ export class ChipModel {
       ...this.#ptp.effects,
       ...this.frames.effects,
       poll: (value, lanes, offset) => {
-        if (!unheard()) poll(value, lanes, offset);
+        if (!doorbellLost()) poll(value, lanes, offset);
       },
       pollQueues: (value, lanes, offset) => {
-        if (!unheard()) pollQueues(value, lanes, offset);
+        if (!doorbellLost()) pollQueues(value, lanes, offset);
       },
       ...this.interrupts.effects,
       ...this.#timers.effects,

@@ -123,7 +123,7 @@ test("a removed card reads all ones, does nothing, and returns as after power-on
   assert.equal(arrive(guest), true);
 });
 
-test("a discharge takes the PHY's settings and its link; it reads all ones until it is reset", () => {
+test("an electrostatic discharge clears the PHY's settings and its link; its registers read all ones until it is reset", () => {
   const guest = up();
   const before = guest.phyRead(register(ANAR));
   guest.phyWrite(register(ANAR), before | 0xc00);

@@ -48,7 +48,7 @@ interface State {
 }
 
 /** Limit that catches typing errors. */
-const MOST = 1_000_000_000;
+const MAX_COUNT = 1_000_000_000;
 
 const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name);
 
@@ -73,7 +73,7 @@ export class Faults {
   arm(name: string, options: FaultOptions = {}): void {
     const fault = this.#named(name);
     const { count = Infinity } = options;
-    if (!(count === Infinity || (Number.isInteger(count) && count > 0 && count <= MOST)))
+    if (!(count === Infinity || (Number.isInteger(count) && count > 0 && count <= MAX_COUNT)))
       throw new OutOfRange(`a fault that occurs ${count} times`, "Use an integer from 1 on, or omit it.");
     this.#states.set(fault, { left: count, struck: 0 });
     this.#update(fault);

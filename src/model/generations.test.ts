@@ -283,7 +283,7 @@ test("the first 8168F accepts multicast only with all bits of the hash set", () 
 });
 
 test("short UDP to PTP's ports is an offence on 8125A and 8125B only", () => {
-  for (const [key, port, payload, said] of [
+  for (const [key, port, payload, expected] of [
     ["rtl8125a", 319, 30, 1],
     ["rtl8125b", 320, 38, 1],
     ["rtl8125b", 320, 39, 0],
@@ -295,12 +295,12 @@ test("short UDP to PTP's ports is an offence on 8125A and 8125B only", () => {
     const bytes = ipv4Udp({ payload });
     bytes.set([port >> 8, port & 0xff], 36);
     guest.send({ bytes });
-    assert.equal(guest.nic.offences.frame, said, `${key} ${port} ${payload}`);
+    assert.equal(guest.nic.offences.frame, expected, `${key} ${port} ${payload}`);
     assert.equal(guest.cable.frames.length, 1);
   }
 });
 
-test("of two tags the outer one is stripped, and the packet after the inner one is verified", () => {
+test("the outer one of two tags is stripped, and the packet after the inner one is verified", () => {
   for (const key of ["rtl8169s", "rtl8168h"]) {
     const guest = up(key);
     guest.w16(CPlusCmd, CPlus.receiveVlan | CPlus.receiveChecksum);

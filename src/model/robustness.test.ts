@@ -152,8 +152,8 @@ test("sends and receives without allocating", () => {
   guest.w16(0xe0, 0x60);
   const whole = ipv4Tcp({ payload: 9000 });
   guest.memory.one.bytes.set(whole, TX_DATA - BASE);
-  const came = new Uint8Array(2048);
-  came.set(sealed(ipv4Tcp({ payload: 1000 })));
+  const received = new Uint8Array(2048);
+  received.set(sealed(ipv4Tcp({ payload: 1000 })));
   for (let i = 0; i < 32; i++) guest.setDescriptor(TX_RING, i, 0, i % 2 === 0 ? 1448 << 18 : 0, TX_DATA);
   guest.post(32);
   const rx = guest.word(RX_RING);
@@ -167,7 +167,7 @@ test("sends and receives without allocating", () => {
       words[tx + 4 * i] = Own | FirstSegment | LastSegment | end | kind;
     }
     guest.nic.write(2, TxPoll, 1, 0x40);
-    for (let i = 0; i < 32; i++) guest.nic.receive(came, 0, 1054);
+    for (let i = 0; i < 32; i++) guest.nic.receive(received, 0, 1054);
     guest.nic.write(2, 0x3e, 2, guest.nic.read(2, 0x3e, 2));
   };
   // V8 allocates while it compiles, which takes some time on a busy machine. An allocation in the model would occur in

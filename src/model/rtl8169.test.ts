@@ -132,11 +132,11 @@ test("a frame arrives in the guest's buffer with four bytes for the FCS, and RxO
   guest.post(4);
   guest.w16(IntrStatus, 0xffff);
   guest.w16(IntrMask, Intr.receiveOk);
-  const came = frame(MAC, 100);
-  assert.equal(guest.nic.receive(came, 0, 100), true);
+  const received = frame(MAC, 100);
+  assert.equal(guest.nic.receive(received, 0, 100), true);
   const got = guest.received(0);
   assert.equal(got.opts1 & 0x3fff, 104);
-  assert.deepEqual(got.bytes, came);
+  assert.deepEqual(got.bytes, received);
   assert.equal(guest.interrupts, 1);
   assert.equal(guest.nic.counters.rxUnicast, 1);
 });

@@ -102,7 +102,7 @@ export class Rtl8169 implements Target, Plug {
    * "error".
    */
   get answers(): boolean {
-    return !this.#chip.offences.fallen && !this.faults.removed;
+    return !this.#chip.offences.failed && !this.faults.removed;
   }
 
   /** State of the link. */
@@ -310,11 +310,11 @@ export class Rtl8169 implements Target, Plug {
     "dma-error": () => this.#chip.dma.forget(),
     "silent-phy": (armed) => this.setLatency("phy", armed ? Infinity : this.#accessMicros),
     "upset-phy": (armed) => {
-      if (armed) this.#chip.upsetPhy(true);
+      if (armed) this.#chip.disturbPhy(true);
       this.faults.disarm("upset-phy");
     },
     "forgetful-phy": (armed) => {
-      if (armed) this.#chip.upsetPhy(false);
+      if (armed) this.#chip.disturbPhy(false);
       this.faults.disarm("forgetful-phy");
     },
     "link-loss": (armed) => {

@@ -62,7 +62,7 @@ test("with a limit of 0 it does not wait, and a wait ends at its limit", () => {
   assert.deepEqual(wait(10_000, 1), { ready: 0, slept: true, looks: 0 });
 });
 
-test("finds what a real poller finds", () => {
+test("reports the same descriptors as poll(2)", () => {
   using event = EventFd.create();
   const poller = new Poller([event.number]);
   const busyPoll = new BusyPoll(poller, { now: () => performance.now() * 1000 });

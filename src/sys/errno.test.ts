@@ -33,7 +33,7 @@ test("an error has the name of its number, the call, what it was about, and a hi
   );
 });
 
-test("the usual name wins where one number has two", () => {
+test("an error number with two names has the usual one", () => {
   assert.equal(new SystemError({ errno: Errno.EAGAIN, syscall: "read" }).code, "EAGAIN");
   assert.equal(new SystemError({ errno: Errno.EOPNOTSUPP, syscall: "ioctl" }).code, "EOPNOTSUPP");
 });

@@ -36,7 +36,7 @@ test("versions are compared number by number", () => {
   assert.equal(isAtLeast("26.10.0-nightly", "26.10.0"), true);
 });
 
-test("FFI is there in the Node that runs the tests", () => {
+test("FFI is available in the Node that runs the tests", () => {
   assert.equal(ffiProblem(), undefined);
   assert.equal(typeof ffi().dlopen, "function");
 });

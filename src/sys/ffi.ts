@@ -19,8 +19,8 @@ type Ffi = typeof NodeFfi;
 
 /** Compares dotted versions number by number. */
 export const isAtLeast = (version: string, minimum: string): boolean => {
-  const [have, want] = [version, minimum].map((v) => v.split(".").map((part) => Number.parseInt(part, 10)));
-  for (const [i, part] of want!.entries()) {
+  const [have, need] = [version, minimum].map((v) => v.split(".").map((part) => Number.parseInt(part, 10)));
+  for (const [i, part] of need!.entries()) {
     const mine = have![i] ?? 0;
     if (mine !== part) return mine > part;
   }

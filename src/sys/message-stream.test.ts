@@ -9,11 +9,11 @@ import { UnixSocket } from "./unix-socket.ts";
 
 const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 
-const connected = (act: (a: UnixSocket, b: UnixSocket, stream: MessageStream) => void, most = 2): void => {
+const connected = (act: (a: UnixSocket, b: UnixSocket, stream: MessageStream) => void, max = 2): void => {
   const [a, b] = UnixSocket.pair();
   using _a = a;
   using _b = b;
-  using stream = new MessageStream(64, 64, most, closeSync);
+  using stream = new MessageStream(64, 64, max, closeSync);
   act(a, b, stream);
 };
 

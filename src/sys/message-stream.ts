@@ -45,8 +45,8 @@ class Side {
   readonly #high: number;
   readonly #length: number;
 
-  constructor(buffer: ArrayBuffer, mostFds: number) {
-    this.control = new Struct(CMSGHDR_BYTES + mostFds * 4);
+  constructor(buffer: ArrayBuffer, maxFds: number) {
+    this.control = new Struct(CMSGHDR_BYTES + maxFds * 4);
     this.words = new Int32Array(this.header.bytes.buffer);
     this.controlWords = new Int32Array(this.control.bytes.buffer);
     this.#iovecWords = new Uint32Array(this.#iovec.bytes.buffer);
@@ -86,7 +86,7 @@ export class MessageStream implements Disposable {
   readonly outgoing: Uint8Array<ArrayBuffer>;
   readonly #in: Side;
   readonly #out: Side;
-  readonly #mostFds: number;
+  readonly #maxFds: number;
   readonly #takenFds: number;
   readonly #close: (fd: number) => void;
   #fds: readonly Fd[] = NO_FDS;
@@ -95,24 +95,18 @@ export class MessageStream implements Disposable {
   /**
    * @param incomingBytes size of the receive buffer
    * @param outgoingBytes size of the send buffer
-   * @param mostFds limit of descriptors in one message, 1 to 253
+   * @param maxFds limit of descriptors in one message, 1 to 253
    * @param close closes a descriptor without blocking, even if its file system does not respond
    * @param takenFds limit of descriptors in a received message: with 0 the kernel drops them
    */
-  constructor(
-    incomingBytes: number,
-    outgoingBytes: number,
-    mostFds: number,
-    close = closeElsewhere,
-    takenFds = mostFds,
-  ) {
+  constructor(incomingBytes: number, outgoingBytes: number, maxFds: number, close = closeElsewhere, takenFds = maxFds) {
     this.#close = close;
     this.incoming = new Uint8Array(new ArrayBuffer(incomingBytes));
     this.outgoing = new Uint8Array(new ArrayBuffer(outgoingBytes));
-    this.#mostFds = mostFds;
+    this.#maxFds = maxFds;
     this.#takenFds = takenFds;
     this.#in = new Side(this.incoming.buffer, takenFds);
-    this.#out = new Side(this.outgoing.buffer, mostFds);
+    this.#out = new Side(this.outgoing.buffer, maxFds);
   }
 
   /**
@@ -163,7 +157,7 @@ export class MessageStream implements Disposable {
   /** As `send`, with copies of `fds` attached to the first byte. */
   sendWith(socket: number, offset: number, length: number, fds: readonly number[]): number {
     if (fds.length === 0) return this.send(socket, offset, length);
-    if (fds.length > this.#mostFds) throw new OutOfRange(`${fds.length} descriptors with one message`);
+    if (fds.length > this.#maxFds) throw new OutOfRange(`${fds.length} descriptors with one message`);
     const words = this.#out.controlWords;
     words[0] = CMSGHDR_BYTES + fds.length * 4;
     words[LEVEL] = SOL_SOCKET;

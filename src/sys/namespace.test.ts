@@ -32,20 +32,24 @@ test("a new namespace is another one, and the thread stays where it was", { skip
   assert.equal(after.identity, before.identity);
 });
 
-test("within runs there and comes back, also from an error", { skip }, () => {
-  using home = NetworkNamespace.current();
-  using made = NetworkNamespace.create();
-  assert.equal(made.within(identity), made.identity);
-  assert.equal(identity(), home.identity);
-  assert.throws(
-    () =>
-      made.within((): void => {
-        throw new RangeError("inside");
-      }),
-    RangeError,
-  );
-  assert.equal(identity(), home.identity);
-});
+test(
+  "`within` runs a function in the namespace and returns to the thread's own one, also after an error",
+  { skip },
+  () => {
+    using home = NetworkNamespace.current();
+    using made = NetworkNamespace.create();
+    assert.equal(made.within(identity), made.identity);
+    assert.equal(identity(), home.identity);
+    assert.throws(
+      () =>
+        made.within((): void => {
+          throw new RangeError("inside");
+        }),
+      RangeError,
+    );
+    assert.equal(identity(), home.identity);
+  },
+);
 
 test("within the thread's own namespace no privileges are needed", () => {
   const module = JSON.stringify(new URL("namespace.ts", import.meta.url).href);

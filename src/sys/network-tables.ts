@@ -172,14 +172,14 @@ const namedHops = (messages: Iterable<NetlinkMessage>): NamedHops => {
 };
 
 /** Errors with which the kernel reports that there is no route. */
-const NO_WAY: readonly number[] = [Errno.ENETUNREACH, Errno.EHOSTUNREACH, Errno.EACCES, Errno.EINVAL];
+const UNREACHABLE: readonly number[] = [Errno.ENETUNREACH, Errno.EHOSTUNREACH, Errno.EACCES, Errno.EINVAL];
 
 /** The network tables of a kernel; in tests, recorded ones. */
 export interface NetworkTables {
   /** @throws {SystemError} */
   links(): readonly LinkInfo[];
-  /** Routes from all tables and of both families; at most the first `most`. @throws {SystemError} */
-  routes(most: number): readonly Route[];
+  /** Routes from all tables and of both families; at most the first `max`. @throws {SystemError} */
+  routes(max: number): readonly Route[];
   /**
    * The route that the kernel would use to an address (4 or 16 bytes), optionally for packets from a local address;
    * undefined if there is none. @throws {SystemError}
@@ -198,13 +198,13 @@ export class KernelTables implements NetworkTables, Disposable {
     return found.filter((link) => link !== undefined);
   }
 
-  routes(most: number): readonly Route[] {
+  routes(max: number): readonly Route[] {
     const routes: Route[] = [];
     for (const family of [AF_INET, AF_INET6]) {
       using socket = NetlinkSocket.open();
       const body = new Uint8Array(ROUTE_INFO);
       body[0] = family;
-      let left = most;
+      let left = max;
       for (const message of socket.dump(RTM_GETROUTE, body, "routes")) {
         const route = routeIn(message, this.#namedHops());
         if (route !== undefined) routes.push(route);
@@ -223,7 +223,7 @@ export class KernelTables implements NetworkTables, Disposable {
     try {
       return routeIn(this.#socket.ask(RTM_GETROUTE, body, "route"), this.#namedHops());
     } catch (error) {
-      if (error instanceof SystemError && NO_WAY.includes(error.errno)) return undefined;
+      if (error instanceof SystemError && UNREACHABLE.includes(error.errno)) return undefined;
       throw error;
     }
   }

@@ -44,7 +44,7 @@ test("a signal does not block though the counter is full and the descriptor bloc
   assert.ok(countOf(event) >= FULL);
 });
 
-test("an event that counts down by one is signalled like any other", () => {
+test("an eventfd with EFD_SEMAPHORE is signalled like any other", () => {
   using signaller = new EventSignaller();
   using event = eventfd(EFD_SEMAPHORE);
   using ours = PeerEvent.adopt(event.duplicate(), signaller)!;

@@ -20,7 +20,7 @@ const ECHO_REPLY = 0;
 const SOCKADDR_IN = 16;
 /** The longest IPv4 packet. */
 const PACKET_BYTES = 65535;
-const IPV4_HEADER_MOST = 60;
+const MAX_IPV4_HEADER = 60;
 const MAX_PAYLOAD = PACKET_BYTES - 20 - ICMP_HEADER;
 
 /** This process may open neither a raw socket nor a ping socket. */
@@ -49,7 +49,7 @@ export class PingSocket implements Disposable {
   readonly #poller: Poller;
   readonly #to = new Struct(SOCKADDR_IN);
   readonly #request = new Struct(ICMP_HEADER + MAX_PAYLOAD);
-  readonly #reply = new Struct(PACKET_BYTES + IPV4_HEADER_MOST);
+  readonly #reply = new Struct(PACKET_BYTES + MAX_IPV4_HEADER);
   /** Bytes of the packet in `#reply`. */
   #received = 0;
 

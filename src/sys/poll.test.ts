@@ -37,7 +37,7 @@ test("a descriptor left out is not waited on until it is included again", () => 
   assert.equal(poller.wait(0), 1);
 });
 
-test("writable is reported when it is asked for", () => {
+test("writable is reported only if it is requested", () => {
   const [a, b] = UnixSocket.pair();
   using _b = b;
   using _a = a;

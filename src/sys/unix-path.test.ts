@@ -69,12 +69,12 @@ test("a connection without a free descriptor is closed, and the next one is acce
       listener[Symbol.dispose]();
       console.log(JSON.stringify(said));`;
     const node = [process.execPath, "--input-type=module", "-e", script];
-    const said = execFileSync("sh", ["-c", 'ulimit -n 64 && exec "$@"', "sh", ...node], {
+    const output = execFileSync("sh", ["-c", 'ulimit -n 64 && exec "$@"', "sh", ...node], {
       encoding: "utf8",
       timeout: 300_000,
     });
     const turnedAway = ["EMFILE", "EMFILE", 0, true];
-    assert.deepEqual(JSON.parse(said), [...turnedAway, ...turnedAway, true]);
+    assert.deepEqual(JSON.parse(output), [...turnedAway, ...turnedAway, true]);
   });
 });
 

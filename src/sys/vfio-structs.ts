@@ -263,9 +263,9 @@ export const writeIoasUnmap = (view: DataView, ioas: number, iova: number, bytes
   view.setBigUint64(16, BigInt(bytes), true);
 };
 
-/** @param table address of a buffer for `most` ranges */
-export const writeIovaRanges = (view: DataView, ioas: number, most: number, table: bigint): void => {
-  for (const [i, word] of [Bytes.iovaRanges, ioas, most, 0].entries()) view.setUint32(4 * i, word, true);
+/** @param table address of a buffer for `max` ranges */
+export const writeIovaRanges = (view: DataView, ioas: number, max: number, table: bigint): void => {
+  for (const [i, word] of [Bytes.iovaRanges, ioas, max, 0].entries()) view.setUint32(4 * i, word, true);
   view.setBigUint64(16, table, true);
   view.setBigUint64(24, 0n, true);
 };

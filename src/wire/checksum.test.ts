@@ -62,7 +62,7 @@ test("copies and sums every short length between all alignments, and changes not
       }
 });
 
-test("copies and sums anything anywhere, also to the very end of an array that is not whole words", () => {
+test("copies and sums any range, also up to the end of an array that is not a whole number of words", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 0, maxLength: 600 }),

@@ -14,7 +14,7 @@ import {
   segment,
   payloadByte,
   cut,
-} from "./cut-by-hand.test-kit.ts";
+} from "./segment-by-hand.test-kit.ts";
 
 interface Out {
   readonly frame: Uint8Array;
@@ -177,9 +177,9 @@ describe("the coalescer", () => {
   });
 
   test("merges segments known to be consecutive in the same way", () => {
-    const odd = fc.record({ kind: fc.constantFrom("none", "pad", "fin", "echo", "cut off"), at: fc.nat() });
+    const unusual = fc.record({ kind: fc.constantFrom("none", "pad", "fin", "echo", "cut off"), at: fc.nat() });
     fc.assert(
-      fc.property(fc.array(fc.tuple(shapes, odd), { minLength: 1, maxLength: 4 }), (superFrames) => {
+      fc.property(fc.array(fc.tuple(shapes, unusual), { minLength: 1, maxLength: 4 }), (superFrames) => {
         const frames: Uint8Array[] = [];
         const follows: boolean[] = [];
         for (const [i, [shape, { kind, at }]] of superFrames.entries()) {
@@ -225,7 +225,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("does not accept that a frame follows one of another flow, at another place, or none", () => {
+  test("a frame that is wrongly marked as the next segment is not merged: of another flow, out of order, or the first", () => {
     const frames = cut({ ...PLAIN, payload: 4 * 1448 });
     const other = cut({ ...PLAIN, port: 1001, payload: 8 * 1448 }).slice(4);
     for (const list of [
@@ -330,9 +330,9 @@ describe("the coalescer", () => {
     fin[transportOf(fin) + 13] = 0x11;
     const arp = new Uint8Array(60).fill(0xa5);
     const bare = segment({ ...PLAIN, sequence: PLAIN.sequence + 14_480 }, 0, new Uint8Array(0), true);
-    const odd = [...frames.slice(0, 4), arp, ...frames.slice(4, 8), bare, frames[8]!, frames[9]!, fin];
+    const unusual = [...frames.slice(0, 4), arp, ...frames.slice(4, 8), bare, frames[8]!, frames[9]!, fin];
     assert.deepEqual(
-      coalesce(odd).map(({ segments, frame }) => (segments === 1 ? frame.length : segments)),
+      coalesce(unusual).map(({ segments, frame }) => (segments === 1 ? frame.length : segments)),
       [4, 60, 4, bare.length, 2, fin.length],
     );
   });

@@ -100,7 +100,7 @@ const watched = (bytes: Uint8Array, from: number, to: number): Uint8Array =>
     },
   });
 
-test("of hostile frames nothing outside is read, and all results are inside", () => {
+test("hostile frames cause no read outside the frame, and all resulting offsets are inside it", () => {
   fc.assert(
     fc.property(hostile, fc.nat(3), fc.nat(220), (frame, before, cut) => {
       const length = Math.min(cut, frame.length);

@@ -13,8 +13,8 @@ const IPV6_PAYLOAD = ETHERNET_BYTES + 4;
  */
 export const withoutPadding = (bytes: Uint8Array, at: number, length: number): number => {
   if (length !== MIN_FRAME) return length;
-  const said = packetBytes(bytes, at);
-  return said > 0 && ETHERNET_BYTES + said < length ? ETHERNET_BYTES + said : length;
+  const packetLength = packetBytes(bytes, at);
+  return packetLength > 0 && ETHERNET_BYTES + packetLength < length ? ETHERNET_BYTES + packetLength : length;
 };
 
 const packetBytes = (bytes: Uint8Array, at: number): number => {

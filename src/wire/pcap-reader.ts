@@ -21,7 +21,7 @@ const MAX_PACKET = 262_144;
  * Parts of the link-type word: the type; a flag that says whether the word contains the length of the FCS; and that
  * length, in units of 16 bits.
  */
-const LinkType = { type: 0x03ff_ffff, fcsTold: 1 << 26, fcsShift: 28 } as const;
+const LinkType = { type: 0x03ff_ffff, fcsPresent: 1 << 26, fcsShift: 28 } as const;
 /**
  * A fraction of a second above this number must be in nanoseconds. One that is only slightly above a million is in
  * microseconds, with a rounding error.
@@ -48,7 +48,7 @@ const readHeader = (view: DataView): FileHeader => {
   const word = view.getUint32(20, little);
   const linkType = word & LinkType.type;
   // Some programs give the length in bytes, not 16-bit units; the limit makes both give Ethernet's 4 bytes.
-  const fcsBytes = (word & LinkType.fcsTold) === 0 ? 0 : Math.min(2 * (word >>> LinkType.fcsShift), ETHERNET_FCS);
+  const fcsBytes = (word & LinkType.fcsPresent) === 0 ? 0 : Math.min(2 * (word >>> LinkType.fcsShift), ETHERNET_FCS);
   return {
     view,
     little,

@@ -68,7 +68,7 @@ test("a block that does not fit is not begun", () => {
   assert.deepEqual(capture.memory.bytes, before);
 });
 
-test("knows where whole blocks end, and moves the rest to the front", () => {
+test("finds the end of the last whole block, and moves the rest to the front", () => {
   const capture = writer();
   capture.section("x");
   const first = capture.used;

@@ -21,7 +21,7 @@ const modulo = (value: number): number => fold(value) % 0xffff;
 const SIZE = 1 << 18;
 const HALF = SIZE / 2;
 
-test("the assembled kernel is sum.wat, assembled", async () => {
+test("the embedded WebAssembly module is sum.wat, assembled", async () => {
   const assembler = await wabt();
   const features = { simd: true, threads: true };
   const module = assembler.parseWat("sum.wat", readFileSync(new URL("sum.wat", import.meta.url), "utf8"), features);

@@ -75,7 +75,7 @@ const build = (s: Shape, memory: Memory): number => {
 
 const RUNS = { seed: 20_270_301, numRuns: 4000 };
 
-test("gives the result of verify for every frame at any offset, summed whole or without its tag", () => {
+test("gives the same result as `verify` for every frame at any offset, with a sum over the frame with or without its tag", () => {
   const memory = newMemory(BYTES);
   let common = 0;
   fc.assert(
@@ -93,7 +93,7 @@ test("gives the result of verify for every frame at any offset, summed whole or 
   assert.ok(common > 500, `only ${common} frames had a correct transport checksum`);
 });
 
-test("the given sum is trusted: another one makes only the transport's checksum wrong", () => {
+test("the caller's payload sum is used as given: a wrong one affects only the transport checksum", () => {
   const memory = newMemory(BYTES);
   for (const ipv6 of [false, true])
     for (const protocol of [TCP, UDP]) {

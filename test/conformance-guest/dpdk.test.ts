@@ -68,22 +68,22 @@ interface Counts {
 }
 
 const counts = async (pmd: Testpmd): Promise<Counts> => {
-  const said = await pmd.ask("show port stats 0");
+  const output = await pmd.ask("show port stats 0");
   return {
-    received: number(said, "RX-packets"),
-    sent: number(said, "TX-packets"),
-    missed: number(said, "RX-missed"),
+    received: number(output, "RX-packets"),
+    sent: number(output, "TX-packets"),
+    missed: number(output, "RX-missed"),
   };
 };
 
 /** Waits until testpmd's output about the port matches; returns the match. @throws {Error} */
 const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
-  let said = "";
+  let output = "";
   return eventually(
-    () => `${what} in ${said}`,
+    () => `${what} in ${output}`,
     async () => {
-      said = await pmd.ask("show port info 0");
-      return what.test(said) && said;
+      output = await pmd.ask("show port info 0");
+      return what.test(output) && output;
     },
     100,
   );
@@ -92,15 +92,15 @@ const until = async (pmd: Testpmd, what: RegExp): Promise<string> => {
 /** Resolves when the driver reports the link up at that speed. @throws {Error} */
 const linked = async (pmd: Testpmd, speed: LinkSpeed): Promise<void> => {
   const spelled = speed < 1000 ? `${speed} Mbps` : `${speed / 1000} Gbps`;
-  const said = await until(pmd, new RegExp(`Link status: up\nLink speed: ${spelled}`));
-  assert.match(said, /Link duplex: full-duplex/);
+  const output = await until(pmd, new RegExp(`Link status: up\nLink speed: ${spelled}`));
+  assert.match(output, /Link duplex: full-duplex/);
 };
 
 const speedsOf = ({ chip }: Cell): readonly LinkSpeed[] => LINK_SPEEDS.filter((speed) => speed <= chip.speed);
 
 /** Asserts that every request gets a reply, however long that takes. */
 const answered = async ({ far }: Rig, options = "-c 3 -i 0.05"): Promise<string> =>
-  far.must(`ping -q -w 250 ${options} ${NEAR.ipv4}`);
+  far.mustRun(`ping -q -w 250 ${options} ${NEAR.ipv4}`);
 
 const STRANGER = "02:00:5e:10:00:99";
 const GROUP = "01:00:5e:01:02:03";
@@ -161,15 +161,15 @@ const datagramOf = (mac: string, { from, fromPort, to, toPort }: Vector, length:
 };
 
 /** The queue on which testpmd received a frame of that length; -1 if none was received. */
-const queueOf = (said: string, length: number): number => {
-  for (const [, queue, frames] of said.matchAll(/queue (\d+): received \d+ packets\n((?: .*\n)*)/g))
+const queueOf = (output: string, length: number): number => {
+  for (const [, queue, frames] of output.matchAll(/queue (\d+): received \d+ packets\n((?: .*\n)*)/g))
     if (frames!.includes(`length=${length} `)) return Number(queue);
   return -1;
 };
 
 /** Number of frames sent from the queue. */
-const sentBy = (said: string, queue: number): number =>
-  Number(new RegExp(`TX Port= 0/Queue= ${queue} -+\n.*TX-packets: (\\d+)`).exec(said)?.[1]);
+const sentBy = (output: string, queue: number): number =>
+  Number(new RegExp(`TX Port= 0/Queue= ${queue} -+\n.*TX-packets: (\\d+)`).exec(output)?.[1]);
 
 const inject = async ({ nic }: Rig, frames: readonly string[]): Promise<void> => {
   for (const frame of frames) await nic.ask({ command: "send", frame });
@@ -219,12 +219,12 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     const { rig, cell } = bench();
     pmd = await Testpmd.start(rig.guest, ...LARGE);
     await linked(pmd, cell.chip.speed as LinkSpeed);
-    const said = await pmd.ask("show port info 0");
-    assert.match(said, /Driver name: net_r8169/);
+    const output = await pmd.ask("show port info 0");
+    assert.match(output, /Driver name: net_r8169/);
     const { mac } = await rig.nic.state();
-    assert.ok(said.toLowerCase().includes(`mac address: ${mac}`), said);
+    assert.ok(output.toLowerCase().includes(`mac address: ${mac}`), output);
     t.diagnostic(
-      `DPDK ${versionsOf(`dpdk-${DPDK}`)["dpdk-dev"]}, microcode ${/Firmware-version: (\S+)/.exec(said)?.[1]}`,
+      `DPDK ${versionsOf(`dpdk-${DPDK}`)["dpdk-dev"]}, microcode ${/Firmware-version: (\S+)/.exec(output)?.[1]}`,
     );
   });
 
@@ -240,8 +240,8 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     await pmd.ask("clear port stats all");
     const { traffic: before } = await rig.nic.state();
     await forward("icmpecho", async () => {
-      const said = await answered(rig, `-c ${ECHOES} -i 0`);
-      t.diagnostic(`round trip ${/rtt .* = (\S+ ms)/.exec(said)?.[1]} (min/avg/max/mdev)`);
+      const output = await answered(rig, `-c ${ECHOES} -i 0`);
+      t.diagnostic(`round trip ${/rtt .* = (\S+ ms)/.exec(output)?.[1]} (min/avg/max/mdev)`);
     });
     const { traffic: after } = await rig.nic.state();
     assert.deepEqual(await counts(pmd), {
@@ -276,7 +276,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
   test("frames to other stations are received while the driver is promiscuous", async () => {
     const { rig } = bench();
     const own = (await rig.nic.state()).mac;
-    const heard = async (): Promise<readonly number[]> => {
+    const countReceived = async (): Promise<readonly number[]> => {
       const received: number[] = [];
       await forward("rxonly", async () => {
         let { received: before } = await counts(pmd);
@@ -290,10 +290,10 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       });
       return received;
     };
-    assert.deepEqual(await heard(), [BURST, BURST, BURST, BURST]);
+    assert.deepEqual(await countReceived(), [BURST, BURST, BURST, BURST]);
     // The driver keeps receiving multicast until it is restarted.
     await settings("set promisc all off");
-    assert.deepEqual(await heard(), [BURST, BURST, 0, 0]);
+    assert.deepEqual(await countReceived(), [BURST, BURST, 0, 0]);
   });
 
   // Tests only the first interrupt after a start: uio_pci_generic masks INTx at each interrupt, and the driver does not
@@ -362,11 +362,11 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
   test(`frames of ${JUMBO} bytes pass both ways, each in several descriptors`, async () => {
     const { rig } = bench();
     await settings(`port config mtu 0 ${JUMBO}`);
-    await rig.far.must(`ip link set ${FAR.name} mtu ${JUMBO}`);
+    await rig.far.mustRun(`ip link set ${FAR.name} mtu ${JUMBO}`);
     await forward("icmpecho", async () => {
       for (const size of [1472, 2000, 4000, JUMBO - 28]) await answered(rig, `-c 3 -i 0.05 -M do -s ${size}`);
     });
-    await rig.far.must(`ip link set ${FAR.name} mtu 1500`);
+    await rig.far.mustRun(`ip link set ${FAR.name} mtu 1500`);
   });
 
   test(`the port works after each of ${RESTARTS} restarts`, async () => {
@@ -402,13 +402,14 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       await pmd.ask("start");
       const flows = IPV4.map((vector, flow) => datagramOf(mac, vector, FIRST_FLOW + flow));
       await sending(rig, flows.length, () => inject(rig, flows));
-      const said = await pmd.ask("stop");
+      const output = await pmd.ask("stop");
       assert.deepEqual(
-        IPV4.map((_, flow) => queueOf(said, UDP_HEADERS + FIRST_FLOW + flow)),
+        IPV4.map((_, flow) => queueOf(output, UDP_HEADERS + FIRST_FLOW + flow)),
         queues,
-        `by ${over}: ${said}`,
+        `by ${over}: ${output}`,
       );
-      for (const queue of [0, 1]) assert.equal(sentBy(said, queue), queues.filter((one) => one === queue).length, said);
+      for (const queue of [0, 1])
+        assert.equal(sentBy(output, queue), queues.filter((one) => one === queue).length, output);
     }
     const sent = (await rig.frames()).map(lookAt).filter(({ sent }) => sent);
     for (const { fromPort } of IPV4) {

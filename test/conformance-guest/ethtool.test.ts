@@ -7,7 +7,7 @@ import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { answered } from "./echoes.ts";
 import { onEachChip } from "./grid.ts";
-import { acquaint } from "./neighbours.ts";
+import { setNeighbours } from "./neighbours.ts";
 import { stream } from "./streams.ts";
 
 const ETH = NEAR.name;
@@ -28,13 +28,13 @@ const saves = (chip: Chip): boolean => chip.profile.wake.magic !== "config3";
 type Numbers = Readonly<Record<string, number>>;
 
 const countersOf = async (rig: Rig): Promise<Numbers> => {
-  const text = await rig.guest.must(`ethtool -S ${ETH}`);
+  const text = await rig.guest.mustRun(`ethtool -S ${ETH}`);
   return Object.fromEntries([...text.matchAll(/^\s+(\w+): (\d+)$/gm)].map(([, name, value]) => [name!, Number(value)]));
 };
 
 /** The kernel's own counters. */
 const statisticsOf = async (rig: Rig): Promise<Numbers> => {
-  const text = await rig.guest.must(`cd /sys/class/net/${ETH}/statistics; grep . *`);
+  const text = await rig.guest.mustRun(`cd /sys/class/net/${ETH}/statistics; grep . *`);
   return Object.fromEntries([...text.matchAll(/^(\w+):(\d+)$/gm)].map(([, name, value]) => [name!, Number(value)]));
 };
 
@@ -53,7 +53,7 @@ interface Counts {
 const countsOf = async (rig: Rig): Promise<Counts> => {
   return eventually("a moment without other frames", async () => {
     const before = await rig.crossed();
-    await rig.guest.must(`ping -q -c 1 -W 60 ${FAR.ipv4}`);
+    await rig.guest.mustRun(`ping -q -c 1 -W 60 ${FAR.ipv4}`);
     const [chip, kernel] = [await countersOf(rig), await statisticsOf(rig)];
     const frames = await rig.crossed();
     return frames === before + 2 && { frames, chip, kernel };
@@ -67,7 +67,7 @@ const difference = (now: Numbers, before: Numbers): Numbers =>
 const SAID_OF_DAMAGE = /Rx ERROR. status/;
 
 onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => {
-  const show = (what: string): Promise<string> => bench().rig.guest.must(`ethtool ${what} ${ETH}`);
+  const show = (what: string): Promise<string> => bench().rig.guest.mustRun(`ethtool ${what} ${ETH}`);
 
   test("-i and -P show the driver, its firmware, the bus and the card's permanent address", async () => {
     const { rig, cell } = bench();
@@ -83,7 +83,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     const { guest, far, nic } = rig;
     const mac = (await nic.state()).mac.replaceAll(":", "");
     // Accepts all multicast groups, so that the test knows which frames to expect.
-    await guest.must(`ip link set ${ETH} allmulticast on`);
+    await guest.mustRun(`ip link set ${ETH} allmulticast on`);
     const before = await countsOf(rig);
     const groups = (await nic.state()).counters.rxMulticast;
     await guest.run(`ethtool -K ${ETH} sg on tso on`);
@@ -132,18 +132,18 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       { rx_packets, rx_bytes, multicast },
       { rx_packets: packets, rx_bytes: bytes, multicast: kinds.multicast },
     );
-    await guest.must(`ip link set ${ETH} allmulticast off; ethtool -K ${ETH} sg off tso off`);
+    await guest.mustRun(`ip link set ${ETH} allmulticast off; ethtool -K ${ETH} sg off tso off`);
     t.diagnostic(`${sent.length} frames out, ${packets} in`);
   });
 
   test("-S counts damaged frames as errors; the kernel receives them only on request", async () => {
     const { rig } = bench();
-    await using _quiet = await acquaint(rig);
-    for (const [wants, given] of [
+    await using _quiet = await setNeighbours(rig);
+    for (const [setting, given] of [
       ["off", 0],
       ["on", DAMAGED],
     ] as const) {
-      await rig.guest.must(`ethtool -K ${ETH} rx-all ${wants}`);
+      await rig.guest.mustRun(`ethtool -K ${ETH} rx-all ${setting}`);
       const [counters, statistics] = [await countersOf(rig), await statisticsOf(rig)];
       await rig.nic.ask({ command: "wire", name: "crc", directions: ["in"], count: DAMAGED });
       await rig.far.run(`ping -q -c ${DAMAGED} -i 0.02 -W 0.1 -b ${EVERYBODY}`);
@@ -151,10 +151,10 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       await answered(rig.guest, `-c 1 ${FAR.ipv4}`);
       const chip = difference(await countersOf(rig), counters);
       const kernel = difference(await statisticsOf(rig), statistics);
-      assert.deepEqual([chip["rx_errors"], chip["broadcast"]], [DAMAGED, 0], `rx-all ${wants}`);
-      assert.deepEqual([kernel["rx_errors"], kernel["rx_crc_errors"]], [given, given], `rx-all ${wants}`);
+      assert.deepEqual([chip["rx_errors"], chip["broadcast"]], [DAMAGED, 0], `rx-all ${setting}`);
+      assert.deepEqual([kernel["rx_errors"], kernel["rx_crc_errors"]], [given, given], `rx-all ${setting}`);
     }
-    await rig.guest.must(`ethtool -K ${ETH} rx-all off`);
+    await rig.guest.mustRun(`ethtool -K ${ETH} rx-all off`);
   });
 
   test("-k and -K switch features off and on", async () => {
@@ -166,7 +166,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     const wanted = ["rx-checksumming", "tx-checksum-ipv4", "rx-vlan-offload", "tx-vlan-offload", "rx-all", "rx-fcs"];
     for (const name of wanted.filter((name) => changeable.includes(name)))
       for (const value of ["off", "on", "off", "on"]) {
-        await guest.must(`ethtool -K ${ETH} ${name === "rx-checksumming" ? "rx" : name} ${value}`);
+        await guest.mustRun(`ethtool -K ${ETH} ${name === "rx-checksumming" ? "rx" : name} ${value}`);
         assert.match(await show("-k"), new RegExp(`^\\t?${name}: ${value}`, "m"));
         await answered(guest, `-c 2 ${FAR.ipv4}`);
       }
@@ -180,13 +180,13 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       ["rx off tx off", false],
       ["rx on tx on", true],
     ] as const) {
-      await rig.guest.must(`ethtool -A ${ETH} ${asked}`);
+      await rig.guest.mustRun(`ethtool -A ${ETH} ${asked}`);
       await eventually(`a link with pause ${asked}`, async () => {
         const { link } = await rig.nic.state();
         return link.up && link.receivePause === expected && link.transmitPause === expected;
       });
       const word = expected ? "on" : "off";
-      await rig.guest.must(`until ethtool -a ${ETH} | grep -q 'RX negotiated: ${word}'; do sleep 0.1; done`);
+      await rig.guest.mustRun(`until ethtool -a ${ETH} | grep -q 'RX negotiated: ${word}'; do sleep 0.1; done`);
       await rig.linked();
     }
   });
@@ -200,12 +200,12 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     }
     // At this speed the chip's time unit is long enough to be measured beside an emulated machine's own delays.
     await rig.nic.ask({ command: "partner", abilities: { speeds: [10] } });
-    await guest.must(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
+    await guest.mustRun(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
     // Sorted round-trip times in microseconds. A reply waits for the delayed interrupt, but for less than the whole
     // delay if the interrupt of an earlier frame is due.
     const measure = async (): Promise<readonly number[]> => {
-      await guest.must(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
-      const text = await rig.far.must(`ping -c 50 -i 0.03 -w 250 ${NEAR.ipv4}`);
+      await guest.mustRun(`ping -q -c 2 -i 0.01 ${FAR.ipv4}`);
+      const text = await rig.far.mustRun(`ping -c 50 -i 0.03 -w 250 ${NEAR.ipv4}`);
       const times = [...text.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Math.round(Number(millis) * 1000));
       assert.ok(times.length >= 50, text);
       return times.toSorted((one, other) => one - other);
@@ -213,7 +213,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     try {
       let prompt = Infinity;
       for (let round = 0; prompt >= MICROS && round < ROUNDS; round++) prompt = (await measure())[0]!;
-      await guest.must(`ethtool -C ${ETH} rx-usecs ${MICROS} tx-usecs ${MICROS} rx-frames 60 tx-frames 60`);
+      await guest.mustRun(`ethtool -C ${ETH} rx-usecs ${MICROS} tx-usecs ${MICROS} rx-frames 60 tx-frames 60`);
       const set = Number(/^rx-usecs:\s+(\d+)$/m.exec(await show("-c"))![1]);
       assert.ok(set >= MICROS && set < 30_000, `${set}`);
       const patient = (await measure())[25]!;
@@ -221,10 +221,10 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
         `the quickest of 50 echoes ${prompt} µs; median ${patient} µs or more with an interrupt delay of ${set} µs`,
       );
       assert.ok(prompt < MICROS && patient >= set, `${prompt}, then ${patient}`);
-      await guest.must(`ethtool -C ${ETH} rx-usecs 0 tx-usecs 0 rx-frames 0 tx-frames 0`);
+      await guest.mustRun(`ethtool -C ${ETH} rx-usecs 0 tx-usecs 0 rx-frames 0 tx-frames 0`);
     } finally {
       await rig.nic.ask({ command: "partner", abilities: {} });
-      await guest.must(`until ethtool ${ETH} | grep -q 'Speed: ${cell.chip.speed}Mb/s'; do sleep 0.1; done`);
+      await guest.mustRun(`until ethtool ${ETH} | grep -q 'Speed: ${cell.chip.speed}Mb/s'; do sleep 0.1; done`);
     }
   });
 
@@ -249,24 +249,24 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
   test("-s: wake-up and message level are stored, and fewer speeds are advertised", async () => {
     const { rig, cell } = bench();
     for (const wol of ["p", "u", "m", "b", "g", "pumbg", "d"]) {
-      await rig.guest.must(`ethtool -s ${ETH} wol ${wol}`);
+      await rig.guest.mustRun(`ethtool -s ${ETH} wol ${wol}`);
       const shown = /^\s*Wake-on: (\S+)$/m.exec(await show(""))![1]!;
       assert.deepEqual(new Set(shown), new Set(wol));
     }
-    await rig.guest.must(`ethtool -s ${ETH} advertise 0x8`);
-    await rig.guest.must(`until ethtool ${ETH} | grep -q 'Speed: 100Mb/s'; do sleep 0.1; done`);
+    await rig.guest.mustRun(`ethtool -s ${ETH} advertise 0x8`);
+    await rig.guest.mustRun(`until ethtool ${ETH} | grep -q 'Speed: 100Mb/s'; do sleep 0.1; done`);
     assert.equal((await rig.nic.state()).link.speed, 100);
-    await rig.guest.must(`ethtool -s ${ETH} autoneg on advertise 0x8000000002f`);
+    await rig.guest.mustRun(`ethtool -s ${ETH} autoneg on advertise 0x8000000002f`);
     await rig.guest.run(`ethtool -s ${ETH} speed ${cell.chip.speed} duplex full autoneg on`);
-    await rig.guest.must(`until ethtool ${ETH} | grep -q 'Speed: ${cell.chip.speed}Mb/s'; do sleep 0.1; done`);
+    await rig.guest.mustRun(`until ethtool ${ETH} | grep -q 'Speed: ${cell.chip.speed}Mb/s'; do sleep 0.1; done`);
   });
 
   test("-r restarts autonegotiation", async () => {
     const { rig } = bench();
-    const links = (): number => rig.nic.said.split("\n").filter((line) => line.includes('"event":"link"')).length;
+    const links = (): number => rig.nic.output.split("\n").filter((line) => line.includes('"event":"link"')).length;
     await rig.carrier(true);
     const before = links();
-    await rig.guest.must(`ethtool -r ${ETH}`);
+    await rig.guest.mustRun(`ethtool -r ${ETH}`);
     await eventually("the link went down and up", () => links() >= before + 2);
     assert.equal(links(), before + 2);
     await rig.carrier(true);
@@ -291,11 +291,11 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       return t.skip("Linux 7 keeps EEE off on this chip");
     }
     // On the RTL8125A Linux does not use EEE at 2500 Mbit/s, and neither does the vendor's driver.
-    if (cell.chip.key === "rtl8125a") await rig.guest.must(`ethtool -s ${ETH} speed 1000 duplex full autoneg on`);
+    if (cell.chip.key === "rtl8125a") await rig.guest.mustRun(`ethtool -s ${ETH} speed 1000 duplex full autoneg on`);
     for (const on of ["off", "on"] as const) {
-      await rig.guest.must(`ethtool --set-eee ${ETH} eee ${on}`);
+      await rig.guest.mustRun(`ethtool --set-eee ${ETH} eee ${on}`);
       const wanted = on === "on" ? "enabled - active" : "disabled";
-      await rig.guest.must(`until ethtool --show-eee ${ETH} | grep -q 'EEE status: ${wanted}'; do sleep 0.1; done`);
+      await rig.guest.mustRun(`until ethtool --show-eee ${ETH} | grep -q 'EEE status: ${wanted}'; do sleep 0.1; done`);
       await rig.linked();
       await answered(rig.guest, `-c 2 ${FAR.ipv4}`);
     }

@@ -72,7 +72,7 @@ const BOTH: readonly Direction[] = ["in", "out"];
 /**
  * Remedies, the mildest first. The last is a power cycle of everything except the card, whose fault is over by then.
  */
-const CURES = [
+const REMEDIES = [
   "nothing",
   "ip link down, up",
   "rmmod, insmod",
@@ -80,10 +80,10 @@ const CURES = [
   "reset of the machine",
 ] as const;
 
-const LAST_CURE = CURES[CURES.length - 1]!;
+const LAST_REMEDY = REMEDIES[REMEDIES.length - 1]!;
 
 /** A line of the log without the time, the device and the numbers that vary between runs. */
-const gist = (line: string): string =>
+const normalized = (line: string): string =>
   line
     .replace(/^\[\s*[\d.]+\] /, "")
     .replace(/r8169 0000:00:\S+ (eth0: )?/, "")
@@ -106,10 +106,10 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
     );
     return exit === 0 && stdout.includes(" 0% packet loss");
   };
-  const apply = async (cure: (typeof CURES)[number], limitMillis?: number): Promise<void> => {
+  const apply = async (remedy: (typeof REMEDIES)[number], limitMillis?: number): Promise<void> => {
     const { rig } = bench();
     const { guest } = rig;
-    switch (cure) {
+    switch (remedy) {
       case "nothing":
         return;
       case "ip link down, up":
@@ -126,41 +126,41 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
         break;
       case "reset of the machine":
         await guest.reset();
-        await guest.must("modprobe r8169");
+        await guest.mustRun("modprobe r8169");
         break;
       default:
-        cure satisfies never;
+        remedy satisfies never;
     }
-    await guest.must(`ip link set ${NEAR.name} up`);
+    await guest.mustRun(`ip link set ${NEAR.name} up`);
     await rig.carrier(true, limitMillis);
     await rig.configure();
   };
   /**
    * Applies one remedy after the other until the NIC works. Returns the remedy that helped. @throws {Error} if none did
    */
-  const heal = async (): Promise<string> => {
-    for (const cure of CURES) {
+  const recover = async (): Promise<string> => {
+    for (const remedy of REMEDIES) {
       // If a remedy itself fails, the next one is tried.
-      const done = await apply(cure, LINK_MILLIS).then(
+      const done = await apply(remedy, LINK_MILLIS).then(
         () => true,
         () => false,
       );
-      if (done && (await works())) return cure;
+      if (done && (await works())) return remedy;
     }
     // On a busy machine each remedy may have been too slow, so the last one is tried again.
-    await apply(LAST_CURE);
+    await apply(LAST_REMEDY);
     await answered(bench().rig.guest, `-c 10 ${FAR.ipv4}`);
-    return LAST_CURE;
+    return LAST_REMEDY;
   };
   /**
    * Clears the kernel's log, and makes every later message of the driver go to the log, without rate limit, and not to
    * the console.
    */
-  const hush = async (): Promise<void> => {
-    await bench().rig.guest.must("echo 0 >/proc/sys/net/core/message_cost; dmesg -n 1; dmesg -c >/dev/null");
+  const clearLog = async (): Promise<void> => {
+    await bench().rig.guest.mustRun("echo 0 >/proc/sys/net/core/message_cost; dmesg -n 1; dmesg -c >/dev/null");
   };
   const logged = async (): Promise<string> => {
-    const lines = distinct((await bench().rig.guest.dmesg(4)).map(gist).filter((line) => !NOISE.test(line)));
+    const lines = distinct((await bench().rig.guest.dmesg(4)).map(normalized).filter((line) => !NOISE.test(line)));
     return lines.length === 0
       ? "reports nothing"
       : `says ${lines.slice(0, 3).join("; ")}${lines.length > 3 ? "; …" : ""}`;
@@ -174,22 +174,24 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
       const provocation = PROVOCATIONS[name];
       assert.ok(provocation !== undefined, `nothing provokes ${name}`);
       const { command, count } = provocation;
-      await hush();
+      await clearLog();
       await nic.ask({ command: "fault", name, ...(count === undefined ? {} : { count }) });
       const { exit, stdout } = await guest.run(command, 45_000);
       const struck = (await nic.state()).faults.find((fault) => fault.name === name)?.struck;
       await nic.ask({ command: "clearFault" });
-      const saw = stdout.trim().replaceAll("\n", "; ");
-      t.diagnostic(`driver ${await logged()}; guest sees ${exit === 124 ? "no end" : saw === "" ? "nothing" : saw}`);
+      const output = stdout.trim().replaceAll("\n", "; ");
+      t.diagnostic(
+        `driver ${await logged()}; guest sees ${exit === 124 ? "no end" : output === "" ? "nothing" : output}`,
+      );
       if (struck !== undefined && struck > 0) t.diagnostic(`struck ${struck} times`);
-      t.diagnostic(`helps: ${await heal()}`);
+      t.diagnostic(`helps: ${await recover()}`);
     });
 
   for (const { name, ...impairment } of WIRE_FAULTS)
     test(`a wire with ${name}: streams pass both ways`, async (t) => {
       const { rig } = bench();
       const { guest, nic } = rig;
-      await hush();
+      await clearLog();
       await nic.ask({ command: "wire", name, directions: BOTH, ...impairment });
       try {
         for (const flag of ["", "-R"]) await stream(rig, `-n 100K ${flag}`);
@@ -201,6 +203,6 @@ onEachChip("faults", { warnings: [/./], offences: OFFENCES }, (bench) => {
       } finally {
         await nic.ask({ command: "clearWire", directions: BOTH });
       }
-      t.diagnostic(`helps: ${await heal()}`);
+      t.diagnostic(`helps: ${await recover()}`);
     });
 });

@@ -17,7 +17,7 @@ onEachChip("fibre", { serve: ["--medium", "fibre"], only: ({ chip }) => chip.key
 
   test("links at 10 Gbit/s through the module, without autonegotiation", async () => {
     const { rig } = bench();
-    const text = await rig.guest.must(`ethtool ${NEAR.name}`);
+    const text = await rig.guest.mustRun(`ethtool ${NEAR.name}`);
     assert.match(text, /Speed: 10000Mb\/s/);
     assert.match(text, /Duplex: Full/);
     assert.match(text, /Auto-negotiation: off/);
@@ -45,7 +45,7 @@ onEachChip("fibre", { serve: ["--medium", "fibre"], only: ({ chip }) => chip.key
 
   test("links again after the interface was down", async () => {
     const { rig } = bench();
-    await rig.guest.must(`ip link set ${NEAR.name} down; sleep 0.5; ip link set ${NEAR.name} up`);
+    await rig.guest.mustRun(`ip link set ${NEAR.name} down; sleep 0.5; ip link set ${NEAR.name} up`);
     await works();
   });
 });

@@ -10,7 +10,7 @@ import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { answered } from "./echoes.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { onEachChip } from "./grid.ts";
-import { acquaint } from "./neighbours.ts";
+import { setNeighbours } from "./neighbours.ts";
 import { settles } from "./settles.ts";
 
 const MAC = "02:00:5e:10:00:01";
@@ -51,12 +51,12 @@ const hashBit = (mac: string): number => {
 };
 
 /** Sends a frame to each destination. Returns the destinations of those that the stack received, in order. */
-const heard = async ({ guest, nic }: Rig, destinations: readonly string[]): Promise<readonly string[]> => {
+const received = async ({ guest, nic }: Rig, destinations: readonly string[]): Promise<readonly string[]> => {
   // Without -p, tcpdump would make the interface promiscuous.
   await using listener = await guest.start(
     `exec tcpdump -Z root --immediate-mode -p -t -e -n -l -i ${NEAR.name} ether proto 0x${ETHER_TYPE}`,
   );
-  await listener.says(/listening on/);
+  await listener.waitFor(/listening on/);
   const send = (to: string, from: string): Promise<object> =>
     nic.ask({
       command: "send",
@@ -64,34 +64,34 @@ const heard = async ({ guest, nic }: Rig, destinations: readonly string[]): Prom
     });
   for (const to of destinations) await send(to, SENDER);
   await send(BROADCAST, LAST_SENDER);
-  const text = await listener.says(new RegExp(`^${LAST_SENDER} > `, "m"));
+  const text = await listener.waitFor(new RegExp(`^${LAST_SENDER} > `, "m"));
   const of = new RegExp(`^${SENDER} > ([0-9a-f:]{17}), `, "gm");
   return [...text.matchAll(of)].map(([, to]) => to!);
 };
 
 /** The groups that the kernel requests of the driver. */
 const joined = async ({ guest }: Rig): Promise<readonly string[]> => {
-  const text = await guest.must(`ip maddr show dev ${NEAR.name}`);
+  const text = await guest.mustRun(`ip maddr show dev ${NEAR.name}`);
   return text.split("\n").flatMap((line) => /link\s+([0-9a-f:]{17})/.exec(line)?.[1] ?? []);
 };
 
 onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
-  const hearing = async (destinations: readonly string[], expected: readonly string[]): Promise<void> =>
-    settles(async () => assert.deepEqual(await heard(bench().rig, destinations), expected));
-  const guest = (command: string): Promise<string> => bench().rig.guest.must(command);
+  const assertReceived = async (destinations: readonly string[], expected: readonly string[]): Promise<void> =>
+    settles(async () => assert.deepEqual(await received(bench().rig, destinations), expected));
+  const guest = (command: string): Promise<string> => bench().rig.guest.mustRun(command);
 
   test("its own address and broadcasts reach the stack, frames to others do not", async () => {
-    await hearing([...STRANGERS, MAC, ...STRANGERS, BROADCAST], [MAC, BROADCAST]);
+    await assertReceived([...STRANGERS, MAC, ...STRANGERS, BROADCAST], [MAC, BROADCAST]);
   });
 
-  test("of groups, exactly those whose hash bit the driver set reach the stack", async (t) => {
+  test("exactly the groups whose hash bit the driver set reach the stack", async (t) => {
     const { rig, cell } = bench();
     for (const group of JOINED) await guest(`ip maddr add ${group} dev ${NEAR.name}`);
     const bits = new Set((await joined(rig)).map(hashBit));
     const sent = [...JOINED, ...GROUPS];
     // The hash of one chip revision does not work. For this revision the driver sets all bits.
     const expected = framesOf(cell.chip).allMulticastOnly ? sent : sent.filter((group) => bits.has(hashBit(group)));
-    await hearing(sent, expected);
+    await assertReceived(sent, expected);
     t.diagnostic(`${bits.size} bits set, ${expected.length} of ${sent.length} frames accepted`);
   });
 
@@ -100,7 +100,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     const { rig, cell } = bench();
     const bits = new Set((await joined(rig)).map(hashBit));
     const all = framesOf(cell.chip).allMulticastOnly;
-    await hearing(
+    await assertReceived(
       JOINED,
       JOINED.filter((group) => all || bits.has(hashBit(group))),
     );
@@ -110,47 +110,47 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     await guest(
       `echo 0 >/proc/sys/net/ipv4/icmp_echo_ignore_broadcasts; ip addr add ${GROUP}/32 dev ${NEAR.name} autojoin`,
     );
-    const stdout = await bench().rig.far.must(`ping -c 3 -i 0.1 -w 250 -I ${FAR.name} ${GROUP}`);
+    const stdout = await bench().rig.far.mustRun(`ping -c 3 -i 0.1 -w 250 -I ${FAR.name} ${GROUP}`);
     assert.match(stdout, new RegExp(`from ${NEAR.ipv4.replaceAll(".", "\\.")}`));
     await guest(`ip addr del ${GROUP}/32 dev ${NEAR.name}`);
   });
 
   test("with all-multicast every group reaches the stack, and frames to other stations do not", async () => {
     await guest(`ip link set ${NEAR.name} allmulticast on`);
-    await hearing([...STRANGERS, ...GROUPS, MAC], [...GROUPS, MAC]);
+    await assertReceived([...STRANGERS, ...GROUPS, MAC], [...GROUPS, MAC]);
     await guest(`ip link set ${NEAR.name} allmulticast off`);
   });
 
   test("promiscuous, every frame reaches the stack; afterwards it does not", async () => {
     const all = [...STRANGERS, ...GROUPS, MAC, BROADCAST];
     await guest(`ip link set ${NEAR.name} promisc on`);
-    await hearing(all, all);
+    await assertReceived(all, all);
     await guest(`ip link set ${NEAR.name} promisc off`);
-    await hearing([...STRANGERS, MAC], [MAC]);
+    await assertReceived([...STRANGERS, MAC], [MAC]);
   });
 
   test("frames to a second unicast address are accepted while the interface has one", async () => {
     const second = "02:00:5e:77:00:09";
     await guest(`ip link add link ${NEAR.name} name second address ${second} type macvlan && ip link set second up`);
     try {
-      await settles(async () => assert.ok((await heard(bench().rig, [second, MAC])).includes(second)));
+      await settles(async () => assert.ok((await received(bench().rig, [second, MAC])).includes(second)));
     } finally {
       await guest("ip link del second");
     }
-    await hearing([second, MAC], [MAC]);
+    await assertReceived([second, MAC], [MAC]);
   });
 
   test("a new address replaces the old one", async () => {
     const other = "02:00:5e:77:00:01";
     await guest(`ip link set ${NEAR.name} address ${other}`);
-    await hearing([MAC, other, BROADCAST], [other, BROADCAST]);
+    await assertReceived([MAC, other, BROADCAST], [other, BROADCAST]);
     await guest(`ip link set ${NEAR.name} address ${MAC}`);
-    await hearing([other, MAC], [MAC]);
+    await assertReceived([other, MAC], [MAC]);
   });
 
   test("frames with a bad FCS are counted, and reach the stack only on request", async (t) => {
     const { rig } = bench();
-    await using _quiet = await acquaint(rig);
+    await using _quiet = await setNeighbours(rig);
     const errors = async (): Promise<number> => (await rig.nic.state()).counters.rxErrors;
     const arrived = async (): Promise<number> =>
       Number(await guest(`ethtool -S ${NEAR.name} | sed -n 's/^ *rx_errors: //p'`));

@@ -48,9 +48,9 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await answered(guest, `-c 3 ${FAR.ipv4}`);
   };
   const supported = async (): Promise<readonly Mode[]> =>
-    modesUnder("Supported link modes", await bench().rig.guest.must(`ethtool ${NEAR.name}`));
+    modesUnder("Supported link modes", await bench().rig.guest.mustRun(`ethtool ${NEAR.name}`));
   const carriers = async (): Promise<number> =>
-    Number(await bench().rig.guest.must(`cat /sys/class/net/${NEAR.name}/carrier_down_count`));
+    Number(await bench().rig.guest.mustRun(`cat /sys/class/net/${NEAR.name}/carrier_down_count`));
   /** Waits until frames have passed both ways. */
   const trafficPasses = async (): Promise<void> => {
     const { nic } = bench().rig;
@@ -61,9 +61,9 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     });
   };
   /** Waits until the driver has seen more than this number of link losses. */
-  const sees = async (times: number): Promise<void> => {
+  const awaitLosses = async (times: number): Promise<void> => {
     const count = `/sys/class/net/${NEAR.name}/carrier_down_count`;
-    await bench().rig.guest.must(`until [ $(cat ${count}) -gt ${times} ]; do sleep 0.01; done`);
+    await bench().rig.guest.mustRun(`until [ $(cat ${count}) -gt ${times} ]; do sleep 0.01; done`);
   };
 
   test(`the cable is unplugged and plugged ${FLAPS} times under traffic both ways`, async (t) => {
@@ -78,7 +78,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
       // once.
       const seen = flap % 2 === 1 ? await carriers() : undefined;
       await nic.ask({ command: "link", up: false });
-      if (seen !== undefined) await sees(seen);
+      if (seen !== undefined) await awaitLosses(seen);
       await nic.ask({ command: "link", up: true });
       // Autonegotiation takes a while.
       await eventually("a link", async () => (await nic.state()).link.up);
@@ -119,7 +119,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
   test("every mode links when the guest offers no other", async () => {
     const { guest } = bench().rig;
     for (const mode of await supported()) {
-      await guest.must(`ethtool -s ${NEAR.name} speed ${mode.speed} duplex ${mode.duplex} autoneg on`);
+      await guest.mustRun(`ethtool -s ${NEAR.name} speed ${mode.speed} duplex ${mode.duplex} autoneg on`);
       await works(mode);
     }
   });
@@ -131,14 +131,14 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
         command: "partner",
         abilities: { speeds: [mode.speed], duplex: mode.duplex, negotiates: false },
       });
-      await guest.must(`ethtool -s ${NEAR.name} speed ${mode.speed} duplex ${mode.duplex} autoneg off`);
+      await guest.mustRun(`ethtool -s ${NEAR.name} speed ${mode.speed} duplex ${mode.duplex} autoneg off`);
       await works(mode);
     }
   });
 
   test("with all modes offered again, the fastest links", async () => {
     const { rig, cell } = bench();
-    await rig.guest.must(`ethtool -s ${NEAR.name} autoneg on`);
+    await rig.guest.mustRun(`ethtool -s ${NEAR.name} autoneg on`);
     await works({ speed: cell.chip.speed as LinkSpeed, duplex: "full" });
   });
 });

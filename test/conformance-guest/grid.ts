@@ -117,11 +117,11 @@ export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Pro
   complaintsOf(await rig.guest.dmesg(4), allowed);
 
 /** The kernel's warnings with the changes of the link and the end of its log, to find the cause. */
-const withContext = async (rig: Rig, said: readonly string[]): Promise<string> => {
-  if (said.length === 0) return "";
+const withContext = async (rig: Rig, found: readonly string[]): Promise<string> => {
+  if (found.length === 0) return "";
   const log = await rig.guest.dmesg();
   const link = log.filter((line) => /link|phy|eth0/i.test(line));
-  return ["complaints:", ...said, "of the link and the NIC:", ...link.slice(-40), "the end:", ...log.slice(-20)].join(
+  return ["complaints:", ...found, "of the link and the NIC:", ...link.slice(-40), "the end:", ...log.slice(-20)].join(
     "\n",
   );
 };
@@ -177,9 +177,9 @@ export const onEachChip = (subject: string, options: BenchOptions, declare: (ben
           await rig?.[Symbol.asyncDispose]();
         });
         declare(() => ({ cell, rig: rig! }));
-        test("the kernel logged no warning, and its driver did nothing that real hardware punishes", async () => {
-          const said = await complaints(rig!, warnings);
-          assert.equal(said.length, 0, await withContext(rig!, said));
+        test("the kernel logged no warning, and its driver caused no offence", async () => {
+          const found = await complaints(rig!, warnings);
+          assert.equal(found.length, 0, await withContext(rig!, found));
           const committed = Object.keys((await rig!.nic.state()).offences).filter(
             (name) => ![...RACES, ...offences].includes(name),
           );

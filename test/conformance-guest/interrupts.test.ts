@@ -30,7 +30,7 @@ const uses = ({ chip }: Cell, kind: Kind): boolean => {
 const interruptOf = async (
   rig: Rig,
 ): Promise<{ readonly line: string; readonly irq: string; readonly count: number }> => {
-  const line = await rig.guest.must(`grep ' ${NEAR.name}$' /proc/interrupts`);
+  const line = await rig.guest.mustRun(`grep ' ${NEAR.name}$' /proc/interrupts`);
   const [, irq, counts] = /^\s*(\d+):((?:\s+\d+)+)\s/.exec(line) ?? [];
   assert.ok(irq !== undefined && counts !== undefined, line);
   const count = counts
@@ -56,12 +56,12 @@ for (const kind of ["intx", "msi", "msix"] as const)
         await peer?.[Symbol.asyncDispose]();
       });
 
-      test("are what the driver uses if the card has nothing better", async (t) => {
+      test("are used by the driver if the card has no better kind", async (t) => {
         const { rig } = bench();
-        await rig.guest.must("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; modprobe r8169");
+        await rig.guest.mustRun("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; modprobe r8169");
         peer = await EchoPeer.open(rig.cable, (await rig.nic.state()).mac);
         const { name, ipv4 } = NEAR;
-        await rig.guest.must(
+        await rig.guest.mustRun(
           `ip link set ${name} up; ip addr add ${ipv4}/24 dev ${name}; ip neigh add ${FAR.ipv4} lladdr ${PEER_MAC} dev ${name}`,
         );
         await rig.carrier(true);
@@ -83,7 +83,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         );
       });
 
-      test("nor are any lost while they move from one processor to the other and back", async () => {
+      test("are not lost while they move from one processor to the other and back", async () => {
         const { rig } = bench();
         const { irq } = await interruptOf(rig);
         const affinity = `/proc/irq/${irq}/smp_affinity`;
@@ -103,7 +103,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         });
       });
 
-      test("would be noticed if one were lost", async () => {
+      test("are detected as lost if the model drops one", async () => {
         const { rig } = bench();
         // The lost interrupt may also be that of the previous reply, whose loss does not affect the next request.
         let lost = 0;
@@ -112,9 +112,9 @@ for (const kind of ["intx", "msi", "msix"] as const)
           ({ lost } = await peer!.trips(1, 1_000));
         }
         assert.equal(lost, 1);
-        await rig.guest.must(`ip link set ${NEAR.name} down; ip link set ${NEAR.name} up`);
+        await rig.guest.mustRun(`ip link set ${NEAR.name} down; ip link set ${NEAR.name} up`);
         await rig.carrier(true);
-        await rig.guest.must(`ip neigh replace ${FAR.ipv4} lladdr ${PEER_MAC} dev ${NEAR.name}`);
+        await rig.guest.mustRun(`ip neigh replace ${FAR.ipv4} lladdr ${PEER_MAC} dev ${NEAR.name}`);
         assert.equal((await peer!.trips(100)).lost, 0);
       });
     },

@@ -51,7 +51,7 @@ describe("ipxe", { skip: noRig() }, () => {
         const far = scope.use(await FarEnd.open());
         const options = { chip: chip.key, socket: join(folder, "nic"), wire: `tap:${FAR.name}` };
         const nic = scope.use(await Nic.serve(far, options));
-        await far.must(`ip addr add ${FAR.ipv4}/24 dev ${FAR.name}; ip link set ${FAR.name} up`);
+        await far.mustRun(`ip addr add ${FAR.ipv4}/24 dev ${FAR.name}; ip link set ${FAR.name} up`);
         const node = [process.execPath, "--disable-warning=ExperimentalWarning", SERVER, FAR.ipv4];
         const asked = start(scope, far.command(node[0]!, ...node.slice(1)));
         assert.equal((await asked.next()).value, "listening");
@@ -62,7 +62,7 @@ describe("ipxe", { skip: noRig() }, () => {
         for (const path of ["/script", "/blob", "/fetched"])
           assert.equal((await Promise.race([asked.next(), late, gone])).value, path);
         const { mac, traffic, offences } = await nic.state();
-        assert.match(await far.must(`ip neigh show ${NEAR.ipv4}`), new RegExp(`lladdr ${mac} `));
+        assert.match(await far.mustRun(`ip neigh show ${NEAR.ipv4}`), new RegExp(`lladdr ${mac} `));
         assert.deepEqual(
           Object.keys(offences).filter((name) => !OFFENCES.includes(name)),
           [],

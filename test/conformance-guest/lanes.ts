@@ -62,6 +62,6 @@ const script = (device: string, end: 1 | 2): string => {
 
 /** Creates the VLAN interfaces at both ends. */
 export const makeLanes = async (rig: Rig): Promise<void> => {
-  await rig.guest.must(`set -e\nmodprobe 8021q\n${script(NEAR.name, 1)}`);
-  await rig.far.must(`set -e\n${script(FAR.name, 2)}`);
+  await rig.guest.mustRun(`set -e\nmodprobe 8021q\n${script(NEAR.name, 1)}`);
+  await rig.far.mustRun(`set -e\n${script(FAR.name, 2)}`);
 };

@@ -23,7 +23,7 @@ const QUIET_MILLIS = 300;
 
 /** Resources held for clients in the server's process: open descriptors, and mappings of guest memory. */
 const holdings = (nic: Nic): { readonly descriptors: number; readonly maps: number } => {
-  const pid = /"pid":(\d+)/.exec(nic.said)![1]!;
+  const pid = /"pid":(\d+)/.exec(nic.output)![1]!;
   const maps = readFileSync(`/proc/${pid}/maps`, "latin1").match(/ \/memfd:/g);
   return { descriptors: readdirSync(`/proc/${pid}/fd`).length, maps: maps?.length ?? 0 };
 };
@@ -76,7 +76,7 @@ onEachChip("lifecycle", {}, (bench) => {
     await works(rig);
     before = await settled(rig.nic);
     for (let i = 0; i < LOADS; i++) {
-      await rig.guest.must("rmmod r8169");
+      await rig.guest.mustRun("rmmod r8169");
       assert.deepEqual(await complaints(rig), []);
       await rig.up();
       await works(rig);
@@ -86,10 +86,10 @@ onEachChip("lifecycle", {}, (bench) => {
 
   test(`works each of ${BINDS} times that the driver is unbound under traffic and bound again`, async () => {
     const { rig } = bench();
-    const place = (await rig.guest.must(`basename $(readlink /sys/class/net/${NEAR.name}/device)`)).trim();
+    const place = (await rig.guest.mustRun(`basename $(readlink /sys/class/net/${NEAR.name}/device)`)).trim();
     for (let i = 0; i < BINDS; i++) {
       await using _traffic = await flood(rig);
-      await rig.guest.must(`cd /sys/bus/pci/drivers/r8169; echo ${place} >unbind; echo ${place} >bind`);
+      await rig.guest.mustRun(`cd /sys/bus/pci/drivers/r8169; echo ${place} >unbind; echo ${place} >bind`);
       await rig.configure();
       await works(rig);
     }
@@ -129,8 +129,8 @@ describe("lifecycle, one guest after another", { skip: noRig() }, () => {
         for (let i = 1; i <= CLIENTS; i++) {
           await using guest = await Guest.boot({ kernel, devices: nic.device() });
           const { name } = NEAR;
-          await guest.must(`modprobe r8169; ip link set ${name} up; ip addr add 10.70.0.1/24 dev ${name}`);
-          await guest.must(`until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.05; done`);
+          await guest.mustRun(`modprobe r8169; ip link set ${name} up; ip addr add 10.70.0.1/24 dev ${name}`);
+          await guest.mustRun(`until [ $(cat /sys/class/net/${name}/carrier) = 1 ]; do sleep 0.05; done`);
           await answered(guest, "-c 3 10.70.0.2");
           const held = holdings(nic);
           assert.ok(held.maps > alone.maps && held.descriptors > alone.descriptors);

@@ -39,11 +39,11 @@ const traffic = (bench: () => Bench): void => {
     const { largestMtu } = cell.chip;
     if (largestMtu <= 1500) return t.skip("this chip has no jumbo frames");
     const mtu = Math.min(largestMtu, 9000);
-    await rig.far.must(`ip link set ${FAR.name} mtu ${mtu}`);
-    await rig.guest.must(`ip link set ${NEAR.name} mtu ${mtu}`);
+    await rig.far.mustRun(`ip link set ${FAR.name} mtu ${mtu}`);
+    await rig.guest.mustRun(`ip link set ${NEAR.name} mtu ${mtu}`);
     await rig.carrier(true);
     await answered(rig.guest, `-M do -c 10 -s ${mtu - 28} ${FAR.ipv4}`);
-    await rig.guest.must(`ip link set ${NEAR.name} mtu 1500`);
+    await rig.guest.mustRun(`ip link set ${NEAR.name} mtu 1500`);
     await rig.carrier(true);
     await answered(rig.guest, `-c 10 ${FAR.ipv4}`);
   });
@@ -86,7 +86,7 @@ const behind = (iommu: string, options: BenchOptions): void =>
   onEachChip(`memory behind ${iommu}`, { ...OPTIONS, ...options }, (bench) => {
     test("translates the addresses that the NIC is given", async () => {
       const { guest } = bench().rig;
-      assert.equal((await guest.must(`cat /sys/class/net/${NEAR.name}/device/iommu_group/type`)).trim(), "DMA");
+      assert.equal((await guest.mustRun(`cat /sys/class/net/${NEAR.name}/device/iommu_group/type`)).trim(), "DMA");
     });
 
     traffic(bench);

@@ -21,15 +21,15 @@ const BYTES = 16e6;
 const PORT = { sends: 21_000, receives: 21_001 } as const;
 
 onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) => {
-  let most = STANDARD;
-  const limit = (): number => most;
+  let max = STANDARD;
+  const limit = (): number => max;
   const setMtu = async (mtu: number): Promise<void> => {
     const { guest, far } = bench().rig;
-    await far.must(`ip link set ${FAR.name} mtu ${mtu}`);
-    await guest.must(`ip link set ${NEAR.name} mtu ${mtu}`);
+    await far.mustRun(`ip link set ${FAR.name} mtu ${mtu}`);
+    await guest.mustRun(`ip link set ${NEAR.name} mtu ${mtu}`);
     // Some chips renegotiate the link, because they cannot combine jumbo frames with pause.
     await bench().rig.carrier(true);
-    await guest.must(`until ping -q -c 1 -W 1 ${FAR.ipv4}; do sleep 0.1; done`);
+    await guest.mustRun(`until ping -q -c 1 -W 1 ${FAR.ipv4}; do sleep 0.1; done`);
   };
   const echoes = async (from: "guest" | "far", to: string, size: number): Promise<void> => {
     const version = to.includes(":") ? "-6" : "-4";
@@ -43,11 +43,11 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
   test("the driver reports the limit, and rejects one byte more, and less than an IP packet", async (t) => {
     const { rig, cell } = bench();
     const { guest } = rig;
-    most = Number(/maxmtu (\d+)/.exec(await guest.must(`ip -d link show ${NEAR.name}`))?.[1]);
+    max = Number(/maxmtu (\d+)/.exec(await guest.mustRun(`ip -d link show ${NEAR.name}`))?.[1]);
     const { largestMtu } = cell.chip;
     if (cell.chip.profile.registers.includes("multigigabit") && cell.kernel !== "newest")
-      assert.ok(most <= largestMtu && most >= CAUTIOUS, `${most}`);
-    else assert.equal(most, largestMtu);
+      assert.ok(max <= largestMtu && max >= CAUTIOUS, `${max}`);
+    else assert.equal(max, largestMtu);
     for (const mtu of [limit() + 1, 67]) {
       const { exit } = await guest.run(`ip link set ${NEAR.name} mtu ${mtu}`);
       assert.notEqual(exit, 0, `${mtu} is accepted`);
@@ -75,8 +75,8 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     const { guest, far } = bench().rig;
     // The far end's own interface sends no frame longer than its largest MTU; a tag counts towards that length.
     const mtu = Math.min(limit(), 16_362 - 4);
-    await guest.must(`ip link set v5 mtu ${mtu}`);
-    await far.must(`ip link set v5 mtu ${mtu}`);
+    await guest.mustRun(`ip link set v5 mtu ${mtu}`);
+    await far.mustRun(`ip link set v5 mtu ${mtu}`);
     await echoes("guest", TAGGED.ipv4, mtu);
     await echoes("far", TAGGED.ipv4.replace(/2$/, "1"), mtu);
   });

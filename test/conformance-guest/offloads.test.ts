@@ -88,9 +88,9 @@ const scriptOf = ({ kind, to, port, title }: Step): string => {
 const prepare = async (rig: Rig): Promise<void> => {
   await makeLanes(rig);
   // The receive buffer has room for all datagrams, even if their receiver is delayed.
-  await rig.guest.must("echo 8388608 >/proc/sys/net/core/rmem_default");
+  await rig.guest.mustRun("echo 8388608 >/proc/sys/net/core/rmem_default");
   // To TCP an emulated machine looks like a slow network, for which it would build super-frames of two segments only.
-  await rig.guest.must(
+  await rig.guest.mustRun(
     `echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs; head -c ${BYTES} /dev/urandom >/tmp/data; sha256sum </tmp/data >/tmp/digest`,
   );
   // The far end is inside the guest, so both have the same files.
@@ -101,7 +101,7 @@ const prepare = async (rig: Rig): Promise<void> => {
   ] as const) {
     await rig.far.start(`exec nc -ll -p ${port} -e ${program}`);
     const listening = `:${port.toString(16).toUpperCase().padStart(4, "0")} [0-9A-F:]* 0A`;
-    await rig.far.must(`until grep -qs '${listening}' /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done`);
+    await rig.far.mustRun(`until grep -qs '${listening}' /proc/net/tcp /proc/net/tcp6; do sleep 0.05; done`);
   }
 };
 
@@ -110,13 +110,13 @@ onEachChip("offloads", { far: "inside", capture: true, prepare }, (bench) => {
     test(`streams arrive intact with ${features}`, async (t) => {
       const { rig } = bench();
       await rig.guest.run(`ethtool -K ${NEAR.name} ${features}`);
-      const set = await rig.guest.must(`ethtool -k ${NEAR.name}`);
+      const set = await rig.guest.mustRun(`ethtool -k ${NEAR.name}`);
       const now = (name: string): string => new RegExp(`^\\s*${name}: (.*)$`, "m").exec(set)?.[1] ?? "?";
       t.diagnostic(
         `checksums ${now("tx-checksumming")}, scatter/gather ${now("scatter-gather")}, segmentation ${now("tcp-segmentation-offload")}`,
       );
       const script = STEPS.filter((step) => step.features === features).map(scriptOf);
-      assert.equal(await rig.guest.must(script.join("\n"), 10 * LIMIT_MILLIS), "");
+      assert.equal(await rig.guest.mustRun(script.join("\n"), 10 * LIMIT_MILLIS), "");
     });
 
   test("every frame on the wire is correct: tags, length, checksums", async () => {

@@ -16,7 +16,7 @@ const ECHOES = 1000;
 
 /** How many more frames the kernel has counted as sent, and as received, than the NIC. */
 const lost = async ({ guest, nic }: Rig): Promise<readonly [sent: number, received: number]> => {
-  const text = await guest.must(`cd /sys/class/net/${NEAR.name}/statistics; cat tx_packets rx_packets`);
+  const text = await guest.mustRun(`cd /sys/class/net/${NEAR.name}/statistics; cat tx_packets rx_packets`);
   const [sent, received] = text.split("\n").map(Number);
   const { traffic, counters } = await nic.state();
   return [sent! - traffic.sentFrames, counters.rxFrames - received!];
@@ -45,7 +45,7 @@ onEachChip("ping", {}, (bench) => {
   test("a thousand echoes as fast as possible, none is lost", async (t) => {
     const { rig } = bench();
     const before = await lost(rig);
-    const stdout = await rig.guest.must(`ping -q -c ${ECHOES} -i 0 -w 250 ${FAR.ipv4}`);
+    const stdout = await rig.guest.mustRun(`ping -q -c ${ECHOES} -i 0 -w 250 ${FAR.ipv4}`);
     assert.match(stdout, new RegExp(`\\b${ECHOES} received`), stdout);
     // Frames for which ping did not wait must not be lost either.
     await eventually("the wire and the kernel count the same frames", async () =>

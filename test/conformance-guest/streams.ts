@@ -15,7 +15,7 @@ const PORT = 5201;
 /** Starts a server at the far end; resolves when it listens. */
 export const serveStreams = async ({ far }: Pick<Rig, "far">, port = PORT): Promise<Background> => {
   const server = await far.start(`iperf3 -s -p ${port} --forceflush`);
-  await server.says(/listening/i);
+  await server.waitFor(/listening/i);
   return server;
 };
 
@@ -26,7 +26,7 @@ export const serveStreams = async ({ far }: Pick<Rig, "far">, port = PORT): Prom
  */
 export const stream = async (rig: Rig, args: string, to: string = FAR.ipv4, port = PORT): Promise<Sums> => {
   await using _server = await serveStreams(rig, port);
-  return (JSON.parse(await rig.guest.must(`iperf3 -J -c ${to} -p ${port} ${args}`)) as { end: Sums }).end;
+  return (JSON.parse(await rig.guest.mustRun(`iperf3 -J -c ${to} -p ${port} ${args}`)) as { end: Sums }).end;
 };
 
 /** "TCP at 94 Mbit/s", for a test's note. */

@@ -37,7 +37,7 @@ const waitFor = (condition: string, limitMillis: number): string =>
 export class Testpmd {
   readonly #guest: Guest;
   /** Number of bytes of testpmd's output that have been read. */
-  #heard = 0;
+  #read = 0;
 
   private constructor(guest: Guest) {
     this.#guest = guest;
@@ -46,7 +46,7 @@ export class Testpmd {
   /** @param options testpmd's own options @throws {Error} with testpmd's output if it does not start */
   static async start(guest: Guest, ...options: readonly string[]): Promise<Testpmd> {
     const program = ["stdbuf -oL dpdk-testpmd", "--lcores", "0,1", "--no-telemetry", "--", "-i", ...options].join(" ");
-    await guest.must(
+    await guest.mustRun(
       `${TAKE}
        ( exec ${program} <${INPUT} >${OUTPUT} 2>&1 ) &
        echo $! >${PID}
@@ -54,36 +54,36 @@ export class Testpmd {
        echo $! >${HOLDER}`,
     );
     const testpmd = new Testpmd(guest);
-    const said = await testpmd.#answer("", LIMIT_MILLIS);
-    if (!said.includes(PROMPT)) throw new Error(`testpmd did not start:\n${said}`);
+    const output = await testpmd.#answer("", LIMIT_MILLIS);
+    if (!output.includes(PROMPT)) throw new Error(`testpmd did not start:\n${output}`);
     return testpmd;
   }
 
   /** Gives testpmd a command; returns its output. @throws {Error} if testpmd does not show its prompt again */
   async ask(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
-    const said = await this.#answer(`echo '${command}' >${INPUT}`, limitMillis);
-    if (!said.includes(PROMPT)) throw new Error(`testpmd does not answer "${command}":\n${said}`);
-    return said;
+    const output = await this.#answer(`echo '${command}' >${INPUT}`, limitMillis);
+    if (!output.includes(PROMPT)) throw new Error(`testpmd does not answer "${command}":\n${output}`);
+    return output;
   }
 
   /** Ends testpmd; returns its last output. */
   async quit(): Promise<string> {
-    await this.#guest.must(
+    await this.#guest.mustRun(
       `echo quit >${INPUT}; ${waitFor(`! kill -0 $(cat ${PID})`, LIMIT_MILLIS)}`,
       2 * LIMIT_MILLIS,
     );
-    return this.#guest.must(`kill $(cat ${HOLDER}); tail -c +${this.#heard + 1} ${OUTPUT}; ! kill -0 $(cat ${PID})`);
+    return this.#guest.mustRun(`kill $(cat ${HOLDER}); tail -c +${this.#read + 1} ${OUTPUT}; ! kill -0 $(cat ${PID})`);
   }
 
   async #answer(ask: string, limitMillis: number): Promise<string> {
-    const news = `tail -c +${this.#heard + 1} ${OUTPUT}`;
+    const newOutput = `tail -c +${this.#read + 1} ${OUTPUT}`;
     const { bytes, stdout } = await this.#guest.run(
       `${ask}
-       ${waitFor(`{ ${news} | grep -q '${PROMPT}' || ! kill -0 $(cat ${PID}); }`, limitMillis)}
-       ${news}`,
+       ${waitFor(`{ ${newOutput} | grep -q '${PROMPT}' || ! kill -0 $(cat ${PID}); }`, limitMillis)}
+       ${newOutput}`,
       2 * limitMillis,
     );
-    this.#heard += bytes.length;
+    this.#read += bytes.length;
     return stdout;
   }
 }

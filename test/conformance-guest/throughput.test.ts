@@ -16,8 +16,8 @@ const RATE = "5M";
  * Number of datagrams that arrived but were dropped because their receiver was delayed and its buffer full. Such losses
  * are not the NIC's.
  */
-const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
-  const text = await end.must("cat /proc/net/snmp /proc/net/snmp6");
+const overflowed = async (end: Pick<Far, "mustRun">): Promise<number> => {
+  const text = await end.mustRun("cat /proc/net/snmp /proc/net/snmp6");
   const [names = [], values = []] = [...text.matchAll(/^Udp: (.*)$/gm)].map(([, columns = ""]) => columns.split(" "));
   const [, ipv6] = /^Udp6RcvbufErrors\s+(\d+)$/m.exec(text) ?? [];
   const sum = Number(values[names.indexOf("RcvbufErrors")]) + Number(ipv6);
@@ -27,9 +27,9 @@ const overflowed = async (end: Pick<Far, "must">): Promise<number> => {
 
 onEachChip("throughput", {}, (bench) => {
   /** Number of frames that were lost because the far end sent them while the interface was still down. */
-  let unheard = 0;
+  let unreceived = 0;
   before(async () => {
-    unheard = (await bench().rig.nic.state()).traffic.drops;
+    unreceived = (await bench().rig.nic.state()).traffic.drops;
   });
 
   for (const [name, to] of [
@@ -69,6 +69,6 @@ onEachChip("throughput", {}, (bench) => {
   test("nothing was missed or dropped", async () => {
     const { counters, traffic } = await bench().rig.nic.state();
     assert.equal(counters.rxMissed, 0);
-    assert.equal(traffic.drops - unheard, 0);
+    assert.equal(traffic.drops - unreceived, 0);
   });
 });

@@ -65,7 +65,7 @@ const OPTIONS = {
 onEachChip("vendor", OPTIONS, (bench) => {
   const load = async (): Promise<void> => {
     const { rig, cell } = bench();
-    await rig.guest.must(`modprobe -a -q mii libphy ptp; insmod /vendor/${driverOf(cell)}.ko`);
+    await rig.guest.mustRun(`modprobe -a -q mii libphy ptp; insmod /vendor/${driverOf(cell)}.ko`);
     await rig.configure();
   };
   const fastest = async (): Promise<void> => {
@@ -77,11 +77,14 @@ onEachChip("vendor", OPTIONS, (bench) => {
   test("finds the chip, its address and its fastest link", async (t) => {
     const { rig, cell } = bench();
     await load();
-    const said = await rig.guest.must(`ethtool -i ${NEAR.name}`);
-    assert.match(said, new RegExp(`driver: ${driverOf(cell)}\n`));
-    assert.equal((await rig.guest.must(`cat /sys/class/net/${NEAR.name}/address`)).trim(), (await rig.nic.state()).mac);
+    const output = await rig.guest.mustRun(`ethtool -i ${NEAR.name}`);
+    assert.match(output, new RegExp(`driver: ${driverOf(cell)}\n`));
+    assert.equal(
+      (await rig.guest.mustRun(`cat /sys/class/net/${NEAR.name}/address`)).trim(),
+      (await rig.nic.state()).mac,
+    );
     await fastest();
-    t.diagnostic(/version: \S+/.exec(said)![0]);
+    t.diagnostic(/version: \S+/.exec(output)![0]);
   });
 
   test("echoes of every length are answered", async () => {
@@ -94,10 +97,10 @@ onEachChip("vendor", OPTIONS, (bench) => {
     await guest.run(`ethtool -K ${NEAR.name} sg on tx on tso on`);
     // On the RTL8168E-VL the driver does not offer segmentation.
     assert.match(
-      await guest.must(`ethtool -k ${NEAR.name}`),
+      await guest.mustRun(`ethtool -k ${NEAR.name}`),
       /tcp-segmentation-offload: on|tx-tcp-segmentation: off \[fixed\]/,
     );
-    await guest.must("echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs");
+    await guest.mustRun("echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs");
     for (const flags of ["", "-R"]) await stream(bench().rig, `-n ${BYTES} ${flags}`);
     const faults = (await bench().rig.frames()).map(lookAt).flatMap(({ faults }) => faults);
     assert.deepEqual(faults, []);
@@ -106,7 +109,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
   test("flows are received on several queues if the driver has them", async (t) => {
     const { rig, cell } = bench();
     const lines = async (): Promise<readonly (readonly [string, number])[]> => {
-      const text = await rig.guest.must(`grep ${NEAR.name} /proc/interrupts`);
+      const text = await rig.guest.mustRun(`grep ${NEAR.name} /proc/interrupts`);
       return [...text.matchAll(/^\s*\d+:((?:\s+\d+)+).*\s(\S+)$/gm)].map(([, counts, name]) => [
         name!,
         counts!
@@ -148,12 +151,12 @@ onEachChip("vendor", OPTIONS, (bench) => {
 
   test("jumbo frames pass both ways", async () => {
     const { rig } = bench();
-    await rig.guest.must(`ip link set ${NEAR.name} mtu ${JUMBO}`);
-    await rig.far.must(`ip link set ${FAR.name} mtu ${JUMBO}`);
+    await rig.guest.mustRun(`ip link set ${NEAR.name} mtu ${JUMBO}`);
+    await rig.far.mustRun(`ip link set ${FAR.name} mtu ${JUMBO}`);
     await rig.carrier(true);
     await answered(rig.guest, `-c 10 -M do -s ${JUMBO - ECHO_HEADERS} ${FAR.ipv4}`);
-    await rig.guest.must(`ip link set ${NEAR.name} mtu 1500`);
-    await rig.far.must(`ip link set ${FAR.name} mtu 1500`);
+    await rig.guest.mustRun(`ip link set ${NEAR.name} mtu 1500`);
+    await rig.far.mustRun(`ip link set ${FAR.name} mtu 1500`);
     await rig.carrier(true);
   });
 
@@ -161,16 +164,16 @@ onEachChip("vendor", OPTIONS, (bench) => {
     const { rig } = bench();
     await answered(rig.guest, `-c 3 ${FAR.ipv4}`);
     const changes = `cat /sys/class/net/${NEAR.name}/carrier_changes`;
-    const before = await rig.guest.must(changes);
+    const before = await rig.guest.mustRun(changes);
     await sleep(IDLE_MILLIS);
-    assert.equal(await rig.guest.must(changes), before);
+    assert.equal(await rig.guest.mustRun(changes), before);
     await answered(rig.guest, `-c 20 ${FAR.ipv4}`);
   });
 
   test(`works each of ${LOADS} times that the driver is unloaded and loaded`, async () => {
     const { rig, cell } = bench();
     for (let i = 0; i < LOADS; i++) {
-      await rig.guest.must(`rmmod ${driverOf(cell)}`);
+      await rig.guest.mustRun(`rmmod ${driverOf(cell)}`);
       await load();
       await answered(rig.guest, `-c 10 ${FAR.ipv4}`);
     }

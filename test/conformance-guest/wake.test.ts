@@ -27,7 +27,7 @@ const frameTo = (destination: string): ServeRequest => ({
 const MAGIC: ServeRequest = { command: "magic" };
 
 const wakes = (rig: Rig): number =>
-  rig.nic.said.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
+  rig.nic.output.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
 
 interface Night {
   /** Argument of `ethtool -s eth0 wol`. */
@@ -54,7 +54,7 @@ const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking 
 
 /** Suspends the guest, checks what wakes it, and checks that it works afterwards. The guest is woken in any case. */
 const pass = async (rig: Rig, night: Night): Promise<void> => {
-  await rig.guest.must(`ethtool -s ${NEAR.name} wol ${night.armed}`);
+  await rig.guest.mustRun(`ethtool -s ${NEAR.name} wol ${night.armed}`);
   if (!night.cable) {
     await rig.nic.ask({ command: "link", up: false });
     await rig.carrier(false);
@@ -83,12 +83,12 @@ onEachChip("wake", { machine: "pc", suspends: true, warnings: [/^\[ *[\d.]+\] do
   before(async () => {
     const { far, nic } = bench().rig;
     // The far end sends nothing by itself: no requests for the guest's address, no multicast.
-    await far.must(`echo 1 >/proc/sys/net/ipv6/conf/${FAR.name}/disable_ipv6`);
-    await far.must(`ip neigh replace ${NEAR.ipv4} lladdr ${(await nic.state()).mac} nud permanent dev ${FAR.name}`);
+    await far.mustRun(`echo 1 >/proc/sys/net/ipv6/conf/${FAR.name}/disable_ipv6`);
+    await far.mustRun(`ip neigh replace ${NEAR.ipv4} lladdr ${(await nic.state()).mac} nud permanent dev ${FAR.name}`);
   });
 
   test("the driver offers every kind", async () => {
-    assert.match(await bench().rig.guest.must(`ethtool ${NEAR.name}`), /Supports Wake-on: pumbg/);
+    assert.match(await bench().rig.guest.mustRun(`ethtool ${NEAR.name}`), /Supports Wake-on: pumbg/);
   });
 
   test("a magic packet wakes, other frames do not", async () => {

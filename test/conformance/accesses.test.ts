@@ -70,13 +70,13 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
       io.write32(rw32(MAR0), i);
       io.read16(rw16(INTR_MASK));
     }
-    const want = Array.from({ length: FEWER }, (_, i): Access[] => [
+    const expected = Array.from({ length: FEWER }, (_, i): Access[] => [
       ["write", MAR0, 1, i & 0xff],
       ["read", MAR0, 1, i & 0xff],
       ["write", MAR0, 4, i],
       ["read", INTR_MASK, 2, 0],
     ]);
-    assert.deepEqual(seen.take(), want.flat());
+    assert.deepEqual(seen.take(), expected.flat());
   });
 
   test("a burst of frames costs one access to send, an interrupt four", () => {
@@ -126,8 +126,8 @@ const unwatched = whyNotWatched() ?? false;
 const assertExact = (series: readonly Counts[]): void => {
   for (const { what, calls, accesses, stores, beyond } of series) {
     const times = what === "two reads" ? 2 : 1;
-    const want = { accesses: times * calls, stores: what.startsWith("write") ? calls : 0, beyond: 0 };
-    assert.deepEqual({ accesses, stores, beyond }, want, what);
+    const expected = { accesses: times * calls, stores: what.startsWith("write") ? calls : 0, beyond: 0 };
+    assert.deepEqual({ accesses, stores, beyond }, expected, what);
   }
 };
 

@@ -27,7 +27,7 @@ const BAD = {
 const registersOf = (rig: DirectRig): number[] => [0, 1, 2, 3, 4, 5].map((offset) => rig.model.read(2, offset, 1));
 
 /** Whether a frame to that address is received. */
-const hears = (rig: DirectRig, address: Readonly<Uint8Array>): boolean => {
+const receives = (rig: DirectRig, address: Readonly<Uint8Array>): boolean => {
   const frame = new Uint8Array(64);
   frame.set(address);
   rig.deliver(frame);
@@ -43,7 +43,7 @@ for (const [what, bytes] of Object.entries(BAD)) {
     assert.deepEqual([...rig.nic.permanentAddress!], FACTORY);
     rig.up();
     assert.deepEqual(registersOf(rig), FACTORY);
-    assert.ok(hears(rig, Uint8Array.from(FACTORY)));
+    assert.ok(receives(rig, Uint8Array.from(FACTORY)));
   });
 
   test(`registers that hold ${what} on a card without a copy: a random local address, until one is set`, () => {
@@ -56,15 +56,15 @@ for (const [what, bytes] of Object.entries(BAD)) {
     assert.equal(address[0]! & 2, 2, "locally administered");
     assert.notDeepEqual(address, other.nic.address);
     rig.up();
-    assert.ok(hears(rig, address));
+    assert.ok(receives(rig, address));
     using ordered = openDirectRig({ mac: MAC, damagedAddress, address: CHOSEN });
     assert.deepEqual(ordered.nic.address, CHOSEN);
     ordered.up();
-    assert.ok(hears(ordered, CHOSEN));
+    assert.ok(receives(ordered, CHOSEN));
   });
 }
 
-test("a copy is preferred to valid registers, because another system may have changed the registers", () => {
+test("the factory's copy of the address is preferred to valid registers, which another system may have changed", () => {
   using rig = openDirectRig({ mac: MAC, damagedAddress: { registers: CHOSEN, copies: true } });
   assert.deepEqual([...rig.nic.address], FACTORY);
 });

@@ -124,7 +124,7 @@ test("a transmit time-out disables ASPM until a policy is set", () => {
   for (const policy of ASPM_POLICIES.filter((each) => each !== "off")) {
     using rig = open(chip, { aspm: policy });
     assert.equal(rig.nic.aspm.state.allowed, true);
-    rig.nic.aspm.heed("transmitTimeout");
+    rig.nic.aspm.noteFinding("transmitTimeout");
     rig.nic.reset();
     assert.deepEqual(rig.switches(), [false, false]);
     assert.match(rig.nic.aspm.state.because, /timed out/);

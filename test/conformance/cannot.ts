@@ -8,7 +8,7 @@ export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonl
     ...(largestMtu >= 9000
       ? {}
       : { "frames up to 9 KiB pass in both directions once the MTU allows them": `${name} has no frames of 9 KiB` }),
-    ...(frames.knowsIpv6
+    ...(frames.reportsIpVersion
       ? {}
       : {
           "the NIC fills in the TCP checksum over IPv6": ipv4Alone,

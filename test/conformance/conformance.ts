@@ -149,10 +149,10 @@ export const conformance = (subject: Subject): void => {
           rig.up();
           for (const length of [20, 21, 999, 1000]) {
             const frame = build(ends({ v6 }), payload(length));
-            const want = frame.slice();
+            const expected = frame.slice();
             leaveChecksum(frame);
             rig.send(frame, ask | transportAt(frame) | (v6 ? Send.ipv6 : 0));
-            assert.deepEqual(rig.sent.at(-1), want);
+            assert.deepEqual(rig.sent.at(-1), expected);
           }
         });
 
@@ -338,7 +338,7 @@ export const conformance = (subject: Subject): void => {
       rig.send(out);
       assert.deepEqual(rig.sent, [out]);
       const { checksum, segmentation } = rig.nic.offloads;
-      assert.deepEqual([checksum, segmentation], [rig.nic.chip.profile.frames.sumsJumbo, false]);
+      assert.deepEqual([checksum, segmentation], [rig.nic.chip.profile.frames.checksumsJumbo, false]);
       rig.nic.setMtu(1500);
       rig.pass(100_000);
       rig.poll();

@@ -50,10 +50,10 @@ for (const chip of CHIPS as readonly Chip[])
       rig.up();
       assert.equal(rig.nic.link.speed, chip.speed);
       const frame = udp(ends(), payload(100));
-      const want = frame.slice();
+      const expected = frame.slice();
       leaveChecksum(frame);
       rig.send(frame, Send.udpChecksum | (layout(frame).transport << Send.transportOffsetShift));
-      assert.deepEqual(rig.sent, [want]);
+      assert.deepEqual(rig.sent, [expected]);
       const arriving = udp(ends({ inbound: true }), payload(1000));
       rig.deliver(arriving);
       assert.deepEqual(rig.poll(), [arriving]);
@@ -103,7 +103,7 @@ for (const chip of CHIPS as readonly Chip[])
       assert.equal(nic.link.speed, chip.speed);
     });
 
-    test("commits no offences at start, in traffic and at stop", () => {
+    test("causes no offence at start, under traffic or at stop", () => {
       using rig = open();
       rig.up();
       rig.send(udp(ends(), payload(100)));
@@ -114,7 +114,7 @@ for (const chip of CHIPS as readonly Chip[])
         Object.entries(rig.model.offences).filter(([, n]) => n > 0),
         [],
       );
-      assert.deepEqual(rig.nic.overdue, new ExpiredWaits());
+      assert.deepEqual(rig.nic.expiredWaits, new ExpiredWaits());
     });
   });
 

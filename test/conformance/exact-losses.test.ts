@@ -75,7 +75,7 @@ const check = (chip: string, plan: readonly Step[]): void => {
       case "wait":
         for (let passed = 0; passed < TRANSMIT_LIMIT_MICROS; passed += 100_000) {
           rig.pass(100_000);
-          const finding = nic.look();
+          const finding = nic.checkHealth();
           if (finding !== undefined && finding !== "doorbellLost") nic.reset();
         }
         break;

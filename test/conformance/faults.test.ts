@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { QUIRKS } from "#chip/quirks.ts";
 import { ChipCmd, Cmd, IntrMask, RxConf, RxConfig } from "#chip/registers.ts";
 import { Events } from "#driver/events.ts";
-import { type Finding, LOOK_MICROS, RING_AGAIN_MICROS, TRANSMIT_LIMIT_MICROS } from "#driver/health.ts";
+import { type Finding, CHECK_MICROS, RING_AGAIN_MICROS, TRANSMIT_LIMIT_MICROS } from "#driver/health.ts";
 import { FAULTS, type FaultName, LINK_LOSS_MICROS, MOMENTARY } from "#model/faults.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
@@ -37,18 +37,18 @@ const restart = (rig: DirectRig): void => {
 
 const LOOKS_MICROS = 50_000;
 /**
- * Checks the NIC as a data plane does, for at most `most` microseconds. Returns the finding, and the microseconds until
+ * Checks the NIC as a data plane does, for at most `maxMicros` microseconds. Returns the finding, and the microseconds until
  * it was made.
  */
-const found = (rig: DirectRig, most: number, between: () => void = () => {}): [Finding | undefined, number] => {
-  for (let passed = 0; passed < most;) {
+const found = (rig: DirectRig, maxMicros: number, between: () => void = () => {}): [Finding | undefined, number] => {
+  for (let passed = 0; passed < maxMicros;) {
     rig.pass(LOOKS_MICROS);
     passed += LOOKS_MICROS;
-    const finding = rig.nic.look();
+    const finding = rig.nic.checkHealth();
     if (finding !== undefined) return [finding, passed];
     between();
   }
-  return [undefined, most];
+  return [undefined, maxMicros];
 };
 const linkAgain = (rig: DirectRig): void => {
   for (let i = 0; i < 100 && !rig.nic.refreshLink().up; i++) rig.pass(1000);
@@ -58,12 +58,12 @@ const linkAgain = (rig: DirectRig): void => {
  */
 const restartsPhy = (rig: DirectRig): void => {
   const { lost } = rig.nic;
-  const [finding] = found(rig, LOOK_MICROS);
+  const [finding] = found(rig, CHECK_MICROS);
   assert.equal(finding, "phyLost");
   rig.nic.restartPhy();
   linkAgain(rig);
   rig.poll();
-  assert.deepEqual(found(rig, 2 * LOOK_MICROS)[0], undefined);
+  assert.deepEqual(found(rig, 2 * CHECK_MICROS)[0], undefined);
   assert.deepEqual(lost, { sent: 0, received: 0 });
 };
 
@@ -105,7 +105,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     const events = rig.nic.interrupt();
     // On chips whose SYSErr may be spurious, the driver finds the error in PCI status, which it checks from time to
     // time.
-    if (QUIRKS.spuriousSystemError.on(rig.nic.chip)) assert.equal(found(rig, LOOK_MICROS)[0], "systemError");
+    if (QUIRKS.spuriousSystemError.on(rig.nic.chip)) assert.equal(found(rig, CHECK_MICROS)[0], "systemError");
     else assert.notEqual(events & Events.broken, 0);
     assert.deepEqual(rig.nic.health.busErrors, ["master abort received"]);
     rig.model.faults.disarm("dma-error");
@@ -134,7 +134,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   },
   "stuck-receiver": (rig) => {
     rig.model.faults.arm("stuck-receiver", { count: 2 });
-    const [finding] = found(rig, 5 * LOOK_MICROS, () => {
+    const [finding] = found(rig, 5 * CHECK_MICROS, () => {
       rig.deliver(inbound());
       rig.poll();
     });
@@ -145,7 +145,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   "silent-phy": (rig) => {
     const before = rig.clock.now();
     rig.nic.down();
-    assert.deepEqual({ ...rig.nic.overdue }, { count: 1, last: "the PHY to power down" });
+    assert.deepEqual({ ...rig.nic.expiredWaits }, { count: 1, last: "the PHY to power down" });
     assert.throws(() => rig.nic.up(), {
       code: "SIDE_BUS_TIMEOUT",
       message: /^(PHY|MDIO) register 0x[0-9a-f]+ did not respond/,

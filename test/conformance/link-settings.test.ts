@@ -42,10 +42,14 @@ const passes = (rig: DirectRig): boolean => {
 };
 
 /** Asserts that a setting is rejected, and that this changes neither settings nor registers. */
-const refuses = (rig: DirectRig, change: Partial<LinkSettings>, says: RegExp): void => {
+const refuses = (rig: DirectRig, change: Partial<LinkSettings>, message: RegExp): void => {
   const { phy } = rig.nic;
   const before = { settings: phy.settings, state: rig.model.state.phy, link: rig.nic.link };
-  assert.throws(() => phy.set(change), { code: "BAD_LINK_SETTING", message: says, hint: /./ }, JSON.stringify(change));
+  assert.throws(
+    () => phy.set(change),
+    { code: "BAD_LINK_SETTING", message: message, hint: /./ },
+    JSON.stringify(change),
+  );
   assert.deepEqual({ settings: phy.settings, state: rig.model.state.phy, link: rig.nic.refreshLink() }, before);
 };
 

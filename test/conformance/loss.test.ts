@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { chipNamed } from "#chip/chips.ts";
 import { DirectDevice } from "#bus/direct.ts";
-import { type Finding, LOOK_MICROS } from "#driver/health.ts";
+import { type Finding, CHECK_MICROS } from "#driver/health.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { bind } from "#kit/device.ts";
@@ -101,10 +101,10 @@ const check = (accesses: number): { used: number; finding: Finding | undefined; 
   using device = owned;
   const nic = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false }).driver;
   nic.up();
-  clock.delay(2 * LOOK_MICROS);
+  clock.delay(2 * CHECK_MICROS);
   target.left = accesses;
   try {
-    const finding = nic.look();
+    const finding = nic.checkHealth();
     return { used: accesses - target.left, finding, error: undefined };
   } catch (error) {
     return { used: accesses - target.left, finding: undefined, error };

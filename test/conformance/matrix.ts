@@ -43,7 +43,7 @@ export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }):
         const name = `${build.name} ${checksum ? "with" : "without"} checksum, ${scattered ? "scattered" : "whole"}`;
         rig.sent.length = 0;
         const frame = build(where, payload(1001));
-        const want = onWire(frame);
+        const expected = onWire(frame);
         const ask = checksum ? (build === tcp ? Send.tcpChecksum : Send.udpChecksum) : 0;
         const flags = checksum
           ? ask | (layout(frame).transport << Send.transportOffsetShift) | (v6 ? Send.ipv6 : 0)
@@ -51,7 +51,7 @@ export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }):
         if (checksum) leaveChecksum(frame);
         rig.send(frame, flags | insert, OUTER, pieces(frame.length, scattered));
         rig.poll();
-        assert.deepEqual(rig.sent, [want], name);
+        assert.deepEqual(rig.sent, [expected], name);
         sent++;
       }
       if (!checksum) continue;

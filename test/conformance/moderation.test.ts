@@ -141,10 +141,10 @@ test("settings are rounded up to the chip's units, and setting the result again 
   for (const key of ["rtl8169s", "rtl8168h", "rtl8125a", "rtl8125b", "rtl8127a"]) {
     const chip = CHIPS.find((row) => row.key === key)!;
     // The longest time at 1 Gbit/s is shorter on PCI chips.
-    const most = chip.bus === "pci" ? 150 : 500;
+    const max = chip.bus === "pci" ? 150 : 500;
     using rig = started(chip);
     const fits = ({ micros, frames }: { micros: number; frames: number }): { micros: number; frames: number } => ({
-      micros: Math.min(micros, most),
+      micros: Math.min(micros, max),
       frames: micros === 0 || !countsFrames(chip) ? 0 : frames,
     });
     fc.assert(
@@ -272,7 +272,7 @@ test("adaptive moderation changes its level at 20,000 and 80,000 frames per seco
   assert.equal(Math.floor(moderation.actual.receive.micros), 61);
 });
 
-test("the longest time and the most frames are taken, and nothing above; one frame without a time is no limit", () => {
+test("the maximum time and number of frames are accepted, and nothing above; one frame without a time means no limit", () => {
   using rig = started(CHIPS.find(({ key }) => key === "rtl8168h")!);
   const set = (micros: number, frames: number): unknown =>
     rig.nic.moderation.set({ receive: { micros, frames }, transmit: NONE }).receive;

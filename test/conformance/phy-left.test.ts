@@ -77,7 +77,7 @@ for (const chip of KINDS)
         assert.deepEqual([rig.nic.link.up, rig.nic.link.speed], [true, chip.speed]);
         rig.send(udp(ends(), payload(100)));
         assert.equal(rig.sent.length, 1);
-        assert.equal(rig.nic.overdue.count, 0);
+        assert.equal(rig.nic.expiredWaits.count, 0);
       });
   });
 

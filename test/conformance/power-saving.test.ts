@@ -41,7 +41,7 @@ for (const chip of ABLE)
     test("EEE is initially as under Linux, and each mode that is advertised alone makes the MAC idle at its speed", () => {
       using rig = linked(chip.key);
       const { powerSaving } = rig.nic;
-      assert.equal(powerSaving.eee.enabled, chip.profile.eee!.onAtFirst);
+      assert.equal(powerSaving.eee.enabled, chip.profile.eee!.onByDefault);
       const { supported } = powerSaving.eee;
       assert.ok(supported.length > 0);
       for (const name of supported) {
@@ -186,7 +186,7 @@ for (const chip of CHIPS_UNDER_TEST) {
       assert.equal(bits(rig)[0], 1 << 2);
       powerSaving.setAldps(false);
       assert.equal(bits(rig)[0], 0);
-      assert.equal(rig.nic.overdue.count, 0);
+      assert.equal(rig.nic.expiredWaits.count, 0);
     } else assert.throws(() => powerSaving.setAldps(true), { code: "BAD_LINK_SETTING" });
     assert.equal(powerSaving.aldps, false);
     const { gigaLite } = chip.profile;

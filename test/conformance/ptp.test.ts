@@ -28,9 +28,9 @@ const started = (chip: Chip, options: Parameters<typeof openDirectRig>[0] = {}):
  * Asserts that two times are nearly equal. Accesses take no time in this model, so a difference of more than some units
  * of rate or rounding is an error.
  */
-const near = (actual: bigint, expected: bigint, what: string, most = 300n): void => {
+const near = (actual: bigint, expected: bigint, what: string, tolerance = 300n): void => {
   const off = actual - expected;
-  assert.ok(off >= -most && off <= most, `${what}: ${actual} ns, ${off} from ${expected}`);
+  assert.ok(off >= -tolerance && off <= tolerance, `${what}: ${actual} ns, ${off} from ${expected}`);
 };
 
 /** A PTP message of a type in the format of IEEE 1588: 44 bytes, by default of version 2. */
@@ -209,10 +209,10 @@ test("with a PHY that does not respond, messages are received without timestamps
   const ptp = rig.nic.ptp!;
   ptp.time = 3n * SECOND;
   const since = rig.clock.now();
-  const { count } = rig.nic.overdue;
+  const { count } = rig.nic.expiredWaits;
   rig.model.setLatency("phy", Infinity);
   assert.deepEqual(receive(rig, [overEthernet(true, 0)]), [undefined]);
-  assert.equal(rig.nic.overdue.count, count + 1);
+  assert.equal(rig.nic.expiredWaits.count, count + 1);
   assert.throws(() => ptp.time, SideBusTimeout);
   assert.throws(() => ptp.step(1n), SideBusTimeout);
   assert.throws(() => ptp.sent(), SideBusTimeout);
@@ -235,7 +235,7 @@ test("a frame that the PHY has not timestamped does not get the timestamp of an 
   }
 });
 
-test("of several sent messages the last one's timestamp is returned, and none of them later", () => {
+test("after several sent messages the last one's timestamp is returned, and the others' never", () => {
   for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
     using rig = started(chip);
     const ptp = rig.nic.ptp!;

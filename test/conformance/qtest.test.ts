@@ -245,8 +245,8 @@ describe("the bus", { skip: notOwn }, () => {
     const args = ["--disable-warning=ExperimentalWarning", "--input-type=module", "--eval", source];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     try {
-      const [said] = (await once(child.stdout, "data")) as [Buffer];
-      const pid = Number(said.toString());
+      const [chunk] = (await once(child.stdout, "data")) as [Buffer];
+      const pid = Number(chunk.toString());
       assert.ok(existsSync(`/proc/${pid}`));
       child.kill("SIGKILL");
       await eventually("the end of QEMU", () => !existsSync(`/proc/${pid}`));

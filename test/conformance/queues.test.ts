@@ -254,7 +254,7 @@ test("a lost doorbell of one of the transmit queues is detected, and rung again"
   link.transmit(0, 1);
   model.write = write;
   const findings = [0, 1, 2].map(() => {
-    const finding = rig.nic.look();
+    const finding = rig.nic.checkHealth();
     rig.pass(600_000);
     return finding;
   });
@@ -269,7 +269,7 @@ test("an exhausted receive ring is detected, although the vectored status does n
   while (rig.deliver(flowFrame(FLOWS[0]!))) taken++;
   assert.equal(taken, 64);
   rig.pass(1_100_000);
-  assert.equal(rig.nic.look(), undefined);
+  assert.equal(rig.nic.checkHealth(), undefined);
   assert.equal(rig.nic.health.ringsExhausted, 1);
   assert.equal(poll(rig).length, 64);
 });

@@ -227,12 +227,12 @@ const checks = (rig: DirectRig, note: Note): void => {
   const { nic } = rig;
   for (let looks = 0; looks < 4; looks++) {
     rig.pass(1_000_000);
-    note(nic.look());
+    note(nic.checkHealth());
   }
   note(carryOut(rig, nic.selfTest(false)));
   note(carryOut(rig, nic.selfTest(true)));
   settle(rig);
-  note([nic.link, nic.overdue, nic.health.fifoOverflows, nic.health.ringsExhausted, nic.tally()]);
+  note([nic.link, nic.expiredWaits, nic.health.fifoOverflows, nic.health.ringsExhausted, nic.tally()]);
 };
 
 const queues = (rig: DirectRig, note: Note): void => {

@@ -235,7 +235,7 @@ test("a NIC whose PHY does not respond is still woken by the armed frame", () =>
     rig.pass(20_000);
     rig.deliver(FRAMES.magic);
     assert.equal(rig.woken(), 1, chip.key);
-    assert.equal(rig.nic.overdue.last, "the PHY to slow down", chip.key);
+    assert.equal(rig.nic.expiredWaits.last, "the PHY to slow down", chip.key);
   }
 });
 

@@ -36,7 +36,7 @@ class Thread implements Disposable {
   night(): boolean {
     this.suspendedSeconds += 10;
     this.rig.pass(300_000);
-    return this.sleep.look();
+    return this.sleep.check();
   }
   operate(name: string): object {
     return this.sleep.operations[name]!(NO_SESSION, {});
@@ -51,7 +51,7 @@ test("suspend and resume: the NIC sleeps with wake-up armed, no health check acc
   thread.rig.nic.wake.armed = ["magic"];
   assert.deepEqual(thread.operate("suspend"), { asleep: true, armed: "g" });
   assert.equal(thread.rig.model.powerState, 3);
-  assert.equal(thread.sleep.look(), false);
+  assert.equal(thread.sleep.check(), false);
   assert.equal(thread.night(), true);
   assert.equal(thread.rig.model.powerState, 0);
   assert.deepEqual(thread.operate("resume"), { asleep: false, woken: false });
@@ -64,13 +64,13 @@ test("suspend and resume: the NIC sleeps with wake-up armed, no health check acc
 
 test("without notice, the NIC is started again once the clocks differ, with a hint how to give notice", () => {
   using thread = new Thread();
-  assert.equal(thread.sleep.look(), true);
+  assert.equal(thread.sleep.check(), true);
   assert.equal(thread.night(), true);
   assert.deepEqual([thread.retired, thread.connected], [1, 2]);
   const [event] = thread.events;
   assert.ok(event?.kind === "warning" && event.hint.includes("system-sleep"));
   thread.rig.pass(300_000);
-  thread.sleep.look();
+  thread.sleep.check();
   assert.equal(thread.events.length, 1);
 });
 

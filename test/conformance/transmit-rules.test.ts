@@ -16,10 +16,10 @@ const SEED = 20_261_130;
 const FAULTLESS = "rtl8168h";
 
 /** Asserts that a frame is sent unchanged, followed by zeros as padding up to `most` bytes. */
-const assertPadded = (sent: Uint8Array, want: Uint8Array, most: number): void => {
-  assert.ok(sent.length >= want.length && sent.length <= most, `${sent.length} bytes for ${want.length}`);
-  assert.deepEqual(sent.subarray(0, want.length), want);
-  assert.ok(sent.subarray(want.length).every((byte) => byte === 0));
+const assertPadded = (sent: Uint8Array, expected: Uint8Array, maxPadding: number): void => {
+  assert.ok(sent.length >= expected.length && sent.length <= maxPadding, `${sent.length} bytes for ${expected.length}`);
+  assert.deepEqual(sent.subarray(0, expected.length), expected);
+  assert.ok(sent.subarray(expected.length).every((byte) => byte === 0));
 };
 
 for (const chip of DIES)
@@ -30,12 +30,12 @@ for (const chip of DIES)
       fc.assert(
         fc.property(fc.array(traffic, { minLength: 1, maxLength: 8 }), (jobs) => {
           const frames = jobs.map(hostFrame);
-          const want = reference.send(frames);
+          const expected = reference.send(frames);
           const sent = rig.send(frames);
-          assert.equal(sent.length, want.length);
+          assert.equal(sent.length, expected.length);
           // Some chips hang on UDP datagrams of fewer than 47 bytes, so the driver pads these.
-          const more = chip.profile.frames.stumblesOverUdp ? 47 : 0;
-          for (const [i, frame] of sent.entries()) assertPadded(frame, want[i]!, want[i]!.length + more);
+          const more = chip.profile.frames.hangsOnShortUdp ? 47 : 0;
+          for (const [i, frame] of sent.entries()) assertPadded(frame, expected[i]!, expected[i]!.length + more);
         }),
         { seed: SEED, numRuns: 60 },
       );
@@ -87,7 +87,7 @@ test("checksums of jumbo frames are computed by the chip if it can, and otherwis
       const [sent, ...rest] = rig.send([host]);
       assert.deepEqual([sent!.length, rest], [host.frame.length, []]);
     }
-    const { sumsJumbo } = chip.profile.frames;
-    assert.equal(rig.out.softwareSums < long.length, sumsJumbo, chip.key);
+    const { checksumsJumbo } = chip.profile.frames;
+    assert.equal(rig.out.softwareSums < long.length, checksumsJumbo, chip.key);
   }
 });

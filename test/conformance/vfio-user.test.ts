@@ -74,7 +74,7 @@ const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: rea
       arrived.set(source);
       cable.deliver(arrived);
     }
-    const came = waitFor(nic, () => {
+    const received = waitFor(nic, () => {
       const n = link.receive(0, 64);
       for (let j = 0; j < n; j++) {
         const [offset = 0, length = 0] = link.burst.subarray(j * FRAME_WORDS);
@@ -82,7 +82,7 @@ const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: rea
       }
       return back.length > i;
     });
-    assert.ok(came, `frame ${i} did not come back`);
+    assert.ok(received, `frame ${i} did not come back`);
     link.sent();
   }
   return back;

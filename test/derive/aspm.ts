@@ -70,10 +70,10 @@ using nics = new ManyNics(
   },
 );
 await using guest = await Guest.boot({ kernel: "newest", devices: nics.devices });
-await guest.must("modprobe r8169", LIMIT_MILLIS);
+await guest.mustRun("modprobe r8169", LIMIT_MILLIS);
 for (const { writes } of runs) writes.length = 0;
-await guest.must("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);
-const kernel = (await guest.must("uname -r")).trim();
+await guest.mustRun("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);
+const kernel = (await guest.mustRun("uname -r")).trim();
 const lines = [
   { kernel: `Linux ${kernel}, r8169`, command: "node test/derive/aspm.ts" },
   ...chips.map(({ key }, i) => ({ chip: key, zeros: runs[2 * i]!.writes, ones: runs[2 * i + 1]!.writes })),

@@ -154,7 +154,7 @@ describe("a driver's writes as words", () => {
     assert.deepEqual(roundTrip("rtl8102e-348", { mac }), { phy: [], mac, findings: [] });
   });
 
-  test("a PHY that is woken twice gives one word; a value that a sequence stores again is kept", () => {
+  test("waking the PHY twice becomes one word; a value that a sequence stores again is kept", () => {
     const awake = {
       page: 0,
       words: [

@@ -46,13 +46,13 @@ export const traceLinux = async (chips: readonly Chip[], kernel: KernelName): Pr
     },
   );
   await using guest = await Guest.boot({ kernel, devices: nics.devices });
-  await guest.must("rm -rf /lib/firmware/rtl_nic; modprobe r8169", LIMIT_MILLIS);
+  await guest.mustRun("rm -rf /lib/firmware/rtl_nic; modprobe r8169", LIMIT_MILLIS);
   for (const { lines, registers } of runs) {
     lines.length = 0;
     registers!.filled = true;
   }
-  await guest.must("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);
-  const version = await guest.must("uname -r");
+  await guest.mustRun("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);
+  const version = await guest.mustRun("uname -r");
   const linesOf = (chip: Chip, fill: Fill): readonly string[] =>
     runs.find((run) => run.chip === chip && run.fill === fill)!.lines.slice();
   return {

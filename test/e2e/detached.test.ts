@@ -31,8 +31,8 @@ describe("ferrule up --detach", { skip: noTwoEnds(["ip", "setpriv"]) }, () => {
     await using scope = new AsyncDisposableStack();
     const { namespace, log, ferrule, left, up } = await setUp(scope);
     const started = ferrule("up", "model:rtl8168h", ...up);
-    assert.equal(await started.ended(), 0, started.said);
-    const pid = Number(/process (\d+) runs in the background/.exec(started.said)?.[1]);
+    assert.equal(await started.ended(), 0, started.output);
+    const pid = Number(/process (\d+) runs in the background/.exec(started.output)?.[1]);
     await namespace.run("ip", "link", "show", "fe0");
     const [status] = JSON.parse(await namespace.run(process.execPath, BIN, "status", "--json")) as Status[];
     assert.deepEqual([status?.now, status?.pid, status?.facts?.chip], ["fe0", pid, "RTL8168h/8111h"]);
@@ -47,7 +47,7 @@ describe("ferrule up --detach", { skip: noTwoEnds(["ip", "setpriv"]) }, () => {
     const { log, ferrule, left } = await setUp(scope);
     const started = ferrule("up", "model:rtl8168h", "--name", "lo", "--detach", "--log", log);
     assert.equal(await started.ended(), 1);
-    assert.match(started.said, /^ferrule: an interface lo already exists\nhint: .+\n$/);
+    assert.match(started.output, /^ferrule: an interface lo already exists\nhint: .+\n$/);
     assert.equal(await left(), 0);
   });
 
@@ -63,8 +63,8 @@ describe("ferrule up --detach", { skip: noTwoEnds(["ip", "setpriv"]) }, () => {
       const connected = once(server, "connection");
       const started = ferrule("up", `vfio-user:${socket}`, ...up);
       await connected;
-      const said = await started.stop(signal);
-      if (signal === "INT") assert.match(said, /^ferrule: .+ was stopped while it was starting\nhint: /);
+      const output = await started.stop(signal);
+      if (signal === "INT") assert.match(output, /^ferrule: .+ was stopped while it was starting\nhint: /);
       await eventually("the end of the process in the background", async () => (await left()) === 0);
     });
 });

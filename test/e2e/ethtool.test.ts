@@ -10,23 +10,23 @@ const skip = noTwoEnds(["ip"]);
 const ethtool = async (
   namespace: string,
   words: string,
-): Promise<{ readonly said: string; readonly code: number | null }> => {
+): Promise<{ readonly output: string; readonly code: number | null }> => {
   await using command = Running.in(namespace, process.execPath, BIN, "ethtool", ...words.split(" "));
-  const said = await command.ended();
-  return { said, code: command.exitCode };
+  const output = await command.ended();
+  return { output, code: command.exitCode };
 };
 
 describe("ferrule ethtool", { skip, timeout: 120_000 }, () => {
   test("shows and changes settings of a running NIC, whose traffic continues", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
-    assert.match((await ethtool(near, `-i ${host}`)).said, /^driver: ferrule\n/);
-    assert.deepEqual(await ethtool(near, `-G ${host} rx 512`), { said: "", code: 0 });
-    assert.match((await ethtool(near, `-g ${host}`)).said, /^RX:\t\t\t512$/m);
-    const { said, code } = await ethtool(near, `--json -g ${host}`);
+    assert.match((await ethtool(near, `-i ${host}`)).output, /^driver: ferrule\n/);
+    assert.deepEqual(await ethtool(near, `-G ${host} rx 512`), { output: "", code: 0 });
+    assert.match((await ethtool(near, `-g ${host}`)).output, /^RX:\t\t\t512$/m);
+    const { output, code } = await ethtool(near, `--json -g ${host}`);
     assert.equal(code, 0);
-    assert.equal((JSON.parse(said) as readonly { readonly tx: number }[])[0]!.tx, 512);
-    assert.match((await ethtool(near, `-S ${host}`)).said, /^ {5}rx_packets: \d+$/m);
+    assert.equal((JSON.parse(output) as readonly { readonly tx: number }[])[0]!.tx, 512);
+    assert.match((await ethtool(near, `-S ${host}`)).output, /^ {5}rx_packets: \d+$/m);
     await eventually("the new size in `ferrule status`", async () => {
       await using status = Running.in(near, process.execPath, BIN, "status", host);
       return /^rings +512 descriptors each$/m.test(await status.ended()) || undefined;
@@ -38,16 +38,16 @@ describe("ferrule ethtool", { skip, timeout: 120_000 }, () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     const fec = await ethtool(near, `--show-fec ${host}`);
-    assert.match(fec.said, /^netlink error: Operation not supported\nhint: /);
+    assert.match(fec.output, /^netlink error: Operation not supported\nhint: /);
     assert.equal(fec.code, 1);
     const missing = await ethtool(near, "-i missing0");
-    assert.match(missing.said, /^Cannot get driver information: No such device\nhint: /);
+    assert.match(missing.output, /^Cannot get driver information: No such device\nhint: /);
     assert.equal(missing.code, 71);
     for (const words of ["", "-i", "--nonsense x", `-G ${host} rx many`])
-      assert.match((await ethtool(near, words)).said, /^ethtool: bad command line argument\(s\)\n/);
+      assert.match((await ethtool(near, words)).output, /^ethtool: bad command line argument\(s\)\n/);
     const rings = await ethtool(near, `-G ${host} rx 500`);
     assert.equal(rings.code, 81);
-    assert.match(rings.said, /^netlink error: .*500.*\nhint: /);
+    assert.match(rings.output, /^netlink error: .*500.*\nhint: /);
   });
 
   test("hostile requests on the control socket do not disturb the NIC", async () => {

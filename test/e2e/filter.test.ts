@@ -50,7 +50,7 @@ class Subject {
 }
 
 /** A request of a user of the interface. */
-interface Wish {
+interface FilterRequest {
   readonly title: string;
   /**
    * Where frames are sent that arrive only while the request is in force, and where those are sent that never arrive.
@@ -61,14 +61,14 @@ interface Wish {
   ask(subject: Subject, ends: TwoEnds): Promise<() => Promise<unknown>>;
 }
 
-const byWords = (on: string, off: string): Wish["ask"] => {
+const byWords = (on: string, off: string): FilterRequest["ask"] => {
   return async (subject) => {
     await subject.ip(on);
     return () => subject.ip(off);
   };
 };
 
-const WISHES: readonly Wish[] = [
+const REQUESTS: readonly FilterRequest[] = [
   {
     title: "promiscuous mode",
     target: STRANGER,
@@ -79,7 +79,7 @@ const WISHES: readonly Wish[] = [
     target: STRANGER,
     async ask({ namespace, name }) {
       const tcpdump = Running.in(namespace, "tcpdump", "-i", name, "-w", "/dev/null");
-      await tcpdump.says(/listening on/);
+      await tcpdump.waitFor(/listening on/);
       return () => tcpdump[Symbol.asyncDispose]();
     },
   },
@@ -145,14 +145,14 @@ const WISHES: readonly Wish[] = [
 const LONG: Target = { ip: "10.77.0.3", mac: NEAR_MAC };
 
 describe("frames reach the interface if a user requests them, and only then", { skip, timeout: 300_000 }, () => {
-  for (const wish of WISHES)
-    test(wish.title, async () => {
-      const { target, bystander } = wish;
+  for (const request of REQUESTS)
+    test(request.title, async () => {
+      const { target, bystander } = request;
       await using ends = await openTwoEnds();
       const subject = new Subject(ends.near, ends.host);
       await ip(`-n ${ends.far} link set ${ends.wire} mtu 9000`);
       await using probe = await Probe.open(ends, NEAR_MAC);
-      const wanted = async (state: "arrives" | "is filtered"): Promise<void> => {
+      const assertTarget = async (state: "arrives" | "is filtered"): Promise<void> => {
         await probe.settles(target, state);
         if (bystander !== undefined) assert.equal(await probe.arrives(bystander), false, `${bystander.ip} arrives`);
       };
@@ -162,28 +162,28 @@ describe("frames reach the interface if a user requests them, and only then", { 
         await probe.settles(LONG, mtu === 4000 ? "arrives" : "is filtered", 3900);
       };
 
-      await wanted("is filtered");
-      const takeBack = await wish.ask(subject, ends);
-      await wanted("arrives");
+      await assertTarget("is filtered");
+      const takeBack = await request.ask(subject, ends);
+      await assertTarget("arrives");
       await setMtu(4000);
-      await wanted("arrives");
+      await assertTarget("arrives");
       await subject.rename("lan0");
-      await wanted("arrives");
+      await assertTarget("arrives");
       await setMtu(1500);
-      await wanted("arrives");
+      await assertTarget("arrives");
       await takeBack();
-      await wanted("is filtered");
+      await assertTarget("is filtered");
 
       await subject.move(ends.third);
       await probe.listenOn(ends.third, "lan0");
-      await wanted("is filtered");
-      const takeBackThere = await wish.ask(subject, ends);
-      await wanted("arrives");
+      await assertTarget("is filtered");
+      const takeBackThere = await request.ask(subject, ends);
+      await assertTarget("arrives");
       await subject.rename("lan1");
       await setMtu(4000);
-      await wanted("arrives");
+      await assertTarget("arrives");
       await takeBackThere();
-      await wanted("is filtered");
+      await assertTarget("is filtered");
     });
 });
 
@@ -193,7 +193,7 @@ describe("interfaces on top of it receive their frames", { skip, timeout: 100_00
   /** Pings from the far end until there is a reply. */
   const answers = async ({ far }: TwoEnds): Promise<void> => {
     await using ping = Running.in(far, "ping", "-i", "0.1", "-c", "200", ADDRESS);
-    await ping.says(/bytes from/);
+    await ping.waitFor(/bytes from/);
   };
 
   test("a macvlan that was moved to a third namespace and addressed there", async () => {

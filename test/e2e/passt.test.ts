@@ -40,7 +40,7 @@ const startPasst = async (folder: string): Promise<AsyncDisposable & { readonly 
   const passt = scope.use(
     new HostBackground(["setpriv", "--pdeathsig", "KILL", "passt", "-f", "-s", path, "--mtu", "1500"], process.env),
   );
-  await eventually("passt's socket", () => existsSync(path) || (passt.running ? undefined : assert.fail(passt.said)));
+  await eventually("passt's socket", () => existsSync(path) || (passt.running ? undefined : assert.fail(passt.output)));
   const owned = scope.move();
   return { path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 };
@@ -75,12 +75,12 @@ test(
     const device = JSON.stringify({ driver: "vfio-user-pci", socket: { type: "unix", path: socket } });
     const guest = scope.use(await Guest.boot({ devices: ["-device", device] }));
     const { address, gateway } = hostAddress()!;
-    await guest.must(
+    await guest.mustRun(
       `modprobe r8169; ip link set eth0 up; until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do sleep 0.05; done`,
     );
-    await guest.must("udhcpc -i eth0 -q -s /bin/true");
-    await guest.must(`ip addr add ${address} dev eth0; ip route add default via ${gateway}`);
-    const got = await guest.must(`wget -q -O - http://${gateway}:${port}/ | md5sum`);
+    await guest.mustRun("udhcpc -i eth0 -q -s /bin/true");
+    await guest.mustRun(`ip addr add ${address} dev eth0; ip route add default via ${gateway}`);
+    const got = await guest.mustRun(`wget -q -O - http://${gateway}:${port}/ | md5sum`);
     assert.equal(got.split(" ")[0], md5);
     const state = (await nic.ask({ command: "show" })) as ServeState;
     assert.equal(state.traffic.drops, 0);

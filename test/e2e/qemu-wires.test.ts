@@ -73,9 +73,9 @@ suite("a guest with our NIC, and one with QEMU's e1000e,", { skip: noRig() }, ()
       // If one guest does not come up, the test still waits for the other, so that it is disposed.
       await Promise.allSettled(boots);
       const [ours, theirs] = await Promise.all(boots);
-      await Promise.all([ours.must(up("r8169", "10.9.0.1")), theirs.must(up("e1000e", "10.9.0.2"))]);
-      await ours.must("ping -c 3 -w 250 10.9.0.2");
-      await theirs.must("ping -c 3 -w 250 -s 1472 -M do 10.9.0.1");
+      await Promise.all([ours.mustRun(up("r8169", "10.9.0.1")), theirs.mustRun(up("e1000e", "10.9.0.2"))]);
+      await ours.mustRun("ping -c 3 -w 250 10.9.0.2");
+      await theirs.mustRun("ping -c 3 -w 250 -s 1472 -M do 10.9.0.1");
       const { offences, traffic } = (await nic.ask({ command: "show" })) as ServeState;
       assert.deepEqual(offences, {});
       assert.ok(traffic.sentFrames >= 6 && traffic.receivedFrames >= 6);

@@ -10,10 +10,10 @@ const skip = noTwoEnds(["ip"]);
 const ferrule = async (
   namespace: string,
   ...args: readonly string[]
-): Promise<{ said: string; code: number | null }> => {
+): Promise<{ output: string; code: number | null }> => {
   await using command = Running.in(namespace, process.execPath, BIN, ...args);
-  const said = await command.ended();
-  return { said, code: command.exitCode };
+  const output = await command.ended();
+  return { output, code: command.exitCode };
 };
 
 /** Speed and duplex, as `ethtool` also shows them. */
@@ -27,8 +27,8 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
   test("is taken down by its present name", async () => {
     await using ends = await openTwoEnds();
     await ip(`-n ${ends.near} link set ${ends.host} down name lan0`);
-    const { said, code } = await ferrule(ends.near, "down", "lan0");
-    assert.match(said, /^lan0 is down/);
+    const { output, code } = await ferrule(ends.near, "down", "lan0");
+    assert.match(output, /^lan0 is down/);
     assert.equal(code, 0);
     assert.match(await ends.ferrule.ended(), /"renamed".*"lan0"/);
   });
@@ -38,10 +38,10 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     const { near, host } = ends;
     await ip(`-n ${near} link set ${host} down name lan0`);
     const second = await ferrule(near, "up", "model:rtl8168h", "--name", host);
-    assert.match(second.said, /is already up.*called lan0 now/);
+    assert.match(second.output, /is already up.*called lan0 now/);
     assert.equal(second.code, 1);
-    const { said, code } = await ferrule(near, "down", host);
-    assert.match(said, /^lan0 is down/);
+    const { output, code } = await ferrule(near, "down", host);
+    assert.match(output, /^lan0 is down/);
     assert.equal(code, 0);
   });
 
@@ -49,11 +49,11 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     await using other = Running.in(near, process.execPath, BIN, "up", "model:rtl8168h", "--name", "fe9", "--json");
-    await other.says(/"carrier"/);
+    await other.waitFor(/"carrier"/);
     await ip(`-n ${near} link set ${host} down name lan0`);
     await ip(`-n ${near} link set fe9 down name ${host}`);
-    const { said } = await ferrule(near, "down", host);
-    assert.match(said, new RegExp(`^${host} is down`));
+    const { output } = await ferrule(near, "down", host);
+    assert.match(output, new RegExp(`^${host} is down`));
     await other.ended();
     assert.ok(ends.ferrule.running);
   });
@@ -63,8 +63,8 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     const { near, third, host } = ends;
     await ip(`-n ${near} link set ${host} netns ${third}`);
     await ip(`-n ${near} tuntap add ${host} mode tap`);
-    const { said, code } = await ferrule(near, "down", host);
-    assert.match(said, new RegExp(`^${host} is down`));
+    const { output, code } = await ferrule(near, "down", host);
+    assert.match(output, new RegExp(`^${host} is down`));
     assert.equal(code, 0);
     assert.match(await ip(`-n ${near} link show ${host}`), /mtu/);
   });
@@ -72,8 +72,8 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
   test("if no `up` runs, that is reported", async () => {
     await using ends = await openTwoEnds();
     await ip(`-n ${ends.near} tuntap add lan0 mode tap`);
-    const { said, code } = await ferrule(ends.near, "down", "lan0");
-    assert.match(said, /it is not Ferrule's/);
+    const { output, code } = await ferrule(ends.near, "down", "lan0");
+    assert.match(output, /it is not Ferrule's/);
     assert.equal(code, 1);
   });
 });

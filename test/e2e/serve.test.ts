@@ -12,7 +12,7 @@ import { MACOCP } from "#chip/registers.ts";
 import { ro32, wo8 } from "#kit/mmio.ts";
 import type { ModelState } from "#model/observation/state.ts";
 import { registerLines, stateLines } from "#app/cli/model-ctl.ts";
-import { newsLines } from "#app/cli/serve-events.ts";
+import { noticeLines } from "#app/cli/serve-events.ts";
 import { plain } from "#app/terminal/terminal.ts";
 import { requestServer, ControlSocket, controlPath, NotServed } from "#app/control/serve-control.ts";
 import type { ServeEvent } from "#app/serve/serve-messages.ts";
@@ -282,7 +282,7 @@ test("a NIC that leaves the bus after an offence is reported, shows no link, and
   const fallen = await state(serving);
   assert.deepEqual([fallen.answers, fallen.link.up, Object.keys(fallen.offences)], [false, false, ["locked"]]);
   assert.match(stateLines(fallen).join("\n"), /link +down: the NIC is off the bus/);
-  assert.match(newsLines(await station.happened("bus"), { paint: plain })[0]!, /left the bus/);
+  assert.match(noticeLines(await station.happened("bus"), { paint: plain })[0]!, /left the bus/);
   await serving.ask({ command: "reset" });
   assert.deepEqual(await station.happened("bus", 2), { kind: "bus", client: 1, answers: true });
   // The reset has cleared memory decoding in the NIC's Command register; this call sets it again.

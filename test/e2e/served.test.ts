@@ -34,7 +34,7 @@ describe("our driver on a chip that another process serves", { skip }, () => {
 
   const bringUp = async (): Promise<void> => {
     driver = scope.use(ferrule("up", `vfio-user:${socket}`, "--name", HOST));
-    await driver.says(/"carrier","interface":"[^"]+","up":true/);
+    await driver.waitFor(/"carrier","interface":"[^"]+","up":true/);
     await near.take(HOST, "10.78.0.1/24");
   };
   /** Whether transmitter and receiver are enabled, and whether bus mastering is. */
@@ -52,7 +52,7 @@ describe("our driver on a chip that another process serves", { skip }, () => {
     server = scope.use(
       ferrule("model", "serve", "--chip", "rtl8168h", "--socket", socket, "--wire", `tap:${WIRE}`, "--keep-state"),
     );
-    await server.says(/\n/);
+    await server.waitFor(/\n/);
     await bringUp();
     await far.take(WIRE, `${TARGET}/24`);
   });
@@ -62,7 +62,7 @@ describe("our driver on a chip that another process serves", { skip }, () => {
   test("carries pings and TCP both ways without a drop", async () => {
     await pings(near, `-c 100 ${TARGET}`);
     await using streams = far.start("iperf3", "-s", "--forceflush");
-    await streams.says(/listening/i);
+    await streams.waitFor(/listening/i);
     for (const direction of [[], ["-R"]]) await near.run("iperf3", "-c", TARGET, "-n", "50M", ...direction);
   });
 
@@ -86,12 +86,12 @@ describe("our driver on a chip that another process serves", { skip }, () => {
   test("reports the end of the server and ends", async () => {
     await server.stop("KILL");
     assert.equal(await driver.ended(), 1);
-    assert.match(driver.said, /DEVICE_GONE.*the server closed the connection/);
+    assert.match(driver.output, /DEVICE_GONE.*the server closed the connection/);
   });
 });
 
 test("a socket without a server is an error with a hint", { skip }, async () => {
   await using driver = ferrule("up", "vfio-user:/nowhere/nic.sock", "--name", `${HOST}x`);
   assert.equal(await driver.ended(), 1);
-  assert.match(driver.said, /nowhere/);
+  assert.match(driver.output, /nowhere/);
 });

@@ -11,9 +11,9 @@ import { BIN, Running, ip, openTwoEnds } from "../rigs/two-ends.ts";
 /** Runs a command in a namespace; returns its output. @throws {assert.AssertionError} unless it ends with 0 */
 const run = async (namespace: string, ...command: readonly [string, ...string[]]): Promise<string> => {
   await using running = Running.in(namespace, ...command);
-  const said = await running.ended();
-  assert.equal(running.exitCode, 0, said);
-  return said;
+  const output = await running.ended();
+  assert.equal(running.exitCode, 0, output);
+  return output;
 };
 
 const ferrule = (namespace: string, ...args: readonly string[]): Promise<string> =>
@@ -31,7 +31,7 @@ describe("a NIC that sleeps", { skip: noTwoEnds(["ip"]), timeout: 120_000 }, () 
     await eventually("a carrier", async () => (await carrier()) === "1", 100);
     await eventually("the MTU", async () => /MTU +1400/.test(await ferrule(near, "status", host)), 100);
     assert.match(await ferrule(near, "down", host, "--wake"), new RegExp(`^${host} is down`));
-    const said = await ends.ferrule.ended();
-    assert.match(said, /"event":"power".*"state":"suspended"[^]*"event":"power".*"state":"resumed"/);
+    const output = await ends.ferrule.ended();
+    assert.match(output, /"event":"power".*"state":"suspended"[^]*"event":"power".*"state":"resumed"/);
   });
 });

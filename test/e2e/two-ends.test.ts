@@ -50,13 +50,13 @@ describe("two terminals", { skip }, () => {
     b = scope.use(await NamedNamespace.create(`fe-b-${process.pid}`));
     const words = ["up", "model:rtl8168h", "--name", HOST, "--wire", `tap:${FAR}`, "--capture", wire, "--json"];
     ferrule = scope.use(start(process.execPath, BIN, ...words));
-    await ferrule.says(/"carrier"/);
+    await ferrule.waitFor(/"carrier"/);
     await a.take(HOST, "10.77.0.1/24");
     await b.take(FAR, `${TARGET}/24`);
     tcpdump = scope.use(a.start("tcpdump", "-i", HOST, "-w", host, "-s", "0", "-B", "131072", "-U"));
-    await tcpdump.says(/listening on/);
+    await tcpdump.waitFor(/listening on/);
     const server = scope.use(b.start("iperf3", "-s", "--forceflush"));
-    await server.says(/listening/i);
+    await server.waitFor(/listening/i);
   });
 
   after(() => scope.disposeAsync());
@@ -90,7 +90,7 @@ describe("two terminals", { skip }, () => {
     const script = `exec 3<>/dev/tcp/${TARGET}/7000; sleep 4; echo hello >&3; read -t 250 line <&3; echo got $line`;
     const serve = "require('net').createServer(s=>s.pipe(s)).listen(7000,()=>console.log('ready'))";
     await using echo = b.start(process.execPath, "-e", serve);
-    await echo.says(/ready/);
+    await echo.waitFor(/ready/);
     assert.match(await a.run("bash", "-c", script), /got hello/);
   });
 

@@ -25,7 +25,7 @@ const station = async (scope: AsyncDisposableStack, address: string, ...options:
   const namespace = scope.use(await NamedNamespace.create(name));
   const words = ["up", "model:rtl8168h", "--name", "fe0", "--json", ...options];
   const ferrule = scope.use(namespace.start(process.execPath, BIN, ...words));
-  await ferrule.says(/"event":"up"/);
+  await ferrule.waitFor(/"event":"up"/);
   await namespace.run("ip", "address", "add", `${address}/24`, "dev", "fe0");
   await namespace.run("ip", "link", "set", "fe0", "up");
   return { namespace, ferrule };
@@ -65,15 +65,15 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
       const [one, other] = ends(folderOn(scope));
       const a = await station(scope, "10.77.1.1", "--wire", one, "--socket-mode", "660");
       const b = await station(scope, "10.77.1.2", "--wire", other);
-      for (const { ferrule } of [a, b]) await ferrule.says(/"event":"carrier","interface":"fe0","up":true/);
+      for (const { ferrule } of [a, b]) await ferrule.waitFor(/"event":"carrier","interface":"fe0","up":true/);
       await pings(a.namespace, "-c 20 -s 1472 -M do 10.77.1.2");
       const { sentFrames, sendDrops } = await lastCounters(b.ferrule);
       assert.ok(sentFrames! >= 20);
       assert.equal(sendDrops, 0);
       // Only by sending a frame does a NIC notice that nobody reads the other end of a datagram socket.
       await a.namespace.run("sh", "-c", "ping -c 1 -w 1 10.77.1.2 || true");
-      await a.ferrule.says(/"event":"wire","interface":"fe0","plugged":false/);
-      await a.ferrule.says(/"event":"carrier","interface":"fe0","up":false/);
+      await a.ferrule.waitFor(/"event":"wire","interface":"fe0","plugged":false/);
+      await a.ferrule.waitFor(/"event":"carrier","interface":"fe0","up":false/);
       assert.equal((await lastCounters(a.ferrule))["offences"], 0);
     });
 
@@ -89,7 +89,7 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
   test("the responder answers", async () => {
     await using scope = new AsyncDisposableStack();
     const a = await station(scope, "10.70.0.1", "--wire", "responder");
-    await a.ferrule.says(/"event":"carrier"/);
+    await a.ferrule.waitFor(/"event":"carrier"/);
     await pings(a.namespace, "-c 20 10.70.0.2");
     assert.equal((await lastCounters(a.ferrule))["wireDrops"], 0);
   });
@@ -98,7 +98,7 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
     await using scope = new AsyncDisposableStack();
     const record = join(folderOn(scope), "sent.pcapng");
     const a = await station(scope, "10.77.1.1", "--wire", `pcap:,record=${record}`);
-    await a.ferrule.says(/"event":"carrier"/);
+    await a.ferrule.waitFor(/"event":"carrier"/);
     // The NIC sends ARP requests, because no station answers.
     await a.namespace.run("sh", "-c", "ping -c 2 -w 2 10.77.1.2 || true");
     const { wireSentFrames } = await lastCounters(a.ferrule);
@@ -112,8 +112,8 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
     const replayed = join(folderOn(scope), "sent.pcap");
     writeFileSync(replayed, brokenPcap(sent.map(({ bytes }) => bytes)));
     const b = await station(scope, "10.77.1.2", "--wire", `pcap:${replayed},rate=max`, "--capture", seen);
-    await b.ferrule.says(/"event":"warning"/);
-    await b.ferrule.says(/"event":"carrier"/);
+    await b.ferrule.waitFor(/"event":"warning"/);
+    await b.ferrule.waitFor(/"event":"carrier"/);
     await eventually(
       () => `${sent.length} frames in ${seen}`,
       () => [...readPcapng(readFileSync(seen))].length >= sent.length || undefined,

@@ -1,6 +1,6 @@
 /** Two outputs of ethtool line by line, and the reason for each line that only one of them has. */
 import type { ChipKey } from "#chip/chips.ts";
-import type { Spoken } from "./recording.ts";
+import type { CommandOutput } from "./recording.ts";
 
 export interface Difference {
   readonly chip: ChipKey;
@@ -20,7 +20,7 @@ export interface Reason {
   readonly because: string;
 }
 
-const textOf = ({ exit, out, err }: Spoken): readonly string[] =>
+const textOf = ({ exit, out, err }: CommandOutput): readonly string[] =>
   [...out, ...err.map((line) => `! ${line}`), `= ${exit}`].map((line) => line.trimEnd());
 
 /** For each pair of line numbers, the length of the longest common subsequence of the lines from there on. */
@@ -36,7 +36,7 @@ const lengths = (a: readonly string[], b: readonly string[]): readonly number[][
  * The lines that only one of the two has. If both print the same lines in different orders, some lines of each count as
  * differences.
  */
-export const compare = (chip: ChipKey, linux: Spoken, ours: Spoken): readonly Difference[] => {
+export const compare = (chip: ChipKey, linux: CommandOutput, ours: CommandOutput): readonly Difference[] => {
   const [a, b] = [textOf(linux), textOf(ours)];
   const table = lengths(a, b);
   const found: Difference[] = [];

@@ -11,15 +11,15 @@ import { CHIPS } from "./chips.ts";
 import { compare, type Difference, explains } from "./compare.ts";
 import { DUMP_MASK, REASONS } from "./differences.ts";
 import { Ours } from "./ours.ts";
-import { parseRecording, type Spoken } from "./recording.ts";
+import { parseRecording, type CommandOutput } from "./recording.ts";
 
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 const recordingOf = (chip: string): string => fileURLToPath(new URL(`linux/${chip}.txt`, import.meta.url));
 
 /** The output, in a register dump without the bytes that always differ. */
-const masked = (said: Spoken): Spoken => {
-  if (!said.command.startsWith("-d ")) return said;
-  const out = said.out.map((line) => {
+const masked = (recorded: CommandOutput): CommandOutput => {
+  if (!recorded.command.startsWith("-d ")) return recorded;
+  const out = recorded.out.map((line) => {
     const [, at, values] = /^0x([0-9a-f]{4}):\t\t(.*)$/.exec(line) ?? [];
     if (at === undefined || values === undefined) return line;
     const from = Number.parseInt(at, 16);
@@ -29,7 +29,7 @@ const masked = (said: Spoken): Spoken => {
       .map((byte, i) => (DUMP_MASK.some(([first, last]) => from + i >= first && from + i <= last) ? ".." : byte));
     return `0x${at}: ${bytes.join(" ")}`;
   });
-  return { ...said, out };
+  return { ...recorded, out };
 };
 
 const sentence = ({ command, side, line }: Difference): string => `ethtool ${command}: only ${side} has "${line}"`;

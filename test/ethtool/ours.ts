@@ -22,7 +22,7 @@ const TURN_MICROS = 1000;
 /** The group that Linux joins on every interface with IPv4. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
 /** Largest number of turns to wait for the link: autonegotiation takes 2 ms here. */
-const MOST_TURNS = 3000;
+const MAX_TURNS = 3000;
 
 export class Ours implements Disposable {
   readonly clock = new VirtualClock();
@@ -71,7 +71,7 @@ export class Ours implements Disposable {
       ),
     );
     this.#scope = scope.move();
-    this.driver.obey({
+    this.driver.handleCommand({
       command: "follow",
       mtu: 1500,
       address: Uint8Array.from(Buffer.from(MAC.replaceAll(":", ""), "hex")),
@@ -82,7 +82,7 @@ export class Ours implements Disposable {
 
   /** Runs the loop of the driver's thread until the link is up, or has had enough time to come up. */
   settle(): void {
-    for (let turns = 0; turns < MOST_TURNS; turns++) {
+    for (let turns = 0; turns < MAX_TURNS; turns++) {
       this.turn();
       if (turns > 20 && this.model.link.up) return;
     }
@@ -100,7 +100,7 @@ export class Ours implements Disposable {
   async operate(name: string, operation: string, argument: Argument): Promise<object> {
     if (name !== NAME) throw new NotRunning(name);
     const id = ++this.#id;
-    this.driver.obey({ command: "operate", id, operation, argument, limitMillis: 25_000 });
+    this.driver.handleCommand({ command: "operate", id, operation, argument, limitMillis: 25_000 });
     while (this.driver.operations.pending) this.turn();
     const answer = this.#reports.find((each) => each.report === "answer" && each.id === id);
     if (answer?.report !== "answer") throw new Error(`"${operation}" was not answered`);

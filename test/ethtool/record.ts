@@ -11,7 +11,7 @@ import { bootOf } from "../guest/initrd.ts";
 import { type KernelName, versionsOf } from "../guest/parts.ts";
 import { CHIPS } from "./chips.ts";
 import { COMMANDS } from "./commands.ts";
-import { formatRecording, spoken, type Spoken } from "./recording.ts";
+import { formatRecording, commandOutput, type CommandOutput } from "./recording.ts";
 import { MAC, stimulusFor } from "./stimulus.ts";
 
 const KERNEL: KernelName = "newest";
@@ -33,7 +33,7 @@ using nics = new ManyNics(chips, undefined, MAC);
 const stimuli = nics.nics.map(({ nic }) => stimulusFor(nic));
 // Without IPv6 the guest sends nothing by itself.
 await using guest = await Guest.boot({ kernel: KERNEL, devices: nics.devices, append: ["ipv6.disable=1"] });
-await guest.must("modprobe r8169", LIMIT_MILLIS);
+await guest.mustRun("modprobe r8169", LIMIT_MILLIS);
 const about = `Linux ${bootOf(KERNEL).version}, r8169, ethtool ${versionsOf("tools")["ethtool"]}, firmware-realtek ${versionsOf("tools")["firmware-realtek"]}`;
 mkdirSync(FOLDER, { recursive: true });
 for (const [i, { chip, place }] of nics.nics.entries()) {
@@ -42,15 +42,15 @@ for (const [i, { chip, place }] of nics.nics.entries()) {
     console.error(`${chip.key}: this kernel's r8169 does not support it`);
     continue;
   }
-  await guest.must(`ip link set ${name} name fe0; ip link set fe0 up; ${SETTLED}; sleep 2`, LIMIT_MILLIS);
+  await guest.mustRun(`ip link set ${name} name fe0; ip link set fe0 up; ${SETTLED}; sleep 2`, LIMIT_MILLIS);
   stimuli[i]!();
-  const all: Spoken[] = [];
+  const all: CommandOutput[] = [];
   for (const command of COMMANDS) {
-    all.push(spoken(command, await guest.run(`ethtool ${command}`, LIMIT_MILLIS)));
-    if (/^-[srA] /.test(command)) await guest.must(NEGOTIATED, LIMIT_MILLIS);
-    if (!shows(command)) await guest.must(SETTLED, LIMIT_MILLIS);
+    all.push(commandOutput(command, await guest.run(`ethtool ${command}`, LIMIT_MILLIS)));
+    if (/^-[srA] /.test(command)) await guest.mustRun(NEGOTIATED, LIMIT_MILLIS);
+    if (!shows(command)) await guest.mustRun(SETTLED, LIMIT_MILLIS);
   }
-  await guest.must(`ip link set fe0 down; ip link set fe0 name ${name}`, LIMIT_MILLIS);
+  await guest.mustRun(`ip link set fe0 down; ip link set fe0 name ${name}`, LIMIT_MILLIS);
   const header = `${about}, on the model of ${chip.key}: node test/ethtool/record.ts`;
   writeFileSync(`${FOLDER}/${chip.key}.txt`, formatRecording(header, all));
   console.error(`${chip.key}: ${all.length} commands`);

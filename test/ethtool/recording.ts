@@ -1,6 +1,6 @@
 /** Recordings of ethtool: what each command printed to standard output and standard error, and its exit code. */
 
-export interface Spoken {
+export interface CommandOutput {
   readonly command: string;
   readonly exit: number;
   readonly out: readonly string[];
@@ -9,15 +9,18 @@ export interface Spoken {
 
 const linesOf = (text: string): readonly string[] => (text === "" ? [] : text.replace(/\n$/, "").split("\n"));
 
-export const spoken = (command: string, ran: { exit: number; stdout: string; stderr: string }): Spoken => ({
+export const commandOutput = (
+  command: string,
+  result: { exit: number; stdout: string; stderr: string },
+): CommandOutput => ({
   command,
-  exit: ran.exit,
-  out: linesOf(ran.stdout),
-  err: linesOf(ran.stderr),
+  exit: result.exit,
+  out: linesOf(result.stdout),
+  err: linesOf(result.stderr),
 });
 
 /** One block for each command: "$ ethtool …", stdout indented by two spaces, stderr after "! ", the exit code after "= ". */
-export const formatRecording = (about: string, all: readonly Spoken[]): string =>
+export const formatRecording = (about: string, all: readonly CommandOutput[]): string =>
   [
     `# ${about}`,
     ...all.flatMap(({ command, exit, out, err }) => [
@@ -29,8 +32,8 @@ export const formatRecording = (about: string, all: readonly Spoken[]): string =
     "",
   ].join("\n");
 
-export const parseRecording = (text: string): readonly Spoken[] => {
-  const all: Spoken[] = [];
+export const parseRecording = (text: string): readonly CommandOutput[] => {
+  const all: CommandOutput[] = [];
   let [command, out, err]: [string, string[], string[]] = ["", [], []];
   for (const line of text.split("\n")) {
     if (line.startsWith("$ ethtool ")) [command, out, err] = [line.slice(10), [], []];

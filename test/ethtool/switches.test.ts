@@ -17,7 +17,7 @@ const must = async (ours: Ours, words: string): Promise<readonly string[]> => {
 };
 
 const follow = (ours: Ours, mtu: number): void =>
-  ours.driver.obey({
+  ours.driver.handleCommand({
     command: "follow",
     mtu,
     address: Uint8Array.of(2, 0, 0, 0, 0, 1),

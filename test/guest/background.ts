@@ -6,45 +6,45 @@ let started = 0;
 
 /** A background process in a guest. Its shell and all its children are one process group. */
 export class GuestBackground implements Background {
-  readonly #must: (command: string) => Promise<string>;
+  readonly #mustRun: (command: string) => Promise<string>;
   readonly #group: string;
   readonly #log: string;
-  #said: string | undefined;
+  #output: string | undefined;
 
-  private constructor(must: (command: string) => Promise<string>, group: string, log: string) {
-    this.#must = must;
+  private constructor(mustRun: (command: string) => Promise<string>, group: string, log: string) {
+    this.#mustRun = mustRun;
     this.#group = group;
     this.#log = log;
   }
 
-  /** @param must runs a shell command in the guest and throws if it fails */
-  static async start(must: (command: string) => Promise<string>, command: string): Promise<GuestBackground> {
+  /** @param mustRun runs a shell command in the guest and throws if it fails */
+  static async start(mustRun: (command: string) => Promise<string>, command: string): Promise<GuestBackground> {
     const log = `/tmp/background.${++started}`;
     const quoted = command.replaceAll("'", `'\\''`);
-    const pid = await must(`setsid sh -c '${quoted}' >${log} 2>&1 </dev/null & echo $!`);
-    return new GuestBackground(must, `-${pid.trim()}`, log);
+    const pid = await mustRun(`setsid sh -c '${quoted}' >${log} 2>&1 </dev/null & echo $!`);
+    return new GuestBackground(mustRun, `-${pid.trim()}`, log);
   }
 
-  says(pattern: RegExp): Promise<string> {
-    let said = "";
+  waitFor(pattern: RegExp): Promise<string> {
+    let output = "";
     return eventually(
-      () => `${pattern} in ${said}`,
+      () => `${pattern} in ${output}`,
       async () => {
-        said = await this.#must(`cat ${this.#log}`);
-        return pattern.test(said) && said;
+        output = await this.#mustRun(`cat ${this.#log}`);
+        return pattern.test(output) && output;
       },
       50,
     );
   }
 
   async stop(signal = "TERM"): Promise<string> {
-    this.#said ??= await this.#must(
+    this.#output ??= await this.#mustRun(
       `kill -${signal} ${this.#group} 2>/dev/null
        for i in $(seq ${GRACE_SECONDS * 50}); do kill -0 ${this.#group} 2>/dev/null || break; sleep 0.02; done
        while kill -KILL ${this.#group} 2>/dev/null; do sleep 0.02; done
        cat ${this.#log}; rm ${this.#log}`,
     );
-    return this.#said;
+    return this.#output;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

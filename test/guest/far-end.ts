@@ -22,7 +22,7 @@ export interface Far {
   /** Runs a shell command at the far end. Resolves with any exit code; 124 means a time-out. */
   run(command: string, limitMillis?: number): Promise<FarRan>;
   /** Runs a command and returns its output. @throws {Error} if it fails */
-  must(command: string, limitMillis?: number): Promise<string>;
+  mustRun(command: string, limitMillis?: number): Promise<string>;
   /** Starts a shell command in the background. The caller owns it. @throws {Error} */
   start(command: string): Promise<Background>;
 }
@@ -69,7 +69,7 @@ export class FarEnd implements Far, AsyncDisposable {
       "--",
     ];
     const far = new FarEnd(holder, enter);
-    await far.must(
+    await far.mustRun(
       "ip link set lo up; echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/default/router_solicitations",
     );
     return far;
@@ -99,7 +99,7 @@ export class FarEnd implements Far, AsyncDisposable {
   }
 
   /** Runs a command and returns its output. @throws {Error} if it fails */
-  async must(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
+  async mustRun(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`at the far end, ${command} ended with ${exit}:\n${stderr}${stdout}`);
     return stdout;

@@ -29,11 +29,11 @@ export class FarInside implements Far {
 
   /** To be called before any other network driver is loaded. @param name the name that the far end's interface gets */
   static async open(guest: Guest, name: string): Promise<FarInside> {
-    await guest.must(
+    await guest.mustRun(
       `set -e; modprobe virtio_net; ip netns add ${NAMESPACE}; ip link set eth0 name ${name} mtu 1500 netns ${NAMESPACE}`,
     );
     const far = new FarInside(guest);
-    await far.must("ip link set lo up; echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad");
+    await far.mustRun("ip link set lo up; echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad");
     return far;
   }
 
@@ -42,13 +42,13 @@ export class FarInside implements Far {
     return this.#guest.run(`ip netns exec ${NAMESPACE} sh -c '${quoted}'`, limitMillis);
   }
 
-  async must(command: string, limitMillis?: number): Promise<string> {
+  async mustRun(command: string, limitMillis?: number): Promise<string> {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`at the far end, ${command} ended with ${exit}:\n${stderr}${stdout}`);
     return stdout;
   }
 
   start(command: string): Promise<Background> {
-    return GuestBackground.start((words) => this.must(words), command);
+    return GuestBackground.start((words) => this.mustRun(words), command);
   }
 }

@@ -228,7 +228,7 @@ export class Guest implements AsyncDisposable {
   }
 
   /** Runs a command and returns its output. @throws {Error} if it fails */
-  async must(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
+  async mustRun(command: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     const { exit, stdout, stderr } = await this.run(command, limitMillis);
     if (exit !== 0) throw new Error(`in the guest, ${command} ended with ${exit}:\n${stderr}${stdout}`);
     return stdout;
@@ -236,12 +236,12 @@ export class Guest implements AsyncDisposable {
 
   /** Starts a shell command in the background. The caller owns it. @throws {Error} */
   start(command: string): Promise<Background> {
-    return GuestBackground.start((words) => this.must(words), command);
+    return GuestBackground.start((words) => this.mustRun(words), command);
   }
 
   /** The kernel's log. @param level highest level included: 4 for warnings and worse, 7 for everything */
   async dmesg(level = 7): Promise<readonly string[]> {
-    const lines = (await this.must("dmesg -r")).split("\n");
+    const lines = (await this.mustRun("dmesg -r")).split("\n");
     // The number is the facility times 8 plus the level; the time follows.
     const line = /^<(\d+)>(.*)$/;
     return lines.flatMap((text) => {
@@ -251,7 +251,7 @@ export class Guest implements AsyncDisposable {
   }
 
   async clearDmesg(): Promise<void> {
-    await this.must("dmesg -c >/dev/null");
+    await this.mustRun("dmesg -c >/dev/null");
   }
 
   /**
@@ -278,7 +278,7 @@ export class Guest implements AsyncDisposable {
 
   /** @param how the words written to /sys/power/pm_test and /sys/power/state */
   async #sleep(how: string, limitMillis: number): Promise<{ readonly awake: Promise<Ran> }> {
-    await this.must(
+    await this.mustRun(
       `cat >/run/sleep <<'END'\n${SLEEP}END\nsetsid sh /run/sleep "$0" ${how} </dev/null >/dev/null 2>&1 &`,
     );
     for (const channel of this.#channels) channel.restarting();

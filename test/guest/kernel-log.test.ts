@@ -17,12 +17,12 @@ test("a report of a known kernel flaw is ignored; other lines are complaints", (
   assert.deepEqual(complaintsOf([LINE, ...WAKING, LINE]), [LINE, LINE]);
 });
 
-test("another report is a complaint, even beside an ignored one", () => {
+test("another kernel report is a complaint, even next to an ignored one", () => {
   assert.deepEqual(complaintsOf([...OURS, ...WAKING, ...OURS]), [...OURS, ...OURS]);
   assert.deepEqual(complaintsOf([...OURS, ...report("irqrouter_resume").slice(3)]).length, OURS.length + 2);
 });
 
-test("an incomplete report is a complaint", () => {
+test("an incomplete kernel report is a complaint", () => {
   assert.deepEqual(complaintsOf(WAKING.slice(0, -1)), WAKING.slice(0, -1));
 });
 

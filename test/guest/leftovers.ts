@@ -22,7 +22,7 @@ for each in /proc/[0-9]*; do [ -e $each/exe ] && read -r name <$each/comm && ech
 echo; ip -br link; ip -n ${NAMESPACE} -br link 2>/dev/null | sed 's/^/${NAMESPACE} /'; true`;
 
 const inGuest = async (guest: Guest): Promise<[string, Found][]> => {
-  const [processes = "", interfaces = ""] = (await guest.must(PROCESSES)).split("\n\n");
+  const [processes = "", interfaces = ""] = (await guest.mustRun(PROCESSES)).split("\n\n");
   const [lookers = "", ...lines] = processes.split("\n");
   const found = lines.map((line): [string, Found] => {
     const [pid = "", name] = line.split(" ");

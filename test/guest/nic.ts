@@ -29,14 +29,14 @@ export interface NicOptions {
 export class Nic implements AsyncDisposable {
   readonly socket: string;
   readonly #process: ChildProcess;
-  #said = "";
+  #output = "";
   /** Whether the link partner was changed. */
   #otherPartner = false;
 
   private constructor(child: ChildProcess, socket: string) {
     this.socket = socket;
     this.#process = child;
-    const listen = (chunk: Buffer): void => void (this.#said += chunk.toString());
+    const listen = (chunk: Buffer): void => void (this.#output += chunk.toString());
     child.stdout!.on("data", listen);
     child.stderr!.on("data", listen);
   }
@@ -65,9 +65,9 @@ export class Nic implements AsyncDisposable {
     const nic = new Nic(child, options.socket);
     try {
       await eventually(
-        () => `a start of ferrule model serve:\n${nic.said}`,
+        () => `a start of ferrule model serve:\n${nic.output}`,
         () => {
-          if (child.exitCode !== null) throw new Error(`ferrule model serve did not start:\n${nic.said}`);
+          if (child.exitCode !== null) throw new Error(`ferrule model serve did not start:\n${nic.output}`);
           return nic.state().catch(() => undefined);
         },
         50,
@@ -80,13 +80,13 @@ export class Nic implements AsyncDisposable {
   }
 
   /** The server's output so far, one event per line. */
-  get said(): string {
-    return this.#said;
+  get output(): string {
+    return this.#output;
   }
 
   /** The driver's offences, each with the register accesses that led to it. */
   get offences(): readonly string[] {
-    return this.#said
+    return this.#output
       .split("\n")
       .filter((line) => line.startsWith('{"event":"offence"'))
       .map((line) => {

@@ -37,10 +37,10 @@ export const someOf = <const T extends string>(what: string, text: string, known
   text.split(",").map((each) => among(what, each, known));
 
 /** A whole number. @throws {WrongUsage} */
-export const whole = (option: string, text: string, least: number, most: number): number => {
+export const whole = (option: string, text: string, min: number, max: number): number => {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= least && value <= most))
-    throw new WrongUsage(`--${option} ${text} is out of range`, `Write a whole number from ${least} to ${most}.`);
+  if (!(value >= min && value <= max))
+    throw new WrongUsage(`--${option} ${text} is out of range`, `Write a whole number from ${min} to ${max}.`);
   return value;
 };
 

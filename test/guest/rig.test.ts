@@ -17,31 +17,31 @@ describe("a controlled guest", { skip: noRig() }, () => {
     assert.equal(quick.stdout, "quick\n");
     const { bytes } = await guest.run("head -c 300000 /dev/zero");
     assert.equal(bytes.length, 300_000);
-    await assert.rejects(guest.must("exit 1"), /ended with 1/);
+    await assert.rejects(guest.mustRun("exit 1"), /ended with 1/);
   });
 
   test("restarts after a reset, and after its own reboot", async () => {
     await using guest = await Guest.boot();
-    await guest.must("touch /tmp/before");
+    await guest.mustRun("touch /tmp/before");
     await guest.reset();
     assert.notEqual((await guest.run("ls /tmp/before")).exit, 0);
     await guest.reboot();
-    assert.match(await guest.must("uname -r"), /^6\.12/);
+    assert.match(await guest.mustRun("uname -r"), /^6\.12/);
   });
 
   test("sleeps and wakes with its memory preserved", async () => {
     await using guest = await Guest.boot({ suspends: true });
-    await guest.must("echo kept >/tmp/before");
+    await guest.mustRun("echo kept >/tmp/before");
     const { awake } = await guest.suspend();
     await guest.wake();
     assert.equal((await awake).exit, 0);
-    assert.equal(await guest.must("cat /tmp/before"), "kept\n");
+    assert.equal(await guest.mustRun("cat /tmp/before"), "kept\n");
   });
 
   test("has our NIC, and a machine at the other end of its cable", async () => {
     await using rig = await Rig.open({ chip: "rtl8168h", capture: true });
     await rig.up();
-    assert.match(await rig.guest.must(`ping -c 3 -i 0.2 ${FAR.ipv4}`), / 0% packet loss/);
+    assert.match(await rig.guest.mustRun(`ping -c 3 -i 0.2 ${FAR.ipv4}`), / 0% packet loss/);
     assert.ok((await rig.frames()).length >= 6);
   });
 });
@@ -81,7 +81,7 @@ describe("a rig on a busy machine, and across tests", { skip: noRig() }, () => {
 
   test("processes and interfaces left by a test at either end are named and removed", async () => {
     const leftovers = await Leftovers.since(rig);
-    await rig.guest.must("(exec sleep 1000) >/dev/null 2>&1 & ip link add link eth0 name left type macvlan");
+    await rig.guest.mustRun("(exec sleep 1000) >/dev/null 2>&1 & ip link add link eth0 name left type macvlan");
     await using _left = await rig.far.start("exec sleep 2000");
     const first = await leftovers.remove();
     assert.deepEqual([...first].toSorted(), [
@@ -96,7 +96,7 @@ describe("a rig on a busy machine, and across tests", { skip: noRig() }, () => {
     const leftovers = await Leftovers.since(rig);
     for (const end of [rig.guest, rig.far]) {
       await using background = await end.start("sleep 1000 & echo started; sleep 1000");
-      await background.says(/started/);
+      await background.waitFor(/started/);
     }
     assert.deepEqual(await leftovers.remove(), []);
   });

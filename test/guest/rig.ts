@@ -74,14 +74,14 @@ export class Rig implements AsyncDisposable {
 
   /** Loads the driver and gives both ends their addresses; resolves when frames can pass. @throws {Error} */
   async up(): Promise<void> {
-    await this.guest.must("modprobe r8169");
+    await this.guest.mustRun("modprobe r8169");
     await this.configure();
   }
 
   /** Gives the guest's interface its addresses, once the driver is loaded. */
   async configure(): Promise<void> {
     const { name, ipv4, ipv6 } = NEAR;
-    await this.guest.must(
+    await this.guest.mustRun(
       `ip link set ${name} up; ip addr replace ${ipv4}/24 dev ${name}; ip addr replace ${ipv6}/64 dev ${name} nodad`,
     );
     await this.carrier(true);
@@ -145,7 +145,7 @@ export class Rig implements AsyncDisposable {
    * @throws {Error}
    */
   async renew(): Promise<void> {
-    await this.guest.must("rmmod r8169");
+    await this.guest.mustRun("rmmod r8169");
     await this.up();
   }
 
@@ -158,11 +158,11 @@ const CAPTURE = "wire.pcapng";
 const CABLE = "cable";
 
 const nobody = (): Promise<never> => Promise.reject(new Error("there is no machine at the cable's other end"));
-const NOBODY: Far = { run: nobody, must: nobody, start: nobody };
+const NOBODY: Far = { run: nobody, mustRun: nobody, start: nobody };
 
 const addresses = async (far: Far): Promise<void> => {
   const { name, ipv4, ipv6 } = FAR;
-  await far.must(
+  await far.mustRun(
     `ip addr add ${ipv4}/24 dev ${name}; ip addr add ${ipv6}/64 dev ${name} nodad; ip link set ${name} up`,
   );
 };

@@ -199,8 +199,8 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
       using client = Attacker.negotiated(socket);
       client.peer.send(message(1, Command.dmaMap, new Uint8Array(32)).subarray(0, bytes));
     }
-    using mute = new Attacker(socket);
-    mute.peer.send(message(1, Command.version, versionBody()).subarray(0, 9));
+    using silent = new Attacker(socket);
+    silent.peer.send(message(1, Command.version, versionBody()).subarray(0, 9));
   });
 
   attack("disconnects in the middle of its requests", ({ socket }) => {
@@ -225,14 +225,14 @@ test("a client that passes a file on a file system that does not respond", { ski
   const words = ["--mount", process.execPath, "--disable-warning=ExperimentalWarning", kit, folder, victim.socket];
   const fuse = spawn("unshare", words, { stdio: ["ignore", "pipe", "inherit"] });
   try {
-    let said = "";
+    let output = "";
     const end = performance.now() + 4 * LIMIT_MILLIS;
-    fuse.stdout.on("data", (text: Buffer) => (said += text.toString()));
-    while (!said.includes("]")) {
-      assert.ok(performance.now() < end && fuse.exitCode === null, `the client gets no reply: ${said}`);
+    fuse.stdout.on("data", (text: Buffer) => (output += text.toString()));
+    while (!output.includes("]")) {
+      assert.ok(performance.now() < end && fuse.exitCode === null, `the client gets no reply: ${output}`);
       await sleep(10);
     }
-    for (const error of JSON.parse(/\[.*\]/.exec(said)![0]) as number[]) assert.ok(error > 0, said);
+    for (const error of JSON.parse(/\[.*\]/.exec(output)![0]) as number[]) assert.ok(error > 0, output);
     const millis = victim.servesTheNext();
     t.diagnostic(`the next client was served after ${millis.toFixed(1)} ms`);
     assert.ok(millis < LIMIT_MILLIS, `${millis} ms`);

@@ -85,8 +85,8 @@ const fileSystem = (folder: string, socket: string): void => {
   const client = spawn(process.execPath, [...QUIET, SELF, folder, socket, "client"], {
     stdio: ["pipe", "pipe", "inherit"],
   });
-  client.stdout.on("data", (said: Buffer) => {
-    process.stdout.write(said);
+  client.stdout.on("data", (chunk: Buffer) => {
+    process.stdout.write(chunk);
     Atomics.store(cells, 0, 1);
     client.stdin.write("\n");
   });

@@ -47,9 +47,9 @@ const checksFor = (file: string): readonly Check[] =>
  * Limit that ends a mutant that loops; a check needs a quarter of it. It limits processor time, because other programs
  * may use the machine.
  */
-const MOST_CPU_SECONDS = 50;
+const MAX_CPU_SECONDS = 50;
 /** Limit that ends a mutant that waits for ever. No test waits for real time to pass. */
-const MOST_IDLE_SECONDS = 60;
+const MAX_IDLE_SECONDS = 60;
 /** Number of mutants after which a thread is replaced, because the modules that it has loaded stay in memory. */
 const THREAD_MUTANTS = 40;
 
@@ -98,10 +98,10 @@ export class Judge implements AsyncDisposable {
     const cpuSeconds = async (): Promise<number> => (await worker.cpuUsage()).user / 1e6;
     const start = await cpuSeconds();
     let used = start;
-    for (let idle = 0; idle < MOST_IDLE_SECONDS; idle++) {
+    for (let idle = 0; idle < MAX_IDLE_SECONDS; idle++) {
       await wait(1000, undefined, { signal });
       const now = await cpuSeconds();
-      if (now - start > MOST_CPU_SECONDS) throw new Error("it loops");
+      if (now - start > MAX_CPU_SECONDS) throw new Error("it loops");
       if (now - used > 0.002) idle = 0;
       used = now;
     }

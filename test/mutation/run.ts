@@ -13,9 +13,9 @@ import { type Mutant, mutantsOf, randomFrom, sampleOf } from "./mutants.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-const number = (text: string, name: string, most: number): number => {
+const number = (text: string, name: string, max: number): number => {
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value <= most)) throw new WrongUsage(`--${name} takes a number up to ${most}, not "${text}"`, "Write digits.");
+  if (!(value <= max)) throw new WrongUsage(`--${name} takes a number up to ${max}, not "${text}"`, "Write digits.");
   return value;
 };
 

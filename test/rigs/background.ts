@@ -6,7 +6,7 @@ import { eventually, LIMIT_MILLIS } from "./eventually.ts";
 
 export interface Background extends AsyncDisposable {
   /** Resolves when the process's output matches, with all output so far. @throws {Error} */
-  says(pattern: RegExp): Promise<string>;
+  waitFor(pattern: RegExp): Promise<string>;
   /** Ends the process with all its children; returns its output. */
   stop(signal?: "INT" | "TERM" | "KILL"): Promise<string>;
 }
@@ -18,19 +18,19 @@ export const GRACE_SECONDS = 60;
 export class HostBackground implements Background {
   readonly #child: ChildProcess;
   readonly #closed: Promise<readonly [code: number | null]>;
-  #said = "";
+  #output = "";
 
   constructor([program, ...args]: readonly [string, ...string[]], env: NodeJS.ProcessEnv) {
     // The child is in a process group of its own, which can be ended as a whole.
     this.#child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.#closed = once(this.#child, "close") as Promise<[number | null]>;
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
-      stream.on("data", (chunk: Buffer) => (this.#said += chunk.toString()));
+      stream.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
   }
 
   /** The process's output so far. */
-  get said(): string {
-    return this.#said;
+  get output(): string {
+    return this.#output;
   }
 
   get running(): boolean {
@@ -43,18 +43,18 @@ export class HostBackground implements Background {
    */
   async ended(): Promise<number | null> {
     const late = sleep(LIMIT_MILLIS, undefined, { ref: false }).then(() => {
-      throw new Error(`did not end: ${this.#said}`);
+      throw new Error(`did not end: ${this.#output}`);
     });
     const [code] = await Promise.race([this.#closed, late]);
     return code;
   }
 
-  says(pattern: RegExp): Promise<string> {
+  waitFor(pattern: RegExp): Promise<string> {
     return eventually(
-      () => `${pattern} in ${this.#said}`,
+      () => `${pattern} in ${this.#output}`,
       () => {
-        if (pattern.test(this.#said)) return this.#said;
-        if (!this.running) throw new Error(`ended before its output matched ${pattern}: ${this.#said}`);
+        if (pattern.test(this.#output)) return this.#output;
+        if (!this.running) throw new Error(`ended before its output matched ${pattern}: ${this.#output}`);
         return undefined;
       },
     );
@@ -65,7 +65,7 @@ export class HostBackground implements Background {
     await Promise.race([this.#closed, sleep(GRACE_SECONDS * 1000, undefined, { ref: false })]);
     this.#kill("SIGKILL");
     await Promise.race([this.#closed, sleep(LIMIT_MILLIS, undefined, { ref: false })]);
-    return this.#said;
+    return this.#output;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,10 +14,10 @@ const INTERVALS = [0.02, 0.05, 0.16, 0.64, 2.56, 5];
  * @throws {AssertionError} if some echoes are lost in every round
  */
 export const answered = async (shell: (command: string) => Promise<string>, args: string): Promise<void> => {
-  let said = "";
+  let output = "";
   for (const interval of INTERVALS) {
-    said = await shell(`ping -q -i ${interval} -W ${Math.ceil(4 * interval)} ${args}`);
-    if (said.includes(" 0% packet loss")) return;
+    output = await shell(`ping -q -i ${interval} -W ${Math.ceil(4 * interval)} ${args}`);
+    if (output.includes(" 0% packet loss")) return;
   }
-  assert.fail(`ping ${args}\n${said}`);
+  assert.fail(`ping ${args}\n${output}`);
 };

@@ -41,7 +41,7 @@ export class Probe implements AsyncDisposable {
     await ip(`-n ${far} route add 224.0.0.0/4 dev ${wire}`);
     const probe = new Probe(ends, Running.in(far, "bash"), listen(near, host));
     await probe.know({ ip: MARKER, mac });
-    await probe.#listener.says(/listening on/);
+    await probe.#listener.waitFor(/listening on/);
     return probe;
   }
 
@@ -57,7 +57,7 @@ export class Probe implements AsyncDisposable {
   async listenOn(namespace: string, name: string): Promise<void> {
     await this.#listener[Symbol.asyncDispose]();
     this.#listener = listen(namespace, name);
-    await this.#listener.says(/listening on/);
+    await this.#listener.waitFor(/listening on/);
   }
 
   /** Sends a packet to `target`. Returns whether it arrives. @param bytes length of its payload */
@@ -67,10 +67,10 @@ export class Probe implements AsyncDisposable {
       const port = this.#port++;
       for (const address of [target.ip, MARKER])
         this.#sender.write(`head -c ${address === MARKER ? 10 : bytes} /dev/zero >/dev/udp/${address}/${port}`);
-      const came = await this.#listener.says(arrival(MARKER, port), LOOK_MILLIS).catch(() => undefined);
-      if (came !== undefined) return arrival(target.ip, port).test(this.#listener.said);
+      const arrived = await this.#listener.waitFor(arrival(MARKER, port), LOOK_MILLIS).catch(() => undefined);
+      if (arrived !== undefined) return arrival(target.ip, port).test(this.#listener.output);
     }
-    throw new Error(`not even frames for the interface's own address arrive: ${this.#listener.said}`);
+    throw new Error(`not even frames for the interface's own address arrive: ${this.#listener.output}`);
   }
 
   /** Resolves once packets to `target` arrive in consecutive checks, or, if filtering is wanted, do not arrive. */

@@ -19,14 +19,14 @@ export const ip = async (words: string): Promise<string> => {
 export class Running implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;
-  said = "";
+  output = "";
 
   constructor(command: readonly [string, ...string[]]) {
     const [program, ...args] = command;
     this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#exit = new Promise((resolve) => this.#child.once("close", () => resolve()));
     for (const stream of [this.#child.stdout!, this.#child.stderr!])
-      stream.on("data", (chunk: Buffer) => (this.said += chunk.toString()));
+      stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
   }
 
   static in(namespace: string, ...command: readonly string[]): Running {
@@ -50,13 +50,13 @@ export class Running implements AsyncDisposable {
   }
 
   /** Waits until the process's output matches the pattern. Returns the match. */
-  async says(pattern: RegExp, limitMillis = LIMIT_MILLIS): Promise<RegExpMatchArray> {
+  async waitFor(pattern: RegExp, limitMillis = LIMIT_MILLIS): Promise<RegExpMatchArray> {
     const end = performance.now() + limitMillis;
     for (;;) {
-      const match = this.said.match(pattern);
+      const match = this.output.match(pattern);
       if (match !== null) return match;
       if (this.#child.exitCode !== null || performance.now() > end)
-        throw new Error(`no output matched ${pattern}: ${this.said}`);
+        throw new Error(`no output matched ${pattern}: ${this.output}`);
       await sleep(5);
     }
   }
@@ -64,7 +64,7 @@ export class Running implements AsyncDisposable {
   /** Resolves with all output once the program has ended by itself. */
   async ended(): Promise<string> {
     await this.#exit;
-    return this.said;
+    return this.output;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,7 +117,7 @@ export const openTwoEnds = async (...options: readonly string[]): Promise<TwoEnd
       ...options,
     ),
   );
-  await ferrule.says(/"carrier"/);
+  await ferrule.waitFor(/"carrier"/);
   await ip(`-n ${near} link set ${wire} netns ${far}`);
   await ip(`-n ${near} link set ${host} address ${NEAR_MAC} up`);
   await ip(`-n ${far} link set ${wire} up`);

@@ -32,10 +32,10 @@ interface Card {
 
 /** The cards that the guest's driver has taken. */
 const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> => {
-  const places = await guest.must(
+  const places = await guest.mustRun(
     "cd /sys/class/net; for i in eth*; do echo $i $(basename $(readlink $i/device)); done",
   );
-  const links = JSON.parse(await guest.must("ip -d -j link show")) as { ifname: string; max_mtu: number }[];
+  const links = JSON.parse(await guest.mustRun("ip -d -j link show")) as { ifname: string; max_mtu: number }[];
   return places
     .trim()
     .split("\n")
@@ -43,8 +43,8 @@ const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> =
       const [name = "", place] = line.split(" ");
       const found = nics.nics.find((nic) => nic.place === place);
       if (found === undefined) return [];
-      const most = links.find(({ ifname }) => ifname === name)!.max_mtu;
-      return [{ ...found, name, mtu: most > DEFAULT_MTU ? most : SHORT_MTU, moments: new Map() }];
+      const maxMtu = links.find(({ ifname }) => ifname === name)!.max_mtu;
+      return [{ ...found, name, mtu: maxMtu > DEFAULT_MTU ? maxMtu : SHORT_MTU, moments: new Map() }];
     });
 };
 
@@ -92,14 +92,14 @@ const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<reado
     devices: nics.devices,
     append: ["ipv6.disable=1", `suspend.pm_test_delay=${ASLEEP_SECONDS}`],
   });
-  await guest.must("modprobe r8169", LIMIT_MILLIS);
+  await guest.mustRun("modprobe r8169", LIMIT_MILLIS);
   const cards = await cardsOf(guest, nics);
   await look("probed", cards);
   for (const [moment, command] of STEPS) {
-    for (const card of cards) await guest.must(command(card), LIMIT_MILLIS);
+    for (const card of cards) await guest.mustRun(command(card), LIMIT_MILLIS);
     await (moment === "suspended" ? lookAsleep(guest, cards) : look(moment, cards));
   }
-  await guest.must("rmmod r8169", LIMIT_MILLIS);
+  await guest.mustRun("rmmod r8169", LIMIT_MILLIS);
   await look("removed", cards);
   const firmware = versionsOf("tools")["firmware-realtek"];
   const driver = `Linux ${bootOf(kernel).version}, r8169, firmware-realtek ${firmware}`;

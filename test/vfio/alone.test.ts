@@ -37,12 +37,12 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
 
   /** Binds the card to vfio-pci, whatever the previous test did. */
   const bound = async (): Promise<void> => {
-    if ((await machine.driverOf(CARD)) !== "vfio-pci") await machine.must(`bind ${CARD}`);
+    if ((await machine.driverOf(CARD)) !== "vfio-pci") await machine.mustRun(`bind ${CARD}`);
   };
 
   test("is listed with its chip, driver, group and interface", async () => {
     const name = await machine.interfaceOf(CARD);
-    const listed = await machine.must("list");
+    const listed = await machine.mustRun("list");
     assert.match(listed, new RegExp(`^${CARD}\\s+RTL8139C\\+\\s+8139cp\\s+\\d+\\s+${name}`, "m"));
     assert.match(listed, new RegExp(`ferrule bind ${CARD}`));
   });
@@ -54,7 +54,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.equal(exit, 1);
     assert.match(stderr, /carries the default route/);
     assert.equal(await machine.driverOf(CARD), "8139cp");
-    await machine.guest.must(`ip route flush dev ${name}; ip addr flush dev ${name}`);
+    await machine.guest.mustRun(`ip route flush dev ${name}; ip addr flush dev ${name}`);
   });
 
   test("is not opened while bound to the kernel's driver; the error names the command to bind it", async () => {
@@ -70,9 +70,9 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     t.diagnostic(`carrier ${up.linkMillis} ms after "up", ${up.carrierMillis} ms after the program's start`);
     const { pings, megabits } = await machine.works(INTERFACE);
     t.diagnostic(`ping ${median(pings).toFixed(2)} ms, download ${megabits.toFixed(0)} Mbit/s`);
-    assert.match(await machine.guest.must(`ethtool ${INTERFACE}`), /Link detected: yes/);
-    assert.match(await machine.guest.must(`ethtool -i ${INTERFACE}`), /^driver: tun$/m);
-    assert.match(await machine.guest.must(`ethtool -k ${INTERFACE}`), /^rx-checksumming/m);
+    assert.match(await machine.guest.mustRun(`ethtool ${INTERFACE}`), /Link detected: yes/);
+    assert.match(await machine.guest.mustRun(`ethtool -i ${INTERFACE}`), /^driver: tun$/m);
+    assert.match(await machine.guest.mustRun(`ethtool -k ${INTERFACE}`), /^rx-checksumming/m);
   });
 
   test("cannot be opened twice", async () => {
@@ -85,9 +85,9 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
   });
 
   test("is released by `down`, which removes the interface", async () => {
-    await machine.must(`down ${INTERFACE}`);
+    await machine.mustRun(`down ${INTERFACE}`);
     assert.notEqual((await machine.guest.run(`ip link show ${INTERFACE}`)).exit, 0);
-    assert.match(await machine.said(INTERFACE), /"event":"down"/);
+    assert.match(await machine.output(INTERFACE), /"event":"down"/);
   });
 
   test("works again after SIGKILL in the middle of traffic", async () => {
@@ -96,14 +96,14 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     await machine.lease(INTERFACE);
     {
       await using _traffic = await machine.flood(INTERFACE);
-      await machine.guest.must(`kill -9 ${first.pid}`);
+      await machine.guest.mustRun(`kill -9 ${first.pid}`);
       await machine.ended(first);
     }
     // The kernel removes the interface when its last descriptor is closed.
-    await machine.guest.must(`while ip link show ${INTERFACE} >/dev/null 2>&1; do sleep 0.05; done`);
+    await machine.guest.mustRun(`while ip link show ${INTERFACE} >/dev/null 2>&1; do sleep 0.05; done`);
     await machine.up(CARD, INTERFACE);
     await machine.works(INTERFACE);
-    await machine.must(`down ${INTERFACE}`);
+    await machine.mustRun(`down ${INTERFACE}`);
   });
 
   test("works after another driver left it running, with rings that no longer exist", async () => {
@@ -123,53 +123,53 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
         const data = Buffer.alloc(bytes); data.writeUIntLE(value, 0, bytes); fs.writeSync(file, data, 0, bytes, at);
       }
       const command = Buffer.alloc(1); fs.readSync(file, command, 0, 1, 0x37); console.log(command[0] & 0x0c);`;
-    const said = await machine.guest.must(`setpci -s ${CARD} COMMAND=0007; node -e '${poke}'`);
-    assert.equal(said.trim(), "12", "receiver and transmitter run");
+    const output = await machine.guest.mustRun(`setpci -s ${CARD} COMMAND=0007; node -e '${poke}'`);
+    assert.equal(output.trim(), "12", "receiver and transmitter run");
     await machine.guest.clearDmesg();
     await machine.up(CARD, INTERFACE);
     await machine.works(INTERFACE);
-    await machine.must(`down ${INTERFACE}`);
+    await machine.mustRun(`down ${INTERFACE}`);
     const log = (await machine.guest.dmesg()).join("\n");
     assert.doesNotMatch(log, /DMAR:.*fault/, log);
   });
 
   test("works for an ordinary user after an administrator's preparation", async () => {
     await bound();
-    const group = (await machine.guest.must(`basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group)`)).trim();
-    await machine.guest.must(
+    const group = (await machine.guest.mustRun(`basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group)`)).trim();
+    await machine.guest.mustRun(
       `chown ${USER.name} /dev/vfio/${group}; chmod 0666 /dev/net/tun; ip tuntap add dev ${INTERFACE} mode tap user ${USER.name} vnet_hdr`,
     );
     const { exit, stderr } = await machine.guest.run(`as-user 64 ferrule up ${CARD} --name ${INTERFACE}`);
     assert.equal(exit, 1);
     assert.match(stderr, /lock(ed)? memory|memlock|ulimit -l/i);
     const up = await machine.up(CARD, INTERFACE, "as-user 65536");
-    assert.match(await machine.guest.must(`cat /proc/${up.pid}/status`), new RegExp(`^Uid:\\s+${USER.id}\\b`, "m"));
-    await machine.guest.must(`ip link set ${INTERFACE} up`);
+    assert.match(await machine.guest.mustRun(`cat /proc/${up.pid}/status`), new RegExp(`^Uid:\\s+${USER.id}\\b`, "m"));
+    await machine.guest.mustRun(`ip link set ${INTERFACE} up`);
     await machine.works(INTERFACE);
-    await machine.guest.must(`kill ${up.pid}`);
+    await machine.guest.mustRun(`kill ${up.pid}`);
     await machine.ended(up);
-    await machine.guest.must(`ip tuntap del dev ${INTERFACE} mode tap; chown root /dev/vfio/${group}`);
+    await machine.guest.mustRun(`ip tuntap del dev ${INTERFACE} mode tap; chown root /dev/vfio/${group}`);
   });
 
   test("cannot access other memory: the IOMMU blocks it, the kernel logs it, nothing is sent", async () => {
     await bound();
-    await machine.guest.must("echo 2 >/proc/sys/vm/nr_hugepages");
+    await machine.guest.mustRun("echo 2 >/proc/sys/vm/nr_hugepages");
     await machine.guest.clearDmesg();
     const script = "/usr/lib/node_modules/ferrule/dist/stray.mjs";
-    const said = await machine.guest.must(`node --disable-warning=ExperimentalWarning ${script} ${CARD} ${MARK}`);
-    const { strayAt } = JSON.parse(said) as { strayAt: number };
+    const output = await machine.guest.mustRun(`node --disable-warning=ExperimentalWarning ${script} ${CARD} ${MARK}`);
+    const { strayAt } = JSON.parse(output) as { strayAt: number };
     const log = (await machine.guest.dmesg()).join("\n");
     const page = (strayAt / 4096).toString(16);
     assert.match(log, new RegExp(`DMAR: \\[DMA Read[^]*fault addr 0x${page}000`, "i"), log);
     const wire = readFileSync(join(folder, "wire.pcap"), "latin1");
     assert.ok(wire.includes(`given ${MARK}`), "not even the frame in the card's own memory was sent");
     assert.ok(!wire.includes(`stray ${MARK}`), "memory of another program was sent");
-    await machine.guest.must("echo 0 >/proc/sys/vm/nr_hugepages");
+    await machine.guest.mustRun("echo 0 >/proc/sys/vm/nr_hugepages");
   });
 
   test("is described in a report without addresses or payload", async () => {
     await bound();
-    const report = await machine.must(`report ${CARD}`);
+    const report = await machine.mustRun(`report ${CARD}`);
     const mac = (await machine.guest.run("cat /sys/class/net/*/address")).stdout;
     assert.match(report, /8139/);
     for (const address of mac.trim().split("\n"))
@@ -178,7 +178,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
   });
 
   test("returns to its former driver, which works as before", async () => {
-    await machine.must(`unbind ${CARD}`);
+    await machine.mustRun(`unbind ${CARD}`);
     assert.equal(await machine.driverOf(CARD), "8139cp");
     await machine.works(await machine.interfaceOf(CARD));
     assert.deepEqual(
@@ -191,12 +191,12 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
   test("is compared with the C driver on the same device in one run", async (t) => {
     const rounds = [];
     for (let round = 0; round < 2; round++) {
-      if ((await machine.driverOf(CARD)) !== "8139cp") await machine.must(`unbind ${CARD}`);
+      if ((await machine.driverOf(CARD)) !== "8139cp") await machine.mustRun(`unbind ${CARD}`);
       const theirs = await machine.pace(await machine.interfaceOf(CARD));
-      await machine.must(`bind ${CARD}`);
+      await machine.mustRun(`bind ${CARD}`);
       await machine.up(CARD, INTERFACE);
       const ours = await machine.pace(INTERFACE);
-      await machine.must(`down ${INTERFACE}`);
+      await machine.mustRun(`down ${INTERFACE}`);
       rounds.push({ ping: ours.pingMillis / theirs.pingMillis, speed: theirs.megabits / ours.megabits });
       t.diagnostic(
         `8139cp ${theirs.pingMillis.toFixed(2)} ms, ${theirs.megabits.toFixed(0)} Mbit/s; ` +

@@ -23,11 +23,11 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
   const shareAPage = async (addresses: readonly string[]): Promise<void> => {
     for (const address of addresses) {
       const device = `/sys/bus/pci/devices/${address}`;
-      await machine.guest.must(
+      await machine.guest.mustRun(
         `echo ${address} >${device}/driver/unbind; setpci -s ${address} COMMAND=0 BASE_ADDRESS_1=0; echo 1 >${device}/remove`,
       );
     }
-    await machine.guest.must("echo 1 >/sys/bus/pci/rescan");
+    await machine.guest.mustRun("echo 1 >/sys/bus/pci/rescan");
     for (const address of addresses) await machine.interfaceOf(address);
   };
 
@@ -37,33 +37,33 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     const { exit, stderr } = await machine.ferrule(`up ${FIRST} --name ${INTERFACE}`);
     assert.equal(exit, 1);
     assert.match(stderr, new RegExp(`${SECOND}[^]*hint: .*${SECOND}`));
-    assert.match(await machine.must("list"), new RegExp(SECOND));
+    assert.match(await machine.mustRun("list"), new RegExp(SECOND));
   });
 
   test("it works once that one is bound too, with registers that cannot be mapped", async (t) => {
     for (const address of [FIRST, SECOND])
-      if ((await machine.driverOf(address)) !== "vfio-pci") await machine.must(`bind ${address}`);
+      if ((await machine.driverOf(address)) !== "vfio-pci") await machine.mustRun(`bind ${address}`);
     const up = await machine.up(FIRST, INTERFACE);
-    const maps = await machine.guest.must(`cat /proc/${up.pid}/maps`);
+    const maps = await machine.guest.mustRun(`cat /proc/${up.pid}/maps`);
     assert.ok(
       !maps.includes("vfio-device"),
       "the registers can be mapped, so the case in which they cannot is not tested",
     );
     const { megabits } = await machine.works(INTERFACE);
     t.diagnostic(`download ${megabits.toFixed(0)} Mbit/s with every register access a system call`);
-    await machine.must(`down ${INTERFACE}`);
+    await machine.mustRun(`down ${INTERFACE}`);
   });
 
   test("both return to the kernel's driver, and work", async () => {
     for (const address of [FIRST, SECOND]) {
-      await machine.must(`unbind ${address}`);
+      await machine.mustRun(`unbind ${address}`);
       assert.equal(await machine.driverOf(address), "8139cp");
       await machine.works(await machine.interfaceOf(address));
     }
   });
 
   test("one that is removed during traffic is released: the program ends and reports it, nothing leaks", async () => {
-    await machine.must(`bind ${PLUGGED}`);
+    await machine.mustRun(`bind ${PLUGGED}`);
     const up = await machine.up(PLUGGED, PLUGGED_INTERFACE);
     await machine.lease(PLUGGED_INTERFACE);
     await machine.guest.clearDmesg();
@@ -74,7 +74,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
       await deleted;
       await machine.ended(up);
     }
-    assert.match(await machine.said(PLUGGED_INTERFACE), /"event":"failed".*(takes .* back|removed|gone)/);
+    assert.match(await machine.output(PLUGGED_INTERFACE), /"event":"failed".*(takes .* back|removed|gone)/);
     assert.notEqual(
       (await machine.guest.run(`ip link show ${PLUGGED_INTERFACE}`)).exit,
       0,
@@ -93,9 +93,9 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
       romfile: "",
     });
     await machine.works(await machine.interfaceOf(PLUGGED));
-    await machine.must(`bind ${PLUGGED}`);
+    await machine.mustRun(`bind ${PLUGGED}`);
     await machine.up(PLUGGED, PLUGGED_INTERFACE);
     await machine.works(PLUGGED_INTERFACE);
-    await machine.must(`down ${PLUGGED_INTERFACE}`);
+    await machine.mustRun(`down ${PLUGGED_INTERFACE}`);
   });
 });

@@ -56,7 +56,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     }
     machine = scope.use(await Machine.boot({ devices, prepared: PREPARED }));
     for (const card of [ONE, SEVERAL])
-      await machine.guest.must(
+      await machine.guest.mustRun(
         `echo vfio-pci >/sys/bus/pci/devices/${addressOf(card)}/driver_override; echo ${addressOf(card)} >/sys/bus/pci/drivers_probe`,
       );
   });
@@ -69,7 +69,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
   const provoke = async ({ cause, faults, counts, load, steady }: Provocation): Promise<string> => {
     const nic = nics.get(ONE)!;
     const { guest } = machine;
-    if (steady === true) await guest.must(`sleep ${STEADY_MICROS / 1e6}`);
+    if (steady === true) await guest.mustRun(`sleep ${STEADY_MICROS / 1e6}`);
     await using _traffic =
       load === "incoming"
         ? undefined
@@ -83,19 +83,19 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
       `${sign} in what ferrule up says`,
       async () => {
         if (load === "incoming") await nic.ask({ command: "send", frame: UNASKED });
-        return (await machine.said(INTERFACE)).split("\n").find((line) => line.includes(sign));
+        return (await machine.output(INTERFACE)).split("\n").find((line) => line.includes(sign));
       },
       300,
     );
-    await guest.must(`until ping -q -c 1 -W 1 ${GATEWAY}; do sleep 0.1; done`);
+    await guest.mustRun(`until ping -q -c 1 -W 1 ${GATEWAY}; do sleep 0.1; done`);
     return event;
   };
 
-  test("under load, each failure is mended, counted once and its reason said; frames sent and those counted as lost are those given", async (t) => {
+  test("under load, the NIC recovers from each failure, which is counted once and reported with its reason; every frame is sent or counted as lost", async (t) => {
     const nic = nics.get(ONE)!;
     const { guest } = machine;
     const given = async (): Promise<number> =>
-      Number(await guest.must(`cat /sys/class/net/${INTERFACE}/statistics/tx_packets`));
+      Number(await guest.mustRun(`cat /sys/class/net/${INTERFACE}/statistics/tx_packets`));
     await machine.up(addressOf(ONE), INTERFACE, "", `--metrics ${METRICS} --log-level debug`);
     await machine.lease(INTERFACE);
     const [givenBefore, sentBefore] = [await given(), (await nic.state()).counters.txFrames];
@@ -104,8 +104,8 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     for (const provocation of PROVOCATIONS) {
       const { cause, reason } = provocation;
       const start = Date.now();
-      const said = await provoke(provocation);
-      assert.match(said, reason);
+      const output = await provoke(provocation);
+      assert.match(output, reason);
       await answered(guest, `-c 20 ${GATEWAY}`);
       assert.deepEqual((await nic.state()).faults, [], cause);
       const now = await scrape(guest);
@@ -131,10 +131,10 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     await machine.lease(INTERFACE);
     await using _traffic = await machine.flood(INTERFACE);
     await nic.ask({ command: "fault", name: "dma-error" });
-    await machine.guest.must(`while ip link show ${INTERFACE} >/dev/null 2>&1; do sleep 0.1; done`);
+    await machine.guest.mustRun(`while ip link show ${INTERFACE} >/dev/null 2>&1; do sleep 0.1; done`);
     await nic.ask({ command: "clearFault" });
     assert.match(
-      await machine.said(INTERFACE),
+      await machine.output(INTERFACE),
       new RegExp(`the NIC failed again after ${RESTART_DELAYS_MICROS.length} restarts.*system error`),
     );
   });
@@ -151,7 +151,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     await machine.lease(INTERFACE);
     const nic = nics.get(SEVERAL)!;
     const interrupted = async (): Promise<readonly number[]> => {
-      const lines = await guest.must("grep vfio-msix /proc/interrupts");
+      const lines = await guest.mustRun("grep vfio-msix /proc/interrupts");
       const found = [...lines.matchAll(/^\s*\d+:\s+(\d+) .*vfio-msix\[(\d+)\]/gm)];
       const times = new Map(found.map(([, count, vector]) => [Number(vector), Number(count)]));
       return Array.from({ length: QUEUES }, (_, vector) => times.get(vector)!);
@@ -177,7 +177,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     await nic.ask({ command: "link", up: false });
     await eventually("D3hot", async () => (await nic.state()).powerState === D3HOT, 100);
     await nic.ask({ command: "link", up: true });
-    await machine.guest.must(`until [ "$(cat /sys/class/net/${INTERFACE}/carrier)" = 1 ]; do sleep 0.05; done`);
+    await machine.guest.mustRun(`until [ "$(cat /sys/class/net/${INTERFACE}/carrier)" = 1 ]; do sleep 0.05; done`);
     assert.equal((await nic.state()).powerState, 0);
     await machine.works(INTERFACE);
     await blameless(nic);

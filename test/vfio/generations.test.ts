@@ -50,14 +50,14 @@ describe("chips of nine generations behind an IOMMU", { skip: noVfio() }, () => 
       const chip = chipNamed(key)!;
       const nic = nics.get(key)!;
       const before = await machine.driverOf(card);
-      await machine.must(`bind ${card}`);
+      await machine.mustRun(`bind ${card}`);
       const { linkMillis } = await machine.up(card, INTERFACE);
       const kind = chip.interrupts === "intx" ? "intx" : interruptKinds(chip.profile.function).at(-1)!;
-      assert.ok((await machine.guest.must("grep vfio /proc/interrupts")).includes(VECTORS[kind]), kind);
+      assert.ok((await machine.guest.mustRun("grep vfio /proc/interrupts")).includes(VECTORS[kind]), kind);
       const { pings, megabits } = await machine.works(INTERFACE);
-      const speed = (await machine.guest.must(`cat /sys/class/net/${INTERFACE}/speed`)).trim();
-      await machine.must(`down ${INTERFACE}`);
-      await machine.must(`unbind ${card}`);
+      const speed = (await machine.guest.mustRun(`cat /sys/class/net/${INTERFACE}/speed`)).trim();
+      await machine.mustRun(`down ${INTERFACE}`);
+      await machine.mustRun(`unbind ${card}`);
       assert.equal(await machine.driverOf(card), before);
       await blameless(nic);
       t.diagnostic(

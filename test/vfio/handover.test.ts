@@ -63,16 +63,16 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
 
   /** Binds a card to a driver as `ferrule bind` and `ferrule unbind` do, but without starting Node each time. */
   const give = (card: Card, driver: string): Promise<string> =>
-    machine.guest.must(
+    machine.guest.mustRun(
       `cd /sys/bus/pci/devices/${addressOf(card)}; echo ${driver} >driver_override
        [ -e driver ] && echo ${addressOf(card)} >driver/unbind; echo ${addressOf(card)} >/sys/bus/pci/drivers_probe`,
     );
   /** What `ethtool` shows of the kernel's interface once it has a link (modes, speed, wake-up), and its address. */
   const settings = async (name: string): Promise<string> => {
-    await machine.guest.must(
+    await machine.guest.mustRun(
       `ip link set ${name} up; until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.05; done`,
     );
-    return machine.guest.must(`ethtool ${name} | sed 1d; cat /sys/class/net/${name}/address`);
+    return machine.guest.mustRun(`ethtool ${name} | sed 1d; cat /sys/class/net/${name}/address`);
   };
 
   for (const card of CARDS)
@@ -89,7 +89,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
       await machine.lease(INTERFACE);
       {
         await using _traffic = await machine.flood(INTERFACE);
-        await machine.guest.must(`kill -${card.ends} ${up.pid}`);
+        await machine.guest.mustRun(`kill -${card.ends} ${up.pid}`);
         await machine.ended(up);
       }
       await give(card, "r8169");
@@ -99,7 +99,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
       await blameless(nics.get(card)!);
     });
 
-  test("iPXE works on what r8169 leaves in a machine that is reset", async () => {
+  test("iPXE works on a NIC as r8169 leaves it when the machine is reset", async () => {
     await machine[Symbol.asyncDispose]();
     const cards = CARDS.filter(({ ipxe }) => ipxe);
     const bytes = Buffer.alloc(1 << 20, "iPXE");
@@ -138,7 +138,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
     }
   });
 
-  test("ours works on what iPXE leaves", async () => {
+  test("our driver works on a NIC as iPXE leaves it", async () => {
     machine = await Machine.boot({ devices: devices(CARDS), prepared: MODULES });
     await give(FIRST, "vfio-pci");
     await machine.up(addressOf(FIRST), INTERFACE);

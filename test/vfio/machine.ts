@@ -159,7 +159,7 @@ export class Machine implements AsyncDisposable {
 
   /** Does what a distribution does before any log-in. Must be called again after a reboot. */
   async prepare(): Promise<void> {
-    await this.guest.must(this.#prepared);
+    await this.guest.mustRun(this.#prepared);
   }
 
   /** Runs `ferrule …` as root. Resolves with any exit code. */
@@ -168,14 +168,14 @@ export class Machine implements AsyncDisposable {
   }
 
   /** Runs `ferrule …` as root; returns its output. @throws {Error} unless it ends with 0 */
-  must(words: string, limitMillis = LIMIT_MILLIS): Promise<string> {
-    return this.guest.must(`ferrule ${words}`, limitMillis);
+  mustRun(words: string, limitMillis = LIMIT_MILLIS): Promise<string> {
+    return this.guest.mustRun(`ferrule ${words}`, limitMillis);
   }
 
   /** Waits until the kernel's driver has made an interface for a card; returns its name. */
   async interfaceOf(address: string): Promise<string> {
     const name = `ls /sys/bus/pci/devices/${address}/net`;
-    return (await this.guest.must(`until ${name} 2>/dev/null; do sleep 0.05; done`)).trim();
+    return (await this.guest.mustRun(`until ${name} 2>/dev/null; do sleep 0.05; done`)).trim();
   }
 
   /**
@@ -187,27 +187,27 @@ export class Machine implements AsyncDisposable {
     // Prefixes each line with its time from /proc/uptime, in seconds with two decimals.
     const stamp = `while read -r line; do read -r at rest </proc/uptime; echo "$at $line"; done`;
     const run = `${prefix} ferrule up ${device} --name ${name} ${options} --json 2>&1`;
-    const started = await this.guest.must(
+    const started = await this.guest.mustRun(
       `read -r at rest </proc/uptime; rm -f ${log}; (sh -c 'echo $$; exec ${run}' | ${stamp} >${log}) >/dev/null & echo $at`,
     );
-    let said = "";
+    let output = "";
     const look = async (): Promise<Up | undefined> => {
-      said = (await this.guest.run(`cat ${log}`)).stdout;
-      const events = stamped(said);
+      output = (await this.guest.run(`cat ${log}`)).stdout;
+      const events = stamped(output);
       const [carrier] = events.filter(({ event }) => event.event === "carrier" && event.up === true);
       if (carrier !== undefined) {
         const millis = (since: number): number => Math.round((carrier.seconds - since) * 1000);
         const up = events.find(({ event }) => event.event === "up")!;
-        const pid = Number(said.split("\n")[0]!.split(" ")[1]);
+        const pid = Number(output.split("\n")[0]!.split(" ")[1]);
         return { name, pid, carrierMillis: millis(Number(started)), linkMillis: millis(up.seconds) };
       }
-      if (/ (ferrule: |\{"event":"(failed|down)")/.test(said))
+      if (/ (ferrule: |\{"event":"(failed|down)")/.test(output))
         throw new Error(
-          `ferrule up ${device} has no carrier:\n${said}\n${(await this.guest.dmesg()).slice(-20).join("\n")}`,
+          `ferrule up ${device} has no carrier:\n${output}\n${(await this.guest.dmesg()).slice(-20).join("\n")}`,
         );
       return undefined;
     };
-    return eventually(() => `a carrier for ferrule up ${device}:\n${said}`, look, 100);
+    return eventually(() => `a carrier for ferrule up ${device}:\n${output}`, look, 100);
   }
 
   /**
@@ -217,18 +217,18 @@ export class Machine implements AsyncDisposable {
   async flood(name: string): Promise<Background> {
     const traffic = await this.guest.start(`exec ping -q -i 0.002 ${GATEWAY}`);
     const sent = `/sys/class/net/${name}/statistics/tx_packets`;
-    await this.guest.must(`from=$(cat ${sent}); until [ $(cat ${sent}) -gt $((from + 50)) ]; do sleep 0.02; done`);
+    await this.guest.mustRun(`from=$(cat ${sent}); until [ $(cat ${sent}) -gt $((from + 50)) ]; do sleep 0.02; done`);
     return traffic;
   }
 
   /** The output so far of the `ferrule up` for the interface `name`. */
-  async said(name: string): Promise<string> {
+  async output(name: string): Promise<string> {
     return (await this.guest.run(`cat /tmp/${name}.log`)).stdout;
   }
 
   /** Waits until a process has ended. @throws {Error} at the time limit */
   async ended({ pid }: Up, limitMillis = LIMIT_MILLIS): Promise<void> {
-    await this.guest.must(`while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`, limitMillis);
+    await this.guest.mustRun(`while kill -0 ${pid} 2>/dev/null; do sleep 0.05; done`, limitMillis);
   }
 
   /**
@@ -249,7 +249,7 @@ export class Machine implements AsyncDisposable {
    * Downloads the file over the present route. @returns Mbit/s @throws {Error} if the data differs from what was sent
    */
   async download(): Promise<number> {
-    const timed = await this.guest.must(
+    const timed = await this.guest.mustRun(
       `read -r a rest </proc/uptime; wget -q -O /tmp/file ${this.url}; read -r b rest </proc/uptime; echo $a $b; sha256sum </tmp/file; rm /tmp/file`,
     );
     const [from, to, digest] = timed.trim().split(/\s+/);
@@ -265,15 +265,15 @@ export class Machine implements AsyncDisposable {
     const { hostname, port } = new URL(this.url);
     const flow = (local: number): string =>
       `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -p ${local} ${hostname} ${port} | tail -c ${DOWNLOAD_BYTES} | sha256sum >/tmp/${local} &`;
-    const digests = await this.guest.must(`${ports.map(flow).join(" ")} wait; cd /tmp; cat ${ports.join(" ")}`);
+    const digests = await this.guest.mustRun(`${ports.map(flow).join(" ")} wait; cd /tmp; cat ${ports.join(" ")}`);
     const arrived = digests.split("\n").filter((line) => line.startsWith(this.#offer.digest));
     if (arrived.length !== ports.length) throw new Error(`of ${ports.length} downloads some differ:\n${digests}`);
   }
 
   /** Sends pings over an interface. Returns the times of those that were answered, in milliseconds. */
   async ping(count: number, name: string): Promise<number[]> {
-    const said = await this.guest.must(`ping -I ${name} -c ${count} -i 0.005 -w 250 ${GATEWAY}`);
-    return [...said.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Number(millis));
+    const output = await this.guest.mustRun(`ping -I ${name} -c ${count} -i 0.005 -w 250 ${GATEWAY}`);
+    return [...output.matchAll(/ time=([\d.]+) ms/g)].map(([, millis]) => Number(millis));
   }
 
   /** Gets a lease, sends pings, and downloads the file. Removes the addresses afterwards. */

@@ -39,31 +39,31 @@ for (const [kind, vector] of Object.entries(KINDS))
     after(() => scope.disposeAsync());
 
     const works = async (name: string): Promise<void> => {
-      await machine.guest.must(`ip link set ${name} up; ip addr add ${NEAR} dev ${name}`);
-      await machine.guest.must(`until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.05; done`);
+      await machine.guest.mustRun(`ip link set ${name} up; ip addr add ${NEAR} dev ${name}`);
+      await machine.guest.mustRun(`until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.05; done`);
       await answered(machine.guest, `-c 50 ${FAR}`);
-      await machine.guest.must(`ip addr flush dev ${name}`);
+      await machine.guest.mustRun(`ip addr flush dev ${name}`);
     };
 
     test("is asleep (D3) while bound to vfio-pci, and `list` shows it", async () => {
-      assert.match(await machine.must("list"), new RegExp(`^${CARD}\\s+RTL8168h/8111h\\s+r8169`, "m"));
-      await machine.must(`bind ${CARD}`);
-      assert.match(await machine.must("list"), /the card is asleep \(D3hot\)[^]*D3hot/);
+      assert.match(await machine.mustRun("list"), new RegExp(`^${CARD}\\s+RTL8168h/8111h\\s+r8169`, "m"));
+      await machine.mustRun(`bind ${CARD}`);
+      assert.match(await machine.mustRun("list"), /the card is asleep \(D3hot\)[^]*D3hot/);
       assert.equal((await nic.state()).powerState, 3);
     });
 
     test("is woken by `up`, gets a carrier, and replies", async (t) => {
       const { linkMillis } = await machine.up(CARD, INTERFACE);
       assert.equal((await nic.state()).powerState, 0);
-      assert.ok((await machine.guest.must("grep vfio /proc/interrupts")).includes(vector));
+      assert.ok((await machine.guest.mustRun("grep vfio /proc/interrupts")).includes(vector));
       await works(INTERFACE);
       await blameless(nic);
       t.diagnostic(`carrier ${linkMillis} ms after "up"`);
     });
 
     test("returns to the kernel's driver, which works as before", async () => {
-      await machine.must(`down ${INTERFACE}`);
-      await machine.must(`unbind ${CARD}`);
+      await machine.mustRun(`down ${INTERFACE}`);
+      await machine.mustRun(`unbind ${CARD}`);
       assert.equal(await machine.driverOf(CARD), "r8169");
       await works(await machine.interfaceOf(CARD));
     });

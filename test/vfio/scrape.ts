@@ -8,7 +8,7 @@ export const METRICS = "127.0.0.1:9100";
  * counter, also by the queue's number.
  */
 export const scrape = async (guest: Guest): Promise<(name: string, queue?: number) => number> => {
-  const text = await guest.must(`wget -q -O - http://${METRICS}/metrics`);
+  const text = await guest.mustRun(`wget -q -O - http://${METRICS}/metrics`);
   const values = new Map<string, number>();
   for (const [, name, labels, value] of text.matchAll(/^(\w+?)(?:_total)?\{([^}]*)\} (\S+)$/gm))
     values.set(`${name} ${/queue="(\d+)"/.exec(labels!)?.[1] ?? ""}`, Number(value));

@@ -40,21 +40,21 @@ describe("a suspended guest with the model as its card", { skip: noVfio() }, () 
         append: ["intel_iommu=on", `suspend.pm_test_delay=${NIGHT_SECONDS}`, "no_console_suspend"],
       }),
     );
-    await machine.must(`bind ${CARD}`);
+    await machine.mustRun(`bind ${CARD}`);
     await machine.up(CARD, INTERFACE, "", "--wake g");
-    await machine.guest.must(`ip link set ${INTERFACE} up; ip addr add ${NEAR} dev ${INTERFACE}`);
+    await machine.guest.mustRun(`ip link set ${INTERFACE} up; ip addr add ${NEAR} dev ${INTERFACE}`);
   });
   after(() => scope.disposeAsync());
 
-  const wakes = (): number => nic.said.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
+  const wakes = (): number => nic.output.split("\n").filter((line) => line.startsWith('{"event":"wake"')).length;
 
   test("sleeps, is woken by a magic packet, and carries traffic again, ten times in a row", async (t) => {
     const pings = await machine.guest.start(`exec ping -i 0.05 ${FAR}`);
     for (let night = 0; night < NIGHTS; night++) {
       // While the NIC slept, ARP requests were not answered. The kernel repeats them at intervals.
-      await machine.guest.must(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
+      await machine.guest.mustRun(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
       const before = wakes();
-      await machine.must(`suspend ${INTERFACE}`);
+      await machine.mustRun(`suspend ${INTERFACE}`);
       assert.equal((await nic.state()).powerState, D3HOT);
       const { awake } = await machine.guest.suspendDevices();
       // The first magic packet may arrive before the kernel has enabled PME.
@@ -63,11 +63,11 @@ describe("a suspended guest with the model as its card", { skip: noVfio() }, () 
         return wakes() > before;
       });
       assert.equal((await awake).exit, 0);
-      await machine.must(`resume ${INTERFACE}`);
+      await machine.mustRun(`resume ${INTERFACE}`);
       assert.equal((await nic.state()).powerState, 0);
-      await machine.guest.must(`until [ "$(cat /sys/class/net/${INTERFACE}/carrier)" = 1 ]; do sleep 0.05; done`);
+      await machine.guest.mustRun(`until [ "$(cat /sys/class/net/${INTERFACE}/carrier)" = 1 ]; do sleep 0.05; done`);
     }
-    await machine.guest.must(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
+    await machine.guest.mustRun(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
     await answered(machine.guest, `-c 20 ${FAR}`);
     await pings[Symbol.asyncDispose]();
     await blameless(nic);

@@ -39,7 +39,7 @@ describe("a card brought up at boot, without root", { skip: noSystemd() }, () =>
   after(() => machine?.[Symbol.asyncDispose]());
 
   const property = async (name: string): Promise<string> =>
-    (await machine.guest.must(`systemctl show --property=${name} --value ${UNIT}`)).trim();
+    (await machine.guest.mustRun(`systemctl show --property=${name} --value ${UNIT}`)).trim();
 
   /** Waits until the service has a new process and a carrier. Returns the process's id. @throws {Error} with the journal */
   const carrier = async (previous = 0): Promise<number> => {
@@ -60,12 +60,12 @@ describe("a card brought up at boot, without root", { skip: noSystemd() }, () =>
 
   test("its group's file belongs to the group ferrule", async () => {
     const group = `$(basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group))`;
-    assert.equal((await machine.guest.must(`stat -c '%U %G %a' /dev/vfio/${group}`)).trim(), "root ferrule 660");
+    assert.equal((await machine.guest.mustRun(`stat -c '%U %G %a' /dev/vfio/${group}`)).trim(), "root ferrule 660");
   });
 
   test("the service runs as its own user, with only the capability for its interface", async () => {
-    const status = await machine.guest.must(`cat /proc/${await property("MainPID")}/status`);
-    const uid = (await machine.guest.must("id -u ferrule")).trim();
+    const status = await machine.guest.mustRun(`cat /proc/${await property("MainPID")}/status`);
+    const uid = (await machine.guest.mustRun("id -u ferrule")).trim();
     assert.notEqual(uid, "0");
     assert.match(status, new RegExp(`^Uid:(\\t${uid}){4}$`, "m"));
     // CAP_NET_ADMIN, linux/capability.h.
@@ -81,14 +81,14 @@ describe("a card brought up at boot, without root", { skip: noSystemd() }, () =>
 
   test("a killed process is restarted, and traffic continues", async () => {
     const pid = Number(await property("MainPID"));
-    await machine.guest.must(`kill -9 ${pid}`);
+    await machine.guest.mustRun(`kill -9 ${pid}`);
     assert.notEqual(await carrier(pid), pid);
     assert.equal(await property("NRestarts"), "1");
     await machine.works(INTERFACE);
   });
 
   test("`systemctl stop` removes the interface and returns the card", async () => {
-    await machine.guest.must(`systemctl stop ${UNIT}`);
+    await machine.guest.mustRun(`systemctl stop ${UNIT}`);
     assert.notEqual((await machine.guest.run(`ip link show ${INTERFACE}`)).exit, 0);
     assert.equal(await machine.driverOf(CARD), "8139cp");
     assert.equal(await property("Result"), "success");
@@ -96,10 +96,10 @@ describe("a card brought up at boot, without root", { skip: noSystemd() }, () =>
   });
 
   test("is installed by the commands of the instructions, typed literally", async () => {
-    await machine.guest.must(
+    await machine.guest.mustRun(
       `systemctl disable --now ${UNIT}; rm /etc/sysusers.d/* /etc/udev/rules.d/* /etc/systemd/system/ferrule@.service /etc/ferrule/*; systemctl daemon-reload`,
     );
-    await machine.guest.must(["set -e", ...bootInstructions()].join("\n"));
+    await machine.guest.mustRun(["set -e", ...bootInstructions()].join("\n"));
     await carrier();
     assert.equal(await property("UnitFileState"), "enabled");
     await machine.works(INTERFACE);

@@ -90,8 +90,8 @@ suite("a card is not bound", () => {
   });
 
   test("that is not of this family, or of an RTL8139 of before the C+", async () => {
-    using strange = machineWith({ vendor: "0x8086", device: "0x10d3", driver: "e1000e" });
-    await refused(strange, NotOfFamily);
+    using foreign = machineWith({ vendor: "0x8086", device: "0x10d3", driver: "e1000e" });
+    await refused(foreign, NotOfFamily);
     using old = machineWith({ device: "0x8139", revision: "0x10", driver: "8139too" });
     await refused(old, NotOfFamily);
     using plus = machineWith({ device: "0x8139", revision: "0x20", driver: "8139cp" });
@@ -230,7 +230,7 @@ suite("returning a card", () => {
 const atEveryStep = async (
   prepare: (machine: FakeMachine) => Promise<unknown>,
   act: (machine: FakeMachine) => Promise<unknown>,
-  mend: (machine: FakeMachine) => Promise<unknown>,
+  repair: (machine: FakeMachine) => Promise<unknown>,
 ): Promise<number> => {
   for (let step = 1; ; step++)
     for (const after of [false, true]) {
@@ -243,7 +243,7 @@ const atEveryStep = async (
       );
       machine.dies = undefined;
       if (!died) return step - 1;
-      await mend(machine);
+      await repair(machine);
       assertUntouched(machine);
     }
 };

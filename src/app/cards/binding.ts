@@ -117,8 +117,8 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
   if (force) return;
   // If all other functions of the group are cards of the family, all of them can be bound, one by one.
   if (!blockingFunctions(card).every(isOfFamily)) refuse(card, first("group"));
-  const cut = context.trafficOver(card);
-  if (cut.length > 0) throw new CarriesTraffic(card.address, cut);
+  const traffic = context.trafficOver(card);
+  if (traffic.length > 0) throw new CarriesTraffic(card.address, traffic);
 };
 
 /**
@@ -208,13 +208,13 @@ export const restoreDriver = async (
   const holders = from === VFIO_PCI ? holdersOf(files, address) : [];
   if (holders.length > 0 && !force) throw new CardInUse(address, holders);
   checkPermission(context, address);
-  override(context, card, origin === undefined ? someoneElses(card) : origin.override);
+  override(context, card, origin === undefined ? foreignOverride(card) : origin.override);
   if (from === VFIO_PCI) await release(context, address);
   if (origin !== undefined) await bindToOrigin(context, address, origin);
-  const hadNone = origin !== undefined && origin.driver === undefined;
-  if (!hadNone && driverOf(files, address) === undefined) await bindToAny(context, address);
+  const hadNoDriver = origin !== undefined && origin.driver === undefined;
+  if (!hadNoDriver && driverOf(files, address) === undefined) await bindToAny(context, address);
   const to = driverOf(files, address);
-  if (!hadNone && (to === undefined || to === VFIO_PCI))
+  if (!hadNoDriver && (to === undefined || to === VFIO_PCI))
     throw new BindFailed(address, origin?.driver ?? "a kernel driver", to, retryHint(address, origin?.driver));
   records.remove(address);
   return { address, from, to, changed: true };
@@ -224,7 +224,7 @@ const retryHint = (address: string, driver: string | undefined): string =>
   `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` shows the reason.`;
 
 /** The card's driver_override if somebody else has set it; it is kept. */
-const someoneElses = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
+const foreignOverride = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
 
 /** The card, with its record. If the card was removed, it need not be returned, and its record is deleted. */
 const cardWithRecord = ({ files, records }: BindContext, address: string): Card => {

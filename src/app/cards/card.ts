@@ -96,7 +96,8 @@ const readLink = (folder: string): Card["pcie"] => {
 };
 
 /** The text; undefined if it is empty, or "(null)", which the kernel writes if there is no override. */
-const nobody = (text: string | undefined): string | undefined => (text === "" || text === "(null)" ? undefined : text);
+const unlessEmpty = (text: string | undefined): string | undefined =>
+  text === "" || text === "(null)" ? undefined : text;
 
 /** Describes a card, whether of the family or not; undefined if there is none at that address. */
 export const readCard = (files: Files, address: string): Card | undefined => {
@@ -106,12 +107,12 @@ export const readCard = (files: Files, address: string): Card | undefined => {
   const node = numberOf(join(folder, "numa_node"));
   return {
     ...found,
-    override: nobody(textOf(join(folder, "driver_override"))),
+    override: unlessEmpty(textOf(join(folder, "driver_override"))),
     group: readGroup(files, address),
     // The kernel writes -1 on a machine without NUMA nodes.
     numaNode: node === undefined || node < 0 ? undefined : node,
     pcie: readLink(folder),
-    power: nobody(textOf(join(folder, "power_state"))),
+    power: unlessEmpty(textOf(join(folder, "power_state"))),
     resets: (textOf(join(folder, "reset_method")) ?? "").split(/\s+/).filter((word) => word !== ""),
     interfaces: namesIn(join(folder, "net")).map((name) => readInterface(files, name)),
     chip: identify(folder, found),

@@ -36,7 +36,7 @@ const hasWindow = (resource: string): boolean => {
 };
 
 /** The reason that the chip cannot be read now; undefined if it can. */
-const deafness = (folder: string): string | undefined => {
+const whyUnreadable = (folder: string): string | undefined => {
   const power = textOf(join(folder, "power_state"));
   if (power !== undefined && power !== "D0" && power !== "unknown") return `the card is asleep (${power})`;
   if (textOf(join(folder, "power/runtime_status")) === "suspended") return "the card is asleep";
@@ -52,8 +52,8 @@ export const identify = (folder: string, id: PciId): Identification => {
   if (!isOfFamily(id)) return unknown("it does not belong to this family");
   // This chip is identified by its PCI id alone.
   if (id.device === RTL8139) return { name: "RTL8139C+", xid: undefined };
-  const deaf = deafness(folder);
-  if (deaf !== undefined) return unknown(deaf);
+  const unreadable = whyUnreadable(folder);
+  if (unreadable !== undefined) return unknown(unreadable);
   // The kernel reads these four bytes with one 32-bit access.
   const bytes = bytesOf(join(folder, "resource0"), 4, ChipId);
   if (bytes === undefined || bytes.length < 4) return unknown("only root may read it");

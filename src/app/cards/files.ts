@@ -53,17 +53,17 @@ const tried = <T>(attempt: () => T): T | undefined => {
 };
 
 /**
- * Reads a file up to its end, but at most `most` bytes. @param at position of the first byte; default: the file's
+ * Reads a file up to its end, but at most `maxBytes` bytes. @param at position of the first byte; default: the file's
  * present position
  */
-export const bytesOf = (path: string, most = MAX_BYTES, at?: number): Uint8Array | undefined =>
+export const bytesOf = (path: string, maxBytes = MAX_BYTES, at?: number): Uint8Array | undefined =>
   tried(() => {
     // With O_NONBLOCK, opening a pipe cannot block.
     const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const pieces: Uint8Array[] = [];
-      for (let read = 0; read < most;) {
-        const piece = new Uint8Array(Math.min(PIECE, most - read));
+      for (let read = 0; read < maxBytes;) {
+        const piece = new Uint8Array(Math.min(PIECE, maxBytes - read));
         const length = readSync(file, piece, 0, piece.length, at === undefined ? null : at + read);
         if (length === 0) break;
         pieces.push(piece.subarray(0, length));

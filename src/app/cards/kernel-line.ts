@@ -93,13 +93,13 @@ const adding = (boot: BootSetup, word: string): string => {
 };
 
 /** A sed expression that removes whole words only: nosuch_iommu=off is kept. */
-const cutting = (word: string): string =>
+const removingWord = (word: string): string =>
   String.raw`sed -i 's/\(^\|[[:space:]"'\''=]\)${pattern(word)}\([[:space:]"'\'']\|$\)/\1\2/g'`;
 
 const removingFromGrub = ({ generate, config, dropIns }: Grub, word: string): string =>
   steps(
     `files=$(grep -rlw '${pattern(word)}' ${SETTINGS}${dropIns ? ` ${DROP_INS}` : ""})`,
-    `sudo ${cutting(word)} $files`,
+    `sudo ${removingWord(word)} $files`,
     generate,
     `! sudo grep -qw '${pattern(word)}' ${config}`,
   );
@@ -116,7 +116,7 @@ const removing = (boot: BootSetup, word: string): string => {
     );
   return steps(
     `grep -qw '${pattern(word)}' ${KERNEL_CMDLINE}`,
-    `sudo ${cutting(word)} ${KERNEL_CMDLINE}`,
+    `sudo ${removingWord(word)} ${KERNEL_CMDLINE}`,
     "sudo proxmox-boot-tool refresh",
   );
 };

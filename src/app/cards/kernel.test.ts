@@ -7,7 +7,7 @@ import { after, suite, test } from "node:test";
 import { BindInProgress, BindNotPermitted, StepRefused } from "./errors.ts";
 import { linux, linuxWithin } from "./kernel.ts";
 import { Records } from "./record.ts";
-import { takeTurn } from "./turn.ts";
+import { lockCard } from "./card-lock.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "ferrule-kernel-"));
 after(() => rmSync(FOLDER, { recursive: true, force: true }));
@@ -103,10 +103,10 @@ suite("the record of a card", () => {
 test("one command at a time has a card's lock, and the next one gets it afterwards", async () => {
   const address = `ffff:ff:1f.${process.pid % 8}`;
   {
-    using turn = await takeTurn(address);
-    await assert.rejects(takeTurn(address), BindInProgress);
+    using turn = await lockCard(address);
+    await assert.rejects(lockCard(address), BindInProgress);
     void turn;
   }
-  using again = await takeTurn(address);
+  using again = await lockCard(address);
   void again;
 });

@@ -22,7 +22,7 @@ export interface Kernel {
 }
 
 /** Limit in milliseconds for a driver to unbind or probe a card. It is long because r8169 waits for firmware files. */
-const PATIENCE = 10_000;
+const LIMIT_MILLIS = 10_000;
 
 const refusal = (path: string, value: string, code: string): Error =>
   code === "EACCES" || code === "EPERM" || code === "EROFS"
@@ -100,4 +100,4 @@ export const linuxWithin = (limitMillis: number): Kernel => ({
   },
 });
 
-export const linux = linuxWithin(PATIENCE);
+export const linux = linuxWithin(LIMIT_MILLIS);

@@ -22,9 +22,9 @@ const TUNNEL_PROTOCOLS = ["0003", "8863", "8864"];
 
 export interface LowerDevices {
   /** Interfaces that certainly carry the frames: the interface itself, lower devices, ports. */
-  readonly sure: ReadonlySet<number>;
+  readonly certain: ReadonlySet<number>;
   /** Interfaces that possibly carry the frames: those under a tunnel. */
-  readonly perhaps: ReadonlySet<number>;
+  readonly possible: ReadonlySet<number>;
 }
 
 export class LinkStack {
@@ -50,14 +50,14 @@ export class LinkStack {
   }
 
   below(upper: number): LowerDevices {
-    const sure = this.#closure([upper], (link) => this.#lowers(link));
+    const certain = this.#closure([upper], (link) => this.#lowers(link));
     // A TAP that is a port belongs to a virtual machine or similar, and leads to no card.
     const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));
     const tunnels = [...chain]
       .flatMap((index) => this.#links.get(index) ?? [])
       .filter(({ kind }) => TUNNELS.test(kind ?? ""));
     const under = tunnels.flatMap((tunnel) => this.#under(tunnel));
-    return { sure, perhaps: this.#closure(under, (link) => this.#lowers(link)) };
+    return { certain, possible: this.#closure(under, (link) => this.#lowers(link)) };
   }
 
   #where(test: (link: LinkInfo) => boolean): readonly number[] {
@@ -77,10 +77,10 @@ export class LinkStack {
   #lowers({ index, name, link, kind }: LinkInfo): readonly number[] {
     const ports = this.#where(({ master }) => master === index);
     const files = namesIn(join(this.#files.sys, "class/net", name)).filter((file) => file.startsWith("lower_"));
-    const told = files.map((file) => this.index(file.slice("lower_".length)));
+    const listed = files.map((file) => this.index(file.slice("lower_".length)));
     // The other end of a veth pair may be a port.
     const bridge = kind === "veth" && link !== undefined ? this.#links.get(link)?.master : undefined;
-    return [...ports, ...[...told, link, bridge].filter((lower) => lower !== undefined)];
+    return [...ports, ...[...listed, link, bridge].filter((lower) => lower !== undefined)];
   }
 
   /** Interfaces through which a tunnel's packets may leave. */

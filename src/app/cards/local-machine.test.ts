@@ -84,13 +84,13 @@ test("a card's traffic is found by its interfaces; if it cannot be determined, t
   host.link("eth0");
   host.route("0.0.0.0/0", ["eth0"]);
   const network = { ...host.network, [Symbol.dispose]: () => {} };
-  const told = (card: FakeFunction): readonly string[] => {
+  const traffic = (card: FakeFunction): readonly string[] => {
     using machine = machineWith(card);
     return trafficOf(cardAt(machine.files, CARD), machine.files, () => network);
   };
-  assert.deepEqual(told({ driver: "r8169", interfaces: ["eth0"] }), ["the default route (IPv4, eth0)"]);
-  assert.deepEqual(told({ driver: VFIO_PCI }), []);
-  assert.deepEqual(told({ driver: "uio_pci_generic" }), []);
+  assert.deepEqual(traffic({ driver: "r8169", interfaces: ["eth0"] }), ["the default route (IPv4, eth0)"]);
+  assert.deepEqual(traffic({ driver: VFIO_PCI }), []);
+  assert.deepEqual(traffic({ driver: "uio_pci_generic" }), []);
   using moved = machineWith({ driver: "r8169" });
   mkdirSync(join(moved.files.device(CARD), "net"));
   assert.match(trafficOf(cardAt(moved.files, CARD), moved.files, () => network).join(), /another network namespace/);

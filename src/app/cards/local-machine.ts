@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { SystemError } from "#sys/errno.ts";
 import { KernelTables } from "#sys/network-tables.ts";
 import type { Card } from "./card.ts";
-import { trafficOver, type Network } from "./carrying.ts";
+import { trafficOver, type Network } from "./card-traffic.ts";
 import { exists, Files, namesIn, numberOf } from "./files.ts";
 import { holdersOf } from "./holders.ts";
 import { groupFilePath, judgeCard, type Missing, type CardState } from "./judge.ts";

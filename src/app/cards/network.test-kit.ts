@@ -1,6 +1,6 @@
 /** A machine's network for tests: links, routes and addresses as the kernel reports them, and files. */
 import type { LinkInfo, NetworkTables, Route } from "#sys/network-tables.ts";
-import type { Network } from "./carrying.ts";
+import type { Network } from "./card-traffic.ts";
 import { addressBytes } from "./ip-address.ts";
 import { FakeMachine } from "./machine.test-kit.ts";
 
@@ -55,7 +55,7 @@ export class FakeNetwork implements Disposable {
 
   readonly tables: NetworkTables = {
     links: () => this.#links,
-    routes: (most) => this.#routes.slice(0, most),
+    routes: (max) => this.#routes.slice(0, max),
     routeTo: (address) => {
       const main = this.#routes.filter((route) => route.table === 254 && covers(route, address));
       return main.sort((a, b) => b.prefix - a.prefix)[0];

@@ -4,7 +4,7 @@ import { judgeCard, type Missing } from "../cards/judge.ts";
 import { VFIO_PCI } from "../cards/machine.ts";
 import { cardAt, type BindResult, bindToVfio } from "../cards/binding.ts";
 import { FERRULE } from "../cards/program.ts";
-import { takeTurn } from "../cards/turn.ts";
+import { lockCard } from "../cards/card-lock.ts";
 import { BDF, parseBdf } from "./card-address.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { withNulls } from "./nulls.ts";
@@ -45,7 +45,7 @@ export const bind = command({
   examples: ["sudo npx ferrule bind 0000:03:00.0"],
   async run({ values, operands, terminal }) {
     const address = parseBdf(operands[0]!);
-    using turn = await takeTurn(address);
+    using turn = await lockCard(address);
     const { force, "unsafe-noiommu": unsafeNoIommu } = values;
     const context = localBindContext();
     const bound = await bindToVfio(context, address, { force, unsafeNoIommu });

@@ -112,8 +112,8 @@ test("a link is reported when it comes up, changes speed or duplex, and goes dow
     session.tell({ ...carrier, ...change });
   source.emit("SIGINT", "SIGINT");
   await exit;
-  const said = terminal.out.text.match(/(?<=: carrier ).*/g);
-  assert.deepEqual(said, [
+  const carriers = terminal.out.text.match(/(?<=: carrier ).*/g);
+  assert.deepEqual(carriers, [
     "up, 1 Gbit/s, full duplex",
     "up, 100 Mbit/s, full duplex",
     "up, 100 Mbit/s, half duplex",

@@ -42,7 +42,7 @@ export interface UpRequest {
 }
 
 /** Waits until a stop is requested, or the session ends by itself. Resolves with the reason; throws the session's error. */
-const untilTheEnd = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<string> => {
+const untilStopped = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<string> => {
   const end = await Promise.race([stop.asked, failed]);
   if (end instanceof ThreadFailure) throw end;
   return end;
@@ -81,8 +81,8 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
       // but a new speed is.
       const before = link;
       if (event.kind === "carrier") link = linkOf(event);
-      const news = event.kind !== "carrier" || link !== before;
-      if (news) reporter.report(event);
+      const isNew = event.kind !== "carrier" || link !== before;
+      if (isNew) reporter.report(event);
       if (event.kind === "failed") failed.resolve(new ThreadFailure(event.error));
     });
     showing.watch({
@@ -90,7 +90,7 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
       draw: (reading, columns) => liveView({ facts: session.facts, wire, ...reading }, terminal.out, columns),
       redrawMillis: REDRAW,
     });
-    reason = await untilTheEnd(stop, failed.promise);
+    reason = await untilStopped(stop, failed.promise);
   } finally {
     // When a machine is powered off, every process gets SIGTERM. In this case wake-up events stay enabled.
     await within(session.close({ wake: reason === "SIGTERM" }), `taking ${interfaceName} down`, CLOSING);

@@ -1,6 +1,6 @@
 /** A command as data: name, options, help text, function. */
 import type { Operand, Option, Options, Values } from "./arguments.ts";
-import type { Needs } from "./lesser.ts";
+import type { Needs } from "./drop-capabilities.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
 /** Exit codes of a command. */

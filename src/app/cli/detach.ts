@@ -9,7 +9,7 @@ import { FerruleError } from "#kit/errors.ts";
 import { type PlainError, plainError } from "../plain-error.ts";
 import { StartInterrupted, ThreadFailure } from "../worker-thread.ts";
 import type { BackgroundLog } from "./background-log.ts";
-import { SECOND_START } from "./lesser.ts";
+import { RESTARTED_ENVIRONMENT } from "./drop-capabilities.ts";
 import { within } from "../limit.ts";
 import type { Stop } from "./stop.ts";
 import type { UpEvent } from "./up-events.ts";
@@ -20,7 +20,7 @@ const IN_BACKGROUND = "FERRULE_BACKGROUND";
 const START_MILLIS = 150_000;
 
 /** The single message from the background process to the foreground process. */
-type Told = { readonly up: UpEvent } | { readonly error: PlainError };
+type ParentMessage = { readonly up: UpEvent } | { readonly error: PlainError };
 
 /** The background process ended without a message. */
 export class NotDetached extends FerruleError {
@@ -53,17 +53,17 @@ export class Foreground {
 
   /** Tells the foreground process that the interface exists. After that this process is independent. */
   up(event: UpEvent): Promise<void> {
-    return this.#tell({ up: event });
+    return this.#send({ up: event });
   }
 
   failed(error: unknown): Promise<void> {
-    return this.#tell({ error: plainError(error) });
+    return this.#send({ error: plainError(error) });
   }
 
-  async #tell(told: Told): Promise<void> {
+  async #send(message: ParentMessage): Promise<void> {
     if (!this.#waits || !process.connected) return;
     const sent = Promise.withResolvers<Error | null>();
-    process.send?.(told, sent.resolve);
+    process.send?.(message, sent.resolve);
     // If the message cannot be sent, the foreground process has ended; `gone` handles that.
     if ((await sent.promise) !== null) return;
     this.#waits = false;
@@ -81,12 +81,12 @@ export const detach = async (what: string, log: BackgroundLog, stop: Stop): Prom
   const child = spawn(execPath, [...execArgv, ...argv.slice(1)], {
     detached: true,
     stdio: ["ignore", log.output, log.output, "ipc"],
-    env: { ...env, [IN_BACKGROUND]: "1", ...SECOND_START },
+    env: { ...env, [IN_BACKGROUND]: "1", ...RESTARTED_ENVIRONMENT },
   });
-  let told: Told | undefined;
-  const heard = new Promise<void>((resolve) => {
-    child.once("message", (message: Told) => {
-      told = message;
+  let received: ParentMessage | undefined;
+  const isUp = new Promise<void>((resolve) => {
+    child.once("message", (message: ParentMessage) => {
+      received = message;
       if ("up" in message) resolve();
     });
   });
@@ -94,17 +94,17 @@ export const detach = async (what: string, log: BackgroundLog, stop: Stop): Prom
   const ended = Promise.all([once(child, "exit"), once(child, "disconnect")]);
   void stop.asked.then(() => child.connected && child.disconnect());
   try {
-    await within(Promise.race([heard, ended]), `starting ${what}`, START_MILLIS);
+    await within(Promise.race([isUp, ended]), `starting ${what}`, START_MILLIS);
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
   }
-  if (told !== undefined && "up" in told) {
+  if (received !== undefined && "up" in received) {
     if (child.connected) child.disconnect();
     child.unref();
-    return { pid: child.pid!, up: told.up };
+    return { pid: child.pid!, up: received.up };
   }
   if (stop.signal.aborted) throw new StartInterrupted(what);
-  if (told !== undefined) throw new ThreadFailure(told.error);
+  if (received !== undefined) throw new ThreadFailure(received.error);
   throw new NotDetached(child.signalCode ?? `exit code ${child.exitCode}`, log.reader);
 };

@@ -171,7 +171,7 @@ const tools = (found: MachineFacts): Check[] =>
   });
 
 /** The first version of QEMU with a vfio-user client. */
-const QEMU_WANTED = "10.1";
+const MIN_QEMU = "10.1";
 
 const TRIXIE_BACKPORTS = [
   "echo 'deb http://deb.debian.org/debian trixie-backports main' | sudo tee /etc/apt/sources.list.d/trixie-backports.list",
@@ -186,18 +186,18 @@ const qemuFix = ({ packageManager, release }: MachineFacts): string => {
   return [
     ...(own ? ["npm run guest    # fetches a QEMU and a guest, and installs nothing"] : []),
     ...(release === "debian trixie" ? [TRIXIE_BACKPORTS] : []),
-    `install QEMU ${QEMU_WANTED} or newer: Fedora has it from 43 on, Ubuntu from 25.10, Debian 13 in its backports`,
+    `install QEMU ${MIN_QEMU} or newer: Fedora has it from 43 on, Ubuntu from 25.10, Debian 13 in its backports`,
   ].join("\n");
 };
 
 const qemu = (found: MachineFacts): Check => {
   const name = "qemu-system-x86_64";
-  const use = `optional, for other systems' drivers on the model, from QEMU ${QEMU_WANTED} on`;
+  const use = `optional, for other systems' drivers on the model, from QEMU ${MIN_QEMU} on`;
   const fix = qemuFix(found);
   if (found.qemu === undefined) return { name, state: "limited", saw: `not installed; ${use}`, fix };
   const { path, version } = found.qemu;
   if (version === undefined) return { name, state: "limited", saw: `${path} does not report its version; ${use}`, fix };
-  if (isAtLeast(version, QEMU_WANTED)) return ok(name, `${path}, version ${version}`);
+  if (isAtLeast(version, MIN_QEMU)) return ok(name, `${path}, version ${version}`);
   return { name, state: "limited", saw: `${path} is version ${version}; ${use}`, fix };
 };
 

@@ -29,7 +29,7 @@ const found = (program: string): string | undefined => {
 };
 
 /** Time limit in milliseconds for a program to print its version. */
-const PATIENCE = 5_000;
+const LIMIT_MILLIS = 5_000;
 
 /** The version in a line such as "QEMU emulator version 10.1.2 (Debian 1:10.1.2+ds-1)". */
 export const versionIn = (text: string): string | undefined => /\bversion (\d+(?:\.\d+)*)/.exec(text)?.[1];
@@ -37,7 +37,7 @@ export const versionIn = (text: string): string | undefined => /\bversion (\d+(?
 const installedQemu = (): MachineFacts["qemu"] => {
   const path = found("qemu-system-x86_64");
   if (path === undefined) return undefined;
-  const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: PATIENCE, killSignal: "SIGKILL" });
+  const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8", timeout: LIMIT_MILLIS, killSignal: "SIGKILL" });
   return { path, version: versionIn(stdout ?? "") };
 };
 

@@ -11,7 +11,7 @@ import { findUp } from "../control/find-up.ts";
 import { TookTooLong } from "../limit.ts";
 
 /** Time limits in milliseconds: for the reply of the other process, and for the kernel to remove the interface. */
-const PATIENCE = 5_000;
+const LIMIT_MILLIS = 5_000;
 
 const exists = (name: string): boolean => {
   using interfaces = Interfaces.open();
@@ -30,12 +30,12 @@ export const hasEnded = (files: Files, pid: number): boolean => {
  * another namespace.
  * @returns whether a TAP stays
  */
-const untilGone = async (name: string, pid: number, deadline: number): Promise<boolean> => {
+const untilEnded = async (name: string, pid: number, deadline: number): Promise<boolean> => {
   const files = new Files();
   while (exists(name)) {
     if (hasEnded(files, pid)) return exists(name) && isPrepared(files, name);
     if (performance.now() >= deadline)
-      throw new TookTooLong(`removing ${name}`, PATIENCE, `\`ip -d link show ${name}\` shows the interface.`);
+      throw new TookTooLong(`removing ${name}`, LIMIT_MILLIS, `\`ip -d link show ${name}\` shows the interface.`);
     await sleep(10);
   }
   return false;
@@ -54,8 +54,8 @@ export const downSentence = (name: string, pid: number, stays: boolean, seconds:
 const askDown = async (name: string, wake: boolean): Promise<{ readonly now: string; readonly pid: number }> => {
   try {
     const { interface: first, now } = await findUp(name);
-    if (wake) await ask(first, { command: "operate", operation: "handOver", argument: {} }, PATIENCE);
-    const { pid } = (await ask(first, { command: "down" }, PATIENCE)) as { pid: number };
+    if (wake) await ask(first, { command: "operate", operation: "handOver", argument: {} }, LIMIT_MILLIS);
+    const { pid } = (await ask(first, { command: "down" }, LIMIT_MILLIS)) as { pid: number };
     return { now, pid };
   } catch (error) {
     if (error instanceof NotRunning && exists(name))
@@ -87,7 +87,7 @@ export const down = command({
     const typed = parseInterfaceName(operands[0]!);
     const start = performance.now();
     const { now: name, pid } = await askDown(typed, values.wake);
-    const stays = await untilGone(name, pid, start + PATIENCE);
+    const stays = await untilEnded(name, pid, start + LIMIT_MILLIS);
     const seconds = (performance.now() - start) / 1000;
     if (values.json) printJson(terminal, { interface: name, down: true, stays, pid, seconds });
     else printLines(terminal, [downSentence(name, pid, stays, seconds)]);

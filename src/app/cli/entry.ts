@@ -3,7 +3,7 @@ import { dieWithParent, exitNow } from "#sys/process.ts";
 import { commandsFor } from "./commands.ts";
 import { Exit } from "./command.ts";
 import { printFailure } from "./failure.ts";
-import { keepOnly } from "./lesser.ts";
+import { dropCapabilities } from "./drop-capabilities.ts";
 import { main } from "./main.ts";
 import { processTerminal } from "../terminal/terminal.ts";
 
@@ -32,7 +32,7 @@ if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 
 const argv = process.argv.slice(2);
 process.exitCode = await main(argv, await commandsFor(argv), terminal, (needs) => {
-  keepOnly(needs);
+  dropCapabilities(needs);
   // Child processes must not inherit the variable, because the launcher is not their parent.
   delete process.env[PARENT];
 });

@@ -10,11 +10,11 @@ import { parseInterfaceName } from "../terminal/usage.ts";
 import { visible } from "../terminal/visible.ts";
 
 /** Time limit in milliseconds for a reply; longer than the limits in the other process. */
-const PATIENCE = 30_000;
+const LIMIT_MILLIS = 30_000;
 
 const askUp = async (name: string, operation: string, argument: Argument): Promise<object> => {
   const { interface: first } = await findUp(parseInterfaceName(name));
-  return await ask(first, { command: "operate", operation, argument }, PATIENCE);
+  return await ask(first, { command: "operate", operation, argument }, LIMIT_MILLIS);
 };
 
 export const ethtool = command({

@@ -19,7 +19,7 @@ test("of several failures the first is reported", () => {
   assert.equal(exitFor(new SuppressedError(new Error("closing"), new WrongUsage("typed wrong", "Type."))), 2);
 });
 
-test("a refusal by the system to Node or the engine is not a bug, and has a hint", () => {
+test("an error of the system that Node or V8 passes on is not reported as a bug, and has a hint", () => {
   for (const [error, hint] of [
     [coded("EMFILE: too many open files, open '/x'", "EMFILE"), /ulimit -n/],
     [coded("Worker initialization failure: EMFILE", "ERR_WORKER_INIT_FAILED"), /ulimit -n/],

@@ -213,8 +213,8 @@ suite("executed on this machine", () => {
     { skip: whyNoTap()?.message ?? false },
     () => {
       using namespace = NetworkNamespace.create();
-      const told = namespace.within(() => type(theOne(/ip tuntap/), "ip -details link show fe0"));
-      assert.match(told, /tun type tap pi off vnet_hdr on persist on user root/);
+      const output = namespace.within(() => type(theOne(/ip tuntap/), "ip -details link show fe0"));
+      assert.match(output, /tun type tap pi off vnet_hdr on persist on user root/);
     },
   );
 });

@@ -31,7 +31,7 @@ test("a JSON line has the event, its subject, and its level", () => {
   });
 });
 
-test("a level has one of four names", () => {
+test("a log level has one of four names", () => {
   for (const level of LEVELS) assert.equal(parseLevel(level), level);
   for (const wrong of ["", "warn", "INFO", "3"]) assert.throws(() => parseLevel(wrong), WrongUsage, wrong);
 });

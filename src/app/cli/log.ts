@@ -1,7 +1,7 @@
 /**
  * The log of a data plane's events. Each event has a level, and is written as one line of text or as one line of JSON.
  */
-import type { ServeNews } from "./serve-events.ts";
+import type { ServeNotice } from "./serve-events.ts";
 import type { UpEvent } from "./up-events.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
@@ -9,7 +9,7 @@ import { WrongUsage } from "../terminal/usage.ts";
 export const LEVELS = ["error", "warning", "info", "debug"] as const;
 export type Level = (typeof LEVELS)[number];
 
-export type LoggedEvent = UpEvent | ServeNews;
+export type LoggedEvent = UpEvent | ServeNotice;
 
 const LEVEL_OF = {
   failed: "error",

@@ -38,7 +38,7 @@ test("alone, with --help and with help it lists the commands", async () => {
   }
 });
 
-test("help can be asked for before a command, after it, and of the commands that share a first word", async () => {
+test("help is available before and after a command, and for the commands that share a first word", async () => {
   for (const argv of [
     ["--help", "up"],
     ["-h", "up"],

@@ -3,7 +3,7 @@ import { parseArguments } from "./arguments.ts";
 import { type Command, Exit, printLines } from "./command.ts";
 import { exitFor, printFailure } from "./failure.ts";
 import { commandHelp, overview, usageLine } from "./help.ts";
-import type { Needs } from "./lesser.ts";
+import type { Needs } from "./drop-capabilities.ts";
 import { withSettings } from "./settings-file.ts";
 import type { Stream, Terminal } from "../terminal/terminal.ts";
 import { closest, didYouMean, HELP_WORDS, WrongUsage } from "../terminal/usage.ts";
@@ -63,7 +63,7 @@ const dispatch = async (
   argv: readonly string[],
   commands: readonly Command[],
   terminal: Terminal,
-  keepOnly: (needs: Needs) => void,
+  dropCapabilities: (needs: Needs) => void,
 ): Promise<number> => {
   if (argv[0] === "--version" || argv[0] === "-V") {
     printLines(terminal, versionLines());
@@ -84,22 +84,22 @@ const dispatch = async (
     return Exit.done;
   }
   const parsed = withSettings(typed, command.options);
-  if (command.needs !== undefined) keepOnly(command.needs(parsed));
+  if (command.needs !== undefined) dropCapabilities(command.needs(parsed));
   return await command.run({ ...parsed, terminal });
 };
 
 /**
- * Runs one command line. `keepOnly` drops capabilities that the command does not need, and may execute the process
+ * Runs one command line. `dropCapabilities` drops capabilities that the command does not need, and may execute the process
  * again. Never rejects: every error becomes a line, a hint and an exit code.
  */
 export const main = async (
   argv: readonly string[],
   commands: readonly Command[],
   terminal: Terminal,
-  keepOnly: (needs: Needs) => void = () => undefined,
+  dropCapabilities: (needs: Needs) => void = () => undefined,
 ): Promise<number> => {
   try {
-    return await dispatch(argv, commands, terminal, keepOnly);
+    return await dispatch(argv, commands, terminal, dropCapabilities);
   } catch (error) {
     printFailure(terminal, error);
     return exitFor(error);

@@ -19,7 +19,7 @@ import { command, Exit } from "./command.ts";
 import { within } from "../limit.ts";
 import { type Level, LOG_OPTIONS, parseLevel } from "./log.ts";
 import { Reporter } from "./reporter.ts";
-import { newsLines, qemuArguments, type ServeNews, serveView } from "./serve-events.ts";
+import { noticeLines, qemuArguments, type ServeNotice, serveView } from "./serve-events.ts";
 import { terminalFor, outputPath } from "./output.ts";
 import { parseChip, parseSocketMode, parseStationAddress } from "./spec.ts";
 import { type Stop, stopAtSignals } from "./stop.ts";
@@ -62,7 +62,7 @@ export const serve = async (
   checkControlPath(socket);
   const serving = await open(options, stop.signal);
   const [failed, closed] = [Promise.withResolvers<ThreadFailure>(), Promise.withResolvers<void>()];
-  const reporter = new Reporter<ServeNews>(terminal.out, { json, level, lines: newsLines });
+  const reporter = new Reporter<ServeNotice>(terminal.out, { json, level, lines: noticeLines });
   const answer = async (request: ControlRequest): Promise<object> => {
     if (request.command !== "stop") return serving.ask(request);
     stop.ask("ferrule model ctl stop");

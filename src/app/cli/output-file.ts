@@ -28,12 +28,12 @@ export class OutputFile implements Disposable {
   readonly #path: string;
   readonly #file: number;
   /** Whether the file stays: it existed before, or has been written. */
-  #stays: boolean;
+  #keepOnFailure: boolean;
 
   /** @throws {NotWritten} */
   constructor(path: string) {
     this.#path = path;
-    this.#stays = existsSync(path);
+    this.#keepOnFailure = existsSync(path);
     this.#file = this.#tried(() =>
       openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o644),
     );
@@ -44,13 +44,13 @@ export class OutputFile implements Disposable {
     this.#tried(() => {
       if (fstatSync(this.#file).isFile()) ftruncateSync(this.#file);
       writeFileSync(this.#file, text);
-      this.#stays = true;
+      this.#keepOnFailure = true;
     });
   }
 
   [Symbol.dispose](): void {
     closeSync(this.#file);
-    if (!this.#stays) unlinkSync(this.#path);
+    if (!this.#keepOnFailure) unlinkSync(this.#path);
   }
 
   #tried<T>(act: () => T): T {

@@ -6,7 +6,7 @@ import { amount, bitRate, clockTime, count, counted, fitted, linkSpeed, rate } f
 import type { CounterSample } from "./reporter.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
-export type ServeNews =
+export type ServeNotice =
   | {
       readonly kind: "serving";
       readonly chip: string;
@@ -53,47 +53,47 @@ const ending = (statistics: ServeStatistics): string =>
     `offences ${count(statistics.offences)}`,
   ].join(", ");
 
-export const newsLines = (news: ServeNews, { paint }: Pick<Stream, "paint">): readonly string[] => {
-  switch (news.kind) {
+export const noticeLines = (notice: ServeNotice, { paint }: Pick<Stream, "paint">): readonly string[] => {
+  switch (notice.kind) {
     case "serving":
       return [
-        `serving ${news.chip}, ${news.mac}, at ${news.socket}, wire ${news.wire}`,
+        `serving ${notice.chip}, ${notice.mac}, at ${notice.socket}, wire ${notice.wire}`,
         "Use it in a guest with QEMU 10.1 or newer:",
         "",
-        ...["  qemu-system-x86_64 …", ...news.qemu.map((words) => `    ${words}`)].map((line, i) =>
-          i < news.qemu.length ? `${line} \\` : line,
+        ...["  qemu-system-x86_64 …", ...notice.qemu.map((words) => `    ${words}`)].map((line, i) =>
+          i < notice.qemu.length ? `${line} \\` : line,
         ),
         "",
-        `Faults, link changes and counters: ferrule model ctl ${news.socket} show`,
+        `Faults, link changes and counters: ferrule model ctl ${notice.socket} show`,
       ];
     case "client":
-      if (news.connected) return [`client ${news.client} connected`];
-      if (news.client === 0) return [`a client was rejected: ${news.why}`];
-      return [`client ${news.client} disconnected${news.why === "" ? "" : `: ${news.why}`}`];
+      if (notice.connected) return [`client ${notice.client} connected`];
+      if (notice.client === 0) return [`a client was rejected: ${notice.why}`];
+      return [`client ${notice.client} disconnected${notice.why === "" ? "" : `: ${notice.why}`}`];
     case "offence":
-      return offenceLines(news, paint);
+      return offenceLines(notice, paint);
     case "link": {
-      const duplex = news.fullDuplex ? "full" : "half";
-      return [news.up ? `link up, ${linkSpeed(news.speed)}, ${duplex} duplex` : "link down"];
+      const duplex = notice.fullDuplex ? "full" : "half";
+      return [notice.up ? `link up, ${linkSpeed(notice.speed)}, ${duplex} duplex` : "link down"];
     }
     case "wire":
-      return [news.plugged ? "wire plugged" : `wire unplugged: ${news.why}`];
+      return [notice.plugged ? "wire plugged" : `wire unplugged: ${notice.why}`];
     case "bus":
       return [
-        news.answers
+        notice.answers
           ? "the NIC responds on the bus again"
           : "the NIC left the bus: it does not respond until it is reset (`model ctl SOCKET power`) or another client connects",
       ];
     case "wake":
       return ["the NIC requests a wake-up of the guest (PME)"];
     case "warning":
-      return [`warning: ${news.message} (${news.hint})`];
+      return [`warning: ${notice.message} (${notice.hint})`];
     case "failed":
-      return [`failed: ${news.error.message}`];
+      return [`failed: ${notice.error.message}`];
     case "stopped":
-      return [`stopped (${news.reason}): ${ending(news.statistics)}`];
+      return [`stopped (${notice.reason}): ${ending(notice.statistics)}`];
     default:
-      return news satisfies never;
+      return notice satisfies never;
   }
 };
 

@@ -91,8 +91,8 @@ test("every option of `ferrule up` with restricted values is checked in a file a
 
 test("a setting that is given twice is an error; a string that looks like one is not", () => {
   assert.match(refused('{ "mtu": 1500,\n"mtu": 9000 }'), /1 error: line 2: "mtu" is given twice/);
-  const odd = settled(String.raw`{ "capture": "a\"b\":{[", "name": "fe1" }`);
-  assert.deepEqual([odd.capture, odd.name], ['a"b":{[', "fe1"]);
+  const unusual = settled(String.raw`{ "capture": "a\"b\":{[", "name": "fe1" }`);
+  assert.deepEqual([unusual.capture, unusual.name], ['a"b":{[', "fe1"]);
 });
 
 test("invalid JSON is rejected with its position, and so is JSON that is not an object", () => {

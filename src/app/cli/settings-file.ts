@@ -8,7 +8,7 @@ import type { Option, Options, Parsed, Values } from "./arguments.ts";
 import { counted } from "../terminal/format.ts";
 import { didYouMean, WrongUsage } from "../terminal/usage.ts";
 
-const BYTES_MOST = 1 << 20;
+const MAX_BYTES = 1 << 20;
 
 export const CONFIG_OPTION = {
   kind: "value",
@@ -84,8 +84,8 @@ const parse = (path: string, text: string): Readonly<Record<string, unknown>> =>
 
 const textOf = (path: string): string => {
   const stats = statSync(path);
-  if (!stats.isFile() || stats.size > BYTES_MOST)
-    throw new WrongUsage(`${path} is not a file of at most ${BYTES_MOST >> 10} KiB`, HINT);
+  if (!stats.isFile() || stats.size > MAX_BYTES)
+    throw new WrongUsage(`${path} is not a file of at most ${MAX_BYTES >> 10} KiB`, HINT);
   return readFileSync(path, "utf8");
 };
 

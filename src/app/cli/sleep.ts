@@ -9,7 +9,7 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { printFailure } from "./failure.ts";
 
 /** Time limit in milliseconds. Before a suspend the frames in the rings are sent, and after it a link must come up. */
-const PATIENCE = 10_000;
+const LIMIT_MILLIS = 10_000;
 
 interface Answer {
   readonly asleep: boolean;
@@ -41,7 +41,7 @@ export const askEach = async (
   const failures = [...errors];
   for (const { interface: first, now } of found)
     try {
-      const answer = (await ask(first, { command: "operate", operation, argument: {} }, PATIENCE)) as Answer;
+      const answer = (await ask(first, { command: "operate", operation, argument: {} }, LIMIT_MILLIS)) as Answer;
       if (json) printJson(terminal, { interface: now, ...answer });
       else printLines(terminal, [sentence(now, answer)]);
     } catch (error) {

@@ -1,7 +1,7 @@
 /** `ferrule unbind`: returns a card to the kernel's driver. */
 import { localBindContext } from "../cards/local-machine.ts";
 import { restoreDriver, type BindResult } from "../cards/binding.ts";
-import { takeTurn } from "../cards/turn.ts";
+import { lockCard } from "../cards/card-lock.ts";
 import { BDF, parseBdf } from "./card-address.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { withNulls } from "./nulls.ts";
@@ -26,7 +26,7 @@ export const unbind = command({
   examples: ["sudo npx ferrule unbind 0000:03:00.0"],
   async run({ values, operands, terminal }) {
     const address = parseBdf(operands[0]!);
-    using turn = await takeTurn(address);
+    using turn = await lockCard(address);
     const bound = await restoreDriver(localBindContext(), address, { force: values.force });
     void turn;
     if (values.json) printJson(terminal, withNulls(bound));

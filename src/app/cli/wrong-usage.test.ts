@@ -83,8 +83,8 @@ const refuses = async (words: readonly string[], message: RegExp = /./, hint: Re
   const typed = words.map((word) => JSON.stringify(word.slice(0, 40))).join(" ");
   assert.equal(exit, 2, `${typed} ended with ${exit}: ${terminal.err.text}`);
   assert.equal(terminal.out.text, "", typed);
-  const [, said = "", advice = ""] = /^ferrule: (.+)\nhint: (.+)\n$/.exec(terminal.err.text) ?? [];
-  assert.match(said, message, `${typed}: ${terminal.err.text}`);
+  const [, problem = "", advice = ""] = /^ferrule: (.+)\nhint: (.+)\n$/.exec(terminal.err.text) ?? [];
+  assert.match(problem, message, `${typed}: ${terminal.err.text}`);
   assert.match(advice, hint, `${typed}: ${terminal.err.text}`);
 };
 

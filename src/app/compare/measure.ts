@@ -30,10 +30,10 @@ const TAIL = 5;
 export class NotMeasured extends FerruleError {
   readonly code = "NOT_MEASURED";
   readonly hint: string;
-  /** @param said the last lines that the program printed, which contain the failure and a hint */
-  constructor(what: string, said: readonly string[]) {
-    const hint = said.findLast((line) => line.startsWith("hint: "));
-    const last = said.findLast((line) => line !== hint);
+  /** @param lines the last lines that the program printed, which contain the failure and a hint */
+  constructor(what: string, lines: readonly string[]) {
+    const hint = lines.findLast((line) => line.startsWith("hint: "));
+    const last = lines.findLast((line) => line !== hint);
     super(`the measurement ${what}${last === undefined ? "" : `: ${last.replace(/^compare: /, "")}`}`);
     this.hint = hint?.slice("hint: ".length) ?? "`ferrule doctor` reports what this machine lacks.";
   }
@@ -98,10 +98,10 @@ class Group implements AsyncDisposable {
 const run = async (args: readonly string[], { say, stop }: Pick<Request, "say" | "stop">): Promise<string> => {
   stop.throwIfAborted();
   await using group = new Group(args);
-  const said: string[] = [];
+  const lines: string[] = [];
   createInterface(group.stderr).on("line", (line) => {
-    said.push(line);
-    if (said.length > TAIL) said.shift();
+    lines.push(line);
+    if (lines.length > TAIL) lines.shift();
     say(line);
   });
   const printed: Buffer[] = [];
@@ -109,10 +109,10 @@ const run = async (args: readonly string[], { say, stop }: Pick<Request, "say" |
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const interrupt = (): void => reject(stop.reason as Error);
   stop.addEventListener("abort", interrupt);
-  const timer = setTimeout(() => reject(new NotMeasured(`took more than ${LIMIT / 60_000} minutes`, said)), LIMIT);
+  const timer = setTimeout(() => reject(new NotMeasured(`took more than ${LIMIT / 60_000} minutes`, lines)), LIMIT);
   try {
     const [code, signal] = await Promise.race([group.exit, ended]);
-    if (code !== 0) throw new NotMeasured(`failed (${signal ?? `exit code ${code}`})`, said);
+    if (code !== 0) throw new NotMeasured(`failed (${signal ?? `exit code ${code}`})`, lines);
   } finally {
     clearTimeout(timer);
     stop.removeEventListener("abort", interrupt);

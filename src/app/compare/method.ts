@@ -28,11 +28,11 @@ export const machineLine = (found: Measurement): string =>
     .join("; ")}.`;
 
 /** Load per core above which figures are not reliable: half a process. */
-const QUIET_SHARE = 0.5;
+const QUIET_LOAD = 0.5;
 
 /** Warnings, if the machine had other work or the run was short. */
-export const reservations = ({ machine, quick }: Measurement): readonly string[] => [
-  ...(machine.loadBefore > QUIET_SHARE * machine.cores
+export const caveats = ({ machine, quick }: Measurement): readonly string[] => [
+  ...(machine.loadBefore > QUIET_LOAD * machine.cores
     ? [
         `The machine had other work (load average ${machine.loadBefore.toFixed(1)} on ${machine.cores} cores). This affects times more than ratios; frames are missed, and quartiles are wide. Measure again on an idle machine.`,
       ]

@@ -2,7 +2,7 @@
 import { axisValue, measuredPeers, missingPeers, nameOf, nanos, ratio, withQuartiles } from "./figures.ts";
 import { count } from "../terminal/format.ts";
 import { type Child, h, Markup } from "./markup.ts";
-import { command, machineFacts, machineLine, METHOD, reservations } from "./method.ts";
+import { command, machineFacts, machineLine, METHOD, caveats } from "./method.ts";
 import { plotFor } from "./plots.ts";
 import type { Comparison } from "./result.ts";
 import { STYLE } from "./style.ts";
@@ -159,7 +159,7 @@ export const comparisonPage = (found: Comparison): string => {
         {},
         h("h1", {}, TITLE),
         h("p", { class: "soft" }, machineLine(found)),
-        reservations(found).map((text) => h("p", { class: "warn", role: "note" }, text)),
+        caveats(found).map((text) => h("p", { class: "warn", role: "note" }, text)),
         h(
           "nav",
           { "aria-label": "Parts of this page" },

@@ -35,7 +35,7 @@ export interface Series {
   readonly line?: readonly (readonly [x: number, y: number])[];
 }
 
-export const SERIES_MOST = 9;
+export const MAX_SERIES = 9;
 const round = (value: number): number => Math.round(value * 10) / 10;
 
 /**
@@ -54,8 +54,8 @@ const MARKERS = [
   "M-5 -3L0 -5.5L5 -3V3L0 5.5L-5 3Z",
 ] as const;
 
-const marker = (index: number): string => MARKERS[index % SERIES_MOST]!;
-const colour = (index: number): string => `s${index % SERIES_MOST}`;
+const marker = (index: number): string => MARKERS[index % MAX_SERIES]!;
+const colour = (index: number): string => `s${index % MAX_SERIES}`;
 
 /** Marker and name of each series. */
 export const legend = (series: readonly Pick<Series, "name" | "index">[]): Markup =>

@@ -165,8 +165,8 @@ const ratios = (
     .filter(({ entries }) => entries.length > 0);
   if (groups.length === 0) return undefined;
   const points = groups.flatMap(({ entries }) => entries.map(({ point }) => point));
-  const [least, most] = extent(points.flatMap(({ low, high }) => [low ?? 1, high ?? 1, 0.9, 1.1]));
-  const range = [least * 0.97, most * 1.03] as const;
+  const [lowest, highest] = extent(points.flatMap(({ low, high }) => [low ?? 1, high ?? 1, 0.9, 1.1]));
+  const range = [lowest * 0.97, highest * 1.03] as const;
   const ticks = RATIO_TICKS.filter((tick) => tick >= range[0] && tick <= range[1]);
   const x: Axis = { title: about.axis, scale: logScale(range, [RATIO_LEFT, ACROSS[1]], ticks), label: String };
   const description = `For ${groups.map(({ name }) => name).join(", ")} one row each: the ratio of every driver to minimal C, with quartiles, and a line at 1.`;

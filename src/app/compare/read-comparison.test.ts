@@ -31,7 +31,7 @@ const wrongField = (json: string): string => {
   return "none";
 };
 
-test("what was written is read again", () => {
+test("a comparison that was written is read back unchanged", () => {
   const found = madeUp();
   const path = join(FOLDER, "good.json");
   writeFileSync(path, JSON.stringify(found));
@@ -80,7 +80,7 @@ test("the first field that is missing or wrong is named", () => {
     assert.equal(wrongField(changed(path, value)), field);
 });
 
-test("what is no document of that form is refused as a whole", () => {
+test("a document of another form is refused as a whole", () => {
   for (const json of ["", "{", "[]", "null", "1", '"x"']) assert.equal(wrongField(json), "", json);
 });
 

@@ -18,7 +18,7 @@ import type { Size } from "./line-count.ts";
 import { among, flag, listOf, number, optional, type Parse, record, text, whole, wordOr, WrongField } from "./shape.ts";
 
 const HINT = "`ferrule compare --json > FILE` writes a comparison.";
-const BYTES_MOST = 64 << 20;
+const MAX_BYTES = 64 << 20;
 
 /** The file or the program's output is not a comparison; `field` is the first invalid field. */
 export class NotAComparison extends FerruleError {
@@ -228,8 +228,8 @@ export const readComparison = (path: string): Comparison => {
   let json: string;
   try {
     const stats = statSync(path);
-    if (!stats.isFile() || stats.size > BYTES_MOST)
-      throw new NotAComparison(path, `not a file of at most ${BYTES_MOST >> 20} MiB`);
+    if (!stats.isFile() || stats.size > MAX_BYTES)
+      throw new NotAComparison(path, `not a file of at most ${MAX_BYTES >> 20} MiB`);
     json = readFileSync(path, "utf8");
   } catch (error) {
     if (error instanceof NotAComparison) throw error;

@@ -27,7 +27,7 @@ const scaled = (
 
 const STEPS = [1, 2, 5] as const;
 /** The most labels that fit next to each other. */
-const TICKS_MOST = 9;
+const MAX_TICKS = 9;
 
 /** Ticks at 1, 2 and 5 of each decade; in a wide range only at powers of ten. */
 export const logTicks = ([from, to]: Range): readonly number[] => {
@@ -37,7 +37,7 @@ export const logTicks = ([from, to]: Range): readonly number[] => {
     ticks.filter((tick) => tick >= from * (1 - 1e-9) && tick <= to * (1 + 1e-9));
   // Computed from text, because 10 ** -3 * 2 is not exactly 0.002.
   const fine = inside(decades.flatMap((decade) => STEPS.map((step) => Number(`${step}e${decade}`))));
-  return fine.length <= TICKS_MOST ? fine : inside(decades.map((decade) => Number(`1e${decade}`)));
+  return fine.length <= MAX_TICKS ? fine : inside(decades.map((decade) => Number(`1e${decade}`)));
 };
 
 /** A logarithmic axis. `ticks` defaults to the ticks that `logTicks` selects for the range. */
@@ -45,10 +45,10 @@ export const logScale = (range: Range, place: Range, ticks = logTicks(range)): S
   scaled(Math.log10, range, place, ticks);
 
 /** A linear axis from 0, with three to seven ticks. */
-export const linearScale = (most: number, place: Range): Scale => {
-  const decade = 10 ** Math.floor(Math.log10(most));
-  const step = [0.2, 0.5, 1, 2].map((each) => each * decade).find((each) => most / each <= 6) ?? decade;
-  const count = Math.ceil(most / step - 1e-9);
+export const linearScale = (max: number, place: Range): Scale => {
+  const decade = 10 ** Math.floor(Math.log10(max));
+  const step = [0.2, 0.5, 1, 2].map((each) => each * decade).find((each) => max / each <= 6) ?? decade;
+  const count = Math.ceil(max / step - 1e-9);
   const ticks = Array.from({ length: count + 1 }, (_, i) => Number((i * step).toPrecision(12)));
   return scaled((value) => value, [0, ticks.at(-1)!], place, ticks);
 };

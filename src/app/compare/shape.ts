@@ -47,19 +47,19 @@ export const optional =
   (value, field) =>
     value === undefined ? undefined : parse(value, field);
 
-/** A number of at least `least`. JSON numbers are always finite. */
+/** A number of at least `min`. JSON numbers are always finite. */
 export const number =
-  (least: number): Parse<number> =>
+  (min: number): Parse<number> =>
   (value, field) => {
-    if (typeof value !== "number" || !(value >= least)) throw new WrongField(field, value, `a number from ${least}`);
+    if (typeof value !== "number" || !(value >= min)) throw new WrongField(field, value, `a number from ${min}`);
     return value;
   };
 
 export const whole =
-  (least: number): Parse<number> =>
+  (min: number): Parse<number> =>
   (value, field) => {
-    if (!Number.isSafeInteger(value) || (value as number) < least)
-      throw new WrongField(field, value, `a whole number from ${least}`);
+    if (!Number.isSafeInteger(value) || (value as number) < min)
+      throw new WrongField(field, value, `a whole number from ${min}`);
     return value as number;
   };
 

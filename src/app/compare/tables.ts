@@ -39,7 +39,7 @@ const NONE = "–";
 export const isFigure = (cell: string): boolean => /^[\d–]/.test(cell);
 
 /** A table with a row for each driver and a column for each value of the axis. */
-const cut = (
+const shorten = (
   found: Measurement,
   axis: Axis,
   about: Pick<Table, "id" | "title" | "note">,
@@ -72,7 +72,7 @@ const RATIO =
 const SATURATED = "The device sends without waiting for a line.";
 
 const throughput = (found: Measurement): readonly Table[] => [
-  cut(
+  shorten(
     found,
     "bytes",
     {
@@ -82,7 +82,7 @@ const throughput = (found: Measurement): readonly Table[] => [
     },
     ({ ns }) => framesPerSecond(ns),
   ),
-  cut(
+  shorten(
     found,
     "bytes",
     {
@@ -92,7 +92,7 @@ const throughput = (found: Measurement): readonly Table[] => [
     },
     (row) => ratio(row.ratio),
   ),
-  cut(
+  shorten(
     found,
     "rate",
     {
@@ -102,7 +102,7 @@ const throughput = (found: Measurement): readonly Table[] => [
     },
     (row) => ratio(row.ratio, EXACT),
   ),
-  cut(
+  shorten(
     found,
     "batch",
     {
@@ -112,7 +112,7 @@ const throughput = (found: Measurement): readonly Table[] => [
     },
     (row) => ratio(row.ratio),
   ),
-  cut(
+  shorten(
     found,
     "load",
     {
@@ -122,7 +122,7 @@ const throughput = (found: Measurement): readonly Table[] => [
     },
     (row) => ratio(row.ratio),
   ),
-  cut(
+  shorten(
     found,
     "queues",
     {
@@ -132,7 +132,7 @@ const throughput = (found: Measurement): readonly Table[] => [
     },
     (row) => ratio(row.ratio),
   ),
-  cut(
+  shorten(
     found,
     "bytes",
     {
@@ -144,17 +144,17 @@ const throughput = (found: Measurement): readonly Table[] => [
   ),
 ];
 
-const FATES = ["frames", "missed", "lost", "doubled", "reordered", "damaged", "collections"] as const;
+const OUTCOMES = ["frames", "missed", "lost", "doubled", "reordered", "damaged", "collections"] as const;
 
 const delivery = (found: Measurement): Table => ({
   id: "delivery",
   title: "What became of the frames",
   note: "Counted by the sequence number in each frame, over all loads, sizes, batches and rates. Missed: no receive buffer was free in time, so a NIC would drop the frame. Damaged: the frame came back with wrong contents. Collections: garbage collections during the measurement.",
-  headings: ["driver", ...FATES],
+  headings: ["driver", ...OUTCOMES],
   rows: measuredPeers(found).flatMap(({ key, name }) => {
     const rows = found.throughput.filter(({ peer }) => peer === key);
-    const total = (fate: (typeof FATES)[number]): number => rows.reduce((sum, row) => sum + row[fate], 0);
-    return rows.length === 0 ? [] : [[name, ...FATES.map((fate) => count(total(fate)))]];
+    const total = (outcome: (typeof OUTCOMES)[number]): number => rows.reduce((sum, row) => sum + row[outcome], 0);
+    return rows.length === 0 ? [] : [[name, ...OUTCOMES.map((outcome) => count(total(outcome)))]];
   }),
 });
 

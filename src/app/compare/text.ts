@@ -5,7 +5,7 @@
 import { table as columns, visibleLength } from "../terminal/format.ts";
 import type { Stream } from "../terminal/terminal.ts";
 import { missingPeers } from "./figures.ts";
-import { command, machineLine, METHOD, reservations } from "./method.ts";
+import { command, machineLine, METHOD, caveats } from "./method.ts";
 import type { Comparison } from "./result.ts";
 import { isFigure, type Table, tablesOf } from "./tables.ts";
 
@@ -62,7 +62,7 @@ const listed = (heading: string, entries: readonly string[], paint: Stream["pain
 
 /** All lines of a comparison. */
 export const comparisonLines = (found: Comparison, { paint }: Pick<Stream, "paint">): readonly string[] => [
-  ...reservations(found).flatMap(folded),
+  ...caveats(found).flatMap(folded),
   ...tablesOf(found).flatMap((table) => tableLines(table, paint)),
   ...listed(
     "Not measured",

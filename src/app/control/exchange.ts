@@ -120,9 +120,9 @@ export class ExchangeServer<Request> implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     // A reply is one line, which is sent at once. Connections that are still open after CLOSING_MILLIS are closed.
-    const cut = setTimeout(() => this.#connections.forEach((socket) => socket.destroy()), CLOSING_MILLIS);
+    const timer = setTimeout(() => this.#connections.forEach((socket) => socket.destroy()), CLOSING_MILLIS);
     await promise;
-    clearTimeout(cut);
+    clearTimeout(timer);
   }
 }
 

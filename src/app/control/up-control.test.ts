@@ -38,7 +38,7 @@ test("passes an operation on, with a flat argument and a name of bounded length"
     operate: async (_operation, _argument, limitMillis) => ({ at: limits.push(limitMillis) }),
   });
   await ask(`${name}x`, request, 1234);
-  await sayRaw(`${name}x`, '{"command":"operate","operation":"x","argument":{},"limitMillis":"long"}\n');
+  await sendRaw(`${name}x`, '{"command":"operate","operation":"x","argument":{},"limitMillis":"long"}\n');
   assert.deepEqual(limits, [1234, undefined]);
   const long = (await ask(name, { ...request, operation: "x".repeat(5000) })) as { operation: string };
   assert.equal(long.operation.length, 40);
@@ -48,9 +48,9 @@ test("an operation without a name or argument, or with a nested argument, is rej
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   for (const rest of ['"operation":"x"', '"operation":1,"argument":{}', '"operation":"x","argument":{"a":{"b":1}}'])
-    assert.match(await sayRaw(name, `{"command":"operate",${rest}}\n`), /"code":"BAD_REPLY"/);
+    assert.match(await sendRaw(name, `{"command":"operate",${rest}}\n`), /"code":"BAD_REPLY"/);
   const deep = "[".repeat(30_000) + "]".repeat(30_000);
-  assert.match(await sayRaw(name, `{"command":"operate","operation":"x","argument":${deep}}\n`), /"code":"BAD_REPLY"/);
+  assert.match(await sendRaw(name, `{"command":"operate","operation":"x","argument":${deep}}\n`), /"code":"BAD_REPLY"/);
 });
 
 test("the reply to `down` is sent when everything is down, and not before", async () => {
@@ -101,7 +101,7 @@ test("a name is held by one process at a time, and a second one gets an error th
 test("a missing process is reported as such", async () =>
   assert.rejects(ask(freshName(), { command: "down" }), NotRunning));
 
-const sayRaw = async (name: string, text: string): Promise<string> => {
+const sendRaw = async (name: string, text: string): Promise<string> => {
   const socket = connect(`\0ferrule/${name}`, () => socket.write(text));
   let answer = "";
   for await (const chunk of socket.setEncoding("utf8")) answer += chunk as string;
@@ -112,7 +112,7 @@ test("any invalid request is refused with one line", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   for (const nonsense of ["\n", "{}\n", "null\n", '{"command":"up"}\n', "[1\n", "x".repeat(100_000)])
-    assert.match(await sayRaw(name, nonsense), /^\{"ok":false,"error":\{.*"message":".+".*\}\}\n$/);
+    assert.match(await sendRaw(name, nonsense), /^\{"ok":false,"error":\{.*"message":".+".*\}\}\n$/);
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
 });
 
@@ -147,11 +147,11 @@ test("a client that continues to send after its reply is disconnected, and its d
   socket.on("error", ({ code }: NodeJS.ErrnoException) => resolve(code ?? ""));
   socket.write('{"command":"status"}\n');
   const chunk = "x".repeat(1 << 16);
-  const talk = setInterval(() => socket.write(chunk), 1);
+  const timer = setInterval(() => socket.write(chunk), 1);
   try {
     assert.match(await within(promise, "the end", 10_000), /EPIPE|ECONNRESET/);
   } finally {
-    clearInterval(talk);
+    clearInterval(timer);
     socket.destroy();
   }
 });

@@ -88,19 +88,19 @@ export const findUpProcess = (name: string, except?: string): SearchResult => {
   const others: Peer[] = [];
   const end = performance.now() + SEARCH_MILLIS;
   using strangers = new DisposableStack();
-  let lesser: UpProcess | undefined;
+  let unprivileged: UpProcess | undefined;
   for (const address of addressesOf(name)) {
     if (performance.now() >= end) break;
     const holder = address === except ? undefined : connect(address);
     if (holder === undefined) continue;
     if (isTrusted(holder.peer)) return { found: holder, others };
-    if (lesser === undefined && process.getuid?.() === ROOT && holdsTap(holder.peer.pid))
-      lesser = strangers.use(holder);
+    if (unprivileged === undefined && process.getuid?.() === ROOT && holdsTap(holder.peer.pid))
+      unprivileged = strangers.use(holder);
     else {
       others.push(holder.peer);
       holder[Symbol.dispose]();
     }
   }
-  if (lesser !== undefined) strangers.move();
-  return { found: lesser, others };
+  if (unprivileged !== undefined) strangers.move();
+  return { found: unprivileged, others };
 };

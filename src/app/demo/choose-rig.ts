@@ -20,12 +20,13 @@ export interface Permissions {
   readonly unshared: boolean;
 }
 
-export const chooseRig = (may: Permissions): RigChoice => {
-  if (may.tun === undefined) return { rig: "responder", because: "there is no /dev/net/tun" };
-  if (may.tun.problem !== undefined) return { rig: "responder", because: `/dev/net/tun: ${may.tun.problem}` };
-  if (may.mayMakeNamespaces()) return { rig: "tap" };
-  if (may.unshared) return { rig: "responder", because: "network namespaces are not permitted" };
-  const problem = may.userNamespaceProblem();
+export const chooseRig = (permissions: Permissions): RigChoice => {
+  if (permissions.tun === undefined) return { rig: "responder", because: "there is no /dev/net/tun" };
+  if (permissions.tun.problem !== undefined)
+    return { rig: "responder", because: `/dev/net/tun: ${permissions.tun.problem}` };
+  if (permissions.mayMakeNamespaces()) return { rig: "tap" };
+  if (permissions.unshared) return { rig: "responder", because: "network namespaces are not permitted" };
+  const problem = permissions.userNamespaceProblem();
   return problem === undefined ? { rig: "unshare" } : { rig: "responder", because: problem };
 };
 

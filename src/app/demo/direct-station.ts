@@ -28,7 +28,7 @@ const TURN_MICROS = 50;
  * Limit of turns to wait for a reply. A reply that has not arrived after this number of turns will never arrive,
  * because nothing here waits for events outside this thread.
  */
-const PATIENCE_TURNS = 10_000;
+const MAX_TURNS = 10_000;
 
 /** Handler of received frames: offset in DMA memory, length, and `Received` bits. */
 export type FrameHandler = (offset: number, length: number, flags: number) => void;
@@ -108,8 +108,8 @@ export class DirectStation implements Disposable {
   /** Calls `turn` until `done` returns true. @throws {Timeout} if that does not happen */
   until(what: string, done: () => boolean): void {
     for (let turns = 0; !done(); turns++) {
-      if (turns >= PATIENCE_TURNS)
-        throw new Timeout({ what, waitedMicros: PATIENCE_TURNS * TURN_MICROS, hint: "Please report this." });
+      if (turns >= MAX_TURNS)
+        throw new Timeout({ what, waitedMicros: MAX_TURNS * TURN_MICROS, hint: "Please report this." });
       this.turn();
     }
   }

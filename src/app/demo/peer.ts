@@ -10,12 +10,12 @@ import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-m
 import { download, offer } from "./transfer.ts";
 
 /** Time in milliseconds after which a ping counts as lost, and the number of lost pings after which the test ends. */
-const PING_PATIENCE = 1_000;
+const PING_LIMIT_MILLIS = 1_000;
 const MAX_PINGS_LOST = 5;
 /** Bytes of payload, as in ping(8). */
 const PING_BYTES = 56;
 /** Time limit in milliseconds for the interface's carrier. */
-const CARRIER_PATIENCE = 5_000;
+const CARRIER_LIMIT_MILLIS = 5_000;
 /** Interval of progress reports in milliseconds. */
 const PROGRESS_EVERY = 100;
 
@@ -38,10 +38,10 @@ class Peer {
       using interfaces = Interfaces.open();
       interfaces.setIpv4(name, address, prefix);
       interfaces.up(name);
-      const end = performance.now() + CARRIER_PATIENCE;
+      const end = performance.now() + CARRIER_LIMIT_MILLIS;
       while (!interfaces.isRunning(name)) {
         if (performance.now() >= end)
-          throw new Timeout({ what: `carrier of ${name}`, waitedMicros: CARRIER_PATIENCE * 1000 });
+          throw new Timeout({ what: `carrier of ${name}`, waitedMicros: CARRIER_LIMIT_MILLIS * 1000 });
         await sleep(5);
       }
       return undefined;
@@ -51,7 +51,7 @@ class Peer {
       const micros: number[] = [];
       let sent = 0;
       while (sent < count && sent - micros.length < MAX_PINGS_LOST) {
-        const time = socket.ping(address, sent, PING_BYTES, PING_PATIENCE);
+        const time = socket.ping(address, sent, PING_BYTES, PING_LIMIT_MILLIS);
         sent++;
         if (time !== undefined) micros.push(time);
       }

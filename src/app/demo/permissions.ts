@@ -43,12 +43,12 @@ export const mayMakeNamespaces = (): boolean => {
 export const UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--"] as const;
 
 /** Time limit of an attempt in milliseconds. */
-const PATIENCE = 5_000;
+const LIMIT_MILLIS = 5_000;
 
 /** Tries `UNSHARE`. Returns the reason that it does not work here; undefined if it works. */
 export const userNamespaceProblem = (): string | undefined => {
   const [program, ...rest] = UNSHARE;
-  const tried = spawnSync(program, [...rest, "true"], { timeout: PATIENCE, encoding: "utf8" });
+  const tried = spawnSync(program, [...rest, "true"], { timeout: LIMIT_MILLIS, encoding: "utf8" });
   if (tried.status === 0) return undefined;
   if (tried.error !== undefined && "code" in tried.error && tried.error.code === "ENOENT")
     return "`unshare` of util-linux is not installed";

@@ -20,7 +20,7 @@ test("on a terminal the bar is redrawn in place, and replaced by the step's line
   assert.equal(stream.text, "\rhalf\u001b[K\r\u001b[Kdone\n");
 });
 
-test("a bar shows the amount done, the total and the rate", () =>
+test("a progress bar shows the amount done, the total and the rate", () =>
   assert.equal(
     progressLine("wire to host", 512, 1024, 8000),
     "wire to host  ████████████░░░░░░░░░░░░ 512 B of 1.00 KiB, 8.00 kbit/s",

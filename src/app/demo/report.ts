@@ -194,7 +194,7 @@ const transferText = (transfer: TransferReport, paint: Stream["paint"]): string 
 export const reportLines = (report: DemoReport, stream: Pick<Stream, "paint">): readonly string[] => {
   const paint: Stream["paint"] = (style, text) => stream.paint(style, text);
   const { frames, link, gcPauses } = report;
-  const must = (value: number): string => (value === 0 ? paint("green", "0") : paint("red", count(value)));
+  const paintErrors = (value: number): string => (value === 0 ? paint("green", "0") : paint("red", count(value)));
   const wrong = failures(report);
   return [
     ...table(
@@ -216,9 +216,9 @@ export const reportLines = (report: DemoReport, stream: Pick<Stream, "paint">): 
         ],
         ["super-frames", `${count(report.superFrames)} segmented by the NIC`],
         ["interrupts", `${count(report.interrupts)}, ${report.framesPerInterrupt} frames each`],
-        ["drops", must(report.drops)],
-        ["errors", must(report.errors)],
-        ["offences", must(report.offences)],
+        ["drops", paintErrors(report.drops)],
+        ["errors", paintErrors(report.errors)],
+        ["offences", paintErrors(report.offences)],
         [
           "GC pauses",
           `driver ${count(gcPauses.driver.count)} (${gcPauses.driver.millis.toFixed(1)} ms), model ${count(gcPauses.model.count)} (${gcPauses.model.millis.toFixed(1)} ms)`,

@@ -99,7 +99,7 @@ export const runOnResponder = async (
   if (chip === undefined) throw new WrongUsage(`there is no chip "${options.chip}"`, "See `ferrule model chips`.");
   using station = new DirectStation(chip, MTU);
   const host = new UserHost(station);
-  host.meet();
+  host.resolveResponder();
   const { nic } = station;
   const measured = {
     rig: "responder",

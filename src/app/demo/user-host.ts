@@ -29,7 +29,7 @@ const ECHO_BYTES = 56;
 /** Payload of a bulk datagram that fills an MTU of 1500. */
 export const BULK_BYTES = 1500 - IPV4_BYTES - UDP_BYTES - BULK_HEADER_BYTES;
 /** Number of outstanding requests. The NIC and the responder have room for more. */
-const UNDER_WAY = SEND_SLOTS / 2;
+const MAX_IN_FLIGHT = SEND_SLOTS / 2;
 /**
  * Flags with which the NIC computes the checksum. The frame's checksum field then contains the sum of the pseudo
  * header.
@@ -55,7 +55,7 @@ export class UserHost {
    * Waits for the link and resolves the responder's address.
    * @throws {Timeout}
    */
-  meet(): void {
+  resolveResponder(): void {
     const station = this.#station;
     station.until("the link", () => station.nic.link.up);
     let found = false;
@@ -68,7 +68,7 @@ export class UserHost {
       this.#neighbour = bytes.slice(arp + SENDER_MAC, arp + SENDER_MAC + MAC_BYTES);
       found = true;
     };
-    station.send(0, (offset) => this.#question(offset));
+    station.send(0, (offset) => this.#arpRequest(offset));
     station.until("the reply to ARP", () => found);
   }
 
@@ -105,7 +105,7 @@ export class UserHost {
       end.received.update(given);
     };
     for (let piece = pieces.next(); ;) {
-      while (piece.done !== true && requests - answers < UNDER_WAY) {
+      while (piece.done !== true && requests - answers < MAX_IN_FLIGHT) {
         const { data, asked } = piece.value;
         if (!station.send(SUMMED, (offset) => this.#request(offset, requests, asked, data))) break;
         end.sent.update(data);
@@ -124,7 +124,7 @@ export class UserHost {
     return { source: this.#station.nic.address, destination: this.#neighbour, from: OUR_IPV4, to: RESPONDER_IPV4 };
   }
 
-  #question(offset: number): number {
+  #arpRequest(offset: number): number {
     const { bytes } = this.#station.memory;
     const source = this.#station.nic.address;
     const arp = buildEthernet(bytes, offset, { destination: BROADCAST, source, type: EtherType.arp });

@@ -32,18 +32,18 @@ const numbersOf = ({ receive, transmit }: Coalescing): Readonly<Record<(typeof N
   };
 };
 
-const NOT_HERE = "This chip does not support interrupt moderation.";
+const NO_MODERATION = "This chip does not support interrupt moderation.";
 
 export const coalesce: Group = {
   operations: {
     coalesce: ({ nic }): CoalesceValue => {
       const { moderation, chip } = nic;
-      if (chip.profile.mac.moderation === "none") throw new NotSupported(NOT_HERE);
+      if (chip.profile.mac.moderation === "none") throw new NotSupported(NO_MODERATION);
       return { adaptive: moderation.adaptive, ...moderation.actual };
     },
     setCoalesce: taking(TAKES, ({ nic }, argument) => {
       const { moderation, chip } = nic;
-      if (chip.profile.mac.moderation === "none") throw new NotSupported(NOT_HERE);
+      if (chip.profile.mac.moderation === "none") throw new NotSupported(NO_MODERATION);
       const { "adaptive-rx": rx, "adaptive-tx": tx } = argument;
       const adaptive = rx ?? tx;
       if ((tx ?? adaptive) !== adaptive)

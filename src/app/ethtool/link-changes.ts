@@ -28,9 +28,9 @@ const changeOf = (words: readonly string[]): Argument => {
   if (words.length === 0 || (duplex !== undefined && duplex !== "half" && duplex !== "full")) throw new BadLine();
   if (mdix !== undefined && !["auto", "on", "off"].includes(String(mdix))) throw new BadLine();
   if (advertise !== undefined && !isMask(String(advertise))) throw new BadLine();
-  const strange = Array.from(String(wol ?? "")).find((letter) => !/[pumbgasfd]/.test(letter));
-  if (strange !== undefined)
-    throw new BadLine(`ethtool (-s): invalid char '${strange}' in '${String(wol)}' for parameter 'wol'`);
+  const unknown = Array.from(String(wol ?? "")).find((letter) => !/[pumbgasfd]/.test(letter));
+  if (unknown !== undefined)
+    throw new BadLine(`ethtool (-s): invalid char '${unknown}' in '${String(wol)}' for parameter 'wol'`);
   return read;
 };
 

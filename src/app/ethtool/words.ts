@@ -43,8 +43,8 @@ export const pairs =
     return argument;
   };
 
-const isUpTo = (most: number, value: unknown): boolean =>
-  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most;
+const isUpTo = (max: number, value: unknown): boolean =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;
 
 /** For each kind of value, a check and a description. */
 const VALID = {

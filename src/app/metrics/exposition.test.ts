@@ -54,14 +54,14 @@ test("without a link there is no speed, and without an own wire no wire counters
 });
 
 test("labels and help may contain any text", () => {
-  const odd: Family = {
+  const unusual: Family = {
     name: "odd",
     type: "gauge",
     help: 'back\\slash, "quotes" and\nlines',
     samples: [{ labels: { device: 'a\\b"c\nd', other: "," }, value: 1e300 }],
   };
-  assert.deepEqual(parseExposition(exposition([odd])), [odd]);
-  assert.equal(exposition([{ ...odd, samples: [] }]), "");
+  assert.deepEqual(parseExposition(exposition([unusual])), [unusual]);
+  assert.equal(exposition([{ ...unusual, samples: [] }]), "");
 });
 
 const HEAD = "# HELP a_total A.\n# TYPE a_total counter\n";

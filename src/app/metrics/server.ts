@@ -7,14 +7,14 @@ import { isLoopback, type MetricsAddress } from "./address.ts";
 import { CONTENT_TYPE } from "./exposition.ts";
 
 /** Limit of simultaneous connections. Further ones are closed at once. */
-const CONNECTIONS_MOST = 16;
+const MAX_CONNECTIONS = 16;
 /**
  * Time limits in milliseconds: for a request to arrive, for its response to be read, and for the pause between two
  * requests of a connection.
  */
 const REQUEST_MILLIS = 5_000;
 const SOCKET_MILLIS = 30_000;
-const HEADER_BYTES_MOST = 8 << 10;
+const MAX_HEADER_BYTES = 8 << 10;
 const PATH = "/metrics";
 
 const HINTS: Readonly<Record<string, string>> = {
@@ -84,10 +84,10 @@ export class MetricsServer implements AsyncDisposable {
     // WebSocket.
     const { createServer } = process.getBuiltinModule("node:http");
     const server = createServer(
-      { ...timeouts, maxHeaderSize: HEADER_BYTES_MOST },
+      { ...timeouts, maxHeaderSize: MAX_HEADER_BYTES },
       respond(text, address.kind === "tcp" ? address.host : undefined),
     );
-    server.maxConnections = CONNECTIONS_MOST;
+    server.maxConnections = MAX_CONNECTIONS;
     server.setTimeout(SOCKET_MILLIS);
     using scope = new DisposableStack();
     const listener = address.kind === "unix" ? scope.use(UnixListener.listen(address.path)) : undefined;

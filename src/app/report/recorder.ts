@@ -13,7 +13,7 @@ export interface Access {
 }
 
 /** Limit of recorded accesses, which is above what any bring-up needs. Further accesses are only counted. */
-const MOST = 5_000;
+const MAX_ACCESSES = 5_000;
 /** Bytes of the largest register window of the family. The device's own window still checks its bounds. */
 const WINDOW = 1 << 16;
 
@@ -70,7 +70,7 @@ export class Recorder {
       last.width === access.width &&
       last.value === access.value;
     if (same) last.times++;
-    else if (this.accesses.length < MOST) this.accesses.push(access);
+    else if (this.accesses.length < MAX_ACCESSES) this.accesses.push(access);
     else this.lost++;
   }
 }

@@ -15,11 +15,11 @@ export const REDACTIONS = [
 ] as const;
 
 /** Whether a byte can reveal an address. 0x00 and 0xff cannot, because they are common. */
-const isTelling = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
+const isDistinctive = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
 
 /** The two pairs of adjacent bytes in the last three bytes of a station address, which are the card's serial number. */
 const pairsOf = (mac: Uint8Array): readonly (readonly [number, number])[] =>
-  [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isTelling));
+  [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isDistinctive));
 
 /** Decides which values are private, for a card with this station address. */
 export class Redaction {
@@ -30,19 +30,19 @@ export class Redaction {
   constructor(mac: Uint8Array) {
     this.#pairs = pairsOf(mac);
     const [a = 0, b = 0, c = 0] = mac.subarray(3);
-    const telling = [a, b, c].filter(isTelling).length > 1;
-    this.#tails = telling ? [(a << 16) | (b << 8) | c, (c << 16) | (b << 8) | a] : [];
+    const distinctive = [a, b, c].filter(isDistinctive).length > 1;
+    this.#tails = distinctive ? [(a << 16) | (b << 8) | c, (c << 16) | (b << 8) | a] : [];
   }
 
   /**
    * Whether the value of a register, `width` bytes long, must not be shown, because of the register's names or of the
    * value itself.
    */
-  hides(names: readonly string[], value: number, width: number): boolean {
-    return names.some((name) => SECRET.test(name)) || this.#tells(value, width);
+  isPrivate(names: readonly string[], value: number, width: number): boolean {
+    return names.some((name) => SECRET.test(name)) || this.#containsSerial(value, width);
   }
 
-  #tells(value: number, width: number): boolean {
+  #containsSerial(value: number, width: number): boolean {
     for (let at = 0; at + 2 < width; at++) if (this.#tails.includes((value >>> (8 * at)) & 0xff_ffff)) return true;
     for (let at = 0; at + 1 < width; at++) {
       const [low, high] = [(value >>> (8 * at)) & 0xff, (value >>> (8 * at + 8)) & 0xff];

@@ -83,10 +83,10 @@ suite("a report", () => {
       fc.property(fc.tuple(byte, byte, byte), fc.constantFrom(RTL8168H, chipNamed("rtl8125b")!), (tail, chip) => {
         const digits = tail.map((each) => each.toString(16).padStart(2, "0"));
         const { report } = lookAt(chip, { mac: ["00", "e0", "4c", ...digits].join(":") });
-        const told = text(report).toLowerCase();
+        const output = text(report).toLowerCase();
         const [a = "", b = "", c = ""] = digits;
         for (const pattern of [a + b + c, c + b + a, [a, b, c].join(":"), [a, b, c].join("-")])
-          assert.ok(!told.includes(pattern), pattern);
+          assert.ok(!output.includes(pattern), pattern);
       }),
       { numRuns: 20 },
     );
@@ -120,14 +120,14 @@ test("RTL8139C+ has a separate table, in which every name has an offset", () => 
 
 test("values that contain two adjacent bytes of the end of the address, in either order, are hidden, and no others", () => {
   const redaction = new Redaction(Uint8Array.of(0x00, 0xe0, 0x4c, 0x6a, 0xb7, 0xc9));
-  for (const value of [0x6ab7, 0xb76a, 0xc9b7, 0x116a_b700, 0x0011_b7c9]) assert.ok(redaction.hides([], value, 4));
-  for (const value of [0x6a00, 0x6a00_b700, 0xe04c, 0]) assert.ok(!redaction.hides([], value, 4));
-  assert.ok(!redaction.hides([], 0xb7, 1));
-  assert.ok(redaction.hides(["IDR0"], 0, 4));
+  for (const value of [0x6ab7, 0xb76a, 0xc9b7, 0x116a_b700, 0x0011_b7c9]) assert.ok(redaction.isPrivate([], value, 4));
+  for (const value of [0x6a00, 0x6a00_b700, 0xe04c, 0]) assert.ok(!redaction.isPrivate([], value, 4));
+  assert.ok(!redaction.isPrivate([], 0xb7, 1));
+  assert.ok(redaction.isPrivate(["IDR0"], 0, 4));
   const sparse = new Redaction(Uint8Array.of(0x00, 0xe0, 0x4c, 0x12, 0x00, 0x34));
-  for (const value of [0x0012_0034, 0x3400_1200]) assert.ok(sparse.hides([], value, 4));
+  for (const value of [0x0012_0034, 0x3400_1200]) assert.ok(sparse.isPrivate([], value, 4));
   const trivial = new Redaction(Uint8Array.of(2, 0, 0, 0, 0, 1));
-  assert.ok(!trivial.hides([], 0x0000_0001, 4));
+  assert.ok(!trivial.isPrivate([], 0x0000_0001, 4));
 });
 
 test("addresses, names and paths in texts of devices or messages are removed; formatted values stay", () => {
@@ -142,15 +142,15 @@ test("addresses, names and paths in texts of devices or messages are removed; fo
   ];
   const clock = new VirtualClock();
   const model = new Rtl8169({ chip: RTL8168H, mac: MAC, clock, timers: clock.timers });
-  const said = planted.join(" ");
-  using device = new DirectDevice(model, { name: `vfio-user:${said}`, registers: 2, dmaBytes: 1 << 20, vectors: 1 });
+  const secrets = planted.join(" ");
+  using device = new DirectDevice(model, { name: `vfio-user:${secrets}`, registers: 2, dmaBytes: 1 << 20, vectors: 1 });
   // Enabling bus mastering fails, as if there were too little memory for the rings.
   device.setBusMaster = () => {
-    throw new Error(said);
+    throw new Error(secrets);
   };
   const redactor = new Redactor({ names: ["alice"], serials: ["4C:1-2"] });
-  const told = text(sweptReport(reportOn({ device, clock }), redactor)).toLowerCase();
-  for (const word of planted) assert.ok(!told.includes(word.toLowerCase()), word);
+  const output = text(sweptReport(reportOn({ device, clock }), redactor)).toLowerCase();
+  for (const word of planted) assert.ok(!output.includes(word.toLowerCase()), word);
   const { report } = lookAt(RTL8168H);
   assert.deepEqual(sweptReport(report, redactor), report);
 });

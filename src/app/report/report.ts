@@ -86,7 +86,7 @@ const registerLines = (io: Mmio, chip: Chip, names: RegisterNames, redaction: Re
     const place = `${hex(offset, 2)} ${name}`;
     return attempt(() => {
       const value = readAt(io, offset, bytes);
-      if (redaction.hides([name], value, bytes)) return `${place} = ${REDACTED}`;
+      if (redaction.isPrivate([name], value, bytes)) return `${place} = ${REDACTED}`;
       const [, fields] = names.covered(0, offset, bytes, value).map(registerText).join(", ").split(": ");
       return `${place} = ${hex(value, bytes)}${fields === undefined ? "" : `  ${fields}`}`;
     });
@@ -98,7 +98,7 @@ const accessLine = (access: Access, registers: RegisterNames, redaction: Redacti
   const names = covered.map(({ entry }) => entry.name);
   const what = `${write ? "write" : "read"}${8 * width} ${hex(offset, 2)}`;
   const again = times === 1 ? "" : `  (${times} times)`;
-  if (redaction.hides(names, value, width)) return `${what} = ${REDACTED}  ${names.join(", ")}${again}`;
+  if (redaction.isPrivate(names, value, width)) return `${what} = ${REDACTED}  ${names.join(", ")}${again}`;
   return `${what} = ${hex(value, width)}  ${covered.map(registerText).join(", ") || "?"}${again}`;
 };
 
@@ -114,7 +114,7 @@ const configSpace = (config: Mmio, redaction: Redaction): Record<string, Shown> 
       if (CONFIG_SECRET.test(prefix + name)) continue;
       shown[prefix + name] = attempt(() => {
         const value = readAt(config, at + offset, bytes);
-        return redaction.hides([], value, bytes) ? REDACTED : hex(value, bytes);
+        return redaction.isPrivate([], value, bytes) ? REDACTED : hex(value, bytes);
       });
     }
   };

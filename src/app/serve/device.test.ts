@@ -35,7 +35,7 @@ const setUp = () => {
   const clock = new VirtualClock();
   const timers = new Timers();
   const chip = chipNamed("rtl8168b")!;
-  const told: string[] = [];
+  const events: string[] = [];
   const device = new ServedDevice({
     chip,
     mac: "02:00:5e:10:00:01",
@@ -44,23 +44,23 @@ const setUp = () => {
     timers,
     wire: FAR,
     trace: undefined,
-    report: ({ kind }) => void told.push(kind),
+    report: ({ kind }) => void events.push(kind),
   });
   for (let i = 0; i < 100; i++) {
     clock.delay(10_000);
     timers.run(clock.now());
   }
   device.follow();
-  return { chip, device, told };
+  return { chip, device, events };
 };
 
-const come = (): void => void FAR.nic!.receive(new Uint8Array(60), 0, 60);
+const deliver = (): void => void FAR.nic!.receive(new Uint8Array(60), 0, 60);
 
 test("frames that arrive before the receiver is on are counted as rejected, those dropped by the wire as lost; none is received", () => {
   const { device } = setUp();
-  come();
+  deliver();
   device.ask({ command: "wire", name: "loss", directions: ["in"], count: 3 });
-  for (let i = 0; i < 12; i++) come();
+  for (let i = 0; i < 12; i++) deliver();
   device.ask({ command: "send", frame: "00".repeat(60) });
   const { traffic, counters, wire } = device.state();
   assert.deepEqual([traffic.receivedFrames, traffic.refused, traffic.drops, counters.rxFrames], [0, 11, 3, 0]);
@@ -68,7 +68,7 @@ test("frames that arrive before the receiver is on are counted as rejected, thos
 });
 
 test("a magic packet that wakes the guest counts as accepted; one to a guest that cannot be woken does not", () => {
-  const { chip, device, told } = setUp();
+  const { chip, device, events } = setUp();
   const { nic } = device;
   nic.write("config", chip.profile.function.powerAt + 4, 2, D3_WITH_PME);
   assert.deepEqual(device.ask({ command: "magic" }), { taken: false });
@@ -78,5 +78,5 @@ test("a magic packet that wakes the guest counts as accepted; one to a guest tha
   nic.write(2, Config3, 1, nic.read(2, Config3, 1) | Conf3.magicPacket);
   nic.write("config", chip.profile.function.powerAt + 4, 2, D3_WITH_PME);
   assert.deepEqual(device.ask({ command: "magic" }), { taken: true });
-  assert.ok(told.includes("wake"));
+  assert.ok(events.includes("wake"));
 });

@@ -6,7 +6,7 @@ import { entryUrl, prepareThreads } from "../compiled-code.ts";
 import { StatisticsReader, statisticsMemory } from "../statistics-page.ts";
 import { socketsOf } from "../wires/wire-spec.ts";
 import { EventFeed } from "../event-feed.ts";
-import { Questions } from "../questions.ts";
+import { PendingRequests } from "../pending-requests.ts";
 import { WorkerThread } from "../worker-thread.ts";
 import type { ServeCommand, ServeEvent, ServeReport, ServeTask } from "./serve-messages.ts";
 import type { ServeRequest } from "./requests.ts";
@@ -65,8 +65,8 @@ class OpenServer implements Serving {
   readonly #thread: WorkerThread<ServeCommand, ServeReport>;
   readonly #counters: StatisticsReader<ServeCounter>;
   readonly #scope: AsyncDisposableStack;
-  readonly #events = new EventFeed<ServeEvent>((failure) => this.#questions.end(failure));
-  readonly #questions = new Questions<object>();
+  readonly #events = new EventFeed<ServeEvent>((failure) => this.#pending.end(failure));
+  readonly #pending = new PendingRequests<object>();
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -94,14 +94,14 @@ class OpenServer implements Serving {
   }
 
   ask(request: ServeRequest): Promise<object> {
-    return this.#questions.ask("the server's answer", ANSWER_MILLIS, (id) =>
+    return this.#pending.ask("the server's answer", ANSWER_MILLIS, (id) =>
       this.#thread.send({ command: "request", id, request }),
     );
   }
 
   close(): Promise<void> {
     this.#events.close();
-    this.#questions.end(new Revoked("the server"));
+    this.#pending.end(new Revoked("the server"));
     this.#closing ??= this.#scope.disposeAsync();
     return this.#closing;
   }
@@ -114,7 +114,7 @@ class OpenServer implements Serving {
     if (report.report === "event") this.#events.push(report.event);
     if (report.report === "close") closeElsewhere(report.fd);
     if (report.report !== "reply") return;
-    if (report.error === undefined) this.#questions.answer(report.id, report.value ?? {});
-    else this.#questions.fail(report.id, report.error);
+    if (report.error === undefined) this.#pending.answer(report.id, report.value ?? {});
+    else this.#pending.fail(report.id, report.error);
   }
 }

@@ -111,13 +111,13 @@ export class TraceFile implements Disposable {
   }
 
   #fail(cause: unknown): void {
-    this.#cut();
+    this.#trimToLine();
     this.#close();
     this.#onError(new TraceFailed(this.#path, cause));
   }
 
   /** Removes an incomplete line from the end of the file. */
-  #cut(): void {
+  #trimToLine(): void {
     const half = this.#at - 1 - this.#bytes.lastIndexOf(NEWLINE, this.#at - 1);
     try {
       if (this.#at > 0 && half > 0) this.#file!.truncate(this.#file!.size() - half);

@@ -54,7 +54,7 @@ test("columns of a table are aligned, whatever colours they have", () => {
   );
 });
 
-test("a bar is full at the end and never overflows", () => {
+test("a progress bar is full at the end and never longer", () => {
   assert.equal(bar(0, 4), "░░░░");
   assert.equal(bar(0.5, 4), "██░░");
   assert.equal(bar(7, 4), "████");
@@ -65,7 +65,7 @@ test("a line that is too wide is truncated, with a mark", () => {
   assert.equal(fitted("\u001b[1mabcdef\u001b[22m", 5), "abcd…");
 });
 
-test("a count agrees with its noun", () => {
+test("a counted noun is singular for one, and plural otherwise", () => {
   assert.equal(counted(0, "client"), "0 clients");
   assert.equal(counted(1, "client"), "1 client");
   assert.equal(counted(1000, "client"), "1,000 clients");

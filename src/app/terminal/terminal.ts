@@ -40,7 +40,7 @@ export const isInteractive = (isTerminal: boolean, environment: Environment): bo
   isTerminal && isSet(environment["TERM"]) && environment["TERM"] !== "dumb" && !isSet(environment["CI"]);
 
 /** Whether colours are used: on an interactive terminal, unless NO_COLOR is set (no-color.org). */
-export const wantsColours = (isTerminal: boolean, environment: Environment): boolean =>
+export const usesColours = (isTerminal: boolean, environment: Environment): boolean =>
   isInteractive(isTerminal, environment) && !isSet(environment["NO_COLOR"]);
 
 export const plain = (_style: Style, text: string): string => text;
@@ -61,14 +61,14 @@ export const streamOn = (stream: NodeJS.WriteStream, environment: Environment): 
     process.exitCode = 1;
   });
   const write = (text: string): void => void (readable && stream.write(text));
-  const coloursWanted = wantsColours(isTTY, environment);
+  const colours = usesColours(isTTY, environment);
   return {
     isTerminal: isInteractive(isTTY, environment),
     write,
-    line: (text) => write(`${coloursWanted ? visiblePainted(text) : visible(text)}\n`),
+    line: (text) => write(`${colours ? visiblePainted(text) : visible(text)}\n`),
     columns: () => (isTTY ? stream.columns : 80) || 80,
     rows: () => (isTTY ? stream.rows : 24) || 24,
-    paint: coloursWanted ? coloured : plain,
+    paint: colours ? coloured : plain,
   };
 };
 

@@ -44,10 +44,10 @@ const distance = (a: string, b: string): number => {
 export const closest = (word: string, candidates: readonly string[]): string | undefined => {
   const limit = word.length <= 3 ? 1 : 2;
   let best: string | undefined;
-  let least = limit + 1;
+  let smallest = limit + 1;
   for (const candidate of candidates) {
     const edits = distance(word.slice(0, 64), candidate);
-    if (edits < least) [best, least] = [candidate, edits];
+    if (edits < smallest) [best, smallest] = [candidate, edits];
   }
   return best ?? candidates.find((candidate) => word.length >= 2 && candidate.startsWith(word));
 };

@@ -31,7 +31,7 @@ test("control characters in arguments are made visible in errors", async () => {
   }
 });
 
-test("our own colours are kept, and colours in foreign text can only be the same ones", () => {
+test("Ferrule's own colours are kept, and other programs' text can contain no other ones", () => {
   const text = coloured("red", `bad: ${HOSTILE}`);
   assert.equal(visiblePainted(text), coloured("red", visible(`bad: ${HOSTILE}`)));
   assert.equal(visible("ünïcode and 日本 stay"), "ünïcode and 日本 stay");

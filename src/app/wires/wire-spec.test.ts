@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { WrongUsage } from "../terminal/usage.ts";
 import { parseWire } from "./wire-spec.ts";
 
-test("understands every kind of wire", () => {
+test("parses every kind of wire", () => {
   assert.deepEqual(parseWire("responder"), { kind: "responder" });
   assert.deepEqual(parseWire("tap:w0"), { kind: "tap", name: "w0" });
   assert.deepEqual(parseWire("unix:/tmp/a:b=c"), { kind: "stream", path: "/tmp/a:b=c", listen: false });

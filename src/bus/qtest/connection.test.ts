@@ -65,7 +65,7 @@ test("a rejected request is named in the error, and the connection remains usabl
   assert.equal(qemu.connection.gone, undefined);
 });
 
-for (const [what, said, code] of [
+for (const [what, reply, code] of [
   ["an invalid line", "HTTP/1.1 400 Bad Request\n", "QTEST_PROTOCOL"],
   ["an invalid number", "OK none\n", "QTEST_PROTOCOL"],
   ["a number too large for its register", "OK 0x100\n", "QTEST_PROTOCOL"],
@@ -75,7 +75,7 @@ for (const [what, said, code] of [
 ] as const)
   test(`${what} ends the connection: a later reply would be mistaken for another request's`, options, () => {
     using qemu = open();
-    if (said !== "") qemu.say(said);
+    if (reply !== "") qemu.say(reply);
     assert.throws(() => qemu.connection.askNumber("readb 0x40", 1), { code });
     assert.ok(qemu.connection.gone !== undefined);
     qemu.say("OK 0x1\n");

@@ -15,12 +15,12 @@ const DEFAULT_DATA = 1 << 20;
 
 export interface Capabilities {
   /** Limit of data in a message, as stated by the other end. */
-  readonly mostData: number;
+  readonly maxData: number;
   /** The other end accepts several register writes in one message. */
   readonly writeMultiple: boolean;
 }
 
-const NOTHING_SAID: Capabilities = { mostData: DEFAULT_DATA, writeMultiple: false };
+const DEFAULTS: Capabilities = { maxData: DEFAULT_DATA, writeMultiple: false };
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -30,7 +30,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
  * capabilities are ignored, as the specification requires.
  */
 export const parseCapabilities = (bytes: Uint8Array): Capabilities | undefined => {
-  if (bytes.length === 0) return NOTHING_SAID;
+  if (bytes.length === 0) return DEFAULTS;
   if (bytes.at(-1) !== 0) return undefined;
   let parsed: unknown;
   try {
@@ -39,11 +39,11 @@ export const parseCapabilities = (bytes: Uint8Array): Capabilities | undefined =
     return undefined;
   }
   if (!isRecord(parsed)) return undefined;
-  const said = parsed["capabilities"] ?? {};
-  if (!isRecord(said)) return undefined;
-  const { max_data_xfer_size: mostData = DEFAULT_DATA, write_multiple: writeMultiple = false } = said;
-  if (typeof mostData !== "number" || !Number.isSafeInteger(mostData) || mostData <= 0) return undefined;
-  return typeof writeMultiple === "boolean" ? { mostData, writeMultiple } : undefined;
+  const capabilities = parsed["capabilities"] ?? {};
+  if (!isRecord(capabilities)) return undefined;
+  const { max_data_xfer_size: maxData = DEFAULT_DATA, write_multiple: writeMultiple = false } = capabilities;
+  if (typeof maxData !== "number" || !Number.isSafeInteger(maxData) || maxData <= 0) return undefined;
+  return typeof writeMultiple === "boolean" ? { maxData, writeMultiple } : undefined;
 };
 
 /** This end's text, of at most `room` bytes; empty if there is no room. */

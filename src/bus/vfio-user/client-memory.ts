@@ -13,13 +13,13 @@ const LIMIT_MILLIS = 500;
 /** Limit of the sum of all waits in one turn. During the waits the server answers no control request. */
 const TURN_MILLIS = 2000;
 /** Limit of nested waits: a register access that the guest makes during a wait may make the device wait again. */
-const DEEPEST = 8;
+const MAX_DEPTH = 8;
 /** After this many missing replies, no more requests are sent to the client until a late reply arrives. */
-const STRIKES = 3;
+const MAX_TIMEOUTS = 3;
 /** Result of a step: one of the client's requests was executed; there was none to execute; or the wait must end. */
 export type Step = "done" | "nothing" | "end";
 
-interface Question {
+interface PendingRequest {
   readonly command: number;
   /** Destination of the data; undefined once the wait has timed out. */
   bytes: Uint8Array | undefined;
@@ -31,13 +31,13 @@ interface Question {
 export class ClientMemory implements RemoteMemory {
   readonly #connection: Connection;
   readonly #serve: () => Step;
-  readonly #questions = new Map<number, Question>();
+  readonly #pending = new Map<number, PendingRequest>();
   #nextId = 0;
   #depth = 0;
-  #strikes = 0;
+  #timeouts = 0;
   /** Remaining time of the turn. */
-  #left = TURN_MILLIS;
-  #most = MAX_DATA;
+  #remainingMillis = TURN_MILLIS;
+  #maxData = MAX_DATA;
 
   /** @param serve executes one request that is allowed during a wait, if one has arrived */
   constructor(connection: Connection, serve: () => Step) {
@@ -46,13 +46,13 @@ export class ClientMemory implements RemoteMemory {
   }
 
   /** Applies the client's capabilities. */
-  agree(client: { readonly mostData: number }): void {
-    this.#most = Math.min(MAX_DATA, client.mostData);
+  negotiate(client: { readonly maxData: number }): void {
+    this.#maxData = Math.min(MAX_DATA, client.maxData);
   }
 
   /** Starts a new turn, in which the device may wait again. */
-  renew(): void {
-    this.#left = TURN_MILLIS;
+  startTurn(): void {
+    this.#remainingMillis = TURN_MILLIS;
   }
 
   read(address: number, bytes: Uint8Array, offset: number, length: number): boolean {
@@ -67,63 +67,65 @@ export class ClientMemory implements RemoteMemory {
   answer(at: number, size: number): boolean {
     const { bytes } = this.#connection;
     const id = u16(bytes, at + ID);
-    const question = this.#questions.get(id);
-    if (question === undefined || question.command !== u16(bytes, at + COMMAND)) return false;
-    this.#questions.delete(id);
-    this.#strikes = 0;
+    const request = this.#pending.get(id);
+    if (request === undefined || request.command !== u16(bytes, at + COMMAND)) return false;
+    this.#pending.delete(id);
+    this.#timeouts = 0;
     const failed = (u32(bytes, at + FLAGS) & Flag.error) !== 0;
-    const isRead = question.command === Command.dmaRead;
-    question.answer = failed || (isRead && size < DMA_DATA + question.length) ? "bad" : "good";
-    if (isRead && question.answer === "good")
-      question.bytes?.set(bytes.subarray(at + DMA_DATA, at + DMA_DATA + question.length), question.offset);
+    const isRead = request.command === Command.dmaRead;
+    request.answer = failed || (isRead && size < DMA_DATA + request.length) ? "bad" : "good";
+    if (isRead && request.answer === "good")
+      request.bytes?.set(bytes.subarray(at + DMA_DATA, at + DMA_DATA + request.length), request.offset);
     return true;
   }
 
   #pieces(command: number, address: number, bytes: Uint8Array, offset: number, length: number): boolean {
     for (let done = 0; done < length;) {
-      const part = Math.min(length - done, this.#most);
-      if (!this.#ask(command, address + done, { command, bytes, offset: offset + done, length: part, answer: "none" }))
+      const part = Math.min(length - done, this.#maxData);
+      if (
+        !this.#request(command, address + done, { command, bytes, offset: offset + done, length: part, answer: "none" })
+      )
         return false;
       done += part;
     }
     return true;
   }
 
-  #ask(command: number, address: number, question: Question): boolean {
-    if (this.#depth === DEEPEST || this.#strikes === STRIKES || this.#left <= 0) return false;
+  #request(command: number, address: number, request: PendingRequest): boolean {
+    if (this.#depth === MAX_DEPTH || this.#timeouts === MAX_TIMEOUTS || this.#remainingMillis <= 0) return false;
     const at = this.#connection.reserve();
     const id = this.#freeId();
     if (at < 0 || id < 0) return false;
     const { outgoing } = this.#connection;
-    const { length, offset } = question;
+    const { length, offset } = request;
     put64(outgoing, at + DMA_ADDRESS, address);
     put64(outgoing, at + DMA_COUNT, length);
     const data = command === Command.dmaWrite ? length : 0;
-    if (data > 0) outgoing.set(question.bytes!.subarray(offset, offset + length), at + DMA_DATA);
-    this.#questions.set(id, question);
+    if (data > 0) outgoing.set(request.bytes!.subarray(offset, offset + length), at + DMA_DATA);
+    this.#pending.set(id, request);
     this.#connection.commit(id, command, DMA_DATA + data, Flag.request, 0);
     this.#depth++;
-    this.#wait(question);
+    this.#wait(request);
     this.#depth--;
-    question.bytes = undefined;
-    return question.answer === "good";
+    request.bytes = undefined;
+    return request.answer === "good";
   }
 
-  #wait(question: Question): void {
+  #wait(request: PendingRequest): void {
     const start = performance.now();
-    const end = start + Math.min(LIMIT_MILLIS, this.#left);
-    this.#waitUntil(question, end);
+    const end = start + Math.min(LIMIT_MILLIS, this.#remainingMillis);
+    this.#waitUntil(request, end);
     // Only the outermost wait is counted, because it includes the nested ones.
-    if (this.#depth === 1) this.#left -= performance.now() - start;
+    if (this.#depth === 1) this.#remainingMillis -= performance.now() - start;
   }
 
-  #waitUntil(question: Question, end: number): void {
+  #waitUntil(request: PendingRequest, end: number): void {
     // The client may have sent requests before it received ours; they arrive before its reply.
-    for (let step = this.#serve(); question.answer === "none"; step = this.#serve()) {
+    for (let step = this.#serve(); request.answer === "none"; step = this.#serve()) {
       if (step === "end") return;
       const left = Math.ceil(end - performance.now());
       if (left <= 0) {
-        this.#strikes++;
+        this.#timeouts++;
         return;
       }
       if (step === "done") continue;
@@ -134,8 +136,8 @@ export class ClientMemory implements RemoteMemory {
 
   /** An unused id; -1 while 256 requests have no reply. */
   #freeId(): number {
-    if (this.#questions.size > 0xff) return -1;
-    while (this.#questions.has(this.#nextId)) this.#nextId = (this.#nextId + 1) & 0xffff;
+    if (this.#pending.size > 0xff) return -1;
+    while (this.#pending.has(this.#nextId)) this.#nextId = (this.#nextId + 1) & 0xffff;
     const id = this.#nextId;
     this.#nextId = (id + 1) & 0xffff;
     return id;

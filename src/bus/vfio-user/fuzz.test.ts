@@ -153,7 +153,7 @@ const withServer = (property: (rig: Rig) => fc.IProperty<unknown[]>): void => {
   fc.assert(property(rig) as fc.IProperty<[unknown]>, { numRuns: RUNS });
 };
 
-test("any messages at all", () => {
+test("arbitrary messages", () => {
   withServer((rig) => {
     const before = holdings();
     return fc.property(fc.array(messages, { maxLength: 12 }), fc.nat(40), fc.boolean(), (sendings, cut, polite) => {
@@ -163,7 +163,7 @@ test("any messages at all", () => {
   });
 });
 
-test("any bytes at all", () => {
+test("arbitrary bytes", () => {
   withServer((rig) => {
     const before = holdings();
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 });

@@ -5,7 +5,7 @@ import { Peer, Rig, message, openDescriptors, versionBody } from "./peer.test-ki
 import { Command, Flag, Refused } from "./protocol.ts";
 
 const MOMENT_MICROS = 250_000;
-const sayVersion = (peer: Peer): void => peer.send(message(7, Command.version, versionBody()));
+const sendVersion = (peer: Peer): void => peer.send(message(7, Command.version, versionBody()));
 const wait = (rig: Rig, moments: number): void => {
   for (let i = 0; i < moments; i++) {
     rig.clock.delay(MOMENT_MICROS);
@@ -18,7 +18,7 @@ test("a second client waits briefly and is then rejected because the device is i
   const before = openDescriptors();
   {
     using second = new Peer(rig.path);
-    sayVersion(second);
+    sendVersion(second);
     wait(rig, 1);
     assert.equal(second.receive(), undefined, "rejected at once, although the first may be about to disconnect");
     wait(rig, 2);
@@ -37,7 +37,7 @@ test("a second client waits briefly and is then rejected because the device is i
 test("a second client that waits while the first disconnects is served", () => {
   using rig = new Rig();
   using second = new Peer(rig.path);
-  sayVersion(second);
+  sendVersion(second);
   wait(rig, 1);
   rig.peer[Symbol.dispose]();
   rig.work();
@@ -51,8 +51,8 @@ test("one that sends nothing, an invalid message or descriptors is rejected too,
   const before = openDescriptors();
   {
     using _silent = new Peer(rig.path);
-    using odd = new Peer(rig.path);
-    odd.send(new Uint8Array(500).fill(0xff));
+    using refused = new Peer(rig.path);
+    refused.send(new Uint8Array(500).fill(0xff));
     using generous = new Peer(rig.path);
     generous.send(message(1, Command.version, versionBody()), [0, 1, 2]);
     wait(rig, 3);
@@ -68,7 +68,7 @@ test("until the first client has sent its version, waiting ones are not rejected
   using _silent = new Peer(rig.path);
   rig.work();
   using second = new Peer(rig.path);
-  sayVersion(second);
+  sendVersion(second);
   wait(rig, 22);
   assert.deepEqual(rig.turnedAway, []);
   assert.match(rig.complaints.at(-1) ?? "", /did not send its version/);

@@ -88,8 +88,8 @@ export class MapBlock {
     const shown = this.#shown;
     let first = firstAfter(shown, address) - 1;
     let last = first;
-    while (this.#goesOn(first - 1)) first--;
-    while (this.#goesOn(last)) last++;
+    while (this.#continuesAt(first - 1)) first--;
+    while (this.#continuesAt(last)) last++;
     const start = shown[first]!.address;
     const length = endOf(shown[last]!) - start;
     const { buffer } = this.window.bytes;
@@ -109,7 +109,7 @@ export class MapBlock {
   }
 
   /** Whether the next map starts where this one ends, and has the same access. */
-  #goesOn(index: number): boolean {
+  #continuesAt(index: number): boolean {
     const [map, next] = [this.#shown[index], this.#shown[index + 1]];
     return map !== undefined && next !== undefined && endOf(map) === next.address && map.readOnly === next.readOnly;
   }

@@ -21,7 +21,7 @@ const multiple = (writes: readonly Write[], count = writes.length): Uint8Array =
 
 const GOOD: Write = [BAR, 0x10, 1, 2, 3, 4];
 
-test("no write is executed if one of them, or their number, is invalid", () => {
+test("no write of a message is executed if one of them, or their number, is invalid", () => {
   using rig = new Rig();
   rig.device.accesses.length = 0;
   for (const bytes of [

@@ -67,7 +67,7 @@ export interface ReplyParts {
   readonly maps: GuestMaps;
   readonly interrupts: InterruptTable;
   /** Called with the client's capabilities. */
-  readonly agree: (client: Capabilities) => void;
+  readonly negotiate: (client: Capabilities) => void;
   readonly onMemory: ((change: MemoryChange) => void) | undefined;
 }
 
@@ -78,7 +78,7 @@ export class Replies {
   readonly #registers: RegisterAccess;
   readonly #maps: GuestMaps;
   readonly #interrupts: InterruptTable;
-  readonly #agree: ReplyParts["agree"];
+  readonly #negotiate: ReplyParts["negotiate"];
   readonly #onMemory: ReplyParts["onMemory"];
   /** The client has sent its version, and may send other requests. */
   negotiated = false;
@@ -90,7 +90,7 @@ export class Replies {
     this.#registers = parts.registers;
     this.#maps = parts.maps;
     this.#interrupts = parts.interrupts;
-    this.#agree = parts.agree;
+    this.#negotiate = parts.negotiate;
     this.#onMemory = parts.onMemory;
   }
 
@@ -98,8 +98,8 @@ export class Replies {
   request(command: number, at: number, size: number, fds: readonly Fd[]): Outcome {
     if (command === Command.regionWrite && fds.length === 0 && this.negotiated) return this.#registers.write(at, size);
     const takesFds = command === Command.dmaMap || command === Command.setIrqs;
-    const inTurn = this.negotiated !== (command === Command.version);
-    if (!inTurn || command === NOTHING || (fds.length > 0 && !takesFds)) {
+    const inOrder = this.negotiated !== (command === Command.version);
+    if (!inOrder || command === NOTHING || (fds.length > 0 && !takesFds)) {
       closeAll(fds);
       return -Refused.EINVAL;
     }
@@ -145,7 +145,7 @@ export class Replies {
     const reply = this.#connection.reserve();
     VERSION.write(outgoing, reply, { major: MAJOR, minor: Math.min(minor, MINOR) });
     outgoing.set(capabilities, reply + HEADER_BYTES + VERSION.bytes);
-    this.#agree(client);
+    this.#negotiate(client);
     this.negotiated = true;
     return VERSION.bytes + capabilities.length;
   }

@@ -94,7 +94,7 @@ export class VfioUserServer implements Disposable {
   readonly #scope: DisposableStack;
   #session: Session | undefined;
   #stopWaiting = (): void => {};
-  #stopLooking = (): void => {};
+  #stopChecking = (): void => {};
   #stopClearing = (): void => {};
 
   /** @throws {SocketPathTaken} {SocketPathTooLong} {SystemError} */
@@ -183,7 +183,7 @@ export class VfioUserServer implements Disposable {
       if (this.#session?.negotiated === false)
         this.#release(`it did not send its version in ${VERSION_MICROS / 1e6} s`);
     });
-    this.#lookAtQueue(false);
+    this.#checkQueue(false);
     return true;
   }
 
@@ -195,13 +195,13 @@ export class VfioUserServer implements Disposable {
   }
 
   /** @param before whether a client was waiting at the previous check */
-  #lookAtQueue(before: boolean): void {
-    this.#stopLooking = this.#timers.schedule(this.#clock.now() + QUEUE_MICROS, () => {
+  #checkQueue(before: boolean): void {
+    this.#stopChecking = this.#timers.schedule(this.#clock.now() + QUEUE_MICROS, () => {
       const waiting = this.#queue.wait(0) > 0;
       // The waiting client is rejected only at its second check, because the served client may be about to disconnect.
-      const told = waiting && before && this.#session?.negotiated === true;
-      if (told) this.#turnAway();
-      this.#lookAtQueue(waiting && !told);
+      const reject = waiting && before && this.#session?.negotiated === true;
+      if (reject) this.#turnAway();
+      this.#checkQueue(waiting && !reject);
     });
   }
 
@@ -234,7 +234,7 @@ export class VfioUserServer implements Disposable {
 
   #release(why: string): void {
     this.#stopWaiting();
-    this.#stopLooking();
+    this.#stopChecking();
     this.#target.detach();
     this.#session?.[Symbol.dispose]();
     this.#session = undefined;

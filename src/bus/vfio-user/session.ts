@@ -47,9 +47,9 @@ export class Session implements Disposable {
   /**
    * Set when a request has arrived that cannot be executed while the device waits for memory. The wait is then aborted.
    */
-  #yielding = false;
+  #waitAborted = false;
   /** Set if the client sent more requests than one turn has time for. */
-  #hurried = false;
+  #outOfTime = false;
   /** End of the innermost request in progress. */
   #floor = 0;
 
@@ -65,8 +65,9 @@ export class Session implements Disposable {
       windows,
       bounce,
       remote: {
-        read: (address, bytes, offset, length) => this.#mayAsk && this.#memory.read(address, bytes, offset, length),
-        write: (address, bytes, offset, length) => this.#mayAsk && this.#memory.write(address, bytes, offset, length),
+        read: (address, bytes, offset, length) => this.#mayRequest && this.#memory.read(address, bytes, offset, length),
+        write: (address, bytes, offset, length) =>
+          this.#mayRequest && this.#memory.write(address, bytes, offset, length),
       },
       changed: () => target.memoryChanged(),
       failed: (error) => this.#fail(error),
@@ -78,7 +79,7 @@ export class Session implements Disposable {
       registers: this.#registers,
       maps: this.#maps,
       interrupts: this.#interrupts,
-      agree: (client) => this.#memory.agree(client),
+      negotiate: (client) => this.#memory.negotiate(client),
       onMemory: parts.onMemory,
     });
     target.attach(this.#maps, (vector) => this.#raise(vector));
@@ -94,7 +95,7 @@ export class Session implements Disposable {
 
   /** Whether received requests are not yet processed: do not wait for more. */
   get busy(): boolean {
-    return this.#yielding || this.#hurried || this.#ended !== undefined;
+    return this.#waitAborted || this.#outOfTime || this.#ended !== undefined;
   }
 
   /** Whether the client has sent its version. */
@@ -132,13 +133,13 @@ export class Session implements Disposable {
 
   #work(): number | Ended {
     this.#connection.flush();
-    this.#memory.renew();
+    this.#memory.startTurn();
     this.#maps.tidy();
-    this.#hurried = false;
+    this.#outOfTime = false;
     let done = 0;
     const end = performance.now() + TURN_MILLIS;
     for (let received = false; ;) {
-      this.#yielding = false;
+      this.#waitAborted = false;
       if (this.#ended !== undefined) return this.#ended;
       if (this.#connection.events !== Poll.readable) return done;
       const at = this.#connection.next();
@@ -147,7 +148,7 @@ export class Session implements Disposable {
         this.#carryOut(at);
         done++;
         if (performance.now() < end) continue;
-        this.#hurried = true;
+        this.#outOfTime = true;
         return done;
       }
       this.#connection.settle();
@@ -174,8 +175,8 @@ export class Session implements Disposable {
     return (this.#ended ??= Ended.by(error));
   }
 
-  get #mayAsk(): boolean {
-    return this.#ended === undefined && !this.#yielding && !this.#registers.reading;
+  get #mayRequest(): boolean {
+    return this.#ended === undefined && !this.#waitAborted && !this.#registers.reading;
   }
 
   /** While the device waits for memory: takes replies, and executes the guest's register accesses. */
@@ -191,11 +192,11 @@ export class Session implements Disposable {
     if (this.#connection.reserve() < 0) return "nothing";
     const { bytes } = this.#connection;
     if (!isReply(bytes, at) && !ACCESSES.includes(u16(bytes, at + COMMAND))) {
-      this.#yielding = true;
+      this.#waitAborted = true;
       return "end";
     }
     this.#carryOut(at);
-    return this.#mayAsk ? "done" : "end";
+    return this.#mayRequest ? "done" : "end";
   }
 
   #end(ended: Ended): "end" {

@@ -77,16 +77,16 @@ test("the reply is no longer than the request, ends with a NUL, and has no later
       major: 0,
       minor: Math.min(minor, 1),
     });
-    const said = reply.body.subarray(VERSION.bytes);
-    assert.ok(parseCapabilities(said) !== undefined);
-    if (json === qemu) assert.equal(parseCapabilities(said)?.mostData, 65536);
+    const text = reply.body.subarray(VERSION.bytes);
+    assert.ok(parseCapabilities(text) !== undefined);
+    if (json === qemu) assert.equal(parseCapabilities(text)?.maxData, 65536);
   }
 });
 
 test("unknown capabilities are ignored", () => {
   const parsed = parseCapabilities(text('{"new":1,"capabilities":{"max_data_xfer_size":4096,"twin_socket":{}}}'));
-  assert.deepEqual(parsed, { mostData: 4096, writeMultiple: false });
-  assert.deepEqual(parseCapabilities(text("{}")), { mostData: 1 << 20, writeMultiple: false });
+  assert.deepEqual(parsed, { maxData: 4096, writeMultiple: false });
+  assert.deepEqual(parseCapabilities(text("{}")), { maxData: 1 << 20, writeMultiple: false });
 });
 
 test("a request without reply gets none, even if it is rejected", () => {

@@ -12,7 +12,7 @@ const LARGE_PAGE = 2 << 20;
 /**
  * Used if the kernel reports no ranges. It ends below 0xfee00000, where interrupt messages are (Intel SDM 3A, 11.11.1).
  */
-const UNSAID: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
+const DEFAULT_RANGES: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
 
 const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
@@ -28,7 +28,7 @@ const placeIn = (range: IovaRange, bytes: number, align: number): number | undef
  * The lowest address for a window of `bytes` bytes; undefined if it fits in no range. An address below 4 GiB is
  * preferred, because the oldest chips are on 32-bit buses.
  */
-export const placeWindow = ({ ranges = UNSAID, pageBytes }: IommuInfo, bytes: number): number | undefined => {
+export const placeWindow = ({ ranges = DEFAULT_RANGES, pageBytes }: IommuInfo, bytes: number): number | undefined => {
   if (bytes > GIB4) return undefined;
   const sorted = ranges.toSorted((a, b) => a.start - b.start);
   const look = (align: number): number | undefined =>

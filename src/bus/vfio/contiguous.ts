@@ -14,15 +14,15 @@ interface Run {
 }
 
 /**
- * The longest run of physically contiguous pages, at most `most` of them, that does not cross 4 GiB. An address of 0 is
+ * The longest run of physically contiguous pages, at most `max` of them, that does not cross 4 GiB. An address of 0 is
  * unknown.
  */
-export const longestRun = (addresses: readonly number[], pageBytes: number, most: number): Run => {
+export const longestRun = (addresses: readonly number[], pageBytes: number, max: number): Run => {
   const sorted = [...addresses.entries()].filter(([, at]) => at > 0).toSorted((a, b) => a[1] - b[1]);
   let best: Run = { pages: [], start: 0 };
   let run: { pages: number[]; start: number } = { pages: [], start: 0 };
   for (const [page, at] of sorted) {
-    const joins = at === run.start + run.pages.length * pageBytes && at % GIB4 !== 0 && run.pages.length < most;
+    const joins = at === run.start + run.pages.length * pageBytes && at % GIB4 !== 0 && run.pages.length < max;
     if (joins) run.pages.push(page);
     else run = { pages: [page], start: at };
     if (run.pages.length > best.pages.length) best = run;
@@ -30,42 +30,33 @@ export const longestRun = (addresses: readonly number[], pageBytes: number, most
   return best;
 };
 
-const allocate = (kernel: VfioKernel, wanted: number, least: number): HugeMemory => {
+const allocate = (kernel: VfioKernel, wanted: number, min: number): HugeMemory => {
   const { pageBytes, free } = kernel.hugePages();
-  const needed = Math.ceil(least / pageBytes);
-  if (free < needed) throw new NotContiguous(least, 0, `${needed} huge pages are needed, but only ${free} are free`);
+  const needed = Math.ceil(min / pageBytes);
+  if (free < needed) throw new NotContiguous(min, 0, `${needed} huge pages are needed, but only ${free} are free`);
   // Twice as many as needed, because they may not be contiguous.
   return kernel.takeHugePages(Math.min(free, 2 * Math.ceil(wanted / pageBytes)));
 };
 
 /**
- * Allocates `wanted` bytes, or as much as is contiguous, but at least `least`.
+ * Allocates `wanted` bytes, or as much as is contiguous, but at least `min`.
  * @throws {NotContiguous} {SystemError}
  */
-export const contiguousMemory = (
-  kernel: VfioKernel,
-  wanted: number,
-  least: number,
-  scope: DisposableStack,
-): DmaArena => {
+export const contiguousMemory = (kernel: VfioKernel, wanted: number, min: number, scope: DisposableStack): DmaArena => {
   const { pageBytes } = kernel.hugePages();
   let pages: HugeMemory;
   try {
-    pages = allocate(kernel, wanted, least);
+    pages = allocate(kernel, wanted, min);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    throw new NotContiguous(least, 0, error.message);
+    throw new NotContiguous(min, 0, error.message);
   }
   using taken = pages;
   const run = longestRun(taken.addresses, pageBytes, Math.ceil(wanted / pageBytes));
   const bytes = run.pages.length * pageBytes;
   const hidden = taken.addresses.every((at) => at === 0);
-  if (bytes < least)
-    throw new NotContiguous(
-      least,
-      bytes,
-      hidden ? "this user may not read physical addresses" : "memory is fragmented",
-    );
+  if (bytes < min)
+    throw new NotContiguous(min, bytes, hidden ? "this user may not read physical addresses" : "memory is fragmented");
   const { buffer } = scope.use(taken.gather(run.pages, "DMA memory"));
   return scope.use(new DmaArena(buffer, run.start, bytes));
 };

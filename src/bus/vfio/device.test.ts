@@ -241,7 +241,7 @@ test("a card reports why it must be released: on request, after a bus error, or 
   const raise = (fd: number): void => void (kernel.events.find(({ number }) => number === fd)!.raised = true);
   raise(device.lostFd);
   assert.equal(device.whyLost()?.code, "REMOVAL_REQUESTED");
-  raise(device.troubleFd);
+  raise(device.busErrorFd);
   assert.equal(device.whyLost()?.code, "BUS_ERROR");
   kernel.pulled = true;
   assert.equal(device.whyLost()?.code, "DEVICE_GONE");

@@ -70,7 +70,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly #access: Access;
   readonly #info: DeviceInfo;
   readonly #removal: Event;
-  readonly #trouble: Event;
+  readonly #busError: Event;
   readonly #scope: DisposableStack;
   #bar = 0;
 
@@ -102,7 +102,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     const permission = wakePermission(address, roots);
     this.power = new FunctionPower({ config: this.config, registers: this.registers, name: address, permission });
     this.#removal = this.#listen(kernel, Irq.request, scope);
-    this.#trouble = this.#listen(kernel, Irq.error, scope);
+    this.#busError = this.#listen(kernel, Irq.error, scope);
     this.interrupts = scope.use(new VfioInterrupts(kernel, file, address, options.interrupts));
     const wanted = options.dmaBytes;
     this.dma =
@@ -143,14 +143,14 @@ export class VfioDevice implements RemovableDevice, Disposable {
   }
 
   /** For poll(2): ready after a bus error. */
-  get troubleFd(): number {
-    return this.#trouble.number;
+  get busErrorFd(): number {
+    return this.#busError.number;
   }
 
   /** Why the card must be released; undefined otherwise. */
   whyLost(): FerruleError | undefined {
     if (this.#removal.drain()) return new RemovalRequested(this.name);
-    if (this.#trouble.drain()) return new BusError(this.name);
+    if (this.#busError.drain()) return new BusError(this.name);
     return this.config.read16(VENDOR) === 0xffff ? new DeviceGone(`${this.name}'s configuration space`) : undefined;
   }
 

@@ -55,9 +55,9 @@ export const mapMemory = (
   const whole = tryMap(kernel, space, wanted ?? DEFAULT_BYTES, scope);
   if (whole !== undefined) return whole;
   const limit = kernel.memlock();
-  const most = Math.min(Math.floor(limit / STEP) * STEP, DEFAULT_BYTES - STEP);
+  const max = Math.min(Math.floor(limit / STEP) * STEP, DEFAULT_BYTES - STEP);
   if (wanted !== undefined) throw new MemlockTooLow({ limit, wanted });
-  for (let bytes = most; bytes >= MIN_BYTES; bytes -= STEP) {
+  for (let bytes = max; bytes >= MIN_BYTES; bytes -= STEP) {
     const part = tryMap(kernel, space, bytes, scope);
     if (part !== undefined) return part;
   }

@@ -26,7 +26,7 @@ test("the kernel's file shows whether the function can wake the machine, and is 
   assert.equal(readFileSync(path, "utf8"), "disabled");
 });
 
-test("a function without PME, or without the file, cannot wake the machine wake the machine", () => {
+test("a function without PME, or without the file, cannot wake the machine", () => {
   const { tree } = cardWith("\n");
   using _tree = tree;
   assert.deepEqual(wakePermission(CARD, tree).wakesFrom, { d3hot: false, d3cold: false });

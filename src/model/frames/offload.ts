@@ -27,7 +27,7 @@ export class OffloadRequest {
   /** Segmentation was requested, even if without a segment size. */
   segment = false;
   /** A TCP or UDP checksum was requested without the IP bit, so the chip does not compute it. */
-  lacksIpBit = false;
+  ipBitMissing = false;
 
   /** Leaves the frame's checksums as they are. */
   dropChecksums(): void {
@@ -56,7 +56,7 @@ export const parseFirstFormat: ParseRequest = (request, opts1, opts2) => {
   request.ipv6 = false;
   request.ipChecksum = !segment && ip;
   request.protocol = !segment && ip ? protocol : 0;
-  request.lacksIpBit = !segment && !ip && protocol !== 0;
+  request.ipBitMissing = !segment && !ip && protocol !== 0;
 };
 
 /**
@@ -81,7 +81,7 @@ export const parseSecondFormat: ParseRequest = (request, opts1, opts2) => {
   request.segmentBytes = 0;
   request.ipChecksum = (ip & TxV2.ipv4Checksum) !== 0;
   request.protocol = ip === 0 ? 0 : protocol;
-  request.lacksIpBit = ip === 0 && protocol !== 0;
+  request.ipBitMissing = ip === 0 && protocol !== 0;
   request.transport = request.ipChecksum
     ? FOUND_BY_CHIP
     : (opts2 >>> TxV2.checksumOffsetShift) & TxV2.checksumOffsetMax;

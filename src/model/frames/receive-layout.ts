@@ -122,7 +122,7 @@ const FOURTH: ReceiveLayout = {
 export const receiveLayout = (facts: FrameFacts, hashed: 3 | 4 | undefined): ReceiveLayout => {
   if (hashed === 3) return THIRD;
   if (hashed === 4) return FOURTH;
-  return facts.knowsIpv6 ? SECOND : FIRST;
+  return facts.reportsIpVersion ? SECOND : FIRST;
 };
 
 /** Bits of a descriptor for the type of hash (bits of `Hashed`). */

@@ -49,7 +49,7 @@ const frames: fc.Arbitrary<Uint8Array> = fc
   });
 
 /** Runs a case; the outcome is the reassembled frame, the descriptors, counters and events. */
-const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes: number): object => {
+const outcome = (setting: Setting, frame: Uint8Array, place: number, bufferBytes: number): object => {
   const guest = new Guest({ strict: "off", weaklyOrdered: setting.weaklyOrdered });
   guest.bringUp(setting.accept);
   guest.w16(CPlusCmd, setting.plus);
@@ -62,10 +62,10 @@ const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes:
     const end = i === pieces - 1 ? EndOfRing : 0;
     guest.setDescriptor(RX_RING, i, Own | bufferBytes | end, 0, RX_BUFFERS + i * bufferBytes);
   }
-  const memory = newMemory(place + came.length);
-  memory.bytes.set(came, place);
+  const memory = newMemory(place + frame.length);
+  memory.bytes.set(frame, place);
   const room = guest.nic.hasRoom();
-  const taken = guest.nic.receive(memory.bytes, place, came.length);
+  const taken = guest.nic.receive(memory.bytes, place, frame.length);
   let last = 0;
   while (last < pieces - 1 && (guest.descriptor(RX_RING, last).opts1 & LastSegment) === 0) last++;
   const { opts1, opts2 } = guest.descriptor(RX_RING, last);
@@ -89,10 +89,10 @@ const outcome = (setting: Setting, came: Uint8Array, place: number, bufferBytes:
 };
 
 /** The checksum bits of opts1, computed with `verify` alone. */
-const verdict = (came: Uint8Array): number => {
-  const memory = newMemory(came.length);
-  memory.bytes.set(came);
-  const found = verify(memory, 0, came.length);
+const verdict = (frame: Uint8Array): number => {
+  const memory = newMemory(frame.length);
+  memory.bytes.set(frame);
+  const found = verify(memory, 0, frame.length);
   if ((found & Verified.ip) === 0) return 0;
   const ip = (found & Verified.ipGood) === 0 ? Rx.ipChecksumFailed : 0;
   const good = (found & Verified.transportGood) !== 0;
@@ -105,14 +105,14 @@ const VERDICT = Rx.protocol | Rx.ipChecksumFailed | Rx.udpChecksumFailed | Rx.tc
 test("descriptors, bytes, counters and events do not depend on a frame's position or the number of buffers", () => {
   let taken = 0;
   fc.assert(
-    fc.property(settings, frames, (setting, came) => {
-      const common = outcome(setting, came, 6, 2048) as { taken: boolean; status: number };
-      assert.deepEqual(outcome(setting, came, 5, 2048), common);
-      assert.deepEqual(outcome(setting, came, 2, 64), common);
-      assert.deepEqual(outcome(setting, came, 0, 512), common);
+    fc.property(settings, frames, (setting, frame) => {
+      const common = outcome(setting, frame, 6, 2048) as { taken: boolean; status: number };
+      assert.deepEqual(outcome(setting, frame, 5, 2048), common);
+      assert.deepEqual(outcome(setting, frame, 2, 64), common);
+      assert.deepEqual(outcome(setting, frame, 0, 512), common);
       if (!common.taken || (common.status & Rx.errorSummary) !== 0) return;
       taken++;
-      assert.equal(common.status & VERDICT, (setting.plus & CPlus.receiveChecksum) === 0 ? 0 : verdict(came));
+      assert.equal(common.status & VERDICT, (setting.plus & CPlus.receiveChecksum) === 0 ? 0 : verdict(frame));
     }),
     { seed: 20_270_302, numRuns: 400 },
   );

@@ -6,7 +6,7 @@ import { chipNamed } from "#chip/chips.ts";
 import { Own } from "#chip/descriptors.ts";
 import { CPlus, CPlusCmd, IntrStatus, RxConf, RxMaxSize } from "#chip/registers.ts";
 import type { Port } from "#kit/port.ts";
-import { InPlaceSegmenter } from "#wire/cut-in-place.ts";
+import { InPlaceSegmenter } from "#wire/segment-in-place.ts";
 import { type Memory, newMemory } from "#wire/memory.ts";
 import { BASE, Guest, MAC, RX_BUFFERS, RX_RING } from "../guest.test-kit.ts";
 import { ipv4Tcp, ipv6Tcp } from "./packets.test-kit.ts";
@@ -69,16 +69,16 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
   memory.bytes.set(whole, place);
   const network = tag ? 18 : 14;
   const transport = network + (ipv6 ? 40 : 20);
-  const cutter = new InPlaceSegmenter(memory);
-  assert.ok(cutter.prepare(place, whole.length, setting.segmentBytes, network, transport, whole.length - payload));
+  const segmenter = new InPlaceSegmenter(memory);
+  assert.ok(segmenter.prepare(place, whole.length, setting.segmentBytes, network, transport, whole.length - payload));
   let taken = 0;
-  for (let frames = 0; cutter.left > 0 && frames < BUFFERS; frames++) {
-    if (asSegments) taken += guest.nic.receiveSegments(cutter);
-    if (cutter.left === 0) break;
-    cutter.make(cutter.sum());
+  for (let frames = 0; segmenter.left > 0 && frames < BUFFERS; frames++) {
+    if (asSegments) taken += guest.nic.receiveSegments(segmenter);
+    if (segmenter.left === 0) break;
+    segmenter.make(segmenter.sum());
     if (!guest.nic.hasRoom()) break;
-    guest.nic.receive(memory.bytes, cutter.offset, cutter.length);
-    cutter.skip();
+    guest.nic.receive(memory.bytes, segmenter.offset, segmenter.length);
+    segmenter.skip();
   }
   const { words, one } = { words: guest.words, one: guest.memory.one };
   const ring = guest.word(RX_RING);
@@ -93,7 +93,7 @@ const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: 
       given ? [words[at], words[at + 1], one.bytes.slice(start, start + Math.min(bytes, bufferBytes))] : "chip",
     );
   }
-  const seen = { frames, left: cutter.left, counters: guest.nic.counters, events: guest.r16(IntrStatus) };
+  const seen = { frames, left: segmenter.left, counters: guest.nic.counters, events: guest.r16(IntrStatus) };
   return { seen, taken };
 };
 
@@ -118,14 +118,14 @@ test("a NIC without a link, in a sleep state, or with a frame fault armed accept
   guest.post(4);
   const whole = ipv4Tcp({ payload: 3000 });
   memory.bytes.set(whole, 6);
-  const cutter = new InPlaceSegmenter(memory);
-  assert.ok(cutter.prepare(6, whole.length, 1400, 14, 34, 54));
+  const segmenter = new InPlaceSegmenter(memory);
+  assert.ok(segmenter.prepare(6, whole.length, 1400, 14, 34, 54));
   guest.nic.faults.arm("receive-overflow");
-  assert.equal(guest.nic.receiveSegments(cutter), 0);
+  assert.equal(guest.nic.receiveSegments(segmenter), 0);
   guest.nic.faults.disarm("receive-overflow");
   guest.nic.setCarrier(false);
-  assert.equal(guest.nic.receiveSegments(cutter), 0);
+  assert.equal(guest.nic.receiveSegments(segmenter), 0);
   guest.nic.setCarrier(true);
   guest.clock.delay(10_000);
-  assert.equal(guest.nic.receiveSegments(cutter), 3);
+  assert.equal(guest.nic.receiveSegments(segmenter), 3);
 });

@@ -245,7 +245,7 @@ test("divides a frame over several buffers of any size, and verifies it too", ()
 });
 
 test("the last descriptor of a frame has the frame's length, or its last part's, depending on the chip", () => {
-  for (const [chip, said] of [
+  for (const [chip, verdict] of [
     ["rtl8169sc-180", 304],
     ["rtl8168b", 304],
     ["rtl8168h", 48],
@@ -256,7 +256,7 @@ test("the last descriptor of a frame has the frame's length, or its last part's,
     guest.post(4, 128);
     assert.equal(give(guest, frame(MAC, 300)), true);
     const lengths = [0, 1, 2].map((i) => guest.descriptor(RX_RING, i).opts1 & Rx.length);
-    assert.deepEqual(lengths, [128, 128, said], chip);
+    assert.deepEqual(lengths, [128, 128, verdict], chip);
   }
 });
 
@@ -305,11 +305,11 @@ test("stops when bus mastering is disabled, which is no offence, and continues f
 
 test("accepts frames from unaligned memory", () => {
   const guest = up();
-  const came = frame(MAC, 90);
+  const received = frame(MAC, 90);
   const memory = new Uint8Array(new ArrayBuffer(400), 3, 300);
-  memory.set(came, 5);
+  memory.set(received, 5);
   assert.equal(guest.nic.receive(memory, 5, 90), true);
-  assert.deepEqual(guest.received(0).bytes, came);
+  assert.deepEqual(guest.received(0).bytes, received);
 });
 
 test("drops frames shorter than an Ethernet header", () => {

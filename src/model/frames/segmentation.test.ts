@@ -71,21 +71,21 @@ test("segments super-frames of any size with the same result as the second imple
 
 test("marks for the port the frames that directly continue the previous segment", () => {
   const guest = up();
-  const told: (boolean | undefined)[] = [];
+  const marks: (boolean | undefined)[] = [];
   const commit = guest.cable.commit.bind(guest.cable);
   guest.cable.commit = (length: number, continues?: boolean) => {
-    told.push(continues);
+    marks.push(continues);
     commit(length);
   };
-  const cutAt1000 = { opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 };
-  guest.send({ bytes: ipv4Tcp({ payload: 3000 }), ...cutAt1000 });
+  const mss1000 = { opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 };
+  guest.send({ bytes: ipv4Tcp({ payload: 3000 }), ...mss1000 });
   guest.send({ bytes: frame(BROADCAST, 60) });
   guest.cable.room = 6;
-  guest.send({ bytes: ipv4Tcp({ payload: 4000 }), ...cutAt1000 });
+  guest.send({ bytes: ipv4Tcp({ payload: 4000 }), ...mss1000 });
   guest.cable.room = Infinity;
   guest.clock.delay(1000);
   // After a wait, other frames may have been sent in between.
-  assert.deepEqual(told, [false, true, true, false, false, true, false, true]);
+  assert.deepEqual(marks, [false, true, true, false, false, true, false, true]);
 });
 
 test("segments are the same at each alignment in the port", () => {

@@ -273,7 +273,7 @@ export class TransmitEngine {
     const { page, facts, offences } = this.#parts;
     if (length > longestFrame(page, facts)) return false;
     const request = this.#request;
-    if (!facts.sumsJumbo && (request.ipChecksum || request.protocol !== 0)) {
+    if (!facts.checksumsJumbo && (request.ipChecksum || request.protocol !== 0)) {
       request.dropChecksums();
       offences.commit("frame", this.ring.index);
     }
@@ -287,23 +287,23 @@ export class TransmitEngine {
   }
 
   #sendSegments(): Outcome {
-    const cut = this.#segmentation;
+    const segmentation = this.#segmentation;
     const { facts } = this.#parts;
-    if (!cut.begin(this.#request, this.#pieces)) return this.#drop();
+    if (!segmentation.begin(this.#request, this.#pieces)) return this.#drop();
     // The first segment is the longest.
-    if (cut.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
+    if (segmentation.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
     // The 8168E-VL's behaviour in this case is not documented.
-    if (facts.segmentsPlainOnly && !cut.isPlain(SHORT_PAYLOAD)) return this.#drop();
+    if (facts.segmentsPlainOnly && !segmentation.isPlain(SHORT_PAYLOAD)) return this.#drop();
     const memory = this.#memory;
-    const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? cut.payloadIn(memory) : -1;
+    const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? segmentation.payloadIn(memory) : -1;
     if (payloadAt >= 0) return this.#sendInPlace(payloadAt);
-    const { segments } = cut;
+    const { segments } = segmentation;
     let continues = false;
     for (let n = this.#segmentsSent; n < segments; n++) {
-      const length = cut.length(n);
+      const length = segmentation.length(n);
       const frame = this.#reserve(length);
       if (frame < 0) return this.#refused();
-      cut.build(n, memory, frame);
+      segmentation.build(n, memory, frame);
       continues = this.#commit(frame, length, continues);
       this.#segmentsSent = n + 1;
     }
@@ -313,23 +313,23 @@ export class TransmitEngine {
 
   /** Sends segments whose payload the port reads directly from guest memory, at `payloadAt` of the port's memory. */
   #sendInPlace(payloadAt: number): Outcome {
-    const cut = this.#segmentation;
+    const segmentation = this.#segmentation;
     const memory = this.#memory;
-    const { headerBytes, segments } = cut;
+    const { headerBytes, segments } = segmentation;
     const { segmentBytes } = this.#request;
     const port = this.#port!;
     let continues = false;
     for (let n = this.#segmentsSent; n < segments; n++) {
-      const length = cut.length(n);
+      const length = segmentation.length(n);
       // A short segment is copied, because it needs padding after its payload.
       const frame = length < SHORTEST ? this.#reserve(length) : this.#reserve(headerBytes);
       if (frame < 0) return this.#refused();
       if (length < SHORTEST) {
-        cut.build(n, memory, frame);
+        segmentation.build(n, memory, frame);
         continues = this.#commit(frame, length, continues);
       } else {
         const at = payloadAt + Math.imul(n, segmentBytes);
-        cut.buildHeaders(n, memory, frame, at, length - headerBytes);
+        segmentation.buildHeaders(n, memory, frame, at, length - headerBytes);
         this.#parts.counters.sent(memory.bytes, frame, length);
         port.commitSplit!(headerBytes, at, length - headerBytes, continues);
         continues = true;

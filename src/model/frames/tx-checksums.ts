@@ -36,7 +36,7 @@ const transportOf = (request: OffloadRequest, bytes: Uint8Array, frame: number, 
 
 const fillChecksums: FillChecksums = (request, memory, frame, length, tagBytes) => {
   const { ipChecksum, protocol } = request;
-  if (!ipChecksum && protocol === 0) return !request.lacksIpBit;
+  if (!ipChecksum && protocol === 0) return !request.ipBitMissing;
   const network = networkOffset(memory.bytes, frame, length);
   const end = frame + length;
   if (network < 0 || (ipChecksum && !fillIpv4Checksum(memory, frame + network, end))) return false;
@@ -122,8 +122,8 @@ const stalls = (bytes: Uint8Array, frame: number, length: number): boolean => {
 
 /** Returns the function that has the errors of this chip. */
 export const checksumFiller = (facts: FrameFacts): FillChecksums => {
-  if (facts.stumblesOverUdp) return fillOrStall;
-  if (facts.sumsPadding) return fillWithPadding;
-  if (facts.sumsNoOptions) return fillWithoutOptions;
-  return facts.damagesShort ? fillAndDamage : fillChecksums;
+  if (facts.hangsOnShortUdp) return fillOrStall;
+  if (facts.checksumsPadding) return fillWithPadding;
+  if (facts.checksumOmitsOptions) return fillWithoutOptions;
+  return facts.damagesShortFrames ? fillAndDamage : fillChecksums;
 };

@@ -57,7 +57,7 @@ test("clears only the events that are written as one", () => {
   assert.equal(guest.r16(IntrStatus), Intr.software);
 });
 
-test("a frame between the guest's read and its acknowledge keeps its interrupt", () => {
+test("a frame that arrives between the guest's read of the status and its acknowledgement still interrupts", () => {
   const guest = up(Intr.receiveOk);
   arrive(guest);
   const status = guest.r16(IntrStatus);
@@ -69,7 +69,7 @@ test("a frame between the guest's read and its acknowledge keeps its interrupt",
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("the same with interrupts masked meanwhile, as in drivers: unmasking interrupts", () => {
+test("if interrupts were masked meanwhile, as drivers do, that frame interrupts when they are unmasked", () => {
   const guest = up(Intr.receiveOk);
   arrive(guest);
   const status = guest.r16(IntrStatus);

@@ -35,8 +35,8 @@ const inOneWord = (
     limits: () => {
       const word = page.get(IntrMitigate, 2);
       const counts = (page.get(CPlusCmd, 2) & CPlus.packetCounterOff) === 0;
-      const frames = (word >>> at.frames) & Mitigation.most;
-      return { time: (word >>> at.time) & Mitigation.most, frames: counts ? Mitigation.framesUnit * frames : 0 };
+      const frames = (word >>> at.frames) & Mitigation.max;
+      return { time: (word >>> at.time) & Mitigation.max, frames: counts ? Mitigation.framesUnit * frames : 0 };
     },
     unitMicros: () => {
       const scale = MITIGATION_SCALES[page.get(CPlusCmd, 2) & CPlus.coalescingUnit]!;

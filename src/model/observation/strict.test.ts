@@ -4,11 +4,11 @@ import { ChipCmd, Cmd, IntrMask } from "#chip/registers.ts";
 import { type Offence, OFFENCES, Offences, type Strictness } from "./strict.ts";
 
 const setUp = (strict: Strictness = "warn") => {
-  const told: Offence[] = [];
-  const offences = new Offences(strict, (offence) => told.push(offence));
+  const reported: Offence[] = [];
+  const offences = new Offences(strict, (offence) => reported.push(offence));
   return {
     offences,
-    told,
+    reported,
     write: (offset: number, width: number, value: number) => offences.access(offset, width, value, true),
     read: (offset: number, width: number, value: number) => offences.access(offset, width, value, false),
   };
@@ -22,7 +22,7 @@ test("every offence describes the driver's error and its effect on real hardware
 });
 
 test("is reported once for each place, with the accesses that led to it", () => {
-  const { offences, told, write, read } = setUp();
+  const { offences, reported, write, read } = setUp();
   read(0x3e, 2, 0x8001);
   write(0x54, 1, 0x20);
   offences.commit("locked", 0x54);
@@ -30,19 +30,19 @@ test("is reported once for each place, with the accesses that led to it", () => 
   offences.commit("locked", 0x55);
   assert.equal(offences.counts.locked, 3);
   assert.deepEqual(
-    told.map(({ where }) => where),
+    reported.map(({ where }) => where),
     [0x54, 0x55],
   );
-  assert.deepEqual(told[0]!.trace, ["r16 3e=8001", "w8 54=20"]);
-  assert.deepEqual(told[0]!.accesses[1], { write: true, offset: 0x54, width: 1, value: 0x20 });
-  assert.equal(told[0]!.hardware, OFFENCES.locked.hardware);
+  assert.deepEqual(reported[0]!.trace, ["r16 3e=8001", "w8 54=20"]);
+  assert.deepEqual(reported[0]!.accesses[1], { write: true, offset: 0x54, width: 1, value: 0x20 });
+  assert.equal(reported[0]!.hardware, OFFENCES.locked.hardware);
 });
 
 test("keeps the latest accesses, oldest first", () => {
-  const { offences, told, write } = setUp();
+  const { offences, reported, write } = setUp();
   for (let i = 0; i < 100; i++) write(0x54, 1, i);
   offences.commit("idle", 0);
-  const values = told[0]!.accesses.map(({ value }) => value);
+  const values = reported[0]!.accesses.map(({ value }) => value);
   assert.deepEqual(
     values,
     Array.from({ length: 32 }, (_, i) => 68 + i),
@@ -50,9 +50,9 @@ test("keeps the latest accesses, oldest first", () => {
 });
 
 test("a guest cannot make it use memory without limit", () => {
-  const { offences, told } = setUp();
+  const { offences, reported } = setUp();
   for (let i = 0; i < 10_000; i++) offences.commit("unknown", i);
-  assert.equal(told.length, 4096);
+  assert.equal(reported.length, 4096);
   assert.equal(offences.counts.unknown, 10_000);
 });
 
@@ -82,18 +82,18 @@ test("recognises ChipCmd in a wider access", () => {
   assert.equal(offences.counts.hurried, 1);
 });
 
-test("with error the first offence takes the chip off the bus until it is reset", () => {
+test("in strict mode `error` the first offence takes the chip off the bus until it is reset", () => {
   const { offences } = setUp("error");
-  assert.equal(offences.fallen, false);
+  assert.equal(offences.failed, false);
   offences.commit("idle", 0);
-  assert.equal(offences.fallen, true);
+  assert.equal(offences.failed, true);
   offences.reset();
-  assert.equal(offences.fallen, false);
+  assert.equal(offences.failed, false);
 });
 
-test("with off it counts but does not report", () => {
-  const { offences, told, write } = setUp("off");
+test("in strict mode `off` offences are counted but not reported", () => {
+  const { offences, reported, write } = setUp("off");
   write(0x3d, 2, 0);
   offences.commit("idle", 0);
-  assert.deepEqual([told.length, offences.counts.idle, offences.counts.alignment], [0, 1, 0]);
+  assert.deepEqual([reported.length, offences.counts.idle, offences.counts.alignment], [0, 1, 0]);
 });

@@ -137,7 +137,7 @@ export class Offences {
   /** For each access: offset; width, plus 8 for a write; value. */
   readonly #trace = new Int32Array(3 * TRACE);
   #traced = 0;
-  #fallen = false;
+  #failed = false;
   /** Whether a reset was requested and the guest has not yet read that it is complete. */
   #resetting = false;
 
@@ -148,8 +148,8 @@ export class Offences {
   }
 
   /** Whether an offence took the chip off the bus. */
-  get fallen(): boolean {
-    return this.#fallen;
+  get failed(): boolean {
+    return this.#failed;
   }
 
   /**
@@ -175,7 +175,7 @@ export class Offences {
   commit(name: OffenceName, where: number): void {
     this.counts[name]++;
     if (this.#strict === "off") return;
-    if (this.#strict === "error") this.#fallen = true;
+    if (this.#strict === "error") this.#failed = true;
     const place = `${name} ${where}`;
     if (this.#places.has(place) || this.#places.size >= MAX_PLACES) return;
     this.#places.add(place);
@@ -187,7 +187,7 @@ export class Offences {
 
   /** Call at a bus reset: the chip responds again. Counts and remembered places are kept. */
   reset(): void {
-    this.#fallen = false;
+    this.#failed = false;
     this.#resetting = false;
   }
 

@@ -98,8 +98,8 @@ export class Trace {
       const place = `${regionText(region)}+${hex(offset, 2)}`;
       const names = covered.map(registerText).join(", ");
       const what = `${write ? "write" : "read"}${8 * width}`.padEnd(8);
-      const came = effects.length === 0 ? "" : `  -> ${effects.join(", ")}`;
-      this.#line(`${what}${place.padEnd(12)} ${hex(value, 2 * width).padEnd(10)}  ${names || "?"}${came}`);
+      const results = effects.length === 0 ? "" : `  -> ${effects.join(", ")}`;
+      this.#line(`${what}${place.padEnd(12)} ${hex(value, 2 * width).padEnd(10)}  ${names || "?"}${results}`);
     }
     for (const event of events) this.#write(event);
   }

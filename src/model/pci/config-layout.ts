@@ -151,14 +151,14 @@ const productData = ({ productDataAt }: PciFunction): Capability => ({
   ],
 });
 
-const offers = (pci: PciFunction, kind: InterruptKind, most: InterruptKind): boolean =>
-  interruptKinds(pci).includes(kind) && INTERRUPT_KINDS.indexOf(kind) <= INTERRUPT_KINDS.indexOf(most);
+const offers = (pci: PciFunction, kind: InterruptKind, best: InterruptKind): boolean =>
+  interruptKinds(pci).includes(kind) && INTERRUPT_KINDS.indexOf(kind) <= INTERRUPT_KINDS.indexOf(best);
 
-const capabilitiesOf = (pci: PciFunction, most: InterruptKind): Capability[] => [
+const capabilitiesOf = (pci: PciFunction, best: InterruptKind): Capability[] => [
   power(pci),
-  ...(offers(pci, "msi", most) ? [msi(pci)] : []),
+  ...(offers(pci, "msi", best) ? [msi(pci)] : []),
   ...(pci.expressAt === 0 ? [] : [express(pci)]),
-  ...(offers(pci, "msix", most) ? [msix(pci)] : []),
+  ...(offers(pci, "msix", best) ? [msix(pci)] : []),
   productData(pci),
 ];
 
@@ -239,7 +239,7 @@ const chain = (list: readonly Capability[], link: (id: number, next: number) => 
   });
 
 /** What may differ between devices with the same chip. */
-export interface Personality {
+export interface LayoutOptions {
   readonly identity: PciIdentity;
   readonly mac: Uint8Array;
   /** The best kind of interrupt that has a capability; default: the chip's best. */
@@ -247,7 +247,7 @@ export interface Personality {
 }
 
 /** All fields of a chip's configuration space, except those that always read 0. */
-export const layoutOf = (chip: Chip, { identity, mac, interrupts = "msix" }: Personality): readonly Field[] => {
+export const layoutOf = (chip: Chip, { identity, mac, interrupts = "msix" }: LayoutOptions): readonly Field[] => {
   const capabilities = capabilitiesOf(chip.profile.function, interrupts);
   return [
     ...header(chip, identity),

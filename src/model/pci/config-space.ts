@@ -5,7 +5,7 @@ import {
   Command,
   type Field,
   layoutOf,
-  type Personality,
+  type LayoutOptions,
   Pmcsr,
   regionsOf,
   Status,
@@ -17,7 +17,7 @@ import { type AccessWidth, ones, type Page } from "../registers/page.ts";
 /** D0 to D3hot. In D3cold power is off and no state exists. */
 export type PowerState = 0 | 1 | 2 | 3;
 
-export interface ConfigParts extends Personality {
+export interface ConfigParts extends LayoutOptions {
   /** 4 KiB. */
   readonly page: Page;
   readonly chip: Chip;

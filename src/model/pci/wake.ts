@@ -62,7 +62,8 @@ export class WakeFilter {
       multicast: Conf5.multicastWake,
       stranger: 0,
     };
-    if ((asked & bit[kind]) !== 0 || (this.#wantsMagic() && this.#isMagic(bytes, offset, length))) this.#parts.wake();
+    if ((asked & bit[kind]) !== 0 || (this.#isMagicEnabled() && this.#isMagic(bytes, offset, length)))
+      this.#parts.wake();
   }
 
   /**
@@ -82,7 +83,7 @@ export class WakeFilter {
     return signal === "none" || (page.get(Config2, 1) & Conf2.pmeSignal) !== 0;
   }
 
-  #wantsMagic(): boolean {
+  #isMagicEnabled(): boolean {
     const { chip, page, macOcp, extended } = this.#parts;
     const { magic } = chip.profile.wake;
     if (magic === "ocp") return (macOcp(OCP_MAGIC.address) & OCP_MAGIC.bit) !== 0;

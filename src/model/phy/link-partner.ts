@@ -210,7 +210,8 @@ const highest = (offer: Offer, partner: Partner, pairs: 2 | 4): PhyLink => {
   });
   const half = (speed: LinkSpeed): PhyLink => ({ ...LINK_DOWN, up: true, speed });
   if (pairs === 4) {
-    const both = (ours: number, his: number): boolean => (offer.multigigabit & ours) !== 0 && (theirs & his) !== 0;
+    const both = (ours: number, partnerBits: number): boolean =>
+      (offer.multigigabit & ours) !== 0 && (theirs & partnerBits) !== 0;
     if (both(Advertise10G.full10000, Partner10G.full10000)) return full(10000, eee & Eee.full10000);
     if (both(Advertise10G.full5000, Partner10G.full5000)) return full(5000, eee2 & Eee2.full5000);
     if (both(Advertise10G.full2500, Partner10G.full2500)) return full(2500, eee2 & Eee2.full2500);

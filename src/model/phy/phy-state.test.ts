@@ -103,22 +103,22 @@ test("reports each link change, and nothing else", () => {
     fc.property(fc.constantFrom(...KEYS), steps, (key, script) => {
       const bench = new Bench(key);
       let up = false;
-      let told = 0;
+      let changes = 0;
       const phy = new Phy(
         phyKind(chipNamed(key)!),
         scheduleOn(bench.clock, bench.clock.timers),
         { negotiateMicros: NEGOTIATE, resetMicros: RESET },
         () => {
-          told++;
+          changes++;
           assert.notEqual(phy.link.up, up);
           ({ up } = phy.link);
         },
       );
       for (const step of script) {
-        const before = told;
+        const before = changes;
         const was = phy.link.up;
         apply({ phy, clock: bench.clock } as Bench, step);
-        if (told === before) assert.equal(phy.link.up, was);
+        if (changes === before) assert.equal(phy.link.up, was);
       }
     }),
   );

@@ -79,7 +79,7 @@ export class Phy {
   #lost = false;
   #resetting = false;
   #waking = false;
-  #upset = false;
+  #disturbed = false;
   #cancel: (() => void) | undefined;
   /** Set if both ends are manually set to the same clock role, so there is no link. */
   #clockFault = false;
@@ -184,14 +184,14 @@ export class Phy {
   }
 
   /** Simulates an electrostatic discharge: the settings are lost, and from then on only a reset has an effect. */
-  upset(): void {
+  disturb(): void {
     this.powerOn();
-    this.#upset = true;
+    this.#disturbed = true;
     this.#stop();
   }
 
   powerOn(): void {
-    this.#upset = false;
+    this.#disturbed = false;
     this.#resetting = false;
     this.#waking = false;
     this.#defaults();
@@ -200,7 +200,7 @@ export class Phy {
 
   /** @param register 0 to 15 */
   read(register: number): number {
-    if (this.#upset) return 0xffff;
+    if (this.#disturbed) return 0xffff;
     switch (register) {
       case BMCR:
         return this.#registers[BMCR]! | (this.#resetting ? Bmcr.reset : 0);
@@ -228,8 +228,8 @@ export class Phy {
 
   /** @param register 0 to 15 */
   write(register: number, value: number): void {
-    if (this.#upset && (register !== BMCR || (value & Bmcr.reset) === 0)) return;
-    this.#upset = false;
+    if (this.#disturbed && (register !== BMCR || (value & Bmcr.reset) === 0)) return;
+    this.#disturbed = false;
     switch (register) {
       case BMCR:
         this.#control(value);
@@ -355,7 +355,7 @@ export class Phy {
 
   /** Takes the link down, and brings it up after a delay if both ends have a common mode. */
   #start(): void {
-    if (this.#resetting || this.#upset) return;
+    if (this.#resetting || this.#disturbed) return;
     this.#stop();
     this.#clockFault = false;
     if (this.#waking) {

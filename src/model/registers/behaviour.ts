@@ -14,7 +14,7 @@ const alias16 = { width: 16, reset: 0, writable: 0, alias: true } as const;
 const alias32 = { width: 32, reset: 0, writable: 0, alias: true } as const;
 /** Bits of TxConfig that identify the chip. */
 const identification = (row: Chip): number => xidOf(row) << TxConf.xidShift;
-const emptiesFifo = ({ profile }: Chip): boolean => (profile.txConfig & TxConf.autoFifo) !== 0;
+const reportsFifoEmpty = ({ profile }: Chip): boolean => (profile.txConfig & TxConf.autoFifo) !== 0;
 
 // prettier-ignore
 // oxfmt-ignore
@@ -46,7 +46,7 @@ const rows = {
   IntrStatus:       { width: 16, reset: 0, writable: 0, softReset: true, onWrite: "acknowledge", onRead: "interruptObserve" },
   IntrStatus_0:     alias8,
   // Frames are sent at once, so the FIFO is always empty.
-  TxConfig:         { width: 32, reset: (row) => identification(row) | (emptiesFifo(row) ? TxConf.fifoEmpty : 0), writable: (row) => row.profile.txConfig, onWrite: "transmitConfig" },
+  TxConfig:         { width: 32, reset: (row) => identification(row) | (reportsFifoEmpty(row) ? TxConf.fifoEmpty : 0), writable: (row) => row.profile.txConfig, onWrite: "transmitConfig" },
   RxConfig:         { width: 32, reset: 0, writable: (row) => row.profile.rxConfig, softReset: true, onWrite: "receiveConfig" },
   TimerCount:       { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
   // PCIe chips no longer have this 24-bit counter; the register reads 0.

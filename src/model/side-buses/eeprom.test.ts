@@ -58,7 +58,7 @@ test("a driver finds the signature, the identity and the station address", () =>
   assert.deepEqual([driver.read(7), driver.read(8), driver.read(9)], [0x1102, 0x3322, 0x5544]);
 });
 
-test("a driver that assumes the larger part does not find the signature", () => {
+test("a driver that assumes the larger EEPROM does not find the signature", () => {
   assert.notEqual(new Driver().read(0, 8), 0x8129);
 });
 

@@ -30,15 +30,15 @@ export class Management {
   readonly #firmware: boolean;
   readonly #schedule: Schedule;
   /** On an 8168DP: reads the word that the driver writes to an extended register. */
-  readonly #leftWord: () => number;
+  readonly #readMessage: () => number;
   #cancel: (() => void) | undefined;
 
   /** @param firmware whether management firmware runs */
-  constructor(chip: Chip, firmware: boolean, schedule: Schedule, leftWord: () => number) {
+  constructor(chip: Chip, firmware: boolean, schedule: Schedule, readMessage: () => number) {
     this.#layout = chip.profile.management ?? EP;
     this.#firmware = firmware;
     this.#schedule = schedule;
-    this.#leftWord = leftWord;
+    this.#readMessage = readMessage;
     this.powerOn();
   }
 
@@ -71,12 +71,12 @@ export class Management {
   #ring(): void {
     this.#words[this.#layout.bell >> 2]! &= ~1;
     const { word } = this.#layout;
-    const told = word === undefined ? this.#leftWord() : this.read(word);
-    if (told !== DRIVER_START && told !== DRIVER_STOP) return;
+    const message = word === undefined ? this.#readMessage() : this.read(word);
+    if (message !== DRIVER_START && message !== DRIVER_STOP) return;
     this.#cancel?.();
     this.#cancel = this.#schedule.after(ANSWER_MICROS, () => {
       this.#cancel = undefined;
-      this.#set(this.#layout.ready, told === DRIVER_START);
+      this.#set(this.#layout.ready, message === DRIVER_START);
     });
   }
 

@@ -32,7 +32,7 @@ export interface SideParts extends HandshakeParts {
 }
 
 /** 8168DP: register with the driver's message to the management firmware. */
-const LEFT_WORD = 0xe8;
+const DRIVER_MESSAGE = 0xe8;
 const CONTROLLER_FUNCTION = 1;
 const MAILBOX = 0xf8;
 
@@ -96,16 +96,16 @@ export class SideRegisters {
     this.#phy = phy;
     this.#macOcp = new MacOcp(page, chip, parts.fibre);
     this.#management = isManaged(chip)
-      ? new Management(chip, managed, schedule, () => this.#extended.exgmac(LEFT_WORD))
+      ? new Management(chip, managed, schedule, () => this.#extended.exgmac(DRIVER_MESSAGE))
       : undefined;
     const outOfBand = chip.profile.management?.outOfBand ? this.#management : undefined;
     this.#extended = new ExtendedRegisters(page, chip, mac, outOfBand);
     this.#pciePhy = new PciePhy(chip, this.#macOcp);
     if (chip.profile.memory === "eeprom") this.eeprom = new Eeprom(imageOf(chip, config.read(2, 2), mac));
     const mailbox = new Mailbox(page);
-    const doorOf = outOfBand === undefined ? undefined : mailbox;
+    const outOfBandMailbox = outOfBand === undefined ? undefined : mailbox;
     const bus = (register: number, access: Access): Handshake => new Handshake(register, accessMicros, parts, access);
-    const csi = bus(CSIAR, configAccess(page, config, doorOf));
+    const csi = bus(CSIAR, configAccess(page, config, outOfBandMailbox));
     const eri = bus(ERIAR, this.#extended.access);
     const ephy = bus(EPHYAR, this.#pciePhy.access);
     const efuse = bus(EFUSEAR, new Efuse().access);

@@ -51,7 +51,7 @@ const MAIN_TABLES = [253, 254];
  * Whether a route covers so many networks that it leads out of the site: the default route, one of the two halves into
  * which VPNs split it, or 2000::/3; but not the private 10.0.0.0/8 or fc00::/7.
  */
-const isWayOut = ({ unicast, destination, prefix }: Route): boolean => {
+const isExternalRoute = ({ unicast, destination, prefix }: Route): boolean => {
   const first = destination[0]!;
   if (!unicast) return false;
   if (destination.length === 4) return first < 224 && (prefix < 8 || (prefix === 8 && first !== 10 && first !== 127));
@@ -68,16 +68,16 @@ const routeUse = (route: Route, what: string): Use => {
 };
 
 /** The default routes of every table, and the interface to which the kernel would send Internet traffic. */
-const waysOut = (tables: NetworkTables, routes: readonly Route[]): readonly Use[] => {
-  const wide = routes.filter(isWayOut).map((route) => {
+const externalRouteUses = (tables: NetworkTables, routes: readonly Route[]): readonly Use[] => {
+  const external = routes.filter(isExternalRoute).map((route) => {
     const network = `${addressText(route.destination)}/${route.prefix}`;
     return routeUse(route, route.prefix === 0 ? "the default route" : `the route to ${network}`);
   });
   const probed = PROBES.map((text) => tables.routeTo(addressBytes(text)!)).filter((route) => route !== undefined);
   return [
-    ...wide,
+    ...external,
     ...probed
-      .filter((route) => route.unicast && !isWayOut(route))
+      .filter((route) => route.unicast && !isExternalRoute(route))
       .map((route) => routeUse(route, "the route to the Internet")),
   ];
 };
@@ -93,13 +93,13 @@ const textOfEnd = ({ address, text }: End): string => (address === undefined ? t
 const sessionUse = (network: Network, stack: LinkStack, { client, server }: SshSession): Use => {
   const zones = [client, server].flatMap(({ zone }) => (zone === undefined ? [] : (stack.index(zone) ?? [])));
   const answers = client.address === undefined || isLinkLocal(client.address) ? [] : [client.address];
-  const ways = answers.flatMap((address) =>
+  const paths = answers.flatMap((address) =>
     linksOf(network.tables.routeTo(address, server.address) ?? network.tables.routeTo(address)),
   );
   return {
     what: "this SSH session",
     about: undefined,
-    links: [...zones, ...holders(network, stack, textOfEnd(server)), ...ways],
+    links: [...zones, ...holders(network, stack, textOfEnd(server)), ...paths],
   };
 };
 
@@ -112,7 +112,7 @@ const storageUses = ({ files, tables }: Network): readonly Use[] =>
 
 /** Combines all connections over the same interfaces. */
 const connectionUses = (network: Network, stack: LinkStack, session: SshSession | undefined): readonly Use[] => {
-  const ways = new Map<string, { readonly links: readonly number[]; readonly peers: string[] }>();
+  const paths = new Map<string, { readonly links: readonly number[]; readonly peers: string[] }>();
   const seen = new Map<string, readonly number[]>();
   for (const { local, peer, peerPort } of openConnections(network.files).slice(0, MAX_CONNECTIONS)) {
     const [near, far] = [addressText(local), addressText(peer)];
@@ -126,11 +126,11 @@ const connectionUses = (network: Network, stack: LinkStack, session: SshSession 
       isLinkLocal(peer) ? [] : linksOf(network.tables.routeTo(peer, local) ?? network.tables.routeTo(peer));
     const links = seen.get(`${near} ${far}`) ?? [...new Set([...route(), ...holders(network, stack, near)])];
     seen.set(`${near} ${far}`, links);
-    const way = ways.get(links.join()) ?? { links, peers: [] };
-    ways.set(links.join(), way);
-    way.peers.push(`${far} port ${peerPort}`);
+    const path = paths.get(links.join()) ?? { links, peers: [] };
+    paths.set(links.join(), path);
+    path.peers.push(`${far} port ${peerPort}`);
   }
-  return [...ways.values()].map(({ links, peers }) => ({
+  return [...paths.values()].map(({ links, peers }) => ({
     what: peers.length === 1 ? "an open connection" : `${peers.length} open connections`,
     about: peers.length === 1 ? peers[0] : `${peers[0]} and others`,
     links,
@@ -138,13 +138,13 @@ const connectionUses = (network: Network, stack: LinkStack, session: SshSession 
 };
 
 /** The first path over one of the interfaces, such as "br0 over eth0"; undefined if there is none. */
-const wayOver = (stack: LinkStack, links: readonly number[], cards: readonly number[]): string | undefined => {
+const pathOver = (stack: LinkStack, links: readonly number[], cards: readonly number[]): string | undefined => {
   const below = links.map((upper) => ({ upper, ...stack.below(upper) }));
-  for (const doubt of [false, true])
-    for (const { upper, sure, perhaps } of below) {
-      const card = cards.find((each) => (doubt ? perhaps : sure).has(each));
+  for (const uncertain of [false, true])
+    for (const { upper, certain, possible } of below) {
+      const card = cards.find((each) => (uncertain ? possible : certain).has(each));
       if (card === undefined) continue;
-      const over = doubt ? ", perhaps over" : " over";
+      const over = uncertain ? ", perhaps over" : " over";
       return card === upper ? stack.name(card) : `${stack.name(upper)}${over} ${stack.name(card)}`;
     }
   return undefined;
@@ -161,14 +161,14 @@ export const trafficOver = (network: Network, interfaces: readonly string[]): re
   const session = sshSession(files, environment);
   const uses = [
     ...(session === undefined ? [] : [sessionUse(network, stack, session)]),
-    ...waysOut(tables, routes),
+    ...externalRouteUses(tables, routes),
     ...storageUses(network),
     ...connectionUses(network, stack, session),
   ];
   const cards = interfaces.flatMap((name) => stack.index(name) ?? []);
   const words = uses.flatMap(({ what, about, links }) => {
-    const way = wayOver(stack, links, cards);
-    return way === undefined ? [] : [`${what} (${about === undefined ? way : `${about}, ${way}`})`];
+    const path = pathOver(stack, links, cards);
+    return path === undefined ? [] : [`${what} (${about === undefined ? path : `${about}, ${path}`})`];
   });
   return [...new Set(words)];
 };

@@ -3,7 +3,7 @@ import { within } from "./limit.ts";
 import type { PlainError } from "./plain-error.ts";
 import { ThreadFailure } from "./worker-thread.ts";
 
-export class Questions<Answer> {
+export class PendingRequests<Answer> {
   readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>();
   #last = 0;
   #ended: Error | undefined;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { put16, put32 } from "./bigendian.ts";
-import { InPlaceSegmenter } from "./cut-in-place.ts";
+import { InPlaceSegmenter } from "./segment-in-place.ts";
 import { memoryOf } from "./memory.ts";
 import { slowSum } from "./reference.test-kit.ts";
 
@@ -60,15 +60,15 @@ const superFrame = (s: Shape): { frame: Uint8Array; network: number; transport: 
   return { frame, network, transport, header };
 };
 
-const cutAll = (s: Shape): { pieces: Uint8Array[]; whole: ReturnType<typeof superFrame> } => {
+const segmentAll = (s: Shape): { pieces: Uint8Array[]; whole: ReturnType<typeof superFrame> } => {
   const whole = superFrame(s);
   const memory = memoryOf(new Uint8Array(whole.frame.length + 16));
   memory.bytes.set(whole.frame, s.place);
-  const cutter = new InPlaceSegmenter(memory);
-  assert.ok(cutter.begin(s.place, whole.frame.length, s.segmentBytes, whole.network, whole.transport, whole.header));
+  const segmenter = new InPlaceSegmenter(memory);
+  assert.ok(segmenter.begin(s.place, whole.frame.length, s.segmentBytes, whole.network, whole.transport, whole.header));
   const pieces: Uint8Array[] = [];
-  for (; cutter.length > 0; cutter.advance())
-    pieces.push(memory.bytes.slice(cutter.offset, cutter.offset + cutter.length));
+  for (; segmenter.length > 0; segmenter.advance())
+    pieces.push(memory.bytes.slice(segmenter.offset, segmenter.offset + segmenter.length));
   return { pieces, whole };
 };
 
@@ -77,7 +77,7 @@ const RUNS = { seed: 20_260_116, numRuns: 400 };
 test("a frame segmented in place gives segments with its whole payload, and checksums a naive receiver accepts", () => {
   fc.assert(
     fc.property(shapes, (s) => {
-      const { pieces, whole } = cutAll(s);
+      const { pieces, whole } = segmentAll(s);
       const { network, transport, header } = whole;
       assert.equal(pieces.length, Math.ceil(s.payload / s.segmentBytes));
       assert.deepEqual(
@@ -98,7 +98,7 @@ test("a frame segmented in place gives segments with its whole payload, and chec
 test("every segment has the frame's headers except for length, identification, sequence number, flags and checksums", () => {
   fc.assert(
     fc.property(shapes, (s) => {
-      const { pieces, whole } = cutAll(s);
+      const { pieces, whole } = segmentAll(s);
       const { network, transport, header } = whole;
       for (const [i, piece] of pieces.entries()) {
         const last = i === pieces.length - 1;
@@ -122,36 +122,36 @@ test("every segment has the frame's headers except for length, identification, s
 test("segments built with the caller's payload sum are the same, and may be built more than once", () => {
   fc.assert(
     fc.property(shapes, (s) => {
-      const { pieces, whole } = cutAll(s);
+      const { pieces, whole } = segmentAll(s);
       const memory = memoryOf(new Uint8Array(whole.frame.length + 16));
       memory.bytes.set(whole.frame, s.place);
-      const cutter = new InPlaceSegmenter(memory);
+      const segmenter = new InPlaceSegmenter(memory);
       const { network, transport, header } = whole;
-      assert.ok(cutter.prepare(s.place, whole.frame.length, s.segmentBytes, network, transport, header));
+      assert.ok(segmenter.prepare(s.place, whole.frame.length, s.segmentBytes, network, transport, header));
       for (const piece of pieces) {
-        cutter.make(0);
-        cutter.make(cutter.sum());
-        assert.deepEqual(memory.bytes.slice(cutter.offset, cutter.offset + cutter.length), piece);
-        cutter.skip();
+        segmenter.make(0);
+        segmenter.make(segmenter.sum());
+        assert.deepEqual(memory.bytes.slice(segmenter.offset, segmenter.offset + segmenter.length), piece);
+        segmenter.skip();
       }
-      assert.deepEqual([cutter.left, cutter.length, cutter.rest], [0, 0, 0]);
+      assert.deepEqual([segmenter.left, segmenter.length, segmenter.rest], [0, 0, 0]);
     }),
     RUNS,
   );
 });
 
 test("a frame without payload, without a segment size, or with endless headers is refused", () => {
-  const cutter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
-  assert.equal(cutter.begin(0, 54, 1448, 14, 34, 54), false);
-  assert.equal(cutter.begin(0, 154, 0, 14, 34, 54), false);
-  assert.equal(cutter.begin(0, 1000, 100, 14, 300, 320), false);
+  const segmenter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
+  assert.equal(segmenter.begin(0, 54, 1448, 14, 34, 54), false);
+  assert.equal(segmenter.begin(0, 154, 0, 14, 34, 54), false);
+  assert.equal(segmenter.begin(0, 1000, 100, 14, 300, 320), false);
 });
 
 test("headers that are not whole words are refused: dissection never finds such", () => {
-  const cutter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
-  assert.equal(cutter.begin(0, 1000, 100, 15, 35, 55), false);
-  assert.equal(cutter.begin(0, 1000, 100, 14, 35, 55), false);
-  assert.equal(cutter.begin(0, 1000, 100, 14, 34, 55), false);
+  const segmenter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
+  assert.equal(segmenter.begin(0, 1000, 100, 15, 35, 55), false);
+  assert.equal(segmenter.begin(0, 1000, 100, 14, 35, 55), false);
+  assert.equal(segmenter.begin(0, 1000, 100, 14, 34, 55), false);
 });
 
 test("nothing before or after the frame is written", () => {
@@ -167,12 +167,12 @@ test("nothing before or after the frame is written", () => {
   for (const place of [2, 3, 4, 5, 6]) {
     const memory = memoryOf(new Uint8Array(place + frame.length + 8).fill(0x5a));
     memory.bytes.set(frame, place);
-    const cutter = new InPlaceSegmenter(memory);
-    assert.ok(cutter.begin(place, frame.length, 100, network, transport, header));
-    assert.equal(cutter.left, 5);
+    const segmenter = new InPlaceSegmenter(memory);
+    assert.ok(segmenter.begin(place, frame.length, 100, network, transport, header));
+    assert.equal(segmenter.left, 5);
     for (let left = 4; left >= 0; left--) {
-      cutter.advance();
-      assert.equal(cutter.left, left);
+      segmenter.advance();
+      assert.equal(segmenter.left, left);
     }
     assert.ok(memory.bytes.subarray(0, place).every((byte) => byte === 0x5a));
     assert.ok(memory.bytes.subarray(place + frame.length).every((byte) => byte === 0x5a));

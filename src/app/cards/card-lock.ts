@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { BindInProgress } from "./errors.ts";
 
 /** @throws {BindInProgress} if another process has the lock */
-export const takeTurn = async (address: string): Promise<Disposable> => {
+export const lockCard = async (address: string): Promise<Disposable> => {
   const server = createServer((socket) => socket.destroy());
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);

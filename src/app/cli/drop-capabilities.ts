@@ -23,24 +23,24 @@ const WRITE = 2;
 const SEARCH = 1;
 
 /** Whether the file's permission bits are sufficient for this user without capabilities. */
-const lets = ({ uid, gid, mode }: Stats, bits: number): boolean => {
+const permits = ({ uid, gid, mode }: Stats, bits: number): boolean => {
   const groups = [process.getegid!(), ...process.getgroups!()];
   const shift = uid === process.geteuid!() ? 6 : groups.includes(gid) ? 3 : 0;
   return ((mode >> shift) & bits) === bits;
 };
 
-const reaches = (folder: string): boolean =>
-  lets(statSync(folder), SEARCH) && (dirname(folder) === folder || reaches(dirname(folder)));
+const canReach = (folder: string): boolean =>
+  permits(statSync(folder), SEARCH) && (dirname(folder) === folder || canReach(dirname(folder)));
 
 /** Whether this user may use the path by its permission bits, without capabilities. */
-export const isOpenTo = ({ path, use }: PathNeed): boolean => {
+export const isAccessible = ({ path, use }: PathNeed): boolean => {
   try {
     const there = existsSync(path);
     const real = there ? realpathSync(path) : realpathSync(dirname(path));
     const folder = there ? dirname(real) : real;
-    if (!reaches(folder)) return false;
-    if (use === "make" && !lets(statSync(folder), WRITE | SEARCH)) return false;
-    return !there || lets(statSync(real), use === "read" ? READ : WRITE);
+    if (!canReach(folder)) return false;
+    if (use === "make" && !permits(statSync(folder), WRITE | SEARCH)) return false;
+    return !there || permits(statSync(real), use === "read" ? READ : WRITE);
   } catch {
     // If the file is missing, its use fails later with an error of its own.
     return true;
@@ -50,26 +50,26 @@ export const isOpenTo = ({ path, use }: PathNeed): boolean => {
 /** This program's code, represented by this one file. */
 const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
 
-const AGAIN = "FERRULE_LESSER";
+const RESTARTED = "FERRULE_LESSER";
 /**
  * Environment variable of the second start. It prevents a third start if capabilities cannot be dropped. Child
  * processes inherit it.
  */
-export const SECOND_START = { [AGAIN]: "1" } as const;
+export const RESTARTED_ENVIRONMENT = { [RESTARTED]: "1" } as const;
 
 /** Executes the program again with fewer capabilities if it has more than it needs; otherwise returns. */
-export const keepOnly = ({ capabilities, paths, locksMemory = false }: Needs): void => {
+export const dropCapabilities = ({ capabilities, paths, locksMemory = false }: Needs): void => {
   const now = privileges();
   const keep: CapabilityName[] = [...capabilities];
-  if (![CODE, ...paths].every(isOpenTo)) keep.push("dac_override");
-  const isLess = now.capabilities.every((name) => (keep as readonly string[]).includes(name) || name === "ipc_lock");
+  if (![CODE, ...paths].every(isAccessible)) keep.push("dac_override");
+  const isReduced = now.capabilities.every((name) => (keep as readonly string[]).includes(name) || name === "ipc_lock");
   // There is nothing to drop: this is an ordinary user's process, or the second start.
-  if (now.capabilities.length === 0 || (now.noNewPrivileges && (isLess || process.env[AGAIN] !== undefined))) {
-    delete process.env[AGAIN];
+  if (now.capabilities.length === 0 || (now.noNewPrivileges && (isReduced || process.env[RESTARTED] !== undefined))) {
+    delete process.env[RESTARTED];
     return;
   }
   if (locksMemory && !liftLockedMemory()) keep.push("ipc_lock");
   limitNextProgram(keep);
   const { execPath, execArgv, argv } = process;
-  process.execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...process.env, ...SECOND_START });
+  process.execve!(execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...process.env, ...RESTARTED_ENVIRONMENT });
 };

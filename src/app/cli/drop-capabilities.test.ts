@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { privileges } from "#sys/privileges.ts";
-import { isOpenTo, keepOnly } from "./lesser.ts";
+import { isAccessible, dropCapabilities } from "./drop-capabilities.ts";
 
 const found = (path: string): readonly boolean[] =>
-  (["read", "write", "make"] as const).map((use) => isOpenTo({ path, use }));
+  (["read", "write", "make"] as const).map((use) => isAccessible({ path, use }));
 
 test("permission bits decide what a user can access without capabilities, also for root", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
@@ -21,12 +21,12 @@ test("permission bits decide what a user can access without capabilities, also f
     assert.deepEqual(found(file), [true, false, false]);
     assert.deepEqual(found(join(folder, "new")), [true, true, true]);
     chmodSync(folder, 0o500);
-    assert.equal(isOpenTo({ path: join(folder, "new"), use: "make" }), false);
+    assert.equal(isAccessible({ path: join(folder, "new"), use: "make" }), false);
     chmodSync(folder, 0o700);
     chmodSync(locked, 0);
     assert.deepEqual(found(join(locked, "file")), [false, false, false]);
     // A missing file does not count as closed: it is reported with an error of its own when it is used.
-    assert.equal(isOpenTo({ path: join(folder, "none", "file"), use: "make" }), true);
+    assert.equal(isAccessible({ path: join(folder, "none", "file"), use: "make" }), true);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -34,5 +34,5 @@ test("permission bits decide what a user can access without capabilities, also f
 
 const ordinary = { skip: privileges().capabilities.length > 0 ? "is for an ordinary user" : false };
 test("a process without capabilities continues unchanged", ordinary, () => {
-  keepOnly({ capabilities: [], paths: [] });
+  dropCapabilities({ capabilities: [], paths: [] });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { trafficOver } from "./carrying.ts";
+import { trafficOver } from "./card-traffic.ts";
 import { FakeNetwork } from "./network.test-kit.ts";
 
 const V4 = "0.0.0.0/0";
