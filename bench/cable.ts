@@ -26,7 +26,7 @@ interface IperfReport {
 }
 
 /**
- * A path under test, whose interfaces have addresses and are up. Disposing it ends its program and removes its
+ * A path under test, whose interfaces have addresses and are up. Disposing of the path ends its program and removes its
  * namespaces.
  */
 export class Cable implements AsyncDisposable {

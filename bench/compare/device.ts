@@ -116,7 +116,10 @@ export class Device implements AsyncDisposable {
     return answer;
   }
 
-  /** Starts a driver on region `index`, whose number is its last argument. Waits until it is up; returns its process id. */
+  /**
+   * Starts a driver on region `index`; the driver gets that number as its last argument. Waits until the driver is up,
+   * and returns its process id.
+   */
   async start(index: number, name: string, command: readonly string[], chip: Chip = "8168"): Promise<number> {
     const answer = (await this.#command("spawn", index, name, chip, ...command, index)) as { readonly pid: number };
     return answer.pid;

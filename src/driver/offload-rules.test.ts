@@ -107,7 +107,7 @@ test("no offload is requested for frames with an in-band VLAN tag from chips tha
       const transport = 14 + 4 * tags + 20;
       assert.equal(refuses(key, bytes, 200, Send.tcpChecksum, transport), itself && tags === 1, `${key}, ${tags} tags`);
       const cut = refuses(key, packet({ length: 3000, tags }), 3000, 1440 | Send.tcpChecksum, transport);
-      assert.equal(cut, itself && tags === 1, `${key}, ${tags} tags, in segments`);
+      assert.equal(cut, itself && tags === 1, `${key}, ${tags} tags, segmentation`);
     }
 });
 
@@ -165,8 +165,8 @@ test("an incomplete UDP header and PTP datagrams are padded to the length that t
     assert.ok(length(81, { port }) <= 81);
     assert.equal(length(74 + 46, { port, network: 60 }), 74 + 47);
     assert.equal(length(90, { port, ipv6: true, tags: 1 }), 58 + 47);
-    assert.equal(length(38, { port }), 34 + 47, "up to the ports");
-    assert.equal(length(37, { port }), 60, "with part of the ports");
+    assert.equal(length(38, { port }), 34 + 47, "a frame that ends after the ports");
+    assert.equal(length(37, { port }), 60, "a frame that ends inside the ports");
   }
   assert.equal(length(74, { network: 60 }), 82);
   assert.equal(length(54, { ipv6: true }), 62);

@@ -24,7 +24,7 @@ for (const countsLastPiece of [false, true])
             slot += deliver(slot, length);
             assert.ok(ring.waiting());
             const entries = receive();
-            assert.equal(entries.length, Math.ceil(length / BUFFER), "a buffer with nothing but FCS is left out");
+            assert.equal(entries.length, Math.ceil(length / BUFFER), "a buffer with nothing but FCS has no entry");
             assert.deepEqual(
               entries.map(([, bytes]) => bytes),
               entries.map((_, i) => Math.min(BUFFER, length - i * BUFFER)),
@@ -136,14 +136,14 @@ test("a whole ring of starts of frames is dropped in one pass", () => {
   for (let i = 0; i < slots; i++) write(i, FirstSegment | BUFFER);
   assert.deepEqual(receive(), []);
   for (let i = 0; i < slots - 1; i++) assert.ok(own(i) < 0);
-  assert.equal(ring.counters()[ReceiveCount.nonsense], slots - 1, "the last one may still be continued");
+  assert.equal(ring.counters()[ReceiveCount.nonsense], slots - 1, "only the last start may still be continued");
 });
 
 test("a frame that does not fit the burst or the spare buffers stays in the ring", () => {
   const { deliver, receive, give } = rig({ spare: 5 });
   deliver(deliver(0, 700), 700);
   assert.equal(receive(5).length, 3);
-  assert.equal(receive(4).length, 0, "two spare buffers are left");
+  assert.equal(receive(4).length, 0, "two spare buffers are too few");
   const exact = rig({ spare: 6 });
   exact.deliver(exact.deliver(0, 700), 700);
   assert.equal(exact.receive(6).length, 6, "both fit exactly");
@@ -162,7 +162,7 @@ test("a frame for which there are too few spare buffers takes none of them", () 
   deliver(4, 700);
   assert.deepEqual(receive(), []);
   assert.equal(burst[0], NO_BUFFER);
-  assert.equal(ring.core.state[1], 2, "both spare buffers are still there");
+  assert.equal(ring.core.state[1], 2, "both spare buffers are still on the stack");
   give(held);
   assert.equal(receive().length, 3);
 });
@@ -187,7 +187,7 @@ test("damaged frames are received on request, marked, except those with an unrel
   const { damaged, more } = Received;
   const three = [256, 256, 88].map((length, i) => [length, damaged | (i < 2 ? more : 0)]);
   assert.deepEqual(arrive(), [[100, damaged], [40, damaged], ...three]);
-  assert.equal(ring.counters()[ReceiveCount.errors], 10, "they still count as errors");
+  assert.equal(ring.counters()[ReceiveCount.errors], 10, "damaged frames still count as errors");
   ring.accept({ damaged: false });
   assert.deepEqual(arrive(), []);
 });
@@ -244,7 +244,7 @@ for (const [name, format, addresses, ports, tcp] of HASHES)
       receive().map(([, , flags]) => flags),
       [Received.damaged],
     );
-    assert.equal(ring.hashes![0], 0, "not the hash of an earlier frame");
+    assert.equal(ring.hashes![0], 0, "the entry does not have the hash of an earlier frame");
   });
 
 test("format 3: a descriptor that does not belong to a frame is dropped", () => {

@@ -125,7 +125,7 @@ test("leaves frames with the NIC when the host holds every spare buffer", () => 
   assert.equal(ring.supply(2, 1), 0);
   burst[3 * FRAME_WORDS] = burst[0]!;
   burst[0] = NO_BUFFER;
-  assert.equal(ring.receive(2, 64), 0, "the first entry has none");
+  assert.equal(ring.receive(2, 64), 0, "the first entry has no buffer");
   assert.equal(ring.receive(3, 64), 1);
 });
 
@@ -166,7 +166,7 @@ test("rejects an offset outside its buffers, and gives nothing to the NIC", () =
   burst[0] = NO_BUFFER;
   burst[FRAME_WORDS] = 0;
   deliver(1, 60);
-  assert.equal(ring.receive(0, 64), 1, "frames before it are received first");
+  assert.equal(ring.receive(0, 64), 1, "the frame before the invalid entry is received first");
   assert.throws(() => ring.receive(1, 64), OutOfRange);
 });
 

@@ -93,9 +93,9 @@ test("the link state is the MAC's, its duplex the best that both ends advertise"
   assert.equal(
     look(0, auto, 0, all).fullDuplex,
     false,
-    "with a partner that does not negotiate the link is half duplex",
+    "with a partner that does not negotiate, the link is half duplex",
   );
-  assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "forced");
+  assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "a forced mode");
 });
 
 const at = (address: number): BusAddress => address as BusAddress;

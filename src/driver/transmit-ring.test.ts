@@ -104,7 +104,7 @@ test("accepts what fits and returns the number", () => {
   finish(0);
   assert.equal(ring.transmit(slots, 4), 1);
   assert.equal(burst[slots * FRAME_WORDS], 0, "the entry gets the fragment that was sent");
-  assert.equal(burst[(slots + 1) * FRAME_WORDS], (slots + 1) * 64, "an entry that was not taken keeps its own");
+  assert.equal(burst[(slots + 1) * FRAME_WORDS], (slots + 1) * 64, "an entry that was not accepted keeps its fragment");
 });
 
 test("an entry gets NO_BUFFER until its descriptor has been used", () => {
@@ -178,7 +178,7 @@ test("never sends a part of a frame", () => {
   const { doorbells, send } = rig({ slots: 4 });
   const entries = [0, 60, 0, 0, 64, 60, 0, 0, 128, 60, Send.more, 0, 192, 60, Send.more, 0, 256, 60, 0, 0];
   assert.equal(send(...entries), 2, "three more fragments do not fit");
-  assert.equal(send(128, 60, Send.more, 0), 0, "a frame without its end");
+  assert.equal(send(128, 60, Send.more, 0), 0, "a frame without its end is not sent");
   assert.equal(doorbells(), 1);
 });
 
@@ -344,7 +344,7 @@ test("in any order of sending and completion, fragments are returned once, in or
         assert.equal(ring.pending(), posted - finished);
         assert.equal(ring.oldest(), finished === posted ? -1 : finished);
       }
-      assert.equal(ring.sent(), finished, "whether it was asked meanwhile or not");
+      assert.equal(ring.sent(), finished, "earlier calls of `sent` do not change the result");
     }),
   );
 });
