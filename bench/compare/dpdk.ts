@@ -48,7 +48,7 @@ const dpdkFolder = (say: (line: string) => void): string => {
   if (existsSync(FOLDER)) return FOLDER;
   if (process.arch !== "x64") throw cannot("its packages are fetched for x86-64 only");
   if (spawnSync("apt-get", ["--version"]).status !== 0)
-    throw cannot("apt-get was not found, with which Debian's packages are fetched");
+    throw cannot("apt-get, which fetches Debian's packages, was not found");
   mkdirSync(CACHE, { recursive: true });
   try {
     fetchPackages(say);

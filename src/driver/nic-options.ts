@@ -13,7 +13,7 @@ import { type Program, parseFirmware } from "./firmware.ts";
 
 export interface NicOptions {
   readonly clock: Clock;
-  /** MTU: 68 bytes to the chip's largest. */
+  /** MTU in bytes, from 68 to the chip's largest. */
   readonly mtu: number;
   /** Station address to use; default: the chip's own, or a random one if it has none. */
   readonly address?: Uint8Array;
