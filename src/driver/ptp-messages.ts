@@ -1,5 +1,5 @@
 /**
- * Timestamps of received PTP messages on chips where the PHY holds them, one for each type of message, and not the
+ * Timestamps of received PTP messages, on chips whose PHY holds them (one for each type of message) instead of the
  * descriptors.
  */
 import { EVENT_MESSAGES } from "#chip/ptp.ts";
