@@ -1,6 +1,6 @@
 /**
- * A model in the driver's own thread: each access is a function call. This is the default for a model, and
- * deterministic with a virtual clock.
+ * A model in the driver's own thread: each access is a function call. This is the default for a model. With a virtual
+ * clock it is deterministic.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { DmaArena } from "#kit/dma.ts";
@@ -20,7 +20,9 @@ export interface DirectOptions {
   /** Bytes of DMA memory: a multiple of 4096. */
   readonly dmaBytes: number;
   readonly vectors: number;
-  /** Checks that each access of the device is inside one piece of DMA memory and in its direction. For tests. */
+  /**
+   * For tests: whether each access of the device is checked to be inside one piece of DMA memory and in its direction.
+   */
   readonly checked?: boolean;
   /** Memory whose first `dmaBytes` are the DMA window; allocated by default. */
   readonly memory?: FrameMemory;

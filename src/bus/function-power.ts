@@ -39,7 +39,7 @@ const CONTROLS = [
 
 type Saved = readonly (readonly [at: number, width: 1 | 2 | 4, value: number])[];
 
-/** Permission for wake-up on buses where the system, not the user of the function, controls it. */
+/** The permission to wake the system, on buses where the system controls it and not the function's driver. */
 export type WakePermission = Pick<PciPower, "wakesFrom" | "allowWake">;
 
 export class FunctionPower implements PciPower {

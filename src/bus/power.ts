@@ -12,7 +12,7 @@ export const CONTROL = 4;
 export const STATE = 0b11;
 /** Cleared by writing one; the code that handles the wake-up event does that. */
 export const PME_STATUS = 1 << 15;
-/** A list in 256 bytes cannot have more capabilities. */
+/** The most capabilities that a list in 256 bytes can have. */
 const MAX_CAPABILITIES = 48;
 /** Table 5-6: 10 ms from D3hot to D0. Firmware may take longer. */
 const WAKE_LIMIT_MICROS = 200_000;

@@ -41,7 +41,7 @@ const ANSWER_LIMIT_MILLIS = 30_000;
 /** Iterations of busy waiting before sleeping. */
 const SPINS = 200;
 
-/** The main thread creates it and passes it to the other threads as worker data. */
+/** Created by the main thread, which passes it to the other threads as worker data. */
 export interface ThreadedChannel {
   readonly name: string;
   /** The registers, followed by 4 KiB of configuration space. */
@@ -51,7 +51,7 @@ export interface ThreadedChannel {
   /** Memory shared by all threads. Its first `dmaBytes` are the device's DMA window; the model uses the rest. */
   readonly dma: SharedArrayBuffer;
   readonly dmaBytes: number;
-  /** Threads of the driver, each with a ring of posted writes. */
+  /** Number of the driver's threads, each of which has a ring of posted writes. */
   readonly threads: number;
   /** Eventfds: `kick` signals work for the model; `interrupts` has one for each line that the driver may request. */
   readonly kick: number;

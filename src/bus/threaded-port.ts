@@ -1,6 +1,6 @@
 /**
- * The model's side of a model in a thread of its own: executes the accesses that the driver's threads have posted, and
- * signals interrupts to them.
+ * The model's side, for a model that runs in a thread of its own: executes the accesses that the driver's threads have
+ * posted, and signals interrupts to them.
  */
 import type { FrameMemory } from "#kit/link.ts";
 import type { SpscConsumer } from "#kit/spsc.ts";

@@ -1,7 +1,7 @@
 /**
- * The driver's side of a model in a thread of its own, through shared memory. To read a register, the driver waits
- * until its earlier writes have arrived, then loads the value from the page. Only a register whose read has a side
- * effect needs a request through the ring of posted writes. The model's side is `ThreadedPort`.
+ * The driver's side, for a model that runs in a thread of its own. The two sides share memory. To read a register, the
+ * driver waits until its earlier writes have arrived, then loads the value from the page. Only a register whose read
+ * has a side effect needs a request through the ring of posted writes. The model's side is `ThreadedPort`.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { type BusAddress, DmaArena } from "#kit/dma.ts";

@@ -199,8 +199,8 @@ export class Answerer {
   }
 
   /**
-   * Returns true if the IP header's and the UDP checksum are correct and `icmpGood` is true. Otherwise counts the frame
-   * as damaged.
+   * Returns true if the checksums of the IP header and of UDP are correct and `icmpGood` is true. Otherwise counts the
+   * frame as damaged.
    */
   #undamaged(frame: number, icmpGood: boolean): boolean {
     const found = verifyDissected(this.#memory, frame, d.Layer.transport, this.#parts);

@@ -86,7 +86,7 @@ export class CaptureFile implements FrameObserver, Disposable {
   readonly #sink: CaptureSink;
   readonly #clock: Clock;
   readonly #writer = new PcapngWriter(newMemory(BUFFER_BYTES), SNAP_LENGTH);
-  /** Microseconds since 1970 when the clock was at `#openedAt`. */
+  /** Time since 1970, in seconds and microseconds, when the clock was at `#openedAt`. */
   readonly #startSeconds: number;
   readonly #startMicros: number;
   readonly #openedAt: number;

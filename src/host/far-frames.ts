@@ -21,7 +21,7 @@ export class FarFrames {
   /** The current wire frame, after `complete`; the length is 0 if there is none. */
   offset = 0;
   length = 0;
-  /** Number of wire frames left of the last frame that was read, including the current one. */
+  /** Number of wire frames that remain of the last frame read, including the current one. */
   left = 0;
   /** Frames dropped because their virtio header did not match, or because they were too long. */
   drops = 0;

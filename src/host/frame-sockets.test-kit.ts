@@ -10,7 +10,7 @@ const AF_UNIX = 1;
 /** SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK */
 const SEQUENCED = 5 | 0o2000000 | 0o4000;
 
-/** A frame as the kernel passes it to the owner of a TAP, or accepts it from there. */
+/** A frame as the kernel passes it to the owner of a TAP, or accepts it from the owner. */
 export interface HostFrame {
   readonly flags: number;
   readonly gso: number;

@@ -32,7 +32,7 @@ export class ImpairedWire implements Port {
   #reserved = 0;
   /** Set if the previous frame was not passed unchanged. The next frame then cannot be marked as its continuation. */
   #broken = false;
-  /** Set during a commit. Outside of one, a frame is delivered by a timer and needs a flush of its own. */
+  /** Set during a commit. Outside a commit, a frame is delivered by a timer and needs a flush of its own. */
   #inCommit = false;
   /** Buffer for held frames, so that the NIC always reads from the same memory. */
   readonly #inbox = new Uint8Array(MAX_FRAME);
@@ -184,7 +184,7 @@ export class ImpairedWire implements Port {
       return this.#nic?.receive(this.#inbox, 0, bytes.length) === true
         ? DeliveryResult.delivered
         : DeliveryResult.refused;
-    // A NIC that supports damaged frames may accept it.
+    // A NIC that supports damaged frames may accept this one.
     return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true
       ? DeliveryResult.delivered
       : DeliveryResult.lost;

@@ -85,7 +85,7 @@ export class Responder implements Port {
     this.#answerer = new Answerer(memory, this.#slotBytes, this.identity, this.counts);
   }
 
-  /** The stream of `wire/bulk.ts`. Its owner restarts it and reads its progress. */
+  /** The stream of `wire/bulk.ts`. The responder's owner restarts the stream and reads its progress. */
   get bulk(): BulkServer {
     return this.#answerer.bulk;
   }

@@ -42,7 +42,7 @@ export const NO_OFFLOADS: Offloads = {
 const MAX_SEGMENT_OFFSET = 0x7f;
 const MAX_CHECKSUM_OFFSET = Send.transportOffset >>> Send.transportOffsetShift;
 
-/** Each sender needs its own, because it stores the dissection of the last frame. */
+/** Each sender needs an instance of its own, because an instance stores the dissection of the last frame. */
 export class SendRequest {
   /** What `dissect` returned for the last frame with a request. */
   readonly parts = new Int32Array(DISSECTION_WORDS);

@@ -48,8 +48,8 @@ export interface TapUplinkOptions {
   /** The part of the link's DMA window for outgoing frames, in bytes: at least 256 KiB. */
   readonly sendArena: { readonly offset: number; readonly length: number };
   /**
-   * The NIC's present offloads. The kernel does the work of the others, with one exception: if the NIC lacks checksums
-   * only over IPv6, they are computed here.
+   * The NIC's present offloads. The kernel does the work of offloads that the NIC lacks, with one exception: if the NIC
+   * lacks checksums only over IPv6, they are computed here.
    */
   readonly offloads: Offloads;
   /** Offloads that users have left on; default: all. */

@@ -242,7 +242,7 @@ test("a NIC without room does not block others: its frames are dropped and count
 
 test("a short frame from the far kernel is padded with zeros, as its own NIC would do", { skip }, () => {
   using r = rig();
-  // Contents of the buffer that must not be sent.
+  // The buffer's old contents, which must not be sent.
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(200).fill(0xee) });
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(42).fill(7) });
   while (r.wire.pump(64) > 0);

@@ -59,7 +59,10 @@ export interface UplinkOutOptions {
   readonly capture: FrameObserver | undefined;
 }
 
-/** Invariant: a frame that was read is sent, or counted as dropped; fragments for which the NIC has no room stay in its entries. */
+/**
+ * Invariant: a frame that was read is sent, or counted as dropped; fragments for which the NIC has no room stay in the
+ * link's entries.
+ */
 export class UplinkOut {
   /** The NIC has no room, so reading the TAP is useless until the NIC has sent something. */
   stalled = false;

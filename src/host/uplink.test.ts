@@ -40,7 +40,7 @@ const inRig = () => {
   };
 };
 
-/** The checksum of a finished frame, verified with a simple loop. */
+/** Whether the checksum of a finished frame is correct; computed with a simple loop. */
 const isIntact = (frame: Uint8Array, transport: number, addresses: number, protocol: number): boolean => {
   const length = frame.length - transport;
   return (
@@ -234,7 +234,7 @@ test("with a full ring nothing more is read, and nothing is lost", { skip }, () 
     assert.equal(rig.out.stalled, false);
     assert.equal(rig.out.drops, 0);
     const got = rig.link.frames.flatMap(({ frame }) => [...frame.subarray(66)]);
-    // A short frame is padded; the IP header has the length of its payload.
+    // Every frame has 66 bytes of headers, so none is short enough to be padded.
     assert.equal(
       got.length,
       sizes.reduce((a, b) => a + b),

@@ -27,7 +27,7 @@ class Station implements Disposable {
       hasRoom: () => this.room,
     });
   }
-  /** Connects as the other side. */
+  /** Creates the other side's socket and connects it. */
   appear(): UnixDatagram {
     const far = UnixDatagram.bind(join(this.folder, "far"));
     assert.equal(far.connect(join(this.folder, "near")), 0);

@@ -16,7 +16,7 @@ const IN_AT = (MAX_FRAME + 63) & ~63;
 /** A bound datagram socket. */
 export interface DatagramSocket {
   readonly number: number;
-  /** 0, or a negative error number. */
+  /** Returns 0, or a negative error number. */
   connect(path: string): number;
 }
 

@@ -147,8 +147,8 @@ export class ChipModel {
   }
 
   /**
-   * The PHY loses its settings; the MAC is not notified. @param silent whether the PHY then reads all ones until it is
-   * reset
+   * Makes the PHY lose its settings; the MAC is not notified. @param silent whether the PHY then reads all ones until
+   * it is reset
    */
   disturbPhy(silent: boolean): void {
     this.#phyFront.powerOn();

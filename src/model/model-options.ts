@@ -50,7 +50,7 @@ export interface ModelOptions {
    * default the length includes its four bytes, but they are not written.
    */
   readonly frameCheck?: boolean;
-  /** Management firmware (DASH) runs in chips that have a controller for it; default false. */
+  /** Whether management firmware (DASH) runs in chips that have a controller for it; default false. */
   readonly managed?: boolean;
   /** The medium, default copper. An 8127 may have an SFP cage; it is then an RTL8127ATF. */
   readonly medium?: Medium | undefined;

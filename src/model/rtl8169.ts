@@ -163,8 +163,8 @@ export class Rtl8169 implements Target, Plug {
   }
 
   /**
-   * Whether a descriptor is available for a frame, or the NIC sleeps. A cable with flow control checks this before it
-   * delivers a frame.
+   * Whether a descriptor is available for a frame; also true while the NIC sleeps. A cable with flow control checks
+   * this before it delivers a frame.
    */
   hasRoom(): boolean {
     return this.#chip.config.state !== 0 || this.#chip.frames.hasRoom();
@@ -306,7 +306,7 @@ export class Rtl8169 implements Target, Plug {
    * entry.
    */
   readonly #onFault: Readonly<Partial<Record<FaultName, (armed: boolean) => void>>> = {
-    // Without this, regions found before would still be used.
+    // Without this, regions found earlier would still be used.
     "dma-error": () => this.#chip.dma.forget(),
     "silent-phy": (armed) => this.setLatency("phy", armed ? Infinity : this.#accessMicros),
     "upset-phy": (armed) => {

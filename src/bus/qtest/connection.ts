@@ -23,8 +23,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * Invariant: after any error no request is sent, because a late reply would be taken for the reply to the next request.
- * `gone` has the reason.
+ * Invariant: after any error no request is sent, because a late reply would be mistaken for the reply to the next
+ * request. `gone` has the reason.
  */
 export class QtestConnection implements Disposable {
   readonly #name: string;
@@ -88,7 +88,7 @@ export class QtestConnection implements Disposable {
     this.#socket[Symbol.dispose]();
   }
 
-  /** The reply, if it has arrived. Other messages are processed. */
+  /** Returns the reply if it has arrived. Processes other messages. */
   #answer(request: string): string | undefined {
     for (let line = this.#lines.next(); line !== undefined; line = this.#lines.next()) {
       const message = parseLine(line);

@@ -58,7 +58,7 @@ export class QtestDevice implements PciDevice, Disposable {
 
   /**
    * @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} for errors of QEMU
-   * @throws {NoSuchFunction} if the device is not on its bus
+   * @throws {NoSuchFunction} if the device is not on QEMU's bus
    */
   constructor(options: QtestOptions) {
     using scope = new DisposableStack();

@@ -2,7 +2,7 @@
 import { OutOfRange, Revoked } from "#kit/errors.ts";
 import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 
-/** Source of changes. */
+/** The source of a pin's changes. */
 export interface PinSource {
   /** Processes the changes that QEMU has reported so far, without waiting. */
   look(): void;

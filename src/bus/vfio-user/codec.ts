@@ -5,11 +5,13 @@ const GIB4 = 2 ** 32;
 
 export const u16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
 
-/** Unsigned. */
+/** Reads 32 bits as an unsigned number. */
 export const u32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 
-/** `Infinity` for 2^53 and above. It fails every range check, so such numbers are rejected instead of rounded. */
+/**
+ * Returns `Infinity` for 2^53 and above, which fails every range check: such numbers are rejected instead of rounded.
+ */
 export const u64 = (bytes: Uint8Array, at: number): number => {
   const high = u32(bytes, at + 4);
   return high >= 2 ** 21 ? Infinity : high * GIB4 + u32(bytes, at);

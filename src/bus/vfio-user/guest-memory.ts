@@ -299,7 +299,8 @@ export class GuestMaps implements GuestMemory {
       readOnly: readOnly.includes(true),
     };
     const region: MemoryRegion = { ...place, copy: crossingCopy(this, place) };
-    // If only part of the memory is read-only, the region is not kept: a shorter access may be writable.
+    // If only part of the memory is read-only, the region is not kept, because a shorter access may be to writable
+    // memory.
     if (!place.readOnly || !readOnly.includes(false)) this.#keepCrossing(region);
     return region;
   }

@@ -8,7 +8,7 @@ const HAS_CAPABILITIES = 1 << 4;
 const CAPABILITIES = 0x34;
 const INTERRUPT_PIN = 0x3d;
 const Capability = { msi: 0x05, express: 0x10, msix: 0x11 } as const;
-/** A list with more capabilities than fit into 256 bytes is circular. */
+/** The most capabilities that fit into 256 bytes; a longer list is circular. */
 const MAX_CAPABILITIES = 48;
 
 export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {

@@ -1,4 +1,4 @@
-/** The client's requests: one at a time, waiting for its reply. */
+/** Sends the client's requests, one at a time, and waits for each reply. */
 import { FerruleError } from "#kit/errors.ts";
 import { MessageStream } from "#sys/message-stream.ts";
 import { Poll } from "#sys/poll.ts";
@@ -48,8 +48,8 @@ type Fields = Readonly<Record<string, "u16" | "u32" | "u64">>;
 type Values<T extends Fields> = { readonly [K in keyof T]: number };
 
 /**
- * A register read costs two system calls and the server's time; a write is posted and costs one. Requests arrive in
- * order, so a read sees earlier writes.
+ * A register read costs two system calls and the server's time; a write is posted and costs one system call. Requests
+ * arrive in order, so a read sees earlier writes.
  */
 export class Requests implements Disposable {
   readonly #name: string;
@@ -250,7 +250,7 @@ export class Requests implements Disposable {
     const { bytes } = this.#connection;
     const id = u16(bytes, at + ID);
     if (!isReply(bytes, at)) {
-      // The server has sent a request of its own. It does not need any, because memory is shared.
+      // The server has sent a request of its own, although it needs none, because memory is shared.
       const asked = u16(bytes, at + COMMAND);
       this.#connection.commit(id, asked, HEADER_BYTES, Flag.reply | Flag.error, Refused.EOPNOTSUPP);
       return false;

@@ -72,7 +72,7 @@ const BUS_MASTER = 1 << 2;
  *       …
  *     }
  *
- * Invariant: without a client the device is attached to nothing.
+ * Invariant: without a client the device is attached to neither memory nor interrupts.
  */
 export class VfioUserServer implements Disposable {
   readonly #target: Target;

@@ -14,8 +14,8 @@ interface Run {
 }
 
 /**
- * The longest run of physically contiguous pages, at most `max` of them, that does not cross 4 GiB. An address of 0 is
- * unknown.
+ * The longest run of physically contiguous pages, at most `max` of them, that does not cross 4 GiB. An address of 0
+ * means that the address is unknown.
  */
 export const longestRun = (addresses: readonly number[], pageBytes: number, max: number): Run => {
   const sorted = [...addresses.entries()].filter(([, at]) => at > 0).toSorted((a, b) => a[1] - b[1]);

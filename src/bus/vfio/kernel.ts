@@ -36,7 +36,7 @@ export interface VfioKernel {
   takeHugePages(count: number): HugeMemory;
 }
 
-/** /proc/self/limits has the limit as the kernel compares it: "Max locked memory 8388608 8388608 bytes". */
+/** Parses /proc/self/limits, which has the limit that the kernel applies: "Max locked memory 8388608 8388608 bytes". */
 export const parseMemlock = (limits: string): number => {
   const soft = /^Max locked memory\s+(\S+)/m.exec(limits)?.[1];
   return soft === undefined || soft === "unlimited" ? Infinity : Number(soft);

@@ -67,8 +67,8 @@ class PartlyMapped implements RegisterBus {
 }
 
 /**
- * Opens a region's registers; mappings are added to `scope`. Memory space must stay enabled while they are used, or an
- * access faults.
+ * Opens a region's registers; mappings are added to `scope`. Memory space must stay enabled while the mappings are
+ * used, or an access faults.
  */
 export const openRegisters = (
   file: DeviceFile,

@@ -157,7 +157,9 @@ export class DataPath {
     return !phy.link.up;
   }
 
-  /** Loopback is on if either of its two bits is set: FreeBSD's and the vendor's driver set one or both. */
+  /**
+   * Loopback is on if either of its two bits is set: FreeBSD's driver and the vendor's each set one of them or both.
+   */
   #configureTransmitter(): void {
     this.#loopback = (this.#parts.page.get(TxConfig, 4) & TxConf.loopback) !== 0;
     this.#transmitter.configure();

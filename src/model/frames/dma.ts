@@ -76,10 +76,10 @@ export class Dma {
   }
 
   /**
-   * The driver has given the chip work for which it must access memory now. Reports an offence if bus mastering is off.
-   * A frame from the wire is no such work: Linux's r8169 clears bus mastering before it stops the receiver, and, with
-   * bus mastering off, enables the receiver of an RTL8168B, because that chip wakes the system only while its receiver
-   * is enabled.
+   * Called when the driver has given the chip work for which the chip must access memory now. Reports an offence if bus
+   * mastering is off. A frame from the wire is no such work: Linux's r8169 clears bus mastering before it stops the
+   * receiver, and, with bus mastering off, enables the receiver of an RTL8168B, because that chip wakes the system only
+   * while its receiver is enabled.
    */
   ordered(): void {
     if (!this.allowed && !this.#orphaned) this.#offences.commit("busMaster", 0);
@@ -113,7 +113,8 @@ export class Dma {
   }
 
   /**
-   * The bus rejects an access: the chip raises Intr.systemError. The guest may run during this call, so call it last.
+   * Called when the bus rejects an access; the chip then raises Intr.systemError. The guest may run during this call,
+   * so call it last.
    */
   abort(low: number, high: number): void {
     if (this.#memory?.refused !== true) this.#offences.commit("outside", (high >>> 0) * GIB4 + (low >>> 0));

@@ -93,7 +93,8 @@ const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) 
 };
 
 /**
- * Frames shorter than this are affected if they have a UDP datagram to a PTP port with fewer bytes than `SHORTEST_PTP`.
+ * Frames shorter than this are affected if they contain a UDP datagram that has a PTP port and fewer bytes than
+ * `SHORTEST_PTP`.
  */
 const STALL_BELOW = 175;
 const SHORTEST_PTP = 47;

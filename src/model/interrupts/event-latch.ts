@@ -2,8 +2,8 @@
 import type { Page } from "../registers/page.ts";
 
 /**
- * Length of arrays with an entry for each bit. It is more than the 16 bits need: V8 keeps arrays of up to 64 bytes on
- * its heap, where they are slower.
+ * Length of arrays with an entry for each bit. Registers of 16 bits need only half of it, but V8 keeps arrays of up to
+ * 64 bytes on its heap, where they are slower.
  */
 const PLACES = 32;
 

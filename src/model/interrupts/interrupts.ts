@@ -206,7 +206,7 @@ export class InterruptBlock {
     };
   }
 
-  /** Records that a queue ran out of descriptors in registers other than the status register. */
+  /** Records, in registers other than the status register, that a queue ran out of descriptors. */
   #unavailable(index: number, direction: "receive" | "transmit"): void {
     const at = direction === "receive" ? late.RDU_STA : late.TDU_STA;
     this.#page.put(at, 2, this.#page.get(at, 2) | (1 << index));

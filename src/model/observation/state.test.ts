@@ -8,7 +8,7 @@ import { SDS_ADDR, SDS_CMD, SDS_DATA_IN, SerdesCommand } from "#chip/registers-8
 import { Guest } from "../guest.test-kit.ts";
 import type { Space, Words } from "./state.ts";
 
-/** Changes by the guest, by space; spaces without changes are omitted. */
+/** What the guest changed in each space; spaces without changes are omitted. */
 const changes = (key: ChipKey, change: (guest: Guest) => void): Partial<Record<Space, Words>> => {
   const guest = new Guest({ chip: chipNamed(key)! });
   const before = guest.nic.state;

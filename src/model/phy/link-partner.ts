@@ -19,7 +19,7 @@ export interface Partner {
   readonly eee2?: number;
   /** Clock role for 1000BASE-T and faster; default: prefers to be master, as switches do. */
   readonly clock?: ClockRole;
-  /** Crossover of its connector, if fixed; default: automatic. */
+  /** Crossover of the partner's connector, if fixed; default: automatic. */
   readonly socket?: "mdi" | "mdix";
   /** The partner does not negotiate, and is set to this mode. */
   readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };

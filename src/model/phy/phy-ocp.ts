@@ -40,7 +40,7 @@ const STATE = 7;
 const { control: CROSSOVER } = CROSSOVER_OCP;
 const CROSSOVER_AT = (CROSSOVER.page << 4) + 2 * (CROSSOVER.register - 16);
 
-/** Addresses in this space of clause 45 registers. */
+/** Addresses of clause 45 registers in this space. */
 const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]> = new Map([
   [Ocp.pmaSpeed, [Mmd.pma, 4]],
   [Ocp.eeeAble, [Mmd.pcs, 20]],
@@ -65,7 +65,7 @@ export class OcpPhy implements PhyFront {
 
   readonly cable: CableTester | undefined;
 
-  /** @param parts what only some of these PHYs have */
+  /** @param parts functions that only some of these PHYs have */
   constructor(phy: Phy, parts?: PhyParts) {
     this.#phy = phy;
     if (parts?.ptp === "phy") this.ptp = new PtpPhy(this.#words, parts.schedule);

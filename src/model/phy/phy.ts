@@ -85,10 +85,11 @@ export class Phy {
   #clockFault = false;
   #idleErrors = 0;
   /**
-   * Whether a lower speed is tried on a bad cable. The register space sets this function, because the register differs.
+   * Whether a lower speed is tried on a bad cable. The register space sets this function, because PHYs use different
+   * registers.
    */
   speedDown: () => boolean = () => true;
-  /** The manual crossover setting. The register space sets this function, because the register differs. */
+  /** The manual crossover setting. The register space sets this function, because PHYs use different registers. */
   crossover: () => Crossing = () => undefined;
   /** On fibre: returns the speed of the SerDes, which is neither negotiated nor set by these registers. */
   serdes: (() => SerdesSpeed) | undefined;

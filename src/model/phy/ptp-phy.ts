@@ -5,7 +5,7 @@ import { PtpClock, timeOf, timeWords } from "./ptp-clock.ts";
 
 /** Stamps event messages, wherever the chip has its clock. */
 export interface MessageStamps {
-  /** False while no message is stamped, which saves looking for them. */
+  /** False while no message is stamped, which saves the search for such messages. */
   readonly active: boolean;
   /** Called when an event message of this type was sent or received. */
   sent(message: number): void;
@@ -14,7 +14,7 @@ export interface MessageStamps {
 
 /** The clock always runs; messages are stamped while it is enabled. Commands are carried out at once. */
 export class PtpPhy implements MessageStamps {
-  /** The PHY's registers, by half their address. */
+  /** The PHY's registers, indexed by half of their address. */
   readonly #words: Uint16Array;
   readonly #clock: PtpClock;
   active = false;

@@ -1,6 +1,6 @@
 /**
  * Behaviour of the registers added with the RTL8125, 8126, 8127 and 9151. Source: their use in DPDK
- * `drivers/net/r8169`. A row says what had to be assumed.
+ * `drivers/net/r8169`. Where something had to be assumed, the row says so.
  */
 import * as chip from "#chip/registers-8125.ts";
 import { registerLayer, type Rows } from "./layer.ts";

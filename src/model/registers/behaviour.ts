@@ -1,7 +1,7 @@
 /**
  * Behaviour of each register of the register map; a register without a row here does not compile. Offsets and bit names
  * come from `#chip`. Behaviour is coded only in the model, so that driver and model cannot have the same error by
- * sharing code. Sources: RTL8169 and RTL8168C register tables. A row says what had to be assumed.
+ * sharing code. Sources: RTL8169 and RTL8168C register tables. Where something had to be assumed, the row says so.
  */
 import { type Chip, xidOf } from "#chip/chips.ts";
 import * as chip from "#chip/registers.ts";

@@ -8,7 +8,7 @@ import type { Effect } from "./effects.ts";
 type PerChip<T> = T | ((chip: Chip) => T);
 
 export interface Behaviour<W extends Width = Width> {
-  /** Width in bits; the type requires that it is the width in the map. */
+  /** Width in bits; the type ensures that it equals the width in the map. */
   readonly width: W;
   /** Value after power-on. */
   readonly reset: PerChip<number>;
