@@ -34,7 +34,7 @@ const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   frames: ["observation", "registers", "interrupts", "pci", "phy"],
 };
 
-/** All other rooms run in a browser unchanged. */
+/** Rooms that may use Node. All other rooms run in a browser unchanged. */
 const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
 const MAX_LINES = 400;

@@ -33,7 +33,7 @@ suite("a checkout of another user", { skip }, () => {
   beforeEach(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), "ferrule-checkout-")));
     chmodSync(folder, 0o755);
-    // Copied to a folder that the owner may read, because the owner may not be able to read this checkout's folder.
+    // Node is copied to a folder that the owner may read, because this checkout's folder may be closed to the owner.
     copyFileSync(process.execPath, join(folder, "node"));
     for (const name of ["bin", "src", "package.json"])
       cpSync(join(SOURCE, name), join(checkout(), name), { recursive: true });

@@ -20,7 +20,7 @@ test("prints its version", () => {
   const { status, stdout, stderr } = ferrule(["--version"]);
   assert.equal(status, 0);
   assert.match(stdout, /^ferrule \d+\.\d+\.\d+\n/);
-  assert.equal(stderr, "", "no warnings either");
+  assert.equal(stderr, "", "it must print no warnings");
 });
 
 test("wrong usage ends with 2, one line and a hint, and nothing on stdout", () => {

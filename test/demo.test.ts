@@ -53,7 +53,7 @@ test("moves verified data between two of Linux's own TCP/IP stacks", { skip }, (
   const report = JSON.parse(stdout) as Report;
   assert.equal(report.rig, "tap");
   assertWell(report, 8 * 2 ** 20);
-  assert.ok(report.superFrames > 0, "the NIC cut super-frames");
+  assert.ok(report.superFrames > 0, "the NIC segmented no super-frame");
 });
 
 test("puts a second NIC at the other end of a socket", { skip }, () => {
@@ -82,7 +82,7 @@ test("a wire whose far end cannot reply is rejected", () => {
   assert.match(stderr, /cannot reply to pings/);
 });
 
-/** The processes below this one, itself included. */
+/** The process `pid` and all its descendants. */
 const family = (pid: number): number[] => {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   return [pid, ...(children === "" ? [] : children.split(" ").map(Number).flatMap(family))];
@@ -96,7 +96,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** The kernel's numbers of all network namespaces that a thread of any process is in. */
+/** The kernel's identifiers of all network namespaces that a thread of any process is in. */
 const namespaces = (): Set<string> => {
   const found = new Set<string>();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name)))
@@ -109,7 +109,9 @@ const namespaces = (): Set<string> => {
   return found;
 };
 
-/** A demo that has begun to transfer, and its namespaces. It ends with its owner. */
+/**
+ * Starts a demo; resolves when it has begun, with its processes and namespaces. The demo is ended when it is disposed.
+ */
 const running = async (): Promise<Disposable & { child: ChildProcess; own: string[]; pids: number[] }> => {
   using scope = new DisposableStack();
   const child = spawn(process.execPath, [PROGRAM, "demo", "--bytes", "64G"], { stdio: ["ignore", "ignore", "pipe"] });
@@ -133,7 +135,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
   test(`${signal} during a transfer leaves no process and no namespace behind`, { skip }, async () => {
     using demonstration = await running();
     const { child, own, pids } = demonstration;
-    assert.equal(own.length, 2, "one namespace for each end");
+    assert.equal(own.length, 2, "each end must have one namespace");
     const ended = new Promise<number | null>((resolve) => void child.once("exit", resolve));
     child.kill(signal);
     const code = await ended;

@@ -83,7 +83,7 @@ test("every npm script of the pages is in package.json", () => {
 
 test("the README has at most 150 lines, and names as many chips as there are", () => {
   const text = read("README.md");
-  assert.ok(text.split("\n").length <= 151, "move something to docs/");
+  assert.ok(text.split("\n").length <= 151, "README.md is too long: move something to docs/");
   const counts = [...text.matchAll(/(\d+) chips that `ferrule model chips` lists/g)].map(([, count]) => Number(count));
   assert.deepEqual(counts, [CHIPS.length]);
 });
@@ -115,7 +115,7 @@ test("docs/soundness.md names files that exist, and about as many SAFETY lines a
   );
   const lines = safetySites();
   const stated = Number(/About (\d+) `SAFETY:` lines/.exec(text)?.[1]);
-  assert.ok(Math.abs(lines - stated) <= 10, `it states ${stated}, there are ${lines}`);
+  assert.ok(Math.abs(lines - stated) <= 10, `the page states ${stated} lines, there are ${lines}`);
 });
 
 test("docs/library.md quotes every example unchanged", () => {

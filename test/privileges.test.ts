@@ -49,7 +49,7 @@ const firstEvent = async (child: ChildProcess): Promise<Started> => {
     text += chunk as string;
     if (text.includes("\n")) return JSON.parse(text.split("\n")[0]!) as Started;
   }
-  return assert.fail(`it ended: ${text}`);
+  return assert.fail(`the command ended: ${text}`);
 };
 
 suite("which of root's rights are kept", { skip }, () => {

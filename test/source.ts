@@ -66,7 +66,7 @@ export const without = (source: string, ...kinds: readonly Piece[]): string => {
 
 /** Something that a file imports. */
 export interface Import {
-  /** As written; undefined if it is computed. */
+  /** The specifier as it is written; undefined if it is computed. */
   readonly specifier: string | undefined;
   readonly line: number;
 }

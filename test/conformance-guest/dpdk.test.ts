@@ -1,9 +1,9 @@
 /**
- * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, written by Realtek, that uses
- * the chip differently. It polls, and from the RTL8125 on it uses descriptors of 32 bytes and reads the transmit ring's
- * progress from pointer registers. DPDK 24.11 supports the RTL8125A, B, BP and D and the RTL8126A, with one queue in
- * each direction; later versions (`--dpdk newest`) support every chip since the RTL8168G, and RSS over several queues
- * on the RTL8126A and RTL8127A.
+ * DPDK's own driver for Realtek's cards, net_r8169, as Debian ships it: another C driver, written by Realtek, which
+ * uses the chip in other ways than Linux's driver. It polls, and from the RTL8125 on it uses descriptors of 32 bytes
+ * and reads the transmit ring's progress from pointer registers. DPDK 24.11 supports the RTL8125A, B, BP and D and the
+ * RTL8126A, with one queue in each direction; later versions (`--dpdk newest`) support every chip since the RTL8168G,
+ * and RSS over several queues on the RTL8126A and RTL8127A.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -65,7 +65,7 @@ export class EchoPeer implements AsyncDisposable {
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
   }
 
-  /** @param path `Rig.cable` @param guest its MAC address */
+  /** @param path `Rig.cable` @param guest the guest's MAC address */
   static async open(path: string, guest: string): Promise<EchoPeer> {
     const socket = connect(path);
     await once(socket, "connect");
@@ -118,7 +118,7 @@ export class EchoPeer implements AsyncDisposable {
     const echo = { type: IcmpType.echoRequest, identifier: IDENTIFIER, sequence: this.#sequence };
     buildEcho(bytes, PREFIX + ICMP_AT, echo);
     put16(bytes, PREFIX + ICMP_AT + CHECKSUM, finish(sum(this.#request, PREFIX + ICMP_AT, LENGTH - ICMP_AT)));
-    // A copy: the socket may keep a reference to it.
+    // Writes a copy, because the socket may keep a reference to the bytes.
     this.#socket.write(bytes.slice(0, PREFIX + LENGTH));
   }
 

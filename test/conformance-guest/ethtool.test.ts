@@ -147,7 +147,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       const [counters, statistics] = [await countersOf(rig), await statisticsOf(rig)];
       await rig.nic.ask({ command: "wire", name: "crc", directions: ["in"], count: DAMAGED });
       await rig.far.run(`ping -q -c ${DAMAGED} -i 0.02 -W 0.1 -b ${EVERYBODY}`);
-      // Arrives after all of them.
+      // This echo arrives after all damaged frames.
       await answered(rig.guest, `-c 1 ${FAR.ipv4}`);
       const chip = difference(await countersOf(rig), counters);
       const kernel = difference(await statisticsOf(rig), statistics);
@@ -220,7 +220,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       t.diagnostic(
         `the quickest of 50 echoes ${prompt} µs; median ${patient} µs or more with an interrupt delay of ${set} µs`,
       );
-      assert.ok(prompt < MICROS && patient >= set, `${prompt}, then ${patient}`);
+      assert.ok(prompt < MICROS && patient >= set, `${prompt} µs without a delay, ${patient} µs with one`);
       await guest.mustRun(`ethtool -C ${ETH} rx-usecs 0 tx-usecs 0 rx-frames 0 tx-frames 0`);
     } finally {
       await rig.nic.ask({ command: "partner", abilities: {} });

@@ -27,7 +27,7 @@ const STRANGERS = ["02:00:5e:10:00:00", "00:00:5e:10:00:01", "02:00:5e:11:00:01"
 const ETHER_TYPE = "88b5";
 const GROUP = "239.9.9.9";
 const DAMAGED = 5;
-/** Groups that are joined. */
+/** Groups that the guest joins. */
 const JOINED = ["01:00:5e:01:02:03", "33:33:00:00:0b:ad", "09:00:70:00:00:55"];
 
 /** A group for each of the hash's 64 bits, three times, the same in each run. */

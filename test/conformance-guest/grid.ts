@@ -121,9 +121,7 @@ const withContext = async (rig: Rig, found: readonly string[]): Promise<string> 
   if (found.length === 0) return "";
   const log = await rig.guest.dmesg();
   const link = log.filter((line) => /link|phy|eth0/i.test(line));
-  return ["complaints:", ...found, "of the link and the NIC:", ...link.slice(-40), "the end:", ...log.slice(-20)].join(
-    "\n",
-  );
+  return ["warnings:", ...found, "link and NIC:", ...link.slice(-40), "end of the log:", ...log.slice(-20)].join("\n");
 };
 
 /** Milliseconds for all tests on one chip, even on a busy machine. */

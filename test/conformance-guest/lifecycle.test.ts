@@ -60,7 +60,7 @@ const comeUp = async (rig: Rig): Promise<void> => {
 /** Waits until the server holds no more resources than expected. A request to it holds a descriptor for a moment. */
 const assertHolds = async (nic: Nic, expected: ReturnType<typeof holdings>): Promise<void> => {
   await eventually(
-    () => `at most ${JSON.stringify(expected)}, not ${JSON.stringify(holdings(nic))}`,
+    () => `a server with at most ${JSON.stringify(expected)}, not ${JSON.stringify(holdings(nic))}`,
     () => {
       const { descriptors, maps } = holdings(nic);
       return descriptors <= expected.descriptors && maps <= expected.maps;
@@ -124,7 +124,7 @@ describe("lifecycle, one guest after another", { skip: noRig() }, () => {
         scope.defer(() => rmSync(folder, { recursive: true, force: true }));
         const options = { chip: chip.key, socket: join(folder, "nic"), wire: "responder" };
         const nic = scope.use(await Nic.serve(undefined, options));
-        // Without guests. The mappings that the server needs for itself do not grow with the number of guests.
+        // What the server holds without guests. It does not grow with the number of guests.
         const alone = await settled(nic);
         for (let i = 1; i <= CLIENTS; i++) {
           await using guest = await Guest.boot({ kernel, devices: nic.device() });

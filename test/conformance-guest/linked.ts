@@ -5,7 +5,7 @@ import { NEAR } from "../guest/rig.ts";
 
 /**
  * Resolves when `ethtool` shows the link up at that speed, which takes one autonegotiation.
- * @throws {Error} with what it shows instead
+ * @throws {Error} with what `ethtool` shows instead
  */
 export const linked = async (guest: Guest, speed: number, duplex: "half" | "full" = "full"): Promise<void> => {
   const { exit, stdout } = await guest.run(

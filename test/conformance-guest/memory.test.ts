@@ -15,7 +15,7 @@ import { lookAt } from "./wire-check.ts";
 
 const GIB4 = 2n ** 32n;
 const MEGABYTES = 6144;
-/** Registers of the ring addresses. */
+/** Offsets of the registers with the ring addresses. */
 const TRANSMIT = 0x20;
 const RECEIVE = 0xe4;
 /** Bytes of payload, up to the longest echo without fragments (1472), and one that is always sent in several (8000). */

@@ -14,7 +14,7 @@ const STANDARD = 1500;
 /** Before 6.14 the driver had this limit for every chip from the RTL8125 on. */
 const CAUTIOUS = 9194;
 const HEADER = 14;
-/** Headers of IP and ICMP, IPv4 and IPv6. */
+/** Bytes of the IP and ICMP headers, for IPv4 and IPv6. */
 const ECHO = { "-4": 28, "-6": 48 } as const;
 const TAGGED = LANES[1]!;
 const BYTES = 16e6;

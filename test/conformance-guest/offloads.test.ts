@@ -45,7 +45,7 @@ type Kind = "TCP from the guest" | "TCP to the guest" | "UDP from the guest";
 
 interface Step {
   readonly title: string;
-  /** Ports of the guest. */
+  /** The first of the two ports from which the guest may choose. */
   readonly port: number;
   readonly features: string;
   readonly lane: Lane;

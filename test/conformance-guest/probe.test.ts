@@ -8,9 +8,9 @@ import { onEachChip } from "./grid.ts";
 import { linked } from "./linked.ts";
 
 const MAC = "02:00:5e:10:00:01";
-/** Mbit/s. */
+/** Speeds in Mbit/s. */
 const SPEEDS = [10, 100, 1000, 2500, 5000, 10_000] as const;
-/** "RTL8168h/8111h" in the table, or another kernel's spelling. */
+/** Whether a kernel logged this name. Kernels differ in upper and lower case. */
 const sameName = (logged: string, name: string): boolean => logged.toLowerCase() === name.toLowerCase();
 
 onEachChip("probe", { bare: true, mac: MAC }, (bench) => {

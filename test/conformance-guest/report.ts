@@ -14,13 +14,13 @@ export const PAGE = fileURLToPath(new URL("../../docs/conformance.md", import.me
 
 /** A subject's tests on one chip and kernel: one line of docs/conformance.json. */
 export interface Run {
-  /** "ping". */
+  /** Name of the subject: "ping". */
   readonly subject: string;
-  /** "rtl8168h on Linux 6.12". */
+  /** Chip and kernel: "rtl8168h on Linux 6.12". */
   readonly on: string;
-  /** Titles. */
+  /** Titles of the tests that passed. */
   readonly passed: readonly string[];
-  /** Why, by title. */
+  /** Why tests failed, by title; `skipped` has why tests were skipped. */
   readonly failed: Readonly<Record<string, string>>;
   readonly skipped: Readonly<Record<string, string>>;
   /** Notes of tests on their results, by title. */

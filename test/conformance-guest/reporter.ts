@@ -1,11 +1,11 @@
 /** A reporter for node:test that writes each test's outcome as a line of JSON, the source of docs/conformance.json. */
 import type { TestEvent } from "node:test/reporters";
 
-/** One test on one chip and kernel. */
+/** The outcome of one test on one chip and kernel. */
 export interface Outcome {
-  /** "ping". */
+  /** Name of the subject: "ping". */
   readonly subject: string;
-  /** "rtl8168h on Linux 6.12". */
+  /** Chip and kernel: "rtl8168h on Linux 6.12". */
   readonly on: string;
   readonly title: string;
   readonly outcome: "passed" | "failed" | "skipped";

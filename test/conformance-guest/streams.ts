@@ -6,7 +6,7 @@ import { FAR, type Rig } from "../guest/rig.ts";
 export interface Sums {
   readonly sum_sent: { readonly bytes: number };
   readonly sum_received: { readonly bytes: number; readonly bits_per_second: number };
-  /** UDP streams only. */
+  /** Only UDP streams have these fields. */
   readonly sum: { readonly packets: number; readonly lost_packets: number };
 }
 

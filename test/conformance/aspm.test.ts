@@ -66,7 +66,7 @@ test("`auto` follows the system's setting of the link if the board is marked as 
       const { policy, allowed, because } = rig.nic.aspm.state;
       assert.deepEqual([policy, allowed], ["auto", wanted], chip.key);
       assert.match(because, /\w{3}/);
-      assert.equal(rig.link(), link, "the system's setting is not changed");
+      assert.equal(rig.link(), link, "the system's setting must not change");
     }
   }
 });
@@ -85,7 +85,7 @@ test("`full` enables ASPM on any board, and it stays enabled across an MTU chang
   for (const chip of onExpress.filter(({ aspm, key }) => aspm !== undefined && !STALLING.includes(key))) {
     using rig = open(chip, { aspm: "full", link: 0, tested: false });
     assert.deepEqual(rig.switches(), [true, true], chip.key);
-    assert.equal(rig.nic.aspm.state.link, "none", "Link Control is not changed");
+    assert.equal(rig.nic.aspm.state.link, "none", "Link Control must not change");
     rig.nic.setMtu(1400);
     assert.deepEqual(rig.switches(), [true, true], chip.key);
     rig.nic.aspm.set("off", true);

@@ -35,7 +35,7 @@ for (const chip of [...SUBJECTS].filter(({ profile }) => profile.cableTest !== u
     ];
     using rig = openDirectRig({ chip: chip.key, carrier: false });
     rig.nic.up();
-    assert.deepEqual(testCable(rig), pairs.map(open), "an unplugged cable is open at the socket");
+    assert.deepEqual(testCable(rig), pairs.map(open), "an unplugged cable must be open at the socket");
     rig.model.setCable(faults);
     const expected: readonly PairReport[] = [
       { pair: "A", state: "open", metres: 12.5 },

@@ -252,7 +252,7 @@ export const conformance = (subject: Subject): void => {
           assert.equal(rig.flags[0]! & good, good);
           frame[frame.length - 1]! ^= 1;
           rig.deliver(frame);
-          assert.equal(rig.poll().length, 1, "a frame with a bad checksum is passed to the network stack");
+          assert.equal(rig.poll().length, 1, "a frame with a bad checksum must reach the network stack");
           assert.equal(rig.flags[0]! & good, 0);
         });
 
@@ -307,7 +307,7 @@ export const conformance = (subject: Subject): void => {
       rig.up();
       assert.deepEqual(arrive(), several);
       rig.deliver(to(0xff, 0xff));
-      assert.equal(rig.poll().length, 1, "broadcast is always received");
+      assert.equal(rig.poll().length, 1, "broadcasts must always be received");
     });
 
     check("a ring without room loses frames, counts them and recovers", () => {
@@ -328,7 +328,7 @@ export const conformance = (subject: Subject): void => {
       rig.up();
       const big = udp(ends({ inbound: true }), payload(8972));
       rig.deliver(big);
-      assert.equal(rig.poll().length, 0, "longer than the receiver accepts");
+      assert.equal(rig.poll().length, 0, "a frame longer than the receiver accepts must be dropped");
       rig.nic.setMtu(9000);
       rig.pass(100_000);
       rig.poll();

@@ -168,6 +168,6 @@ for (const [chip, at10, at100, at1000] of [
       rig.poll();
       assert.equal(rig.nic.link.speed, speed);
       assert.equal([0x1bc, 0x1dc, 0x1d0].map((at) => bus.eriRead(at).toString(16)).join(" "), expected);
-      assert.equal(bus.eriRead(0xdc) & 1, 1, "the packet filter is on");
+      assert.equal(bus.eriRead(0xdc) & 1, 1, "the packet filter must be on");
     }
   });

@@ -72,7 +72,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   "lost-interrupt": (rig) => {
     rig.deliver(inbound());
     assert.equal(rig.nic.line.take(), false);
-    assert.ok(rig.nic.waiting, "polling the ring finds the frame");
+    assert.ok(rig.nic.waiting, "polling the ring must find the frame");
     assert.equal(rig.poll().length, 1);
   },
   "repeated-interrupt": (rig) => {
@@ -80,7 +80,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.poll().length, 1);
     rig.pass(100);
     assert.ok(rig.nic.line.take());
-    assert.equal(rig.nic.interrupt(), 0, "an interrupt without a cause");
+    assert.equal(rig.nic.interrupt(), 0, "an interrupt without a cause must report no event");
   },
   "stuck-reset": (rig) => {
     const before = rig.clock.now();

@@ -1,6 +1,6 @@
 /**
- * Arguments that any client of the control socket may pass to an ethtool operation: it is executed, or rejected without
- * effect.
+ * Arguments that any client of the control socket may pass to an ethtool operation: the operation is executed, or
+ * rejected without effect.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** The LEDs on every chip: rules that last, and blinking to find the card. */
+/** The LEDs on every chip: rules that stay in force, and blinking to find the card. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";

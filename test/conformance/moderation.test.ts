@@ -126,7 +126,7 @@ for (const chip of DIES.filter(countsFrames))
   test(`${chip.key}: a limit of frames ends the delay`, () => {
     using rig = started(chip);
     const { receive: got } = rig.nic.moderation.set({ receive: { micros: 120, frames: 6 }, transmit: NONE });
-    assert.equal(got.frames, 8, "in units of four");
+    assert.equal(got.frames, 8, "the limit must be rounded to units of four");
     assert.equal(receive(rig, 32, 10), 4);
   });
 

@@ -107,7 +107,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
         const before = ptp.time;
         rig.send(frame(false, type));
         near(ptp.sent()!, before, `${name} sent by ${way}`);
-        assert.equal(ptp.sent(), undefined, "each timestamp is taken once");
+        assert.equal(ptp.sent(), undefined, "a timestamp must be taken only once");
 
         rig.pass(1_000_000);
         const arrived = ptp.time;
@@ -121,7 +121,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
       receive(rig, plain),
       plain.map(() => undefined),
     );
-    assert.equal(rig.nic.rings.receive.armed(), free, "every descriptor belongs to the NIC again");
+    assert.equal(rig.nic.rings.receive.armed(), free, "every descriptor must belong to the NIC again");
   });
 
   test(`${chip.key}: several messages that are received together have timestamps; the PHY keeps one of each type`, () => {

@@ -96,7 +96,7 @@ describe("on QEMU's user network", { skip: absent }, () => {
         assert.deepEqual(answer.slice(42), payload(100, sequence));
       }
       assert.ok(rig.device.interrupts.raised >= 1000);
-      assert.equal(rig.nic.rings.receive.counters()[3], 0, "invalid words from the NIC");
+      assert.equal(rig.nic.rings.receive.counters()[3], 0, "the NIC must write no invalid words");
     });
 });
 
@@ -175,7 +175,7 @@ describe("properties of an RTL8139C+", { skip: notOwn }, () => {
       code: "OUT_OF_WINDOW",
       message: "registers: 256 bytes at 0x0 are outside the window of 0x80 bytes",
     });
-    assert.equal(card.used(), 2, "only the identification was read, twice");
+    assert.equal(card.used(), 2, "only the identification must be read, twice");
   });
 
   test("comes up in a fraction of the time that a real PHY takes", (t) => {

@@ -119,11 +119,11 @@ for (const chip of SEVERAL) {
           queueOf.set(flow, queue);
           used.add(queue);
         }
-        for (const [flow, count] of given) assert.equal(next.get(flow), count, "every frame arrived");
+        for (const [flow, count] of given) assert.equal(next.get(flow), count, "every frame must arrive");
       }),
       { numRuns: 30, seed: 8169 },
     );
-    assert.equal(used.size, receive, "all queues were used");
+    assert.equal(used.size, receive, "all queues must be used");
     const counted = rig.nic.queues.map((pair) => pair.receive.counters()[ReceiveCount.frames]!);
     assert.equal(
       counted.reduce((a, b) => a + b),
@@ -169,7 +169,7 @@ for (const chip of SEVERAL) {
     rig.deliver(flowFrame(FLOWS[0]!));
     const [arrived] = poll(rig);
     assert.equal(arrived!.queue, receive - 1);
-    assert.notEqual(arrived!.hash, FLOWS[0]!.hash, "another key gives another hash");
+    assert.notEqual(arrived!.hash, FLOWS[0]!.hash, "another key must give another hash");
     assert.equal(rig.registers.read8(INT_CFG0) & IntCfg0.enable, 1);
     rig.setCarrier(false);
     poll(rig);

@@ -117,7 +117,7 @@ for (const [chip, others] of [
     rig.nic.filter = one;
     assert.deepEqual(passes(), [false, false, true, others]);
     rig.nic.filter = { ...one, addresses: [Uint8Array.from(second)] };
-    assert.deepEqual(passes(), [true, true, true, true], "there is no filter for a second address");
+    assert.deepEqual(passes(), [true, true, true, true], "all pass: there is no filter for a second address");
     rig.nic.filter = { ...one, groups: [] };
     assert.deepEqual(passes(), [false, false, false, false]);
     rig.nic.filter = { promiscuous: false, groups: "all" };
@@ -180,7 +180,7 @@ test("the FCS is at the end of each frame on request, also after an MTU change",
   assert.deepEqual(rig.poll(), [frame]);
 });
 
-// Microsoft, “Verifying the RSS Hash Calculation”.
+// The expected hashes are from Microsoft, “Verifying the RSS Hash Calculation”.
 for (const chip of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8127a"])
   test(`${chip}: the hash of a frame is that of Microsoft's specification`, () => {
     using rig = openDirectRig({ chip, nic: { receiveHash: true } });

@@ -29,7 +29,7 @@ for (const chip of DRIVEN)
       assert.equal(rig.nic.rings.receive.armed(), slots);
       const frames = Array.from({ length: slots }, (_, i) => arriving(i));
       for (const frame of frames) assert.equal(rig.deliver(frame), true);
-      assert.equal(rig.deliver(arriving(0)), false, "the ring is full");
+      assert.equal(rig.deliver(arriving(0)), false, "a full ring must accept no frame");
       assert.deepEqual(rig.poll(), frames);
       // Once around the ring, with wrap-around.
       for (let i = 0; i < slots + 3; i++) {

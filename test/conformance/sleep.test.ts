@@ -153,7 +153,7 @@ for (const chip of DIES) {
     assert.equal(rig.model.powerState, D3HOT);
     rig.pass(20_000);
     rig.bound[Symbol.dispose]();
-    assert.equal(rig.model.powerState, D3HOT, "still asleep without the driver");
+    assert.equal(rig.model.powerState, D3HOT, "the chip must stay asleep without the driver");
     rig.deliver(FRAMES.magic);
     assert.equal(rig.woken(), 1);
     const { registersBar: registers } = chip.profile.function;

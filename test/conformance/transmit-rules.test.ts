@@ -15,7 +15,7 @@ const SEED = 20_261_130;
 /** A chip without faults. */
 const FAULTLESS = "rtl8168h";
 
-/** Asserts that a frame is sent unchanged, followed by zeros as padding up to `most` bytes. */
+/** Asserts that a frame is sent unchanged, followed by zeros as padding up to a length of `maxPadding`. */
 const assertPadded = (sent: Uint8Array, expected: Uint8Array, maxPadding: number): void => {
   assert.ok(sent.length >= expected.length && sent.length <= maxPadding, `${sent.length} bytes for ${expected.length}`);
   assert.deepEqual(sent.subarray(0, expected.length), expected);
@@ -33,7 +33,7 @@ for (const chip of DIES)
           const expected = reference.send(frames);
           const sent = rig.send(frames);
           assert.equal(sent.length, expected.length);
-          // Some chips hang on UDP datagrams of fewer than 47 bytes, so the driver pads these.
+          // Some chips hang on certain UDP datagrams of fewer than 47 bytes, so the driver pads these.
           const more = chip.profile.frames.hangsOnShortUdp ? 47 : 0;
           for (const [i, frame] of sent.entries()) assertPadded(frame, expected[i]!, expected[i]!.length + more);
         }),

@@ -166,7 +166,7 @@ suite("over vfio-user", { skip: absent }, () => {
         assert.equal(echo(served, nic, device, [udp(ends(), payload(100, i))]).length, 1);
       }
       // The server's thread closes its descriptors when it detects that the client has closed the connection.
-      await eventually("the server to close its descriptors", () => openDescriptors() <= before);
+      await eventually("the closing of the server's descriptors", () => openDescriptors() <= before);
       assert.equal(openDescriptors(), before);
       assert.equal((await served.stop()).clients, 10);
     });

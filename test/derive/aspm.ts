@@ -4,7 +4,7 @@
  * `test/derive/traces/aspm.jsonl`.
  *
  * In one model the registers of interest read as zeros, in the other as ones: a word that is the same in both models is
- * stored as a whole; in other words, the two show which bits are set and cleared.
+ * stored as a whole; where they differ, the two words show which bits are set and cleared.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

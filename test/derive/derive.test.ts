@@ -60,7 +60,7 @@ test("the steps of an RTL8102E, from the recorded accesses of Linux 6.12", () =>
   });
 });
 
-/** The steps derived from our driver when it executes these. */
+/** The steps that are derived from the accesses of our driver when it executes `start`. */
 const roundTrip = (key: string, start: Partial<Start>) => {
   const chip = chipNamed(key)!;
   const traces = traceOurs(chip, { mac: [], phy: [], ...start });

@@ -52,7 +52,7 @@ class Station implements AsyncDisposable {
       if (found.length >= times) return found[times - 1]!;
       await sleep(10);
     }
-    return assert.fail(`no ${kind}: ${JSON.stringify(this.events)}`);
+    return assert.fail(`no event "${kind}": ${JSON.stringify(this.events)}`);
   }
 
   connect(): VfioUserDevice {

@@ -15,7 +15,7 @@ const mayUse = (path: string): boolean => {
   }
 };
 
-/** The reason to skip guests, or false. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+/** Why guests cannot run here, or false; for node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
 export const noRig = (): string | false => {
   if (process.env["FERRULE_NO_SKIP"] === undefined && process.env["FERRULE_GUEST"] === undefined)
     return "boots guests: npm run test:guest";

@@ -17,7 +17,7 @@ import { scratchFolder } from "./scratch.ts";
 
 export interface GuestOptions {
   readonly kernel?: KernelName | undefined;
-  /** Default: the processor's usual one. */
+  /** QEMU's machine; default: the processor's usual one. */
   readonly machine?: MachineName | undefined;
   /** Number of processors. */
   readonly smp?: number | undefined;
@@ -262,7 +262,7 @@ export class Guest implements AsyncDisposable {
     const asleep = this.qmp.event("SUSPEND", limitMillis);
     asleep.catch(() => {});
     const { awake } = await this.#sleep("none mem", limitMillis);
-    const refused = awake.then(({ exit, stderr }) => Promise.reject(new Error(`no suspend (${exit}): ${stderr}`)));
+    const refused = awake.then(({ exit, stderr }) => Promise.reject(new Error(`did not suspend (${exit}): ${stderr}`)));
     await Promise.race([asleep, refused]);
     refused.catch(() => {});
     return { awake };
@@ -303,7 +303,7 @@ export class Guest implements AsyncDisposable {
   async reboot(): Promise<void> {
     const reset = this.qmp.event("RESET");
     this.run("reboot -f").catch(() => {});
-    // Marked before the event arrives: on a busy machine the guest may be up again already when QEMU reports the reset.
+    // The channels are marked before QEMU reports the reset: on a busy machine the guest may be up again when it does.
     for (const channel of this.#channels) channel.restarting();
     await reset;
     await this.up();

@@ -1,7 +1,7 @@
 /**
  * What a guest boots: a stock Debian kernel, unpacked but not installed, and an initial RAM file system with Node and
- * the few programs that the rigs use, copied from this machine. Both are cached in a folder whose name has a digest of
- * all versions.
+ * the few programs that the rigs use, copied from this machine. Both are cached, in folders whose names depend on all
+ * versions.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -49,7 +49,7 @@ const where = (program: string): string | undefined => {
 };
 
 /**
- * The reason to skip guests, or false. For node:test's `skip`. A guest needs a download of 70 MB (the kernel), so
+ * Why guests cannot run here, or false; for node:test's `skip`. A guest needs a download of 70 MB (the kernel), so
  * guests run only on request; in CI nothing may be skipped. @param programs further programs that the test needs on the
  * host
  */

@@ -64,7 +64,7 @@ export interface Boot {
   readonly vmlinux: string;
   readonly vmlinuz: string;
   readonly initrd: string;
-  /** "6.12.107+deb13-amd64". */
+  /** The kernel's release: "6.12.107+deb13-amd64". */
   readonly version: string;
   readonly processor: ProcessorName;
 }

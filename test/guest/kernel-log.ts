@@ -1,6 +1,6 @@
 /** Warnings in a guest's kernel log, without those that are known and not caused by the devices. */
 
-/** Lines that appear on a busy machine, and mean nothing. */
+/** Lines that may appear on a busy machine without any fault. */
 const HARMLESS = [/random: crng/, /hrtimer: interrupt took/, /net_ratelimit: \d+ callbacks suppressed/];
 
 const REPORT = /^[^\n]*-\[ cut here \]-[^]*?-\[ end trace [^\n]*$/gm;

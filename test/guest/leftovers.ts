@@ -14,7 +14,7 @@ interface Found {
 type Inventory = ReadonlyMap<string, Found>;
 
 /**
- * Lists processes, except kernel threads, which have no program file, and interfaces. The first line has the ids of
+ * Lists all interfaces, and all processes but kernel threads, which have no program file. The first line has the ids of
  * this shell and of the agent, which is another process after each restart of the guest.
  */
 const PROCESSES = `echo 1 $$ $PPID $(cat /run/serving)

@@ -65,7 +65,7 @@ export class Nic implements AsyncDisposable {
     const nic = new Nic(child, options.socket);
     try {
       await eventually(
-        () => `a start of ferrule model serve:\n${nic.output}`,
+        () => `the start of ferrule model serve:\n${nic.output}`,
         () => {
           if (child.exitCode !== null) throw new Error(`ferrule model serve did not start:\n${nic.output}`);
           return nic.state().catch(() => undefined);

@@ -24,7 +24,7 @@ export const GUEST_OPTIONS = {
   },
 } as const satisfies Options;
 
-/** The known word that `text` is. @throws {WrongUsage} */
+/** Returns `text` if it is one of the known words. @throws {WrongUsage} */
 export const among = <const T extends string>(what: string, text: string, known: readonly T[]): T => {
   const found = known.find((name) => name === text);
   if (found === undefined)
@@ -32,11 +32,11 @@ export const among = <const T extends string>(what: string, text: string, known:
   return found;
 };
 
-/** A comma-separated list of the known words. @throws {WrongUsage} */
+/** Returns the words of a comma-separated list, all of which must be known. @throws {WrongUsage} */
 export const someOf = <const T extends string>(what: string, text: string, known: readonly T[]): readonly T[] =>
   text.split(",").map((each) => among(what, each, known));
 
-/** A whole number. @throws {WrongUsage} */
+/** Reads a whole number from `min` to `max`. @throws {WrongUsage} */
 export const whole = (option: string, text: string, min: number, max: number): number => {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max))

@@ -1,11 +1,11 @@
 /** Guest processors, and the names that QEMU, Debian and Linux use for them. */
 
 export const PROCESSORS = ["amd64", "i386", "arm64"] as const;
-/** Debian's names. */
+/** Debian's names of the processors. */
 export type ProcessorName = (typeof PROCESSORS)[number];
 
 export const MACHINES = ["q35", "pc", "virt"] as const;
-/** QEMU's names. */
+/** QEMU's names of the machines. */
 export type MachineName = (typeof MACHINES)[number];
 
 export interface Processor {

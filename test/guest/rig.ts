@@ -93,7 +93,7 @@ export class Rig implements AsyncDisposable {
     const look = `until [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = ${wanted} ]; do sleep 0.05; done`;
     const { exit } = await this.guest.run(look, limitMillis);
     if (exit !== 0)
-      throw new Error(`no carrier ${wanted} in ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
+      throw new Error(`the carrier is not ${wanted} after ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
   /**
@@ -126,8 +126,8 @@ export class Rig implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the guest reports the present link state. It may report nothing about a loss of link: a driver that
-   * is delayed for longer than autonegotiation takes finds the link unchanged. @throws {Error}
+   * Resolves when the guest reports the present link state. The guest may report nothing about a loss of link: a driver
+   * that is delayed for longer than autonegotiation takes finds the link unchanged. @throws {Error}
    */
   async linked(): Promise<void> {
     const { speed } = await eventually("a link", async () => {

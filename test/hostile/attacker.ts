@@ -109,7 +109,7 @@ export class Victim implements AsyncDisposable {
       if (this.events.some((event) => event.kind === "client" && !event.connected && what.test(event.why))) return;
       await sleep(10);
     }
-    assert.fail(`no complaint ${what}: ${JSON.stringify(this.events)}`);
+    assert.fail(`no client was disconnected because of ${what}: ${JSON.stringify(this.events)}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@
  * namespace: the file system, and the client that it starts. When the file system is killed, the kernel fails all
  * requests, and nothing is left behind.
  *
- * unshare --mount node fuse.ts FOLDER SOCKET
+ *     unshare --mount node fuse.ts FOLDER SOCKET
  */
 import { spawn, spawnSync } from "node:child_process";
 import { openSync, readSync, writeSync } from "node:fs";
@@ -13,7 +13,7 @@ import { Worker, isMainThread, workerData } from "node:worker_threads";
 import { Open, openFile } from "#sys/fd.ts";
 import { Attacker } from "./attacker.ts";
 
-/** linux/fuse.h */
+/** Numbers of operations in linux/fuse.h. */
 const Op = { lookup: 1, forget: 2, getattr: 3, open: 14, init: 26, interrupt: 36, batchForget: 42 } as const;
 const IN_HEADER = 40;
 const OUT_HEADER = 16;
@@ -29,7 +29,7 @@ const attributes = (view: DataView, at: number, node: number): void => {
   view.setUint32(at + 64, 1, true);
 };
 
-/** The reply after its header; undefined for unknown requests. */
+/** The reply to a request, without the header; undefined for unknown requests. */
 const answerTo = (op: number, node: number): Uint8Array<ArrayBuffer> | undefined => {
   const [lookup, getattr, open, init] = [128, 104, 16, 64].map((length) => new DataView(new ArrayBuffer(length)));
   switch (op) {

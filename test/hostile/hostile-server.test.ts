@@ -120,7 +120,7 @@ suite("our driver on a hostile server", { skip }, () => {
   test("a server that never replies: stopping the start does not wait for it", async (t) => {
     const stop = new AbortController();
     const started = Bench.open("silence", stop.signal).then(
-      () => assert.fail("it started"),
+      () => assert.fail("the driver started"),
       (error: unknown) => error as { code: string; message: string },
     );
     await sleep(1500);

@@ -1,4 +1,4 @@
-/** The checks that a mutant survives only if all of them pass, and the threads that run them. */
+/** The checks of mutants, and the threads that run them. A mutant survives if it passes all checks. */
 import { once } from "node:events";
 import { globSync } from "node:fs";
 import { join } from "node:path";
@@ -101,11 +101,11 @@ export class Judge implements AsyncDisposable {
     for (let idle = 0; idle < MAX_IDLE_SECONDS; idle++) {
       await wait(1000, undefined, { signal });
       const now = await cpuSeconds();
-      if (now - start > MAX_CPU_SECONDS) throw new Error("it loops");
+      if (now - start > MAX_CPU_SECONDS) throw new Error("the mutant loops");
       if (now - used > 0.002) idle = 0;
       used = now;
     }
-    throw new Error("it waits");
+    throw new Error("the mutant waits for ever");
   }
 
   async #end(): Promise<void> {

@@ -19,7 +19,7 @@ const number = (text: string, name: string, max: number): number => {
   return value;
 };
 
-/** The default seed: the same for a commit, so that a run can be repeated. */
+/** The default seed, which depends only on the commit, so that a run can be repeated. */
 const seedOfCommit = (): number => {
   try {
     return Number.parseInt(

@@ -25,7 +25,7 @@ const FLAGS = [
   "--remote-debugging-pipe",
 ];
 
-/** Why there is no browser here, or false. For node:test's `skip`. */
+/** Why there is no browser here, or false; for node:test's `skip`. */
 export const noBrowser = (): string | false => skipFor(!has(PROGRAM) && `needs ${PROGRAM}`);
 
 type Json = Readonly<Record<string, unknown>>;

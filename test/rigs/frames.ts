@@ -65,7 +65,7 @@ export const leaveChecksum = (frame: Uint8Array, withLength = true): void => {
   frame[at + 1] = sum;
 };
 
-/** Asserts that every checksum in a TCP or UDP frame is correct, with the slow sum. */
+/** Asserts that every checksum in a TCP or UDP frame is correct. They are computed again by `slowSum`. */
 export const assertSums = (frame: Uint8Array): void => {
   const { network, transport, v6, protocol } = layout(frame);
   const ipEnd = v6

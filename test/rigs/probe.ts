@@ -80,7 +80,8 @@ export class Probe implements AsyncDisposable {
       const right = (await this.arrives(target, bytes)) === (wanted === "arrives");
       steady = right ? steady + 1 : 0;
       if (right) continue;
-      if (performance.now() > end) throw new Error(`never in consecutive checks: ${target.mac ?? target.ip} ${wanted}`);
+      if (performance.now() > end)
+        throw new Error(`not in ${STEADY} checks in a row: ${target.mac ?? target.ip} ${wanted}`);
       await sleep(10);
     }
   }

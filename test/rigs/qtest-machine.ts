@@ -13,7 +13,7 @@ import { skipFor } from "./skip.ts";
 
 const has = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 
-/** The reason that the rig cannot run here, or false. For node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+/** Why the rig cannot run here, or false; for node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
 export const noQtest = ({ program }: QtestModel = OWN_MODEL): string | false => {
   const missing = [program, "setpriv"].filter((program) => !has(program));
   return skipFor(missing.length > 0 && `needs ${missing.join(", ")}`);

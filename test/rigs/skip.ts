@@ -19,7 +19,7 @@ export const skipFor = (why: string | false): string | false => {
   return why;
 };
 
-/** The reason that the two-ends rig cannot run here, or false. For node:test's `skip`. */
+/** Why the two-ends rig cannot run here, or false; for node:test's `skip`. */
 export const noTwoEnds = (programs: readonly string[]): string | false => {
   const missing = programs.filter((program) => !has(program));
   return skipFor(

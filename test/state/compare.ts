@@ -7,7 +7,7 @@ import { keyOf, type Moment, type Snapshot, spaceOf } from "./snapshot.ts";
 export interface Difference {
   readonly chip: Chip;
   readonly moment: Moment;
-  /** "macOcp 0xd400" */
+  /** Space and address: "macOcp 0xd400". */
   readonly key: string;
   readonly theirs: number;
   readonly ours: number;
@@ -31,7 +31,7 @@ const WHOLE = "*";
 const ruleOf = (cause: Cause, row: Row, word: string): Rule => {
   if (word === WHOLE) return { cause, row, key: keyOf(row.space, WHOLE), value: undefined, mask: ALL_BITS };
   const [, address, value, mask] = /^([^=]+)=([0-9a-f]+)(?:\/([0-9a-f]+))?$/.exec(word) ?? [];
-  if (address === undefined || value === undefined) throw new Error(`"${word}" (${cause.name}) is no word`);
+  if (address === undefined || value === undefined) throw new Error(`"${word}" (${cause.name}) is not a word of a row`);
   return {
     cause,
     row,
@@ -50,7 +50,7 @@ export type Source = keyof typeof SOURCES;
 
 export const RULES: Readonly<Record<Source, readonly Rule[]>> = { linux: rulesOf(CAUSES), dpdk: rulesOf(CAUSES_DPDK) };
 
-/** All differences at the moments that their recording has. */
+/** All differences at the moments that the C driver's recording has. */
 export const differences = (
   chip: Chip,
   theirs: ReadonlyMap<Moment, Snapshot>,

@@ -58,10 +58,10 @@ export const writeRecording = (source: Source, chip: Chip, recording: Recording)
 const wordsOf = (line: string): readonly (readonly [string, number])[] => {
   const [name, ...words] = line.split(" ");
   const space = SPACES.find((known: Space) => known === name);
-  if (space === undefined) throw new Error(`a recording has no line "${line.slice(0, 40)}"`);
+  if (space === undefined) throw new Error(`"${line.slice(0, 40)}" is not a line of a recording`);
   return words.flatMap((word) => {
     const [, address, digits] = /^([^=]+)=([0-9a-f]+)$/.exec(word) ?? [];
-    if (address === undefined || digits === undefined) throw new Error(`a recording has no word "${word}"`);
+    if (address === undefined || digits === undefined) throw new Error(`"${word}" is not a word of a recording`);
     return dependsOnRun(space, address) ? [] : [[keyOf(space, address), Number.parseInt(digits, 16)] as const];
   });
 };

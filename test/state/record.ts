@@ -48,15 +48,15 @@ const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> =
     });
 };
 
-/** Waits for the link; where the driver sees none, as long as the others need for theirs. */
+/** Waits for the link. If the driver sees no link on this chip, waits as long as the other chips need for theirs. */
 const carrier = ({ chip, name }: Card): string =>
   WITHOUT_LINK.some((key) => key === chip.key)
     ? "sleep 5"
     : `until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.1; done`;
 
 /**
- * Commands for every NIC before its state is recorded; the NICs keep it for the rest of the step. For "suspended" they come before
- * all are suspended together.
+ * Commands that the guest executes for every NIC before the state at a moment is recorded; the NICs keep that state for
+ * the rest of the step. For "suspended" they are executed before all NICs are suspended together.
  */
 const STEPS: readonly (readonly [moment: Moment, command: (card: Card) => string])[] = [
   ["up", (card) => `ip link set ${card.name} up; ${carrier(card)}`],
@@ -80,7 +80,7 @@ const lookAsleep = async (guest: Guest, cards: readonly Card[]): Promise<void> =
   await look("suspended", cards);
   if (cards.some(({ nic }) => nic.powerState !== D3HOT)) throw new Error("the guest resumed its cards too early");
   const { exit, stderr } = await awake;
-  if (exit !== 0) throw new Error(`no suspend (${exit}): ${stderr}`);
+  if (exit !== 0) throw new Error(`the guest did not suspend (exit code ${exit}): ${stderr}`);
 };
 
 /** Records the chips that this kernel's driver supports; returns the others. */

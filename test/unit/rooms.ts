@@ -8,7 +8,10 @@ import { join } from "node:path";
 const SRC = join(import.meta.dirname, "../../src");
 const load = createRequire(import.meta.url);
 
-/** Loads every test of these rooms before the first one runs, since some count the files that the process has open. */
+/**
+ * Loads every test of these rooms before the first one runs, because some tests count the files that the process has
+ * open.
+ */
 export const testRooms = (...rooms: readonly string[]): void => {
   const files = globSync(
     rooms.map((room) => `${room}/**/*.test.ts`),

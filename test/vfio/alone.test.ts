@@ -124,7 +124,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
       }
       const command = Buffer.alloc(1); fs.readSync(file, command, 0, 1, 0x37); console.log(command[0] & 0x0c);`;
     const output = await machine.guest.mustRun(`setpci -s ${CARD} COMMAND=0007; node -e '${poke}'`);
-    assert.equal(output.trim(), "12", "receiver and transmitter run");
+    assert.equal(output.trim(), "12", "receiver and transmitter must run");
     await machine.guest.clearDmesg();
     await machine.up(CARD, INTERFACE);
     await machine.works(INTERFACE);
@@ -174,7 +174,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     assert.match(report, /8139/);
     for (const address of mac.trim().split("\n"))
       assert.ok(!report.includes(address) || address === "00:00:00:00:00:00");
-    assert.ok(!report.includes("52:54:00"), "QEMU's station address");
+    assert.ok(!report.includes("52:54:00"), "the report contains QEMU's station address");
   });
 
   test("returns to its former driver, which works as before", async () => {

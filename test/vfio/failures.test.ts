@@ -80,7 +80,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
       await nic.ask({ command: "fault", name, ...(count === undefined ? {} : { count }) });
     const sign = `"cause":"${cause}","count":${counts[cause]},`;
     const event = await eventually(
-      `${sign} in what ferrule up says`,
+      `${sign} in the output of ferrule up`,
       async () => {
         if (load === "incoming") await nic.ask({ command: "send", frame: UNASKED });
         return (await machine.output(INTERFACE)).split("\n").find((line) => line.includes(sign));

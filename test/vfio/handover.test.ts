@@ -128,7 +128,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
       await ended;
     });
     await eventually(
-      () => `iPXE on each NIC, not ${asked.join(" ")}`,
+      () => `iPXE's requests on each NIC; so far ${asked.join(" ")}`,
       () => cards.every(({ chip }) => asked.includes(`/${chip}/done`)),
     );
     for (const card of cards) {

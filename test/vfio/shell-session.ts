@@ -73,7 +73,9 @@ export const session = async (
     if (line.advised && !seen.includes(line.typed))
       throw new Error(`no earlier output recommends the command ${where}`);
     if (line.shows !== undefined && !line.shows.test(output))
-      throw new Error(`${where}not ${line.shows}; of all (ended with ${exit}):\n${stdout}${stderr}`);
+      throw new Error(
+        `${where}without a match for ${line.shows}. The session, ended with ${exit}:\n${stdout}${stderr}`,
+      );
     seen += output;
     return line.hidden ? "" : `$ ${line.typed}\n${output}`;
   });
