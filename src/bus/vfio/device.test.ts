@@ -3,8 +3,10 @@ import { test } from "node:test";
 import { VirtualClock } from "#kit/clock.ts";
 import { FerruleError, Revoked } from "#kit/errors.ts";
 import { ro32, rw32 } from "#kit/mmio.ts";
-import { Errno } from "#sys/errno.ts";
+import { Errno, SystemError } from "#sys/errno.ts";
+import { IrqAction } from "#sys/vfio-structs.ts";
 import { VfioDevice, type VfioOptions } from "./device.ts";
+import { Irq } from "./interrupts.ts";
 import { ADDRESS, FakeKernel, POWER_MANAGEMENT_AT } from "./kernel.test-kit.ts";
 import { type PciFunction, Tree } from "./tree.test-kit.ts";
 
@@ -198,6 +200,29 @@ test("memory space is on and bus mastering off before a register is mapped", () 
   assert.ok(kernel.calls.indexOf("command 3") < kernel.calls.indexOf("mmap 4096"));
   device.setBusMaster(true);
   assert.equal(kernel.config[4], 0x07);
+});
+
+test("a reset of the bus clears the interrupts: they are enabled again with memory space, also if the kernel refuses at first", () => {
+  using roots = new Tree([CARD]);
+  const kernel = new FakeKernel();
+  using device = openOn(kernel, roots);
+  using line = device.interrupts.request(1);
+  device.setBusMaster(true);
+  const before = kernel.sets.length;
+  kernel.config[4] = 0;
+  kernel.failOn = "irqs";
+  assert.throws(() => device.setBusMaster(false), SystemError);
+  kernel.failOn = "";
+  device.setBusMaster(false);
+  const set = { index: Irq.msix, start: 0 };
+  assert.deepEqual(kernel.sets.slice(before), [
+    { ...set, count: 0, action: IrqAction.off, fds: [] },
+    { ...set, count: 2, action: IrqAction.signal, fds: [-1, line.fd] },
+  ]);
+  line.unmask();
+  assert.equal(line.take(), true);
+  device.setBusMaster(true);
+  assert.equal(kernel.sets.length, before + 2);
 });
 
 test("DMA memory has the size that the limit on locked memory allows, unless a size was requested", () => {

@@ -7,7 +7,7 @@ import type { InterruptKind } from "#kit/interrupts.ts";
 import { Mmio, type RegisterBus, ro16 } from "#kit/mmio.ts";
 import { addressOf } from "#sys/memory.ts";
 import { IrqAction, type DeviceInfo } from "#sys/vfio-structs.ts";
-import { firstMemoryBar, identity, setBusMaster } from "../window.ts";
+import { decodesMemory, firstMemoryBar, identity, setBusMaster } from "../window.ts";
 import { type Access, openAccess } from "./access.ts";
 import { type VfioCard, SYSTEM, type Roots, readVfioCard } from "./vfio-card.ts";
 import { contiguousMemory } from "./contiguous.ts";
@@ -73,6 +73,8 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly #busError: Event;
   readonly #scope: DisposableStack;
   #bar = 0;
+  /** A reset of the bus has cleared the card's interrupt settings. */
+  #interruptsLost = false;
 
   private constructor(
     card: VfioCard,
@@ -97,7 +99,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     this.resetBy = resetAtStart(access, this.#info, card);
     this.id = identity(this.config);
     // Enables memory space, without which registers do not respond, and disables DMA that another driver left active.
-    this.setBusMaster(false);
+    setBusMaster(this.config, false);
     this.registers = this.#mmio(this.#openBar(scope), scope);
     const permission = wakePermission(address, roots);
     this.power = new FunctionPower({ config: this.config, registers: this.registers, name: address, permission });
@@ -110,7 +112,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
         ? contiguousMemory(kernel, wanted ?? DEFAULT_BYTES, wanted ?? MIN_BYTES, scope)
         : mapMemory(kernel, access.space, wanted, scope);
     // Runs first when the scope is disposed: disables DMA before memory is released.
-    scope.defer(() => this.setBusMaster(false));
+    scope.defer(() => setBusMaster(this.config, false));
     this.#scope = scope.move();
   }
 
@@ -154,8 +156,15 @@ export class VfioDevice implements RemovableDevice, Disposable {
     return this.config.read16(VENDOR) === 0xffff ? new DeviceGone(`${this.name}'s configuration space`) : undefined;
   }
 
+  /**
+   * Also restores the interrupts if a reset of the bus has cleared them. The kernel restores the BARs when the command
+   * register is written, but not MSI or MSI-X. @throws {SystemError} if the kernel cannot do that now
+   */
   setBusMaster(on: boolean): void {
+    this.#interruptsLost ||= !decodesMemory(this.config);
     setBusMaster(this.config, on);
+    if (this.#interruptsLost) this.interrupts.restore();
+    this.#interruptsLost = false;
   }
 
   /** Asks the kernel to reset the function, if that is possible. @throws {SystemError} */

@@ -82,6 +82,11 @@ export class VfioInterrupts implements Interrupts, Disposable {
     if (this.#events.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
   }
 
+  /** Enables the requested vectors again after a reset of the bus has cleared the card's settings. @throws {SystemError} */
+  restore(): void {
+    if (this.#enabled > 0) this.#enableTogether(this.#enabled);
+  }
+
   /** Disables all vectors. */
   [Symbol.dispose](): void {
     if (this.#enabled === 0) return;
@@ -99,7 +104,7 @@ export class VfioInterrupts implements Interrupts, Disposable {
 
   #enable(vector: number): void {
     try {
-      if (this.#enabled > 0 && vector >= this.#enabled && this.#used.info.fixed) this.#widen(vector + 1);
+      if (this.#enabled > 0 && vector >= this.#enabled && this.#used.info.fixed) this.#enableTogether(vector + 1);
       else if (this.#enabled === 0) this.#signal(0, this.#descriptors(vector + 1));
       else this.#signal(vector, [this.#events.get(vector)!.number]);
     } catch (error) {
@@ -109,13 +114,9 @@ export class VfioInterrupts implements Interrupts, Disposable {
     this.#enabled = Math.max(this.#enabled, vector + 1);
   }
 
-  /**
-   * Enables one more vector on kernels that cannot add one: disables the vectors in use, then enables all of them
-   * together with the new one.
-   */
-  #widen(count: number): void {
+  /** Disables all vectors, then enables the first `count`. Some kernels cannot enable one more vector otherwise. */
+  #enableTogether(count: number): void {
     this.#set(0, 0, IrqAction.off, []);
-    this.#enabled = 0;
     this.#signal(0, this.#descriptors(count));
     // An event that occurs between disabling and enabling is lost, so all lines are signalled once.
     for (const event of this.#events.values()) event.signal();
