@@ -72,7 +72,10 @@ export class DriverStatistics {
   readonly #pages: readonly StatisticsPage<keyof QueueCounts>[];
   readonly #nic: Nic;
   readonly #losses: FirstLosses;
-  /** Totals of replaced rings, for each queue, and below of replaced uplinks. */
+  /**
+   * Totals of the rings that were replaced, for each queue. The next field is the total of the uplinks that were
+   * replaced.
+   */
   #ringsBefore: readonly QueueCounts[] = [];
   #uplinksBefore: UplinkCounts = NO_TRAFFIC;
 

@@ -68,7 +68,7 @@ const isFile = (path: string): boolean => {
 /**
  * Returns a function that reads a firmware file by its name in the chip table, such as `rtl_nic/rtl8168h-2.fw`. @param
  * folder used instead of the system's folders
- * @returns a function that throws {NoFirmware} {BadFirmware}
+ * @returns the function, which throws {NoFirmware} {BadFirmware}
  */
 export const firmwareFiles =
   (folder: string | undefined) =>

@@ -1,5 +1,5 @@
 /**
- * Puts a NIC to sleep that has had no link for a while, until it has one, as Linux's runtime power management does.
+ * A NIC that has had no link for a while is put to sleep until it has one, as Linux's runtime power management does.
  * VFIO does not pass PME on to its users, so the PHY of a sleeping NIC is checked once a second.
  */
 import { plainError } from "./plain-error.ts";
@@ -18,7 +18,7 @@ export interface IdleSleepParts extends Pick<DataPlane, "nic" | "clock" | "event
 
 export class IdleSleep {
   readonly #parts: IdleSleepParts;
-  /** Time since which the NIC has had no link. */
+  /** The time from which on the NIC has had no link; undefined while it has one. */
   #since: number | undefined;
   #nextCheck = 0;
   #sleeping = false;

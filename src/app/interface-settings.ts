@@ -31,7 +31,7 @@ export class InterfaceSettings {
   readonly #nic: Nic;
   readonly #changeMtu: (mtu: number) => void;
   readonly #report: (report: Report) => void;
-  /** The interface's MTU that the NIC has rejected. It is not tried again until the interface has another one. */
+  /** The MTU of the interface that the NIC has rejected. It is not tried again until the interface's MTU changes. */
   #refusedMtu: number | undefined;
   /** The filter that was reported last; initially that of a new NIC. */
   #filter = "all groups";

@@ -27,8 +27,8 @@ const KERNEL_FEATURES: readonly FeatureName[] = [
 ];
 
 /**
- * Features that driver and uplink implement. The value is the TAP's feature that makes the kernel leave the work to
- * this process, if there is one.
+ * Features that driver and uplink implement. The value of each is the TAP's feature that makes the kernel leave the
+ * work to this process, if there is one.
  */
 const DRIVER_FEATURES = {
   "tx-checksum-ipv4": "tx-checksum-ip-generic",

@@ -59,7 +59,8 @@ const STAGING_BYTES = 1 << 20;
 const WAIT_SECONDS = 2;
 const WASM_PAGE = 1 << 16;
 /**
- * Limit for a thread to start. It takes a tenth of a second, but half a minute in an emulated guest on a busy machine.
+ * Time limit in milliseconds for a thread to start. A start takes a tenth of a second, but half a minute in an emulated
+ * guest on a busy machine.
  */
 const START_LIMIT_MILLIS = 120_000;
 
@@ -275,7 +276,7 @@ class OpenSession implements Session {
   readonly #queueCounters: readonly StatisticsReader<keyof QueueCounts>[];
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
-  // A failing thread takes its interface with it, so the interface is no longer polled.
+  // When a thread has failed, its interface is removed with it, so polling the interface ends.
   readonly #events = new EventFeed<SessionEvent>((failure) => {
     this.#follower[Symbol.dispose]();
     this.#requests.end(failure);

@@ -35,7 +35,7 @@ export interface CardSpec {
   readonly unsafeNoIommu: boolean;
 }
 
-/** The device, which also says how it is accessed. */
+/** The device. Its `kind` says how it is accessed. */
 export type DeviceSpec =
   | ModelSpec
   | CardSpec

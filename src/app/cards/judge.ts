@@ -18,7 +18,7 @@ export interface CardState {
   readonly holders: readonly Holder[];
 }
 
-/** One thing that is missing. */
+/** One requirement that is not met. */
 export interface Missing {
   readonly what: "IOMMU" | "module" | "group" | "driver" | "use" | "permission" | "locked memory";
   readonly saw: string;

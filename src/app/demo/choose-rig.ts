@@ -1,4 +1,4 @@
-/** Selects the rig of the demo, with the reason if it is not the best one. */
+/** Selects the rig of the demo, and gives the reason if it is not the best one. */
 import { mayMakeNamespaces, tunDevice, userNamespaceProblem } from "./permissions.ts";
 
 export type RigChoice =
@@ -16,7 +16,7 @@ export interface Permissions {
   readonly tun: ReturnType<typeof tunDevice>;
   mayMakeNamespaces(): boolean;
   userNamespaceProblem(): string | undefined;
-  /** This process already runs in its own user namespace. */
+  /** Whether this process already runs in a user namespace of its own. */
   readonly unshared: boolean;
 }
 

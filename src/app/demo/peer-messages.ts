@@ -5,7 +5,7 @@ import type { PlainError } from "../plain-error.ts";
 
 /** Worker data of a peer: its end of the cable. */
 export interface PeerTask {
-  /** Descriptor of its network namespace. */
+  /** Descriptor of the peer's network namespace. */
   readonly namespace: number;
   readonly interfaceName: string;
   readonly address: string;

@@ -46,7 +46,7 @@ export const pairs =
 const isUpTo = (max: number, value: unknown): boolean =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= max;
 
-/** For each kind of value, a check and a description. */
+/** For each kind of value, its check and its description. */
 const VALID = {
   number: [(value) => isUpTo(LARGEST, value), `a whole number from 0 to ${LARGEST}`],
   switch: [(value) => typeof value === "boolean", "true or false"],

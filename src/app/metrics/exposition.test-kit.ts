@@ -27,7 +27,7 @@ const labelsOf = (text: string): Record<string, string> => {
   return labels;
 };
 
-/** Parses a line `# HELP` or `# TYPE`. @returns the name and the rest of the line */
+/** Parses a line `# HELP` or `# TYPE`. @returns the name, and the rest of the line */
 const comment = (line: string | undefined, kind: "HELP" | "TYPE"): readonly [string, string] => {
   const [, word, name, rest] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line ?? "") ?? [];
   if (word !== kind || !NAME.test(name!)) throw new Error(`# ${kind} was expected, not ${line}`);

@@ -13,7 +13,8 @@ import type { ServeRequest } from "./requests.ts";
 import { SERVE_COUNTERS, type ServeCounter, type ServeStatistics } from "../counters.ts";
 
 /**
- * Limit for a thread to start. It takes a tenth of a second, but half a minute in an emulated guest on a busy machine.
+ * Time limit in milliseconds for a thread to start. A start takes a tenth of a second, but half a minute in an emulated
+ * guest on a busy machine.
  */
 const START_LIMIT_MILLIS = 120_000;
 

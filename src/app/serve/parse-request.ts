@@ -43,9 +43,7 @@ const abilitiesOf = (value: unknown): PartnerAbilities | undefined => {
     : undefined;
 };
 
-/**
- * Parses a request; returns undefined if it is invalid. Whether a valid request can be executed, the device decides.
- */
+/** Parses a request; returns undefined if it is invalid. The device decides whether a valid request can be executed. */
 export const parseServeRequest = (value: unknown): ControlRequest | undefined => {
   if (typeof value !== "object" || value === null) return undefined;
   const fields = value as Fields;

@@ -21,7 +21,7 @@ export interface ServeTask {
   readonly strict: Strictness;
   readonly interrupts?: InterruptKind | undefined;
   readonly medium?: Medium | undefined;
-  /** Whether the NIC stays as the last client left it. */
+  /** Whether each client finds the NIC as the last one left it. */
   readonly keepsState?: boolean | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor that signals a message. */
@@ -59,8 +59,8 @@ export type ServeReport =
   | { readonly report: "ready" }
   | { readonly report: "event"; readonly event: ServeEvent }
   /**
-   * A descriptor that a thread that may block must close. Closing it could block, because the client has chosen the
-   * file system.
+   * A descriptor to be closed by a thread that may block. The client has chosen its file system, so closing it could
+   * block.
    */
   | { readonly report: "close"; readonly fd: number }
   | { readonly report: "reply"; readonly id: number; readonly value?: object; readonly error?: PlainError };

@@ -51,7 +51,7 @@ class Service implements Disposable, PeriodicTasks {
   readonly #busyPoll: BusyPoll;
   readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
-  /** Whether the client or the wire has unprocessed data. */
+  /** Whether the client (`#asked`) or the wire (`#arrived`) has unprocessed data. */
   #asked = true;
   #arrived = true;
 

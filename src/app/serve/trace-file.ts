@@ -57,7 +57,7 @@ export class TraceFile implements Disposable {
   #incomplete = false;
 
   /**
-   * @param path of a file or a pipe that is being read; "-" for standard output
+   * @param path the path of a file, or of a pipe that has a reader; "-" for standard output
    * @throws {TraceFailed} when the file cannot be opened
    */
   constructor(path: string, onError: (error: TraceFailed | TraceIncomplete) => void) {
