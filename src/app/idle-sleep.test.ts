@@ -21,7 +21,7 @@ const resting = (chip = "rtl8168h"): Bench => {
   assert.equal(bench.statistics.linkUp, 1);
   bench.model.setCarrier(false);
   bench.run(WITHOUT_LINK_MICROS - 100_000);
-  assert.equal(bench.model.powerState, 0, "not yet");
+  assert.equal(bench.model.powerState, 0, "the NIC sleeps too early");
   bench.run(200_000);
   assert.equal(bench.model.powerState, D3HOT);
   return bench;
@@ -89,7 +89,7 @@ test("a machine that is suspended meanwhile finds what is armed in the chip", { 
   assert.deepEqual(bench.operate("suspend", {}, 1000)?.value, { asleep: true, armed: "d" });
   bench.model.setCarrier(true);
   bench.run(5 * second);
-  assert.equal(bench.model.powerState, D3HOT, "until it is resumed");
+  assert.equal(bench.model.powerState, D3HOT, "the NIC sleeps until it is resumed");
   bench.operate("resume", {}, 200_000);
   assert.equal(bench.statistics.linkUp, 1);
 });

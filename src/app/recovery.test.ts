@@ -142,7 +142,7 @@ const assertSame = (bench: Bench, wanted: number): void => {
   }
   bench.model.receive(frame, 0, frame.length);
   bench.run(1000);
-  assert.equal(bench.statistics.receivedFrames - before, 2, "to the address and to the group, and to no other group");
+  assert.equal(bench.statistics.receivedFrames - before, 2, "only frames to the address and to the group are received");
 };
 const OTHER = Uint8Array.of(2, 0, 0, 0, 0, 0x77);
 const GROUP = Uint8Array.of(1, 0, 0x5e, 1, 2, 3);

@@ -35,7 +35,7 @@ test("a terminal gets colours and lines that are redrawn", () => {
 test("NO_COLOR disables colours and nothing else", () => {
   const text = written(true, { TERM: "xterm", NO_COLOR: "1" });
   assert.ok(!text.includes("[31m") && text.includes(`${ESCAPE}[K`), JSON.stringify(text));
-  assert.ok(written(true, { TERM: "xterm", NO_COLOR: "" }).includes("[31m"), "empty is not set");
+  assert.ok(written(true, { TERM: "xterm", NO_COLOR: "" }).includes("[31m"), "an empty NO_COLOR counts as not set");
 });
 
 test("no control codes are written to files, dumb terminals and CI logs", () => {
