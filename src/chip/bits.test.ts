@@ -89,6 +89,9 @@ test("bits at different positions have the right name on each chip", () => {
   assert.equal(decoded("rtl8126a-649", "RxConfig", 20 << 27), "fetch=20");
   assert.equal(decoded("rtl8168f-480", "RxConfig", 1 << 11), "");
   assert.equal(decoded("rtl8168g", "RxConfig", 1 << 11), "earlyOff");
+  assert.equal(decoded("rtl8168g", "RxConfig", 1 << 24), "");
+  assert.equal(decoded("rtl8168h", "RxConfig", 1 << 24), "descriptorsV2");
+  assert.equal(decoded("rtl8168h", "IntrStatus3", 3), "receiveUnavailable receiveOk");
   assert.equal(decoded("rtl8169s", "RxConfig", 7 << 13), "fifoThreshold=7");
   assert.equal(decoded("rtl8168b", "TxConfig", 1 << 11), "");
   assert.equal(decoded("rtl8125b", "TxConfig", 1 << 6), "countsClosed");

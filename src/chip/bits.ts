@@ -18,7 +18,7 @@ import { QueueCount, RssControl } from "./rss.ts";
 export type Field = number | readonly [bits: number, from: number];
 export type Fields = Readonly<Record<string, Field>>;
 
-const { Intr, TxConf } = common;
+const { Intr, QueueIntr, TxConf } = common;
 
 /** Registers for indirect access. Whether the driver or the chip sets the flag differs from register to register. */
 const FLAG = { flag: common.FLAG };
@@ -44,6 +44,7 @@ export const BITS: Readonly<Record<string, Fields>> = {
   TxPoll: common.Poll,
   IntrMask: Intr,
   IntrStatus: Intr,
+  ...Object.fromEntries([1, 2, 3].flatMap((i) => [`IntrMask${i}`, `IntrStatus${i}`]).map((name) => [name, QueueIntr])),
   TxConfig: {
     xid: TxConf.xidMask << TxConf.xidShift,
     interFrameGap: TxConf.interFrameGap,
@@ -152,7 +153,10 @@ const rxConfig = ({ registers, function: { bus }, rxConfig: writable }: Profile)
   if (registers.includes("multigigabit")) return RX_CONFIG_8125;
   if (bus === "pci") return RX_CONFIG_PCI;
   const { earlyOff } = common.RxConf;
-  return (writable & earlyOff) === 0 ? beside(BITS["RxConfig"]!, { earlyOff }) : BITS["RxConfig"]!;
+  const { descriptorsV3 } = later.RxConf8125;
+  const hashed: Fields = (writable & descriptorsV3) === 0 ? {} : { descriptorsV2: descriptorsV3 };
+  const fields: Fields = { ...hashed, ...BITS["RxConfig"] };
+  return (writable & earlyOff) === 0 ? beside(fields, { earlyOff }) : fields;
 };
 
 const txConfig = ({ txConfig: writable }: Profile): Fields => {

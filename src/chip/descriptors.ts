@@ -127,6 +127,15 @@ export const RxCPlus = {
  */
 export const RxV2 = { ipv6: 0x8000_0000 | 0, ipv4: 1 << 30 } as const;
 
+/**
+ * Receive, RTL8168H, enabled by RxConfig bit 24: the classic words, and as many more, of which one is the hash. The type
+ * of hash is in opts2. Source: Realtek's own driver for Linux (RxDescV2), which waits a little if the hash is 0: the chip
+ * may write it after opts1.
+ */
+export const V2_BYTES = 32;
+export const V2_HASH = 5;
+export const HashedV2 = { ipv4: 1 << 17, ipv6: 1 << 18, tcp: 1 << 19, udp: 0 } as const;
+
 /** Receive, opts2: a VLAN tag was removed; it follows in network byte order. */
 export const RxTagTaken = 1 << 16;
 export const TAG = 0xffff;

@@ -30,7 +30,7 @@ test("chips with the first descriptor format have its limits", () => {
   );
 });
 
-test("the newest descriptors with a hash are format 3 on 8125A and 8125B and format 4 on all later chips; earlier chips have none", () => {
+test("the newest descriptors with a hash are format 2 on the 8168H, 3 on 8125A and 8125B, and 4 on all later chips; other chips have none", () => {
   assert.deepEqual(keys((facts) => facts.hashedFormat === 3).toSorted(), [
     "rtl8125a",
     "rtl8125b",
@@ -39,7 +39,9 @@ test("the newest descriptors with a hash are format 3 on 8125A and 8125B and for
   ]);
   for (const chip of CHIPS) {
     const late = /^8125|^8126|^8127/.test(chip.die);
-    assert.equal(framesOf(chip).hashedFormat !== undefined, late, chip.key);
+    const second = chip.die === "8168h" || chip.die === "8116af";
+    assert.equal(framesOf(chip).hashedFormat === 2, second, chip.key);
+    assert.equal(framesOf(chip).hashedFormat !== undefined, late || second, chip.key);
     assert.equal(framesOf(chip).stripsByRxConfig, late, chip.key);
   }
 });

@@ -43,7 +43,7 @@ export interface FrameFacts {
    * The newest format of receive descriptors with a hash that the chip supports; a chip with format 4 also supports
    * format 3.
    */
-  readonly hashedFormat: 3 | 4 | undefined;
+  readonly hashedFormat: 2 | 3 | 4 | undefined;
   /** Receive descriptors report the IP version, and the chip verifies checksums over IPv6. */
   readonly reportsIpVersion: boolean;
   /** Bits of RxConfig, not of CPlusCmd, enable the removal of VLAN tags. */
@@ -173,7 +173,7 @@ export const FRAMES_8168F: FrameFacts = FRAMES_8102;
  */
 export const FRAMES_8168F_480: FrameFacts = { ...FRAMES_8168F, allMulticastOnly: true };
 
-/** RTL8168G, 8168H, 8168EP, 8117. */
+/** RTL8168G, 8168EP, 8117. */
 export const FRAMES_8168G: FrameFacts = {
   ...FRAMES_8168F,
   ringLimit: 4096,
@@ -182,6 +182,9 @@ export const FRAMES_8168G: FrameFacts = {
   countsLastPiece: true,
   receiveGate: true,
 };
+
+/** RTL8168H. */
+export const FRAMES_8168H: FrameFacts = { ...FRAMES_8168G, hashedFormat: 2 };
 
 /** RTL8125A and 8125B. */
 export const FRAMES_8125A: FrameFacts = {

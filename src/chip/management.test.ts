@@ -1,8 +1,17 @@
 /** Registers of management controllers and of receive side scaling, typed in independently from DPDK. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RSS_TABLE } from "./registers.ts";
 import { BP, DP_28A, DP_28B, EP, type ManagementRegisters } from "./management.ts";
-import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl, TransmitQueues } from "./rss.ts";
+import {
+  ExtendedRss,
+  QUEUE_VLAN_FILTERS,
+  RSS_ENTRIES,
+  RSS_KEY_BYTES,
+  QueueCount,
+  RssControl,
+  TransmitQueues,
+} from "./rss.ts";
 
 const places = ({ enabled, ready, word, bell, version, outOfBand }: ManagementRegisters) =>
   [...enabled, ...ready, word, bell, version, outOfBand] as const;
@@ -25,4 +34,14 @@ test("RSS_CTRL, Q_NUM_CTRL and the MAC controller's register have the bits that 
   assert.deepEqual([maskShift, maskMask, cpusShift, QueueCount.shift, QueueCount.mask], [8, 7, 16, 2, 7]);
   assert.deepEqual({ ...TransmitQueues }, { macOcp: 0xe63e, shift: 10, mask: 3 });
   assert.deepEqual([RSS_KEY_BYTES, RSS_ENTRIES], [40, 128]);
+});
+
+// r8168_rss.c and r8168_n.c of Realtek's own driver for Linux.
+test("the RTL8168H's registers of receive side scaling are where Realtek's driver writes them", () => {
+  const { key, control, queues, hashes, four } = ExtendedRss;
+  assert.deepEqual([key, control, queues, hashes, four], [0x90, 0xb8, 0xc0, 0x3f, 0x1_0000]);
+  assert.deepEqual([...RSS_TABLE], [0x90, 0x94, 0x98, 0x9c, 0xa0, 0xa4, 0xa8, 0xac]);
+  const expected = [];
+  for (let at = 0xf8; at <= 0x168; at += 8) expected.push([at, 0xffff_0000], [at + 4, 0xffff_ffff]);
+  assert.deepEqual(QUEUE_VLAN_FILTERS, expected);
 });

@@ -27,6 +27,8 @@ export type RegisterBlock =
   | "linkPower"
   /** Interrupt words of more queues; only Realtek's drivers for the 8168 use them. */
   | "formerQueues"
+  /** The indirection table of the 8168H. */
+  | "steering"
   | "secondAddress"
   | "scratch"
   /** MACOCP and PHYOCP. */

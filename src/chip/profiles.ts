@@ -31,6 +31,7 @@ import {
   FRAMES_8168F,
   FRAMES_8168F_480,
   FRAMES_8168G,
+  FRAMES_8168H,
   FRAMES_8401,
   FRAMES_8139CP,
   FRAMES_PCI,
@@ -93,6 +94,7 @@ import {
   QUEUES_8125D,
   QUEUES_8126,
   QUEUES_8127,
+  QUEUES_8168H,
   QUEUES_SINGLE,
 } from "./queues.ts";
 import type { Profile } from "./profile.ts";
@@ -121,6 +123,7 @@ import { RxConf8125 } from "./registers-8125.ts";
 const RX = 0xe000 | RxConf.dmaBurst | RxConf.acceptMask;
 const RX_PCI = RX | (1 << 24) | (1 << 16);
 const RX_OCP = RX | RxConf.earlyOff;
+const RX_8168H = RX_OCP | RxConf8125.descriptorsV3;
 const RX_8125 =
   (RX |
     RxConf8125.fetch |
@@ -285,17 +288,17 @@ export const PROFILES = {
     tally: { bytes: 64, clearable: true }, wake: WAKE_8168G, leds: "nibbles", eee: EEE_8168G,
   },
   "8168h": {
-    function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
-    registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
-    rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8168G, phySwitch: 1 << 9, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
+    function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168H, queues: QUEUES_8168H, timers: 1,
+    registers: ["express", "mdio", "linkPower", "formerQueues", "steering", "ocp", "latency", "efuse"],
+    rxConfig: RX_8168H, txConfig: TX_EVL, phy: RTL8168G, phySwitch: 1 << 9, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: WAKE_8168G, leds: "nibbles", eee: EEE_8168H, gigaLite: GIGA_LITE_8168H, cableTest: CABLE_8168H,
   },
   // The fibre version of the same die: PHYstatus reports the link, but the PHY does not (Linux r8169, RTL8116af).
   "8116af": {
-    function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168G, queues: QUEUES_SINGLE, timers: 1,
-    registers: ["express", "mdio", "linkPower", "formerQueues", "ocp", "latency", "efuse"],
-    rxConfig: RX_OCP, txConfig: TX_EVL, phy: RTL8116AF, phySwitch: 1 << 9, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
+    function: EXPRESS_8168H, mac: MAC_8168G, frames: FRAMES_8168H, queues: QUEUES_8168H, timers: 1,
+    registers: ["express", "mdio", "linkPower", "formerQueues", "steering", "ocp", "latency", "efuse"],
+    rxConfig: RX_8168H, txConfig: TX_EVL, phy: RTL8116AF, phySwitch: 1 << 9, phyAccess: "ocp", macOcp: "plain", pciePhy: "banked",
     memory: "efuse", addressCopies: ["eri"], management: undefined,
     tally: { bytes: 64, clearable: true }, wake: WAKE_8168G, leds: "nibbles",
   },

@@ -56,12 +56,18 @@ test("the registers of every queue are in the map", () => {
   }
 });
 
-test("chips before RTL8125 have one ring for each direction and one status word", () => {
+// r8168_n.c of Realtek's own driver for Linux: HwSuppNumRxQueues, hw_supp_irq_nvecs, rtl8168_get_rxdesc.
+test("chips before RTL8125 have one ring for each direction; in that of the RTL8168H four queues alternate", () => {
+  const alternating = [];
   for (const chip of CHIPS) {
+    const { receive, transmit, rings, vectors, vectored, pointers } = chip.profile.queues;
+    if (rings === "alternating") alternating.push(chip.key);
     if (multigigabit(chip)) continue;
-    const { receive, transmit, vectored, pointers } = chip.profile.queues;
-    assert.deepEqual([receive, transmit, vectored, pointers], [1, 1, undefined, undefined]);
+    assert.deepEqual([transmit, vectored, pointers], [1, undefined, undefined]);
+    assert.deepEqual([receive, vectors], rings === "alternating" ? [4, 4] : [1, 1]);
   }
+  const dies = ["rtl8107e", "rtl8116af", "rtl8168h-100", "rtl8168h-300", "rtl8168h", "rtl8168m"];
+  assert.deepEqual(alternating, dies);
 });
 
 test("no two vectored events of a chip share a bit, except the two directions of a queue where they do by design", () => {

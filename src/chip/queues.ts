@@ -1,6 +1,7 @@
 /**
  * Rings, interrupt vectors and interrupt moderation, by chip. Up to RTL8117 a chip has one ring for each direction, a
- * second transmit ring that no driver uses, and one status word; from RTL8125 on, chips differ in these numbers.
+ * second transmit ring that no driver uses, and one status word; from RTL8125 on, chips differ in these numbers. The
+ * RTL8168H has four receive queues, but one receive ring.
  *
  * Sources: DPDK `drivers/net/r8169` (rings, ring pointers, moderation blocks); OpenBSD `if_rgereg.h` and its port to
  * illumos (events in each chip's vectored status word). The rest is from Realtek's own drivers.
@@ -30,6 +31,11 @@ export interface RingPointers {
 export interface Queues {
   readonly receive: number;
   readonly transmit: number;
+  /**
+   * Each receive queue has a ring of its own, or the descriptors of all receive queues in use alternate in one ring:
+   * descriptor n of queue q of Q is descriptor n × Q + q of the ring.
+   */
+  readonly rings: "separate" | "alternating";
   /** MSI-X vectors. */
   readonly vectors: number;
   readonly vectored: VectoredStatus | undefined;
@@ -55,26 +61,34 @@ const SEPARATE: RingPointers = { tail: 0x2800, close: 0x2802, step: 4, bytes: 2 
 const SAME: RingPointers = { tail: 0x2800, close: 0x2800, step: 4, bytes: 4 };
 const LATE: RingPointers = { tail: 0xd30, close: 0xd34, step: 8, bytes: 4 };
 
-/** Every die before RTL8125. */
+/** Dies before RTL8125. */
 export const QUEUES_SINGLE: Queues = {
   receive: 1,
   transmit: 1,
+  rings: "separate",
   vectors: 1,
   vectored: undefined,
   moderationBlocks: 0,
   moderationMicros: 0,
   pointers: undefined,
 };
+/**
+ * RTL8168H and 8168M: a status byte for each receive queue but the first. Realtek's own driver for Linux uses the second
+ * transmit ring only on request, and one vector for all queues. It does so by the XID; its driver for the RTL8107E, which
+ * has the same XID, uses one queue.
+ */
+export const QUEUES_8168H: Queues = { ...QUEUES_SINGLE, receive: 4, rings: "alternating", vectors: 4 };
 export const QUEUES_8125A: Queues = {
   receive: 1,
   transmit: 1,
+  rings: "separate",
   vectors: 4,
   vectored: undefined,
   moderationBlocks: 32,
   moderationMicros: UNIT,
   pointers: SEPARATE,
 };
-const SEVERAL = { receive: 4, transmit: 2, vectors: 32 } as const;
+const SEVERAL = { receive: 4, transmit: 2, rings: "separate", vectors: 32 } as const;
 const FEW_BLOCKS = { moderationBlocks: 16, moderationMicros: UNIT } as const;
 const LATER = { moderationBlocks: 32, moderationMicros: 2 * UNIT, pointers: LATE } as const;
 export const QUEUES_8125B: Queues = { ...SEVERAL, ...FEW_BLOCKS, vectored: B, pointers: SEPARATE };
@@ -83,4 +97,4 @@ export const QUEUES_8125CP: Queues = { ...SEVERAL, ...LATER, vectored: CP };
 export const QUEUES_8125D: Queues = { ...SEVERAL, ...LATER, vectored: D };
 export const QUEUES_8126: Queues = { ...SEVERAL, ...FEW_BLOCKS, vectored: SHARED, pointers: SAME };
 /** The status word has eight bits for each direction, but DPDK uses only four receive and two transmit queues. */
-export const QUEUES_8127: Queues = { ...LATER, receive: 8, transmit: 8, vectors: 32, vectored: TEN };
+export const QUEUES_8127: Queues = { ...LATER, ...SEVERAL, receive: 8, transmit: 8, vectored: TEN };

@@ -109,6 +109,7 @@ export const ReceiveFormat = bits("ReceiveFormat", { dropBadFcs: 1 << 0, format4
 export const RxConf8125 = bits("RxConf", {
   /** Descriptors per fetch; DPDK uses 20 on the 8126 and 12 on the 8127. */
   fetch: 0x1f << 27,
+  /** On the 8168H it selects format 2. */
   descriptorsV3: 1 << 24,
   stripOuterTag: 1 << 23,
   stripInnerTag: 1 << 22,

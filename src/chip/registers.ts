@@ -113,7 +113,7 @@ export const RxConfig = rw32(0x44, "RxConf");
 export const RxConf = bits("RxConf", {
   /** Interrupt threshold of 128 bytes (PCI Express chips). */
   interrupt128: 1 << 15,
-  /** Fetch several descriptors at once. */
+  /** Fetch several descriptors at once; from the 8168G on, one at a time (`RxConf8125.singleFetch`). */
   multipleFetch: 1 << 14,
   /** Write a frame to memory only when it is complete (8168G to 8117). */
   earlyOff: 1 << 11,
@@ -218,12 +218,15 @@ export const EPHYAR = rw32(0x80);
  * Interrupts of more receive queues. The 8168G to 8168FP have these queues; the vendor's driver masks and acknowledges
  * the interrupts on every PCI Express chip before the RTL8125.
  */
-export const IntrMask1 = rw8(0x84);
-export const IntrMask2 = rw8(0x85);
-export const IntrStatus1 = w1c8(0x86);
-export const IntrStatus2 = w1c8(0x87);
-export const IntrMask3 = rw8(0xc0);
-export const IntrStatus3 = w1c8(0xc1);
+export const IntrMask1 = rw8(0x84, "QueueIntr");
+export const IntrMask2 = rw8(0x85, "QueueIntr");
+export const IntrStatus1 = w1c8(0x86, "QueueIntr");
+export const IntrStatus2 = w1c8(0x87, "QueueIntr");
+export const IntrMask3 = rw8(0xc0, "QueueIntr");
+export const IntrStatus3 = w1c8(0xc1, "QueueIntr");
+export const QueueIntr = bits("QueueIntr", { receiveOk: 1 << 0, receiveUnavailable: 1 << 1 });
+/** RTL8168H: the queue for each hash, see `ExtendedRss`. */
+export const RSS_TABLE = Array.from({ length: 8 }, (_, i) => rw32(0x90 + 4 * i));
 
 /**
  * The register at the offset where later chips have MACOCP. The vendor's driver also uses it on the 8168E-VL and 8168F;

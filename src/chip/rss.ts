@@ -1,9 +1,12 @@
 /**
- * Bits of RSS_CTRL and Q_NUM_CTRL, the registers of receive side scaling.
+ * Bits of RSS_CTRL and Q_NUM_CTRL, the registers of receive side scaling. The RTL8168H has most of these registers among
+ * the extended ones.
  *
- * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h and r8169_hw.c.
+ * Sources: DPDK `drivers/net/r8169`, r8169_ethdev.h and r8169_hw.c; for the RTL8168H, Realtek's own driver for Linux
+ * (r8168_rss.c).
  */
 import { bits } from "#kit/mmio.ts";
+import type { Word } from "./steps.ts";
 
 const hash = {
   tcpIpv4: 1 << 0,
@@ -37,3 +40,26 @@ export const RSS_ENTRIES = 128;
 
 /** Bits 11:10 of this register of the MAC controller hold log2 of the number of transmit queues. */
 export const TransmitQueues = { macOcp: 0xe63e, shift: 10, mask: 3 } as const;
+
+/**
+ * RTL8168H: addresses of extended registers with the key, the bits of RSS_CTRL (without those for UDP), and the bits of
+ * Q_NUM_CTRL. The table is in the window (`RSS_TABLE`), a bit for each entry: four words with bit 0 of the queue's number,
+ * then four with bit 1.
+ */
+export const ExtendedRss = {
+  key: 0x90,
+  control: 0xb8,
+  queues: 0xc0,
+  hashes: hash.tcpIpv4 | hash.ipv4 | hash.tcpIpv6 | hash.ipv6 | hash.ipv6Extended | hash.tcpIpv6Extended,
+  /** In the control register, with four queues. Without it, bit 1 of the table's entries is not used. */
+  four: 1 << 16,
+} as const;
+
+/**
+ * RTL8168H: two words for each of the queues 1 to 15, which Realtek's own driver for Linux writes at every start and
+ * calls their VLAN filter. It has no other values, and what they mean is not public.
+ */
+export const QUEUE_VLAN_FILTERS: readonly Word[] = Array.from({ length: 15 }, (_, i): readonly Word[] => [
+  [0xf8 + 8 * i, 0xffff_0000],
+  [0xfc + 8 * i, 0xffff_ffff],
+]).flat();

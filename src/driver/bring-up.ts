@@ -35,7 +35,7 @@ import {
   RxFormat,
   TNPDS_Q1,
 } from "#chip/registers-8125.ts";
-import { TransmitQueues } from "#chip/rss.ts";
+import { ExtendedRss, QUEUE_VLAN_FILTERS, QueueCount, TransmitQueues } from "#chip/rss.ts";
 import { until } from "#kit/clock.ts";
 import type { BusAddress } from "#kit/dma.ts";
 import { DeviceGone } from "#kit/errors.ts";
@@ -50,7 +50,7 @@ import { TAKE_OVERS } from "./take-over.ts";
 export interface Rings {
   readonly receive: BusAddress;
   readonly transmit: BusAddress;
-  /** Ring addresses of queues 1 and up. */
+  /** Ring addresses of queues 1 and up that have rings of their own. */
   readonly others: readonly { readonly receive: BusAddress; readonly transmit: BusAddress | undefined }[];
   /** Longest frame that the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
@@ -78,7 +78,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
   allowJumbo(hw, rings);
   pointAtRings(hw, rings);
-  if (rings.others.length > 0) addQueues(hw, rings);
+  if (hw.queues > 1) ADD_QUEUES[hw.chip.profile.queues.rings](hw, rings);
   io.write8(Cfg9346, Lock.lock);
   openGate(hw);
   io.write8(ChipCmd, Cmd.transmitEnable | Cmd.receiveEnable);
@@ -206,6 +206,15 @@ const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   side.macUpdate(macOcp, mask << shift, Math.log2(transmitters) << shift);
   io.update8(INT_CFG0, 0, IntCfg0.enable);
 };
+
+/** Sets the number of queues that alternate in the receive ring, before the receiver is enabled. */
+const alternateQueues = (hw: Hardware): void => {
+  const { mask, shift } = QueueCount;
+  hw.side.eriUpdate(ExtendedRss.queues, mask << shift, Math.log2(hw.queues) << shift);
+  run(hw, [{ on: "eri", words: QUEUE_VLAN_FILTERS }]);
+};
+
+const ADD_QUEUES = { separate: addQueues, alternating: alternateQueues } as const;
 
 /** Sets the station address, high half first. Each half is read back to flush the write. */
 export const setStationAddress = ({ io }: Hardware, mac: Uint8Array): void => {

@@ -3,6 +3,7 @@ import {
   ADDRESS_LOW,
   DESCRIPTOR_BYTES,
   FirstSegment,
+  HashedV2,
   LastSegment,
   OPTS1,
   OPTS2,
@@ -11,6 +12,8 @@ import {
   TxInsertTag,
   TxV1,
   TxV2,
+  V2_BYTES,
+  V2_HASH,
 } from "#chip/descriptors.ts";
 import {
   HashedV3,
@@ -65,8 +68,9 @@ export interface ReceiveFormat {
   readonly hash: HashPlaces | undefined;
   /** The descriptor that may follow a frame's, with its timestamp; undefined in formats without one. */
   readonly stamp: typeof StampV3 | undefined;
-  /** Bits of RxConfig that select the format. */
+  /** Bits of RxConfig that select the format, and bits that must be clear with it. */
   readonly config: number;
+  readonly cleared: number;
   /** Bits of `RxFormat` that select the format. */
   readonly select: number;
 }
@@ -80,6 +84,8 @@ interface HashPlaces {
   readonly header: number;
   readonly addresses: number;
   readonly ports: number;
+  /** The hash may be written after opts1. Its word is 0 until then. */
+  readonly late: boolean;
 }
 
 interface VerdictBits {
@@ -124,6 +130,7 @@ const CLASSIC = {
   hash: undefined,
   stamp: undefined,
   config: 0,
+  cleared: 0,
   select: 0,
 } as const;
 
@@ -147,6 +154,21 @@ export const RECEIVE_8139: ReceiveFormat = {
   damaged: RxCPlus.runt | RxCPlus.crcError,
 };
 
+/** Descriptors of 32 bytes with a hash: RTL8168H. */
+const RECEIVE_V2: ReceiveFormat = {
+  ...RECEIVE_8169,
+  bytes: V2_BYTES,
+  hash: {
+    hash: V2_HASH,
+    header: OPTS2,
+    addresses: HashedV2.ipv4 | HashedV2.ipv6,
+    ports: HashedV2.tcp,
+    late: true,
+  },
+  config: RxConf8125.descriptorsV3,
+  cleared: RxConf8125.singleFetch,
+};
+
 /** Descriptors of 32 bytes with a hash: RTL8125A and 8125B. */
 const RECEIVE_V3: ReceiveFormat = {
   ...V3Word,
@@ -166,9 +188,11 @@ const RECEIVE_V3: ReceiveFormat = {
     header: V3Word.header,
     addresses: HashedV3.ipv4 | HashedV3.ipv6,
     ports: HashedV3.tcp | HashedV3.udp,
+    late: false,
   },
   stamp: undefined,
   config: RxConf8125.descriptorsV3,
+  cleared: 0,
   select: 0,
 };
 
@@ -191,9 +215,11 @@ const RECEIVE_V4: ReceiveFormat = {
     header: V4Word.header,
     addresses: HashedV4.ipv4 | HashedV4.ipv6,
     ports: HashedV4.tcp | HashedV4.udp,
+    late: false,
   },
   stamp: undefined,
   config: 0,
+  cleared: 0,
   select: FormatBits.format4,
 };
 
@@ -201,7 +227,7 @@ const RECEIVE_V4: ReceiveFormat = {
 export const RECEIVE_STAMPED: ReceiveFormat = { ...RECEIVE_V3, stamp: StampV3 };
 
 /** Formats with a hash, by `FrameFacts.hashedFormat`. */
-export const RECEIVE_HASHED = { 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
+export const RECEIVE_HASHED = { 2: RECEIVE_V2, 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
 
 /** How `Send` bits and the segment size are encoded in a transmit descriptor. */
 export interface TransmitFormat {

@@ -4,7 +4,7 @@ import type { Start } from "#chip/steps.ts";
 import { type Clock, until } from "#kit/clock.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import type { Program } from "./firmware.ts";
-import { INTERRUPTS, type InterruptRegisters, vectoredInterrupts } from "./interrupts.ts";
+import { INTERRUPTS, type InterruptRegisters, queueInterrupts } from "./interrupts.ts";
 import { type PhyBus, phyBusOf } from "./phy-bus.ts";
 import { SideBus } from "./side-bus.ts";
 
@@ -58,7 +58,7 @@ export const hardwareOf = (
 ): Hardware => {
   const { mac, queues: facts } = device.chip.profile;
   const of = (count: number): InterruptRegisters =>
-    queues > 1 && facts.vectored !== undefined ? vectoredInterrupts(facts, count) : INTERRUPTS[mac.interrupts];
+    queues > 1 ? queueInterrupts(facts, count) : INTERRUPTS[mac.interrupts];
   return {
     ...device,
     phy: phyBusOf(device),

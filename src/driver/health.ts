@@ -133,10 +133,9 @@ export class Health {
   #checkStatus(): void {
     const { io, interrupts, chip } = this.#hw;
     const status = this.#status();
-    const latched =
-      this.#hw.queues > 1
-        ? this.#unvectoredStatus()
-        : status & (LOSSES | (QUIRKS.spuriousSystemError.on(chip) ? Intr.systemError : 0));
+    const latched = interrupts.vectored
+      ? this.#unvectoredStatus()
+      : status & (LOSSES | (QUIRKS.spuriousSystemError.on(chip) ? Intr.systemError : 0));
     if (latched === 0) return;
     this.note(latched);
     interrupts.acknowledge(io, latched);

@@ -1,10 +1,22 @@
 /**
  * The chip's interrupt mask and status, in `Intr` bits. The registers' address and width differ between generations.
- * Chips with several queues have a second, vectored status word, with a bit and a vector for each queue.
+ * Chips with several queues have a second, vectored status word, with a bit and a vector for each queue, or a status
+ * byte for each queue but the first.
  */
 import type { Queues } from "#chip/queues.ts";
 import { IMR0, IMR_V2_CLEAR, IMR_V2_SET, ISR0, ISR_V2 } from "#chip/registers-8125.ts";
-import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
+import {
+  Intr,
+  IntrMask,
+  IntrMask1,
+  IntrMask2,
+  IntrMask3,
+  IntrStatus,
+  IntrStatus1,
+  IntrStatus2,
+  IntrStatus3,
+  QueueIntr,
+} from "#chip/registers.ts";
 import type { Interrupts } from "#kit/interrupts.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import { BadQueues } from "./errors.ts";
@@ -12,6 +24,8 @@ import { BadQueues } from "./errors.ts";
 export interface InterruptRegisters {
   /** The value that the status register reads if the card has left the bus. */
   readonly absent: number;
+  /** The status has no bits for errors and overflows. */
+  readonly vectored: boolean;
   status(io: Mmio): number;
   /** Enables interrupts for these events, and disables all others. */
   allow(io: Mmio, events: number): void;
@@ -24,12 +38,14 @@ const ALL_ONES = 0xffff_ffff;
 export const INTERRUPTS: Readonly<Record<16 | 32, InterruptRegisters>> = {
   16: {
     absent: 0xffff,
+    vectored: false,
     status: (io) => io.read16(IntrStatus),
     allow: (io, events) => io.write16(IntrMask, events),
     acknowledge: (io, events) => io.acknowledge16(IntrStatus, events),
   },
   32: {
     absent: ALL_ONES,
+    vectored: false,
     status: (io) => io.read32(ISR0),
     allow: (io, events) => io.write32(IMR0, events),
     acknowledge: (io, events) => io.acknowledge32(ISR0, events),
@@ -73,6 +89,12 @@ export const vectorsOf = (
   { queues, polled }: { readonly queues: number; readonly polled: number },
 ): readonly [readonly number[], ...(readonly number[])[]] => {
   if (queues === 1) return [[0]];
+  if (facts.vectored === undefined) {
+    if (polled < queues)
+      throw new BadQueues("a thread for each queue", "This chip's queues share an interrupt: poll all in one thread.");
+    // With MSI and INTx there is one vector for all.
+    return [interrupts.vectors < queues ? [0] : Array.from({ length: queues }, (_, i) => i)];
+  }
   const { receive, transmit, link } = bitsOf(facts, 0, polled);
   const others = Array.from({ length: queues - polled }, (_, i) => vectorsIn(queueBits(facts, polled + i)));
   const vectors = [vectorsIn(receive | transmit | link), ...others] as const;
@@ -89,7 +111,7 @@ export const vectorsOf = (
  * errors and overflows. If both directions of a queue share a bit, both are reported. An event is acknowledged for all
  * `queues` queues at once, because all of them are polled afterwards.
  */
-export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
+const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
   const { receive, transmit, link } = bitsOf(facts, 0, queues);
   const words = (events: number): number =>
     (((events & Intr.receiveOk) === 0 ? 0 : receive) |
@@ -98,6 +120,7 @@ export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegi
     0;
   return {
     absent: ALL_ONES,
+    vectored: true,
     status(io) {
       const word = io.read32(ISR_V2);
       if (word === ALL_ONES) return word;
@@ -112,3 +135,46 @@ export const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegi
     acknowledge: (io, events) => io.acknowledge32(ISR_V2, words(events)),
   };
 };
+
+const OTHERS = [
+  { mask: IntrMask1, status: IntrStatus1 },
+  { mask: IntrMask2, status: IntrStatus2 },
+  { mask: IntrMask3, status: IntrStatus3 },
+] as const;
+
+/**
+ * Interrupt registers of `queues` queues of which each but the first has a status byte. They are acknowledged together,
+ * because all are polled afterwards.
+ */
+const byteInterrupts = (queues: number): InterruptRegisters => {
+  const { receiveOk, receiveUnavailable } = QueueIntr;
+  const others = OTHERS.slice(0, queues - 1);
+  const main = INTERRUPTS[16];
+  return {
+    ...main,
+    status(io) {
+      let status = main.status(io);
+      if (status === main.absent) return status;
+      for (const other of others) {
+        const byte = io.read8(other.status);
+        if ((byte & receiveOk) !== 0) status |= Intr.receiveOk;
+        if ((byte & receiveUnavailable) !== 0) status |= Intr.receiveUnavailable;
+      }
+      return status;
+    },
+    allow(io, events) {
+      main.allow(io, events);
+      const allowed = (events & Intr.receiveOk) === 0 ? 0 : receiveOk;
+      for (const { mask } of others) io.write8(mask, allowed);
+    },
+    acknowledge(io, events) {
+      main.acknowledge(io, events);
+      if ((events & (Intr.receiveOk | Intr.receiveUnavailable)) === 0) return;
+      for (const { status } of others) io.acknowledge8(status, receiveOk | receiveUnavailable);
+    },
+  };
+};
+
+/** Interrupt registers of several queues that are polled together. */
+export const queueInterrupts = (facts: Queues, queues: number): InterruptRegisters =>
+  facts.vectored === undefined ? byteInterrupts(queues) : vectoredInterrupts(facts, queues);

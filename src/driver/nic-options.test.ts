@@ -33,7 +33,9 @@ test("the window holds the chip's registers, and the address is a unicast addres
 
 test("receive hashing is accepted only on chips that support it", () => {
   const receiveHash = true;
-  assert.throws(() => checkOptions(chip, 4096, { ...options, receiveHash }), { code: "OUT_OF_RANGE" });
+  const without = chipNamed("rtl8168g")!;
+  assert.throws(() => checkOptions(without, 4096, { ...options, receiveHash }), { code: "OUT_OF_RANGE" });
+  checkOptions(chip, 4096, { ...options, receiveHash });
   checkOptions(chipNamed("rtl8125b")!, 65536, { ...options, receiveHash });
 });
 

@@ -35,15 +35,17 @@ export interface NicOptions {
   readonly largestBuffer?: number;
   /**
    * Number of receive queues: a power of two; default 1. Chips from the RTL8125B on have 4 receive and 2 transmit
-   * queues, or 8 of each. With more than one queue the NIC hashes received frames, as with `receiveHash`.
+   * queues, or 8 of each; the RTL8168H has 4 receive queues. With more than one queue the NIC hashes received frames, as
+   * with `receiveHash`.
    */
   readonly queues?: number;
   /**
    * Each queue except the first is polled by a thread of its own, which needs `RingPair.lent` and the queue's line in
-   * `Nic.lentLines`. Without this option the caller polls all queues.
+   * `Nic.lentLines`. Without this option the caller polls all queues. The RTL8168H does not support it, because its queues
+   * share an interrupt.
    */
   readonly queueThreads?: boolean;
-  /** Makes the NIC hash received frames (see `Link.hashes`). Supported from the RTL8125 on. */
+  /** Makes the NIC hash received frames (see `Link.hashes`). Supported by the RTL8168H, and from the RTL8125 on. */
   readonly receiveHash?: boolean;
   /**
    * Enables the clock of the Precision Time Protocol and timestamps of its messages: `Nic.ptp`, `Link.times`. The

@@ -1,14 +1,14 @@
 /**
- * Frames in several buffers, damaged frames and hashes. The test writes the words that a device would write to memory.
+ * Frames in several buffers, damaged frames and timestamps. The test writes the words that a device would write to memory.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { FirstSegment, LastSegment, Rx, RxTagTaken } from "#chip/descriptors.ts";
-import { HashedV3, HashedV4, RxV3, RxV3Verdict, RxV4, StampV3 } from "#chip/descriptors-8125.ts";
+import { StampV3 } from "#chip/descriptors-8125.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { FRAME_WORDS, NO_BUFFER, Received } from "#kit/link.ts";
-import { RECEIVE_8169, RECEIVE_HASHED, RECEIVE_STAMPED, type ReceiveFormat } from "./descriptor-formats.ts";
+import { RECEIVE_8169, RECEIVE_HASHED, RECEIVE_STAMPED } from "./descriptor-formats.ts";
 import { BUFFER, FCS, IOVA, rig } from "./receive-chains.test-kit.ts";
 import { ReceiveCount } from "./receive-core.ts";
 
@@ -203,57 +203,6 @@ test("the FCS is kept on request", () => {
   assert.equal(ring.counters()[ReceiveCount.bytes], 104 + BUFFER + 4);
 });
 
-const HASHES: readonly [string, ReceiveFormat, number, number, number][] = [
-  ["format 3", RECEIVE_HASHED[3], HashedV3.ipv4, HashedV3.tcp, 0],
-  ["format 4", RECEIVE_HASHED[4], HashedV4.ipv6, HashedV4.udp, RxV4.protocolTcp],
-];
-for (const [name, format, addresses, ports, tcp] of HASHES)
-  test(`${name}: each entry has its hash, and the buffer's address is restored`, () => {
-    const { ring, words, at, deliver, receive, slots } = rig({ format });
-    const hash = (slot: number, value: number, header: number): void => {
-      words[at(slot) + format.hash!.hash] = value;
-      words[at(slot) + format.hash!.header] = header;
-    };
-    const addressOf = (slot: number): number => words[at(slot) + format.address]! >>> 0;
-    const opts2 = format.verdictInOpts2 ? RxV3Verdict.protocolTcp : 0;
-    deliver(0, 100, tcp, opts2);
-    hash(0, -1234, addresses | ports);
-    deliver(1, 300);
-    hash(2, 99, addresses);
-    deliver(3, 60);
-    hash(3, 77, 0);
-    const entries = receive();
-    assert.deepEqual(
-      entries.map(([, length, flags]) => [length, flags]),
-      [
-        [100, Received.ipChecksumGood | Received.tcpChecksumGood | Received.hashed | Received.hashedPorts],
-        [256, Received.hashed | Received.more],
-        [44, Received.hashed],
-        [60, 0],
-      ],
-    );
-    assert.deepEqual([...ring.hashes!.subarray(0, 4)], [-1234, 99, 99, 0]);
-    for (let slot = 0; slot < slots; slot++) {
-      assert.equal(addressOf(slot), ((ring.core.held[slot]! + IOVA) % 2 ** 32) >>> 0);
-      assert.equal(words[at(slot) + format.address + 1], 2);
-    }
-    ring.accept({ damaged: true });
-    deliver(4, 100, format.bad & ~format.watchdog);
-    hash(4, 55, addresses);
-    assert.deepEqual(
-      receive().map(([, , flags]) => flags),
-      [Received.damaged],
-    );
-    assert.equal(ring.hashes![0], 0, "the entry does not have the hash of an earlier frame");
-  });
-
-test("format 3: a descriptor that does not belong to a frame is dropped", () => {
-  const { ring, write, receive } = rig({ format: RECEIVE_HASHED[3] });
-  write(0, RxV3.firstSegment | RxV3.lastSegment | (1 << 26) | 104);
-  assert.deepEqual(receive(), []);
-  assert.equal(ring.counters()[ReceiveCount.nonsense], 1);
-});
-
 test("a timestamp follows its frame; without one, or with another descriptor in its place, the frame is not handed out", () => {
   const { ring, words, at, own, write, deliver, receive, give } = rig({ format: RECEIVE_STAMPED });
   const stamp = (slot: number, kind: number = StampV3.stamp): void => {
@@ -315,6 +264,7 @@ test("a timestamp follows its frame; without one, or with another descriptor in 
 
 for (const [name, format] of [
   ["classic", RECEIVE_8169],
+  ["format 2", RECEIVE_HASHED[2]],
   ["format 3", RECEIVE_HASHED[3]],
   ["format 3 with timestamps", RECEIVE_STAMPED],
   ["format 4", RECEIVE_HASHED[4]],

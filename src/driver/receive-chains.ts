@@ -26,7 +26,10 @@ export interface Chains {
   readonly hashes: Int32Array | undefined;
   /** The timestamp of each entry in nanoseconds; undefined in formats without timestamps. */
   readonly times: BigInt64Array | undefined;
-  /** Stores the hash of the descriptor whose word with the OWN bit is at `at`, for the entry at word `out`. Returns `Received` bits. */
+  /**
+   * Stores the hash of the descriptor whose word with the OWN bit is at `at`, for the entry at word `out`. Returns `Received` bits; 0 if the
+   * NIC has not written the hash yet.
+   */
   readonly noteHash: (at: number, out: number) => number;
 }
 
@@ -43,12 +46,11 @@ export const createChains = (
     readonly countsLastPiece: boolean;
   },
 ): Chains => {
-  const { words, base, mask, held, pool, free, burst, state, bufferBytes, format, pieces: most } = core;
+  const { words, base, mask, held, pool, free, burst, state, bufferBytes, format, step, pieces: most } = core;
   const { counters, post, countsLastPiece } = parts;
   const { first, last, bad, alien, watchdog, damaged, hash: places, stamp } = format;
   const { followed = 0 } = stamp ?? {};
   const times = stamp && new BigInt64Array(burst.length / FRAME_WORDS);
-  const step = (Math.log2(format.bytes) - 2) | 0;
   const own = base + format.opts1;
   const load = (slot: number): number => Atomics.load(words, own + ((slot & mask) << step));
 
@@ -195,14 +197,17 @@ export const createChains = (
   const hashes = places === undefined ? undefined : new Int32Array(burst.length / FRAME_WORDS);
   const toHash = (places?.hash ?? 0) - format.opts1;
   const toHeader = (places?.header ?? 0) - format.opts1;
-  const { addresses = 0, ports = 0 } = places ?? {};
+  const { addresses = 0, ports = 0, late = false } = places ?? {};
   const noteHash = (at: number, out: number): number => {
     if (hashes === undefined) return 0;
     const header = words[at + toHeader]!;
     const flags =
       ((header & addresses) === 0 ? 0 : Received.hashed) | ((header & ports) === 0 ? 0 : Received.hashedPorts);
-    hashes[out >> 2] = flags === 0 ? 0 : words[at + toHash]!;
-    return flags;
+    const hash = flags === 0 ? 0 : words[at + toHash]!;
+    hashes[out >> 2] = hash;
+    if (!late) return flags;
+    words[at + toHash] = 0;
+    return hash === 0 ? 0 : flags;
   };
 
   return { unusual, supply, waiting, hashes, times, noteHash };

@@ -63,6 +63,8 @@ export interface ReceiveCore extends RingCore {
   readonly free: Int32Array;
   readonly bufferBytes: number;
   readonly format: ReceiveFormat;
+  /** Distance between two descriptors of the queue in words, as a shift. */
+  readonly step: number;
   /** The largest number of buffers of a frame. */
   readonly pieces: number;
 }

@@ -4,6 +4,7 @@ import { framesOf } from "#chip/frames.ts";
 import { MAR0, MAR4, RxConf, RxConfig } from "#chip/registers.ts";
 import { OutOfRange } from "#kit/errors.ts";
 import { isStationAddress } from "#kit/station-address.ts";
+import type { ReceiveFormat } from "./descriptor-formats.ts";
 import type { Hardware } from "./hardware.ts";
 
 /** Frames to receive in addition to those for the station address and broadcast. */
@@ -85,12 +86,16 @@ const acceptBits = ({ promiscuous, groups, addresses = [], damaged = false }: Re
 
 /**
  * Sets the filter. The hash is written high half first, and before the accept bits that use it.
- * @param config RxConfig bits of the receive descriptors' format
+ * @param format the format of the receive descriptors, which RxConfig selects too
  */
-export const setReceiveFilter = ({ io, chip }: Hardware, filter: ReceiveFilter, config: number): void => {
+export const setReceiveFilter = (
+  { io, chip }: Hardware,
+  filter: ReceiveFilter,
+  { config, cleared }: Pick<ReceiveFormat, "config" | "cleared">,
+): void => {
   const accept = acceptBits(filter);
   const { mar0, mar4 } = multicastHash(chip, (accept & RxConf.acceptAll) === 0 ? filter.groups : "all");
   io.write32(MAR4, mar4);
   io.write32(MAR0, mar0);
-  io.write32(RxConfig, (chip.profile.mac.receiveConfig | config | accept) >>> 0);
+  io.write32(RxConfig, ((chip.profile.mac.receiveConfig & ~cleared) | config | accept) >>> 0);
 };

@@ -72,6 +72,8 @@ export interface ReceiveRingOptions {
   readonly countsLastPiece?: boolean;
   /** Where positions and counters are kept; default: memory of this thread. */
   readonly buffer?: (bytes: number) => ArrayBufferLike;
+  /** A ring in which descriptors of several queues alternate, and the queue's place in it; default: a ring of its own. */
+  readonly shared?: { readonly ring: DmaMemory; readonly queue: number; readonly queues: number };
 }
 
 // The engine folds a module's own constants into the loop, but loads imported ones at every use, which costs 5 ns a
@@ -109,6 +111,18 @@ const checkOptions = (options: ReceiveRingOptions, format: ReceiveFormat, pieces
     );
 };
 
+/** Allocates a ring, with `slots` descriptors for each of `queues`. @throws {DmaExhausted} */
+export const allocateRing = (
+  dma: DmaDomain,
+  scope: DisposableStack,
+  slots: number,
+  bytes: number,
+  queues = 1,
+): DmaMemory =>
+  scope.use(
+    dma.allocate({ what: "receive ring", bytes: slots * bytes * queues, align: RING_ALIGN, direction: "both" }),
+  );
+
 /**
  * Allocates a ring and its buffers on `scope`. This is a factory and not a class, so that the engine can treat the
  * ring's address and size as constants. It can do so as long as a thread has only one ring of each kind.
@@ -120,15 +134,15 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   checkOptions(options, format, pieces);
   const { burst = emptyBurst(), buffer = (size: number) => new ArrayBuffer(size) } = options;
 
-  const bytes = slots * format.bytes;
-  const ring = scope.use(dma.allocate({ what: "receive ring", bytes, align: RING_ALIGN, direction: "both" }));
+  const { shared = { ring: allocateRing(dma, scope, slots, format.bytes), queue: 0, queues: 1 } } = options;
+  const { ring, queue, queues } = shared;
   const total = slots + spare;
   const pool: DmaMemory = scope.use(
     dma.allocate({ what: "receive buffers", bytes: total * bufferBytes, align: 64, direction: "both" }),
   );
 
   const words = dma.window.words;
-  const base = ring.offset >> 2;
+  const base = (ring.offset + queue * format.bytes) >> 2;
   const mask = slots - 1;
   const addressLow = lowHalf(dma.iova);
   const addressHigh = highHalf(dma.iova);
@@ -137,12 +151,13 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
    * descriptor's other words from its word with the OWN bit.
    */
   const own = base + format.opts1;
-  const step = (Math.log2(format.bytes) - 2) | 0;
+  const step = (Math.log2(format.bytes * queues) - 2) | 0;
   const toOpts2 = format.opts2 - format.opts1;
   const toLow = format.address - format.opts1;
   const toHigh = toLow + 1;
   const { overwritesAddress } = format;
   const hashed = format.hash !== undefined;
+  const lateHash = format.hash?.late === true ? format.hash.hash - format.opts1 : undefined;
 
   /** The buffer of each slot, as a byte offset in the window, and the stack of spare buffers. */
   const held = new Int32Array(buffer(4 * slots));
@@ -162,6 +177,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     pointAt(words, at + toLow, addressLow, held[slot]!);
     setHigh(words, at + toHigh, addressHigh);
     words[at + toOpts2] = 0;
+    if (lateHash !== undefined) words[at + lateHash] = 0;
     Atomics.store(words, at, OWN | bufferBytes | (slot === mask ? END_OF_RING : 0));
   };
 
@@ -172,8 +188,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     state[BYTES] = 0;
   };
 
-  const shared = { words, base, mask, held, state, settle, addressLow };
-  const core: ReceiveCore = { ...shared, burst, pool, free, bufferBytes, format, pieces };
+  const common = { words, base, mask, held, state, settle, addressLow };
+  const core: ReceiveCore = { ...common, burst, pool, free, bufferBytes, format, step, pieces };
   const countsLastPiece = options.countsLastPiece ?? false;
   const { unusual, supply, waiting, hashes, times, noteHash } = createChains(core, { counters, post, countsLastPiece });
 

@@ -13,7 +13,7 @@ import { type NicOptions, hashes } from "./nic-options.ts";
 import type { Ptp } from "./ptp.ts";
 import { stamping } from "./ptp-messages.ts";
 import { type QueueMemory, type RingMemory, notedMemory, privateMemory, sameMemory } from "./queue-memory.ts";
-import { type ReceiveRing, createReceiveRing } from "./receive-ring.ts";
+import { type ReceiveRing, type ReceiveRingOptions, allocateRing, createReceiveRing } from "./receive-ring.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
 /** Header with a tag, and the FCS. */
@@ -136,6 +136,7 @@ const createReceiver = (
   scope: DisposableStack,
   profile: Profile,
   settings: PairSettings,
+  shared?: ReceiveRingOptions["shared"],
 ): ReceiveRing => {
   const { mtu, slots, weaklyOrdered, spare, largestBuffer } = settings;
   const format = receiveFormatOf(profile, settings);
@@ -144,7 +145,8 @@ const createReceiver = (
   const pieces = Math.ceil(largestFrame / bufferBytes);
   const { countsLastPiece } = profile.frames;
   const sizes = { slots, bufferBytes, spare, pieces };
-  return createReceiveRing(dma, scope, { ...sizes, weaklyOrdered, format, countsLastPiece, burst, buffer });
+  const place = { burst, buffer, ...(shared && { shared }) };
+  return createReceiveRing(dma, scope, { ...sizes, weaklyOrdered, format, countsLastPiece, ...place });
 };
 
 const createTransmitter = (
@@ -167,8 +169,11 @@ export const createRings = (
   const { profile } = chip;
   const settings = settingsOf({ mtu, slots }, options, profile);
   const stampOf = ptp?.received;
-  const receiver = (memory: RingMemory): ReceiveRing => {
-    const ring = createReceiver(memory, scope, profile, settings);
+  const alternate = queues > 1 && profile.queues.rings === "alternating";
+  const { bytes } = receiveFormatOf(profile, settings);
+  const common = alternate ? allocateRing(dma, scope, slots, bytes, queues) : undefined;
+  const receiver = (memory: RingMemory, queue: number): ReceiveRing => {
+    const ring = createReceiver(memory, scope, profile, settings, common && { ring: common, queue, queues });
     ring.arm();
     return stampOf === undefined ? ring : stamping(ring, dma.window, stampOf);
   };
@@ -178,12 +183,12 @@ export const createRings = (
     return ring;
   };
   const own = privateMemory(dma);
-  const first = pairOf(dma.window, receiver(own), transmitter(own, 0), settings);
+  const first = pairOf(dma.window, receiver(own, 0), transmitter(own, 0), settings);
   const others = Array.from({ length: queues - 1 }, (_, i): RingPair => {
     const queue = i + 1;
     const noted = options.queueThreads === true ? notedMemory(dma) : undefined;
     const memory = noted ?? privateMemory(dma);
-    const receive = receiver(memory);
+    const receive = receiver(memory, queue);
     const transmit = queue < profile.queues.transmit ? transmitter(memory, queue) : undefined;
     const pair = pairOf(dma.window, receive, transmit, settings);
     if (noted === undefined) return pair;
@@ -194,7 +199,9 @@ export const createRings = (
   const layout = {
     receive: first.receive.iova,
     transmit: first.transmit.iova,
-    others: others.map(({ receive, transmit }) => ({ receive: receive.iova, transmit: transmit?.iova })),
+    others: alternate
+      ? []
+      : others.map(({ receive, transmit }) => ({ receive: receive.iova, transmit: transmit?.iova })),
     receiveFormat: format,
     largestFrame: largestFrameOf(format, mtu),
     mtu,

@@ -1,8 +1,8 @@
 /** Receive side scaling: the frames that are hashed, the key, and the queue that each hash selects. */
-import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
-import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl } from "#chip/rss.ts";
+import { RSS_ENTRIES, RSS_KEY_BYTES } from "#chip/rss.ts";
 import { BadRss } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
+import { RSS_REGISTERS } from "./rss-registers.ts";
 
 /** The key of Microsoft's RSS specification, which also lists hashes made with this key, so results can be verified. */
 // prettier-ignore
@@ -20,14 +20,17 @@ export interface RssSettings {
   readonly table: Uint8Array;
 }
 
-/** The settings are kept across resets. The hash covers the addresses of IP packets, and the ports of TCP and UDP. */
+/**
+ * The settings are kept across resets. The hash covers the addresses of IP packets and the ports of TCP; on the RTL8125
+ * and later, also the ports of UDP.
+ */
 export class Rss {
-  readonly #hw: Pick<Hardware, "io" | "queues">;
+  readonly #hw: Pick<Hardware, "io" | "side" | "chip" | "queues">;
   readonly #running: () => boolean;
   #settings: RssSettings;
 
   /** @param running returns true while the chip runs; otherwise settings are written by `restore` */
-  constructor(hw: Pick<Hardware, "io" | "queues">, running: () => boolean) {
+  constructor(hw: Pick<Hardware, "io" | "side" | "chip" | "queues">, running: () => boolean) {
     this.#hw = hw;
     this.#running = running;
     this.#settings = { key: KEY, table: this.spread() };
@@ -63,21 +66,15 @@ export class Rss {
 
   /** Writes the settings again. Call it after the chip has been started. */
   restore(): void {
-    const { io, queues } = this.#hw;
-    const bits = Math.log2(queues);
     this.#put();
-    io.write16(Q_NUM_CTRL, bits << QueueCount.shift);
-    const entries = Math.log2(RSS_ENTRIES) << RssControl.maskShift;
-    io.write32(RSS_CTRL, RssControl.any | entries | (bits << RssControl.cpusShift));
+    this.#registers.start(this.#hw);
+  }
+
+  get #registers() {
+    return RSS_REGISTERS[this.#hw.chip.profile.queues.rings];
   }
 
   #put(): void {
-    const { key, table } = this.#settings;
-    for (const [i, register] of RSS_KEY.entries()) this.#hw.io.write32(register, word(key, i));
-    for (const [i, register] of RSS_INDIRECTION_TBL.entries()) this.#hw.io.write32(register, word(table, i));
+    this.#registers.put(this.#hw, this.#settings.key, this.#settings.table);
   }
 }
-
-/** Four bytes as a word; the first byte is in the lowest bits. */
-const word = (bytes: Uint8Array, i: number): number =>
-  (bytes[4 * i]! | (bytes[4 * i + 1]! << 8) | (bytes[4 * i + 2]! << 16) | (bytes[4 * i + 3]! << 24)) >>> 0;

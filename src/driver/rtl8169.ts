@@ -264,7 +264,7 @@ export class Nic {
   }
 
   #setFilter(): void {
-    setReceiveFilter(this.#hw, this.#filter, this.rings.receive.core.format.config);
+    setReceiveFilter(this.#hw, this.#filter, this.rings.receive.core.format);
     this.receiveOffloads.restore();
     for (const { receive } of this.queues) receive.accept(this.#filter);
   }

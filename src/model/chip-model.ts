@@ -3,6 +3,7 @@ import type { Chip } from "#chip/chips.ts";
 import { identityOf } from "#chip/pci-identity.ts";
 import { ChipCmd, Cmd, Intr, PHYstatus } from "#chip/registers.ts";
 import { ConfigSpace, type PowerState } from "./pci/config-space.ts";
+import { ExtendedRss } from "#chip/rss.ts";
 import { Count, TallyCounters } from "./frames/counters.ts";
 import { DataPath } from "./frames/data-path.ts";
 import { Dma } from "./frames/dma.ts";
@@ -32,6 +33,8 @@ import { WakeFilter } from "./pci/wake.ts";
 
 const NEGOTIATE_MICROS = 2000;
 const PHY_RESET_MICROS = 1000;
+
+const hasExtendedRss = ({ profile }: Chip): boolean => profile.queues.rings === "alternating";
 
 export interface ChipModelParts {
   readonly options: ModelOptions;
@@ -72,6 +75,7 @@ export class ChipModel {
     const { chip, accessMicros = 0 } = options;
     const page = new Page(memory, 0, registerBytes(chip), options.weaklyOrdered ?? true);
     const macOcp = (address: number): number => this.side.macOcp(address);
+    const exgmac = (address: number): number => this.side.exgmac(address);
     this.#parts = parts;
     this.chip = chip;
     this.page = page;
@@ -100,6 +104,10 @@ export class ChipModel {
       accessMicros,
       managed,
       fibre,
+      extendedWritten: (address) => {
+        if (address >= ExtendedRss.key && address <= ExtendedRss.queues && hasExtendedRss(chip))
+          this.frames.effects.steer(0, 0, 0);
+      },
     });
     this.interrupts = new InterruptBlock({
       ...shared,
@@ -119,12 +127,13 @@ export class ChipModel {
       phy: this.phy,
       frameCheck: options.frameCheck ?? false,
       macOcp,
+      exgmac,
       softReset: () => this.#softReset(),
     });
     this.wakeFilter = new WakeFilter({
       ...shared,
       macOcp,
-      extended: (address) => this.side.exgmac(address),
+      extended: exgmac,
       wake: () => this.#wake(),
     });
     this.registers = new RegisterFile(

@@ -5,8 +5,9 @@ import * as fc from "fast-check";
 import { chipNamed } from "#chip/chips.ts";
 import { EndOfRing, FirstSegment, LastSegment, Own, TxV2 } from "#chip/descriptors.ts";
 import { framesOf } from "#chip/frames.ts";
-import { RxConf, RxConfig, TxConf, TxConfig, TxPoll } from "#chip/registers.ts";
+import { ERIAR, ERIDR, FLAG, RSS_TABLE, RxConf, RxConfig, TxConf, TxConfig, TxPoll } from "#chip/registers.ts";
 import { Q_NUM_CTRL, RSS_CTRL, RxFormat, TPPOLL } from "#chip/registers-8125.ts";
+import { ExtendedRss } from "#chip/rss.ts";
 import type { RegionName } from "#kit/target.ts";
 import { BASE, BROADCAST, frame, Guest, MEMORY_BYTES, RX_RING, TX_DATA, TX_RING } from "./guest.test-kit.ts";
 import { ipv4Tcp, sealed } from "./frames/packets.test-kit.ts";
@@ -116,6 +117,16 @@ test("random descriptors of any format never make it access memory outside its r
         guest.w32(TxConfig, transmit & TxConf.countsClosed);
         guest.w32(RSS_CTRL, rss);
         guest.w16(Q_NUM_CTRL, queues & 0xffff);
+      } else if (chip.profile.frames.hashedFormat === 2) {
+        guest.w32(RxConfig, receive | RxConf.acceptMask);
+        for (const [address, value] of [
+          [ExtendedRss.control, rss],
+          [ExtendedRss.queues, queues],
+        ] as const) {
+          guest.w32(ERIDR, value);
+          guest.w32(ERIAR, FLAG | (0xf << 12) | address);
+        }
+        for (const table of RSS_TABLE) guest.w32(table, tail);
       }
       descriptors.forEach(({ opts1, opts2, address }, i) => {
         for (const ring of [TX_RING, RX_RING]) {

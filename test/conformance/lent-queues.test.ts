@@ -15,8 +15,8 @@ import { FLOWS, flowFrame } from "../rigs/toeplitz.ts";
 import { ends, payload, udp } from "../rigs/frames.ts";
 import { DIES } from "../rigs/generations.ts";
 
-/** One chip of each die that has several queues. */
-const SEVERAL = DIES.filter(({ profile }) => profile.queues.receive > 1);
+/** One chip of each die that has several queues with a vector each. */
+const SEVERAL = DIES.filter(({ profile }) => profile.queues.vectored !== undefined);
 
 const started = (chip: Chip): DirectRig => {
   const rig = openDirectRig({ chip: chip.key, nic: { queues: chip.profile.queues.receive, queueThreads: true } });

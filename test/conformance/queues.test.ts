@@ -7,8 +7,18 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { DirectDevice } from "#bus/direct.ts";
 import { type Chip, chipNamed } from "#chip/chips.ts";
-import { INT_CFG0, IntCfg0, Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, TPPOLL } from "#chip/registers-8125.ts";
-import { TransmitQueues } from "#chip/rss.ts";
+import { Intr, IntrMask3, IntrStatus, IntrStatus3, QueueIntr, RSS_TABLE, RxConfig } from "#chip/registers.ts";
+import {
+  INT_CFG0,
+  IntCfg0,
+  Q_NUM_CTRL,
+  RSS_CTRL,
+  RSS_INDIRECTION_TBL,
+  RxConf8125,
+  TPPOLL,
+} from "#chip/registers-8125.ts";
+import { ExtendedRss, TransmitQueues } from "#chip/rss.ts";
+import { Events } from "#driver/events.ts";
 import { ReceiveCount } from "#driver/receive-core.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import { SideBus } from "#driver/side-bus.ts";
@@ -24,6 +34,9 @@ import { DIES } from "../rigs/generations.ts";
 
 /** One chip of each die that has several queues. */
 const SEVERAL = DIES.filter(({ profile }) => profile.queues.receive > 1);
+
+/** Offset of the upper byte of the source port in an untagged IPv4 frame. */
+const SOURCE_PORT = 34;
 
 const started = (chip: Chip, queues: number, options: DirectRigOptions = {}): DirectRig => {
   const rig = openDirectRig({ ...options, chip: chip.key, nic: { queues, ...options.nic } });
@@ -64,7 +77,7 @@ const poll = (rig: DirectRig): Arrived[] => {
 };
 
 for (const chip of SEVERAL) {
-  const { receive, transmit } = chip.profile.queues;
+  const { receive, transmit, vectored } = chip.profile.queues;
 
   test(`${chip.key}: the queue of a flow is the indirection table's entry for its Toeplitz hash (Microsoft's vectors)`, () => {
     using rig = started(chip, receive);
@@ -170,7 +183,7 @@ for (const chip of SEVERAL) {
     const [arrived] = poll(rig);
     assert.equal(arrived!.queue, receive - 1);
     assert.notEqual(arrived!.hash, FLOWS[0]!.hash, "another key must give another hash");
-    assert.equal(rig.registers.read8(INT_CFG0) & IntCfg0.enable, 1);
+    if (vectored !== undefined) assert.equal(rig.registers.read8(INT_CFG0) & IntCfg0.enable, 1);
     rig.setCarrier(false);
     poll(rig);
     assert.equal(rig.nic.link.up, false);
@@ -190,6 +203,12 @@ for (const chip of SEVERAL) {
     using bound = bind(rtl8169, rig.device, { clock: rig.clock, mtu: 1500, weaklyOrdered: false });
     bound.driver.up();
     const { registers, clock } = rig;
+    assert.equal(registers.read32(RxConfig) & RxConf8125.descriptorsV3, 0);
+    if (vectored === undefined) {
+      const side = new SideBus(registers, clock);
+      assert.deepEqual([side.eriRead(ExtendedRss.control), side.eriRead(ExtendedRss.queues)], [0, 0]);
+      return;
+    }
     assert.equal(registers.read16(Q_NUM_CTRL), 0);
     assert.equal(registers.read32(RSS_CTRL), 0);
     assert.equal(registers.read8(INT_CFG0) & IntCfg0.enable, 0);
@@ -239,6 +258,72 @@ test("the hashes can be spread over one queue up to all that the NIC uses", () =
     assert.throws(() => rss.spread(queues), { code: "BAD_RSS", hint: "Use 1 to 4." });
 });
 
+test("the queues of an RTL8168H alternate in its ring, and its table has a bit for each entry", () => {
+  const chip = chipNamed("rtl8168h")!;
+  for (const queues of [1, 2, 4]) {
+    using rig = openDirectRig({ chip: chip.key, nic: { queues, receiveHash: true } });
+    rig.up();
+    const side = new SideBus(rig.registers, rig.clock);
+    assert.equal(side.eriRead(ExtendedRss.queues), Math.log2(queues) << 2);
+    assert.equal(side.eriRead(ExtendedRss.control), queues === 4 ? 0x1_073f : 0x073f);
+    const low = [0, 0xaaaa_aaaa, 0xaaaa_aaaa][Math.log2(queues)]!;
+    const high = queues === 4 ? 0xcccc_cccc : 0;
+    const planes = RSS_TABLE.map((register) => rig.registers.read32(register));
+    assert.deepEqual(planes, [low, low, low, low, high, high, high, high]);
+    assert.equal(rig.registers.read32(RxConfig) & (RxConf8125.descriptorsV3 | RxConf8125.singleFetch), 1 << 24);
+    const bases = rig.nic.queues.map(({ receive }) => receive.core.base);
+    assert.deepEqual(
+      bases,
+      bases.map((_, i) => bases[0]! + 8 * i),
+    );
+    assert.ok(rig.nic.queues.every(({ receive }) => 4 << receive.core.step === 32 * queues));
+  }
+});
+
+test("an RTL8168H does not hash the ports of UDP", () => {
+  using rig = started(chipNamed("rtl8168h")!, 4);
+  const queues = [1, 2, 3, 4].map((port) => {
+    const frame = udp(ends({ inbound: true }), payload(100));
+    frame[SOURCE_PORT] = port;
+    rig.deliver(frame);
+    const [arrived] = poll(rig);
+    assert.equal(arrived!.hashedPorts, false);
+    return arrived!.hash;
+  });
+  assert.equal(new Set(queues).size, 1);
+  assert.notEqual(queues[0], 0);
+});
+
+test("an RTL8168H shows the events of queue 3 in a byte of its own, which is masked and acknowledged with the status", () => {
+  using rig = started(chipNamed("rtl8168h")!, 4);
+  const { nic, registers } = rig;
+  nic.rss!.set({ table: new Uint8Array(128).fill(3) });
+  rig.deliver(flowFrame(FLOWS[0]!));
+  assert.equal(registers.read16(IntrStatus), 0);
+  assert.equal(registers.read8(IntrStatus3), QueueIntr.receiveOk);
+  assert.equal(registers.read8(IntrMask3), QueueIntr.receiveOk);
+  assert.equal(nic.line.take(), true);
+  assert.equal(nic.interrupt(), Events.receive & Intr.receiveOk);
+  assert.deepEqual([registers.read8(IntrMask3), registers.read8(IntrStatus3)], [0, 0]);
+  rig.deliver(flowFrame(FLOWS[0]!));
+  assert.equal(nic.line.take(), false, "masked");
+  nic.unmask();
+  assert.equal(nic.line.take(), true);
+});
+
+test("with one vector for all queues of an RTL8168H, the driver requests one", () => {
+  const clock = new VirtualClock();
+  const model = new Rtl8169({ chip: chipNamed("rtl8168h")!, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
+  using device = new DirectDevice(model, { name: "model", registers: 2, dmaBytes: 16 << 20, vectors: 1 });
+  using bound = bind(rtl8169, device, { clock, mtu: 1500, weaklyOrdered: false, queues: 4 });
+  bound.driver.up();
+  assert.equal(bound.driver.queues.length, 4);
+  assert.throws(() => openDirectRig({ chip: "rtl8168h", nic: { queues: 4, queueThreads: true } }), {
+    code: "BAD_QUEUES",
+    hint: "This chip's queues share an interrupt: poll all in one thread.",
+  });
+});
+
 test("a lost doorbell of one of the transmit queues is detected, and rung again", () => {
   using rig = started(chipNamed("rtl8125b")!, 4);
   const memory = rig.dma.allocate({ what: "frame", bytes: 256, align: 64, direction: "toDevice" });
@@ -262,21 +347,23 @@ test("a lost doorbell of one of the transmit queues is detected, and rung again"
   assert.deepEqual(rig.sent, [frame]);
 });
 
-test("an exhausted receive ring is detected, although the vectored status does not show it", () => {
-  using rig = started(chipNamed("rtl8125b")!, 4, { nic: { slots: 64 } });
-  rig.nic.rss!.set({ table: new Uint8Array(128).fill(3) });
-  let taken = 0;
-  while (rig.deliver(flowFrame(FLOWS[0]!))) taken++;
-  assert.equal(taken, 64);
-  rig.pass(1_100_000);
-  assert.equal(rig.nic.checkHealth(), undefined);
-  assert.equal(rig.nic.health.ringsExhausted, 1);
-  assert.equal(poll(rig).length, 64);
-});
+for (const key of ["rtl8125b", "rtl8168h"] as const)
+  test(`${key}: an exhausted ring of another queue than the first is detected, although it raises no interrupt`, () => {
+    using rig = started(chipNamed(key)!, 4, { nic: { slots: 64 } });
+    rig.nic.rss!.set({ table: new Uint8Array(128).fill(3) });
+    let taken = 0;
+    while (rig.deliver(flowFrame(FLOWS[0]!))) taken++;
+    assert.equal(taken, 64);
+    rig.pass(1_100_000);
+    assert.equal(rig.nic.checkHealth(), undefined);
+    assert.equal(rig.nic.health.ringsExhausted, 1);
+    assert.equal(poll(rig).length, 64);
+  });
 
 test("a number of queues that the chip or the bus does not have is rejected before any write", () => {
   for (const [chip, queues, hint] of [
-    ["rtl8168h", 2, "RTL8168h/8111h has one."],
+    ["rtl8168ep", 2, "RTL8168ep/8111ep has one."],
+    ["rtl8168h", 8, "Use a power of two: RTL8168h/8111h has 4."],
     ["rtl8125a", 2, "RTL8125A has one."],
     ["rtl8125b", 8, "Use a power of two: RTL8125B has 4."],
     ["rtl8125b", 3, "Use a power of two: RTL8125B has 4."],

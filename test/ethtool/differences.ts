@@ -278,7 +278,7 @@ export const REASONS: readonly Reason[] = [
   },
   {
     commands: ["-l "],
-    chips: ["rtl8125b", "rtl8126a-64a", "rtl8127a"],
+    chips: ["rtl8168h", "rtl8125b", "rtl8126a-64a", "rtl8127a"],
     linux: /^(! netlink error: Operation not supported|= 1)$/,
     ours: ANY,
     because: "Linux's driver has one queue.",

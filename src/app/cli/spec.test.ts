@@ -125,7 +125,7 @@ test("the number of queues is a power of two, up to the chip's limit", () => {
   assert.equal(parseQueues("8"), 8);
   for (const wrong of ["0", "3", "8", "16", "-1", "2.0", "", "x"])
     assert.equal(refusal(() => parseQueues(wrong, chipNamed("rtl8125b"))).hint, "Choose a power of two up to 4.");
-  assert.equal(refusal(() => parseQueues("2", chipNamed("rtl8168h"))).hint, "This chip has one queue: omit --queues.");
+  assert.equal(refusal(() => parseQueues("2", chipNamed("rtl8168g"))).hint, "This chip has one queue: omit --queues.");
 });
 
 test("an amount of data takes binary suffixes", () => {

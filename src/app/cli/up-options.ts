@@ -68,7 +68,7 @@ export const UP_OPTIONS = {
     kind: "value",
     placeholder: "N",
     summary:
-      "receive queues, each with a queue of the interface: up to 2, 4 or 8, depending on the chip, from RTL8125B on; default: 1",
+      "receive queues, each with a queue of the interface: up to 4 or 8, on the RTL8168H and from the RTL8125B on; default: 1",
     check: (text, operands) => parseQueues(text, chipOf(operands)),
   },
   threads: {

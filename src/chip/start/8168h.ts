@@ -7,6 +7,7 @@
  * 0xe056, 0xe052 and 0xd420, extended register 0x5f0, and the PHY of the third stepping. What most of these bits do is
  * not public; the comments give the sources' own names.
  */
+import { ExtendedRss, QueueCount } from "../rss.ts";
 import { PARAMETER_8168G, type Start, type Step, type Word } from "../steps.ts";
 
 const EPHY: Step = {
@@ -29,6 +30,9 @@ const ERI: readonly Word[] = [
   [0xd0, 0xff, 0x48],
   // Transmit FIFO: size of its static and of its dynamic part.
   [0xe8, 0xffff_ffff, 0x0010_0006],
+  // One receive queue, and nothing is hashed: another system's driver may have left several.
+  [ExtendedRss.queues, QueueCount.mask << QueueCount.shift, 0],
+  [ExtendedRss.control, 0],
   // Wake-up by magic packet only; the source sets one more bit.
   [0xdc, 0xfe << 16, (1 << 4) | (1 << 3) | (1 << 2)],
   [0x5f0, 0x0f0f, 0],

@@ -33,6 +33,8 @@ export interface DataPathParts {
   readonly frameCheck: boolean;
   /** Reads a MAC-OCP register. */
   readonly macOcp: (address: number) => number;
+  /** Reads an extended register. */
+  readonly exgmac: (address: number) => number;
   /** Called when the guest requested a software reset. */
   readonly softReset: () => void;
 }
@@ -62,6 +64,8 @@ export class DataPath {
   readonly #parts: DataPathParts;
   readonly #transmitter: TransmitQueues;
   readonly #receiver: Receiver;
+  /** `Receiver.front`, which changes only with registers. */
+  #front: Receiver;
   readonly #flow: FlowControl;
   #transmitting = false;
   #receiving = false;
@@ -81,7 +85,7 @@ export class DataPath {
       ...parts,
       speed: () => phy.link.speed,
       pause: (micros) => this.#transmitter.pause(micros),
-      hasRoom: () => this.#receiver.hasRoom(),
+      hasRoom: () => this.#front.hasRoom(),
     });
     this.#receiver = receiverOf({
       ...parts,
@@ -89,6 +93,7 @@ export class DataPath {
       flow: this.#flow,
       enabled: () => this.#receiving,
     });
+    this.#front = this.#receiver.front;
     this.effects = this.#effects();
   }
 
@@ -110,11 +115,11 @@ export class DataPath {
       const message = eventMessageOf(bytes, offset, length);
       if (message >= 0) stamps.received(message);
     }
-    return this.#receiver.receive(bytes, offset, length);
+    return this.#front.receive(bytes, offset, length);
   }
 
   receiveSegments(segments: SegmentSource): number {
-    return this.#parts.phy.link.up ? this.#receiver.receiveSegments(segments) : 0;
+    return this.#parts.phy.link.up ? this.#front.receiveSegments(segments) : 0;
   }
 
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
@@ -122,7 +127,7 @@ export class DataPath {
   }
 
   hasRoom(): boolean {
-    return this.#receiver.hasRoom();
+    return this.#front.hasRoom();
   }
 
   /** Called when the registers were reset: stops both directions and returns them to the start of their rings. */
@@ -132,7 +137,7 @@ export class DataPath {
     this.#transmitter.reset();
     this.#flow.reset();
     for (const ring of this.#receiver.rings) ring.reset();
-    this.#receiver.configure();
+    this.#configureReceiver();
     this.#configureTransmitter();
   }
 
@@ -140,7 +145,7 @@ export class DataPath {
   linkChanged(): void {
     this.#transmitter.pause(0);
     this.#flow.reset();
-    this.#receiver.configure();
+    this.#configureReceiver();
   }
 
   /** Takes frames that do not reach the wire: in loopback they are received, without a link they are lost. */
@@ -151,7 +156,7 @@ export class DataPath {
       if (message >= 0) stamps.sent(message);
     }
     if (this.#loopback || phy.loopback) {
-      this.#receiver.receive(bytes, offset, length);
+      this.#front.receive(bytes, offset, length);
       return true;
     }
     return !phy.link.up;
@@ -165,8 +170,14 @@ export class DataPath {
     this.#transmitter.configure();
   }
 
+  #configureReceiver(): void {
+    this.#receiver.configure();
+    this.#front = this.#receiver.front;
+  }
+
   #effects(): DataPathEffects {
-    const configure = (): void => this.#receiver.configure();
+    const configure = (): void => this.#configureReceiver();
+    const base = (value: number, _lanes: number, offset: number): void => latchReceive(this.#receiver, value, offset);
     return {
       station: configure,
       filter: configure,
@@ -174,10 +185,10 @@ export class DataPath {
       steer: configure,
       transmitConfig: () => this.#configureTransmitter(),
       ...this.#transmitter.effects,
-      receiveBase: (value) => this.#receiver.rings[0]!.latch(value),
-      receiveBaseHigh: () => this.#receiver.rings[0]!.highWritten(),
-      queueBase: (value, _lanes, offset) => {
-        if (!this.#transmitter.latch(value, offset)) latchReceive(this.#receiver, value, offset);
+      receiveBase: base,
+      receiveBaseHigh: base,
+      queueBase: (value, lanes, offset) => {
+        if (!this.#transmitter.latch(value, offset)) base(value, lanes, offset);
       },
       command: (value) => this.#command(value),
       poll: (value) => {
@@ -201,6 +212,6 @@ export class DataPath {
     const stopped = (command & Cmd.stopRequest) !== 0;
     this.#transmitting = transmitting && !stopped;
     this.#receiving = receiving && !stopped;
-    this.#receiver.configure();
+    this.#configureReceiver();
   }
 }

@@ -65,10 +65,9 @@ export class ReceiveBuffers {
     ring.inspect = () => this.#inspect();
   }
 
-  /** Sets the descriptor format. */
+  /** Sets the descriptor format. The ring must have the same. */
   set layout(layout: ReceiveLayout) {
     this.#layout = layout;
-    this.ring.descriptorBytes = layout.bytes;
     this.#opts1Word = layout.opts1;
     this.#opts2Word = layout.opts2;
     this.#addressWord = layout.address;
@@ -189,12 +188,17 @@ export class ReceiveBuffers {
     writeFrameCheck(pieces, stored - FCS, from.bytes, frame, length, padding, wrong);
   }
 
-  /** Writes a hash and the type of hash to the last descriptor, whose format must have these fields. */
-  writeHash(hash: number, header: number): void {
+  /**
+   * Writes a hash and the type of hash to the last descriptor, whose format must have these fields. Returns bits to add
+   * to opts2.
+   */
+  writeHash(hash: number, header: number): number {
     const at = this.#at[(this.#used - 1) | 0]! - this.#opts1Word;
     const { words } = this.ring;
     words[at + this.#layout.hash] = hash;
+    if (this.#layout.header === this.#opts2Word) return header;
     words[at + this.#layout.header] = header;
+    return 0;
   }
 
   /** Whether the descriptor after the claimed ones is free for a timestamp. */

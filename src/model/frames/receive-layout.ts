@@ -1,5 +1,17 @@
 /** Layout of receive descriptors in each format: position of the words and meaning of the bits. */
-import { ADDRESS_LOW, DESCRIPTOR_BYTES, FirstSegment, LastSegment, OPTS1, OPTS2, Rx, RxV2 } from "#chip/descriptors.ts";
+import {
+  ADDRESS_LOW,
+  DESCRIPTOR_BYTES,
+  FirstSegment,
+  HashedV2,
+  LastSegment,
+  OPTS1,
+  OPTS2,
+  Rx,
+  RxV2,
+  V2_BYTES,
+  V2_HASH,
+} from "#chip/descriptors.ts";
 import {
   HashedV3,
   HashedV4,
@@ -34,7 +46,10 @@ export interface ReceiveLayout {
   readonly opts2: number;
   /** Position of the address's low half; the high half follows. */
   readonly address: number;
-  /** Positions of the hash and of its type; -1 in formats without a hash. */
+  /**
+   * Positions of the hash and of its type; -1 in formats without a hash. If the type's position is that of opts2, its
+   * bits are added to those of opts2.
+   */
   readonly hash: number;
   readonly header: number;
   readonly hashed: HashedBits;
@@ -95,6 +110,7 @@ const SECOND: ReceiveLayout = {
   verdicts1: table((found) => verdict(found, Rx)),
   verdicts2: table(family),
 };
+const SECOND_HASHED: ReceiveLayout = { ...SECOND, bytes: V2_BYTES, hash: V2_HASH, header: OPTS2, hashed: HashedV2 };
 const THIRD: ReceiveLayout = {
   ...V3Word,
   ...RxV3,
@@ -118,8 +134,9 @@ const FOURTH: ReceiveLayout = {
   verdicts2: table(family),
 };
 
-/** The format in use: the chip's own, or format 3 or 4 if descriptors with a hash are enabled. */
-export const receiveLayout = (facts: FrameFacts, hashed: 3 | 4 | undefined): ReceiveLayout => {
+/** The format in use: the chip's own, or another if descriptors with a hash are enabled. */
+export const receiveLayout = (facts: FrameFacts, hashed: 2 | 3 | 4 | undefined): ReceiveLayout => {
+  if (hashed === 2) return SECOND_HASHED;
   if (hashed === 3) return THIRD;
   if (hashed === 4) return FOURTH;
   return facts.reportsIpVersion ? SECOND : FIRST;

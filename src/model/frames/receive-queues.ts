@@ -1,4 +1,4 @@
-/** All receive rings of a chip. From the RTL8125B on there are several, selected by a hash. */
+/** All receive rings of a chip. Some chips have several queues, selected by a hash. */
 import type { Chip } from "#chip/chips.ts";
 import { framesOf } from "#chip/frames.ts";
 import { RDSAR } from "#chip/registers.ts";
@@ -7,12 +7,15 @@ import type { Plug, Port, SegmentSource } from "#kit/port.ts";
 import { ReceiveEngine, type ReceiveParts } from "./receive.ts";
 import { DescriptorRing, type RingParts } from "./ring.ts";
 import { ReceiveSideScaling } from "./rss.ts";
+import { extendedRegisters, windowRegisters } from "./steering-registers.ts";
 
 /** Distance between the ring base registers of two successive queues. */
 const BASE_STEP = 8;
 
-export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "facts" | "steering"> {
+export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "facts" | "steering" | "alternating"> {
   readonly chip: Chip;
+  /** Reads an extended register. */
+  readonly exgmac: (address: number) => number;
   readonly dma: RingParts["dma"];
   /** The interrupts of each queue. */
   readonly interrupts: readonly ReceiveParts["interrupts"][];
@@ -21,6 +24,8 @@ export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "fa
 /** The receiving part of a chip, with one ring or several. */
 export interface Receiver extends Required<Plug> {
   readonly rings: readonly DescriptorRing[];
+  /** What takes frames at present: the receiver, or the engine of queue 0 if frames are not hashed. */
+  readonly front: Receiver;
   connect(port: Port): void;
   /** Called when registers that control reception changed. */
   configure(): void;
@@ -40,6 +45,10 @@ export class ReceiveQueues implements Receiver {
     this.rings = engines.map(({ ring }) => ring);
   }
 
+  get front(): Receiver {
+    return this.#steering.active ? this : this.#engines[0]!;
+  }
+
   connect(port: Port): void {
     for (const engine of this.#engines) engine.connect(port);
   }
@@ -53,12 +62,9 @@ export class ReceiveQueues implements Receiver {
     return this.#engines[this.#steering.steer(bytes, offset, length)]!.receive(bytes, offset, length);
   }
 
-  /**
-   * If frames are hashed, each needs a hash and a queue of its own, so segments are received on the slower path for
-   * whole frames.
-   */
-  receiveSegments(segments: SegmentSource): number {
-    return this.#steering.active ? 0 : this.#engines[0]!.receiveSegments(segments);
+  /** Each segment needs a hash and a queue of its own, so they are received on the slower path for whole frames. */
+  receiveSegments(_segments: SegmentSource): number {
+    return 0;
   }
 
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
@@ -79,25 +85,26 @@ export class ReceiveQueues implements Receiver {
 
 /** The receiver of a chip. With one queue it is the engine itself, without a level of indirection. */
 export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
-  const { chip, page, interrupts } = parts;
+  const { chip, page, interrupts, exgmac } = parts;
   const facts = framesOf(chip);
-  const { receive } = chip.profile.queues;
-  const steering = facts.hashedFormat === undefined ? undefined : new ReceiveSideScaling(page, receive);
+  const { receive, rings } = chip.profile.queues;
+  const alternate = rings === "alternating";
+  const registers = alternate ? extendedRegisters(page, exgmac) : windowRegisters(page);
+  const steering = facts.hashedFormat === undefined ? undefined : new ReceiveSideScaling(registers, receive);
   const engines = Array.from({ length: receive }, (_, i) => {
-    const ring = new DescriptorRing({ ...parts, facts }, i === 0 ? RDSAR : RDSAR_Q[0]! + BASE_STEP * (i - 1));
-    return new ReceiveEngine(ring, { ...parts, facts, interrupts: interrupts[i]!, ...(steering && { steering }) });
+    const base = i === 0 || alternate ? RDSAR : RDSAR_Q[0]! + BASE_STEP * (i - 1);
+    const ring = new DescriptorRing({ ...parts, facts }, base);
+    const alternating = alternate ? i : undefined;
+    const own = { interrupts: interrupts[i]!, alternating, ...(steering && { steering }) };
+    return new ReceiveEngine(ring, { ...parts, facts, ...own });
   });
   return steering === undefined ? engines[0]! : new ReceiveQueues(engines, steering);
 };
 
-/**
- * Called when a register was written. Returns false if `offset` is not half of the ring base of queue 1 or higher.
- */
-export const latchReceive = (receiver: Receiver, value: number, offset: number): boolean => {
-  const from = offset - RDSAR_Q[0]!;
-  const ring = receiver.rings[1 + Math.floor(from / BASE_STEP)];
-  if (from < 0 || ring === undefined) return false;
-  if (from % BASE_STEP === 0) ring.latch(value);
-  else ring.highWritten();
-  return true;
+/** Called when half of a ring base was written, at `offset`: every ring with this base latches it. */
+export const latchReceive = ({ rings }: Receiver, value: number, offset: number): void => {
+  const low = rings.filter(({ register }) => register === offset);
+  // Only the first one reports a wrong value.
+  for (const [i, ring] of low.entries()) ring.latch(i === 0 ? value : 0);
+  for (const ring of rings) if (ring.register + 4 === offset) ring.highWritten();
 };

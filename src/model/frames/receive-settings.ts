@@ -20,7 +20,7 @@ export interface ReceiveSettings {
   readonly accept: number;
   readonly dropsBadCrc: boolean;
   /** Format of descriptors with a hash, if enabled. */
-  readonly hashed: 3 | 4 | undefined;
+  readonly hashed: 2 | 3 | 4 | undefined;
 }
 
 /** Longest frame in either direction, in bytes without FCS, with the present jumbo setting. */
@@ -38,7 +38,8 @@ export const receiveSettings = (page: Page, facts: ChipFrames): ReceiveSettings 
   const config = page.get(RxConfig, 4);
   const { hashedFormat } = facts;
   const format = hashedFormat === 4 ? page.get(RxFormat, 1) : 0;
-  const third = hashedFormat !== undefined && (config & RxConf8125.descriptorsV3) !== 0 ? 3 : undefined;
+  const selected = hashedFormat !== undefined && (config & RxConf8125.descriptorsV3) !== 0;
+  const wide = hashedFormat === 2 ? 2 : 3;
   return {
     gated: facts.receiveGate && (page.get(MISC, 4) & Misc.receiveGate) !== 0,
     verify: (plus & CPlus.receiveChecksum) !== 0,
@@ -46,6 +47,6 @@ export const receiveSettings = (page: Page, facts: ChipFrames): ReceiveSettings 
     longest: Math.min(longestFrame(page, facts), page.get(RxMaxSize, 2) - FCS_BYTES, Rx.length - FCS_BYTES),
     accept: config & RxConf.acceptMask,
     dropsBadCrc: (format & ReceiveFormat.dropBadFcs) !== 0,
-    hashed: (format & ReceiveFormat.format4) === 0 ? third : 4,
+    hashed: (format & ReceiveFormat.format4) !== 0 ? 4 : selected ? wide : undefined,
   };
 };

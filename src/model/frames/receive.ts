@@ -51,8 +51,10 @@ export interface ReceiveParts {
   /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
   readonly flow?: FlowControl;
-  /** On chips with hashes in descriptors: contains the hash of the current frame. */
-  readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed">;
+  /** On chips with hashes in descriptors: contains the hash of the current frame, and the number of queues. */
+  readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed" | "enabled">;
+  /** The queue's number, if descriptors with a hash alternate between the queues. */
+  readonly alternating?: number | undefined;
   /** On chips that stamp event messages in descriptors: the time to stamp them with. */
   readonly stampsReceived?: { readonly active: boolean; readonly time: bigint } | undefined;
   /**
@@ -69,6 +71,8 @@ export interface ReceiveParts {
 export class ReceiveEngine {
   readonly ring: DescriptorRing;
   readonly rings: readonly DescriptorRing[];
+  /** The receiver of a chip with one queue, see `Receiver`. */
+  readonly front = this;
   readonly #parts: ReceiveParts;
   readonly #interrupts: Pick<QueueInterrupts, "frames" | "raise">;
   readonly #counts: Float64Array;
@@ -127,12 +131,20 @@ export class ReceiveEngine {
     const layout = receiveLayout(facts, settings.hashed);
     this.#layout = layout;
     this.#buffers.layout = layout;
+    this.#layOut(layout.bytes);
     this.#kindShift = layout.kindShift;
     this.#verdicts1 = layout.verdicts1;
     this.#verdicts2 = layout.verdicts2;
     this.#more = layout.hash >= 0 || frameCheck === true;
     this.#stamps = settings.hashed === 3 && this.#parts.stampsReceived !== undefined;
     this.#filter.load();
+  }
+
+  #layOut(bytes: number): void {
+    const { alternating, steering } = this.#parts;
+    const queues = steering?.enabled ?? 1;
+    if (alternating === undefined || this.#layout.hash < 0) this.ring.layOut(bytes);
+    else this.ring.layOut(bytes, Math.min(alternating, queues - 1), queues);
   }
 
   /**
@@ -162,8 +174,8 @@ export class ReceiveEngine {
     const total = buffers.write(from, frame, length, start, padding);
     const found = this.#verify ? verifySummed(from, frame, length, tag >= 0, total) : 0;
     const status = (kind >> this.#kindShift) | this.#verdicts1[found]! | (stamped ? StampV3.followed : 0);
-    if (this.#more) this.#writeMore(from, frame, length, padding, stored);
-    buffers.giveBack(stored, status, (tag < 0 ? 0 : TAG_TAKEN | swapTag(tag)) | this.#verdicts2[found]!);
+    const more = this.#more ? this.#writeMore(from, frame, length, padding, stored) : 0;
+    buffers.giveBack(stored, status, (tag < 0 ? 0 : TAG_TAKEN | swapTag(tag)) | this.#verdicts2[found]! | more);
     if (stamped) buffers.stamp(this.#parts.stampsReceived!.time);
     const counts = this.#counts;
     counts[FRAMES]!++;
@@ -285,11 +297,12 @@ export class ReceiveEngine {
     return this.#parts.stampsReceived?.active === true && eventMessageOf(bytes, offset, length) >= 0;
   }
 
-  #writeMore(from: Memory, frame: number, length: number, padding: number, stored: number): void {
+  /** Returns bits to add to opts2. */
+  #writeMore(from: Memory, frame: number, length: number, padding: number, stored: number): number {
     if (this.#parts.frameCheck === true) this.#buffers.writeCheck(from, frame, length, padding, stored, false);
     const { steering } = this.#parts;
-    if (this.#layout.hash < 0) return;
-    this.#buffers.writeHash(
+    if (this.#layout.hash < 0) return 0;
+    return this.#buffers.writeHash(
       steering?.hash ?? 0,
       steering === undefined ? 0 : hashedBits(steering.hashed, this.#layout),
     );

@@ -30,12 +30,16 @@ export class DescriptorRing {
   readonly #dma: Dma;
   readonly #page: Page;
   readonly #offences: Offences;
-  readonly #register: number;
+  /** Offset of the low half of the base. */
+  readonly register: number;
   readonly #lastIndex: number;
   readonly #eitherHalf: boolean;
   readonly #enabled: () => boolean;
-  /** A descriptor has `4 << shift` bytes, `1 << shift` words. */
+  #bytes = DESCRIPTOR_BYTES;
+  /** Descriptors are `4 << shift` bytes, `1 << shift` words apart. */
   #shift = 2;
+  /** Byte offset of descriptor 0 from the base. */
+  #offset = 0;
   #low = 0;
   #high = 0;
   #highPending = false;
@@ -69,30 +73,36 @@ export class DescriptorRing {
     this.#dma = parts.dma;
     this.#page = parts.page;
     this.#offences = parts.offences;
-    this.#register = register;
+    this.register = register;
     this.#lastIndex = parts.facts.ringLimit - 1;
     this.#eitherHalf = parts.facts.eitherHalf;
     this.#enabled = parts.enabled;
   }
 
-  /** Sets the size of descriptors: 16 or 32 bytes. */
-  set descriptorBytes(bytes: number) {
-    const shift = bytes === DESCRIPTOR_BYTES ? 2 : 3;
-    if (shift === this.#shift) return;
+  /**
+   * Sets the size of descriptors: 16 or 32 bytes; and, if those of several queues alternate in the ring, the place of
+   * this queue.
+   */
+  layOut(bytes: number, queue = 0, queues = 1): void {
+    const shift = Math.log2(bytes * queues) - 2;
+    const offset = queue * bytes;
+    if (shift === this.#shift && offset === this.#offset && bytes === this.#bytes) return;
+    this.#bytes = bytes;
     this.#shift = shift;
+    this.#offset = offset;
     this.#mapped = -1;
   }
 
   /** Called when the low half was written: latches both halves. */
   latch(written: number): void {
-    if ((written & 0xff) !== 0) this.#offences.commit("unaligned", this.#register);
+    if ((written & 0xff) !== 0) this.#offences.commit("unaligned", this.register);
     this.#move();
   }
 
   /** Called when the high half was written. The PCI chips latch it only when the low half is written. */
   highWritten(): void {
     if (this.#eitherHalf) this.#move();
-    else this.#highPending = this.#page.get(this.#register + 4, 4) !== this.#high;
+    else this.#highPending = this.#page.get(this.register + 4, 4) !== this.#high;
   }
 
   /**
@@ -100,13 +110,13 @@ export class DescriptorRing {
    * its ring, because drivers of the oldest chips enable the engines before they write the base.
    */
   #move(): void {
-    if (this.#mapped >= 0 && this.#enabled()) this.#offences.commit("running", this.#register);
+    if (this.#mapped >= 0 && this.#enabled()) this.#offences.commit("running", this.register);
     this.#latch();
   }
 
   #latch(): void {
-    this.#low = this.#page.get(this.#register, 4);
-    this.#high = this.#page.get(this.#register + 4, 4);
+    this.#low = this.#page.get(this.register, 4);
+    this.#high = this.#page.get(this.register + 4, 4);
     this.#highPending = false;
     this.#mapped = -1;
     this.rewind();
@@ -126,7 +136,7 @@ export class DescriptorRing {
 
   /** Called when the engine was enabled. */
   start(): void {
-    if (this.#highPending) this.#offences.commit("baseOrder", this.#register);
+    if (this.#highPending) this.#offences.commit("baseOrder", this.register);
     this.#mapped = -1;
     this.rewind();
   }
@@ -141,16 +151,16 @@ export class DescriptorRing {
   }
 
   #find(): boolean {
-    const bytes = 4 << this.#shift;
-    const at = this.#dma.findWritable(this.#low, this.#high, bytes);
+    const needed = this.#offset + this.#bytes;
+    const at = this.#dma.findWritable(this.#low, this.#high, needed);
     // The ring cannot be accessed as words if the region is not aligned to a word.
     if (at < 0 || at % 4 !== 0) return this.#abort(this.#low, this.#high);
     const { region } = this.#dma;
     this.words = region.words;
     this.#copy = region.copy;
     this.#plain = region.copy === undefined && !this.#page.weaklyOrdered;
-    this.first = at >> 2;
-    this.reachable = Math.min(this.#lastIndex + 1, Math.floor((region.length - at) / bytes));
+    this.first = (at + this.#offset) >> 2;
+    this.reachable = Math.min(this.#lastIndex, Math.floor((region.length - at - needed) / (4 << this.#shift))) + 1;
     this.#mapped = this.#dma.epoch;
     this.inspect?.();
     return true;
@@ -228,13 +238,13 @@ export class DescriptorRing {
   }
 
   #startOver(): number {
-    this.#offences.commit("endless", this.#register);
+    this.#offences.commit("endless", this.register);
     return 0;
   }
 
   /** Whether a descriptor is inside the region. If not, the ring is halted. */
   reaches(index: number): boolean {
-    return index < this.reachable || this.#abort(this.#low + (index << (this.#shift + 2)), this.#high);
+    return index < this.reachable || this.#abort(this.#low + this.#offset + (index << (this.#shift + 2)), this.#high);
   }
 
   /** Call when a buffer could not be stored because it is no longer in guest memory. */
@@ -266,7 +276,7 @@ export class DescriptorRing {
   }
 
   #fetch(copy: MemoryCopy, at: number): boolean {
-    return this.exclusively(() => copy.fetch(this.#start(at), 4 << this.#shift));
+    return this.exclusively(() => copy.fetch(this.#start(at), this.#bytes));
   }
 
   /** Stores a descriptor; the word with the OWN bit last, in a transfer of its own. */
@@ -274,7 +284,7 @@ export class DescriptorRing {
     const { words } = this;
     this.exclusively(() => {
       const { epoch } = this;
-      copy.store(this.#start(at), 4 << this.#shift);
+      copy.store(this.#start(at), this.#bytes);
       if (this.epoch !== epoch) return false;
       words[at] = opts1;
       return copy.store(at << 2, 4);

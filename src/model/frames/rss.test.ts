@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
-import { RSS_ENTRIES, QueueCount, RssControl } from "#chip/rss.ts";
+import { RSS_TABLE } from "#chip/registers.ts";
+import { ExtendedRss, RSS_ENTRIES, QueueCount, RssControl } from "#chip/rss.ts";
 import { Page } from "../registers/page.ts";
 import { IPV4, IPV6, KEY, type Vector } from "./rss.test-kit.ts";
 import { Hashed, ReceiveSideScaling } from "./rss.ts";
+import { extendedRegisters, windowRegisters } from "./steering-registers.ts";
 
 const TCP = 6;
 const UDP = 17;
@@ -37,13 +39,28 @@ const options = (next: number): number[] => [next, 0, 1, 4, 0, 0, 0, 0];
 
 const setUp = (control: number, queues = 4): { rss: ReceiveSideScaling; page: Page } => {
   const page = new Page(new ArrayBuffer(0x10000), 0, 0x10000);
-  const rss = new ReceiveSideScaling(page, queues);
+  const rss = new ReceiveSideScaling(windowRegisters(page), queues);
   KEY.forEach((byte, i) => page.put(RSS_KEY[0]! + i, 1, byte));
   for (let i = 0; i < RSS_ENTRIES; i++) page.put(RSS_INDIRECTION_TBL[0]! + i, 1, i % 4);
   page.put(RSS_CTRL, 4, control | (7 << RssControl.maskShift));
   page.put(Q_NUM_CTRL, 2, Math.log2(queues) << QueueCount.shift);
   rss.configure();
   return { rss, page };
+};
+/** The same with the RTL8168H's registers, for four queues. */
+const setUpExtended = (control: number): ReceiveSideScaling => {
+  const page = new Page(new ArrayBuffer(0x100), 0, 0x100);
+  const extended = new DataView(new ArrayBuffer(0x100));
+  KEY.forEach((byte, i) => extended.setUint8(ExtendedRss.key + i, byte));
+  extended.setUint32(ExtendedRss.control, control | (7 << RssControl.maskShift) | ExtendedRss.four, true);
+  extended.setUint32(ExtendedRss.queues, 2 << QueueCount.shift, true);
+  for (const [i, at] of RSS_TABLE.entries()) page.put(at, 4, i < 4 ? 0xaaaa_aaaa : 0xcccc_cccc);
+  const rss = new ReceiveSideScaling(
+    extendedRegisters(page, (address) => extended.getUint32(address, true)),
+    4,
+  );
+  rss.configure();
+  return rss;
 };
 const hashOf = (rss: ReceiveSideScaling, frame: Uint8Array): number => {
   // The frame is at an odd offset, inside a larger array.
@@ -77,6 +94,18 @@ test("hashes IPv6 as Microsoft's vectors do, with and without ports", () => {
   }
 });
 
+test("the RTL8168H hashes as Microsoft's vectors do, but not the ports of UDP, and steers by its table of bits", () => {
+  const rss = setUpExtended(ALL);
+  const frames = [...IPV4.map((vector) => [vector, ipv4] as const), ...IPV6.map((vector) => [vector, ipv6] as const)];
+  for (const [vector, packet] of frames) {
+    const frame = packet(TCP, vector);
+    assert.equal(rss.steer(frame, 0, frame.length), vector.withPorts & 3);
+    assert.equal(rss.hash >>> 0, vector.withPorts);
+    assert.equal(hashOf(rss, packet(UDP, vector)), vector.addresses);
+    assert.equal(rss.hashed & (Hashed.tcp | Hashed.udp), 0);
+  }
+});
+
 test("skips VLAN tags, and IPv6 extension headers where RSS_CTRL selects that", () => {
   const { rss } = setUp(ALL);
   const [first] = IPV4;
@@ -99,14 +128,17 @@ test("steers by the indirection table, indexed by the low bits of the hash", () 
   const frame = ipv4(TCP, IPV4[0]!);
   const entry = RSS_INDIRECTION_TBL[0]! + (IPV4[0]!.withPorts & (RSS_ENTRIES - 1));
   page.put(entry, 1, 3);
+  rss.configure();
   assert.equal(rss.steer(frame, 0, frame.length), 3);
   page.put(entry, 1, 1);
+  rss.configure();
   assert.equal(rss.steer(frame, 0, frame.length), 1);
 });
 
 test("never steers to a queue that does not exist or is not in use", () => {
   const { rss, page } = setUp(ALL);
   for (let i = 0; i < RSS_ENTRIES; i++) page.put(RSS_INDIRECTION_TBL[0]! + i, 1, 0xff);
+  rss.configure();
   const frame = ipv4(TCP, IPV4[0]!);
   assert.equal(rss.steer(frame, 0, frame.length), 3);
   page.put(Q_NUM_CTRL, 2, 0);

@@ -1,6 +1,5 @@
 /** Receive side scaling: a Toeplitz hash of addresses and ports selects the receive queue of a frame. */
-import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
-import { QueueCount, RssControl } from "#chip/rss.ts";
+import { RSS_ENTRIES, QueueCount, RssControl } from "#chip/rss.ts";
 import {
   dissect,
   DISSECTION_WORDS,
@@ -14,7 +13,7 @@ import {
 import { EtherType } from "#wire/ethernet.ts";
 import { Protocol } from "#wire/ipv4.ts";
 import { IPV6_BYTES } from "#wire/ipv6.ts";
-import type { Page } from "../registers/page.ts";
+import type { SteeringRegisters } from "./steering-registers.ts";
 
 /** Inputs of a hash: the addresses and, for TCP or UDP, also the ports. */
 export const Hashed = { ipv4: 1 << 0, ipv6: 1 << 1, tcp: 1 << 2, udp: 1 << 3 } as const;
@@ -65,10 +64,12 @@ export class ReceiveSideScaling {
   /** Hash of the last frame, and the hash's input (bits of `Hashed`; 0 if the frame was not hashed). */
   hash = 0;
   hashed = 0;
-  readonly #page: Page;
+  readonly #registers: SteeringRegisters;
   readonly #queues: number;
   readonly #toeplitz = new Toeplitz();
+  readonly #table = new Uint8Array(RSS_ENTRIES);
   readonly #found = new Int32Array(DISSECTION_WORDS);
+  /** Key and table were not read since they were written. */
   #stale = true;
   #control = 0;
   /** Bits of the hash that index the indirection table. */
@@ -76,15 +77,15 @@ export class ReceiveSideScaling {
   #queueMask = 0;
 
   /** @param queues number of queues of the chip, a power of 2 */
-  constructor(page: Page, queues: number) {
-    this.#page = page;
+  constructor(registers: SteeringRegisters, queues: number) {
+    this.#registers = registers;
     this.#queues = queues;
   }
 
   /** Call when one of the registers was written or all were reset. */
   configure(): void {
-    const control = this.#page.get(RSS_CTRL, 4);
-    const rings = 1 << ((this.#page.get(Q_NUM_CTRL, 2) >>> QueueCount.shift) & QueueCount.mask);
+    const control = this.#registers.control();
+    const rings = 1 << ((this.#registers.count() >>> QueueCount.shift) & QueueCount.mask);
     this.#control = control;
     this.#hashMask = (1 << ((control >>> RssControl.maskShift) & RssControl.maskMask)) - 1;
     this.#queueMask = Math.min(rings, this.#queues) - 1;
@@ -98,7 +99,12 @@ export class ReceiveSideScaling {
 
   /** Number of queues that frames may be steered to. */
   get queues(): number {
-    return this.active ? this.#queueMask + 1 : 1;
+    return this.active ? this.enabled : 1;
+  }
+
+  /** Number of queues that are enabled. */
+  get enabled(): number {
+    return this.#queueMask + 1;
   }
 
   /** Selects the queue of the frame of `length` bytes at `frame`; 0 if it is not hashed. */
@@ -112,7 +118,7 @@ export class ReceiveSideScaling {
     if (type === EtherType.ipv4) this.#hashIpv4(bytes, frame, layer);
     else if (type === EtherType.ipv6) this.#hashIpv6(bytes, frame, layer);
     if (this.hashed === 0) return 0;
-    return this.#page.get(RSS_INDIRECTION_TBL[0]! + (this.hash & this.#hashMask), 1) & this.#queueMask;
+    return this.#table[this.hash & this.#hashMask]! & this.#queueMask;
   }
 
   #hashIpv4(bytes: Uint8Array, frame: number, layer: number): void {
@@ -142,10 +148,7 @@ export class ReceiveSideScaling {
   }
 
   #sum(bytes: Uint8Array, frame: number, offset: number, count: number, hashed: number): void {
-    if (this.#stale) {
-      this.#stale = false;
-      this.#toeplitz.set((i) => this.#page.get(RSS_KEY[0]! + i, 1));
-    }
+    if (this.#stale) this.#load();
     const found = this.#found;
     const addresses = this.#toeplitz.part(bytes, frame + found[NETWORK]! + offset, count, 0);
     this.hashed = hashed;
@@ -153,5 +156,11 @@ export class ReceiveSideScaling {
       (hashed & (Hashed.tcp | Hashed.udp)) === 0
         ? addresses
         : addresses ^ this.#toeplitz.part(bytes, frame + found[TRANSPORT]!, PORTS_BYTES, count);
+  }
+
+  #load(): void {
+    this.#stale = false;
+    this.#toeplitz.set((i) => this.#registers.key(i));
+    for (let i = 0; i < RSS_ENTRIES; i++) this.#table[i] = this.#registers.entry(i);
   }
 }

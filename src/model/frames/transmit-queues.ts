@@ -70,7 +70,7 @@ export class TransmitQueues {
   start(): void {
     const wide = this.#pointerRings.length > 0 && (this.#parts.macOcp(TxStride.macOcp) & TxStride.wide) !== 0;
     for (const { ring } of this.#engines) {
-      ring.descriptorBytes = wide ? WIDE_BYTES : DESCRIPTOR_BYTES;
+      ring.layOut(wide ? WIDE_BYTES : DESCRIPTOR_BYTES);
       ring.start();
     }
   }

@@ -10,7 +10,7 @@ const PLACES = 32;
 export interface LatchLayout {
   /** Offset and size of the status register, which is inside one word. */
   readonly status: number;
-  readonly bytes: 2 | 4;
+  readonly bytes: 1 | 2 | 4;
   /** Offsets of the mask; it has the same value at each of them. */
   readonly masks: readonly [number, ...number[]];
   /** The vector that all events share; or "own": the vector of each event is its bit number. */
@@ -57,7 +57,7 @@ export class EventLatch {
     this.#mask = place.masks[0];
     this.#word = place.status >> 2;
     this.#shift = 8 * (place.status & 3);
-    this.#bits = place.bytes === 2 ? 0xffff : -1;
+    this.#bits = place.bytes === 4 ? -1 : 2 ** (8 * place.bytes) - 1;
     this.#raised = page.words.length - 1;
   }
 

@@ -1,7 +1,18 @@
 /** Interrupts: which status register and vector each event has on a chip, and moderation. */
 import type { Chip } from "#chip/chips.ts";
 import { type Queues, type VectoredStatus } from "#chip/queues.ts";
-import { Intr, IntrMask, IntrStatus } from "#chip/registers.ts";
+import {
+  Intr,
+  IntrMask,
+  IntrMask1,
+  IntrMask2,
+  IntrMask3,
+  IntrStatus,
+  IntrStatus1,
+  IntrStatus2,
+  IntrStatus3,
+  QueueIntr,
+} from "#chip/registers.ts";
 import * as late from "#chip/registers-8125.ts";
 import type { Effects } from "../registers/effects.ts";
 import { EventLatch, type LatchLayout } from "./event-latch.ts";
@@ -11,14 +22,23 @@ import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
 const { IntCfg0 } = late;
-/** Bits of the status words of receive queues 1 to 3. */
-const QUEUE_OK = 1 << 0;
-const QUEUE_UNAVAILABLE = 1 << 1;
-const OTHER_QUEUES = [
-  { status: late.ISR1, mask: late.IMR1 },
-  { status: late.ISR2, mask: late.IMR2 },
-  { status: late.ISR3, mask: late.IMR3 },
-] as const;
+/** Masks and status of queue 0 and everything else, and of receive queues 1 to 3; by `MacFacts.interrupts`. */
+const MAIN = {
+  16: { status: IntrStatus, bytes: 2, masks: [IntrMask], vector: 0 },
+  32: { status: late.ISR0, bytes: 4, masks: [late.IMR0], vector: 0 },
+} as const satisfies Record<number, LatchLayout>;
+const OTHER_QUEUES = {
+  16: [
+    { status: IntrStatus1, bytes: 1, masks: [IntrMask1], vector: 1 },
+    { status: IntrStatus2, bytes: 1, masks: [IntrMask2], vector: 2 },
+    { status: IntrStatus3, bytes: 1, masks: [IntrMask3], vector: 3 },
+  ],
+  32: [
+    { status: late.ISR1, bytes: 2, masks: [late.IMR1], vector: 1 },
+    { status: late.ISR2, bytes: 2, masks: [late.IMR2], vector: 2 },
+    { status: late.ISR3, bytes: 2, masks: [late.IMR3], vector: 3 },
+  ],
+} as const satisfies Record<number, readonly LatchLayout[]>;
 
 const VECTORED = {
   status: late.ISR_V2,
@@ -84,8 +104,8 @@ type InterruptEffects = Pick<
 >;
 
 /**
- * Chips up to the RTL8117 have one status register and one vector. On the RTL8125 and later, receive queues 1 to 3 have
- * a register and a vector each, and one register has all other events. From the RTL8125B on, IntCfg0 can select another
+ * Chips up to the RTL8117 have one status register and one vector. On the RTL8168H, and on the RTL8125 and later, receive
+ * queues 1 to 3 have a register and a vector each, and one register has all other events. From the RTL8125B on, IntCfg0 can select another
  * register in which each bit has its own vector. Of the events that belong to no queue, only the link change has a
  * documented bit in that register; the model does not signal the others in this mode.
  */
@@ -113,15 +133,9 @@ export class InterruptBlock {
     const queues = chip.profile.queues;
     this.#page = page;
     this.#queues = queues;
-    const several = queues.vectors > 1;
-    this.#main = several
-      ? this.#latch(parts, { status: late.ISR0, bytes: 4, masks: [late.IMR0], vector: 0 })
-      : this.#latch(parts, { status: IntrStatus, bytes: 2, masks: [IntrMask], vector: 0 });
-    this.#others = several
-      ? OTHER_QUEUES.map(({ status, mask }, i) =>
-          this.#latch(parts, { status, bytes: 2, masks: [mask], vector: i + 1 }),
-        )
-      : [];
+    const width = chip.profile.mac.interrupts;
+    this.#main = this.#latch(parts, MAIN[width]);
+    this.#others = queues.vectors > 1 ? OTHER_QUEUES[width].map((place) => this.#latch(parts, place)) : [];
     this.#vectored = queues.vectored && this.#latch(parts, VECTORED);
     // The second register is the management controller's, for which the model raises no events.
     const second = queues.vectored && this.#latch(parts, SECOND);
@@ -187,13 +201,13 @@ export class InterruptBlock {
   #signal(parts: InterruptParts, index: number, direction: "receive" | "transmit"): (events: number) => void {
     const main = this.#main;
     const vectored = this.#vectored;
-    const { vectored: map, vectors } = this.#queues;
-    if (vectors === 1) return (events) => main.raise(events);
+    const { vectored: map } = this.#queues;
     const other = direction === "receive" && index > 0 ? this.#others[index - 1] : undefined;
     const unshared =
       other === undefined
         ? (events: number): void => main.raise(events)
         : (events: number): void => other.raise(queueEvents(events));
+    if (parts.chip.profile.mac.interrupts === 16) return unshared;
     const bit = map === undefined ? 0 : vectorBit(map, index, direction);
     return (events) => {
       if ((events & (Intr.receiveUnavailable | Intr.transmitUnavailable)) !== 0) {
@@ -242,7 +256,8 @@ export class InterruptBlock {
 }
 
 const queueEvents = (events: number): number =>
-  ((events & Intr.receiveOk) === 0 ? 0 : QUEUE_OK) | ((events & ~Intr.receiveOk) === 0 ? 0 : QUEUE_UNAVAILABLE);
+  ((events & Intr.receiveOk) === 0 ? 0 : QueueIntr.receiveOk) |
+  ((events & ~Intr.receiveOk) === 0 ? 0 : QueueIntr.receiveUnavailable);
 
 const vectorBit = (map: VectoredStatus, index: number, direction: "receive" | "transmit"): number =>
   1 << (direction === "receive" ? map.receive + index : map.transmit + map.transmitStep * index);

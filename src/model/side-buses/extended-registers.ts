@@ -31,10 +31,21 @@ export class ExtendedRegisters {
   readonly #copies: boolean;
   readonly #words = new Int32Array(TYPES * WORDS);
   readonly #management: Management | undefined;
+  readonly #written: (address: number) => void;
 
-  /** @param management registers of the management controller, if the chip has one */
-  constructor(page: Page, chip: Chip, mac: Uint8Array | undefined, management: Management | undefined) {
+  /**
+   * @param management registers of the management controller, if the chip has one @param written called when an
+   *   ordinary register was written
+   */
+  constructor(
+    page: Page,
+    chip: Chip,
+    mac: Uint8Array | undefined,
+    management: Management | undefined,
+    written: (address: number) => void = () => {},
+  ) {
     this.#page = page;
+    this.#written = written;
     this.#mac = mac;
     this.#copies = chip.profile.addressCopies.includes("eri");
     this.#management = management;
@@ -86,5 +97,6 @@ export class ExtendedRegisters {
     }
     const i = type * WORDS + (address >> 2);
     this.#words[i] = (this.#words[i]! & ~mask) | (value & mask);
+    if (type === Eri.exgmac) this.#written(address);
   }
 }

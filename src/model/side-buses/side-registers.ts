@@ -29,6 +29,8 @@ export interface SideParts extends HandshakeParts {
   readonly managed: boolean;
   /** The board has an SFP cage. */
   readonly fibre: boolean;
+  /** Called when an extended register was written. */
+  readonly extendedWritten: (address: number) => void;
 }
 
 /** 8168DP: register with the driver's message to the management firmware. */
@@ -99,7 +101,7 @@ export class SideRegisters {
       ? new Management(chip, managed, schedule, () => this.#extended.exgmac(DRIVER_MESSAGE))
       : undefined;
     const outOfBand = chip.profile.management?.outOfBand ? this.#management : undefined;
-    this.#extended = new ExtendedRegisters(page, chip, mac, outOfBand);
+    this.#extended = new ExtendedRegisters(page, chip, mac, outOfBand, parts.extendedWritten);
     this.#pciePhy = new PciePhy(chip, this.#macOcp);
     if (chip.profile.memory === "eeprom") this.eeprom = new Eeprom(imageOf(chip, config.read(2, 2), mac));
     const mailbox = new Mailbox(page);

@@ -1,0 +1,34 @@
+/** Where a chip has the registers of receive side scaling: in the window, or (RTL8168H) most of them are extended ones. */
+import { RSS_TABLE } from "#chip/registers.ts";
+import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
+import { ExtendedRss, RssControl } from "#chip/rss.ts";
+import type { Page } from "../registers/page.ts";
+
+export interface SteeringRegisters {
+  /** Bits of `RssControl`. */
+  control(): number;
+  /** Bits of `QueueCount`. */
+  count(): number;
+  /** Byte `i` of the key. */
+  key(i: number): number;
+  /** The queue in entry `i` of the table. */
+  entry(i: number): number;
+}
+
+export const windowRegisters = (page: Page): SteeringRegisters => ({
+  control: () => page.get(RSS_CTRL, 4),
+  count: () => page.get(Q_NUM_CTRL, 2),
+  key: (i) => page.get(RSS_KEY[0]! + i, 1),
+  entry: (i) => page.get(RSS_INDIRECTION_TBL[0]! + i, 1),
+});
+
+/** @param exgmac returns an extended register */
+export const extendedRegisters = (page: Page, exgmac: (address: number) => number): SteeringRegisters => {
+  const bit = (plane: number, i: number): number => (page.get(RSS_TABLE[4 * plane + (i >> 5)]!, 4) >>> (i & 31)) & 1;
+  return {
+    control: () => exgmac(ExtendedRss.control) & (ExtendedRss.hashes | (RssControl.maskMask << RssControl.maskShift)),
+    count: () => exgmac(ExtendedRss.queues),
+    key: (i) => (exgmac(ExtendedRss.key + (i & ~3)) >>> (8 * (i & 3))) & 0xff,
+    entry: (i) => bit(0, i) | ((exgmac(ExtendedRss.control) & ExtendedRss.four) === 0 ? 0 : bit(1, i) << 1),
+  };
+};
