@@ -18,7 +18,7 @@ const MAPS = 1000;
 /** An uncounted warm-up, in which the engine compiles code and its heap grows. */
 const WARM_UP = { clients: 20, maps: 200 } as const;
 /** Number of samples of a run. */
-const LOOKS = 10;
+const SAMPLES = 10;
 
 const START_LIMIT_MS = 20_000;
 const SETTLE_MS = 300;
@@ -39,7 +39,7 @@ interface Holding {
   readonly sharedMaps: number;
 }
 
-interface Course {
+interface MemoryRun {
   readonly what: string;
   readonly cycles: number;
   readonly before: Holding;
@@ -59,12 +59,12 @@ const holding = (pid: number): Holding => {
 };
 
 /** Runs `cycle` `cycles` times. Takes ten samples during the run, and one at the end, when the server is idle. */
-const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<Course> => {
+const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<MemoryRun> => {
   const before = holding(pid);
   let max = before.kilobytes;
   for (let i = 1; i <= cycles; i++) {
     cycle();
-    if (i % (cycles / LOOKS) === 0) max = Math.max(max, holding(pid).kilobytes);
+    if (i % (cycles / SAMPLES) === 0) max = Math.max(max, holding(pid).kilobytes);
   }
   await sleep(SETTLE_MS);
   const after = holding(pid);
@@ -94,7 +94,7 @@ const mapAndUnmap = (requests: Requests): void => {
   requests.send(Command.dmaUnmap, DMA_UNMAP, { argsz: DMA_UNMAP.bytes, flags: 0, ...place });
 };
 
-const rowOf = ({ what, cycles, before, after, mostKilobytes }: Course): Row => ({
+const rowOf = ({ what, cycles, before, after, mostKilobytes }: MemoryRun): Row => ({
   what,
   cycles,
   "MiB before": (before.kilobytes / 1024).toFixed(1),
@@ -115,13 +115,13 @@ const run = async (options: BenchOptions): Promise<Report> => {
   const { pid } = server;
   for (let i = 0; i < WARM_UP.clients; i++) visit(path);
   await sleep(SETTLE_MS);
-  const courses: Course[] = [];
-  for (const what of HUNDREDS) courses.push(await follow(pid, what, CLIENTS, () => visit(path)));
+  const memoryRuns: MemoryRun[] = [];
+  for (const what of HUNDREDS) memoryRuns.push(await follow(pid, what, CLIENTS, () => visit(path)));
   using requests = new Requests(connectUnix(path), "the server");
   requests.write(Region.config, COMMAND_REGISTER, 2, MEMORY_AND_MASTER, false);
   for (let i = 0; i < WARM_UP.maps; i++) mapAndUnmap(requests);
-  courses.push(await follow(pid, "memory mapped and unmapped", MAPS, () => mapAndUnmap(requests)));
-  return { rows: courses.map(rowOf), data: courses };
+  memoryRuns.push(await follow(pid, "memory mapped and unmapped", MAPS, () => mapAndUnmap(requests)));
+  return { rows: memoryRuns.map(rowOf), data: memoryRuns };
 };
 
 export const memory: Bench = {

@@ -41,14 +41,14 @@ const features = (): readonly FeatureCount[] => [
   ),
 ];
 
-const keptSo = (hazards: readonly Hazard[], kept: Kept): number => hazards.filter((each) => each.kept === kept).length;
+const countOf = (hazards: readonly Hazard[], kept: Kept): number => hazards.filter((each) => each.kept === kept).length;
 
 const faults = (): readonly FaultClass[] =>
   [...Map.groupBy(FIXED, (each) => each.class)].map(([name, hazards]) => ({
     class: name,
-    impossible: keptSo(hazards, "impossible"),
-    checked: keptSo(hazards, "checked"),
-    tested: keptSo(hazards, "tested"),
+    impossible: countOf(hazards, "impossible"),
+    checked: countOf(hazards, "checked"),
+    tested: countOf(hazards, "tested"),
   }));
 
 /** The number of safety sites, counted as in docs/soundness.md. */

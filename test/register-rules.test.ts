@@ -52,10 +52,10 @@ const bitComplaints = ({ path, source }: File, of: ReadonlyMap<string, string>):
       return complain(index, register, rest);
     },
   );
-  const looked = [...code.matchAll(/\.read(?:8|16|32)\((\w+)\)\s*&\s*(~?\(?[\w.| ]+)/g)].flatMap(
+  const tests = [...code.matchAll(/\.read(?:8|16|32)\((\w+)\)\s*&\s*(~?\(?[\w.| ]+)/g)].flatMap(
     ({ 1: register, 2: bits, index }) => complain(index, register!, bits!),
   );
-  return [...written, ...looked];
+  return [...written, ...tests];
 };
 
 suite("registers and descriptors", () => {

@@ -155,12 +155,13 @@ const fillCache = async ({ device, say }: Rig, runners: readonly Runner[]): Prom
 
 /** @throws {ComparisonFailed} if a driver exits, hangs, or posts an address outside its memory */
 export const measure = async (rig: Rig, plan: Plan, runners: readonly Runner[]): Promise<Rounds> => {
-  const having = (load: Task["load"]): number[] => [...runners.keys()].filter((i) => runners[i]!.loads.includes(load));
+  const runnersFor = (load: Task["load"]): number[] =>
+    [...runners.keys()].filter((i) => runners[i]!.loads.includes(load));
   const results: Rounds = {
-    tasks: plan.tasks.map((task) => ({ task, runners: having(task.load), rounds: [] })),
+    tasks: plan.tasks.map((task) => ({ task, runners: runnersFor(task.load), rounds: [] })),
     latency: plan.latency.map((bytes) => ({
       bytes,
-      runners: having("forward"),
+      runners: runnersFor("forward"),
       rounds: [],
       times: new Map<number, Times[]>(),
     })),

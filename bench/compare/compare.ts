@@ -15,7 +15,7 @@ import { entriesOf, OTHER, type Runner } from "./peers.ts";
 import { sameThread } from "./same-thread.ts";
 import { latencyRows, throughputRows } from "./rows.ts";
 
-export interface Surroundings {
+export interface CompareContext {
   /** Folder for compiled programs. The caller removes it. */
   readonly scratch: string;
   /** Progress messages, for a person. */
@@ -32,7 +32,7 @@ interface Field {
 }
 
 /** Compiles what the peers need. A peer that cannot be compiled is omitted, with the reason. */
-const prepare = async (plan: Plan, { scratch, say }: Surroundings): Promise<Field> => {
+const prepare = async (plan: Plan, { scratch, say }: CompareContext): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];
   for (const { peer, install, loads, chip, prepare } of entriesOf(plan.against)) {
@@ -57,13 +57,13 @@ const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>
 const loadNow = (): number => loadavg()[0] ?? NaN;
 
 /** @throws {CannotMeasure} without a C compiler, since the device is written in C; {ComparisonFailed} */
-export const compare = async (plan: Plan, surroundings: Surroundings): Promise<Measurement> => {
-  const { scratch, say, stop } = surroundings;
+export const compare = async (plan: Plan, context: CompareContext): Promise<Measurement> => {
+  const { scratch, say, stop } = context;
   const begin = new Date();
   const loadBefore = loadNow();
   mkdirSync(scratch, { recursive: true });
   const device = await compile(scratch, "device");
-  const { runners, missing } = await prepare(plan, surroundings);
+  const { runners, missing } = await prepare(plan, context);
   // DPDK creates a folder of its own in RUNTIME_DIRECTORY.
   const env = { ...process.env, NODE_COMPILE_CACHE: join(scratch, "compile-cache"), RUNTIME_DIRECTORY: scratch };
   await using running = new Device(device, env, stop);
@@ -91,7 +91,7 @@ export const compare = async (plan: Plan, surroundings: Surroundings): Promise<M
     peers: [...runners.map(({ peer }) => peer), ...missing],
     throughput: rounds.tasks.flatMap((task) => throughputRows(task, runners)),
     latency: rounds.latency.flatMap((latency) => latencyRows(latency, runners)),
-    sameThread: await sameThread(plan, runners, env, surroundings),
+    sameThread: await sameThread(plan, runners, env, context),
     notCovered: ["Several queues: the device has one receive and one transmit ring for each driver."],
   };
 };

@@ -26,7 +26,7 @@ export interface Runner extends Commands {
   readonly chip?: Chip;
 }
 
-export interface Workshop {
+export interface BuildContext {
   /** Folder for compiled programs. */
   readonly scratch: string;
   /** Progress messages, for a person. */
@@ -41,7 +41,7 @@ interface Entry {
   readonly loads: readonly Load[];
   /** The chip whose rings the peer drives; default RTL8168. */
   readonly chip?: Chip;
-  readonly prepare: (workshop: Workshop) => Promise<Commands>;
+  readonly prepare: (context: BuildContext) => Promise<Commands>;
 }
 
 /** With this option the Rust program has as many descriptors as bench/c/ring.c. */

@@ -4,7 +4,7 @@
  */
 import type { SameThreadRow } from "#app/compare/result.ts";
 import { Rounds } from "../c-program.ts";
-import type { Surroundings } from "./compare.ts";
+import type { CompareContext } from "./compare.ts";
 import type { Plan } from "./options.ts";
 import { OTHER, REFERENCE, type Runner } from "./peers.ts";
 import { quartilesOf } from "./rows.ts";
@@ -87,7 +87,7 @@ export const sameThread = async (
   plan: Plan,
   runners: readonly Runner[],
   env: NodeJS.ProcessEnv,
-  { say, stop }: Surroundings,
+  { say, stop }: CompareContext,
 ): Promise<SameThreadRow[]> => {
   if (plan.sameThread.length === 0) return [];
   const all = new Map(plan.sameThread.map((batch): [number, Round[]] => [batch, []]));

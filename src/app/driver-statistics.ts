@@ -135,6 +135,6 @@ export class DriverStatistics {
     });
     const { sendDrops, receiveDrops, receiveErrors, deviceNonsense } = traffic;
     const { fifoOverflows } = nic.health;
-    this.#losses.look({ sendDrops, receiveDrops, receiveErrors, deviceNonsense, fifoOverflows });
+    this.#losses.check({ sendDrops, receiveDrops, receiveErrors, deviceNonsense, fifoOverflows });
   }
 }

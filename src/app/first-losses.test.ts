@@ -5,13 +5,13 @@ import { FirstLosses, type Warning } from "./first-losses.ts";
 test("the first loss of each kind is reported, and no other", () => {
   const reported: Warning[] = [];
   const losses = new FirstLosses((warning) => reported.push(warning));
-  losses.look({ sendDrops: 0, missedFrames: 0 });
+  losses.check({ sendDrops: 0, missedFrames: 0 });
   assert.equal(reported.length, 0);
-  losses.look({ sendDrops: 0, missedFrames: 7 });
-  losses.look({ sendDrops: 0, missedFrames: 9 });
+  losses.check({ sendDrops: 0, missedFrames: 7 });
+  losses.check({ sendDrops: 0, missedFrames: 9 });
   assert.equal(reported.length, 1);
   assert.match(reported[0]!.message, /no descriptor/);
   assert.match(reported[0]!.hint, /`missedFrames`/);
-  losses.look({ sendDrops: 1, missedFrames: 9 });
+  losses.check({ sendDrops: 1, missedFrames: 9 });
   assert.equal(reported.length, 2);
 });

@@ -29,7 +29,7 @@ export class FirstLosses {
   }
 
   /** Reports each counter that is no longer 0 and was not reported before. */
-  look(counters: Readonly<Partial<Record<Loss, number>>>): void {
+  check(counters: Readonly<Partial<Record<Loss, number>>>): void {
     for (const [name, count] of Object.entries(counters) as [Loss, number][]) {
       if (count === 0 || this.#seen.has(name)) continue;
       this.#seen.add(name);

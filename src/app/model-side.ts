@@ -53,14 +53,14 @@ export class ModelSide implements Disposable {
       memory: task.channel.page,
       weaklyOrdered: process.arch !== "x64",
     });
-    const onTrouble = (error: Error): void => {
+    const onError = (error: Error): void => {
       const { message, hint } = plainError(error);
       parts.report({ report: "event", event: { kind: "warning", message, hint } });
     };
     this.#capture =
       task.capture === undefined
         ? undefined
-        : scope.use(new CaptureFile(task.capture, { interfaces: ["wire"], onError: onTrouble }));
+        : scope.use(new CaptureFile(task.capture, { interfaces: ["wire"], onError }));
     this.#far = openFarEnd(scope, task.wire, {
       clock: parts.clock,
       socketMode: task.socketMode,
@@ -70,7 +70,7 @@ export class ModelSide implements Disposable {
       staging: task.channel.dmaBytes,
       capture: this.#capture,
       onPlug: (plugged, why) => parts.report({ report: "event", event: { kind: "wire", plugged, why } }),
-      onTrouble,
+      onError,
     });
     this.model.connect(this.#far.port);
     this.#follow();
@@ -145,6 +145,6 @@ export class ModelSide implements Disposable {
       modelGcPauses: pauses.count,
       modelGcMicros: pauses.micros,
     });
-    this.#losses.look({ wireDrops: drops, missedFrames: this.model.counters.rxMissed });
+    this.#losses.check({ wireDrops: drops, missedFrames: this.model.counters.rxMissed });
   }
 }

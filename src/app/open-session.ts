@@ -76,15 +76,15 @@ declare const WebAssembly: {
  * because it was prepared for a user who may not create one.
  */
 const refuseTakenName = ({ name, namespace }: HostSpec, prepared = false, queues = 1): void => {
-  const look = (): void => {
+  const checkName = (): void => {
     using interfaces = Interfaces.open();
     if (!interfaces.has(name)) return;
     if (!prepared) throw new InterfaceNameInUse(name);
     // This succeeds only for a persistent TAP that no other process has open.
     Tap.open(name, { vnetHeader: true, multiQueue: queues > 1 })[Symbol.dispose]();
   };
-  if (namespace === undefined) look();
-  else NetworkNamespace.fromFd(namespace).within(look);
+  if (namespace === undefined) checkName();
+  else NetworkNamespace.fromFd(namespace).within(checkName);
 };
 
 interface Started {

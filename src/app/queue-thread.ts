@@ -115,7 +115,7 @@ class Queue {
     const lease = this.#lease;
     const control = this.#control;
     /**
-     * `most` is the limit of frames read from the host in the next round; `settled` is whether the ring was checked
+     * `budget` is the limit of frames read from the host in the next round; `rechecked` is whether the ring was checked
      * again since the last event.
      */
     let [budget, rechecked] = [BUDGET, false];

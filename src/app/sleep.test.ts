@@ -12,7 +12,7 @@ const D3HOT = 3;
  * A bench whose NIC has a link. While `inReset` is set, the chip's reset does not end. While `gone` is set, the card
  * does not respond.
  */
-class Night extends Bench {
+class SleepBench extends Bench {
   readonly trouble: { inReset: boolean; gone: boolean };
   #asked = 0;
 
@@ -44,7 +44,7 @@ class Night extends Bench {
 }
 
 test("a NIC that cannot be suspended because its reset does not end is restarted", { skip }, () => {
-  using bench = new Night();
+  using bench = new SleepBench();
   bench.trouble.inReset = true;
   assert.equal(bench.ask("suspend").error?.code, "RESET_TIMEOUT");
   bench.trouble.inReset = false;
@@ -55,7 +55,7 @@ test("a NIC that cannot be suspended because its reset does not end is restarted
 });
 
 test("a NIC that does not come up when it is resumed is restarted", { skip }, () => {
-  using bench = new Night();
+  using bench = new SleepBench();
   bench.ask("suspend");
   bench.trouble.inReset = true;
   assert.equal(bench.ask("resume").error?.code, "RESET_TIMEOUT");
@@ -65,7 +65,7 @@ test("a NIC that does not come up when it is resumed is restarted", { skip }, ()
 });
 
 test("a NIC that cannot be handed over is restarted, because its session continues", { skip }, () => {
-  using bench = new Night();
+  using bench = new SleepBench();
   bench.trouble.inReset = true;
   assert.equal(bench.ask("handOver").error?.code, "RESET_TIMEOUT");
   bench.trouble.inReset = false;
@@ -74,7 +74,7 @@ test("a NIC that cannot be handed over is restarted, because its session continu
 });
 
 test("a NIC that is down is not reset, and the reply says so", { skip }, () => {
-  using bench = new Night();
+  using bench = new SleepBench();
   bench.ask("suspend");
   assert.equal(bench.ask("reset").error?.code, "OUT_OF_RANGE");
   bench.ask("resume");
@@ -82,7 +82,7 @@ test("a NIC that is down is not reset, and the reply says so", { skip }, () => {
 });
 
 test("a card that was removed while it slept is waited for, and runs again when it returns", { skip }, () => {
-  using bench = new Night();
+  using bench = new SleepBench();
   bench.ask("suspend");
   bench.trouble.gone = true;
   assert.equal(bench.ask("resume").error?.code, "DEVICE_GONE");
@@ -95,7 +95,7 @@ test("a card that was removed while it slept is waited for, and runs again when 
 });
 
 test("a card that was removed while it slept and does not return ends the session", { skip }, () => {
-  using bench = new Night();
+  using bench = new SleepBench();
   bench.ask("suspend");
   bench.trouble.gone = true;
   bench.ask("resume");
@@ -110,7 +110,7 @@ test(
       ["g", D3HOT],
       ["d", 0],
     ] as const) {
-      const bench = new Night();
+      const bench = new SleepBench();
       assert.equal(bench.ask("setLink", { wol }).error, undefined);
       bench.driver.handleCommand({ command: "handOver" });
       bench[Symbol.dispose]();
@@ -120,7 +120,7 @@ test(
 );
 
 test("a NIC that is closed during an offline self-test is stopped once, and not started again", { skip }, () => {
-  const bench = new Night();
+  const bench = new SleepBench();
   bench.driver.handleCommand({
     command: "operate",
     id: 99,
@@ -139,7 +139,7 @@ test("a NIC that is closed during an offline self-test is stopped once, and not 
 });
 
 test("at power-off during an offline self-test, the test ends before the NIC sleeps", { skip }, () => {
-  const bench = new Night();
+  const bench = new SleepBench();
   bench.ask("setLink", { wol: "g" });
   bench.driver.handleCommand({
     command: "operate",

@@ -30,8 +30,8 @@ const MERGED: Partial<Record<ChipKey, string>> = {
 };
 
 /** Linux treats this chip as an RTL8168H and never detects a link. No release had the fix when this was written. */
-const NOT_YET: ReadonlySet<ChipKey> = new Set(["rtl8116af"]);
+const UNSUPPORTED: ReadonlySet<ChipKey> = new Set(["rtl8116af"]);
 
 /** "6.16": since that release. "≤5.10": that release supports it, perhaps earlier ones too. "–": no release does. */
 export const linuxSince = (key: ChipKey): string =>
-  NOT_YET.has(key) ? "–" : (MERGED[key] ?? `≤${TRIED[key] ?? OLDEST_TRIED}`);
+  UNSUPPORTED.has(key) ? "–" : (MERGED[key] ?? `≤${TRIED[key] ?? OLDEST_TRIED}`);

@@ -54,7 +54,7 @@ export interface ReceiveFormat {
   /** The bits of `bad` that mean a wrong FCS or a runt. Such a frame is in memory as it was received. */
   readonly damaged: number;
   /** If any of these bits is set, the descriptor does not belong to a frame. */
-  readonly alien: number;
+  readonly kindMask: number;
   /**
    * Where the checksum results are: in opts2 or in opts1, how far to shift that word right, and the mask after the
    * shift.
@@ -125,7 +125,7 @@ const CLASSIC = {
   overwritesAddress: false,
   first: FirstSegment,
   last: LastSegment,
-  alien: 0,
+  kindMask: 0,
   verdictInOpts2: false,
   hash: undefined,
   stamp: undefined,
@@ -181,7 +181,7 @@ const RECEIVE_V3: ReceiveFormat = {
   bad: RxV3.watchdog | RxV3.errorSummary | RxV3.runt | RxV3.crcError,
   watchdog: RxV3.watchdog,
   damaged: RxV3.runt | RxV3.crcError,
-  alien: RxV3.kind,
+  kindMask: RxV3.kind,
   verdictInOpts2: true,
   hash: {
     hash: V3Word.hash,
@@ -208,7 +208,7 @@ const RECEIVE_V4: ReceiveFormat = {
   bad: RxV4.watchdog | RxV4.errorSummary | RxV4.runt | RxV4.crcError,
   watchdog: RxV4.watchdog,
   damaged: RxV4.runt | RxV4.crcError,
-  alien: 0,
+  kindMask: 0,
   verdictInOpts2: false,
   hash: {
     hash: V4Word.hash,

@@ -112,7 +112,7 @@ for (const weaklyOrdered of [false, true])
 
 test("received frames are sent once, in order, also if the NIC sends late", () => {
   const link = rig();
-  const lateness = fc.array(fc.tuple(fc.nat(4), fc.nat(8), fc.integer({ min: 1, max: ENTRIES })), { maxLength: 100 });
+  const delays = fc.array(fc.tuple(fc.nat(4), fc.nat(8), fc.integer({ min: 1, max: ENTRIES })), { maxLength: 100 });
   let [given, back] = [0, 0];
   let [first, waiting] = [0, 0];
   const forward = (budget: number): void => {
@@ -128,7 +128,7 @@ test("received frames are sent once, in order, also if the NIC sends late", () =
     }
   };
   fc.assert(
-    fc.property(lateness, (rounds) => {
+    fc.property(delays, (rounds) => {
       for (const [deliveries, completions, budget] of rounds) {
         for (let i = 0; i < deliveries; i++) if (link.deliver(given)) given++;
         forward(budget);

@@ -44,7 +44,7 @@ export interface PaddingRule {
 /** Shortest frame on the wire, without FCS. */
 const MIN_FRAME = 60;
 /**
- * Frames below `STUMBLE_BELOW` bytes may need padding because of a UDP datagram. A datagram to a PTP port must have
+ * Frames below `UDP_HANG_BELOW` bytes may need padding because of a UDP datagram. A datagram to a PTP port must have
  * `SHORTEST_PTP` bytes.
  */
 const UDP_HANG_BELOW = 175;

@@ -43,11 +43,11 @@ test("the bus timing of an RTL8169SC depends on the chip and on the bus clock", 
 
 test("a reset of the PHY is awaited for at most half a second", () => {
   const writes: number[][] = [];
-  let looks = 3;
+  let polls = 3;
   const write = (...word: number[]): void => void writes.push(word);
-  card({ write, read: (register) => (register === BMCR && looks-- > 0 ? Bmcr.reset : 0) }).call("resetPhy");
+  card({ write, read: (register) => (register === BMCR && polls-- > 0 ? Bmcr.reset : 0) }).call("resetPhy");
   assert.deepEqual(writes, [[BMCR, 0x9200]]);
-  assert.equal(looks, -1);
+  assert.equal(polls, -1);
 
   const { clock, call } = card({ read: () => Bmcr.reset });
   assert.throws(() => call("resetPhy"), { code: "TIMEOUT" });

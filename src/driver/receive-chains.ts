@@ -17,10 +17,10 @@ export interface Chains {
    * @throws {OutOfRange} if the first frame of a burst does not fit the burst, or one of the frame's entries has
    * anything but a receive buffer
    */
-  readonly unusual: (begin: number, from: number, end: number) => number;
+  readonly slowPath: (begin: number, from: number, end: number) => number;
   /** Same as `Link.supply`. */
   readonly supply: (first: number, count: number) => number;
-  /** True if `unusual` or the ring's loop can process the next slot. */
+  /** True if `slowPath` or the ring's loop can process the next slot. */
   readonly waiting: () => boolean;
   /** The hash of each entry; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
@@ -34,7 +34,7 @@ export interface Chains {
 }
 
 const HASHED = Received.hashed | Received.hashedPorts;
-/** Result of `unusual`: the frame must wait. */
+/** Result of `slowPath`: the frame must wait. */
 const LATER = -1;
 
 export const createChains = (
@@ -48,7 +48,7 @@ export const createChains = (
 ): Chains => {
   const { words, base, mask, held, pool, free, burst, state, bufferBytes, format, step, pieces: most } = core;
   const { counters, post, countsLastPiece } = parts;
-  const { first, last, bad, alien, watchdog, damaged, hash: places, stamp } = format;
+  const { first, last, bad, kindMask, watchdog, damaged, hash: places, stamp } = format;
   const { followed = 0 } = stamp ?? {};
   const times = stamp && new BigInt64Array(burst.length / FRAME_WORDS);
   const own = base + format.opts1;
@@ -135,7 +135,7 @@ export const createChains = (
    * Supplies entries that have no buffer. Returns true if each entry of the frame has a receive buffer afterwards.
    * @throws {OutOfRange} for memory that is not a receive buffer, in the first frame of a burst
    */
-  const areSupplied = (begin: number, from: number, entries: number): boolean => {
+  const haveBuffers = (begin: number, from: number, entries: number): boolean => {
     let missing = 0;
     for (let at = from; at < from + entries * FRAME_WORDS; at += FRAME_WORDS) {
       const place = burst[at]! - pool.offset;
@@ -148,7 +148,7 @@ export const createChains = (
     return missing <= state[ReceiveState.spares]! && supply(from / FRAME_WORDS, entries) === entries;
   };
 
-  const unusual = (begin: number, from: number, end: number): number => {
+  const slowPath = (begin: number, from: number, end: number): number => {
     const slot = state[ReceiveState.slot]!;
     let word = load(slot);
     let seen = word;
@@ -165,11 +165,11 @@ export const createChains = (
     const before = (pieces - 1) * bufferBytes;
     const stored = (word & format.length) + (countsLastPiece ? before : 0);
     const length = stored - FCS_BYTES + state[ReceiveState.keptFcs]!;
-    const kind = seen & alien;
+    const kind = seen & kindMask;
     const stamped = stamp !== undefined && kind === followed;
     const after = stamped ? load(slot + pieces) : 0;
     if (after < 0) return LATER;
-    const belongs = stamped ? (after & alien) === stamp.stamp : kind === 0;
+    const belongs = stamped ? (after & kindMask) === stamp.stamp : kind === 0;
     const fits = stored > before && stored <= before + bufferBytes && length >= MIN_RECEIVED;
     if (!fits || !belongs || isRefused(seen)) return drop(slot, stamped ? pieces + 1 : pieces, seen);
     const entries = Math.ceil(length / bufferBytes);
@@ -179,7 +179,7 @@ export const createChains = (
         `a frame of ${entries} buffers does not fit a burst of ${(end - begin) / FRAME_WORDS}`,
         "Use a larger burst.",
       );
-    if (!fitsBurst || !areSupplied(begin, from, entries)) return LATER;
+    if (!fitsBurst || !haveBuffers(begin, from, entries)) return LATER;
     return (stamped ? handOutStamped : handOut)(from, slot, pieces, length, seen);
   };
 
@@ -188,7 +188,7 @@ export const createChains = (
     for (let i = 0; i < most; i++) {
       const word = load(slot + i);
       if (word < 0) return false;
-      if (stamp !== undefined && (word & last) !== 0 && (word & alien) === followed) return load(slot + i + 1) >= 0;
+      if (stamp !== undefined && (word & last) !== 0 && (word & kindMask) === followed) return load(slot + i + 1) >= 0;
       if ((word & last) !== 0 || ((word & first) !== 0) !== (i === 0)) return true;
     }
     return true;
@@ -210,5 +210,5 @@ export const createChains = (
     return hash === 0 ? 0 : flags;
   };
 
-  return { unusual, supply, waiting, hashes, times, noteHash };
+  return { slowPath, supply, waiting, hashes, times, noteHash };
 };

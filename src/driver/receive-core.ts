@@ -36,7 +36,7 @@ export const ReceiveState = {
  * to a double costs more than a nanosecond, which is significant for a burst of one frame. The limit is low enough that
  * the burst that exceeds it does not overflow the integer.
  */
-export const MOST_UNSETTLED = 2 ** 30;
+export const MAX_UNSETTLED = 2 ** 30;
 
 /** A ring's memory. */
 export interface RingCore {

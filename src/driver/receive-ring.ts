@@ -15,7 +15,7 @@ import {
   ReceiveCount,
   ReceiveState,
   MIN_RECEIVED,
-  MOST_UNSETTLED,
+  MAX_UNSETTLED,
 } from "./receive-core.ts";
 
 export interface ReceiveRing {
@@ -45,7 +45,7 @@ export interface ReceiveRing {
   /** True when `receive` would find something. */
   waiting(): boolean;
   /** Number of frames that the NIC has written but `receive` has not handed out. Only for a NIC that is stopped. */
-  untaken(): number;
+  unreadFrames(): number;
   /** Number of descriptors that the NIC owns. For display only, because this walks the whole ring. */
   armed(): number;
 }
@@ -90,7 +90,7 @@ const KEPT_FCS = ReceiveState.keptFcs;
 const DAMAGED = ReceiveState.damaged;
 const FRAMES = ReceiveState.frames;
 const BYTES = ReceiveState.bytes;
-const UNSETTLED = MOST_UNSETTLED;
+const UNSETTLED = MAX_UNSETTLED;
 const pointAt = storeLow;
 const setHigh = storeHigh;
 
@@ -130,7 +130,17 @@ export const allocateRing = (
  */
 export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, options: ReceiveRingOptions): ReceiveRing => {
   const { slots, bufferBytes, spare, weaklyOrdered, format = RECEIVE_8169, pieces = 1 } = options;
-  const { length: lengthBits, bad, alien, first, last, verdictInOpts2, verdictShift, verdictMask, verdicts } = format;
+  const {
+    length: lengthBits,
+    bad,
+    kindMask,
+    first,
+    last,
+    verdictInOpts2,
+    verdictShift,
+    verdictMask,
+    verdicts,
+  } = format;
   checkOptions(options, format, pieces);
   const { burst = emptyBurst(), buffer = (size: number) => new ArrayBuffer(size) } = options;
 
@@ -191,10 +201,14 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const common = { words, base, mask, held, state, settle, addressLow };
   const core: ReceiveCore = { ...common, burst, pool, free, bufferBytes, format, step, pieces };
   const countsLastPiece = options.countsLastPiece ?? false;
-  const { unusual, supply, waiting, hashes, times, noteHash } = createChains(core, { counters, post, countsLastPiece });
+  const { slowPath, supply, waiting, hashes, times, noteHash } = createChains(core, {
+    counters,
+    post,
+    countsLastPiece,
+  });
 
   const wanted = first | last;
-  const examined = first | last | bad | alien;
+  const examined = first | last | bad | kindMask;
   /** The offset of the last buffer. One unsigned comparison with it checks both limits, and excludes `NO_BUFFER`. */
   const span = (total - 1) * bufferBytes;
   const start = pool.offset;
@@ -244,7 +258,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         slot = (slot + 1) & mask;
       } else {
         state[SLOT] = slot;
-        const entries = unusual(begin, out, end);
+        const entries = slowPath(begin, out, end);
         if (entries < 0) break;
         // The loop passes at most once around the ring: a NIC that returns invalid descriptors as fast as they are
         // rejected must not keep it running.
@@ -285,7 +299,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
       for (let slot = 0; slot < slots; slot++) post(slot);
     },
     waiting,
-    untaken() {
+    unreadFrames() {
       let frames = 0;
       for (let i = 0; i < slots; i++) {
         const opts1 = Atomics.load(words, own + (((state[SLOT]! + i) & mask) << step));

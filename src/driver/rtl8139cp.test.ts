@@ -70,7 +70,7 @@ test("advertises pause for both directions or none", () => {
 
 test("the link state is the MAC's, its duplex the best that both ends advertise", () => {
   const all = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
-  const look = (status: number, control: number, basic: number, theirs: number) => {
+  const linkWith = (status: number, control: number, basic: number, theirs: number) => {
     const { memory, hw } = registers();
     memory.setUint8(0x58, status);
     memory.setUint16(0x62, control, true);
@@ -80,22 +80,22 @@ test("the link state is the MAC's, its duplex the best that both ends advertise"
     return macLink(hw);
   };
   const auto = Bmcr.autonegotiate;
-  assert.equal(look(Msr.linkDown, auto, 0, 0).up, false);
-  assert.deepEqual(look(0, auto, Bmsr.negotiated, all), { up: true, speed: 100, fullDuplex: true });
-  assert.deepEqual(look(0, auto, Bmsr.negotiated, Advertise.half100), { up: true, speed: 100, fullDuplex: false });
-  assert.deepEqual(look(Msr.speed10, auto, Bmsr.negotiated, Advertise.full10), {
+  assert.equal(linkWith(Msr.linkDown, auto, 0, 0).up, false);
+  assert.deepEqual(linkWith(0, auto, Bmsr.negotiated, all), { up: true, speed: 100, fullDuplex: true });
+  assert.deepEqual(linkWith(0, auto, Bmsr.negotiated, Advertise.half100), { up: true, speed: 100, fullDuplex: false });
+  assert.deepEqual(linkWith(Msr.speed10, auto, Bmsr.negotiated, Advertise.full10), {
     up: true,
     speed: 10,
     fullDuplex: true,
   });
   // A link at 10 Mbit/s is half duplex if both ends have full duplex in common only at 100 Mbit/s.
-  assert.equal(look(Msr.speed10, auto, Bmsr.negotiated, Advertise.full100 | Advertise.half10).fullDuplex, false);
+  assert.equal(linkWith(Msr.speed10, auto, Bmsr.negotiated, Advertise.full100 | Advertise.half10).fullDuplex, false);
   assert.equal(
-    look(0, auto, 0, all).fullDuplex,
+    linkWith(0, auto, 0, all).fullDuplex,
     false,
     "with a partner that does not negotiate, the link is half duplex",
   );
-  assert.equal(look(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "a forced mode");
+  assert.equal(linkWith(0, Bmcr.fullDuplex, 0, 0).fullDuplex, true, "a forced mode");
 });
 
 const at = (address: number): BusAddress => address as BusAddress;

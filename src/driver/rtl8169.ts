@@ -225,7 +225,7 @@ export class Nic {
       const { pairs = [], memory } = this.#running ?? {};
       for (const { receive, transmit } of pairs) {
         this.lost.sent += transmit?.unsent() ?? 0;
-        this.lost.received += receive.untaken();
+        this.lost.received += receive.unreadFrames();
       }
       this.#running = undefined;
       this.#link = LINK_DOWN;

@@ -33,7 +33,7 @@ import {
 import { TRANSMIT_V2, type TransmitFormat } from "./descriptor-formats.ts";
 import type { PaddingRule } from "./offload-rules.ts";
 import { createPadding } from "./padding.ts";
-import { MOST_UNSETTLED, type RingCore } from "./receive-core.ts";
+import { MAX_UNSETTLED, type RingCore } from "./receive-core.ts";
 
 /** Indices of `TransmitRing.counters()`; 53-bit counts. */
 export const TransmitCount = {
@@ -136,7 +136,7 @@ const CLEAN = TransmitState.clean;
 const FRAMES = TransmitState.frames;
 const BYTES = TransmitState.bytes;
 const DOORBELLS = TransmitState.doorbells;
-const UNSETTLED = MOST_UNSETTLED;
+const UNSETTLED = MAX_UNSETTLED;
 
 /** Returns 0: no fragment of an invalid frame is posted. @throws {OutOfRange} for the first frame of a burst */
 const rejected = (isFirst: boolean, message: string, hint?: string): 0 => {

@@ -7,7 +7,7 @@
 import { ADDRESS_LOW, EndOfRing, FirstSegment, LastSegment, Own } from "#chip/descriptors.ts";
 import { storeLow } from "#kit/dma.ts";
 import { OutOfRange } from "#kit/errors.ts";
-import { MOST_UNSETTLED, ReceiveCount, ReceiveState } from "./receive-core.ts";
+import { MAX_UNSETTLED, ReceiveCount, ReceiveState } from "./receive-core.ts";
 import type { ReceiveRing } from "./receive-ring.ts";
 import { type TransmitRing, TransmitState } from "./transmit-ring.ts";
 
@@ -22,7 +22,7 @@ const INVALID = ReceiveCount.nonsense;
 const SENT_FRAMES = TransmitState.frames;
 const SENT_BYTES = TransmitState.bytes;
 const DOORBELLS = TransmitState.doorbells;
-const UNSETTLED = MOST_UNSETTLED;
+const UNSETTLED = MAX_UNSETTLED;
 /** The number of the bit EndOfRing in opts1. */
 const END_OF_RING_BIT = Math.log2(EndOfRing);
 const SHORTEST = 14;

@@ -89,7 +89,7 @@ export class Answerer {
     if (!isArp(bytes, at, frame + length) || get16(bytes, at + OPERATION) !== ArpOperation.request) return 0;
     if (get32(bytes, at + TARGET_IP) !== this.#identity.ipv4) return 0;
     this.#counts.arp++;
-    answer.turnEthernet(bytes, frame, this.#identity.mac);
+    answer.reverseEthernet(bytes, frame, this.#identity.mac);
     answer.answerArp(bytes, at, this.#identity.mac, this.#identity.ipv4);
     return length;
   }
@@ -112,8 +112,8 @@ export class Answerer {
       answered = length;
     }
     if (answered === 0) return 0;
-    answer.turnEthernet(bytes, frame, this.#identity.mac);
-    answer.turnIpv4(bytes, network);
+    answer.reverseEthernet(bytes, frame, this.#identity.mac);
+    answer.reverseIpv4(bytes, network);
     fillIpv4Checksum(this.#memory, network, frame + answered);
     return answered;
   }
@@ -130,8 +130,8 @@ export class Answerer {
     if (echo && !this.#undamaged(frame, this.#icmpv6Intact(frame))) return 0;
     const udpAnswer = this.#parts[d.PROTOCOL] === ipv4.Protocol.udp ? this.#answerUdp(frame, length) : 0;
     if (!echo && udpAnswer === 0) return 0;
-    answer.turnEthernet(bytes, frame, this.#identity.mac);
-    answer.turnIpv6(bytes, network);
+    answer.reverseEthernet(bytes, frame, this.#identity.mac);
+    answer.reverseIpv6(bytes, network);
     if (!echo) return udpAnswer;
     this.#counts.ping++;
     answer.answerPing6(this.#memory, network, transport, frame + length);
@@ -163,7 +163,7 @@ export class Answerer {
     if (!this.#serves(port) || this.#serves(from) || from === 0) return 0;
     if (!this.#undamaged(frame, true)) return 0;
     const answered = port === this.#identity.bulkPort ? this.#answerBulk(frame) : length;
-    if (answered > 0) answer.turnUdp(bytes, transport);
+    if (answered > 0) answer.reverseUdp(bytes, transport);
     if (answered > 0) this.#counts[port === this.#identity.bulkPort ? "bulk" : "echo"]++;
     return answered;
   }

@@ -10,7 +10,7 @@ import { Delivery } from "./wire-delivery.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
 /** Interval at which a NIC without room is tried again, because there is no event when a guest enables its receiver. */
-const LOOK_MICROS = 1000;
+const POLL_MICROS = 1000;
 
 export interface ReplayWireOptions {
   readonly replay: Replay;
@@ -61,7 +61,7 @@ export class ReplayWire implements Port {
   /** The time at which to call `pump` again: when the next frame is due; `Infinity` after the last one. */
   get due(): number {
     if (this.done) return Infinity;
-    return Number.isNaN(this.#start) ? this.#options.clock.now() + LOOK_MICROS : this.#start + this.#at(this.#next);
+    return Number.isNaN(this.#start) ? this.#options.clock.now() + POLL_MICROS : this.#start + this.#at(this.#next);
   }
 
   plug(nic: Plug): void {

@@ -14,13 +14,13 @@ test("waiting ends when the condition holds, after any number of checks", () => 
 
 test("waiting ends at its limit", () => {
   const clock = new VirtualClock();
-  let looks = 0;
+  let checks = 0;
   assert.equal(
-    until(clock, 1000, 100, () => ++looks < 0),
+    until(clock, 1000, 100, () => ++checks < 0),
     false,
   );
   assert.equal(clock.now(), 1000);
-  assert.equal(looks, 12);
+  assert.equal(checks, 12);
 });
 
 test("a condition that becomes true during the last wait is not missed", () => {

@@ -6,12 +6,12 @@ import { BusyPoll } from "./busy-poll.ts";
 
 /** A poller that becomes ready after some microseconds, on a clock that advances only when it is read. */
 const device = () => {
-  const state = { now: 0, dueAt: 0, looks: 0, sleeps: 0 };
+  const state = { now: 0, dueAt: 0, polls: 0, sleeps: 0 };
   const clock = { now: () => state.now };
   const poller = {
     wait: (limitMillis: number): number => {
       if (limitMillis === 0) {
-        state.looks++;
+        state.polls++;
         state.now += 1;
       } else {
         state.sleeps++;
@@ -26,25 +26,25 @@ const device = () => {
     /** Waits for an event after `micros`; returns how it waited. */
     wait: (micros: number, limitMillis = 250) => {
       state.dueAt = state.now + micros;
-      state.looks = state.sleeps = 0;
+      state.polls = state.sleeps = 0;
       const ready = busyPoll.wait(limitMillis);
-      return { ready, slept: state.sleeps > 0, looks: state.looks };
+      return { ready, slept: state.sleeps > 0, polls: state.polls };
     },
   };
 };
 
 test("the first wait sleeps; after a short one the next polls first", () => {
   const { wait, busyPoll } = device();
-  assert.deepEqual(wait(50), { ready: 1, slept: true, looks: 0 });
+  assert.deepEqual(wait(50), { ready: 1, slept: true, polls: 0 });
   assert.equal(busyPoll.micros, 200);
-  assert.deepEqual(wait(50), { ready: 1, slept: false, looks: 50 });
+  assert.deepEqual(wait(50), { ready: 1, slept: false, polls: 50 });
 });
 
 test("it polls for at most 200 µs, less after each unsuccessful time, and soon not at all", () => {
   const { wait } = device();
   wait(1);
-  const looks = Array.from({ length: 6 }, () => wait(10_000).looks);
-  assert.deepEqual(looks, [200, 100, 50, 25, 12, 0]);
+  const polls = Array.from({ length: 6 }, () => wait(10_000).polls);
+  assert.deepEqual(polls, [200, 100, 50, 25, 12, 0]);
 });
 
 test("after another short wait it polls again", () => {
@@ -57,9 +57,9 @@ test("after another short wait it polls again", () => {
 
 test("with a limit of 0 it does not wait, and a wait ends at its limit", () => {
   const { wait, busyPoll } = device();
-  assert.deepEqual(wait(10, 0), { ready: 0, slept: false, looks: 1 });
+  assert.deepEqual(wait(10, 0), { ready: 0, slept: false, polls: 1 });
   assert.equal(busyPoll.micros, 0);
-  assert.deepEqual(wait(10_000, 1), { ready: 0, slept: true, looks: 0 });
+  assert.deepEqual(wait(10_000, 1), { ready: 0, slept: true, polls: 0 });
 });
 
 test("reports the same descriptors as poll(2)", () => {

@@ -22,7 +22,7 @@ const UNSPECIFIED = new Uint8Array(ipv6.ADDRESS_BYTES);
 const ADVERTISEMENT_BYTES = icmp.NEIGHBOUR_BYTES + icmp.ADDRESS_OPTION_BYTES;
 
 /** Sets the frame's destination to its source, and its source to `mac`. */
-export const turnEthernet = (bytes: Uint8Array, frame: number, mac: Uint8Array): void => {
+export const reverseEthernet = (bytes: Uint8Array, frame: number, mac: Uint8Array): void => {
   bytes.copyWithin(frame + DESTINATION, frame + SOURCE, frame + SOURCE + MAC_BYTES);
   bytes.set(mac, frame + SOURCE);
 };
@@ -36,13 +36,13 @@ export const answerArp = (bytes: Uint8Array, at: number, mac: Uint8Array, ip: nu
 };
 
 /** Swaps the addresses of the IPv4 packet at `network`. The header checksum must be filled in afterwards. */
-export const turnIpv4 = (bytes: Uint8Array, network: number): void => {
+export const reverseIpv4 = (bytes: Uint8Array, network: number): void => {
   swap(bytes, network + ipv4.SOURCE, network + ipv4.DESTINATION, 4);
   bytes[network + ipv4.TIME_TO_LIVE] = HOPS;
 };
 
 /** Swaps the addresses of the IPv6 packet at `network`. */
-export const turnIpv6 = (bytes: Uint8Array, network: number): void => {
+export const reverseIpv6 = (bytes: Uint8Array, network: number): void => {
   swap(bytes, network + ipv6.SOURCE, network + ipv6.DESTINATION, ipv6.ADDRESS_BYTES);
   bytes[network + ipv6.HOP_LIMIT] = HOPS;
 };
@@ -55,7 +55,7 @@ export const answerPing = (memory: Memory, transport: number, length: number): v
   put16(bytes, transport + icmp.CHECKSUM, finish(sum(memory, transport, length)));
 };
 
-/** As `answerPing`, for ICMPv6. Call `turnIpv6` first, because the checksum includes the addresses. */
+/** As `answerPing`, for ICMPv6. Call `reverseIpv6` first, because the checksum includes the addresses. */
 export const answerPing6 = (memory: Memory, network: number, transport: number, end: number): void => {
   memory.bytes[transport + icmp.TYPE] = icmp.Icmpv6Type.echoReply;
   fillTransportChecksum(memory, network, transport, end, ipv4.Protocol.icmpv6);
@@ -65,7 +65,7 @@ export const answerPing6 = (memory: Memory, network: number, transport: number, 
  * Swaps the ports of a datagram. The checksum stays correct: it depends neither on the order of the ports nor on that
  * of the addresses.
  */
-export const turnUdp = (bytes: Uint8Array, transport: number): void =>
+export const reverseUdp = (bytes: Uint8Array, transport: number): void =>
   swap(bytes, transport + udp.SOURCE_PORT, transport + udp.DESTINATION_PORT, 2);
 
 /**
@@ -85,7 +85,7 @@ export const answerSolicitation = (
   const anonymous = same(bytes, network + ipv6.SOURCE, UNSPECIFIED, ipv6.ADDRESS_BYTES);
   const at = network + ipv6.IPV6_BYTES;
   const end = at + ADVERTISEMENT_BYTES;
-  turnEthernet(bytes, frame, mac);
+  reverseEthernet(bytes, frame, mac);
   if (anonymous) bytes.set(ALL_NODES_MAC, frame + DESTINATION);
   bytes.copyWithin(network + ipv6.DESTINATION, network + ipv6.SOURCE, network + ipv6.DESTINATION);
   if (anonymous) bytes.set(ALL_NODES, network + ipv6.DESTINATION);

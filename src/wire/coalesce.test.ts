@@ -13,7 +13,7 @@ import {
   ipSum,
   segment,
   payloadByte,
-  cut,
+  segmentsOf,
 } from "./segment-by-hand.test-kit.ts";
 
 interface Out {
@@ -138,7 +138,7 @@ describe("the coalescer", () => {
   test("restores the frame that was segmented, with checksums a naive receiver accepts", () => {
     fc.assert(
       fc.property(shapes, (shape) => {
-        const frames = cut(shape);
+        const frames = segmentsOf(shape);
         const out = coalesce(frames);
         assert.deepEqual(
           stream(out, shape.port),
@@ -160,7 +160,7 @@ describe("the coalescer", () => {
   test("merges segments whose headers and payload are separate in the same way", () => {
     fc.assert(
       fc.property(shapes, fc.nat(100), (shape, gap) => {
-        const frames = cut(shape);
+        const frames = segmentsOf(shape);
         assert.deepEqual(coalesceSplit(frames, gap), coalesce(frames));
       }),
       RUNS,
@@ -168,7 +168,7 @@ describe("the coalescer", () => {
   });
 
   test("passes on segments that it cannot merge, with headers and payload separate", () => {
-    const frames = cut({ ...PLAIN, payload: 3 * PLAIN.segmentBytes });
+    const frames = segmentsOf({ ...PLAIN, payload: 3 * PLAIN.segmentBytes });
     for (const frame of frames) frame[transportOf(frame) + 13]! |= 0x21;
     assert.deepEqual(
       coalesceSplit(frames, 8).map(({ frame }) => frame),
@@ -183,7 +183,7 @@ describe("the coalescer", () => {
         const frames: Uint8Array[] = [];
         const follows: boolean[] = [];
         for (const [i, [shape, { kind, at }]] of superFrames.entries()) {
-          const segments = cut({ ...shape, port: 1000 + (i >> 1), payload: Math.min(shape.payload, 4000) });
+          const segments = segmentsOf({ ...shape, port: 1000 + (i >> 1), payload: Math.min(shape.payload, 4000) });
           const last = segments.at(-1)!;
           if (kind === "pad") segments[segments.length - 1] = Uint8Array.of(...last, 0, 0, 0);
           if (kind === "fin") last[transportOf(last) + 13]! |= 0x11;
@@ -206,7 +206,7 @@ describe("the coalescer", () => {
   });
 
   test("preserves a wrong checksum of a segment also if segments are known to be consecutive", () => {
-    const frames = cut(PLAIN);
+    const frames = segmentsOf(PLAIN);
     frames[4]![transportOf(frames[4]!) + 17]! ^= 4;
     const [out, ...none] = coalesce(frames, "carry", [], (i) => i > 0);
     assert.deepEqual(none, []);
@@ -215,7 +215,7 @@ describe("the coalescer", () => {
   });
 
   test("merges no segment with a bad IPv4 header, even if it is known to follow", () => {
-    const frames = cut(PLAIN);
+    const frames = segmentsOf(PLAIN);
     frames[3]![networkOf(frames[3]!) + 11]! ^= 1;
     const out = coalesce(frames, "carry", [], (i) => i > 0);
     assert.deepEqual(out, coalesce(frames));
@@ -226,8 +226,8 @@ describe("the coalescer", () => {
   });
 
   test("a frame that is wrongly marked as the next segment is not merged: of another flow, out of order, or the first", () => {
-    const frames = cut({ ...PLAIN, payload: 4 * 1448 });
-    const other = cut({ ...PLAIN, port: 1001, payload: 8 * 1448 }).slice(4);
+    const frames = segmentsOf({ ...PLAIN, payload: 4 * 1448 });
+    const other = segmentsOf({ ...PLAIN, port: 1001, payload: 8 * 1448 }).slice(4);
     for (const list of [
       [...frames, ...other],
       [frames[0]!, frames[2]!, frames[1]!],
@@ -240,7 +240,7 @@ describe("the coalescer", () => {
   });
 
   test("merges 45 full segments to one frame, and begins another when an IP packet is full", () => {
-    const out = coalesce(cut({ ...PLAIN, payload: 60 * 1448 }));
+    const out = coalesce(segmentsOf({ ...PLAIN, payload: 60 * 1448 }));
     assert.deepEqual(
       out.map(({ segments }) => segments),
       [45, 15],
@@ -251,7 +251,7 @@ describe("the coalescer", () => {
     const damage = fc.record({ segment: fc.nat(), at: fc.nat(), bits: fc.integer({ min: 1, max: 255 }) });
     fc.assert(
       fc.property(shapes, damage, (shape, { segment, at, bits }) => {
-        const frames = cut(shape);
+        const frames = segmentsOf(shape);
         const victim = frames[segment % frames.length]!;
         // Changes any byte from the TCP header on. The checksum cannot distinguish a 16-bit unit of zeros from a unit
         // of ones, but here only one byte of a unit changes.
@@ -259,7 +259,7 @@ describe("the coalescer", () => {
         victim[from + (at % (victim.length - from))]! ^= bits;
         assert.notEqual(tcpSum(victim), 0xffff);
         const valid = coalesce(frames).filter(({ frame }) => tcpSum(frame) === 0xffff);
-        const before = cut(shape).length;
+        const before = segmentsOf(shape).length;
         const intact = valid.reduce((total, { segments }) => total + segments, 0);
         assert.ok(intact < before, `${intact} of ${before} segments are in valid frames`);
       }),
@@ -268,7 +268,7 @@ describe("the coalescer", () => {
   });
 
   test("passes frames with a bad IPv4 header on separately and unchanged", () => {
-    const frames = cut(PLAIN);
+    const frames = segmentsOf(PLAIN);
     frames[3]![networkOf(frames[3]!) + 8] = 9;
     const out = coalesce(frames);
     assert.deepEqual(
@@ -288,7 +288,7 @@ describe("the coalescer", () => {
         fc.array(flow, { minLength: 2, maxLength: 6 }),
         fc.array(fc.nat(), { maxLength: 200 }),
         (flows, picks) => {
-          const waiting = flows.map((f, i) => cut({ ...PLAIN, ...f, port: 1000 + i }));
+          const waiting = flows.map((f, i) => segmentsOf({ ...PLAIN, ...f, port: 1000 + i }));
           const mixed: Uint8Array[] = [];
           for (const pick of picks) {
             const next = waiting[pick % waiting.length]!.shift();
@@ -316,7 +316,7 @@ describe("the coalescer", () => {
       (frames) => frames.slice(5).forEach((frame) => (frame[transportOf(frame) + 25]! ^= 1)),
     ];
     for (const edit of edits) {
-      const frames = cut(PLAIN);
+      const frames = segmentsOf(PLAIN);
       edit(frames);
       const out = coalesce(frames);
       assert.equal(out.length, 2);
@@ -325,7 +325,7 @@ describe("the coalescer", () => {
   });
 
   test("passes everything else on at once and in order", () => {
-    const frames = cut(PLAIN);
+    const frames = segmentsOf(PLAIN);
     const fin = segment({ ...PLAIN, sequence: PLAIN.sequence + 14_480 }, 0, new Uint8Array(8), true);
     fin[transportOf(fin) + 13] = 0x11;
     const arp = new Uint8Array(60).fill(0xa5);
@@ -338,8 +338,8 @@ describe("the coalescer", () => {
   });
 
   test("ends a frame at PSH and at a short segment", () => {
-    const pushed = cut({ ...PLAIN, push: true });
-    const more = cut({ ...PLAIN, sequence: PLAIN.sequence + 14_480, payload: 3000 });
+    const pushed = segmentsOf({ ...PLAIN, push: true });
+    const more = segmentsOf({ ...PLAIN, sequence: PLAIN.sequence + 14_480, payload: 3000 });
     const after = segment({ ...PLAIN, sequence: PLAIN.sequence + 17_480 }, 0, new Uint8Array(100), false);
     const out = coalesce([...pushed, ...more, after]);
     assert.deepEqual(
@@ -352,7 +352,7 @@ describe("the coalescer", () => {
   test("never reads outside the frame, whatever its headers state", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 120 }), fc.boolean(), (noise, ipv6) => {
-        const frames = cut({ ...PLAIN, ipv6 });
+        const frames = segmentsOf({ ...PLAIN, ipv6 });
         for (const frame of frames) frame.set(noise.subarray(0, 40), 14);
         const out = coalesce([...frames, noise]);
         assert.equal(out.at(-1)!.frame.length, noise.length);
@@ -362,7 +362,7 @@ describe("the coalescer", () => {
   });
 
   test("stores the pseudo header's sum in frames that the NIC has verified, and merges only equal tags", () => {
-    const frames = cut(PLAIN);
+    const frames = segmentsOf(PLAIN);
     const tags = frames.map((_, i) => (i < 6 ? 5 : 6));
     const out = coalesce(frames, "partial", tags);
     assert.deepEqual(

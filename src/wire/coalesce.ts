@@ -117,9 +117,9 @@ export class Coalescer {
     gap: number,
   ): boolean {
     const view = this.#view;
-    if (!view.look(offset, length)) {
+    if (!view.parse(offset, length)) {
       this.flush();
-      this.#alone(offset, length, flags, tag, headerBytes, gap);
+      this.#emitSingle(offset, length, flags, tag, headerBytes, gap);
       return false;
     }
     const mergeable = this.#carry || verified;
@@ -133,7 +133,7 @@ export class Coalescer {
       this.#end(run);
     }
     if (!mergeable || !view.isPlainData() || view.isPushed() || !view.hasGoodIpChecksum()) {
-      this.#alone(offset, length, flags, tag, headerBytes, gap);
+      this.#emitSingle(offset, length, flags, tag, headerBytes, gap);
       return false;
     }
     run ??= this.#free();
@@ -163,14 +163,14 @@ export class Coalescer {
   }
 
   #end(run: SegmentRun): void {
-    if (run.segments === 1) this.#alone(run.offset, run.length, run.flags, run.tag, run.headerBytes, run.gap);
+    if (run.segments === 1) this.#emitSingle(run.offset, run.length, run.flags, run.tag, run.headerBytes, run.gap);
     else {
       run.seal();
       this.#sink.run(run);
     }
     run.segments = 0;
   }
-  #alone(offset: number, length: number, flags: number, tag: number, headerBytes: number, gap: number): void {
+  #emitSingle(offset: number, length: number, flags: number, tag: number, headerBytes: number, gap: number): void {
     if (gap === 0) this.#sink.single(offset, length, flags, tag);
     else this.#sink.split?.(offset, headerBytes, offset + headerBytes + gap, length - headerBytes);
   }

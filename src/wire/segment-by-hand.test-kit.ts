@@ -79,7 +79,7 @@ export const segment = (shape: Shape, index: number, payload: Uint8Array, last: 
 
 export const payloadByte = (port: number, i: number): number => (i * 131 + port * 7 + (i >>> 8)) & 0xff;
 
-export const cut = (shape: Shape): Uint8Array[] => {
+export const segmentsOf = (shape: Shape): Uint8Array[] => {
   const payload = Uint8Array.from({ length: shape.payload }, (_, i) => payloadByte(shape.port, i));
   const count = Math.ceil(shape.payload / shape.segmentBytes);
   return Array.from({ length: count }, (_, i) =>

@@ -130,7 +130,7 @@ export class SegmentRun {
     this.#identification = swap16(this.#halves[view.network + IDENTIFICATION]!);
     this.#nextIdentification = (this.#identification + 1) & 0xffff;
     this.#commonWords = 0;
-    this.#sumUp();
+    this.#sumCommonFields();
     this.#evenSum = this.#varyingSum(view.transport, view.payload);
     this.#oddSum = 0;
     this.#oddSegments = 0;
@@ -158,7 +158,7 @@ export class SegmentRun {
     const shift = ((offset >> 1) - this.#frame) | 0;
     const transport = (this.#transport + shift) | 0;
     if (!this.#isNext(transport)) return false;
-    if (this.#commonWords === 0) this.#learn();
+    if (this.#commonWords === 0) this.#storeCommonHeaders();
     if (!this.#hasCommonHeaders(offset >> 2)) return false;
     if (!this.#continuesNetwork((this.#network + shift) | 0, payload)) return false;
     this.#append(offset, payload, transport, gap);
@@ -251,7 +251,7 @@ export class SegmentRun {
    * Stores the fields that all segments have in common: Ethernet header, type of service, DF, TTL, addresses, ports,
    * acknowledgement number, window, options.
    */
-  #learn(): void {
+  #storeCommonHeaders(): void {
     const network = this.#network;
     const transport = this.#transport;
     const first = this.#frame & ~1;
@@ -278,7 +278,7 @@ export class SegmentRun {
   }
 
   /** Sums the fields common to all segments. */
-  #sumUp(): void {
+  #sumCommonFields(): void {
     const halves = this.#halves;
     const network = this.#network;
     const transport = this.#transport;

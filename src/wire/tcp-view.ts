@@ -68,7 +68,7 @@ export class TcpView {
    * headers, has at most one 802.1Q tag, and is at least as long as its header states. Frames at odd offsets are
    * rejected.
    */
-  look(offset: number, length: number): boolean {
+  parse(offset: number, length: number): boolean {
     if (length < SHORTEST || (offset & 1) !== 0 || offset < 0 || offset + length > this.#bytes) return false;
     const halves = this.halves;
     const frame = offset >> 1;

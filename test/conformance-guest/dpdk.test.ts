@@ -22,7 +22,7 @@ import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { type Cell, cells, DPDK_VARIABLE, onEachChip } from "./grid.ts";
 import { HUGE_PAGES, Testpmd } from "./testpmd.ts";
-import { lookAt, type Seen } from "./wire-check.ts";
+import { checkFrame, type CheckedFrame } from "./wire-check.ts";
 
 const DPDK = DPDKS.find((name) => name === process.env[DPDK_VARIABLE]) ?? "24.11";
 const SUBJECT = DPDK === "24.11" ? "dpdk" : `dpdk, ${DPDK}`;
@@ -340,12 +340,12 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     });
     await settings("tx_vlan reset 0");
 
-    const sent = (await rig.frames()).map(lookAt).filter((frame) => frame.sent);
+    const sent = (await rig.frames()).map(checkFrame).filter((frame) => frame.sent);
     assert.deepEqual(
       sent.flatMap(({ faults }) => faults),
       [],
     );
-    const from = (port: number): readonly Seen[] => sent.filter(({ source }) => source === port);
+    const from = (port: number): readonly CheckedFrame[] => sent.filter(({ source }) => source === port);
     assert.equal(from(PORT.checksum).length, 2 * LENGTHS.length);
     assert.deepEqual(
       from(PORT.cut).map(({ bytes }) => bytes.length),
@@ -411,7 +411,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       for (const queue of [0, 1])
         assert.equal(sentBy(output, queue), queues.filter((one) => one === queue).length, output);
     }
-    const sent = (await rig.frames()).map(lookAt).filter(({ sent }) => sent);
+    const sent = (await rig.frames()).map(checkFrame).filter(({ sent }) => sent);
     for (const { fromPort } of IPV4) {
       const flow = sent.filter(({ source }) => source === fromPort);
       assert.deepEqual(

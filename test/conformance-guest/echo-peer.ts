@@ -25,7 +25,7 @@ const LENGTH = ICMP_AT + ICMP_BYTES + PAYLOAD;
 const IDENTIFIER = 0xf0;
 /** Time after which a reply counts as lost: long enough for an emulated guest on a busy machine. */
 const LOST_MILLIS = 60_000;
-const LOOK_MILLIS = 250;
+const CHECK_MILLIS = 250;
 
 export const PEER_MAC = "02:00:5e:10:00:02";
 
@@ -99,7 +99,7 @@ export class EchoPeer implements AsyncDisposable {
       if (performance.now() - sentAt < lostMillis) return;
       lost++;
       next();
-    }, LOOK_MILLIS);
+    }, CHECK_MILLIS);
     next();
     await promise;
     clearInterval(watch);

@@ -12,7 +12,7 @@ import { stream } from "./streams.ts";
 
 const ETH = NEAR.name;
 const DAMAGED = 7;
-const EVERYBODY = "10.9.0.255";
+const BROADCAST_IPV4 = "10.9.0.255";
 /**
  * Largest number of rounds of echoes: in one of them an echo is faster than a delayed interrupt, even on a busy
  * machine.
@@ -92,7 +92,9 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
     await answered(guest, `-c 5 ${FAR.ipv6}`);
     await answered(far, `-c 20 ${NEAR.ipv4}`);
     // No reply is sent to these requests.
-    await far.run(`ping -q -c 3 -i 0.01 -W 0.1 -b ${EVERYBODY}; ping -q -c 4 -i 0.01 -W 0.1 -I ${FAR.name} 224.0.0.1`);
+    await far.run(
+      `ping -q -c 3 -i 0.01 -W 0.1 -b ${BROADCAST_IPV4}; ping -q -c 4 -i 0.01 -W 0.1 -I ${FAR.name} 224.0.0.1`,
+    );
     await eventually("multicast frames", async () => {
       await far.run(`ping -q -c 2 -i 0.01 -W 0.1 -I ${FAR.name} ff02::1`);
       return (await nic.state()).counters.rxMulticast - groups > 5;
@@ -146,7 +148,7 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       await rig.guest.mustRun(`ethtool -K ${ETH} rx-all ${setting}`);
       const [counters, statistics] = [await countersOf(rig), await statisticsOf(rig)];
       await rig.nic.ask({ command: "wire", name: "crc", directions: ["in"], count: DAMAGED });
-      await rig.far.run(`ping -q -c ${DAMAGED} -i 0.02 -W 0.1 -b ${EVERYBODY}`);
+      await rig.far.run(`ping -q -c ${DAMAGED} -i 0.02 -W 0.1 -b ${BROADCAST_IPV4}`);
       // This echo arrives after all damaged frames.
       await answered(rig.guest, `-c 1 ${FAR.ipv4}`);
       const chip = difference(await countersOf(rig), counters);

@@ -22,7 +22,7 @@ const BROADCAST = "ff:ff:ff:ff:ff:ff";
  * Other stations: addresses that differ from the guest's own in one bit (the first, a middle and the last one), and an
  * unrelated one.
  */
-const STRANGERS = ["02:00:5e:10:00:00", "00:00:5e:10:00:01", "02:00:5e:11:00:01", "00:e0:4c:68:00:01"];
+const OTHER_STATIONS = ["02:00:5e:10:00:00", "00:00:5e:10:00:01", "02:00:5e:11:00:01", "00:e0:4c:68:00:01"];
 /** IEEE's EtherType for experiments. */
 const ETHER_TYPE = "88b5";
 const GROUP = "239.9.9.9";
@@ -81,7 +81,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
   const guest = (command: string): Promise<string> => bench().rig.guest.mustRun(command);
 
   test("its own address and broadcasts reach the stack, frames to others do not", async () => {
-    await assertReceived([...STRANGERS, MAC, ...STRANGERS, BROADCAST], [MAC, BROADCAST]);
+    await assertReceived([...OTHER_STATIONS, MAC, ...OTHER_STATIONS, BROADCAST], [MAC, BROADCAST]);
   });
 
   test("exactly the groups whose hash bit the driver set reach the stack", async (t) => {
@@ -117,16 +117,16 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
 
   test("with all-multicast every group reaches the stack, and frames to other stations do not", async () => {
     await guest(`ip link set ${NEAR.name} allmulticast on`);
-    await assertReceived([...STRANGERS, ...GROUPS, MAC], [...GROUPS, MAC]);
+    await assertReceived([...OTHER_STATIONS, ...GROUPS, MAC], [...GROUPS, MAC]);
     await guest(`ip link set ${NEAR.name} allmulticast off`);
   });
 
   test("promiscuous, every frame reaches the stack; afterwards it does not", async () => {
-    const all = [...STRANGERS, ...GROUPS, MAC, BROADCAST];
+    const all = [...OTHER_STATIONS, ...GROUPS, MAC, BROADCAST];
     await guest(`ip link set ${NEAR.name} promisc on`);
     await assertReceived(all, all);
     await guest(`ip link set ${NEAR.name} promisc off`);
-    await assertReceived([...STRANGERS, MAC], [MAC]);
+    await assertReceived([...OTHER_STATIONS, MAC], [MAC]);
   });
 
   test("frames to a second unicast address are accepted while the interface has one", async () => {

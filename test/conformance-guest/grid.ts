@@ -66,7 +66,7 @@ export interface Cell {
 const wanted = (variable: string, otherwise: readonly string[]): readonly string[] =>
   process.env[variable]?.split(",") ?? otherwise;
 
-export const knows = (kernel: KernelName, chip: string): boolean =>
+export const supports = (kernel: KernelName, chip: string): boolean =>
   KERNELS.indexOf(kernel) >= KERNELS.indexOf(KNOWN_SINCE[chip] ?? KERNELS[0]);
 
 export const wantedKernels = (): readonly string[] => wanted(KERNELS_VARIABLE, ["6.12"]);
@@ -79,7 +79,7 @@ export const cells = (): readonly Cell[] =>
       if (kernel === undefined) throw new Error(`unknown kernel ${name}: ${KERNELS.join(", ")}`);
       if (chip === undefined) throw new Error(`unknown chip ${key}`);
       const left = process.env[GRID_VARIABLE] !== undefined && !ofGrid(kernel, key);
-      return knows(kernel, key) && !left ? [{ chip, kernel }] : [];
+      return supports(kernel, key) && !left ? [{ chip, kernel }] : [];
     }),
   );
 

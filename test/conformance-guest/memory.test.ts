@@ -11,7 +11,7 @@ import { FAR, NEAR } from "../guest/rig.ts";
 import { answered } from "./echoes.ts";
 import { type Bench, type BenchOptions, type Cell, onEachChip } from "./grid.ts";
 import { stream } from "./streams.ts";
-import { lookAt } from "./wire-check.ts";
+import { checkFrame } from "./wire-check.ts";
 
 const GIB4 = 2n ** 32n;
 const MEGABYTES = 6144;
@@ -51,7 +51,7 @@ const traffic = (bench: () => Bench): void => {
   test("every frame on the wire is correct, and none was missed", async () => {
     const { rig } = bench();
     assert.deepEqual(
-      (await rig.frames()).map(lookAt).flatMap(({ faults }) => faults),
+      (await rig.frames()).map(checkFrame).flatMap(({ faults }) => faults),
       [],
     );
     const { counters } = await rig.nic.state();

@@ -8,7 +8,7 @@ import { onEachChip } from "./grid.ts";
 import { answered } from "./echoes.ts";
 import { LANES, makeLanes } from "./lanes.ts";
 import { pace, stream } from "./streams.ts";
-import { lookAt, type Seen } from "./wire-check.ts";
+import { checkFrame, type CheckedFrame } from "./wire-check.ts";
 
 const STANDARD = 1500;
 /** Before 6.14 the driver had this limit for every chip from the RTL8125 on. */
@@ -97,13 +97,13 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
   });
 
   test("every frame on the wire is correct, and both streams used the longest frames", async () => {
-    const frames = (await bench().rig.frames()).map(lookAt);
+    const frames = (await bench().rig.frames()).map(checkFrame);
     const wrong = frames.filter(({ faults }) => faults.length > 0);
     assert.deepEqual(
       wrong.map(({ faults, sent, bytes }) => `${sent ? "sent" : "received"}, ${bytes.length} bytes: ${faults.join()}`),
       [],
     );
-    const longest = (of: (frame: Seen) => boolean): number =>
+    const longest = (of: (frame: CheckedFrame) => boolean): number =>
       Math.max(...frames.filter(of).map(({ bytes }) => bytes.length));
     assert.equal(
       longest(({ tags }) => tags.length === 0),

@@ -9,7 +9,7 @@ import { onEachChip } from "./grid.ts";
 import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { LANES, type Lane, makeLanes } from "./lanes.ts";
 import { serveStreams } from "./streams.ts";
-import { lookAt, type Seen } from "./wire-check.ts";
+import { checkFrame, type CheckedFrame } from "./wire-check.ts";
 
 const BYTES = 300_000;
 const DATAGRAMS = 100;
@@ -120,13 +120,13 @@ onEachChip("offloads", { far: "inside", capture: true, prepare }, (bench) => {
     });
 
   test("every frame on the wire is correct: tags, length, checksums", async () => {
-    const frames = (await bench().rig.frames()).map(lookAt);
+    const frames = (await bench().rig.frames()).map(checkFrame);
     const wrong = frames.filter(({ faults }) => faults.length > 0);
     assert.deepEqual(
       wrong.map(({ faults, sent }) => `${sent ? "sent" : "received"}: ${faults.join()}`),
       [],
     );
-    const byPort = new Map<number, Seen[]>();
+    const byPort = new Map<number, CheckedFrame[]>();
     for (const frame of frames) {
       const port = frame.sent ? frame.source : frame.destination;
       const others = byPort.get(port);

@@ -13,7 +13,7 @@ import { answered } from "./echoes.ts";
 import { type Cell, cells, onEachChip } from "./grid.ts";
 import { linked } from "./linked.ts";
 import { stream } from "./streams.ts";
-import { lookAt } from "./wire-check.ts";
+import { checkFrame } from "./wire-check.ts";
 
 const BYTES = "4M";
 const STREAMS = 8;
@@ -102,7 +102,7 @@ onEachChip("vendor", OPTIONS, (bench) => {
     );
     await guest.mustRun("echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs");
     for (const flags of ["", "-R"]) await stream(bench().rig, `-n ${BYTES} ${flags}`);
-    const faults = (await bench().rig.frames()).map(lookAt).flatMap(({ faults }) => faults);
+    const faults = (await bench().rig.frames()).map(checkFrame).flatMap(({ faults }) => faults);
     assert.deepEqual(faults, []);
   });
 

@@ -6,7 +6,7 @@ import { Direction } from "#wire/pcapng.ts";
 import type { CapturedPacket } from "#wire/captured-packet.ts";
 import { verify, Verified } from "#wire/verify.ts";
 
-export interface Seen {
+export interface CheckedFrame {
   /** Whether the guest sent the frame; if not, the guest received it. */
   readonly sent: boolean;
   readonly bytes: Uint8Array;
@@ -22,7 +22,7 @@ export interface Seen {
 const scratch = new Int32Array(DISSECTION_WORDS);
 const get16 = (bytes: Uint8Array, at: number): number => bytes[at]! * 256 + bytes[at + 1]!;
 
-export const lookAt = ({ bytes, direction }: CapturedPacket): Seen => {
+export const checkFrame = ({ bytes, direction }: CapturedPacket): CheckedFrame => {
   const frame = bytes.slice();
   const tags: [number, number][] = [];
   for (let at = 12; at + 4 <= frame.length; at += 4) {

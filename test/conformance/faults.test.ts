@@ -35,15 +35,15 @@ const restart = (rig: DirectRig): void => {
   rig.up();
 };
 
-const LOOKS_MICROS = 50_000;
+const STEP_MICROS = 50_000;
 /**
  * Checks the NIC as a data plane does, for at most `maxMicros` microseconds. Returns the finding, and the microseconds until
  * it was made.
  */
 const found = (rig: DirectRig, maxMicros: number, between: () => void = () => {}): [Finding | undefined, number] => {
   for (let passed = 0; passed < maxMicros;) {
-    rig.pass(LOOKS_MICROS);
-    passed += LOOKS_MICROS;
+    rig.pass(STEP_MICROS);
+    passed += STEP_MICROS;
     const finding = rig.nic.checkHealth();
     if (finding !== undefined) return [finding, passed];
     between();
@@ -119,7 +119,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.sent.length, 0);
     const [finding, after] = found(rig, TRANSMIT_LIMIT_MICROS);
     assert.equal(finding, "doorbellLost");
-    assert.ok(after <= RING_AGAIN_MICROS + 3 * LOOKS_MICROS, `${after} µs`);
+    assert.ok(after <= RING_AGAIN_MICROS + 3 * STEP_MICROS, `${after} µs`);
     assert.equal(rig.sent.length, 1);
   },
   "stuck-transmitter": (rig) => {
@@ -128,7 +128,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     for (let i = 0; i < 3; i++) rig.send(udp(ends(), payload(100)));
     const [finding, after] = found(rig, 2 * TRANSMIT_LIMIT_MICROS);
     assert.equal(finding, "transmitTimeout");
-    assert.ok(after <= TRANSMIT_LIMIT_MICROS + 3 * LOOKS_MICROS, `${after} µs`);
+    assert.ok(after <= TRANSMIT_LIMIT_MICROS + 3 * STEP_MICROS, `${after} µs`);
     rig.nic.reset();
     assert.deepEqual([rig.sent.length, { ...rig.nic.lost }], [0, { sent: 3, received: 0 }]);
   },

@@ -71,7 +71,7 @@ const whoHas = (): Uint8Array => {
 /** Sends a frame and waits for the reply. Polls only after an interrupt. */
 const ask = (rig: QtestRig, frame: Uint8Array): Uint8Array => {
   rig.send(frame);
-  for (let looks = 0; looks < 10; looks++) {
+  for (let polls = 0; polls < 10; polls++) {
     assert.ok(rig.device.wait(LIMIT_MILLIS), "no interrupt came");
     const [answer] = rig.poll();
     if (answer !== undefined) return answer;

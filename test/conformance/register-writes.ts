@@ -225,7 +225,7 @@ const sleep = (rig: DirectRig, note: Note): void => {
 
 const checks = (rig: DirectRig, note: Note): void => {
   const { nic } = rig;
-  for (let looks = 0; looks < 4; looks++) {
+  for (let checks = 0; checks < 4; checks++) {
     rig.pass(1_000_000);
     note(nic.checkHealth());
   }

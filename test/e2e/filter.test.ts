@@ -163,7 +163,7 @@ describe("frames reach the interface if a user requests them, and only then", { 
       };
 
       await assertTarget("is filtered");
-      const takeBack = await request.ask(subject, ends);
+      const withdraw = await request.ask(subject, ends);
       await assertTarget("arrives");
       await setMtu(4000);
       await assertTarget("arrives");
@@ -171,18 +171,18 @@ describe("frames reach the interface if a user requests them, and only then", { 
       await assertTarget("arrives");
       await setMtu(1500);
       await assertTarget("arrives");
-      await takeBack();
+      await withdraw();
       await assertTarget("is filtered");
 
       await subject.move(ends.third);
       await probe.listenOn(ends.third, "lan0");
       await assertTarget("is filtered");
-      const takeBackThere = await request.ask(subject, ends);
+      const withdrawThere = await request.ask(subject, ends);
       await assertTarget("arrives");
       await subject.rename("lan1");
       await setMtu(4000);
       await assertTarget("arrives");
-      await takeBackThere();
+      await withdrawThere();
       await assertTarget("is filtered");
     });
 });

@@ -130,10 +130,10 @@ describe("two terminals", { skip }, () => {
   test("tshark finds no malformed frame and no bad checksum on the wire", async () => {
     const check = ["ip", "tcp", "udp"].flatMap((protocol) => ["-o", `${protocol}.check_checksum:TRUE`]);
     const bad = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0";
-    const looked = `${bad} || tcp.checksum.status == 1`;
+    const filter = `${bad} || tcp.checksum.status == 1`;
     const shown = ["tcp.checksum.status", "ip.checksum.status", "udp.checksum.status", "_ws.malformed"];
     const fields = ["-T", "fields", ...shown.flatMap((name) => ["-e", name])];
-    const stdout = await run("tshark", "-r", wire, ...check, "-Y", looked, ...fields);
+    const stdout = await run("tshark", "-r", wire, ...check, "-Y", filter, ...fields);
     const lines = stdout.split("\n").filter((line) => line !== "");
     // A line says that the TCP checksum is good, that of IPv4 is good or absent (IPv6), and the frame is not malformed.
     assert.deepEqual(

@@ -23,7 +23,7 @@ echo; ip -br link; ip -n ${NAMESPACE} -br link 2>/dev/null | sed 's/^/${NAMESPAC
 
 const inGuest = async (guest: Guest): Promise<[string, Found][]> => {
   const [processes = "", interfaces = ""] = (await guest.mustRun(PROCESSES)).split("\n\n");
-  const [lookers = "", ...lines] = processes.split("\n");
+  const [ownPids = "", ...lines] = processes.split("\n");
   const found = lines.map((line): [string, Found] => {
     const [pid = "", name] = line.split(" ");
     return [`guest ${line}`, { what: `the guest's process ${name}`, remove: () => guest.run(`kill -KILL ${pid}`) }];
@@ -33,7 +33,7 @@ const inGuest = async (guest: Guest): Promise<[string, Found][]> => {
     const what = `the interface ${name} of the ${far === undefined ? "guest" : "far end"}`;
     return [`guest link ${where} ${name}`, { what, remove: () => guest.run(`ip ${where} link del ${name}`) }];
   });
-  const own = lookers.split(" ");
+  const own = ownPids.split(" ");
   return [...found.filter(([key]) => !own.includes(key.split(" ")[1]!)), ...links];
 };
 

@@ -47,7 +47,7 @@ describe("a controlled guest", { skip: noRig() }, () => {
 });
 
 /** Pauses a guest for most of the time, as a busy machine does, until disposed. */
-const holdUp = ({ qmp }: Guest, heldMillis: number, runningMillis: number): AsyncDisposable => {
+const slowDown = ({ qmp }: Guest, heldMillis: number, runningMillis: number): AsyncDisposable => {
   const over = new AbortController();
   const work = async (): Promise<void> => {
     while (!over.signal.aborted) {
@@ -75,7 +75,7 @@ describe("a rig on a busy machine, and across tests", { skip: noRig() }, () => {
   after(() => rig?.[Symbol.asyncDispose]());
 
   test("a delayed guest has time to reply", async () => {
-    await using _slow = holdUp(rig.guest, 400, 30);
+    await using _slow = slowDown(rig.guest, 400, 30);
     for (let i = 0; i < 3; i++) await answered(rig.far, `-c 3 ${NEAR.ipv4}`);
   });
 

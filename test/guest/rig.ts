@@ -67,7 +67,7 @@ export class Rig implements AsyncDisposable {
     scope.defer(() => rmSync(folder, { recursive: true, force: true }));
     const { far: outside, nic, devices } = await openNic(scope, folder, options);
     const guest = scope.use(await Guest.boot({ ...options, devices }));
-    const far = outside ?? (options.far === "inside" ? await FarInside.open(guest, FAR.name) : NOBODY);
+    const far = outside ?? (options.far === "inside" ? await FarInside.open(guest, FAR.name) : NO_FAR_END);
     if (options.far === "inside") await addresses(far);
     return new Rig(options, { guest, far, outside, nic }, folder, scope.move());
   }
@@ -90,8 +90,8 @@ export class Rig implements AsyncDisposable {
   /** Resolves when the guest's link is up, or down. @throws {Error} at the time limit */
   async carrier(up: boolean, limitMillis = LIMIT_MILLIS): Promise<void> {
     const wanted = up ? 1 : 0;
-    const look = `until [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = ${wanted} ]; do sleep 0.05; done`;
-    const { exit } = await this.guest.run(look, limitMillis);
+    const waitForCarrier = `until [ "$(cat /sys/class/net/${NEAR.name}/carrier)" = ${wanted} ]; do sleep 0.05; done`;
+    const { exit } = await this.guest.run(waitForCarrier, limitMillis);
     if (exit !== 0)
       throw new Error(`the carrier is not ${wanted} after ${limitMillis} ms\n${(await this.guest.dmesg()).join("\n")}`);
   }
@@ -157,8 +157,8 @@ export class Rig implements AsyncDisposable {
 const CAPTURE = "wire.pcapng";
 const CABLE = "cable";
 
-const nobody = (): Promise<never> => Promise.reject(new Error("there is no machine at the cable's other end"));
-const NOBODY: Far = { run: nobody, mustRun: nobody, start: nobody };
+const noFarEnd = (): Promise<never> => Promise.reject(new Error("there is no machine at the cable's other end"));
+const NO_FAR_END: Far = { run: noFarEnd, mustRun: noFarEnd, start: noFarEnd };
 
 const addresses = async (far: Far): Promise<void> => {
   const { name, ipv4, ipv6 } = FAR;

@@ -17,13 +17,13 @@ const MARKER = "10.77.0.1";
 /** Number of consecutive checks that must agree. */
 const STEADY = 2;
 /** Time for a check's marker to arrive; frames are lost while a NIC's rings are rebuilt. */
-const LOOK_MILLIS = 500;
+const TRY_MILLIS = 500;
 
 /** Sends frames from the far end, and listens on the near interface without making it promiscuous. */
 export class Probe implements AsyncDisposable {
   readonly #sender: Running;
   readonly #ends: TwoEnds;
-  readonly #known = new Map<string, string>();
+  readonly #neighbours = new Map<string, string>();
   #listener: Running;
   #port = 20_000;
 
@@ -40,16 +40,16 @@ export class Probe implements AsyncDisposable {
     await ip(`-n ${far} addr add fd77::2/64 dev ${wire} nodad`);
     await ip(`-n ${far} route add 224.0.0.0/4 dev ${wire}`);
     const probe = new Probe(ends, Running.in(far, "bash"), listen(near, host));
-    await probe.know({ ip: MARKER, mac });
+    await probe.addNeighbour({ ip: MARKER, mac });
     await probe.#listener.waitFor(/listening on/);
     return probe;
   }
 
   /** Sets the sender's neighbour entry for a station, if it is not set yet. */
-  async know({ ip: address, mac }: Target): Promise<void> {
+  async addNeighbour({ ip: address, mac }: Target): Promise<void> {
     const { far, wire } = this.#ends;
-    if (mac === undefined || this.#known.get(address) === mac) return;
-    this.#known.set(address, mac);
+    if (mac === undefined || this.#neighbours.get(address) === mac) return;
+    this.#neighbours.set(address, mac);
     await ip(`-n ${far} neigh replace ${address} lladdr ${mac} dev ${wire} nud permanent`);
   }
 
@@ -62,12 +62,12 @@ export class Probe implements AsyncDisposable {
 
   /** Sends a packet to `target`. Returns whether it arrives. @param bytes length of its payload */
   async arrives(target: Target, bytes = 10): Promise<boolean> {
-    await this.know(target);
-    for (let waited = 0; waited < LIMIT_MILLIS; waited += LOOK_MILLIS) {
+    await this.addNeighbour(target);
+    for (let waited = 0; waited < LIMIT_MILLIS; waited += TRY_MILLIS) {
       const port = this.#port++;
       for (const address of [target.ip, MARKER])
         this.#sender.write(`head -c ${address === MARKER ? 10 : bytes} /dev/zero >/dev/udp/${address}/${port}`);
-      const arrived = await this.#listener.waitFor(arrival(MARKER, port), LOOK_MILLIS).catch(() => undefined);
+      const arrived = await this.#listener.waitFor(arrival(MARKER, port), TRY_MILLIS).catch(() => undefined);
       if (arrived !== undefined) return arrival(target.ip, port).test(this.#listener.output);
     }
     throw new Error(`not even frames for the interface's own address arrive: ${this.#listener.output}`);

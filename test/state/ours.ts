@@ -43,33 +43,33 @@ export const ours = (chip: Chip, mtu: number): ReadonlyMap<Moment, Snapshot> => 
   // When the driver probes, the PHY has negotiated a link already, since power-on.
   clock.delay(10 * TURN_MICROS);
   const moments = new Map<Moment, Snapshot>();
-  const look = (moment: Moment): void => void moments.set(moment, snapshot(model));
+  const takeSnapshot = (moment: Moment): void => void moments.set(moment, snapshot(model));
   const { registersBar: registers } = chip.profile.function;
   using device = new DirectDevice(model, { name: chip.key, registers, dmaBytes: 32 << 20, vectors: 4 });
   {
     using bound = bind(rtl8169, device, { clock, mtu: DEFAULT_MTU, weaklyOrdered: false, firmware });
     const nic = bound.driver;
     nic.filter = { promiscuous: false, groups: [ALL_HOSTS] };
-    look("probed");
+    takeSnapshot("probed");
     nic.up();
     settle(nic, clock);
-    look("up");
+    takeSnapshot("up");
     nic.setMtu(Math.min(mtu, chip.largestMtu));
     settle(nic, clock);
-    look("mtu");
+    takeSnapshot("mtu");
     nic.setMtu(DEFAULT_MTU);
     settle(nic, clock);
-    look("back");
+    takeSnapshot("back");
     nic.wake.armed = WAKE_FORMS;
     nic.power.suspend();
-    look("suspended");
+    takeSnapshot("suspended");
     nic.power.resume();
     settle(nic, clock);
-    look("resumed");
+    takeSnapshot("resumed");
     nic.wake.armed = [];
     nic.down();
-    look("closed");
+    takeSnapshot("closed");
   }
-  look("removed");
+  takeSnapshot("removed");
   return moments;
 };

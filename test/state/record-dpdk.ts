@@ -5,7 +5,7 @@ import { HUGE_PAGES, Testpmd } from "../conformance-guest/testpmd.ts";
 import { dpdkArchive } from "../guest/dpdk.ts";
 import { Guest } from "../guest/guest.ts";
 import { versionsOf } from "../guest/parts.ts";
-import { calm } from "./calm.ts";
+import { untilIdle } from "./until-idle.ts";
 import { writeRecording } from "./record-file.ts";
 import { MAC, snapshot } from "./snapshot.ts";
 
@@ -26,7 +26,7 @@ await using guest = await Guest.boot({
 const pmd = await Testpmd.start(guest, "--rxd=64", "--txd=64", "--total-num-mbufs=4096", "--disable-link-check");
 const summary = await pmd.ask("show port summary all");
 console.error(summary);
-await calm(nics.nics.map(({ nic }) => nic));
+await untilIdle(nics.nics.map(({ nic }) => nic));
 const driver = `DPDK ${versionsOf(`dpdk-${DPDK}`)["librte-meta-net"]}, net_r8169`;
 for (const { chip, nic } of nics.nics.filter(({ place }) => summary.includes(place)))
   writeRecording("dpdk", chip, {

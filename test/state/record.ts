@@ -6,7 +6,7 @@ import { ManyNics } from "../conformance-guest/many-nics.ts";
 import { bootOf } from "../guest/initrd.ts";
 import { Guest } from "../guest/guest.ts";
 import { type KernelName, versionsOf } from "../guest/parts.ts";
-import { calm } from "./calm.ts";
+import { untilIdle } from "./until-idle.ts";
 import { WITHOUT_LINK, writeRecording } from "./record-file.ts";
 import { MAC, type Moment, type Snapshot, snapshot } from "./snapshot.ts";
 
@@ -67,17 +67,17 @@ const STEPS: readonly (readonly [moment: Moment, command: (card: Card) => string
   ["closed", ({ name }) => `ethtool -s ${name} wol d; ip link set ${name} down`],
 ];
 
-const look = async (moment: Moment, cards: readonly Card[]): Promise<void> => {
-  await calm(cards.map(({ nic }) => nic));
+const takeSnapshot = async (moment: Moment, cards: readonly Card[]): Promise<void> => {
+  await untilIdle(cards.map(({ nic }) => nic));
   for (const { nic, moments } of cards) moments.set(moment, snapshot(nic));
   console.error(`${moment}: ${cards.length} chips`);
 };
 
 /** Records the NICs while the guest has suspended them. Resolves when the guest has resumed them. */
-const lookAsleep = async (guest: Guest, cards: readonly Card[]): Promise<void> => {
+const takeSnapshotAsleep = async (guest: Guest, cards: readonly Card[]): Promise<void> => {
   const { awake } = await guest.suspendDevices(LIMIT_MILLIS);
   while (cards.some(({ nic }) => nic.powerState !== D3HOT)) await wait(100);
-  await look("suspended", cards);
+  await takeSnapshot("suspended", cards);
   if (cards.some(({ nic }) => nic.powerState !== D3HOT)) throw new Error("the guest resumed its cards too early");
   const { exit, stderr } = await awake;
   if (exit !== 0) throw new Error(`the guest did not suspend (exit code ${exit}): ${stderr}`);
@@ -94,13 +94,13 @@ const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<reado
   });
   await guest.mustRun("modprobe r8169", LIMIT_MILLIS);
   const cards = await cardsOf(guest, nics);
-  await look("probed", cards);
+  await takeSnapshot("probed", cards);
   for (const [moment, command] of STEPS) {
     for (const card of cards) await guest.mustRun(command(card), LIMIT_MILLIS);
-    await (moment === "suspended" ? lookAsleep(guest, cards) : look(moment, cards));
+    await (moment === "suspended" ? takeSnapshotAsleep(guest, cards) : takeSnapshot(moment, cards));
   }
   await guest.mustRun("rmmod r8169", LIMIT_MILLIS);
-  await look("removed", cards);
+  await takeSnapshot("removed", cards);
   const firmware = versionsOf("tools")["firmware-realtek"];
   const driver = `Linux ${bootOf(kernel).version}, r8169, firmware-realtek ${firmware}`;
   const command = "node test/state/record.ts";

@@ -15,7 +15,7 @@ import { Nic } from "../guest/nic.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { noVfio } from "./available.ts";
-import { blameless } from "./blameless.ts";
+import { assertNoOffence } from "./no-offence.ts";
 import { GATEWAY, Machine, userNetwork } from "./machine.ts";
 import { OFFENCES, type Provocation, PROVOCATIONS } from "./recoveries.ts";
 import { METRICS, scrape } from "./scrape.ts";
@@ -35,7 +35,7 @@ const QUEUES = 4;
 const HASHED = { offset: 14 + 12, bytes: 12 } as const;
 const D3HOT = 3;
 /** A broadcast with an EtherType for experiments, to which no reply is sent. */
-const UNASKED = `ffffffffffff02005e1000ff88b5${"00".repeat(46)}`;
+const UNSOLICITED = `ffffffffffff02005e1000ff88b5${"00".repeat(46)}`;
 const metricOf = (cause: CauseName): string =>
   `ferrule_${cause.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
 
@@ -82,7 +82,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     const event = await eventually(
       `${sign} in the output of ferrule up`,
       async () => {
-        if (load === "incoming") await nic.ask({ command: "send", frame: UNASKED });
+        if (load === "incoming") await nic.ask({ command: "send", frame: UNSOLICITED });
         return (await machine.output(INTERFACE)).split("\n").find((line) => line.includes(sign));
       },
       300,
@@ -123,7 +123,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     assert.equal((await nic.state()).counters.txFrames - sentBefore + lost, frames, "sent + counted = given");
     t.diagnostic(`${frames} frames given, ${lost} counted as lost`);
     await machine.works(INTERFACE);
-    await blameless(nic, OFFENCES);
+    await assertNoOffence(nic, OFFENCES);
   });
 
   test("a NIC that goes on failing under load is given up after the budget's restarts", async () => {
@@ -169,7 +169,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
       });
     }
     await machine.downloads([5000, 5001, 5002, 5003]);
-    await blameless(nic);
+    await assertNoOffence(nic);
   });
 
   test("without a link a NIC sleeps; when it has one again it works as before", async () => {
@@ -180,7 +180,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     await machine.guest.mustRun(`until [ "$(cat /sys/class/net/${INTERFACE}/carrier)" = 1 ]; do sleep 0.05; done`);
     assert.equal((await nic.state()).powerState, 0);
     await machine.works(INTERFACE);
-    await blameless(nic);
+    await assertNoOffence(nic);
   });
 });
 
@@ -188,7 +188,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
  * A TCP segment that belongs to no connection, from the web server to that port. It has the broadcast address, so the
  * kernel drops it.
  */
-const unaskedSegment = ({ url }: Machine, port: number): Uint8Array => {
+const unsolicitedSegment = ({ url }: Machine, port: number): Uint8Array => {
   const memory = newMemory(60);
   const ends = { destination: new Uint8Array(6).fill(255), source: Uint8Array.of(2, 0, 0x5e, 0x10, 0, 0xff) };
   const ports = { sourcePort: Number(new URL(url).port), destinationPort: port };
@@ -204,7 +204,7 @@ const segmentsOfQueues = (machine: Machine): readonly string[] => {
   toeplitz.set((i) => KEY[i]!);
   return Array.from({ length: QUEUES }, (_, queue) => {
     for (let port = 4000; port <= 0xffff; port++) {
-      const segment = unaskedSegment(machine, port);
+      const segment = unsolicitedSegment(machine, port);
       if ((toeplitz.part(segment, HASHED.offset, HASHED.bytes, 0) & (QUEUES - 1)) === queue)
         return Buffer.from(segment).toString("hex");
     }

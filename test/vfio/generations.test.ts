@@ -13,7 +13,7 @@ import { scratchFolder } from "../guest/scratch.ts";
 import { GENERATIONS } from "../rigs/generations.ts";
 import { noVfio } from "./available.ts";
 import { median } from "./figures.ts";
-import { blameless } from "./blameless.ts";
+import { assertNoOffence } from "./no-offence.ts";
 import { Machine, userNetwork } from "./machine.ts";
 
 const INTERFACE = "fe0";
@@ -59,7 +59,7 @@ describe("chips of nine generations behind an IOMMU", { skip: noVfio() }, () => 
       await machine.mustRun(`down ${INTERFACE}`);
       await machine.mustRun(`unbind ${card}`);
       assert.equal(await machine.driverOf(card), before);
-      await blameless(nic);
+      await assertNoOffence(nic);
       t.diagnostic(
         `${kind}, ${speed} Mbit/s; carrier ${linkMillis} ms after "up"; ` +
           `ping ${median(pings).toFixed(2)} ms, download ${megabits.toFixed(0)} Mbit/s`,

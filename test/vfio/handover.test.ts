@@ -16,7 +16,7 @@ import { Nic } from "../guest/nic.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { noVfio } from "./available.ts";
-import { blameless } from "./blameless.ts";
+import { assertNoOffence } from "./no-offence.ts";
 import { GATEWAY, Machine, userNetwork } from "./machine.ts";
 
 const INTERFACE = "fe0";
@@ -96,7 +96,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
       const again = await machine.interfaceOf(addressOf(card));
       assert.equal(await settings(again), first);
       await machine.works(again);
-      await blameless(nics.get(card)!);
+      await assertNoOffence(nics.get(card)!);
     });
 
   test("iPXE works on a NIC as r8169 leaves it when the machine is reset", async () => {
@@ -133,7 +133,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
     );
     for (const card of cards) {
       // iPXE leaves the padding of frames to the chip.
-      await blameless(nics.get(card)!, ["short"]);
+      await assertNoOffence(nics.get(card)!, ["short"]);
       assert.ok((await nics.get(card)!.state()).traffic.receivedBytes > bytes.length);
     }
   });

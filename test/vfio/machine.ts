@@ -191,7 +191,7 @@ export class Machine implements AsyncDisposable {
       `read -r at rest </proc/uptime; rm -f ${log}; (sh -c 'echo $$; exec ${run}' | ${stamp} >${log}) >/dev/null & echo $at`,
     );
     let output = "";
-    const look = async (): Promise<Up | undefined> => {
+    const findUp = async (): Promise<Up | undefined> => {
       output = (await this.guest.run(`cat ${log}`)).stdout;
       const events = stamped(output);
       const [carrier] = events.filter(({ event }) => event.event === "carrier" && event.up === true);
@@ -207,7 +207,7 @@ export class Machine implements AsyncDisposable {
         );
       return undefined;
     };
-    return eventually(() => `a carrier for ferrule up ${device}:\n${output}`, look, 100);
+    return eventually(() => `a carrier for ferrule up ${device}:\n${output}`, findUp, 100);
   }
 
   /**

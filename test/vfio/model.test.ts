@@ -10,7 +10,7 @@ import { answered } from "../conformance-guest/echoes.ts";
 import { Nic } from "../guest/nic.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { noVfio } from "./available.ts";
-import { blameless } from "./blameless.ts";
+import { assertNoOffence } from "./no-offence.ts";
 import { Machine } from "./machine.ts";
 
 const CARD = "0000:00:06.0";
@@ -57,7 +57,7 @@ for (const [kind, vector] of Object.entries(KINDS))
       assert.equal((await nic.state()).powerState, 0);
       assert.ok((await machine.guest.mustRun("grep vfio /proc/interrupts")).includes(vector));
       await works(INTERFACE);
-      await blameless(nic);
+      await assertNoOffence(nic);
       t.diagnostic(`carrier ${linkMillis} ms after "up"`);
     });
 

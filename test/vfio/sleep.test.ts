@@ -11,7 +11,7 @@ import { Nic } from "../guest/nic.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { noVfio } from "./available.ts";
-import { blameless } from "./blameless.ts";
+import { assertNoOffence } from "./no-offence.ts";
 import { Machine } from "./machine.ts";
 
 const CARD = "0000:00:06.0";
@@ -70,7 +70,7 @@ describe("a suspended guest with the model as its card", { skip: noVfio() }, () 
     await machine.guest.mustRun(`until ping -q -c 1 -W 1 ${FAR}; do sleep 0.1; done`);
     await answered(machine.guest, `-c 20 ${FAR}`);
     await pings[Symbol.asyncDispose]();
-    await blameless(nic);
+    await assertNoOffence(nic);
     t.diagnostic(`${wakes()} wake-ups`);
   });
 });

@@ -126,7 +126,7 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
  * record is then kept. If there is no such record, the former driver is unknown, and unbinding lets all drivers probe
  * the card.
  */
-const remember = ({ files, records }: BindContext, { address, driver, override }: Card): void => {
+const saveRecord = ({ files, records }: BindContext, { address, driver, override }: Card): void => {
   if (driver === VFIO_PCI) return;
   if (driver === undefined && (override === VFIO_PCI || records.read(address) !== undefined)) return;
   const module = driver === undefined ? undefined : linkOf(join(files.driver(driver), "module"));
@@ -151,7 +151,7 @@ export const bindToVfio = async (context: BindContext, address: string, options:
   if (from === VFIO_PCI && card.override === VFIO_PCI) return { address, from, to: from, changed: false };
   checkPermission(context, address);
   await loadVfioPci(context, address);
-  remember(context, card);
+  saveRecord(context, card);
   override(context, card, VFIO_PCI);
   if (from !== VFIO_PCI) await release(context, address);
   await probe(context, address);

@@ -14,7 +14,7 @@ import { processTerminal } from "../terminal/terminal.ts";
 const PARENT = "FERRULE_PARENT";
 
 /** Limit in milliseconds for the process to end after the command has ended. */
-const LINGER = 2_000;
+const EXIT_LIMIT_MILLIS = 2_000;
 
 const terminal = processTerminal();
 
@@ -37,4 +37,4 @@ process.exitCode = await main(argv, await commandsFor(argv), terminal, (needs) =
   delete process.env[PARENT];
 });
 // The command has ended. If anything still keeps the process running, it is ended after this time.
-setTimeout(() => exitNow(Number(process.exitCode)), LINGER).unref();
+setTimeout(() => exitNow(Number(process.exitCode)), EXIT_LIMIT_MILLIS).unref();

@@ -182,7 +182,7 @@ suite("recommended commands", () => {
 });
 
 /** The one recommended command that matches, without its comment. */
-const theOne = (pattern: RegExp): string => {
+const findCommand = (pattern: RegExp): string => {
   const [command, ...others] = [
     ...new Set(fixes.filter((fix) => pattern.test(fix)).map((fix) => fix.replace(/ +#.*/, ""))),
   ];
@@ -204,7 +204,7 @@ suite("executed on this machine", () => {
 
   test("the one for locked memory sets the limit of the calling shell", () => {
     // A value below the present limit, because raising it needs a capability that root does not always have.
-    const command = theOne(/prlimit/).replace(String(REQUIRED_LOCKABLE_BYTES), String(64 << 10));
+    const command = findCommand(/prlimit/).replace(String(REQUIRED_LOCKABLE_BYTES), String(64 << 10));
     assert.equal(type(command, "ulimit -l").trim(), "64");
   });
 
@@ -213,7 +213,7 @@ suite("executed on this machine", () => {
     { skip: whyNoTap()?.message ?? false },
     () => {
       using namespace = NetworkNamespace.create();
-      const output = namespace.within(() => type(theOne(/ip tuntap/), "ip -details link show fe0"));
+      const output = namespace.within(() => type(findCommand(/ip tuntap/), "ip -details link show fe0"));
       assert.match(output, /tun type tap pi off vnet_hdr on persist on user root/);
     },
   );

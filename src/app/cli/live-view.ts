@@ -17,7 +17,7 @@ type Paint = Stream["paint"];
 /**
  * Counters that should be 0, with the text that is displayed: the singular, and the plural if it does not end in -s.
  */
-const TROUBLES = [
+const PROBLEMS = [
   ["sendDrops", "send drop"],
   ["receiveDrops", "receive drop"],
   ["wireDrops", "wire drop"],
@@ -40,7 +40,7 @@ const HARMLESS: ReadonlySet<string> = new Set(["spuriousInterrupts"]);
 
 /** Problems so far, such as "3 send drops, 1 offence". */
 export const problems = (now: Statistics, paint: Paint): string => {
-  const seen = TROUBLES.filter(([name]) => now[name] > 0);
+  const seen = PROBLEMS.filter(([name]) => now[name] > 0);
   if (seen.length === 0) return paint("green", "none");
   return seen
     .map(([name, one, several]) => paint(HARMLESS.has(name) ? "dim" : "red", counted(now[name], one, several)))

@@ -33,7 +33,7 @@ const SLOWEST = 500;
 const transferLimit = (bytes: number): number => JOB_LIMIT + Math.ceil(bytes / SLOWEST);
 
 /** The published counters may lag behind the threads by this time, in milliseconds. */
-const SETTLE = 300;
+const SETTLE_MILLIS = 300;
 
 interface Ends {
   readonly host: PeerThread;
@@ -90,7 +90,7 @@ const measure = async (session: Session, ends: Ends, options: DemoOptions, progr
     await transfer(ends, "wire-to-host", options.bytes, progress),
     await transfer(ends, "host-to-wire", options.bytes, progress),
   ];
-  await new Promise((resolve) => setTimeout(resolve, SETTLE));
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLIS));
   const measured = { rig: "tap", rigReason: null, facts: session.facts, ping: pings, transfers } as const;
   return buildReport(measured, session.statistics());
 };

@@ -13,7 +13,7 @@ const { createServer, get } = process.getBuiltinModule("node:http");
 /** Time in milliseconds without a byte after which a transfer counts as stalled. */
 const STALL = 10_000;
 /** Buffer size of the streams in bytes. It is large enough to keep the socket's buffer full. */
-const AHEAD = 4 * 2 ** 20;
+const SEND_BUFFER_BYTES = 4 * 2 ** 20;
 
 export interface Offer {
   readonly port: number;
@@ -39,7 +39,7 @@ export const offer = async (address: string, bytes: number, seed: number): Promi
   const sent = Promise.withResolvers<string>();
   // The promise may be rejected before it is awaited; a later await still gets the error.
   sent.promise.catch(() => undefined);
-  const server = createServer({ highWaterMark: AHEAD, noDelay: true });
+  const server = createServer({ highWaterMark: SEND_BUFFER_BYTES, noDelay: true });
   server.once("request", (_request: IncomingMessage, response: ServerResponse) => {
     response.socket?.setTimeout(STALL, () =>
       response.destroy(new TransferFailed("TRANSFER_STALLED", `nothing could be sent for ${STALL / 1000} s`)),

@@ -16,14 +16,14 @@ import { Redactor } from "./sweep.ts";
 
 const MAC = "00:e0:4c:6a:b7:c9";
 
-interface Looked {
+interface Reported {
   readonly report: DeviceReport;
   readonly model: Rtl8169;
   /** Offsets of the registers that were written. */
   readonly written: readonly number[];
 }
 
-const lookAt = (chip: Chip, { carrier = true, mac = MAC } = {}): Looked => {
+const reportFor = (chip: Chip, { carrier = true, mac = MAC } = {}): Reported => {
   const clock = new VirtualClock();
   const model = new Rtl8169({ chip, mac, clock, timers: clock.timers });
   model.setCarrier(carrier);
@@ -52,7 +52,7 @@ const text = (report: DeviceReport): string => JSON.stringify(report);
 
 suite("a report", () => {
   test("of a supported chip contains link, PHY, counters, registers and every access of the bring-up", () => {
-    const { report, model } = lookAt(RTL8168H);
+    const { report, model } = reportFor(RTL8168H);
     assert.equal(report.chip, "RTL8168h/8111h");
     assert.equal(report.xid, "0x0541");
     assert.equal(report.bringUp.error, undefined);
@@ -70,7 +70,7 @@ suite("a report", () => {
   });
 
   test("without a cable says so, and contains everything else", () => {
-    const { report } = lookAt(RTL8168H, { carrier: false });
+    const { report } = reportFor(RTL8168H, { carrier: false });
     assert.equal(report.bringUp.carrierMicros, undefined);
     assert.equal(report.bringUp.speed, 0);
     assert.ok(report.registers.length > 50);
@@ -82,7 +82,7 @@ suite("a report", () => {
     fc.assert(
       fc.property(fc.tuple(byte, byte, byte), fc.constantFrom(RTL8168H, chipNamed("rtl8125b")!), (tail, chip) => {
         const digits = tail.map((each) => each.toString(16).padStart(2, "0"));
-        const { report } = lookAt(chip, { mac: ["00", "e0", "4c", ...digits].join(":") });
+        const { report } = reportFor(chip, { mac: ["00", "e0", "4c", ...digits].join(":") });
         const output = text(report).toLowerCase();
         const [a = "", b = "", c = ""] = digits;
         for (const pattern of [a + b + c, c + b + a, [a, b, c].join(":"), [a, b, c].join("-")])
@@ -93,7 +93,7 @@ suite("a report", () => {
   });
 
   test("hides station address, filter and boot ROM by name", () => {
-    const { report } = lookAt(RTL8168H);
+    const { report } = reportFor(RTL8168H);
     for (const name of ["IDR0", "IDR4", "MAR0", "MAR4", "FLASH"])
       assert.ok(
         report.registers.some((line) => line.endsWith(`${name} = ${REDACTED}`)),
@@ -151,7 +151,7 @@ test("addresses, names and paths in texts of devices or messages are removed; fo
   const redactor = new Redactor({ names: ["alice"], serials: ["4C:1-2"] });
   const output = text(sweptReport(reportOn({ device, clock }), redactor)).toLowerCase();
   for (const word of planted) assert.ok(!output.includes(word.toLowerCase()), word);
-  const { report } = lookAt(RTL8168H);
+  const { report } = reportFor(RTL8168H);
   assert.deepEqual(sweptReport(report, redactor), report);
 });
 

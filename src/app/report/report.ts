@@ -131,7 +131,7 @@ const configSpace = (config: Mmio, redaction: Redaction): Record<string, Shown> 
 interface Tried extends Pick<DeviceReport, "bringUp" | "phy" | "counters" | "registers"> {}
 
 /** Brings the card up, waits for the carrier, collects everything, and takes the card down again. */
-const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]): Tried => {
+const bringUpOnce = (device: PciDevice, clock: Clock, readRegisters: () => readonly string[]): Tried => {
   const start = clock.now();
   let error: PlainError | undefined;
   let [micros, carrierMicros]: [number, number | undefined] = [0, undefined];
@@ -152,13 +152,13 @@ const tryOut = (device: PciDevice, clock: Clock, look: () => readonly string[]):
     if (up) carrierMicros = clock.now() - start - micros;
     link = nic.link;
     phy = phyRegisters(nic);
-    registers = look();
+    registers = readRegisters();
     counters = nic.tally();
   } catch (thrown) {
     error = plainError(thrown);
   }
   // A chip that this driver cannot bring up can still be inspected.
-  registers ??= look();
+  registers ??= readRegisters();
   const { speed, fullDuplex } = link;
   const after = carrierMicros === undefined ? undefined : Math.round(carrierMicros);
   return {
@@ -180,8 +180,8 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   });
   const recorder = new Recorder();
   // The registers are read from the device directly, because the recorder is to record only the driver's accesses.
-  const look = (): readonly string[] => (chip === undefined ? [] : registerLines(io, chip, names, redaction));
-  const tried = tryOut(recorder.around(device), clock, look);
+  const readRegisters = (): readonly string[] => (chip === undefined ? [] : registerLines(io, chip, names, redaction));
+  const tried = bringUpOnce(recorder.around(device), clock, readRegisters);
   const trace = recorder.accesses.map((access) => accessLine(access, names, redaction));
   return {
     device: device.name,

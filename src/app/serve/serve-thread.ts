@@ -62,12 +62,12 @@ class Service implements Disposable, PeriodicTasks {
     this.#bell = EventFd.attach(task.control);
     this.#page = new StatisticsPage(task.statistics, SERVE_COUNTERS);
     const chip = modelChip(task.chip);
-    const trouble = (error: Error): void => this.#warn(error);
+    const onError = (error: Error): void => this.#warn(error);
     this.#capture =
       task.capture === undefined
         ? undefined
-        : scope.use(new CaptureFile(task.capture, { interfaces: ["wire"], onError: trouble }));
-    this.#trace = task.trace === undefined ? undefined : scope.use(new TraceFile(task.trace.path, trouble));
+        : scope.use(new CaptureFile(task.capture, { interfaces: ["wire"], onError }));
+    this.#trace = task.trace === undefined ? undefined : scope.use(new TraceFile(task.trace.path, onError));
     const file = this.#trace;
     this.#wire = openFarEnd(scope, task.wire, {
       clock: this.#clock,
@@ -75,7 +75,7 @@ class Service implements Disposable, PeriodicTasks {
       longestFrame: framesOf(chip).longestFrame,
       capture: this.#capture,
       onPlug: (plugged, why) => this.#event({ kind: "wire", plugged, why }),
-      onTrouble: trouble,
+      onError,
     });
     this.#device = new ServedDevice({
       chip,
@@ -156,7 +156,7 @@ class Service implements Disposable, PeriodicTasks {
       gcPauses: pauses.count,
       gcMicros: pauses.micros,
     });
-    this.#losses.look({ wireDrops: drops, missedFrames: nic.counters.rxMissed });
+    this.#losses.check({ wireDrops: drops, missedFrames: nic.counters.rxMissed });
   }
 
   /** Flushes capture and trace. */

@@ -70,7 +70,7 @@ export interface FarEndParts {
   /** Called when the other end of the cable was connected or disconnected. */
   readonly onPlug: (plugged: boolean, why: string) => void;
   /** Called for a failure that is permanent but does not stop the traffic. */
-  readonly onTrouble: (error: Error) => void;
+  readonly onError: (error: Error) => void;
 }
 
 const ALWAYS = { due: Infinity, plugged: true, setLink: (): void => {} } as const;
@@ -137,18 +137,18 @@ const tapEnd = (scope: DisposableStack, spec: WireSpec & { kind: "tap" }, parts:
 const replayEnd = (
   scope: DisposableStack,
   spec: WireSpec & { kind: "pcap" },
-  { clock, capture, longestFrame, onTrouble }: FarEndParts,
+  { clock, capture, longestFrame, onError }: FarEndParts,
 ): FarEnd => {
   const { file, record, rate, loop } = spec;
   const recorded =
-    record === undefined ? undefined : scope.use(new CaptureFile(record, { interfaces: ["sent"], onError: onTrouble }));
+    record === undefined ? undefined : scope.use(new CaptureFile(record, { interfaces: ["sent"], onError }));
   const both: FrameObserver = {
     frame: (bytes, offset, length, outgoing) => {
       capture?.frame(bytes, offset, length, outgoing);
       if (outgoing) recorded?.frame(bytes, offset, length, true);
     },
   };
-  const replay = file === undefined ? EMPTY_REPLAY : loadReplay(file, longestFrame, onTrouble);
+  const replay = file === undefined ? EMPTY_REPLAY : loadReplay(file, longestFrame, onError);
   const port = new ReplayWire({ replay, clock, rate, loop, capture: both });
   return {
     ...ALWAYS,

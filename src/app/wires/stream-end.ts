@@ -11,7 +11,7 @@ import type { FarEnd, FarEndParts } from "./far-end.ts";
 
 const RETRY_MICROS = 500_000;
 /** Errors that mean that nobody listens at the path yet, or nobody does any longer. */
-const NOT_YET: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
+const NOT_LISTENING: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
 
 export interface StreamSpec {
   readonly path: string;
@@ -26,7 +26,7 @@ class StreamEnd {
   /** Time of the next attempt to connect. */
   #retryAt = 0;
   /** The last reported reason that there is no connection. */
-  #trouble = "";
+  #lastError = "";
 
   constructor(scope: DisposableStack, { path, listen }: StreamSpec, parts: FarEndParts) {
     const { clock, capture, onPlug } = parts;
@@ -49,11 +49,11 @@ class StreamEnd {
   }
 
   pump(budget: number): number {
-    if (!this.wire.connected && !this.#seek()) return 0;
+    if (!this.wire.connected && !this.#tryConnect()) return 0;
     return this.wire.pump(budget);
   }
 
-  #seek(): boolean {
+  #tryConnect(): boolean {
     const now = this.#parts.clock.now();
     if (this.#listener === undefined && now < this.#retryAt) return false;
     this.#retryAt = now + RETRY_MICROS;
@@ -61,17 +61,17 @@ class StreamEnd {
       const socket = this.#listener === undefined ? connectUnix(this.#path, 0) : this.#listener.accept();
       if (socket === undefined) return false;
       this.wire.connect(socket);
-      this.#trouble = "";
+      this.#lastError = "";
       this.#parts.onPlug(true, "");
       return true;
     } catch (error) {
       if (!(error instanceof SystemError || error instanceof Timeout)) throw error;
       const { message } = error;
-      const expected = error instanceof Timeout || NOT_YET.includes(error.errno);
+      const expected = error instanceof Timeout || NOT_LISTENING.includes(error.errno);
       // A reason is reported once, not at every attempt.
-      if (message !== this.#trouble && expected) this.#parts.onPlug(false, `nobody listens at ${this.#path} yet`);
-      else if (message !== this.#trouble) this.#parts.onTrouble(error);
-      this.#trouble = message;
+      if (message !== this.#lastError && expected) this.#parts.onPlug(false, `nobody listens at ${this.#path} yet`);
+      else if (message !== this.#lastError) this.#parts.onError(error);
+      this.#lastError = message;
       return false;
     }
   }

@@ -62,7 +62,7 @@ export class QtestDevice implements PciDevice, Disposable {
    */
   constructor(options: QtestOptions) {
     using scope = new DisposableStack();
-    this.interrupts = new PinInterrupt({ look: () => this.#listen(0) });
+    this.interrupts = new PinInterrupt({ poll: () => this.#listen(0) });
     let pin = -1;
     this.#connection = scope.use(
       new QtestConnection({

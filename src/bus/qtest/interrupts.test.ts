@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { PinInterrupt } from "./interrupts.ts";
 
 test("is pending as long as the device requests it", () => {
-  const pin = new PinInterrupt({ look: () => {} });
+  const pin = new PinInterrupt({ poll: () => {} });
   using line = pin.request(0);
   line.unmask();
   assert.equal(line.take(), false);
@@ -17,7 +17,7 @@ test("is pending as long as the device requests it", () => {
 });
 
 test("a request that is withdrawn before it is taken still counts", () => {
-  const pin = new PinInterrupt({ look: () => {} });
+  const pin = new PinInterrupt({ poll: () => {} });
   using line = pin.request(0);
   line.unmask();
   pin.change(true);
@@ -27,7 +27,7 @@ test("a request that is withdrawn before it is taken still counts", () => {
 });
 
 test("while masked it reports nothing, and afterwards what is still pending", () => {
-  const pin = new PinInterrupt({ look: () => {} });
+  const pin = new PinInterrupt({ poll: () => {} });
   using line = pin.request(0);
   pin.change(true);
   pin.change(false);
@@ -42,14 +42,14 @@ test("while masked it reports nothing, and afterwards what is still pending", ()
 });
 
 test("reads new messages before it reports that there is no event", () => {
-  const pin: PinInterrupt = new PinInterrupt({ look: () => pin.change(true) });
+  const pin: PinInterrupt = new PinInterrupt({ poll: () => pin.change(true) });
   using line = pin.request(0);
   line.unmask();
   assert.ok(line.take());
 });
 
 test("there is one vector, with one owner at a time", () => {
-  const pin = new PinInterrupt({ look: () => {} });
+  const pin = new PinInterrupt({ poll: () => {} });
   assert.throws(() => pin.request(1), { code: "OUT_OF_RANGE" });
   const line = pin.request(0);
   assert.throws(() => pin.request(0), { code: "OUT_OF_RANGE" });

@@ -5,7 +5,7 @@ import type { InterruptLine, Interrupts } from "#kit/interrupts.ts";
 /** The source of a pin's changes. */
 export interface PinSource {
   /** Processes the changes that QEMU has reported so far, without waiting. */
-  look(): void;
+  poll(): void;
 }
 
 /**
@@ -52,7 +52,7 @@ export class PinInterrupt implements Interrupts {
       fd: undefined,
       take: () => {
         check();
-        this.#source.look();
+        this.#source.poll();
         const taken = this.pending;
         this.#latched = false;
         return taken;

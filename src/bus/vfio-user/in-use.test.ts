@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { Peer, Rig, message, openDescriptors, versionBody } from "./peer.test-kit.ts";
 import { Command, Flag, Refused } from "./protocol.ts";
 
-const MOMENT_MICROS = 250_000;
+const STEP_MICROS = 250_000;
 const sendVersion = (peer: Peer): void => peer.send(message(7, Command.version, versionBody()));
 const wait = (rig: Rig, moments: number): void => {
   for (let i = 0; i < moments; i++) {
-    rig.clock.delay(MOMENT_MICROS);
+    rig.clock.delay(STEP_MICROS);
     rig.work();
   }
 };

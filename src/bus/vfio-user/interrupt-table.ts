@@ -75,7 +75,7 @@ export class InterruptTable {
       return 0;
     }
     for (let i = 0; i < count; i++)
-      if ((flags & SetFlag.none) !== 0 || data[i] !== 0) this.#act(index, vectors[start + i]!, flags & SET_ACTION);
+      if ((flags & SetFlag.none) !== 0 || data[i] !== 0) this.#apply(index, vectors[start + i]!, flags & SET_ACTION);
     return 0;
   }
 
@@ -136,7 +136,7 @@ export class InterruptTable {
     for (let i = 0; i < count; i++) this.#catchUp(index, vectors[start + i]!);
   }
 
-  #act(index: number, vector: Vector, action: number): void {
+  #apply(index: number, vector: Vector, action: number): void {
     if (action === SetFlag.trigger) this.#trigger(index, vector);
     else {
       vector.masked = action === SetFlag.mask;

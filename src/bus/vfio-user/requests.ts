@@ -218,7 +218,7 @@ export class Requests implements Disposable {
     for (;;) {
       const at = this.#connection.reserve();
       if (at >= 0 && !(all && this.#connection.events === Poll.writable)) return at;
-      if (!this.#wait(end)) throw this.#late("the server reads no more requests");
+      if (!this.#wait(end)) throw this.#timedOut("the server reads no more requests");
       this.#connection.flush();
     }
   }
@@ -238,7 +238,7 @@ export class Requests implements Disposable {
       }
       this.#connection.settle();
       this.#connection.flush();
-      if (!this.#wait(end)) throw this.#late(`no reply to ${commandName(command)} in ${LIMIT_MILLIS / 1000} s`);
+      if (!this.#wait(end)) throw this.#timedOut(`no reply to ${commandName(command)} in ${LIMIT_MILLIS / 1000} s`);
       this.#receive();
       if (this.#connection.dropped && !WITH_DESCRIPTORS.includes(command))
         throw new ProtocolBroken(this.#name, `descriptors with a reply to ${commandName(command)}`);
@@ -279,7 +279,7 @@ export class Requests implements Disposable {
     return true;
   }
 
-  #late(what: string): ServerLost {
+  #timedOut(what: string): ServerLost {
     const stopping = performance.now() >= this.#stopAt;
     return new ServerLost(this.#name, stopping ? "the server did not reply while this side was ending" : what);
   }

@@ -31,8 +31,8 @@ const placeIn = (range: IovaRange, bytes: number, align: number): number | undef
 export const placeWindow = ({ ranges = DEFAULT_RANGES, pageBytes }: IommuInfo, bytes: number): number | undefined => {
   if (bytes > GIB4) return undefined;
   const sorted = ranges.toSorted((a, b) => a.start - b.start);
-  const look = (align: number): number | undefined =>
+  const find = (align: number): number | undefined =>
     sorted.map((range) => placeIn(range, bytes, align)).find((place) => place !== undefined);
   const page = Math.max(pageBytes, 4096);
-  return look(Math.max(page, LARGE_PAGE)) ?? look(page);
+  return find(Math.max(page, LARGE_PAGE)) ?? find(page);
 };

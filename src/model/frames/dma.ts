@@ -25,7 +25,7 @@ export class Dma {
   /** Changes whenever an earlier result may be invalid. */
   epoch = 0;
   #memory: (GuestMemory & { readonly refused?: boolean }) | undefined;
-  #orphaned = false;
+  #detached = false;
   /** The last two regions: rings and frames often lie in different ones. */
   #last: MemoryRegion = NOWHERE;
   #other: MemoryRegion = NOWHERE;
@@ -53,13 +53,13 @@ export class Dma {
    */
   detach(): void {
     this.#memory = undefined;
-    this.#orphaned = true;
+    this.#detached = true;
     this.forget();
   }
 
   /** Called when the chip was reset. */
   reset(): void {
-    this.#orphaned = false;
+    this.#detached = false;
   }
 
   /** Called when the bus mapped or unmapped memory: earlier results may be invalid. */
@@ -82,7 +82,7 @@ export class Dma {
    * while its receiver is enabled.
    */
   ordered(): void {
-    if (!this.allowed && !this.#orphaned) this.#offences.commit("busMaster", 0);
+    if (!this.allowed && !this.#detached) this.#offences.commit("busMaster", 0);
   }
 
   /** The region in which `find` found memory. */

@@ -30,10 +30,10 @@ export class ReceiveFilter {
   #station1 = 0;
   #station2 = 0;
   /**
-   * For each kind of destination, its bits in opts1, or `OUT`. `#foreign` is for unicast addresses of other stations.
+   * For each kind of destination, its bits in opts1, or `OUT`. `#otherStations` is for unicast addresses of other stations.
    */
-  #mine = OUT;
-  #foreign = OUT;
+  #ownAddress = OUT;
+  #otherStations = OUT;
   #broadcast = OUT;
   #multicast = OUT;
   /** Receive flow control is enabled. */
@@ -54,8 +54,8 @@ export class ReceiveFilter {
     for (let i = 0; i < 8; i++) this.#hash[i] = page.get(MAR0 + (this.#reversed ? 7 - i : i), 1);
     const accept = page.get(RxConfig, 4);
     const all = (accept & RxConf.acceptAll) !== 0;
-    this.#mine = all || (accept & RxConf.acceptPhysical) !== 0 ? PHYSICAL : OUT;
-    this.#foreign = all ? 0 : OUT;
+    this.#ownAddress = all || (accept & RxConf.acceptPhysical) !== 0 ? PHYSICAL : OUT;
+    this.#otherStations = all ? 0 : OUT;
     this.#broadcast = (accept & RxConf.acceptBroadcast) !== 0 ? BROADCAST : OUT;
     const hashes = !this.#allOnly || this.#hash.every((byte) => byte === 0xff);
     this.#multicast = (accept & RxConf.acceptMulticast) !== 0 && hashes ? MULTICAST : OUT;
@@ -73,7 +73,9 @@ export class ReceiveFilter {
     const b = bytes[frame + 2]! | (bytes[frame + 3]! << 8);
     const c = bytes[frame + 4]! | (bytes[frame + 5]! << 8);
     if ((a & 1) === 0)
-      return a === this.#station0 && b === this.#station1 && c === this.#station2 ? this.#mine : this.#foreign;
+      return a === this.#station0 && b === this.#station1 && c === this.#station2
+        ? this.#ownAddress
+        : this.#otherStations;
     if ((a & b & c) === 0xffff) return this.#broadcast;
     if (this.#pauses && isPause(bytes, frame)) return PAUSE;
     return this.#multicast !== OUT && this.#hashed(bytes, frame) ? MULTICAST : OUT;

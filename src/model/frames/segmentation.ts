@@ -86,7 +86,7 @@ export class Segmentation {
     this.#network = network + tagBytes;
     this.#transport = transport + tagBytes;
     this.#headerBytes = this.#payloadAt + tagBytes;
-    this.#takeApart();
+    this.#sumHeaders();
     return true;
   }
 
@@ -140,7 +140,7 @@ export class Segmentation {
   }
 
   /** Reads the fields that differ between segments, and sums the others. */
-  #takeApart(): void {
+  #sumHeaders(): void {
     const { bytes } = this.#template;
     const network = this.#network;
     const transport = this.#transport;

@@ -101,14 +101,14 @@ export class TransmitEngine {
   #frames = 0;
   #retries = 0;
   #running = false;
-  #again = false;
+  #runAgain = false;
   /** Cancels the pause requested by the link partner. */
   #paused: (() => void) | undefined;
   /**
    * Set once descriptors were taken after a start. From then on a doorbell without work is no offence: the guest cannot
    * know how far the chip is, and FreeBSD's driver rings twice because some chips miss a doorbell.
    */
-  #begun = false;
+  #started = false;
   #cancel: (() => void) | undefined;
 
   constructor(ring: DescriptorRing, parts: TransmitParts) {
@@ -138,8 +138,8 @@ export class TransmitEngine {
     this.#paused = undefined;
     this.#segmentsSent = 0;
     this.#retries = 0;
-    this.#again = false;
-    this.#begun = false;
+    this.#runAgain = false;
+    this.#started = false;
   }
 
   /** Sends nothing for `micros` microseconds; 0 ends a pause. A frame that is already being sent is completed. */
@@ -147,25 +147,25 @@ export class TransmitEngine {
     this.#paused?.();
     this.#paused = undefined;
     if (micros > 0) this.#paused = this.#parts.schedule.after(micros, () => this.pause(0));
-    else if (this.#again) this.#run(false);
+    else if (this.#runAgain) this.#run(false);
   }
 
   /** Called when the guest rang the doorbell. */
   doorbell(): void {
     if (!this.#parts.enabled()) return this.#parts.offences.commit("disabled", this.ring.index);
     this.#parts.dma.ordered();
-    if (this.#running) this.#again = true;
+    if (this.#running) this.#runAgain = true;
     else this.#run(true);
   }
 
   /** @param rung whether a doorbell started this turn: an empty ring is then reported as an offence */
   #run(rung: boolean): void {
-    if (this.#paused !== undefined) this.#again = true;
+    if (this.#paused !== undefined) this.#runAgain = true;
     if (this.#running || this.#paused !== undefined || !this.#parts.enabled() || !this.ring.map()) return;
     this.#cancel?.();
     this.#cancel = undefined;
     this.#running = true;
-    this.#again = false;
+    this.#runAgain = false;
     this.#frames = 0;
     const { epoch } = this.ring;
     let good = 0;
@@ -175,7 +175,7 @@ export class TransmitEngine {
     while (taken < MAX_DESCRIPTORS) {
       const used = this.#gather();
       if (used === 0) {
-        if (this.#retries > 0 || this.#segmentsSent > 0) this.#takenBack();
+        if (this.#retries > 0 || this.#segmentsSent > 0) this.#dropPartial();
         break;
       }
       const outcome = this.#send();
@@ -190,15 +190,15 @@ export class TransmitEngine {
     this.#port?.flush();
     this.#running = false;
     if (this.ring.epoch !== epoch) return;
-    if (taken > 0 || waits) this.#begun = true;
-    else if (rung && !this.#begun && !this.ring.halted) this.#parts.offences.commit("idle", this.ring.index);
-    // `#again`: the guest rang the doorbell during this turn.
-    if (waits || this.#again || taken >= MAX_DESCRIPTORS) this.#continue(waits && this.#frames < FRAMES_PER_TURN);
+    if (taken > 0 || waits) this.#started = true;
+    else if (rung && !this.#started && !this.ring.halted) this.#parts.offences.commit("idle", this.ring.index);
+    // `#runAgain`: the guest rang the doorbell during this turn.
+    if (waits || this.#runAgain || taken >= MAX_DESCRIPTORS) this.#continue(waits && this.#frames < FRAMES_PER_TURN);
     this.#interrupt(good, bad, waits);
   }
 
   /** Called when the guest has taken back a frame that was waiting for the port. */
-  #takenBack(): void {
+  #dropPartial(): void {
     this.#retries = 0;
     this.#segmentsSent = 0;
     if (!this.ring.halted) this.#parts.offences.commit("owned", this.ring.index);
@@ -265,11 +265,11 @@ export class TransmitEngine {
     const { length } = this.#pieces;
     if (length === 0) return this.#drop();
     if (this.#request.segment) return length > MAX_SUPER_FRAME ? this.#drop() : this.#sendSegments();
-    return length > STANDARD && !this.#takesLong(length) ? this.#drop() : this.#sendWhole();
+    return length > STANDARD && !this.#acceptsJumbo(length) ? this.#drop() : this.#sendWhole();
   }
 
   /** Whether the chip sends frames of this length. Drops checksum requests if it cannot checksum jumbo frames. */
-  #takesLong(length: number): boolean {
+  #acceptsJumbo(length: number): boolean {
     const { page, facts, offences } = this.#parts;
     if (length > longestFrame(page, facts)) return false;
     const request = this.#request;

@@ -189,8 +189,8 @@ const forced = (offer: Offer, partner: Partner): PhyLink => {
   if ((offer.bmcr & Bmcr.speedHigh) !== 0) return LINK_DOWN;
   const speed = (offer.bmcr & Bmcr.speedLow) === 0 ? 10 : 100;
   const modes = speed === 100 ? Advertise.half100 | Advertise.full100 : Advertise.half10 | Advertise.full10;
-  const meets = partner.fixed === undefined ? (partner.anlpar & modes) !== 0 : partner.fixed.speed === speed;
-  return meets ? { ...LINK_DOWN, up: true, speed, fullDuplex: (offer.bmcr & Bmcr.fullDuplex) !== 0 } : LINK_DOWN;
+  const matches = partner.fixed === undefined ? (partner.anlpar & modes) !== 0 : partner.fixed.speed === speed;
+  return matches ? { ...LINK_DOWN, up: true, speed, fullDuplex: (offer.bmcr & Bmcr.fullDuplex) !== 0 } : LINK_DOWN;
 };
 
 /** The highest common mode, in the order of annex 28B.3. */

@@ -340,7 +340,7 @@ export class Phy {
   #stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    this.#become(LINK_DOWN);
+    this.#setLink(LINK_DOWN);
   }
 
   /** Runs `run` later. There is at most one timer: the previous one is cancelled. */
@@ -370,7 +370,7 @@ export class Phy {
     // assumption.
     const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
-    this.#after(this.#times.negotiateMicros, () => this.#become(this.#settle(this.#partner!)));
+    this.#after(this.#times.negotiateMicros, () => this.#setLink(this.#settle(this.#partner!)));
   }
 
   #settle(partner: Partner): PhyLink {
@@ -391,7 +391,7 @@ export class Phy {
     return this.#clockFault ? LINK_DOWN : link;
   }
 
-  #become(link: PhyLink): void {
+  #setLink(link: PhyLink): void {
     const before = this.#link;
     this.#link = link;
     if (before.up && !link.up) this.#lost = true;

@@ -41,7 +41,7 @@ export class SerDes {
     this.#changed = changed;
     this.effects = {
       serdesCommand: (command) => this.#command(command),
-      serdesMode: () => this.#become(this.#running()),
+      serdesMode: () => this.#setSpeed(this.#running()),
     };
   }
 
@@ -56,10 +56,10 @@ export class SerDes {
   /** Call after the registers of the window were reset. */
   powerOn(): void {
     this.#words.fill(0);
-    this.#become(0);
+    this.#setSpeed(0);
   }
 
-  #become(speed: SerdesSpeed): void {
+  #setSpeed(speed: SerdesSpeed): void {
     if (speed === this.#speed) return;
     this.#speed = speed;
     this.#changed();

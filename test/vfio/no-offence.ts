@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Nic } from "../guest/nic.ts";
 
 /** @throws {AssertionError} with the offences, unless all are of the allowed kinds */
-export const blameless = async (nic: Nic, allowed: readonly string[] = []): Promise<void> => {
+export const assertNoOffence = async (nic: Nic, allowed: readonly string[] = []): Promise<void> => {
   const others = Object.keys((await nic.state()).offences).filter((name) => !allowed.includes(name));
   assert.deepEqual(others, [], nic.offences.join("\n"));
 };

@@ -4,11 +4,11 @@ import type { Rtl8169 } from "#model/rtl8169.ts";
 import { changes, snapshot } from "./snapshot.ts";
 
 /** Time without a change after which the driver is considered idle. */
-const CALM_MILLIS = 3000;
+const IDLE_MILLIS = 3000;
 
-export const calm = async (nics: readonly Rtl8169[]): Promise<void> => {
+export const untilIdle = async (nics: readonly Rtl8169[]): Promise<void> => {
   for (let before = nics.map(snapshot); ;) {
-    await wait(CALM_MILLIS);
+    await wait(IDLE_MILLIS);
     const now = nics.map(snapshot);
     if (now.every((one, i) => changes(before[i]!, one).size === 0)) return;
     before = now;
