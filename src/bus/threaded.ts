@@ -1,7 +1,8 @@
 /**
  * The driver's side, for a model that runs in a thread of its own. The two sides share memory. To read a register, the
- * driver waits until its earlier writes have arrived, then loads the value from the page. Only a register whose read
- * has a side effect needs a request through the ring of posted writes. The model's side is `ThreadedPort`.
+ * driver waits until its earlier writes have arrived (unless the register's rules allow the read to overtake them), then
+ * loads the value from the page. Only a register whose read has a side effect needs a request through the ring of posted
+ * writes. The model's side is `ThreadedPort`.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { type BusAddress, DmaArena } from "#kit/dma.ts";

@@ -45,7 +45,7 @@ export interface WireCounters {
   /** Frames that the NIC accepted (each segment counts), and their bytes. */
   readonly receivedFrames: number;
   readonly receivedBytes: number;
-  /** Frames that the NIC did not accept: its receiver is off, or they are not addressed to it. */
+  /** Frames that the NIC did not accept: the link is down, the NIC sleeps, or they are not addressed to it. */
   readonly unwanted: number;
   /** Frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header did not match. */
   readonly drops: number;
