@@ -251,6 +251,18 @@ const CORRECTIONS: readonly Correction[] = [
     before: ["w8 6f 40"],
     after: ["w8 6f 40", "w8 50 c0", ...mac(0xe092, 0, 0), "r8 53 0", "w8 53 0", "r8 56 0", "w8 56 0", "w8 50 0"],
   },
+  {
+    because: "there is one receive queue without a hash, because another system may have left several",
+    of: RTL8168H,
+    before: ["r32 74 f0e8"],
+    after: ["r32 74 f0e8", ...eri(0xc0, 0, 0), "w32 70 0", "w32 74 8000f0b8", "r32 74 f0b8"],
+  },
+  {
+    because: "the format of receive descriptors is selected before the receiver is enabled",
+    of: RTL8168H,
+    before: ["w16 da 800"],
+    after: ["r32 44 0", "w32 44 0", "w16 da 800"],
+  },
 ];
 
 const recorded = (key: string): readonly string[] =>
