@@ -20,7 +20,7 @@ export const run = async (command: readonly string[], { limitMs, stop }: Limits)
 
 /** The time that a program has to end after SIGTERM. A program that still runs afterwards is killed. */
 const GRACE_MS = 8_000;
-/** Bytes of output that are kept, to explain a failure. */
+/** Number of bytes of output that are kept, to explain a failure. */
 const TAIL_BYTES = 4_000;
 
 /** A program that runs until it is disposed of. */

@@ -20,7 +20,7 @@ const git = async (checkout: string, ...args: readonly string[]): Promise<string
 
 /**
  * The newest commit whose files differ from those of the checkout. If files have been changed since the last commit,
- * that is the last commit itself.
+ * the result is the last commit.
  * @throws {CannotMeasure} outside a repository, or if the history has no such commit
  */
 export const earlierCommit = async (checkout: string): Promise<string> => {

@@ -52,14 +52,14 @@ const slowerLoops = async (options: BenchOptions): Promise<readonly string[]> =>
   const first = await measure(options, against, PATHS);
   const suspects = PATHS.filter((path) => first.some((each) => each.path === path && isSlower(each)));
   if (suspects.length === 0) return [];
-  console.log(`more than ${MARGIN} of the earlier time: measured once more`);
+  console.log(`a loop takes more than ${MARGIN} times the earlier time: it is measured once more`);
   return confirmed(first, await measure(options, against, suspects));
 };
 
 const PROGRAM = {
   name: "guard",
   summary: "the rings' hot loops against those of the last commit before this change, in turns",
-  about: `Exits with 1 if a loop took more than ${MARGIN} of the earlier time, twice. Without an earlier commit it compares nothing, and prints the reason.`,
+  about: `Exits with 1 if a loop took more than ${MARGIN} times the earlier time in two measurements. Without an earlier commit it compares nothing, and prints the reason.`,
   operands: [],
   options: {},
   examples: ["npm run guard"],

@@ -26,7 +26,7 @@ const MAP_BYTES = 16 << 20;
 const IOVA = 0x1_0000_0000;
 const COMMAND_REGISTER = 0x04;
 const MEMORY_AND_MASTER = 0x6;
-/** DTCCR: write the counters to memory. */
+/** Bit of DTCCR that makes the chip write its counters to memory. */
 const DUMP = 1 << 3;
 const BAR = 2;
 const HIGH = IOVA / 2 ** 32;
@@ -44,7 +44,7 @@ interface MemoryRun {
   readonly cycles: number;
   readonly before: Holding;
   readonly after: Holding;
-  /** The largest memory of all samples. */
+  /** Resident memory in the sample with the most of it. */
   readonly mostKilobytes: number;
 }
 
@@ -58,7 +58,7 @@ const holding = (pid: number): Holding => {
   };
 };
 
-/** Runs `cycle` `cycles` times. Takes ten samples during the run, and one at the end, when the server is idle. */
+/** Makes `cycles` calls of `cycle`. Takes ten samples during the run, and one at the end, when the server is idle. */
 const follow = async (pid: number, what: string, cycles: number, cycle: () => void): Promise<MemoryRun> => {
   const before = holding(pid);
   let max = before.kilobytes;
@@ -71,7 +71,7 @@ const follow = async (pid: number, what: string, cycles: number, cycle: () => vo
   return { what, cycles, before, after, mostKilobytes: Math.max(max, after.kilobytes) };
 };
 
-/** A client that shares memory, makes the NIC write to it, receives interrupts, and disconnects. */
+/** Acts as a client that shares memory, makes the NIC write to it, receives interrupts, and disconnects. */
 const visit = (path: string): void => {
   using device = VfioUserDevice.connect({ path, dmaBytes: MAP_BYTES });
   using line = device.interrupts.request(0);

@@ -11,9 +11,9 @@ import { median, spread, summarize, type Summary } from "./statistics.ts";
 const HERE = join(import.meta.dirname, "..");
 /** The extent of a measurement. */
 interface Plan {
-  /** Pairs of processes. */
+  /** Number of pairs of processes. */
   readonly processes: number;
-  /** Rounds of each pair, for each batch. */
+  /** Number of rounds of each pair, for each batch size. */
   readonly rounds: number;
   readonly batches: readonly number[];
   readonly paths: readonly PathKind[];

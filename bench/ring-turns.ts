@@ -9,7 +9,7 @@ import { ownRound } from "./ring-rounds.ts";
 
 const [checkout, name] = process.argv.slice(2);
 const kind = KINDS.find((each) => each === name);
-if (checkout === undefined || kind === undefined) throw new Error(`missing checkout or path: ${checkout} ${name}`);
+if (checkout === undefined || kind === undefined) throw new Error(`not a checkout and a path: ${checkout} ${name}`);
 const { createRingPath } = (await import(join(checkout, "bench/ring-path.ts"))) as { createRingPath: typeof Create };
 
 using scope = new DisposableStack();

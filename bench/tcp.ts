@@ -43,7 +43,7 @@ const movers = (mover: string, nic: string, against: string | undefined): readon
   { name: "C mover, no offload", command: (near, far) => [mover, "--plain", near, far] },
 ];
 
-/** One path in one round. */
+/** The measurements of one path in one round. */
 interface Sample {
   readonly path: string;
   readonly control: string;

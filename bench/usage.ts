@@ -2,7 +2,7 @@
 
 export class WrongUsage extends Error {}
 
-/** True also for what Node's `parseArgs` throws. */
+/** True for `WrongUsage`, and for the errors that Node's `parseArgs` throws. */
 export const isWrongUsage = (error: unknown): error is Error =>
   error instanceof WrongUsage ||
   (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"));

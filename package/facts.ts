@@ -51,7 +51,7 @@ const faults = (): readonly FaultClass[] =>
     tested: countOf(hazards, "tested"),
   }));
 
-/** The number of safety sites, counted as in docs/soundness.md. */
+/** The number of `SAFETY:` lines in `src/sys`, counted as in docs/soundness.md. */
 export const safetySites = (): number =>
   globSync("src/sys/*.ts", { cwd: ROOT })
     .filter((path) => !path.includes(".test"))

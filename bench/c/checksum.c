@@ -33,7 +33,8 @@ static int round_of(const char *name, unsigned bytes, unsigned repeats) {
     static uint64_t sample[SAMPLES];
     int copies = strcmp(name, "copy") == 0;
     if ((!copies && strcmp(name, "sum") != 0) || bytes > LONGEST || bytes % 4 || bytes == 0 || repeats == 0) {
-        fprintf(stderr, "no round \"%s %u %u\": sum or copy; a multiple of 4 up to %d bytes\n", name, bytes, repeats, LONGEST);
+        fprintf(stderr, "invalid round \"%s %u %u\": use sum or copy, and a multiple of 4 up to %d bytes\n", name,
+                bytes, repeats, LONGEST);
         return 2;
     }
     for (unsigned s = 0; s < SAMPLES; s++) {

@@ -260,7 +260,7 @@ static __attribute__((noinline)) void device(void) {
 static int round_of(const char *name, unsigned batch, unsigned count) {
     static uint64_t sample[1 << 16];
     if (batch < 1 || SMALL_RX % batch || count < 1 || count > 1 << 16) {
-        fprintf(stderr, "no round \"%s %u %u\"\n", name, batch, count);
+        fprintf(stderr, "invalid round \"%s %u %u\"\n", name, batch, count);
         return 2;
     }
     for (unsigned pass = 0; pass < count; pass++) {

@@ -59,8 +59,8 @@ static int round_of(const char *name, unsigned batch, unsigned passes) {
     static uint64_t sample[MAX_PASSES];
     forward_fn forward = variant_named(name);
     if (!forward || batch < 1 || batch > SLOTS || SLOTS % batch || passes < 1 || passes > MAX_PASSES) {
-        fprintf(stderr, "no round \"%s %u %u\": minimal, careful or bursts; a batch that divides %d; 1 to %d passes\n", name,
-                batch, passes, SLOTS, MAX_PASSES);
+        fprintf(stderr, "invalid round \"%s %u %u\": use minimal, careful or bursts, a batch that divides %d, 1 to %d passes\n",
+                name, batch, passes, SLOTS, MAX_PASSES);
         return 2;
     }
     bring_up();

@@ -68,8 +68,8 @@ static inline int is_good(uint32_t opts1) {
 }
 
 /*
- * The sequence number of the next frame to receive or send; the number of frames received out of order; the length of a
- * frame to send.
+ * `sequence` is the sequence number of the next frame to receive or send, `disorder` the number of frames received out
+ * of order, and `sent_length` the length of a frame to send.
  */
 static __attribute__((unused)) uint32_t sequence, disorder, sent_length;
 

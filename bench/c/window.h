@@ -38,7 +38,7 @@ enum { LINE_OVERHEAD = 20 };
 
 struct task {
     enum load load;
-    double rate; /* Mbit/s; 0 if saturated */
+    double rate; /* in Mbit/s; 0 means without limit */
     struct sizes sizes;
     uint32_t batch;
     uint64_t ns;
@@ -111,7 +111,7 @@ static void stop(struct peer *peer) {
 }
 
 struct line {
-    double ns_per_byte; /* time per byte on the line; 0 if saturated */
+    double ns_per_byte; /* time per byte on the line; 0 means without limit */
     double next;        /* when the next frame may begin */
     uint64_t fetch;     /* when the device checks for receive buffers again */
     uint64_t missed;

@@ -11,11 +11,9 @@ const LATENCY_US = 50_000;
  */
 const FIRST_WARM_UPS = 16;
 const WARM_UPS = 3;
-/**
- * The undisturbed fraction of a window from which a round counts as quiet, and the largest number of attempts per
- * round.
- */
+/** A round counts as quiet if at least this fraction of each of its windows was undisturbed. */
 const QUIET = 0.95;
+/** Largest number of attempts per round. */
 const MAX_TRIES = 3;
 
 /** The load with which every driver is warmed up first. */

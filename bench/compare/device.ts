@@ -12,7 +12,7 @@ import type { Load } from "./layout.ts";
 
 /** Time limit of a command. The slowest command takes less than a tenth of it. */
 const LIMIT_MS = 60_000;
-/** Bytes of the drivers' output that are kept to explain a failure. */
+/** Number of bytes of the drivers' output that are kept, to explain a failure. */
 const TAIL_BYTES = 2000;
 
 /** A driver exited, did not respond or violated a rule, or the device process cannot run here. */

@@ -35,8 +35,8 @@ const latency = ({ latency: rows }: Measurement): Row[] =>
     "p99.99 ns": ns.p9999,
     "max ns": ns.max,
     "p50 to minimal C": withQuartiles(ratio.p50, 3),
-    "p99 to": withQuartiles(ratio.p99, 3),
-    "p99.9 to": withQuartiles(ratio.p999, 3),
+    "p99 to minimal C": withQuartiles(ratio.p99, 3),
+    "p99.9 to minimal C": withQuartiles(ratio.p999, 3),
     frames,
     collections,
   }));
@@ -84,8 +84,8 @@ export const rowsOf = ({
 export const textOf = (measured: Measurement): string =>
   (
     [
-      ["Throughput; the ratio is frames per second, above 1 is faster", throughput(measured)],
-      ["Request and response; above 1 is slower", latency(measured)],
+      ["Throughput in frames per second; a ratio above 1 is faster", throughput(measured)],
+      ["Request and response; a ratio above 1 is slower", latency(measured)],
       ["Driver and device in one thread", sameThread(measured)],
     ] as const
   )

@@ -22,8 +22,9 @@ const RDSAR: usize = 0xe4;
 const IOVA: u64 = 0x20_0000_0000;
 /// Byte offset of the buffers in the window.
 const BUFFERS: u64 = (2 * SLOTS * std::mem::size_of::<Descriptor>()) as u64;
-/// Word of a frame with its sequence number, and the words before it.
+/// Index of the word of a frame that holds the frame's sequence number.
 const SEQUENCE: usize = 4;
+/// The words before the sequence number.
 const FRAME_HEADER: [u32; SEQUENCE] = [0xd3d2d1d0, 0x5756d5d4, 0x5b5a5958, 0x0000b588];
 
 pub struct Driver {
@@ -35,9 +36,11 @@ pub struct Driver {
     receive_buffer: [u32; SLOTS],
     transmit_buffer: [u32; SLOTS],
     pub dropped: u64,
-    /// Sequence number of the next frame to receive or send; number of frames received out of order; length of a frame to send.
+    /// Sequence number of the next frame to receive or send.
     pub sequence: u32,
+    /// Number of frames received out of order.
     pub disorder: u32,
+    /// Length of a frame to send.
     pub bytes: u32,
 }
 

@@ -14,8 +14,8 @@ import { run } from "./steps.ts";
 
 /**
  * `auto`: ASPM is on if the system has enabled it and the board's vendor has marked it as tested. `off`: it is always
- * off. `full`: it is on even on boards about which nothing is known, with L1 substates and latency reports on chips
- * that have them.
+ * off. `full`: it is on even on boards about which nothing is known, and so are L1 substates and latency reports on
+ * chips that have them.
  */
 export const ASPM_POLICIES = ["auto", "off", "full"] as const;
 export type AspmPolicy = (typeof ASPM_POLICIES)[number];
@@ -122,8 +122,8 @@ export class LinkPower {
   }
 
   /**
-   * Disables ASPM at this end. The other end must be disabled afterwards (PCI Express 3.0, 5.4.1.3). This has no effect
-   * if the system does not let drivers write Link Control, as with VFIO.
+   * Disables ASPM at this end. ASPM must be disabled at the other end afterwards (PCI Express 3.0, 5.4.1.3). This call
+   * has no effect if the system does not let drivers write Link Control, as with VFIO.
    */
   #forbidLink(): void {
     const control = rw16(this.#hw.chip.profile.function.expressAt + LINK_CONTROL);

@@ -50,7 +50,7 @@ import { TAKE_OVERS } from "./take-over.ts";
 export interface Rings {
   readonly receive: BusAddress;
   readonly transmit: BusAddress;
-  /** Ring addresses of queues 1 and up that have rings of their own. */
+  /** Addresses of the rings of queues 1 and up, if these queues have rings of their own. */
   readonly others: readonly { readonly receive: BusAddress; readonly transmit: BusAddress | undefined }[];
   /** Longest frame that the receiver may write, in bytes with FCS. */
   readonly largestFrame: number;
@@ -71,8 +71,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   clearSleep(hw);
   if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
-  // The start values of some chips clear a bit of a register that `setReceiveFormat` writes, so it is called after
-  // them.
+  // The start values of some chips clear a bit of a register that `setReceiveFormat` writes, so they are written first.
   setReceiveFormat(hw, rings);
   limitReceive(hw, rings);
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
@@ -207,7 +206,7 @@ const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   io.update8(INT_CFG0, 0, IntCfg0.enable);
 };
 
-/** Sets the number of queues that alternate in the receive ring, before the receiver is enabled. */
+/** Sets the number of queues whose descriptors alternate in the receive ring. The receiver is still disabled. */
 const alternateQueues = (hw: Hardware): void => {
   const { mask, shift } = QueueCount;
   hw.side.eriUpdate(ExtendedRss.queues, mask << shift, Math.log2(hw.queues) << shift);

@@ -34,7 +34,7 @@ test("each error bit of the PCI status has its name, and is cleared by writing i
   assert.deepEqual(writes, [[6, 2, 0xf900]]);
 });
 
-test("a status without errors, or of a card that has left the bus, is not written to", () => {
+test("nothing is written if the status shows no error or the card has left the bus", () => {
   for (const status of [0, 0x0290, 0xffff]) {
     const { config, writes } = configOf(status);
     assert.deepEqual(takeBusErrors(config), []);

@@ -9,8 +9,8 @@ import type { Hardware } from "./hardware.ts";
 import type { Operation } from "./operation.ts";
 
 /**
- * Pairs 1-2, 3-6, 4-5 and 7-8 of the connector. "unknown": the test did not end, or its result is one that no source
- * explains.
+ * Pairs 1-2, 3-6, 4-5 and 7-8 of the connector. "unknown": the test did not end, or no source explains the value that
+ * it returned.
  */
 export interface PairReport {
   readonly pair: "A" | "B" | "C" | "D";
@@ -20,7 +20,7 @@ export interface PairReport {
 }
 
 const PAIRS = ["A", "B", "C", "D"] as const;
-/** Realtek's driver waits at most 5 s, and reads every millisecond. */
+/** Limit of the test: 5 s, as in Realtek's driver, which reads the result every millisecond. */
 const MAX_TURNS = 500;
 const TURN_MICROS = 10_000;
 /** Speed in Mbit/s from which a link uses all four pairs; such a link shows that they are good. */

@@ -45,11 +45,11 @@ export interface ReceiveFormat {
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
-  /** Mask of the length: of the frame with FCS, or, in a descriptor given to the NIC, of the buffer. */
+  /** Mask of the length of the frame with FCS or, in a descriptor given to the NIC, of the length of the buffer. */
   readonly length: number;
   /** If any of these bits is set, the frame is bad. */
   readonly bad: number;
-  /** The bits of `bad` with which the length is unreliable. */
+  /** The bits of `bad` that make the length unreliable. */
   readonly watchdog: number;
   /** The bits of `bad` that mean a wrong FCS or a runt. Such a frame is in memory as it was received. */
   readonly damaged: number;
@@ -66,7 +66,7 @@ export interface ReceiveFormat {
   readonly verdicts: Int32Array;
   /** Positions of the hash and of its type; undefined in formats without a hash. */
   readonly hash: HashPlaces | undefined;
-  /** The descriptor that may follow a frame's, with its timestamp; undefined in formats without one. */
+  /** The descriptor with the timestamp, which may follow a frame's descriptors; undefined in formats without one. */
   readonly stamp: typeof StampV3 | undefined;
   /** Bits of RxConfig that select the format, and bits that must be clear with it. */
   readonly config: number;
@@ -84,7 +84,7 @@ interface HashPlaces {
   readonly header: number;
   readonly addresses: number;
   readonly ports: number;
-  /** The hash may be written after opts1. Its word is 0 until then. */
+  /** True if the NIC may write the hash after opts1. The word with the hash is 0 until then. */
   readonly late: boolean;
 }
 
@@ -277,6 +277,6 @@ export const TRANSMIT_V2: TransmitFormat = {
   },
 };
 
-/** Selects the formats for a die's frame facts. */
+/** The formats by the values of `FrameFacts.receiveFormat` and `FrameFacts.transmitFormat`. */
 export const RECEIVE_FORMATS = { "8139": RECEIVE_8139, "8169": RECEIVE_8169 } as const;
 export const TRANSMIT_FORMATS = { 1: TRANSMIT_V1, 2: TRANSMIT_V2 } as const;

@@ -174,7 +174,7 @@ test("when checked, rejects a buffer that is in two entries, that the NIC has, o
   assert.equal(link.receive(0, 2), 1);
 });
 
-test("when checked, an entry with a buffer that the NIC has is rejected also after a supply", () => {
+test("when checked, an entry with a buffer that the NIC has is rejected even after a supply", () => {
   const link = rig();
   link.deliver(0);
   assert.equal(link.receive(0, 1), 1);
@@ -187,7 +187,7 @@ test("when checked, an entry with a buffer that the NIC has is rejected also aft
 });
 
 for (const checked of [false, true])
-  test(`a frame of the caller's own memory comes back from its descriptor, and cannot be received into (checked: ${checked})`, () => {
+  test(`the caller's own memory comes back after it was sent, and is rejected as a receive buffer (checked: ${checked})`, () => {
     const link = rig({ checked });
     const { burst } = link;
     for (let i = 0; i < 9; i++) {

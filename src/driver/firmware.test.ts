@@ -77,7 +77,7 @@ const runs = (words: readonly number[], values?: Readonly<Record<string, number>
   return { done, clock: hw.clock };
 };
 
-test("the version of a file with a header is in the header; that of a file without one is its name", () => {
+test("a file's version is in its header; without a header, the file's name is the version", () => {
   const words = [WRITE(31, 0xa43), WRITE(16, 1)];
   assert.deepEqual([...parseFirmware(contained(words), "a.fw").words], words);
   for (const version of ["test-1_0.0.1", "a version that fills 32 bytes ok"])
@@ -109,7 +109,7 @@ test("a value that was read can be changed and written back", () => {
   assert.deepEqual(done, ["phy 0.5=1224"]);
 });
 
-/** How many of two writes are executed after a read of 7 and this instruction. */
+/** Number of executed writes in a program that reads a 7, executes this instruction, and ends with two writes. */
 const skips = (skip: number) => runs([READ(4), skip, WRITE(5, 1), WRITE(6, 1)], { "phy 0.4": 7 }).done.length;
 
 test("a jump can depend on whether the value read equals a constant", () => {
@@ -120,7 +120,7 @@ test("a jump can depend on whether the value read equals a constant", () => {
   assert.equal(skips(SKIP(1)), 1);
 });
 
-test("a loop polls up to a number of reads, with a wait between them", () => {
+test("a loop can poll a register a limited number of times, with a wait between the reads", () => {
   // Waits a millisecond and reads register 4. Leaves the loop if the value is 0xff or after 3 reads, otherwise jumps
   // back.
   const loop = [CLEAR_READS, DELAY(1), READ(4), SKIP_IF(2, 0xff), SKIP_AT_READS(3), BACK(4), WRITE(5, 1)];

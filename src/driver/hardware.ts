@@ -15,10 +15,10 @@ export interface IdentifiedChip {
   readonly chip: Chip;
 }
 
-/** Waits that expired without ending bring-up: their number, and what the last one waited for. */
+/** Counts waits that expired without ending bring-up, and describes the last one. */
 export class ExpiredWaits {
   count = 0;
-  /** What the last expired wait waited for; empty if there was none. */
+  /** The condition that the last expired wait waited for; empty if no wait has expired. */
   last = "";
 
   note(what: string): void {
@@ -36,7 +36,7 @@ export interface Hardware extends IdentifiedChip {
   readonly interrupts: InterruptRegisters;
   /** Interrupt registers of all queues, used to mask them. */
   readonly allInterrupts: InterruptRegisters;
-  /** Receive queues in use. */
+  /** Number of receive queues in use. */
   readonly queues: number;
   /** The start-up values for this chip. */
   readonly start: Start;
@@ -47,7 +47,7 @@ export interface Hardware extends IdentifiedChip {
 
 /**
  * Collects the parts. Accesses no register. @param queues number of receive queues; above 1 only on chips with several
- * @param polled how many of the queues are polled together
+ * @param polled number of queues that are polled together
  */
 export const hardwareOf = (
   device: IdentifiedChip,
@@ -73,8 +73,8 @@ export const hardwareOf = (
 };
 
 /**
- * Waits until `condition` returns true, for at most `limit` microseconds. It is called every `poll` microseconds. A
- * wait that expires is counted, with `what` as its name.
+ * Waits until `condition` returns true, for at most `limit` microseconds. `condition` is called every `poll`
+ * microseconds. A wait that expires is counted, with `what` as its name.
  */
 export const awaitState = (
   { clock, expiredWaits }: Hardware,

@@ -63,8 +63,9 @@ class TransmitWatch {
 }
 
 export class Health {
-  /** How often the interrupt status showed a full receive FIFO, or a receive ring without a free descriptor. */
+  /** Number of times that the interrupt status showed a full receive FIFO. */
   fifoOverflows = 0;
+  /** Number of times that the interrupt status showed a receive ring without a free descriptor. */
   ringsExhausted = 0;
   /** The errors that the PCI status register showed at the last bus error. */
   busErrors: readonly string[] = [];

@@ -24,7 +24,7 @@ import { BadQueues } from "./errors.ts";
 export interface InterruptRegisters {
   /** The value that the status register reads if the card has left the bus. */
   readonly absent: number;
-  /** The status has no bits for errors and overflows. */
+  /** True if the status is the vectored word, which has no bits for errors and overflows. */
   readonly vectored: boolean;
   status(io: Mmio): number;
   /** Enables interrupts for these events, and disables all others. */
@@ -92,7 +92,7 @@ export const vectorsOf = (
   if (facts.vectored === undefined) {
     if (polled < queues)
       throw new BadQueues("a thread for each queue", "This chip's queues share an interrupt: poll all in one thread.");
-    // With MSI and INTx there is one vector for all.
+    // With MSI and INTx all queues share one vector.
     return [interrupts.vectors < queues ? [0] : Array.from({ length: queues }, (_, i) => i)];
   }
   const { receive, transmit, link } = bitsOf(facts, 0, polled);

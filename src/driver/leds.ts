@@ -41,7 +41,7 @@ export class Leds {
     return this.#fields?.speeds.flatMap(([speed]) => (speed <= this.#hw.chip.speed ? [speed] : [])) ?? [];
   }
 
-  /** What each LED shows, from the registers. */
+  /** What each LED shows, as read from the registers. */
   get rules(): readonly LedRule[] {
     const fields = this.#fields;
     if (fields === undefined) return [];

@@ -25,7 +25,7 @@ export interface LinkReport {
   readonly clock: "master" | "slave" | "fault" | undefined;
   /** Whether the pairs are crossed; undefined without a link, or if the PHY does not report it. */
   readonly crossover: "mdi" | "mdix" | undefined;
-  /** The link is slower than the best speed that both ends advertise, because the cable does not support that speed. */
+  /** True if the cable does not support the best speed that both ends advertise, so that the link is slower. */
   readonly lowered: boolean;
 }
 

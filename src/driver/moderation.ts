@@ -12,7 +12,7 @@ import { TransmitCount } from "./transmit-ring.ts";
 export interface Limits {
   /** Limit of the delay, in microseconds after the first frame; 0 for no delay. */
   readonly micros: number;
-  /** Limit of frames; 0 for none. */
+  /** Limit of the number of frames; 0 means no limit. */
   readonly frames: number;
 }
 

@@ -23,7 +23,7 @@ test("the size of a ring is a power of two, from 64 to the chip's limit, and 256
   assert.throws(() => slotsOf(chip, { ...options, slots: 1 }), { code: "BAD_RING_SIZE" });
 });
 
-test("the window holds the chip's registers, and the address is a unicast address", () => {
+test("rejects a window that is smaller than the chip's registers, and an address that is not a unicast address", () => {
   checkOptions(chip, 4096, options);
   assert.throws(() => checkOptions(chip, 4095, options), { code: "OUT_OF_WINDOW" });
   checkOptions(chip, 4096, { ...options, address: Uint8Array.of(2, 0, 0, 0, 0, 1) });
@@ -39,7 +39,7 @@ test("receive hashing is accepted only on chips that support it", () => {
   checkOptions(chipNamed("rtl8125b")!, 65536, { ...options, receiveHash });
 });
 
-test("a chip without firmware loads none, and a chip whose file is missing runs without", () => {
+test("no file is read for a chip without firmware, and a chip whose file is missing runs without firmware", () => {
   const asked: string[] = [];
   const firmware = (file: string): undefined => void asked.push(file);
   assert.equal(firmwareOf(chipNamed("rtl8168b")!, { ...options, firmware }), undefined);

@@ -24,7 +24,7 @@ export interface NicOptions {
    * chip then runs without firmware, as with Linux's driver. It is called once, before anything is written to the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
-  /** Descriptors in each ring: a power of two, at most the chip's limit. Default 256, or the limit if it is lower. */
+  /** Number of descriptors in each ring: a power of two up to the chip's limit. Default: 256, or the limit if lower. */
   readonly slots?: number;
   /**
    * Number of receive buffers that the host may hold at once, including those in transmit rings. Default: twice the
@@ -69,7 +69,7 @@ export interface NicParts {
   readonly lentLines: readonly InterruptLine[];
   readonly tally: DmaMemory;
   readonly permanentAddress: Uint8Array | undefined;
-  /** The station address that the chip had before this driver, which restores it at the end. */
+  /** The station address that the chip had before this driver. The driver restores it at the end. */
   readonly original: Uint8Array;
   readonly options: NicOptions;
 }

@@ -46,8 +46,9 @@ test("chips without faults need no rules, and no padding", () => {
 /** An IP packet without payload; only the fields that the rules read are set. */
 const packet = (options: {
   ipv6?: boolean;
-  /** Bytes of the IPv4 and of the TCP header. */
+  /** Length of the IPv4 header in bytes. */
   network?: number;
+  /** Length of the TCP header in bytes. */
   tcp?: number;
   protocol?: number;
   tags?: number;

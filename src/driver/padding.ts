@@ -13,8 +13,8 @@ export interface Padding extends PaddingRule {
    */
   readonly copy: (slot: number, offset: number, length: number, padded: number) => number;
   /**
-   * Bytes of padding that a frame of several fragments needs. The frame consists of `fragments` entries of `burst`,
-   * beginning with `first`, and is shorter than `below`.
+   * Number of bytes of padding that a frame of several fragments needs. The frame consists of `fragments` entries of
+   * `burst`, beginning with `first`, and is shorter than `below`.
    */
   readonly missing: (burst: Int32Array, first: number, fragments: number, slot: number) => number;
 }

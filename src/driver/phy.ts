@@ -79,7 +79,7 @@ const isSwitchedOff = ({ io, side, chip: { profile } }: Hardware): boolean =>
 export class Phy {
   readonly #hw: Hardware;
   readonly #nic: { readonly mtu: number; readonly running: boolean };
-  /** The chip has a SerDes with an SFP cage instead of a copper PHY. */
+  /** True if the chip has a SerDes with an SFP cage instead of a copper PHY. */
   readonly cage: boolean;
   /** Whether the link was down at any time between the last two calls of `link`. */
   flapped = false;

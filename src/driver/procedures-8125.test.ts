@@ -58,7 +58,7 @@ const card = (key: Parameters<typeof chipNamed>[0], halts = true) => {
   };
 };
 
-test("flow control leaves room in the receive FIFO for a frame of the MTU, by chip", () => {
+test("on each chip, flow control leaves room in the receive FIFO for a frame with the largest payload", () => {
   for (const [name, mtu, full, empty] of [
     ["fifoThresholds8125", 1500, 0x3d6, 0x6be],
     ["fifoThresholds8125", 9499, 0x5ca, 0x6be],
@@ -75,7 +75,7 @@ test("flow control leaves room in the receive FIFO for a frame of the MTU, by ch
   }
 });
 
-test("the PHY's registers are changed while its controller is halted, and it continues afterwards", () => {
+test("the PHY's controller is halted while the PHY's registers are changed, and continues afterwards", () => {
   const { hw, phy, writes, call } = card("rtl8125a");
   call("phyPowerSavingOff");
   assert.deepEqual(writes, ["phy b820 10", "phy c416 0", "phy c416 500", "phy b820 0"]);
@@ -86,7 +86,7 @@ test("the PHY's registers are changed while its controller is halted, and it con
   assert.equal(hw.expiredWaits.count, 0);
 });
 
-test("a PHY controller that does not halt is counted, and bring-up continues after a tenth of a second", () => {
+test("if the PHY's controller does not halt, an expired wait is counted, and bring-up continues after a tenth of a second", () => {
   const { hw, clock, call } = card("rtl8125a", false);
   call("requestPhyPatch");
   assert.deepEqual([hw.expiredWaits.count, hw.expiredWaits.last], [1, "the PHY's controller to halt"]);

@@ -20,10 +20,7 @@ const fifoThresholds =
     bus.macWrite(0xc0a6, full(mtu) >> 4);
     bus.macWrite(0xc0aa, empty(mtu) >> 4);
   };
-/**
- * The two thresholds by MTU. Below `LARGE_MTU`, the one for full is `base` plus the MTU, and the one for empty is
- * constant.
- */
+/** The two thresholds by MTU. Below `LARGE_MTU`, pause begins at `base` plus the MTU, and ends at a constant level. */
 const fullAt = (base: number) => (mtu: number) => base + (mtu < LARGE_MTU ? mtu : 2 * mtu - LARGE_MTU);
 const emptyAt = (usual: number, large: number) => (mtu: number) => (mtu < LARGE_MTU ? usual : large - mtu);
 
@@ -64,8 +61,8 @@ const swapPairs = (hw: Hardware): void => {
 const PATCH_LIMIT_MICROS = 100_000;
 
 /**
- * Asks the PHY's controller to halt or to continue, and waits until it has (rtl_set_phy_mcu_patch_request,
- * rtl_clear_phy_mcu_patch_request).
+ * Asks the PHY's controller to halt or to continue, and waits until the controller has done so
+ * (rtl_set_phy_mcu_patch_request, rtl_clear_phy_mcu_patch_request).
  */
 const phyPatch =
   (request: boolean) =>

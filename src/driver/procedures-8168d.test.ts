@@ -66,7 +66,7 @@ for (const [key, name, plain] of [
   ["rtl8168d-281", "regulatorOf281", 0x6662],
   ["rtl8168d-280", "regulatorOf280", 0x2642],
 ] as const) {
-  test(`${key}: the regulator of a calibrated chip is raised step by step, unless it has the value already`, () => {
+  test(`${key}: a calibrated chip's regulator is raised step by step, unless it has the final value already`, () => {
     for (const [voltage, more] of [
       [0x1234, RAISED],
       [0x126c, []],
@@ -86,7 +86,7 @@ for (const [key, name, plain] of [
     }
   });
 
-  test(`${key}: a one-time memory that does not respond is counted, and treated as blank`, () => {
+  test(`${key}: if the one-time memory does not respond, an expired wait is counted, and the memory is treated as blank`, () => {
     const { written, expiredWaits, call } = card(key, {});
     call(name);
     assert.deepEqual(written, setting(plain));

@@ -26,7 +26,7 @@ const fuse = ({ io, clock, expiredWaits }: Hardware, address: number): number =>
 const CALIBRATED = { address: 0x01, value: 0xb1 } as const;
 /** The address at which the PHY's controller has its copy of the setting. */
 const COPY = 0x8330;
-/** The field of register 0x0d on page 2 with the voltage, which is raised in steps of one. */
+/** The field with the voltage in register 0x0d on page 2. The voltage is raised in steps of one. */
 const VOLTAGE = { register: 0x0d, mask: 0xff, first: 0x65, last: 0x6c } as const;
 
 /**

@@ -69,7 +69,7 @@ const run = (
   return { written, expired: hw.expiredWaits.count };
 };
 
-/** PHY-OCP 0xa460: page 0xa46, register 16; 0xa466: register 19; 0xbcc4: page 0xbcc, register 18; 0xc41a: page 0xc41, 21. */
+/** 0xa460 is register 16 of page 0xa46, 0xa466 register 19; 0xbcc4 is register 18 of page 0xbcc, 0xc41a 21 of 0xc41. */
 const followed = (first: number, second: number): Registers =>
   run("rtl8168g", "followPhyStatus", { "phy 0xa460": first, "phy 0xa466": second }).written;
 const bias = (top: number, rest: number): number | undefined =>
@@ -97,7 +97,7 @@ test("8168G: the other bits of both registers are preserved", () =>
     { "phy 0xbcc4": 0x7fff, "phy 0xc41a": 0xfffd },
   ));
 
-test("8168H: the bias is assembled from its fuses, and blank fuses change nothing", () => {
+test("8168H: the bias of the PHY's converters is assembled from fuses, and blank fuses change nothing", () => {
   assert.equal(bias(0xffff, 0xffff), undefined);
   // Bit 3 of the second word belongs to no fuse.
   assert.equal(bias(0x0080, 0xfff7), undefined);
@@ -107,7 +107,7 @@ test("8168H: the bias is assembled from its fuses, and blank fuses change nothin
   assert.equal(bias(0, 1 << 4), 0x0008);
 });
 
-test("8168H: each pair gets three less than the PHY reports, but not less than 0", () =>
+test("8168H: for each pair, three less than the PHY reports is written, but not less than 0", () =>
   assert.deepEqual([0, 3, 4, 0xfff4, 15].map(length), [0, 0, 0x1111, 0x1111, 0xcccc]));
 
 test("8168H: a millisecond is 16 million divided by the oscillator's count, unless that is 0", () => {

@@ -39,7 +39,7 @@ export const macClock = ({ io, side }: Hardware): ClockRegisters => {
     read,
     write,
     // Realtek's driver steps the clock with the same command that sets it. Because that command cannot add to the time,
-    // this adds in software.
+    // this function adds in software.
     step: (nanos) => write(read() + nanos),
     setRate(fraction) {
       io.write32(PTP_TIME_NS, (Math.round(fraction * MacClock.driftScale) & DRIFT_MASK) >>> 0);

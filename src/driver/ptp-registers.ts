@@ -1,5 +1,5 @@
 /**
- * Calls that access the PTP clock's registers, the same for a clock in the MAC and for one in the PHY; and the
+ * The interface to the PTP clock's registers, which is the same for a clock in the MAC and for one in the PHY; and the
  * conversion of times from and to register values.
  */
 
@@ -22,7 +22,7 @@ export interface ClockRegisters {
 }
 
 const SECOND = 1_000_000_000n;
-/** The latest time that a timestamp in a burst can hold: these are signed 64-bit numbers. */
+/** The latest time that a timestamp in a burst can hold: such timestamps are signed 64-bit numbers. */
 export const LATEST = 2n ** 63n - 1n;
 
 /** A time as five words of 16 bits, the lowest first: two of nanoseconds, three of seconds. */

@@ -46,8 +46,8 @@ export class Ptp {
   }
 
   /**
-   * Adds to the time. With a clock in the MAC this takes a read and a write, and the clock loses the time between them,
-   * about 2 µs.
+   * Adds to the time. With a clock in the MAC this takes a read and a write, and the clock loses about 2 µs, the time
+   * between the two.
    * @throws as the setter of `time`
    */
   step(nanos: bigint): void {

@@ -9,7 +9,7 @@ import { STANDARD_MTU } from "#chip/frames.ts";
 import type { Mmio } from "#kit/mmio.ts";
 import { rw16 } from "#kit/mmio.ts";
 
-/** Offset in the Express capability. */
+/** Offset of Device Control in the Express capability. */
 const DEVICE_CONTROL = 8;
 const REQUEST_MASK = 7 << 12;
 const REQUEST = { 512: 2 << 12, 4096: 5 << 12 } as const;

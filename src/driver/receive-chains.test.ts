@@ -77,11 +77,11 @@ const BROKEN: readonly [
   number,
   "errors" | "nonsense",
 ][] = [
-  ["without an end", (write) => write(0, FirstSegment | BUFFER), 1, "nonsense"],
+  ["a start without an end", (write) => write(0, FirstSegment | BUFFER), 1, "nonsense"],
   ["an end without a start", (write) => write(0, LastSegment | 100), 1, "nonsense"],
   ["a middle part alone", (write) => write(0, BUFFER), 1, "nonsense"],
   [
-    "bad in its last part",
+    "an error in the last part",
     (write) => {
       write(0, FirstSegment | BUFFER);
       write(1, LastSegment | 300 | Rx.errorSummary | Rx.crcError);
@@ -90,7 +90,7 @@ const BROKEN: readonly [
     "errors",
   ],
   [
-    "a length that does not reach its last buffer",
+    "a length that ends before the last buffer",
     (write) => {
       write(0, FirstSegment | BUFFER);
       write(1, LastSegment | BUFFER);
@@ -99,7 +99,7 @@ const BROKEN: readonly [
     "nonsense",
   ],
   [
-    "a length beyond its last buffer",
+    "a length that ends after the last buffer",
     (write) => {
       write(0, FirstSegment | BUFFER);
       write(1, LastSegment | (2 * BUFFER + 1));
@@ -136,7 +136,11 @@ test("a whole ring of starts of frames is dropped in one pass", () => {
   for (let i = 0; i < slots; i++) write(i, FirstSegment | BUFFER);
   assert.deepEqual(receive(), []);
   for (let i = 0; i < slots - 1; i++) assert.ok(own(i) < 0);
-  assert.equal(ring.counters()[ReceiveCount.nonsense], slots - 1, "only the last start may still be continued");
+  assert.equal(
+    ring.counters()[ReceiveCount.nonsense],
+    slots - 1,
+    "only the frame with the last start may still be continued",
+  );
 });
 
 test("a frame that does not fit the burst or the spare buffers stays in the ring", () => {
@@ -171,7 +175,7 @@ test("a ring that could not hold one frame of the largest size is rejected", () 
   for (const wrong of [{ slots: 2 }, { spare: 3 }]) assert.throws(() => rig(wrong), OutOfRange);
 });
 
-test("damaged frames are received on request, marked, except those with an unreliable length", () => {
+test("damaged frames are received on request and are marked, but frames with an unreliable length are dropped", () => {
   const { ring, deliver, receive } = rig();
   const arrive = () => {
     let slot = ring.core.state[0]!;
@@ -236,7 +240,7 @@ test("a timestamp follows its frame; without one, or with another descriptor in 
     assert.deepEqual(receive(), []);
     assert.equal(ring.counters()[ReceiveCount.nonsense], before + 1);
   }
-  // The latest time that a signed 64-bit number holds; the next one, which it does not hold; and all ones.
+  // The latest time that fits a signed 64-bit number; the next time, which does not fit; and all ones.
   for (const [nanoseconds, high, expected] of [
     // The upper two bits of the word do not belong to the nanoseconds, and are ignored.
     [0xc000_0000 | 854_775_807, 2, 2n ** 63n - 1n],

@@ -2,10 +2,11 @@
 import type { BusLow, DmaMemory } from "#kit/dma.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 
-/** Indices of `ReceiveRing.counters()`; 53-bit counts. */
+/** Indices of `ReceiveRing.counters()`. The counters have 53 bits. */
 export const ReceiveCount = {
-  /** Frames handed out, and their bytes without FCS. */
+  /** Number of frames handed out. */
   frames: 0,
+  /** Number of bytes in these frames, without FCS. */
   bytes: 1,
   /** Frames that the NIC marked bad: wrong FCS, runt, too long. */
   errors: 2,
@@ -15,26 +16,26 @@ export const ReceiveCount = {
 
 /** Indices of `RingCore.state` in a receive ring. */
 export const ReceiveState = {
-  /** Next slot to examine. */
+  /** Number of the next slot to examine. */
   slot: 0,
   /** Number of spare buffers on the stack. */
   spares: 1,
   /**
-   * Bytes of the FCS that are handed out: 0 or 4. It is initially 0 because memory is zeroed: another thread that
-   * creates the ring again must not change the value.
+   * Number of bytes of the FCS that are handed out: 0 or 4. Its initial value is 0, as in zeroed memory, because
+   * another thread that creates the ring again must not change the value.
    */
   keptFcs: 2,
-  /** 1 when damaged frames are handed out too. */
+  /** 1 if damaged frames are handed out too, otherwise 0. */
   damaged: 3,
-  /** Good frames and their bytes not yet added to the counters: see `settle`. */
+  /** Numbers of good frames and of bytes in them that are not yet added to the counters: see `settle`. */
   frames: 4,
   bytes: 5,
 } as const;
 
 /**
- * A ring's loop counts bytes in its integer state, and adds them to the counters when they exceed this number. Adding
- * to a double costs more than a nanosecond, which is significant for a burst of one frame. The limit is low enough that
- * the burst that exceeds it does not overflow the integer.
+ * A ring's loop counts bytes in its integer state, and adds them to the counters when their number exceeds this limit.
+ * Adding to a double costs more than a nanosecond, which is significant for a burst of one frame. The limit is low
+ * enough that the burst that exceeds it does not overflow the integer.
  */
 export const MAX_UNSETTLED = 2 ** 30;
 

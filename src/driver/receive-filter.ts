@@ -49,7 +49,7 @@ const hashBit = (address: Uint8Array): number => {
 const byteSwap = (word: number): number =>
   ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0;
 
-/** Values of MAR0 and MAR4 for these groups. On PCI Express chips the eight bytes are in reverse order. */
+/** Values of MAR0 and MAR4 for `groups`. On PCI Express chips the eight bytes are in reverse order. */
 export const multicastHash = (chip: Chip, groups: ReceiveFilter["groups"]): { mar0: number; mar4: number } => {
   const { reversedHash, allMulticastOnly } = framesOf(chip);
   if (groups === "all" || (allMulticastOnly && groups.length > 0)) return { mar0: ALL_ONES, mar4: ALL_ONES };

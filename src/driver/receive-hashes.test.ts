@@ -1,4 +1,7 @@
-/** Hashes in receive descriptors, and rings in which those of several queues alternate: words in memory only. */
+/**
+ * Hashes in receive descriptors, and rings in which the descriptors of several queues alternate. There is no device:
+ * the tests write the words.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EndOfRing, FirstSegment, HashedV2, LastSegment, Rx } from "#chip/descriptors.ts";
@@ -56,7 +59,7 @@ for (const [name, format, addresses, ports, tcp] of HASHES)
     assert.equal(ring.hashes![0], 0, "the entry does not have the hash of an earlier frame");
   });
 
-test("format 2: a hash that the NIC has not written yet is reported as none, and never as that of an earlier frame", () => {
+test("format 2: if the NIC has not written the hash yet, no hash is reported, and never the hash of an earlier frame", () => {
   const format = RECEIVE_HASHED[2];
   const { ring, words, at, deliver, receive, slots } = rig({ format });
   const hash = (slot: number): number => words[at(slot) + format.hash!.hash]!;
@@ -80,7 +83,7 @@ test("format 2: a hash that the NIC has not written yet is reported as none, and
   assert.equal(ring.hashes![0], 0);
 });
 
-test("queues whose descriptors alternate in one ring do not touch each other's", () => {
+test("queues whose descriptors alternate in one ring do not change the descriptors of another queue", () => {
   const format = RECEIVE_HASHED[2];
   const dma = new DmaArena(new ArrayBuffer(1 << 20), IOVA);
   const scope = new DisposableStack();

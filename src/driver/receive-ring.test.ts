@@ -103,7 +103,7 @@ test("an entry's buffer goes to the NIC, and the frame's buffer into the entry",
   assert.equal(place(1), first);
 });
 
-test("frames that are received with an entry's own buffer and with a spare one are the same", () => {
+test("a received frame is the same whether the slot gets an entry's buffer or a spare one", () => {
   const { ring, deliver, burst } = rig({ spare: 1 });
   for (const flags of [0, Rx.protocolTcp, Rx.protocolUdp]) {
     deliver(ring.core.state[0]!, 100, WHOLE | flags, RxTagTaken | 0x3412);

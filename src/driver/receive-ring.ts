@@ -42,7 +42,7 @@ export interface ReceiveRing {
   accept(extra: { readonly damaged?: boolean; readonly fcs?: boolean }): void;
   /** Gives every descriptor to the NIC: at the start, and again after a reset. Buffers that the caller holds are not affected. */
   arm(): void;
-  /** True when `receive` would find something. */
+  /** True if `receive` would find a frame or an invalid descriptor. */
   waiting(): boolean;
   /** Number of frames that the NIC has written but `receive` has not handed out. Only for a NIC that is stopped. */
   unreadFrames(): number;
@@ -51,9 +51,9 @@ export interface ReceiveRing {
 }
 
 export interface ReceiveRingOptions {
-  /** Descriptors: a power of two, 1 to 4096. */
+  /** Number of descriptors: a power of two, 1 to 4096. */
   readonly slots: number;
-  /** Bytes of a buffer: a multiple of 8 that fits the format's length field. */
+  /** Size of a buffer in bytes: a multiple of 8 that fits the format's length field. */
   readonly bufferBytes: number;
   /** The entries; default: new ones. */
   readonly burst?: Int32Array;

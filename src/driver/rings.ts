@@ -16,7 +16,7 @@ import { type QueueMemory, type RingMemory, notedMemory, privateMemory, sameMemo
 import { type ReceiveRing, type ReceiveRingOptions, allocateRing, createReceiveRing } from "./receive-ring.ts";
 import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
-/** Header with a tag, and the FCS. */
+/** Bytes of the Ethernet header, a VLAN tag and the FCS. */
 const FRAMING = 14 + 4 + 4;
 /** One page. Buffers of 16 KiB, as the longest jumbo frames would need, would mostly hold a few hundred bytes. */
 const LARGEST_BUFFER = 4096;
@@ -79,7 +79,7 @@ export interface QueueRings {
 
 export interface RingSettings {
   readonly mtu: number;
-  /** Descriptors in each ring. */
+  /** Number of descriptors in each ring. */
   readonly slots: number;
 }
 

@@ -14,14 +14,14 @@ interface RssRegisters {
   start(hw: Side): void;
 }
 
-/** The table uses all of its entries. */
+/** Value of the mask that makes the chip use all entries of the table. */
 const ENTRIES = Math.log2(RSS_ENTRIES) << RssControl.maskShift;
 
 /** Four bytes as a word; the first byte is in the lowest bits. */
 const word = (bytes: Uint8Array, i: number): number =>
   (bytes[4 * i]! | (bytes[4 * i + 1]! << 8) | (bytes[4 * i + 2]! << 16) | (bytes[4 * i + 3]! << 24)) >>> 0;
 
-/** Word `i` of the RTL8168H's table: one bit of 32 entries. */
+/** Word `i` of the RTL8168H's table: bit `i >> 2` of 32 consecutive entries. */
 const plane = (table: Uint8Array, i: number): number => {
   const entries = table.subarray(32 * (i % 4));
   let bits = 0;

@@ -68,7 +68,7 @@ test("advertises pause for both directions or none", () => {
   assert.deepEqual(writes, ["66=501"]);
 });
 
-test("the link state is the MAC's, its duplex the best that both ends advertise", () => {
+test("the MAC reports the link, and the duplex is that of the best mode that both ends advertise", () => {
   const all = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
   const linkWith = (status: number, control: number, basic: number, theirs: number) => {
     const { memory, hw } = registers();

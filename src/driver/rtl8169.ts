@@ -35,7 +35,7 @@ import { Wake } from "./wake.ts";
 export type { NicOptions } from "./nic-options.ts";
 export type { RunningNic } from "./rings.ts";
 
-/** A card that the driver has bound. Only one thread may use it, the data plane's. */
+/** A card that the driver has bound. Only the data plane's thread may use it. */
 export class Nic {
   readonly chip: Chip;
   readonly xid: number;
@@ -233,7 +233,7 @@ export class Nic {
     }
   }
 
-  /** Descriptors in each ring. */
+  /** Number of descriptors in each ring. */
   get slots(): number {
     return this.#slots;
   }
@@ -282,8 +282,8 @@ export class Nic {
   }
 
   /**
-   * Rebuilds both rings with this many descriptors, and returns the new `Link` like `setMtu`.
-   * @throws {BadRingSize} before anything has changed; {DmaExhausted}: the NIC is up with its old rings; else it is down
+   * Rebuilds both rings with this many descriptors, and returns the new `Link` like `setMtu`. @throws {BadRingSize}
+   * before any change; {DmaExhausted}: the NIC keeps its old rings; others: the NIC is down
    */
   setRings(slots: number): RunningNic | undefined {
     const before = this.#slots;

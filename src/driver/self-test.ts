@@ -42,7 +42,7 @@ const ETHERTYPE = 0x9000;
 const TURN_MICROS = 500;
 const MAX_TURNS = 40;
 const LINK_TURN_MICROS = 10_000;
-/** FreeBSD's re_diag waits this long for the PHY to enter loopback. */
+/** Limit of turns: FreeBSD's re_diag waits this long for the PHY to enter loopback. */
 const MAX_LINK_TURNS = 50;
 const HEADER = 14;
 const BURST = 64;

@@ -51,7 +51,7 @@ export const hasCage = ({ chip, side }: Hardware): boolean =>
   chip.profile.registers.includes("serdes") && (side.macRead(MEDIUM.address) & MEDIUM.mask) === MEDIUM.fibre;
 
 /**
- * The values for each speed: page, register and bits for pause; the mode; the values of register 0x233e and of PHY-OCP
+ * For each speed: page, register and bits that set pause; the mode; the value for register 0x233e and for PHY-OCP
  * 0xc466 (rtl8127_set_sds_phy_caps_*).
  */
 const SPEEDS = {

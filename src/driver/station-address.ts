@@ -1,7 +1,7 @@
 /**
  * Finds the station address that a chip has stored. The places are tried in the order of Linux's and DPDK's drivers:
- * first the factory's copy, because another system may have changed the station address registers; then these
- * registers; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
+ * first the factory's copy, because another system may have changed the station address registers; then the station
+ * address registers; then the EEPROM of older chips, as FreeBSD's re(4) reads it.
  */
 import { ADDRESS_BITS, EEPROM_WORDS, MAC_WORD, Pins, READ, SIGNATURE } from "#chip/eeprom.ts";
 import { Cfg9346, Lock } from "#chip/registers.ts";

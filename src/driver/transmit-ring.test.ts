@@ -96,7 +96,7 @@ test("the last descriptor of the ring is marked as its end", () => {
   assert.equal(ring.sent(), 2);
 });
 
-test("accepts what fits and returns the number", () => {
+test("accepts as many entries as fit, and returns their number", () => {
   const { ring, slots, finish, burst } = rig();
   for (let i = 0; i < 12; i++) burst.set([i * 64, 60, 0, 0], i * FRAME_WORDS);
   assert.equal(ring.transmit(0, 12), slots);
@@ -135,7 +135,7 @@ test("rejects entries that the link does not have", () => {
   assert.equal(ring.transmit(LINK_ENTRIES, 0), 0);
 });
 
-test("an invalid frame is rejected once those before it are sent", () => {
+test("an invalid frame is rejected once the frames before it are sent", () => {
   const { ring, send, word, doorbells } = rig();
   assert.equal(send(0, 60, 0, 0, -1, 60, 0, 0, 64, 60, 0, 0), 1);
   assert.equal(doorbells(), 1);
@@ -147,7 +147,7 @@ test("an invalid frame is rejected once those before it are sent", () => {
   );
 });
 
-test("a frame with an offload that the format does not have is rejected once those before it are sent", () => {
+test("a frame with an offload that the format does not have is rejected once the frames before it are sent", () => {
   const { ring, send, word, doorbells } = rig({ format: TRANSMIT_V1 });
   const flags = Send.tcpChecksum | Send.ipv6;
   assert.equal(send(0, 60, 0, 0, 64, 100, flags, 0), 1);
@@ -160,7 +160,7 @@ test("a frame with an offload that the format does not have is rejected once tho
   );
 });
 
-test("the fragments of a frame: FS on the first, LS on the last, options on all", () => {
+test("of a frame's fragments, the first has FS, the last has LS, and all have the options", () => {
   const { ring, word, send } = rig();
   const flags = 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum;
   const entries = [0, 1000, flags | Send.more, 0, 1024, 500, flags | Send.more, 0, 2048, 200, flags, 0];
@@ -196,13 +196,13 @@ test("rejects a frame of more fragments than the chip supports", () => {
   assert.equal(send(...entries.slice(0, 8)), 2);
 });
 
-test("rejects a frame whose end is missing if it is too long already", () => {
+test("rejects a frame without an end if its fragments are too many already", () => {
   const { send } = rig({ frameDescriptors: 2 });
   assert.equal(send(0, 60, Send.more, 0), 0);
   assert.throws(() => send(0, 60, Send.more, 0, 64, 60, Send.more, 0), OutOfRange);
 });
 
-test("a free descriptor that the NIC claims to own stops the ring, and is reported as not sent", () => {
+test("a free descriptor with OWN set stops the ring, and is reported as a fragment that is not sent", () => {
   const { ring, words, base, send, finish } = rig({ slots: 2 });
   assert.equal(ring.oldest(), -1);
   words[base]! |= Own;
@@ -264,7 +264,7 @@ test("frames of 60 bytes or more are sent in place, in one fragment or several",
   );
 });
 
-test("rejects fragments outside the window also if it would copy them", () => {
+test("rejects fragments outside the window even if they would be copied for padding", () => {
   const { doorbells, send } = rig({ padding });
   for (const entries of [
     [0, -4, 0, 0],

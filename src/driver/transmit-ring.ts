@@ -35,26 +35,30 @@ import type { PaddingRule } from "./offload-rules.ts";
 import { createPadding } from "./padding.ts";
 import { MAX_UNSETTLED, type RingCore } from "./receive-core.ts";
 
-/** Indices of `TransmitRing.counters()`; 53-bit counts. */
+/** Indices of `TransmitRing.counters()`. The counters have 53 bits. */
 export const TransmitCount = {
-  /** Frames posted (a super-frame is one), and their bytes. */
+  /** Number of frames posted; a super-frame counts as one. */
   frames: 0,
+  /** Number of bytes in these frames. */
   bytes: 1,
-  /** How many of these frames have segmentation, a checksum offload, a tag to insert, or several fragments. */
+  /**
+   * Four counters of frames: with segmentation, with a checksum offload, with a tag to insert, in several fragments.
+   */
   superFrames: 2,
   checksums: 3,
   tags: 4,
   scattered: 5,
-  /** Doorbells rung. */
+  /** Number of times that the doorbell was rung. */
   doorbells: 6,
 } as const;
 
 /** Indices of `RingCore.state` in a transmit ring. */
 export const TransmitState = {
-  /** The next slot to fill, and the first slot that is not known to be sent. Neither number wraps at the ring's size. */
+  /** Number of the next slot to fill. Like `clean`, it does not wrap at the ring's size. */
   next: 0,
+  /** Number of the first slot that is not known to be sent. */
   clean: 1,
-  /** Frames, their bytes, and doorbells that are not yet added to the counters: see `settle`. */
+  /** Numbers of frames, of bytes and of doorbells that are not yet added to the counters: see `settle`. */
   frames: 2,
   bytes: 3,
   doorbells: 4,
@@ -78,7 +82,7 @@ export interface TransmitRing {
   readonly transmit: (first: number, count: number) => number;
   /** Like `Link.sent`. Also rings the doorbell again if some frames were sent, but not all. */
   readonly sent: () => number;
-  /** Fragments given to the NIC and not yet sent. */
+  /** Number of fragments that were given to the NIC and are not sent yet. */
   pending(): number;
   /** Rings the doorbell again, in case it was lost. */
   ring(): void;
@@ -96,7 +100,7 @@ export interface TransmitRing {
 export interface TransmitRingOptions {
   /** The entries; default: new ones. */
   readonly burst?: Int32Array;
-  /** Descriptors: a power of two, 2 to 4096. */
+  /** Number of descriptors: a power of two, 2 to 4096. */
   readonly slots: number;
   /** Notifies the NIC of new descriptors. */
   readonly doorbell: () => void;
@@ -251,7 +255,7 @@ export const createTransmitRing = (
 
   /**
    * Posts a frame with offloads or of several fragments. The descriptors are written from the last to the first, so
-   * that the first one gets its OWN bit last. Returns the frame's bytes.
+   * that the first one gets its OWN bit last. Returns the number of the frame's bytes.
    */
   const post = (at: number, parts: number, head: number): number => {
     const flags = burst[at + AT_FLAGS]!;

@@ -123,7 +123,7 @@ for (const weaklyOrdered of [false, true]) {
   });
 }
 
-test("rejects a chip whose short frames need padding: a runt would be sent with the stale bytes after it", () => {
+test("rejects a chip whose short frames need padding, because a runt would be sent with stale bytes after its end", () => {
   const dma = new DmaArena(new SharedArrayBuffer(1 << 20), IOVA);
   const scope = new DisposableStack();
   const parts = { doorbell: () => undefined, weaklyOrdered: false };
@@ -133,7 +133,7 @@ test("rejects a chip whose short frames need padding: a runt would be sent with 
   assert.throws(() => createTurnaround(receiver, transmitter, { edit, ...parts }), OutOfRange);
 });
 
-test("rings the doorbell once per pass, and not without frames", () => {
+test("rings the doorbell once per pass, but not if the pass has found no frame", () => {
   const { turn, device, rung } = rig();
   assert.equal(turn(8), 0);
   assert.equal(rung(), 0);
@@ -154,7 +154,7 @@ test("counts frames and bytes once in each direction", () => {
   assert.deepEqual(sent, [3, 1635, 1]);
 });
 
-test("stops at its budget and continues from there", () => {
+test("stops when the budget is used up, and the next call continues from there", () => {
   const { turn, device } = rig();
   for (let i = 0; i < 4; i++) device.deliver(i, 60);
   assert.equal(turn(3), 3);

@@ -34,8 +34,8 @@ export type Edit = (words: Int32Array, at: number, length: number) => void;
 
 /**
  * Returns a function that forwards at most `budget` frames and returns the number of descriptors processed. The
- * function stops at the first frame that the NIC has not yet received, or if the NIC has not yet sent the frame in the
- * next transmit slot.
+ * function stops when the NIC has not yet filled the next receive slot, or has not yet sent the frame in the next
+ * transmit slot.
  *
  * The rings must be as `arm` and `clear` left them. The function owns both until they are armed and cleared again,
  * which restores their original buffers. This is a factory for the same reason as `createReceiveRing`; here `edit`

@@ -52,7 +52,7 @@ export class Wake {
   readonly #hw: Hardware;
   readonly #power: PciPower;
   #armed: readonly WakeForm[] = [];
-  /** Whether a user has set the events. As long as no user has, the chip stays as its firmware has set it. */
+  /** True after a user has set the events. Until then the driver leaves the chip as its firmware has set it. */
   #asked = false;
 
   constructor(hw: Hardware, power: PciPower) {
@@ -154,11 +154,11 @@ export class Wake {
     const { phy } = this.#hw;
     const control = phy.read(BMCR);
     if ((control & Bmcr.powerDown) !== 0) phy.write(BMCR, (control & ~Bmcr.powerDown) | Bmcr.restart);
-    // The speed stays if wake-up by link is enabled, because the new link would wake the NIC at once.
+    // The speed is not changed if wake-up by link is enabled, because the new link would wake the NIC at once.
     else if (!this.#armed.includes("link")) slowDown(this.#hw);
   }
 
-  /** Sets bits of a register, which is written only if they change. */
+  /** Sets bits of a register. The register is written only if these bits change. */
   #change(register: Register<8, "rw">, mask: number, bits: number): void {
     const { io } = this.#hw;
     const before = io.read8(register);
