@@ -17,7 +17,7 @@ export interface DirectOptions {
   readonly name: string;
   /** The region that contains the registers. */
   readonly registers: RegionName;
-  /** Bytes of DMA memory: a multiple of 4096. */
+  /** Number of bytes of DMA memory: a multiple of 4096. */
   readonly dmaBytes: number;
   readonly vectors: number;
   /**
@@ -28,7 +28,7 @@ export interface DirectOptions {
   readonly memory?: FrameMemory;
 }
 
-/** Disposing removes the card: all its handles throw `Revoked` afterwards. */
+/** Disposing ends the use of the device: its registers and its DMA memory throw `Revoked` afterwards. */
 export class DirectDevice implements PciDevice, Disposable {
   readonly name: string;
   readonly id: PciId;

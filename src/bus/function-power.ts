@@ -5,14 +5,14 @@ import { DeviceGone } from "#kit/errors.ts";
 import { type Mmio, ro16, rw16, rw32, rw8 } from "#kit/mmio.ts";
 import { CONTROL, findCapability, PME_STATUS, POWER_MANAGEMENT, STATE, wake } from "./power.ts";
 
-/** 3.2.3: offset in the capability of the word with the states in which the function can signal PME. */
+/** 3.2.3: offset, in the capability, of the word that lists the states in which the function can signal PME. */
 const CAPABILITIES = 2;
 const PME_FROM_D3HOT = 1 << 14;
 const PME_FROM_D3COLD = 1 << 15;
 const PME_ENABLE = 1 << 8;
 const NO_SOFT_RESET = 1 << 3;
 const D3HOT = 3;
-/** 5.6.1: after a change to D3hot there must be no access for this time. */
+/** 5.6.1: time after a change to D3hot during which the function must not be accessed. */
 const ENTER_MICROS = 10_000;
 const VENDOR = ro16(0);
 

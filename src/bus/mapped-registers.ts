@@ -23,12 +23,14 @@ export class MappedRegisters implements RegisterBus {
   /**
    * @param memory a mapping of device memory
    * @param offset start of the window in `memory`, in bytes: a multiple of 4
-   * @param length bytes in the window: a multiple of 4
+   * @param length number of bytes in the window: a multiple of 4
    * @throws {OutOfRange} for a window that is not inside the memory, or not aligned to words
    */
   constructor(memory: ArrayBufferLike, offset = 0, length = memory.byteLength - offset) {
     if (!(offset >= 0 && length > 0 && offset + length <= memory.byteLength) || ((offset | length) & 3) !== 0)
-      throw new OutOfRange(`a register window of ${length} bytes at ${offset} of ${memory.byteLength}`);
+      throw new OutOfRange(
+        `a window of ${length} bytes at offset ${offset} of ${memory.byteLength} bytes is not possible`,
+      );
     this.length = length;
     this.#bytes = new Uint8Array(memory, offset, length);
     this.#shorts = new Uint16Array(memory, offset, length >> 1);

@@ -17,7 +17,7 @@ const config = (bytes: Uint8Array): Mmio =>
     },
   });
 
-test("a capability is found in its list, and circular lists end", () => {
+test("a capability is found in its list, and the search of a circular list ends", () => {
   const bytes = new Uint8Array(256);
   assert.equal(findCapability(config(bytes), 1), undefined);
   bytes[0x06] = 1 << 4;

@@ -12,11 +12,9 @@ import { EventFd } from "#sys/eventfd.ts";
 /** Shared control words. */
 export const Word = {
   modelSleeps: 0,
-  /**
-   * How often the model has found work and completed all of it. The next word is the number of threads that wait for
-   * this.
-   */
+  /** Number of times that the model has found work and completed all of it. */
   drained: 16,
+  /** Number of threads that wait for a change of `drained`. */
   waiting: 17,
   /** Replies to reads with side effects: their count; the next word is the latest value. Only one thread reads. */
   answers: 32,
@@ -28,8 +26,8 @@ export const VECTORS = 32;
 const CONTROL_WORDS = Word.vectors + VECTORS;
 
 /**
- * A posted access has three words: kind and offset; the value; and the number of interrupt events that the driver had
- * seen.
+ * A posted access has three words: the first has its kind and offset, the second the value, and the third the number of
+ * interrupt events that the driver had seen.
  */
 const RING: RingShape = { records: 1024, recordWords: 3 };
 export const Access = { write: 0, read: 1 } as const;
@@ -53,8 +51,9 @@ export interface ThreadedChannel {
   readonly dmaBytes: number;
   /** Number of the driver's threads, each of which has a ring of posted writes. */
   readonly threads: number;
-  /** Eventfds: `kick` signals work for the model; `interrupts` has one for each line that the driver may request. */
+  /** Eventfd that signals work for the model. */
   readonly kick: number;
+  /** Eventfds, one for each interrupt line that the driver may request. */
   readonly interrupts: readonly number[];
 }
 
@@ -85,9 +84,9 @@ export const consumersOf = (channel: ThreadedChannel): readonly SpscConsumer[] =
 
 /** A `Target` whose registers are in shared memory. */
 export interface PublishingTarget extends Target {
-  /** Number of events raised so far, for `seen`. */
+  /** Number of interrupt events raised so far, for `seen`. */
   readonly eventsRaised: number;
-  /** The driver will now acknowledge the events that it saw when `eventsRaised` was `events`. */
+  /** Called before the driver acknowledges the events that it saw when `eventsRaised` was `events`. */
   seen(events: number): void;
 }
 
@@ -122,7 +121,7 @@ export class PostedWrites {
     this.#kick = EventFd.attach(channel.kick);
   }
 
-  /** @param seen the count of events that the driver has seen @throws {Timeout} */
+  /** @param seen the number of events that the driver has seen @throws {Timeout} */
   post(what: number, value: number, seen: number): void {
     let at = this.#ring.reserve();
     if (at < 0) {

@@ -101,8 +101,8 @@ export class ThreadedDevice implements PciDevice {
 }
 
 /**
- * The device as used by a thread that serves one of the driver's queues: registers that are only written, and DMA
- * memory.
+ * The device as used by a thread that serves one of the driver's queues. It has DMA memory, and registers that the
+ * thread can write but not read.
  */
 export class ThreadedQueue {
   readonly registers: Mmio;
@@ -156,7 +156,7 @@ class EventInterrupts implements Interrupts {
     const line = this.#taken.indexOf(false);
     for (const vector of all) {
       if (vector < 0 || vector >= this.vectors)
-        throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
+        throw new OutOfRange(`interrupt vector ${vector} does not exist: the device has ${this.vectors}`);
       if (line < 0 || Atomics.load(this.#control, Word.vectors + vector) !== 0)
         throw new OutOfRange(`interrupt vector ${vector} is already requested, or all lines are in use`);
     }

@@ -86,10 +86,10 @@ class Bench implements AsyncDisposable {
 
 suite("our driver on a hostile server", { skip }, () => {
   for (const [how, code, message] of [
-    ["wrongId", "VFIO_USER_PROTOCOL", /a reply without a request/],
+    ["wrongId", "VFIO_USER_PROTOCOL", /it sent a reply without a request/],
     ["descriptor", "VFIO_USER_PROTOCOL", /descriptors with a reply to region(Read|Write)/],
     ["questions", "VFIO_USER_PROTOCOL", /many memory requests/],
-    ["size", "VFIO_USER_PROTOCOL", /a message of 4294967295 bytes/],
+    ["size", "VFIO_USER_PROTOCOL", /it sent a message of 4294967295 bytes/],
     ["half", "DEVICE_GONE", /the server closed the connection/],
     ["silence", "DEVICE_GONE", /no reply to region(Read|Write) in 5 s/],
     ["refusal", "VFIO_USER_REFUSED", /refused: region(Read|Write): Permission denied/],

@@ -33,7 +33,7 @@ const open = (limitMillis = 50): Fixture => {
   };
 };
 
-test("a request is a line, and its reply is the next line that is a reply", options, () => {
+test("a request is one line; the next line that does not report an interrupt is its reply", options, () => {
   using qemu = open();
   qemu.say("IRQ raise 21\nIRQ lower 3\nOK 0x12\n");
   assert.equal(qemu.connection.askNumber("readb 0x40", 1), 0x12);
@@ -82,7 +82,7 @@ for (const [what, reply, code] of [
     assert.throws(() => qemu.connection.askNumber("readb 0x40", 1), { code });
   });
 
-test("a reply without a request ends it too", options, () => {
+test("a reply without a request ends the connection too", options, () => {
   using qemu = open();
   qemu.say("OK\n");
   assert.throws(() => qemu.connection.listen(0), { code: "QTEST_PROTOCOL" });
@@ -97,7 +97,7 @@ test("a QEMU that has ended is distinguished from a slow one", options, () => {
   assert.throws(() => hung.connection.ask("endianness"), { code: "TIMEOUT", waitedMicros: 20_000 });
 });
 
-test("no request is sent once it is closed", options, () => {
+test("no request is sent once the connection is closed", options, () => {
   using qemu = open();
   qemu.connection[Symbol.dispose]();
   assert.throws(() => qemu.connection.ask("endianness"), { code: "QTEST_ENDED" });

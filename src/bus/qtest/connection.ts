@@ -14,7 +14,7 @@ const LINE_FEED = 10;
 
 export interface ConnectionOptions {
   readonly name: string;
-  /** A connected non-blocking stream socket; this takes ownership. */
+  /** A connected non-blocking stream socket, which the connection then owns. */
   readonly socket: Fd;
   /** Called when a pin of the intercepted interrupt controller changes. */
   readonly onPin: (pin: number, raised: boolean) => void;
@@ -80,7 +80,8 @@ export class QtestConnection implements Disposable {
   listen(millis: number): void {
     if (this.#failure !== undefined) throw this.#failure;
     this.#receive(millis);
-    if (this.#answer("nothing") !== undefined) this.#fail(new QtestBroken(this.#name, "a reply without a request"));
+    if (this.#answer("nothing") !== undefined)
+      this.#fail(new QtestBroken(this.#name, "it sent a reply without a request"));
   }
 
   [Symbol.dispose](): void {
@@ -95,7 +96,7 @@ export class QtestConnection implements Disposable {
       if (message.kind === "ok") return message.text;
       if (message.kind === "irq") this.#onPin(message.pin, message.raised);
       else if (message.kind === "refused") throw new QtestRefused(this.#name, request, message.why);
-      else this.#fail(new QtestBroken(this.#name, `an invalid line: ${JSON.stringify(line.slice(0, 80))}`));
+      else this.#fail(new QtestBroken(this.#name, `it sent an invalid line: ${JSON.stringify(line.slice(0, 80))}`));
     }
     return undefined;
   }
@@ -118,7 +119,7 @@ export class QtestConnection implements Disposable {
     if (length <= 0)
       this.#fail(new QemuEnded(this.#name, length === 0 ? "it closed the connection" : errorName(-length)));
     if (!this.#lines.push(this.#bytes.subarray(OUT_BYTES, OUT_BYTES + length)))
-      this.#fail(new QtestBroken(this.#name, "a line that does not end"));
+      this.#fail(new QtestBroken(this.#name, "it sent a line that is too long"));
   }
 
   #fail(failure: FerruleError): never {

@@ -17,7 +17,7 @@ import { assignWindows, findFunction, interruptPin } from "./pci.ts";
 import { ENDIANNESS, interceptPins, readMemory, writeMemory } from "./protocol.ts";
 
 export interface QtestOptions {
-  /** The qtest socket of a QEMU that was started with machine type q35; this takes ownership. */
+  /** The qtest socket of a QEMU that was started with machine type q35; the device then owns it. */
   readonly socket: Fd;
   /** The device is the first function that matches one of these. */
   readonly ids: readonly PciMatch[];
@@ -27,10 +27,11 @@ export interface QtestOptions {
   readonly memory: {
     /** The file that contains the RAM. */
     readonly file: number;
-    /** Offset of the part in the file, and its address in the machine: multiples of 4096. */
+    /** Offset of the part in the file: a multiple of 4096. */
     readonly offset: number;
+    /** Address of the part in the machine: a multiple of 4096. */
     readonly address: number;
-    /** A multiple of 4096. */
+    /** Length of the part: a multiple of 4096. */
     readonly bytes: number;
   };
 }
@@ -131,7 +132,7 @@ export class QtestDevice implements PciDevice, Disposable {
 
   #greet(): void {
     const order = this.#connection.ask(ENDIANNESS);
-    if (order !== "little") throw new QtestBroken(this.name, `a machine that is not little-endian, but "${order}"`);
+    if (order !== "little") throw new QtestBroken(this.name, `its byte order is "${order}" instead of "little"`);
   }
 
   #listen(millis: number): void {
@@ -146,7 +147,7 @@ export class QtestDevice implements PciDevice, Disposable {
     });
   }
 
-  /** Once the device is open, the end of QEMU is treated as removal. */
+  /** Makes the end of QEMU look like a removed card: reads then return all ones, and writes have no effect. */
   #guarded(bus: RegisterBus): RegisterBus {
     return {
       length: bus.length,

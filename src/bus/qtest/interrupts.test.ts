@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PinInterrupt } from "./interrupts.ts";
 
-test("is pending as long as the device requests it", () => {
+test("an interrupt is pending as long as the device requests it", () => {
   const pin = new PinInterrupt({ poll: () => {} });
   using line = pin.request(0);
   line.unmask();
@@ -26,14 +26,14 @@ test("a request that is withdrawn before it is taken still counts", () => {
   assert.equal(line.take(), false);
 });
 
-test("while masked it reports nothing, and afterwards what is still pending", () => {
+test("a masked line reports nothing, and after unmasking what is still pending", () => {
   const pin = new PinInterrupt({ poll: () => {} });
   using line = pin.request(0);
   pin.change(true);
   pin.change(false);
   assert.equal(line.take(), false);
   line.unmask();
-  assert.equal(line.take(), false, "raised and withdrawn before the line was requested");
+  assert.equal(line.take(), false, "a request from before the line was requested is not reported");
   line.mask();
   pin.change(true);
   assert.equal(line.take(), false);
@@ -41,7 +41,7 @@ test("while masked it reports nothing, and afterwards what is still pending", ()
   assert.ok(line.take());
 });
 
-test("reads new messages before it reports that there is no event", () => {
+test("a line reads new messages before it reports that there is no event", () => {
   const pin: PinInterrupt = new PinInterrupt({ poll: () => pin.change(true) });
   using line = pin.request(0);
   line.unmask();

@@ -41,7 +41,7 @@ export class PinInterrupt implements Interrupts {
 
   request(vectors: number | readonly number[]): InterruptLine {
     const wrong = [vectors].flat().find((vector) => vector !== 0);
-    if (wrong !== undefined) throw new OutOfRange(`interrupt vector ${wrong}: the device has 1`);
+    if (wrong !== undefined) throw new OutOfRange(`interrupt vector ${wrong} does not exist: the device has 1`);
     if (this.#requested) throw new OutOfRange("interrupt vector 0 is already requested");
     this.#requested = true;
     let live = true;

@@ -26,7 +26,7 @@ test("I/O ports and memory get the address space that they need, and the first m
   assert.deepEqual([...bars], [0xc001, 0xe000_0000, 0, 0xe001_0000, 0, 0]);
 });
 
-test("a 64-bit register takes two, and its high half is cleared", () => {
+test("a 64-bit address takes two base address registers, and its high half is cleared", () => {
   const { config, bars } = configSpace([0xffff_fe01, 0, 0xffff_f004, 0xffff_ffff, 0xffff_c00c, 0xffff_ffff]);
   assert.deepEqual(assignWindows(config, "test"), { address: 0xe000_0000, bytes: 4096 });
   assert.deepEqual([bars[2], bars[4]], [0xe000_0004, 0xe000_400c]);

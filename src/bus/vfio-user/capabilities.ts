@@ -14,7 +14,7 @@ const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
 const DEFAULT_DATA = 1 << 20;
 
 export interface Capabilities {
-  /** Limit of data in a message, as stated by the other end. */
+  /** Maximum number of data bytes in a message, as stated by the other end. */
   readonly maxData: number;
   /** The other end accepts several register writes in one message. */
   readonly writeMultiple: boolean;

@@ -17,9 +17,9 @@ import { Command, Irq, MapFlag, Region, SetFlag } from "./protocol.ts";
 import { Requests } from "./requests.ts";
 
 export interface VfioUserOptions {
-  /** The server's socket. */
+  /** Path of the server's socket. */
   readonly path: string;
-  /** Bytes of DMA memory: a multiple of 4096; default 32 MiB. */
+  /** Number of bytes of DMA memory: a multiple of 4096. Default: 32 MiB. */
   readonly dmaBytes?: number;
   /**
    * A descriptor that becomes ready when the device must be released. From then on this end no longer waits for a
@@ -37,7 +37,7 @@ const MSIX = 0x11;
 const MSIX_ENABLE = 1 << 15;
 
 /**
- * Sets the enable bit of MSI or MSI-X. Setting the events at the server is not sufficient: without this bit the device
+ * Sets the enable bit of MSI or MSI-X. Passing eventfds to the server is not sufficient: without this bit the device
  * would use INTx.
  */
 const enable = (config: Mmio, capability: number, bit: number): void => {
@@ -77,7 +77,7 @@ class EventInterrupts implements Interrupts {
     const all = [vectors].flat();
     for (const vector of all) {
       if (!(vector >= 0 && vector < this.vectors))
-        throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
+        throw new OutOfRange(`interrupt vector ${vector} does not exist: the device has ${this.vectors}`);
       if (this.#requested.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
     }
     if (this.#index === Irq.msix) enable(this.#config, MSIX, MSIX_ENABLE);
@@ -159,8 +159,8 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   }
 
   /**
-   * For poll(2): becomes ready when the server has closed the connection, because a server sends nothing without a
-   * request.
+   * For poll(2): becomes ready when the server has closed the connection. It is not ready for another reason, because
+   * a server sends nothing without a request.
    */
   get lostFd(): number {
     return this.#requests.fd;
@@ -204,13 +204,14 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
     return size;
   }
 
-  /** The first base address register that is memory. */
+  /** Returns the number of the first base address register (BAR) that is for memory. */
   #memoryBar(): number {
     const info = { argsz: DEVICE_INFO.bytes, flags: 0, regions: 0, irqs: 0 };
     const { regions, irqs } = this.#requests.ask(Command.deviceInfo, DEVICE_INFO, info);
-    if (regions <= Region.config || irqs <= Irq.msix) throw new ProtocolBroken(this.name, "not a PCI function");
+    if (regions <= Region.config || irqs <= Irq.msix)
+      throw new ProtocolBroken(this.name, "it does not serve a PCI function");
     const bar = firstMemoryBar(this.config, (index) => this.#regionBytes(index));
-    if (bar === undefined) throw new ProtocolBroken(this.name, "a function without registers in memory");
+    if (bar === undefined) throw new ProtocolBroken(this.name, "its function has no registers in memory");
     return bar;
   }
 

@@ -56,7 +56,7 @@ test("every message is as long as its C structure", () => {
   for (const [layout, bytes] of SIZES) assert.equal(layout.bytes, bytes);
 });
 
-test("a map has VFIO's layout", () => {
+test("a request to map memory has VFIO's layout", () => {
   const bytes = new Uint8Array(HEADER_BYTES + DMA_MAP.bytes).fill(0xa5);
   DMA_MAP.write(bytes, 0, { argsz: 32, flags: 3, offset: 0x1000, address: 0x1_0000_0000, size: 0x2000 });
   assert.equal(

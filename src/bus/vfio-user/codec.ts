@@ -38,7 +38,7 @@ export const put64 = (bytes: Uint8Array, at: number, value: number): void => {
 export interface Header {
   readonly id: number;
   readonly command: number;
-  /** Bytes in the message, its header included. */
+  /** Number of bytes in the message, including the header. */
   readonly size: number;
   readonly flags: number;
   readonly error: number;

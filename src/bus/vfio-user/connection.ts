@@ -86,7 +86,7 @@ export class Connection implements Disposable {
 
   /** Receives once. Returns false if there was no data. */
   receive(): boolean | Ended {
-    if (this.#end === this.bytes.length) return new Ended("more requests than there is room for");
+    if (this.#end === this.bytes.length) return new Ended("it sent more requests than the buffer can hold");
     const length = this.#stream.receive(this.#socket.number, this.#end);
     if (length === -Errno.EAGAIN || length === -Errno.EINTR) return false;
     if (length === 0) return new Ended("");
@@ -95,15 +95,18 @@ export class Connection implements Disposable {
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
     if (this.#stream.tooMany && !this.#stream.takesFds) {
-      // None was accepted. The caller decides whether that is an error.
+      // No descriptor was accepted. The caller decides whether that is an error.
       this.#stream.take();
       this.dropped = true;
       return true;
     }
-    if (this.#stream.tooMany) return new Ended("too many descriptors in a message");
+    if (this.#stream.tooMany) return new Ended("it sent too many descriptors in a message");
     this.#chunkFds = this.#stream.take();
-    // No message needs a socket. If a client passed its own end of this connection, its close would never be noticed.
-    return this.#chunkFds.some(({ number }) => isSocket(number)) ? new Ended("a socket among the descriptors") : true;
+    // No message needs a socket. If a client passed its own end of this connection, that end would stay open here, and
+    // the client's close would never be noticed.
+    return this.#chunkFds.some(({ number }) => isSocket(number))
+      ? new Ended("it sent a socket among the descriptors")
+      : true;
   }
 
   /** Offset of the next complete message, or -1. It is valid until `take`. */
@@ -111,7 +114,7 @@ export class Connection implements Disposable {
     const left = this.#end - this.#at;
     if (left >= HEADER_BYTES) {
       const size = u32(this.bytes, this.#at + SIZE);
-      if (size < HEADER_BYTES || size > MAX_BYTES) return new Ended(`a message of ${size} bytes`);
+      if (size < HEADER_BYTES || size > MAX_BYTES) return new Ended(`it sent a message of ${size} bytes`);
       if (size <= left) return this.#at;
     }
     return this.#keepFds(left);
@@ -132,7 +135,7 @@ export class Connection implements Disposable {
     return fds;
   }
 
-  /** End of the message taken last. */
+  /** Offset of the first byte after the message taken last. */
   get taken(): number {
     return this.#at;
   }
@@ -224,7 +227,7 @@ export class Connection implements Disposable {
   /** Keeps the descriptors that arrived with the beginning of an incomplete message. */
   #keepFds(left: number): -1 | Ended {
     if (this.#chunkFds === NO_FDS) return -1;
-    if (left === 0 || this.#at < this.#chunk) return new Ended("descriptors that belong to no message");
+    if (left === 0 || this.#at < this.#chunk) return new Ended("it sent descriptors that belong to no message");
     this.#halfFds = this.#chunkFds;
     this.#chunkFds = NO_FDS;
     return -1;

@@ -10,7 +10,7 @@ import { Command, Flag, MapFlag } from "./protocol.ts";
 
 const WRITE = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
 
-test("an error during a request", () => {
+test("an error during a request ends the session", () => {
   using rig = new Rig();
   rig.device.onWrite = () => {
     throw new OutOfRange("the device cannot do this");
@@ -19,7 +19,7 @@ test("an error during a request", () => {
   rig.assertDropped(/^the device cannot do this$/);
 });
 
-test("a programming error, reported with a message for the user", () => {
+test("a programming error ends the session, with a message for the user", () => {
   using rig = new Rig();
   rig.device.onWrite = () => {
     throw new TypeError("undefined is\nno function");
@@ -28,7 +28,7 @@ test("a programming error, reported with a message for the user", () => {
   rig.assertDropped(/^an error in Ferrule: TypeError: undefined is$/);
 });
 
-test("an error while the device reads memory or raises an interrupt by itself, between requests", () => {
+test("an error while the device reads memory or raises an interrupt between requests ends the session", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 8192, { sealed: false });
   for (const provoke of [

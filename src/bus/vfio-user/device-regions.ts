@@ -27,7 +27,7 @@ export class DeviceRegions {
     this.#sizes = this.#names.map((name) => (name === undefined ? 0 : target.size(name)));
   }
 
-  /** Bytes in a region; 0 if the device has none. */
+  /** Number of bytes in a region; 0 if the device does not have the region. */
   size(region: number): number {
     return this.#sizes[region] ?? 0;
   }

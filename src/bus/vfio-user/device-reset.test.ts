@@ -10,7 +10,7 @@ test("a reset request with extra data is rejected without effect", () => {
   assert.equal(rig.device.resets, 0);
 });
 
-test("a reset resets the function and preserves maps and events", () => {
+test("a reset resets the function, and preserves mapped memory and eventfds", () => {
   using rig = new Rig();
   using _memory = rig.share(0x1000, 4096);
   using event = EventFd.create();

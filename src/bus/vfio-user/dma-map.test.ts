@@ -82,7 +82,7 @@ test("stores to shared memory are visible to both sides, and its descriptor is c
   assert.equal(region.words[0x400], 0x700);
   region.bytes[3] = 9;
   assert.equal(bytes[3], 9);
-  assert.equal(rig.device.memory!.region(0x1_0000_0000, 8192), region, "the same object every time");
+  assert.equal(rig.device.memory!.region(0x1_0000_0000, 8192), region, "each call returns the same object");
 });
 
 test("a device finds only mapped memory", () => {
@@ -142,7 +142,11 @@ test("memory that can be truncated is copied, not mapped: after truncation acces
   assert.equal(region.copy.fetch(4100, 2), false);
   assert.equal(region.copy.store(4100, 2), false);
   assert.equal(region.bytes[8000], 0);
-  assert.equal(rig.error(Command.dmaMap, map({ address: 0 }), [memory.number]), Refused.EINVAL, "longer than the file");
+  assert.equal(
+    rig.error(Command.dmaMap, map({ address: 0 }), [memory.number]),
+    Refused.EINVAL,
+    "the map is longer than the file",
+  );
 });
 
 test("a file that is not memory is rejected: reading it may block forever", () => {

@@ -44,7 +44,7 @@ test("memory without a descriptor is read by messages", () => {
   assert.deepEqual([...asked.body], [...body(DMA_ACCESS, { address: ADDRESS + 16, count: 4 })]);
 });
 
-test("writes of the device are sent, and waited for", () => {
+test("writes of the device are sent, and the device waits for the replies", () => {
   using rig = new Rig();
   const region = remote(rig);
   region.bytes.set([5, 6, 7], 100);
@@ -99,7 +99,7 @@ test("an error, a short reply, or a reply to another request gives no data", () 
   prepare(rig, answer(2, Command.dmaWrite, new Uint8Array(0)));
   assert.equal(region.copy.fetch(0, 4), false);
   assert.deepEqual([...region.bytes.subarray(0, 4)], [0, 0, 0, 0]);
-  rig.assertDropped(/a reply without a request/);
+  rig.assertDropped(/it sent a reply without a request/);
 });
 
 test("a reply without a request ends the connection", () => {
@@ -159,7 +159,7 @@ test("a request other than an access ends the wait, and is executed afterwards; 
   prepare(rig, message(9, Command.deviceReset, new Uint8Array(0)), memoryAnswer(0, ADDRESS, [9]));
   assert.equal(region.copy?.fetch(0, 1), false);
   assert.equal(rig.device.resets, 0);
-  assert.equal(region.copy.fetch(0, 1), false, "and the request is not repeated");
+  assert.equal(region.copy.fetch(0, 1), false, "the request is not repeated");
   using poller = { poller: new Poller([0]), [Symbol.dispose]: () => {} };
   assert.equal(rig.server.arm(poller.poller, 0), false, "there is work already");
   rig.work();
@@ -221,7 +221,7 @@ test("a client that does not reply gets no further requests until it does", () =
   assert.equal(region.bytes[0], 2);
 });
 
-test("a client that does not reply but accesses registers is not waited for any longer", () => {
+test("register accesses of a client that does not reply do not prolong the wait", () => {
   using rig = new Rig();
   const region = remote(rig);
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));

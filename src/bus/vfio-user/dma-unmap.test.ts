@@ -56,7 +56,7 @@ test("several maps, or all, are removed at once", () => {
   assert.equal(rig.server.maps, 1);
   assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0);
   assert.equal(rig.server.maps, 0);
-  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "removing all maps fails without maps");
+  assert.equal(rig.error(Command.dmaUnmap, unmap(0, 0, UnmapFlag.all)), 0, "removing all maps fails if there are none");
 });
 
 // One border inside a block of addresses, and one between two blocks.

@@ -7,8 +7,9 @@ import { BounceBuffer } from "#sys/peer-memory.ts";
 import { GuestMaps } from "./guest-memory.ts";
 import { MapFlag, PAGE } from "./protocol.ts";
 
-/** Number of pages of the client's memory, and of addresses at which any of them may be mapped. */
+/** Number of pages of the client's memory. */
 const PAGES = 8;
+/** Number of addresses at which any of the pages may be mapped. */
 const PLACES = 24;
 const BASE = 0xffff_0000;
 

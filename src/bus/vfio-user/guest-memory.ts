@@ -84,11 +84,11 @@ export class GuestMaps implements GuestMemory {
   readonly #blocks = new Map<number, MapBlock>();
   /** Crossings by start address. */
   readonly #crossings = new Map<number, MemoryRegion>();
-  /** Bytes in all crossings. */
+  /** Number of bytes in all crossings. */
   #crossed = 0;
-  /** Bytes in all maps. */
+  /** Number of bytes in all maps. */
   #mapped = 0;
-  /** An upper bound of the bytes in copies; it assumes that each access is to a different page. */
+  /** An upper bound of the number of bytes in copies, as if each access were to a different page. */
   #copied = 0;
 
   constructor({ windows, bounce, remote, changed, failed }: GuestMapsParts) {
@@ -325,7 +325,7 @@ export class GuestMaps implements GuestMemory {
   }
 }
 
-/** The copy of a region that starts at byte `start` of the memory, in `bytes`. */
+/** Returns the copy, in `bytes`, of the region that starts at byte `start` of the memory. */
 const peerCopy = (memory: PeerMemory, start: number, bytes: Uint8Array): MemoryCopy => ({
   fetch: (offset, length) => memory.read(start + offset, bytes, offset, length),
   store: (offset, length) => memory.write(start + offset, bytes, offset, length),
@@ -337,7 +337,7 @@ const distantCopy = (remote: RemoteMemory, { address, bytes }: { address: number
 });
 
 const crossingCopy = (maps: GuestMemory, { address, bytes }: { address: number; bytes: Uint8Array }): MemoryCopy => {
-  /** Calls `move` for each part that is in one region. */
+  /** Divides a range into parts that are each inside one region, and calls `move` for each part. */
   const parts = (
     offset: number,
     length: number,

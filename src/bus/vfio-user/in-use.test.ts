@@ -20,7 +20,11 @@ test("a second client waits briefly and is then rejected because the device is i
     using second = new Peer(rig.path);
     sendVersion(second);
     wait(rig, 1);
-    assert.equal(second.receive(), undefined, "rejected at once, although the first may be about to disconnect");
+    assert.equal(
+      second.receive(),
+      undefined,
+      "the second client was rejected at once, although the first may be about to disconnect",
+    );
     wait(rig, 2);
     const reply = second.receive();
     assert.ok(reply !== undefined && reply !== "closed");
@@ -46,7 +50,7 @@ test("a second client that waits while the first disconnects is served", () => {
   assert.deepEqual(rig.turnedAway, []);
 });
 
-test("one that sends nothing, an invalid message or descriptors is rejected too, without a leak", () => {
+test("a waiting client that sends nothing, an invalid message or descriptors is rejected too, without a leak", () => {
   using rig = new Rig();
   const before = openDescriptors();
   {
@@ -61,7 +65,7 @@ test("one that sends nothing, an invalid message or descriptors is rejected too,
   assert.equal(openDescriptors(), before);
 });
 
-test("until the first client has sent its version, waiting ones are not rejected", () => {
+test("until the first client has sent its version, waiting clients are not rejected", () => {
   using rig = new Rig();
   rig.peer[Symbol.dispose]();
   rig.work();

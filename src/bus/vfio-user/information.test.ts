@@ -63,7 +63,7 @@ test("interrupts are counted from the capabilities in configuration space", () =
   assert.equal(intx.flags, IrqFlag.eventfd | IrqFlag.maskable | IrqFlag.autoMasked);
 });
 
-test("no register is available as an event", () => {
+test("no register is available as an eventfd", () => {
   using rig = new Rig();
   const info = parse(REGION_IO_FDS, rig.ask(Command.regionIoFds, body(REGION_IO_FDS, { ...irq, index: BAR })));
   assert.deepEqual(info, { argsz: 16, flags: 0, index: BAR, count: 0 });

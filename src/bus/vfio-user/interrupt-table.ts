@@ -13,7 +13,7 @@ export type IrqCounts = readonly number[];
 interface Vector {
   event: PeerEvent | undefined;
   masked: boolean;
-  /** The interrupt was raised while it was masked or had no event. */
+  /** The interrupt was raised while it was masked or had no eventfd. */
   held: boolean;
 }
 
@@ -27,10 +27,10 @@ export interface IrqRequest {
 const isEmpty = (vectors: readonly Vector[]): boolean => vectors.every(({ event }) => event === undefined);
 
 /**
- * A client selects INTx, MSI or MSI-X by setting events for it; of the kinds that have events, the last in this order
- * is used. INTx is a level and is masked when it is signalled, as in VFIO; if the line is still high after unmasking,
- * it is signalled again. MSI and MSI-X are messages: one that is raised while its vector is masked or has no event is
- * signalled later.
+ * A client selects INTx, MSI or MSI-X by setting eventfds for it; if several kinds have eventfds, MSI-X is preferred to
+ * MSI, and MSI to INTx. INTx is a level and is masked when it is signalled, as in VFIO; if the line is still high after
+ * unmasking, it is signalled again. MSI and MSI-X are messages: one that is raised while its vector is masked or has no
+ * eventfd is signalled later.
  */
 export class InterruptTable {
   readonly counts: IrqCounts;
@@ -55,7 +55,7 @@ export class InterruptTable {
     return index === Irq.msi || index === Irq.msix ? IrqFlag.eventfd | IrqFlag.maskable : IrqFlag.eventfd;
   }
 
-  /** Returns 0 or an error number. Takes ownership of the descriptors. */
+  /** Executes a SET_IRQS request. Returns 0 or an error number. Takes ownership of the descriptors. */
   set(request: IrqRequest, data: Uint8Array, fds: readonly Fd[]): number {
     using scope = new DisposableStack();
     for (const fd of fds) scope.use(fd);
@@ -90,8 +90,8 @@ export class InterruptTable {
   }
 
   /**
-   * Asks the client to release the device. @returns false if the client has set no event for that; the request is then
-   * dropped
+   * Asks the client to release the device. @returns false if the client has set no eventfd for that; the request is
+   * then dropped
    */
   requestUnplug(): boolean {
     const [vector] = this.#vectors[Irq.request]!;
@@ -100,7 +100,7 @@ export class InterruptTable {
     return true;
   }
 
-  /** Removes all events, after the client has disconnected. */
+  /** Removes all eventfds, after the client has disconnected. */
   clear(): void {
     for (let index = 0; index < IRQS; index++) this.#disable(index);
   }
@@ -116,9 +116,9 @@ export class InterruptTable {
     if (data !== SetFlag.eventfd && fds > 0) return Refused.EINVAL;
     if (data === SetFlag.bool && dataBytes < count) return Refused.EINVAL;
     if (data === SetFlag.eventfd) {
-      // Masking or unmasking by an event of the client is not supported.
+      // Masking or unmasking by an eventfd of the client is not supported.
       if (action !== SetFlag.trigger) return Refused.EOPNOTSUPP;
-      // A request without descriptors removes the events.
+      // A request without descriptors removes the eventfds.
       if (fds !== 0 && fds !== count) return Refused.EINVAL;
     }
     const maskable = (this.flags(index) & IrqFlag.maskable) !== 0;
@@ -144,7 +144,7 @@ export class InterruptTable {
     }
   }
 
-  /** Signals an interrupt that was raised while it was masked or had no event. */
+  /** Signals an interrupt that was raised while it was masked or had no eventfd. */
   #catchUp(index: number, vector: Vector): void {
     if (vector.event === undefined || vector.masked) return;
     const due = index === Irq.intx ? this.#asserted() : vector.held;

@@ -190,8 +190,9 @@ export class Rig implements Disposable {
   readonly device = new PageDevice();
   readonly clock = new VirtualClock();
   readonly server: VfioUserServer;
-  /** Why clients were disconnected, and why others were rejected. */
+  /** Why clients were disconnected. */
   readonly complaints: string[] = [];
+  /** Why clients were rejected. */
   readonly turnedAway: string[] = [];
   peer: Peer;
 
@@ -264,7 +265,7 @@ export class Rig implements Disposable {
     return memory;
   }
 
-  /** SET_IRQS. */
+  /** Sends SET_IRQS, and returns the error number or 0. */
   irqs(
     values: { flags: number; index: number; start: number; count: number },
     fds: readonly number[] = [],
@@ -290,7 +291,7 @@ export const holdings = (): { descriptors: number; sharedMaps: number } => ({
     .split("\n")
     .filter((line) => line.includes("/memfd:")).length,
 });
-/** Kilobytes of this process's memory that is not shared, and of its address space. */
+/** The process's memory that is not shared, and the size of its address space, both in kilobytes. */
 export const footprint = (): { memory: number; addresses: number } => {
   const status = readFileSync("/proc/self/status", "utf8");
   const of = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(status)![1]);

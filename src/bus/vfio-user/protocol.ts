@@ -54,17 +54,17 @@ export const Flag = {
   error: 0x20,
 } as const;
 
-/** Limit of data in a region access (the capability `max_data_xfer_size`). */
+/** Maximum number of data bytes in a region access (the capability `max_data_xfer_size`). */
 export const MAX_DATA = 65536;
 /** Limit of descriptors in a message (`max_msg_fds`), which is QEMU's own limit. */
 export const MAX_FDS = 16;
 /** Limit of simultaneous maps (`max_dma_maps`). With an IOMMU, a guest maps each page of each buffer separately. */
 export const MAX_MAPS = 16_384;
-/** Limit of mapped bytes. Mapping a GiB takes a millisecond or more, and the client waits for it. */
+/** Maximum number of mapped bytes. Mapping a GiB takes a millisecond or more, and the client waits for it. */
 export const MAX_MAPPED_BYTES = 2 ** 38;
 /** Maps are multiples of this (`pgsizes`). */
 export const PAGE = 4096;
-/** Limit of a message: the largest data, and room for its header. */
+/** Maximum length of a message: the longest data and its header. */
 export const MAX_BYTES = HEADER_BYTES + 64 + MAX_DATA;
 
 /** Where data starts in a region access, and in each write of a `regionWriteMultiple`. */
@@ -101,7 +101,7 @@ export const SetFlag = { none: 1, bool: 2, eventfd: 4, mask: 8, unmask: 16, trig
 export const SET_DATA = 0x07;
 export const SET_ACTION = 0x38;
 
-/** Error numbers in replies: Linux's. */
+/** Error numbers in replies, which are those of Linux. */
 export const Refused = {
   EPERM: 1,
   ENOENT: 2,

@@ -10,7 +10,7 @@ const write = (region: number, offset: number, data: Uint8Array, count = data.le
   body(REGION_ACCESS, { region, offset, count }, data);
 const DATA = Uint8Array.of(1, 2, 3, 4);
 
-test("accesses outside a region, to no region, of no bytes or of too many are rejected and reach no register", () => {
+test("accesses outside a region, to a missing region, of no bytes or of too many are rejected and reach no register", () => {
   using rig = new Rig();
   rig.device.accesses.length = 0;
   for (const [region, offset, count] of [

@@ -38,7 +38,7 @@ const STOP_MILLIS = 400;
  */
 const MAX_QUESTIONS = 16;
 const NONE: readonly number[] = [];
-/** Commands whose replies may carry descriptors of memory and events for registers; this client does not use them. */
+/** Commands whose replies may carry descriptors of memory and eventfds for registers; this client does not use them. */
 const WITH_DESCRIPTORS: readonly number[] = [Command.regionInfo, Command.regionIoFds];
 
 /** These buffers make the kernel drop descriptors from a server. */
@@ -101,7 +101,7 @@ export class Requests implements Disposable {
   ask<T extends Fields>(command: number, layout: Layout<T>, values: Values<T>): Values<T> {
     const at = this.#exchange(command, layout, values, NONE);
     if (sizeOf(this.#connection.bytes, at) < HEADER_BYTES + layout.bytes)
-      throw new ProtocolBroken(this.#name, `a reply of ${sizeOf(this.#connection.bytes, at)} bytes`);
+      throw new ProtocolBroken(this.#name, `it sent a reply of ${sizeOf(this.#connection.bytes, at)} bytes`);
     return layout.read(this.#connection.bytes, at);
   }
 
@@ -153,12 +153,12 @@ export class Requests implements Disposable {
     const { bytes } = this.#connection;
     const end = reply + sizeOf(bytes, reply);
     const behind = reply + HEADER_BYTES + VERSION.bytes;
-    if (end < behind) throw new ProtocolBroken(this.#name, "a short reply to the version");
+    if (end < behind) throw new ProtocolBroken(this.#name, "its reply to the version is too short");
     const { major, minor } = VERSION.read(bytes, reply);
     if (major !== MAJOR || minor > MINOR)
-      throw new ProtocolBroken(this.#name, `protocol version ${major}.${minor} instead of ${MAJOR}.${MINOR}`);
+      throw new ProtocolBroken(this.#name, `its protocol version is ${major}.${minor} instead of ${MAJOR}.${MINOR}`);
     if (parseCapabilities(bytes.subarray(behind, end)) === undefined)
-      throw new ProtocolBroken(this.#name, "invalid capabilities");
+      throw new ProtocolBroken(this.#name, "its capabilities are invalid");
   }
 
   #read(region: number, offset: number, width: 1 | 2 | 4): number {
@@ -167,7 +167,7 @@ export class Requests implements Disposable {
     const reply = this.#answer(Command.regionRead);
     const { bytes } = this.#connection;
     if (sizeOf(bytes, reply) < ACCESS_DATA + width)
-      throw new ProtocolBroken(this.#name, "a short reply to a register read");
+      throw new ProtocolBroken(this.#name, "its reply to a register read is too short");
     const data = reply + ACCESS_DATA;
     if (width === 4) return u32(bytes, data);
     return width === 2 ? u16(bytes, data) : bytes[data]!;
@@ -241,7 +241,7 @@ export class Requests implements Disposable {
       if (!this.#wait(end)) throw this.#timedOut(`no reply to ${commandName(command)} in ${LIMIT_MILLIS / 1000} s`);
       this.#receive();
       if (this.#connection.dropped && !WITH_DESCRIPTORS.includes(command))
-        throw new ProtocolBroken(this.#name, `descriptors with a reply to ${commandName(command)}`);
+        throw new ProtocolBroken(this.#name, `it sent descriptors with a reply to ${commandName(command)}`);
       this.#connection.dropped = false;
     }
   }
@@ -256,7 +256,7 @@ export class Requests implements Disposable {
       return false;
     }
     if (id !== this.#id || u16(bytes, at + COMMAND) !== command)
-      throw new ProtocolBroken(this.#name, "a reply without a request");
+      throw new ProtocolBroken(this.#name, "it sent a reply without a request");
     if ((u32(bytes, at + FLAGS) & Flag.error) !== 0)
       throw new RequestRefused(this.#name, command, u32(bytes, at + ERROR));
     return true;

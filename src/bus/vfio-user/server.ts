@@ -37,7 +37,7 @@ export interface ServerOptions {
   /** A client mapped or unmapped guest memory. */
   readonly onMemory?: (change: MemoryChange) => void;
   /**
-   * Closes a client's descriptor that is neither memory nor an event, without blocking on its file system. Default:
+   * Closes a client's descriptor that is neither memory nor an eventfd, without blocking on its file system. Default:
    * Node's thread pool. In a thread that never returns to its event loop, finished requests of the thread pool would
    * accumulate in memory.
    */
@@ -51,10 +51,11 @@ const VERSION_MICROS = 5_000_000;
  * rejected.
  */
 const QUEUE_MICROS = 250_000;
-/** Limit of rejections at a time: each costs a few system calls, during which the served client waits. */
+/** Maximum number of clients rejected at a time: each costs a few system calls, during which the served client waits. */
 const MAX_REPORTS = 16;
-/** Number of a former client's windows that are cleared at a time, and the interval. */
+/** Number of a former client's windows that are cleared at a time. */
 const MAX_CLEARED = 64;
+/** Interval at which windows are cleared. */
 const CLEARING_MICROS = 2000;
 const IN_USE = "the device is in use by another client";
 /** The command register in configuration space (PCI 3.0, 6.2.2). */

@@ -50,7 +50,7 @@ export class Session implements Disposable {
   #waitAborted = false;
   /** Set if the client sent more requests than one turn has time for. */
   #outOfTime = false;
-  /** End of the innermost request in progress. */
+  /** Offset in the receive buffer of the first byte after the innermost request in progress. */
   #floor = 0;
 
   /** Takes the socket. The device is attached to the client's memory and interrupts until the session is disposed. */
@@ -210,7 +210,7 @@ export class Session implements Disposable {
     const fds = this.#connection.take(size);
     if (isReply(bytes, at)) {
       closeAll(fds);
-      if (!this.#memory.answer(at, size)) this.#ended = new Ended("a reply without a request");
+      if (!this.#memory.answer(at, size)) this.#ended = new Ended("it sent a reply without a request");
       return;
     }
     const flags = u32(bytes, at + FLAGS);

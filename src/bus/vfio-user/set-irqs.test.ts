@@ -76,7 +76,7 @@ test("a descriptor that is not an eventfd is rejected, because it would be writt
   assert.equal(event.drain(), false);
 });
 
-test("events are set for their vectors; a request without descriptors removes them", () => {
+test("eventfds are set for their vectors; a request without descriptors removes them", () => {
   withEvents(3, (rig, events, fds) => {
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.msix, start: 0, count: 3 }, fds), 0);
     rig.device.raise(1);
@@ -85,7 +85,7 @@ test("events are set for their vectors; a request without descriptors removes th
     rig.device.raise(1);
     rig.device.raise(2);
     assert.deepEqual(drained(events), [false, false, true]);
-    // Interrupts raised in between are signalled once an event is set again.
+    // Interrupts raised in between are signalled once an eventfd is set again.
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.msix, start: 1, count: 1 }, fds.slice(1, 2)), 0);
     assert.deepEqual(drained(events), [false, true, false]);
     assert.equal(rig.irqs({ flags: none | trigger, index: Irq.msix, start: 0, count: 0 }), 0);
@@ -94,7 +94,7 @@ test("events are set for their vectors; a request without descriptors removes th
   });
 });
 
-test("MSI is used without MSI-X, and missing vectors are shared", () => {
+test("without MSI-X, MSI is used; if it has too few vectors, several vectors of the device share one", () => {
   withEvents(2, (rig, events, fds) => {
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.msi, start: 0, count: 2 }, fds), 0);
     rig.device.raise(0);
@@ -103,7 +103,7 @@ test("MSI is used without MSI-X, and missing vectors are shared", () => {
   });
 });
 
-test("a masked message is held until it is unmasked, once", () => {
+test("a masked message is held until it is unmasked, and is then signalled once", () => {
   withEvents(1, (rig, events, fds) => {
     const set = (flags: number): number => rig.irqs({ flags, index: Irq.msix, start: 0, count: 1 });
     rig.irqs({ flags: eventfd | trigger, index: Irq.msix, start: 0, count: 1 }, fds);
@@ -138,7 +138,7 @@ test("INTx is masked when signalled, and signalled again while the line is high"
   });
 });
 
-test("a line that is already high is signalled when an event is set", () => {
+test("a line that is already high is signalled when an eventfd is set", () => {
   withEvents(1, (rig, events, fds) => {
     rig.device.level = true;
     rig.device.raise(0);
@@ -147,7 +147,7 @@ test("a line that is already high is signalled when an event is set", () => {
   });
 });
 
-test("the client may trigger interrupts itself, all or by a byte each", () => {
+test("the client may trigger interrupts itself: all of them, or those that a byte selects", () => {
   withEvents(3, (rig, events, fds) => {
     rig.irqs({ flags: eventfd | trigger, index: Irq.msix, start: 0, count: 3 }, fds);
     assert.equal(rig.irqs({ flags: none | trigger, index: Irq.msix, start: 1, count: 2 }), 0);

@@ -20,7 +20,7 @@ test("a message shorter than its header, or longer than any, ends the connection
   using rig = new Rig();
   for (const size of [0, 15, MAX_BYTES + 1, 0xffff_ffff]) {
     rig.peer.send(message(1, Command.regionRead, NONE, 0, size));
-    rig.assertDropped(/^a message of \d+ bytes$/);
+    rig.assertDropped(/^it sent a message of \d+ bytes$/);
   }
 });
 
@@ -147,7 +147,7 @@ test("after half a message and a disconnect all resources are released", () => {
   assert.equal(rig.complaints.length, 0, "a disconnect was reported as an error");
 });
 
-test("a client that does not read its replies is waited for, and does not fill the memory", () => {
+test("the server waits for a client that does not read its replies, and memory use stays limited", () => {
   using rig = new Rig();
   const bytes = message(1, Command.regionRead, body(REGION_ACCESS, { region: 7, offset: 0, count: 4096 }));
   let sent = 0;

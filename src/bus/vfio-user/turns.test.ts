@@ -8,7 +8,7 @@ import { BAR, Rig, body, message } from "./peer.test-kit.ts";
 import { Command, Flag } from "./protocol.ts";
 import { VfioUserServer } from "./server.ts";
 
-test("for each client the device is as after power-on", () => {
+test("each client finds the device as after power-on", () => {
   using rig = new Rig();
   rig.device.page[5] = 1;
   using _memory = rig.share(0x1000, 4096);

@@ -72,7 +72,7 @@ for (const way of ["group", "iommufd"] as const) {
     device[Symbol.dispose]();
   });
 
-  test(`whichever call of the kernel fails, through a ${way} nothing leaks`, () => {
+  test(`nothing leaks, whichever kernel call fails while a card is opened through its ${way}`, () => {
     using roots = new Tree(WAYS[way]);
     const whole = new FakeKernel();
     whole.resettable = false;
@@ -159,7 +159,7 @@ test("a card is rejected with the reason and advice", () => {
   );
 });
 
-test("a group that is not viable names the others and their drivers", () => {
+test("the error for a group that is not viable names the other functions and their drivers", () => {
   const others: PciFunction[] = [
     { address: "0000:03:00.1", driver: "ehci-pci", group: 12 },
     { address: "0000:03:00.2", group: 12 },
@@ -246,7 +246,7 @@ const openWith = (hotReset: FakeKernel["hotReset"], functions: readonly PciFunct
   return kernel;
 };
 
-test("a function that cannot be reset alone is reset with its bus, if all of that is ours", () => {
+test("a function that cannot be reset alone is reset with its bus, if all functions of the bus are ours", () => {
   const ours = { address: ADDRESS, owner: 12 };
   const stranger = { address: "0000:03:00.1", owner: 13 };
   const byGroup = { byIdentity: false, allOurs: false };

@@ -26,7 +26,7 @@ import { undo } from "./undo.ts";
 export interface VfioOptions {
   /** As the kernel writes it: 0000:03:00.0. */
   readonly address: string;
-  /** Bytes of DMA memory, a multiple of 4096. Default: 20 MiB, or what the limit on locked memory allows. */
+  /** Number of bytes of DMA memory, a multiple of 4096. Default: 20 MiB, or what the limit on locked memory allows. */
   readonly dmaBytes?: number;
   /** Use the card without an IOMMU: it can then access all memory. Needs root and huge pages. */
   readonly unsafeNoIommu?: boolean;
@@ -180,7 +180,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     return scope.adopt(new Mmio(bus), (mmio) => mmio.revoke(this.name));
   }
 
-  /** The first base address register that is memory. */
+  /** Opens the registers in the first base address register (BAR) that is for memory. */
   #openBar(scope: DisposableStack): RegisterBus {
     const { file } = this.#access;
     const bar = firstMemoryBar(this.config, (index) => file.region(index).bytes);
@@ -193,8 +193,8 @@ export class VfioDevice implements RemovableDevice, Disposable {
   }
 
   /**
-   * An event for one kind of notification about the card. It is never signalled if the kernel does not support that
-   * kind.
+   * Creates an eventfd for one kind of notification about the card. It is never signalled if the kernel does not
+   * support that kind.
    */
   #listen(kernel: VfioKernel, index: number, scope: DisposableStack): Event {
     const { file } = this.#access;

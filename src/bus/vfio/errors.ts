@@ -170,8 +170,9 @@ export class WakeNotPermitted extends FerruleError {
 export class MemlockTooLow extends FerruleError {
   readonly code = "MEMLOCK_TOO_LOW";
   readonly hint: string;
-  /** The limit and the wanted memory, in bytes. */
+  /** The limit in bytes. */
   readonly limit: number;
+  /** Number of bytes of locked memory that DMA needs. */
   readonly wanted: number;
   constructor(fields: { readonly limit: number; readonly wanted: number }) {
     super(

@@ -46,7 +46,7 @@ test("a driver can exclude interrupt types that do not work, before its first re
   assert.throws(() => setUp("msix").make().limit("msi"), OutOfRange);
 });
 
-test("a vector is signalled through its descriptor, and its line releases it", () => {
+test("a vector is signalled through its descriptor, and is disabled when its line is disposed", () => {
   const { kernel, make } = setUp();
   using interrupts = make();
   {
@@ -68,7 +68,7 @@ test("a vector is signalled through its descriptor, and its line releases it", (
   for (const wrong of [-1, 4, 0.5, NaN]) assert.throws(() => interrupts.request(wrong), OutOfRange);
 });
 
-test("vectors that can only be enabled together are enabled again for a new one, and all are signalled once", () => {
+test("vectors that can only be enabled together are enabled again with each new vector, and all are signalled once", () => {
   const { kernel, make } = setUp();
   using interrupts = make();
   using first = interrupts.request(1);

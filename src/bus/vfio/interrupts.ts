@@ -78,7 +78,7 @@ export class VfioInterrupts implements Interrupts, Disposable {
 
   #check(vector: number): void {
     if (!(Number.isInteger(vector) && vector >= 0 && vector < this.vectors))
-      throw new OutOfRange(`interrupt vector ${vector}: the device has ${this.vectors}`);
+      throw new OutOfRange(`interrupt vector ${vector} does not exist: the device has ${this.vectors}`);
     if (this.#events.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
   }
 
@@ -99,7 +99,9 @@ export class VfioInterrupts implements Interrupts, Disposable {
       const info = this.#file.irq(Irq[kind]);
       if (info.count > 0 && info.eventfd) return { kind, info };
     }
-    throw new OutOfRange(`${this.#address} has no usable interrupts: ${kinds.map((kind) => NAMES[kind]).join(", ")}`);
+    throw new OutOfRange(
+      `${this.#address} has no usable interrupts of these kinds: ${kinds.map((kind) => NAMES[kind]).join(", ")}`,
+    );
   }
 
   #enable(vector: number): void {

@@ -19,8 +19,9 @@ export class FakeKernel implements VfioKernel {
   /** Resources acquired and not released. */
   readonly live = new Set<string>();
   readonly calls: string[] = [];
-  /** Index of the call that fails, counted from 0, and its error. */
+  /** Index of the call that fails, counted from 0. */
   failAt = -1;
+  /** Error of the call that fails. */
   failWith: number = Errno.EIO;
   /** Name of a call that fails. */
   failOn = "";

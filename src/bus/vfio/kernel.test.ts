@@ -17,7 +17,7 @@ test("a process with CAP_IPC_LOCK has no limit", () => {
   assert.equal(mayLockAll(""), false);
 });
 
-test("this kernel reports a limit, and its huge pages", () => {
+test("this machine's kernel reports the limit on locked memory and the number of free huge pages", () => {
   assert.ok(LINUX.memlock() >= 0);
   const { pageBytes, free } = LINUX.hugePages();
   assert.equal(pageBytes, 2 << 20);

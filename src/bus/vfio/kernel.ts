@@ -29,9 +29,9 @@ export interface VfioKernel {
   event(): Event;
   /** Zeroed memory that can be mapped for a device. */
   memory(bytes: number, what: string): Memory;
-  /** Bytes this process may lock. */
+  /** Returns the number of bytes that this process may lock. */
   memlock(): number;
-  /** Free huge pages. */
+  /** Returns the size of a huge page and the number of free huge pages. */
   hugePages(): { readonly pageBytes: number; readonly free: number };
   takeHugePages(count: number): HugeMemory;
 }

@@ -10,7 +10,7 @@ import { undo } from "./undo.ts";
 
 /** Room for rings, receive buffers for the largest MTU, and the send arena, which need a little more than 17 MiB. */
 export const DEFAULT_BYTES = 20 << 20;
-/** The same for an MTU of 1500. This is below the limit of 8 MiB that most systems set for locked memory. */
+/** Room for the same at an MTU of 1500. This is below the limit of 8 MiB that most systems set for locked memory. */
 export const MIN_BYTES = 6 << 20;
 const STEP = 1 << 20;
 const PAGE_BYTES = 4096;
@@ -51,7 +51,7 @@ export const mapMemory = (
   scope: DisposableStack,
 ): DmaArena => {
   if (wanted !== undefined && !(wanted > 0 && wanted % PAGE_BYTES === 0))
-    throw new OutOfRange(`${wanted} bytes of DMA memory`, `Use a multiple of ${PAGE_BYTES}.`);
+    throw new OutOfRange(`DMA memory cannot have ${wanted} bytes`, `Use a multiple of ${PAGE_BYTES}.`);
   const whole = tryMap(kernel, space, wanted ?? DEFAULT_BYTES, scope);
   if (whole !== undefined) return whole;
   const limit = kernel.memlock();

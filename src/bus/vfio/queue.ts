@@ -10,8 +10,9 @@ import { openRegisters } from "./registers.ts";
 /** What `VfioQueue` needs. Valid while the other thread's `VfioDevice` is open. Can be passed to a worker. */
 export interface SharedCard {
   readonly name: string;
-  /** Descriptor of the device, and number of the region with the registers. */
+  /** Descriptor of the device. */
   readonly file: number;
+  /** Number of the region with the registers. */
   readonly bar: number;
   /** Address and size of the DMA window in this process. */
   readonly memory: { readonly address: bigint; readonly bytes: number };

@@ -1,4 +1,4 @@
-/** Releases of kernel resources. */
+/** Releases kernel resources without reporting errors. */
 import { SystemError } from "#sys/errno.ts";
 
 /** Errors are ignored: they occur if the device is gone, and closing the files releases the resources too. */
