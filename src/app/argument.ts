@@ -3,7 +3,7 @@
  * load the driver.
  */
 
-/** The form of an argument that is sent over a socket; deeper nesting is not allowed. */
+/** An argument as sent over a socket: values with names. A value may be a list of numbers, but not an object. */
 export type Argument = Readonly<Record<string, number | string | boolean | readonly number[]>>;
 
 const MAX_KEYS = 64;

@@ -48,7 +48,7 @@ export const userCache = () => {
 };
 
 /**
- * The folder in which Node keeps the code of a checkout after removing the types. It is in node_modules, which `npm ci`
+ * The folder in which Node keeps the code of a checkout without its types. It is in node_modules, which `npm ci`
  * empties, if that belongs to this user; otherwise in the user's cache folder. Undefined if neither is possible.
  * @type {() => string | undefined}
  */

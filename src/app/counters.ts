@@ -3,38 +3,43 @@ import { CAUSE_NAMES } from "./causes.ts";
 
 /** Counters of the driver's thread. It counts frames as the host and the rings see them. */
 export const DRIVER_COUNTERS = [
-  /** Frames and bytes that the host sends (a super-frame counts once). */
+  /** Frames that the host sends (a super-frame counts once). */
   "sentFrames",
+  /** Bytes in the frames that the host sends. */
   "sentBytes",
   /** Sent frames that the NIC was to segment. */
   "superFrames",
   /** Sent frames whose checksum the NIC was to compute. */
   "checksumsAsked",
-  /** Frames with a tag to be inserted, and frames whose tag was stripped. */
+  /** Sent frames into which the NIC was to insert a VLAN tag. */
   "tagsInserted",
+  /** Received frames whose VLAN tag the NIC stripped. */
   "tagsTaken",
-  /** Frames made of more than one fragment. */
+  /** Sent frames made of more than one fragment. */
   "scattered",
-  /** Frames and bytes received from the wire, as they were in the ring. */
+  /** Frames that the NIC received into its ring. */
   "receivedFrames",
+  /** Bytes in the received frames, as they were in the ring. */
   "receivedBytes",
-  /** Received frames that were merged with others before they were passed to the host; and write calls to the host. */
+  /** Received frames that were merged with others before they were passed to the host. */
   "mergedFrames",
+  /** Write calls that passed received frames to the host. */
   "hostWrites",
-  /** Frames lost on the way from the host or to it; should stay 0. */
+  /** Frames from the host that were dropped; should stay 0. */
   "sendDrops",
+  /** Received frames that the host rejected; should stay 0. */
   "receiveDrops",
-  /** Frames that the NIC marked bad, and invalid words from the device. */
+  /** Received frames that the NIC marked bad. */
   "receiveErrors",
+  /** Invalid words that the device wrote. */
   "deviceNonsense",
-  /**
-   * Frames lost because the NIC was stopped: those that waited to be sent, and those that were received but not yet
-   * taken from the ring.
-   */
+  /** Frames that were waiting to be sent when the NIC was stopped, and were lost. */
   "sendDiscards",
+  /** Received frames that were still in the ring when the NIC was stopped, and were lost. */
   "receiveDiscards",
-  /** How often the NIC reported a full receive FIFO, and how often a receive ring without descriptors. */
+  /** Number of times that the NIC reported a full receive FIFO. */
   "fifoOverflows",
+  /** Number of times that the NIC reported a receive ring without free descriptors. */
   "ringsExhausted",
   /** Restarts of the NIC after it had failed. */
   "restarts",
@@ -45,17 +50,21 @@ export const DRIVER_COUNTERS = [
   "interrupts",
   "spuriousInterrupts",
   "polls",
-  /** Garbage collections in this thread, and their total time in microseconds. */
+  /** Garbage collections in this thread. */
   "gcPauses",
+  /** Total time of the garbage collections in microseconds. */
   "gcMicros",
-  /** Descriptors in the rings that the NIC owns now. */
+  /** Transmit descriptors that the NIC owns now. */
   "transmitFill",
+  /** Receive descriptors that the NIC owns now. */
   "receiveFill",
   /** Link changes that the NIC signalled. If the link changes often, not all changes are reported as events. */
   "linkChanges",
-  /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
+  /** 1 while the link is up, otherwise 0. */
   "linkUp",
+  /** Speed of the link in Mbit/s. */
   "linkSpeed",
+  /** 1 if the link is full duplex, otherwise 0. */
   "linkFullDuplex",
   /** The interface's present MTU. */
   "mtu",
@@ -94,8 +103,9 @@ export type QueueThreadCounts = Readonly<Record<(typeof QUEUE_THREAD_COUNTERS)[n
 
 /** Counters of the model's thread. It counts frames as they crossed the wire. */
 export const WIRE_COUNTERS = [
-  /** Frames that the NIC sent on the wire (each segment counts as a frame), and their bytes. */
+  /** Frames that the NIC sent on the wire (each segment counts as a frame). */
   "wireSentFrames",
+  /** Bytes in the frames that the NIC sent on the wire. */
   "wireSentBytes",
   "wireReceivedFrames",
   "wireReceivedBytes",
@@ -120,14 +130,17 @@ export type Statistics = Record<CounterName, number> & {
 
 /** Counters of a server's thread. "Sent" and "received" are as the NIC sees them: sent frames come from the guest. */
 export const SERVE_COUNTERS = [
-  /** Number of clients so far; 1 while a client is connected; number of its mappings of guest memory. */
+  /** Number of clients so far. */
   "clients",
+  /** 1 while a client is connected, otherwise 0. */
   "connected",
+  /** Number of the connected client's mappings of guest memory. */
   "maps",
-  /** Clients disconnected for protocol errors, and clients rejected because the device was in use. */
+  /** Clients disconnected because of protocol errors. */
   "clientFaults",
+  /** Clients rejected because the device was in use. */
   "clientsTurnedAway",
-  /** Executed requests of clients. */
+  /** Requests of clients that were executed. */
   "requests",
   "sentFrames",
   "sentBytes",
@@ -137,13 +150,17 @@ export const SERVE_COUNTERS = [
   "refusedFrames",
   /** Frames lost on the wire or at its far end, in either direction. */
   "wireDrops",
-  /** Frames for which the NIC had no descriptor, and super-frames that it segmented. */
+  /** Frames for which the NIC had no descriptor. */
   "missedFrames",
+  /** Super-frames segmented by the NIC. */
   "segmentedFrames",
+  /** Offences found by strict mode. */
   "offences",
-  /** 1 while the link is up; its speed in Mbit/s; 1 for full duplex. */
+  /** 1 while the link is up, otherwise 0. */
   "linkUp",
+  /** Speed of the link in Mbit/s. */
   "linkSpeed",
+  /** 1 if the link is full duplex, otherwise 0. */
   "linkFullDuplex",
   "gcPauses",
   "gcMicros",

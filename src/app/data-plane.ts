@@ -19,8 +19,8 @@ import { Control, Periodic, runThread } from "./thread.ts";
 const INTERRUPT = 0;
 const CONTROL = 1;
 /**
- * Index in the poller of the first of the host's queues. Their descriptors are followed by those that become ready when
- * the device is gone or must be released.
+ * Index in the poller of the first host queue's descriptor. After the descriptors of all host queues come those that
+ * become ready when the device is gone or must be released.
  */
 const HOST = 2;
 
@@ -73,7 +73,7 @@ const drive = (
     if (why !== undefined) throw why;
   };
   const { napi } = driver;
-  /** Limit of frames read from the host in the next round. */
+  /** Maximum number of frames that the next round reads from the host. */
   let budget = BUDGET;
   driver.announce(opened.warnings);
   runNapi(napi, {

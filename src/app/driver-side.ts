@@ -212,8 +212,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Moves frames once in each direction; returns their number.
-   * @param budget limit of frames taken from the host
+   * Moves frames once in each direction, and returns the number of frames.
+   * @param budget maximum number of frames taken from the host
    */
   pump(budget = BUDGET): number {
     this.#polls++;

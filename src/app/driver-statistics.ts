@@ -68,15 +68,13 @@ export interface Counting {
 
 export class DriverStatistics {
   readonly #page: StatisticsPage<DriverCounter>;
-  /** The page of each queue. */
+  /** The statistics page of each queue. */
   readonly #pages: readonly StatisticsPage<keyof QueueCounts>[];
   readonly #nic: Nic;
   readonly #losses: FirstLosses;
-  /**
-   * Totals of the rings that were replaced, for each queue. The next field is the total of the uplinks that were
-   * replaced.
-   */
+  /** For each queue, the total of its rings that were replaced. */
   #ringsBefore: readonly QueueCounts[] = [];
+  /** The total of the uplinks that were replaced. */
   #uplinksBefore: UplinkCounts = NO_TRAFFIC;
 
   constructor(

@@ -7,7 +7,7 @@ import { zstdDecompressSync } from "node:zlib";
 import { BadFirmware } from "#driver/firmware.ts";
 import { FerruleError } from "#kit/errors.ts";
 
-/** Limit of a file's size, far above the largest firmware of this family. */
+/** Maximum size of a file in bytes, far above that of the largest firmware of this family. */
 const LARGEST_BYTES = 1 << 20;
 const XZ = {
   maxBuffer: LARGEST_BYTES,

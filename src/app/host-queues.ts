@@ -57,7 +57,7 @@ export class HostQueues {
   constructor(parts: HostQueuesParts, scope: DisposableStack) {
     const { task, taps, nic, dma, reach, capture } = parts;
     if (reach !== undefined && capture !== undefined)
-      throw new Misuse("a capture of a host with a thread for each queue");
+      throw new Misuse("a capture on the host's side is not possible with a thread for each queue");
     const senders = Math.min(task.queues, nic.chip.profile.queues.transmit);
     const request = { what: "send arena", bytes: SEND_ARENA_BYTES, align: 4096, direction: "toDevice" } as const;
     this.#parts = parts;
@@ -106,8 +106,8 @@ export class HostQueues {
   }
 
   /**
-   * The TAP queues whose frames go to a transmit queue. If there are more TAP queues than transmit queues, the
-   * additional ones share; each always uses the same transmit queue, so that a flow stays in order.
+   * The TAP queues whose frames go to a transmit queue. If there are more TAP queues than transmit queues, several TAP
+   * queues share one. A TAP queue always uses the same transmit queue, so that a flow stays in order.
    */
   #sourcesOf(queue: number): readonly Tap[] {
     const senders = this.#arenas.length;

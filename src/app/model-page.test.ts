@@ -8,7 +8,7 @@ test("an unknown chip key is an error with a hint, not a crash", () => {
     assert.throws(() => modelChip(key), { code: "OUT_OF_RANGE", hint: /model chips/ });
 });
 
-test("the page of every chip has room for its registers, and its last word is free for the count of events", () => {
+test("every chip's registers fit into the shared page, whose last word is free for the count of events", () => {
   for (const { key } of CHIPS) {
     const chip = modelChip(key);
     const { bytes, eventsWord, registers } = modelPage(chip);

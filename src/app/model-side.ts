@@ -16,11 +16,11 @@ import { WIRE_COUNTERS, type WireCounter } from "./counters.ts";
 import { type FarEnd, openFarEnd } from "./wires/far-end.ts";
 
 /**
- * Limit of frames that are taken from the wire before the driver gets its turn. This number of frames fills a ring of
- * the default size.
+ * Maximum number of frames that are taken from the wire before the driver gets its turn. This number of frames fills a
+ * ring of the default size.
  */
 const BUDGET = 256;
-/** Longest wait, so that statistics stay current. */
+/** Longest wait in milliseconds. It is short, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
 
 export class ModelSide implements Disposable {
@@ -103,8 +103,8 @@ export class ModelSide implements Disposable {
   }
 
   /**
-   * Limit in milliseconds for the loop's next wait. It ends when a timer is due; and it is 1 while frames wait for room
-   * in the NIC, because no event signals that there is room.
+   * Limit in milliseconds for the loop's next wait, which ends at the latest when a timer is due. The limit is 1 while
+   * frames wait for room in the NIC, because no event signals that there is room.
    */
   pollTimeout(): number {
     const { pending, due } = this.#far;

@@ -78,7 +78,7 @@ test("a frame that arrived just before interrupts were enabled keeps the thread 
   assert.equal(napi.state, "armed");
 });
 
-test("the host's frames start polling without a register read; the cause is read before it ends", () => {
+test("the host's frames start polling without a register read; the cause is read before polling ends", () => {
   const { nic, napi, handled } = setUp();
   napi.schedule();
   assert.equal(napi.state, "causeUnread");

@@ -11,8 +11,8 @@
  *       │ schedule: mask           complete: an event       │
  *       └────────────────► causeUnread ─────────────────────┘
  *
- * Frames of the host lead to `causeUnread`. From there `complete` leads to `polling` if the interrupt status has an event,
- * and to `armed` if it has none.
+ * Frames of the host lead to `causeUnread`. From there `complete` leads to `polling` if the interrupt status has an
+ * event, and to `armed` if it has none.
  */
 import type { Nic } from "#driver/rtl8169.ts";
 
@@ -27,8 +27,8 @@ export type NapiState =
   | "causeUnread";
 
 /**
- * Limit of frames that are moved in one direction before the other gets its turn. This number of frames fills a ring of
- * the default size, so that a burst is merged in one piece.
+ * Maximum number of frames that are moved in one direction before the other gets its turn. This number of frames fills
+ * a ring of the default size, so that a burst is merged in one piece.
  */
 export const BUDGET = 256;
 
@@ -39,8 +39,9 @@ export type Polled = Pick<Nic, "line" | "interrupt" | "acknowledge" | "mask" | "
 const MAX_LOST = 3;
 
 export class Napi {
-  /** Number of interrupts, and of interrupts without a cause. */
+  /** Number of interrupts that had a cause. */
   interrupts = 0;
+  /** Number of interrupts without a cause. */
   spurious = 0;
   /** Number of interrupts lost since one last arrived. */
   #lost = 0;

@@ -15,7 +15,7 @@ import { Control, Periodic, runThread } from "./thread.ts";
 
 const CONTROL = 0;
 const WIRE = 1;
-/** Index in the poller of the first of the host's queues. */
+/** Index in the poller of the first host queue's descriptor. */
 const HOST = 2;
 
 runThread((port, report) => {

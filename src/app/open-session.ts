@@ -55,7 +55,7 @@ const QUEUE_BYTES = 8 << 20;
  * wire.
  */
 const STAGING_BYTES = 1 << 20;
-/** Default time to wait for a card; a lost PCI Express link is back within a second. */
+/** Default time in seconds to wait for a card. A lost PCI Express link is back within a second. */
 const WAIT_SECONDS = 2;
 const WASM_PAGE = 1 << 16;
 /**
@@ -212,7 +212,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   const threads: Thread[] = [];
   /**
    * Starts the threads of the queues. They must exist before the driver's thread, which lends them rings, and before
-   * the model's thread, to which they write. As threads end in reverse order, they end after both.
+   * the model's thread, to which they write. They end after both, because threads end in reverse order.
    */
   const startQueues = async (): Promise<void> => {
     const started = await Promise.all(

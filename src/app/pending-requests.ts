@@ -25,7 +25,7 @@ export class PendingRequests<Answer> {
     }
   }
 
-  /** Resolves a request with its answer. An answer that comes too late is dropped, and so is an error. */
+  /** Resolves a request with its answer. An answer or error that comes too late is dropped. */
   answer(id: number, value: Answer): void {
     this.#waiting.get(id)?.resolve(value);
   }

@@ -18,8 +18,9 @@ export interface OpenQueue {
   readonly reach: QueueReach;
   /** Event descriptor that the queue's interrupt vectors signal. */
   readonly interrupt: number;
-  /** The TAP queue with this queue's number, and the TAP queues whose frames this queue sends. */
+  /** The TAP queue with this queue's number, to which received frames are written. */
   readonly tap: OpenTap;
+  /** The TAP queues whose frames this queue sends. */
   readonly sources: readonly OpenTap[];
   readonly sendArena: { readonly offset: number; readonly length: number };
 }

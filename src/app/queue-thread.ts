@@ -115,8 +115,8 @@ class Queue {
     const lease = this.#lease;
     const control = this.#control;
     /**
-     * `budget` is the limit of frames read from the host in the next round; `rechecked` is whether the ring was checked
-     * again since the last event.
+     * `budget` is the maximum number of frames that the next round reads from the host. `rechecked` is whether the ring
+     * was checked again since frames were last moved.
      */
     let [budget, rechecked] = [BUDGET, false];
     runNapi(napi, {

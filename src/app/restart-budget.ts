@@ -32,8 +32,9 @@ export class RestartBudget {
   readonly #clock: Clock;
   /** Number of consecutive failures: between any two of them the NIC ran for less than `STEADY_MICROS`. */
   #failures = 0;
-  /** Time of the first of these failures, and time of the NIC's last start. */
+  /** Time of the first of these failures. */
   #since = 0;
+  /** Time of the NIC's last start. */
   #started = -Infinity;
   /** The time at which the next restart is due; undefined if there is to be none. */
   #due: number | undefined;

@@ -12,8 +12,9 @@ import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
 import { lettersOf } from "./wake-letters.ts";
 
-/** The interval at which the clocks are compared, and the smallest jump of their difference that means a suspend. */
+/** The interval at which the clocks are compared. */
 const CHECK_MICROS = 250_000;
+/** The smallest jump of the difference between the clocks that means a suspend. */
 const JUMP_SECONDS = 0.5;
 
 export interface SleepParts extends DataPlane {

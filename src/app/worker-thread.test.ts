@@ -37,7 +37,7 @@ const withStuckThread = async (act: (thread: WorkerThread<object, object>) => Pr
   }
 };
 
-test("the wait for one that is stuck in a system call is limited, and ends with an error", async () => {
+test("the wait for a thread that is stuck in a system call is limited, and ends with an error", async () => {
   await withStuckThread(async (thread) => {
     await assert.rejects(
       thread.end(LIMITS),
@@ -46,7 +46,7 @@ test("the wait for one that is stuck in a system call is limited, and ends with 
   });
 });
 
-test("one that is still starting is abandoned as soon as the command is stopped", async () => {
+test("a thread that is still starting is abandoned as soon as the command is stopped", async () => {
   await withStuckThread(async (thread) => {
     const stop = new AbortController();
     const started = thread.until(60_000, () => undefined, stop.signal);
@@ -59,7 +59,7 @@ test("one that is still starting is abandoned as soon as the command is stopped"
   });
 });
 
-test("one that computes forever is terminated, which is not an error", async () => {
+test("a thread that computes forever is terminated, which is not an error", async () => {
   using bell = EventFd.create();
   const code = `import { parentPort } from "node:worker_threads"; parentPort.postMessage({}); for (;;);`;
   const thread = new WorkerThread<object, object>("the thread", entry(code), {}, bell);

@@ -23,8 +23,8 @@ const assertUntouched = (machine: FakeMachine, driver = "r8169"): void => {
   assert.equal(machine.records.read(CARD), undefined);
 };
 
-suite("taking a card", () => {
-  test("is bound through driver_override, and returned to its former driver", async () => {
+suite("binding a card", () => {
+  test("a card is bound through driver_override, and returned to its former driver", async () => {
     using machine = machineWith();
     const there = await bindToVfio(machine.context, CARD, GENTLY);
     assert.deepEqual(there, { address: CARD, from: "r8169", to: VFIO_PCI, changed: true });
@@ -35,7 +35,7 @@ suite("taking a card", () => {
     assertUntouched(machine);
   });
 
-  test("loads vfio-pci only if it is not loaded", async () => {
+  test("vfio-pci is loaded only if it is not loaded yet", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     assert.ok(machine.asked.includes("load vfio-pci"));
@@ -59,7 +59,7 @@ suite("taking a card", () => {
     assertUntouched(machine);
   });
 
-  test("if vfio-pci refuses it, the card is returned and the error says so", async () => {
+  test("a card that vfio-pci refuses is returned to its former driver, and the error says so", async () => {
     using machine = machineWith();
     machine.broken.add(CARD);
     await assert.rejects(bindToVfio(machine.context, CARD, GENTLY), BindFailed);
@@ -83,13 +83,13 @@ const refused = async (machine: FakeMachine, error: new (...words: never[]) => E
   assert.equal(machine.records.read(CARD), undefined);
 };
 
-suite("a card is not bound", () => {
-  test("that does not exist", async () => {
+suite("checks before a card is bound", () => {
+  test("a card that does not exist is not bound", async () => {
     using machine = new FakeMachine();
     await refused(machine, UnknownCard);
   });
 
-  test("that is not of this family, or of an RTL8139 of before the C+", async () => {
+  test("a card of another family, or with an RTL8139 older than the C+, is not bound", async () => {
     using foreign = machineWith({ vendor: "0x8086", device: "0x10d3", driver: "e1000e" });
     await refused(foreign, NotOfFamily);
     using old = machineWith({ device: "0x8139", revision: "0x10", driver: "8139too" });
@@ -99,7 +99,7 @@ suite("a card is not bound", () => {
     assert.equal(plus.driverOf(CARD), VFIO_PCI);
   });
 
-  test("that carries the default route, unless forced", async () => {
+  test("a card that carries the default route is not bound, unless forced", async () => {
     using machine = machineWith();
     machine.trafficOver = ["the default route (IPv4, br0 over eth0)"];
     await refused(machine, CarriesTraffic);
@@ -107,7 +107,7 @@ suite("a card is not bound", () => {
     assert.equal(machine.driverOf(CARD), VFIO_PCI);
   });
 
-  test("if other devices are in its group, unless forced; bridges and unbound functions do not count", async () => {
+  test("a card with other devices in its group, except bridges and unbound ones, is bound only if forced", async () => {
     using machine = machineWith();
     machine.plug("0000:00:1c.0", { vendor: "0x8086", device: "0x1", class: "0x060400", driver: "pcieport" });
     machine.plug("0000:03:00.2", { vendor: "0x8086", device: "0x2" });
@@ -124,7 +124,7 @@ suite("a card is not bound", () => {
     await bindToVfio(machine.context, CARD, FORCED);
   });
 
-  test("unless the others are cards of this family, which can be bound next", async () => {
+  test("a card is bound if the others in its group are cards of this family, which can be bound next", async () => {
     using machine = machineWith();
     const other = "0000:03:00.1";
     machine.plug(other, { driver: "r8169" });
@@ -133,7 +133,7 @@ suite("a card is not bound", () => {
     assert.deepEqual([machine.driverOf(CARD), machine.driverOf(other)], [VFIO_PCI, VFIO_PCI]);
   });
 
-  test("without an IOMMU, even if forced, except with --unsafe-noiommu where VFIO allows that", async () => {
+  test("a card without an IOMMU is bound only with --unsafe-noiommu, and only if VFIO allows that", async () => {
     using machine = machineWith({ driver: "r8169", group: -1 });
     machine.machine = { ...MACHINE, iommus: [], groups: 0, iommuWords: [] };
     await assert.rejects(bindToVfio(machine.context, CARD, FORCED), (error: NotUsable) => error.code === "NO_IOMMU");
@@ -146,19 +146,19 @@ suite("a card is not bound", () => {
 });
 
 suite("returning a card", () => {
-  test("that was not bound changes nothing", async () => {
+  test("returning a card that was not bound changes nothing", async () => {
     using machine = machineWith();
     assert.equal((await restoreDriver(machine.context, CARD, { force: false })).changed, false);
     assert.deepEqual(machine.asked, []);
   });
 
-  test("works without a record, and loads the driver if necessary", async () => {
+  test("a card without a record is returned, and the driver is loaded if necessary", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
     await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
   });
 
-  test("that had no driver leaves it without one", async () => {
+  test("a card that had no driver is left without one", async () => {
     using machine = machineWith({});
     await bindToVfio(machine.context, CARD, GENTLY);
     assert.deepEqual(await restoreDriver(machine.context, CARD, { force: false }), {
@@ -170,7 +170,7 @@ suite("returning a card", () => {
     assertUntouched(machine, "none");
   });
 
-  test("keeps an override that was there before", async () => {
+  test("a driver_override that was set before binding is kept", async () => {
     using machine = machineWith({ driver: "r8169", override: "r8169" });
     await bindToVfio(machine.context, CARD, GENTLY);
     await restoreDriver(machine.context, CARD, { force: false });
@@ -178,7 +178,7 @@ suite("returning a card", () => {
     assert.equal(machine.driverOf(CARD), "r8169");
   });
 
-  test("binds by name if vfio-pci's id table includes such cards", async () => {
+  test("the card is returned to its former driver even if vfio-pci's id table includes such cards", async () => {
     using machine = machineWith();
     machine.modules.set(VFIO_PCI, ["0x10ec:0x8168"]);
     machine.modules.set("a-first", ["0x10ec:0x8168"]);
@@ -187,7 +187,7 @@ suite("returning a card", () => {
     assertUntouched(machine);
   });
 
-  test("that is open names the process, and waits for a limited time if forced", async () => {
+  test("the error for an open card names the process; if forced, the wait for that process is limited", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     machine.open.add(CARD);
@@ -202,7 +202,7 @@ suite("returning a card", () => {
     assertUntouched(machine);
   });
 
-  test("that no driver accepts reports what to try, and can be repeated", async () => {
+  test("the error for a card that no driver accepts says what to try, and returning can be repeated", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
     machine.modules.delete("r8169");
     await assert.rejects(
@@ -214,7 +214,7 @@ suite("returning a card", () => {
     assertUntouched(machine);
   });
 
-  test("that was removed deletes its record", async () => {
+  test("the record of a card that was removed is deleted", async () => {
     using machine = machineWith();
     machine.records.write("0000:09:00.0", { driver: "r8169", module: "r8169", override: undefined });
     await assert.rejects(restoreDriver(machine.context, "0000:09:00.0", { force: false }), UnknownCard);
@@ -257,12 +257,12 @@ const lost = async (machine: FakeMachine): Promise<void> => {
   await given(machine);
 };
 
-suite("a crash", () => {
-  test("while binding: unbinding repairs it, from every step", async () => {
+suite("crashes", () => {
+  test("after a crash at any step of binding, unbinding returns the card", async () => {
     assert.equal(await atEveryStep(nothing, taken, given), 4);
   });
 
-  test("while binding: binding again completes it, from every step", async () => {
+  test("after a crash at any step of binding, binding again completes it", async () => {
     const again = async (machine: FakeMachine): Promise<void> => {
       await taken(machine);
       assert.equal(machine.driverOf(CARD), VFIO_PCI);
@@ -271,15 +271,15 @@ suite("a crash", () => {
     await atEveryStep(nothing, taken, again);
   });
 
-  test("while unbinding: unbinding again completes it, from every step", async () => {
+  test("after a crash at any step of unbinding, unbinding again completes it", async () => {
     assert.equal(await atEveryStep(taken, given, given), 3);
   });
 
-  test("while binding, with the record lost too: unbinding repairs it", async () => {
+  test("after a crash while binding, unbinding returns the card even if the record was lost", async () => {
     await atEveryStep(nothing, taken, lost);
   });
 
-  test("in any sequence of attempts: in the end the card has its former driver", async () => {
+  test("after any sequence of crashed attempts, unbinding gives the card its former driver", async () => {
     const attempt = fc.record({
       act: fc.constantFrom(taken, given),
       dies: fc.option(fc.record({ in: fc.integer({ min: 1, max: 5 }), after: fc.boolean() }), { nil: undefined }),

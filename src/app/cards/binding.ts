@@ -38,8 +38,9 @@ export interface BindContext {
 
 export interface BindResult {
   readonly address: string;
-  /** The drivers before and after the operation. */
+  /** The driver before the operation; undefined if there was none. */
   readonly from: string | undefined;
+  /** The driver after the operation; undefined if there is none. */
   readonly to: string | undefined;
   /** Whether anything was changed. */
   readonly changed: boolean;
@@ -109,7 +110,7 @@ export interface BindOptions {
   readonly unsafeNoIommu: boolean;
 }
 
-/** @throws {NotUsable} {CarriesTraffic} before anything has changed */
+/** Checks, before anything is changed, that the card can be bound. @throws {NotUsable} {CarriesTraffic} */
 const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: BindOptions): void => {
   const lacks = judgeCard({ card, machine: context.machine, groupFile: "open", holders: [] });
   const first = (what: Missing["what"]): Missing | undefined => lacks.find((missing) => missing.what === what);
@@ -122,9 +123,9 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
 };
 
 /**
- * Records the former driver. A card that has no driver, or vfio-pci, may be the result of an interrupted attempt, whose
- * record is then kept. If there is no such record, the former driver is unknown, and unbinding lets all drivers probe
- * the card.
+ * Records the former driver. If the card has no driver, or has vfio-pci, an earlier attempt may have been interrupted,
+ * and the record of that attempt is kept. If there is no such record, the former driver is unknown, and unbinding lets
+ * all drivers probe the card.
  */
 const saveRecord = ({ files, records }: BindContext, { address, driver, override }: Card): void => {
   if (driver === VFIO_PCI) return;
@@ -142,7 +143,10 @@ const loadVfioPci = async ({ files, kernel }: BindContext, address: string): Pro
   throw new NotUsable(address, { what: "module", saw, fix: ["sudo modprobe vfio-pci"] });
 };
 
-/** Binds a card to vfio-pci. @throws {UnknownCard} {NotOfFamily} {NotUsable} {CarriesTraffic} {BindNotPermitted} {BindFailed} */
+/**
+ * Binds a card to vfio-pci.
+ * @throws {UnknownCard} {NotOfFamily} {NotUsable} {CarriesTraffic} {BindNotPermitted} {BindFailed}
+ */
 export const bindToVfio = async (context: BindContext, address: string, options: BindOptions): Promise<BindResult> => {
   const { files } = context;
   const card = cardAt(files, address);
@@ -166,7 +170,7 @@ export const bindToVfio = async (context: BindContext, address: string, options:
   );
 };
 
-/** Binds a card that has no driver to its former driver. */
+/** Binds a card to its former driver, unless it has a driver now. */
 const bindToOrigin = async (context: BindContext, address: string, { driver, module }: Origin): Promise<void> => {
   const { files, kernel } = context;
   if (driver === undefined || driverOf(files, address) !== undefined) return;
@@ -174,7 +178,7 @@ const bindToOrigin = async (context: BindContext, address: string, { driver, mod
   if (!exists(files.driver(driver))) await kernel.load(module ?? driver);
   if (driverOf(files, address) !== undefined || !exists(files.driver(driver))) return;
   try {
-    // The driver is named, because vfio-pci would accept the card too if its id was added to vfio-pci's table.
+    // The driver is named, because vfio-pci would also accept a card whose id was added to vfio-pci's table.
     const done = await kernel.ask(join(files.driver(driver), "bind"), address);
     if (!done) throw new StillBusy(address, driver);
   } catch (error) {
@@ -223,7 +227,7 @@ export const restoreDriver = async (
 const retryHint = (address: string, driver: string | undefined): string =>
   `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` shows the reason.`;
 
-/** The card's driver_override if somebody else has set it; it is kept. */
+/** The card's driver_override if somebody else has set it. Such an override is kept. */
 const foreignOverride = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
 
 /** The card, with its record. If the card was removed, it need not be returned, and its record is deleted. */

@@ -16,7 +16,7 @@ const twoCards = (): FakeNetwork => {
 const over = ({ network }: FakeNetwork, ...cards: string[]): readonly string[] => trafficOver(network, cards);
 
 suite("a card carries the default route", () => {
-  test("if a default route of either family, in any table, has a next hop on it", () => {
+  test("a default route of either family, in any table, counts if it has a next hop on the card", () => {
     using host = twoCards();
     host.route(V4, ["eth0", "eth1"]);
     host.route(V6, ["eth1"]);
@@ -31,7 +31,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host), []);
   });
 
-  test("if halves of the address space, or all global IPv6, are routed over it", () => {
+  test("routes for halves of the address space, or for all global IPv6, count as default routes", () => {
     using host = twoCards();
     host.route("0.0.0.0/1", ["eth0"]);
     host.route("128.0.0.0/1", ["eth0"]);
@@ -43,7 +43,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host, "eth1"), ["the route to 2000::/3 (IPv6, eth1)"]);
   });
 
-  test("if a router without a default route would send Internet traffic over it", () => {
+  test("the route over which a router without a default route would send Internet traffic counts", () => {
     using host = twoCards();
     host.route("193.0.14.0/24", ["eth1"]);
     host.route("2001:7fd::/32", ["eth0"]);
@@ -51,7 +51,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host, "eth0"), ["the route to the Internet (IPv6, eth0)"]);
   });
 
-  test("but not for routes to private networks, multicast, or reject routes", () => {
+  test("routes to private networks, multicast routes and reject routes do not count", () => {
     using host = twoCards();
     for (const to of ["10.0.0.0/8", "192.168.0.0/16", "224.0.0.0/4", "fc00::/7", "fe80::/10", "ff00::/8"])
       host.route(to, ["eth0"], { gateway: false });
@@ -59,7 +59,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("through bridges, bonds, VLANs and veth pairs above it, and the path is reported", () => {
+  test("the card is found below bridges, bonds, VLANs and veth pairs, and the path is reported", () => {
     using host = new FakeNetwork();
     host.link("br0", { kind: "bridge" });
     host.link("bond0", { kind: "bond" });
@@ -78,7 +78,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host, "eth7"), []);
   });
 
-  test("through lower devices that a driver reports only in sysfs", () => {
+  test("the card is found below an interface whose driver reports lower devices only in sysfs", () => {
     using host = twoCards();
     host.link("hsr0", { kind: "hsr" });
     host.file("sys", "class/net/hsr0/lower_eth1", "");
@@ -86,7 +86,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, hsr0 over eth1)"]);
   });
 
-  test("circular stacks of interfaces end", () => {
+  test("the search ends if interfaces are stacked in a circle", () => {
     using host = new FakeNetwork();
     host.link("a0", { index: 1, kind: "veth" });
     host.link("b0", { index: 2, kind: "veth", on: "a0" });
@@ -98,7 +98,7 @@ suite("a card carries the default route", () => {
 });
 
 suite("a card may be under a tunnel", () => {
-  test("of Open vSwitch, if it is a port of one", () => {
+  test("a card that is a port of Open vSwitch may carry the traffic of its bridges", () => {
     using host = new FakeNetwork();
     host.link("ovs-system", { kind: "openvswitch", up: false });
     host.link("eth0", { master: "ovs-system" });
@@ -110,7 +110,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth1"), []);
   });
 
-  test("of PPPoE, whose interface the kernel knows", () => {
+  test("the card under a PPPoE session of the kernel is the one that the kernel lists", () => {
     using host = twoCards();
     host.link("ppp0", { kind: "ppp" });
     host.file("proc", "net/pppoe", "");
@@ -120,7 +120,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("of PPPoE in a program that receives its frames outside the stack", () => {
+  test("the card under a PPPoE session of a program is the one with the program's packet socket", () => {
     using host = twoCards();
     host.link("ppp0", { kind: "ppp" });
     const head = "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n";
@@ -129,7 +129,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth1"), ["the default route (IPv4, ppp0, perhaps over eth1)"]);
   });
 
-  test("whose other end is known: the card with the route to it", () => {
+  test("the card under a tunnel whose other end is known is the one with the route to that end", () => {
     using host = twoCards();
     host.link("gre1", { kind: "gre", broadcast: Uint8Array.of(192, 0, 2, 7) });
     host.route(V4, ["gre1"], { gateway: false });
@@ -139,7 +139,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("whose other end is unknown: any card with a gateway, or without gateways any card that is up", () => {
+  test("any card with a gateway may be under other tunnels; without gateways, any card that is up", () => {
     using vpn = twoCards();
     vpn.link("wg0", { kind: "wireguard" });
     vpn.route(V4, ["wg0"], { table: 51820, gateway: false });
@@ -154,7 +154,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(flat, "eth2"), []);
   });
 
-  test("but not under a bridge of virtual machines", () => {
+  test("no card is under a bridge of virtual machines", () => {
     using host = twoCards();
     host.link("virbr0", { kind: "bridge" });
     host.link("vnet0", { kind: "tun", master: "virbr0" });
@@ -182,7 +182,7 @@ const sshHost = (connection: string): FakeNetwork => {
 suite("a card carries a session", () => {
   const SESSION = "this SSH session";
 
-  test("whose server address it has; a link-local address names its interface", () => {
+  test("a card carries a session if it has the session's server address; a link-local one has a zone", () => {
     for (const connection of [
       "10.0.2.2 4711 10.0.2.15 22",
       "fd00::9 4711 FD00::1 22",
@@ -196,13 +196,13 @@ suite("a card carries a session", () => {
     assert.deepEqual(over(local, "eth1"), [`${SESSION} (eth1)`]);
   });
 
-  test("whose replies the kernel sends over it, although the address is another card's", () => {
+  test("a card carries a session if the kernel sends the replies over it, whichever card has the address", () => {
     using network = sshHost("192.0.2.7 4711 10.0.2.15 22");
     assert.deepEqual(over(network, "eth1"), [`${SESSION} (eth1)`]);
     assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
   });
 
-  test("started through sudo, which hides it", () => {
+  test("a session is found although sudo hides it from this process", () => {
     using network = sshHost("");
     network.environment = {};
     network.file("proc", "self/status", "Name:\tferrule\nPPid:\t20\n");
@@ -232,7 +232,7 @@ const storageHost = (): FakeNetwork => {
 };
 
 suite("a card carries disks and connections", () => {
-  test("a root file system over NFS, and others", () => {
+  test("a card carries a root file system over NFS, and other file systems", () => {
     using network = storageHost();
     const mounts = [
       "10.0.0.9:/root / nfs4 rw,relatime,vers=4.2,addr=10.0.0.9 0 0",
@@ -244,7 +244,7 @@ suite("a card carries disks and connections", () => {
     assert.deepEqual(over(network, "eth1"), ["the file system at /home (nfs) (fd00:5::9, fd00:5::9, eth1)"]);
   });
 
-  test("disks over iSCSI and NVMe", () => {
+  test("a card carries disks over iSCSI and NVMe", () => {
     using network = storageHost();
     network.file("sys", "class/iscsi_connection/connection1:0/persistent_address", "10.0.0.8\n");
     network.file("sys", "class/nvme/nvme1/address", "traddr=fd00:5::7,trsvcid=4420,src_addr=fd00:5::1\n");
@@ -253,7 +253,7 @@ suite("a card carries disks and connections", () => {
     assert.deepEqual(over(network, "eth1"), ["the NVMe disk nvme1 (fd00:5::7, eth1)"]);
   });
 
-  test("open connections to other machines, without the session's and local ones", () => {
+  test("a card carries open connections to other machines, apart from the session's own", () => {
     using network = storageHost();
     network.file("proc", "self/net/tcp", tcp("0100000A:0016", "0500000A:1267") + tcp("0100007F:0016", "0100007F:1234"));
     const mapped = "0000000000000000FFFF00000500000A";

@@ -33,11 +33,11 @@ interface Use {
 }
 
 /**
- * Limit of routes that are read for each address family. A router with a full table has hundreds of thousands; its way
- * to the Internet is found with PROBES.
+ * Maximum number of routes that are read for each address family. A router with a full table has hundreds of thousands;
+ * its route to the Internet is found with PROBES.
  */
 const MAX_ROUTES = 20_000;
-/** Limit of connections that are examined. */
+/** Maximum number of connections that are examined. */
 const MAX_CONNECTIONS = 20_000;
 /**
  * Addresses of root name servers and a resolver. If there is no default route, the route to these addresses is looked

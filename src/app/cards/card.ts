@@ -10,7 +10,7 @@ export interface PciFunction extends PciId {
   readonly address: string;
   /** Class code, 24 bits. */
   readonly class: number;
-  /** The kernel driver that it is bound to. */
+  /** The kernel driver of the function; undefined if it has none. */
   readonly driver: string | undefined;
 }
 
@@ -18,7 +18,7 @@ export interface NetworkInterface {
   readonly name: string;
   /** Whether there is a carrier; undefined while the interface is down, because the kernel then does not know. */
   readonly carrier: boolean | undefined;
-  /** Mbit/s; undefined without carrier. */
+  /** Speed of the link in Mbit/s; undefined without a carrier. */
   readonly speed: number | undefined;
 }
 
@@ -36,9 +36,9 @@ export interface Card extends PciFunction {
   readonly override: string | undefined;
   readonly group: Group | undefined;
   readonly numaNode: number | undefined;
-  /** Undefined for a card on a conventional PCI bus. */
+  /** The PCI Express link; undefined for a card on a conventional PCI bus. */
   readonly pcie: { readonly speed: string; readonly width: number } | undefined;
-  /** "D0" to "D3cold"; undefined if the kernel does not report it. */
+  /** Power state, "D0" to "D3cold"; undefined if the kernel does not report it. */
   readonly power: string | undefined;
   /** The kernel's methods of resetting only this function. */
   readonly resets: readonly string[];
@@ -119,7 +119,7 @@ export const readCard = (files: Files, address: string): Card | undefined => {
   };
 };
 
-/** The family's cards in this machine, by address. */
+/** The family's cards in this machine, sorted by address. */
 export const listCards = (files: Files): readonly Card[] =>
   namesIn(join(files.sys, "bus/pci/devices")).flatMap((address) => {
     const found = readFunction(files, address);

@@ -13,14 +13,16 @@ export type Identification =
   | { readonly name: string; readonly xid: number | undefined }
   | { readonly name: undefined; readonly because: string };
 
-/** Command register of configuration space, and its I/O enable bit. */
+/** Command register of configuration space. */
 const COMMAND = 0x04;
+/** Bit of the command register that enables the I/O window. */
 const IO_SPACE = 1 << 0;
-/**
- * linux/ioport.h: flags of an I/O resource, and of a resource without an address. Reading the file of the latter would
- * access other devices' ports.
- */
+/** Flag of an I/O resource (linux/ioport.h). */
 const IORESOURCE_IO = 0x100;
+/**
+ * Flags of a resource that has no address (linux/ioport.h). Reading the file of such a resource would access other
+ * devices' ports.
+ */
 const IORESOURCE_NOWHERE = 0x3000_0000;
 const RTL8139 = 0x8139;
 

@@ -34,7 +34,7 @@ export const openConnections = (files: Files): readonly Connection[] => {
 
 /** A disk or file system that is on another machine. */
 export interface Storage {
-  /** Such as "the root file system (nfs4)". */
+  /** Description for messages, such as "the root file system (nfs4)". */
   readonly what: string;
   readonly servers: readonly Uint8Array[];
 }

@@ -48,7 +48,7 @@ const CODES: Readonly<Record<Missing["what"], string>> = {
   "locked memory": "MEMLOCK_TOO_LOW",
 };
 
-/** What is missing, as a message says it. */
+/** Describes what is missing, for a message. */
 const descriptionOf = ({ what, saw }: Missing): string => {
   if (what === "IOMMU") return `IOMMU: ${saw}`;
   return what === "driver" ? `it is ${saw}` : saw;

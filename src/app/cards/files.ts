@@ -2,9 +2,9 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
-/** Limit of a file's size. The longest file that is read here is /proc/net/tcp of a busy server. */
+/** Maximum number of bytes that are read from a file. The longest one is /proc/net/tcp of a busy server. */
 const MAX_BYTES = 1 << 23;
-/** Bytes of one read. For most files in /proc the kernel returns a page or less. */
+/** Number of bytes that one read requests. For most files in /proc the kernel returns a page or less. */
 const PIECE = 1 << 16;
 
 /** Root directories of the machine's files. Tests pass directories of their own. */
@@ -87,7 +87,7 @@ export const numberOf = (path: string): number | undefined => {
   return /^(0x[0-9a-f]{1,8}|-?\d{1,10})$/i.test(text) ? Number(text) : undefined;
 };
 
-/** The names in a folder, in order. */
+/** The names in a folder, sorted. */
 export const namesIn = (path: string): readonly string[] => (tried(() => readdirSync(path)) ?? []).sort();
 
 /** The last part of a symbolic link's target. */

@@ -97,7 +97,7 @@ suite("with GRUB", () => {
     "a drop-in": { [SETTINGS]: 'GRUB_CMDLINE_LINUX="a"\n', [DROP_IN]: "GRUB_CMDLINE_LINUX='quiet iommu=off'\n" },
   };
   for (const [name, settings] of Object.entries(OFF))
-    test(`a word is removed from ${name}, and nothing else`, () => {
+    test(`only the given word is removed from ${name}`, () => {
       using machine = grubMachine(settings);
       const others = line(machine).filter((word) => word !== "iommu=off");
       assert.ok(machine.type(wordOff(readBootSetup(machine.files), "iommu=off")));
@@ -112,7 +112,7 @@ suite("with GRUB", () => {
     assert.ok(!fixed.type(wordOn(readBootSetup(fixed.files), WORD)));
   });
 
-  test("with another generator and another path", () => {
+  test("GRUB's other generator is called with the path of its configuration", () => {
     using machine = new BootMachine();
     machine.put(SETTINGS, "");
     machine.put("boot/grub2/grub.cfg", "");

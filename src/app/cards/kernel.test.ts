@@ -15,7 +15,7 @@ after(() => rmSync(FOLDER, { recursive: true, force: true }));
 suite("the kernel's files", () => {
   const file = join(FOLDER, "file");
 
-  test("are written at once, or by another process", async () => {
+  test("a kernel file is written at once, or by another process", async () => {
     writeFileSync(file, "");
     linux.set(file, "vfio-pci\n");
     assert.equal(readFileSync(file, "utf8"), "vfio-pci\n");
@@ -23,7 +23,7 @@ suite("the kernel's files", () => {
     assert.match(readFileSync(file, "utf8"), /^0000:03:00\.0/);
   });
 
-  test("that are missing or cannot be written are reported with the error's name", async () => {
+  test("a kernel file that is missing or cannot be written is reported with the error's name", async () => {
     assert.throws(() => linux.set(join(FOLDER, "none"), "x"), StepRefused);
     await assert.rejects(linux.ask(join(FOLDER, "none"), "x"), /\[ENOENT\]/);
     await assert.rejects(linux.ask(FOLDER, "x"), /\[EISDIR\]/);
@@ -32,7 +32,7 @@ suite("the kernel's files", () => {
     await assert.rejects(linux.ask("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
   });
 
-  test("that block the writer do not block this process", async () => {
+  test("a kernel file that blocks its writer does not block this process", async () => {
     const pipe = join(FOLDER, "pipe");
     execFileSync("mkfifo", [pipe]);
     assert.equal(await linuxWithin(100).ask(pipe, "0000:03:00.0"), false);
@@ -46,7 +46,7 @@ suite("modules", () => {
   const path = process.env["PATH"];
   after(() => (process.env["PATH"] = path));
 
-  test("are loaded by modprobe, whose errors are reported", async () => {
+  test("modules are loaded by modprobe, whose errors are reported", async () => {
     mkdirSync(programs);
     const script = join(programs, "modprobe");
     writeFileSync(script, `#!/bin/sh\n[ "$2" = vfio-pci ] && exit 0\necho "no $2" >&2\nexit 1\n`);
@@ -60,7 +60,7 @@ suite("modules", () => {
 suite("the record of a card", () => {
   const CARD = "0000:03:00.0";
 
-  test("is read back unchanged, from a file that exists completely or not at all", () => {
+  test("a record is read back unchanged, from a file that exists completely or not at all", () => {
     const folder = join(FOLDER, "a/b");
     const records = new Records(folder);
     assert.equal(records.read(CARD), undefined);
@@ -74,7 +74,7 @@ suite("the record of a card", () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  test("is undefined for an invalid file, and never contains a path", () => {
+  test("the record in an invalid file is undefined, and no record contains a path", () => {
     const folder = join(FOLDER, "c");
     mkdirSync(folder);
     const records = new Records(folder);
@@ -91,7 +91,7 @@ suite("the record of a card", () => {
     assert.deepEqual(records.read(CARD), none);
   });
 
-  test("that cannot be written stops binding before it begins", () => {
+  test("a record that cannot be written is an error before the card is bound", () => {
     writeFileSync(join(FOLDER, "d"), "");
     assert.throws(
       () => new Records(join(FOLDER, "d")).write(CARD, { driver: "x", module: undefined, override: undefined }),

@@ -6,7 +6,7 @@ import { BindNotPermitted, StepRefused } from "./errors.ts";
 /** The kernel's operations for binding cards; simulated in tests. */
 export interface Kernel {
   /**
-   * Writes a value to a kernel file. The write takes effect before this returns.
+   * Writes a value to a kernel file. The write has taken effect when this returns.
    * @throws {BindNotPermitted} {StepRefused}
    */
   set(path: string, value: string): void;

@@ -51,7 +51,7 @@ export class LinkStack {
 
   below(upper: number): LowerDevices {
     const certain = this.#closure([upper], (link) => this.#lowers(link));
-    // A TAP that is a port belongs to a virtual machine or similar, and leads to no card.
+    // A TAP that is a port of a bridge belongs to a virtual machine or a similar program, so no card is under it.
     const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));
     const tunnels = [...chain]
       .flatMap((index) => this.#links.get(index) ?? [])
@@ -73,7 +73,10 @@ export class LinkStack {
     return found;
   }
 
-  /** The interfaces directly below this one: its ports, the `lower_*` entries in sysfs, its parent, and the bridge of a veth's other end. */
+  /**
+   * The interfaces directly below this one: its ports, its `lower_*` entries in sysfs, its parent, and, for a veth, the
+   * bridge of the other end.
+   */
   #lowers({ index, name, link, kind }: LinkInfo): readonly number[] {
     const ports = this.#where(({ master }) => master === index);
     const files = namesIn(join(this.#files.sys, "class/net", name)).filter((file) => file.startsWith("lower_"));

@@ -63,7 +63,7 @@ export class FakeMachine implements Disposable {
   readonly open = new Set<string>();
   /** Cards for which vfio-pci's probe fails. */
   readonly broken = new Set<string>();
-  /** When the process is killed: at operation number `in` from now, either just after or just before it. */
+  /** The process is killed at operation number `in` from now: after it if `after` is true, otherwise before it. */
   dies: { in: number; after: boolean } | undefined;
   trafficOver: readonly string[] = [];
   machine: Machine = MACHINE;

@@ -23,8 +23,8 @@ export class FakeNetwork implements Disposable {
 
   /**
    * Adds an interface; default: hardware that is up.
-   * @param on its lower device
-   * @param master the interface of which it is a port
+   * @param on the lower device of the interface
+   * @param master the bridge or bond that has the interface as a port
    */
   link(name: string, more: Partial<Omit<LinkInfo, "link" | "master">> & { on?: string; master?: string } = {}): void {
     const { on, master, ...rest } = more;

@@ -16,7 +16,7 @@ export interface SshSession {
   readonly server: End;
 }
 
-/** Limit of parent processes that are examined. */
+/** Maximum number of parent processes that are examined. */
 const MAX_PARENTS = 32;
 
 /** SSH_CONNECTION of this process, or of a parent process, because `sudo` does not pass it on. */

@@ -10,7 +10,7 @@ let folder = "";
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), "ferrule-log-"))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
-test("a file is appended to, and is not readable for all", async () => {
+test("events are appended to a file that not every user may read", async () => {
   const path = join(folder, "log");
   writeFileSync(path, "before\n");
   using log = await openLog(path);

@@ -20,7 +20,7 @@ export class NoJournal extends FerruleError {
   }
 }
 
-/** A descriptor for the process's output. */
+/** The log as a descriptor or socket, to which the process writes. */
 export interface BackgroundLog extends Disposable {
   readonly output: number | Socket;
   /** The command or path with which users read the log. */

@@ -46,7 +46,7 @@ const setUp = (options: { json?: boolean; isTerminal?: boolean } = {}) => {
 /** Lets everything run that is due now. */
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
-test("stays up until a signal, then closes and ends with 0", async () => {
+test("a session stays up until a signal, and the command then ends with exit code 0", async () => {
   const { source, session, opened, terminal, stop, open, request, interfaceName } = setUp();
   const exit = bringUp(request, terminal, open, stop);
   await opened;
@@ -80,7 +80,7 @@ test("SIGTERM, which a machine sends when it is powered off, leaves wake-up arme
   }
 });
 
-test("the counters at the end are those after the NIC was taken down", async () => {
+test("the counters that are printed at the end were read after the NIC was taken down", async () => {
   const { source, session, opened, terminal, stop, open, request } = setUp();
   session.close = async () => {
     session.now = statisticsOf({ sentFrames: 4, sentBytes: 240 });
@@ -138,7 +138,7 @@ test("with --json every event is an object on a line of its own", async () => {
   assert.equal(events[0]?.["interface"], interfaceName);
 });
 
-test("on a terminal it shows the live view; events, the last view and a line remain", async () => {
+test("on a terminal the live view is shown; events, the last view and a line remain", async () => {
   const { source, session, opened, terminal, stop, open, request } = setUp({ isTerminal: true });
   const exit = bringUp(request, terminal, open, stop);
   await opened;
@@ -151,7 +151,7 @@ test("on a terminal it shows the live view; events, the last view and a line rem
   assert.match(terminal.out.text, /down \(SIGINT\).*\n$/);
 });
 
-test("`down` takes it down, gets its reply when it is down, and frees the name", async () => {
+test("`down` takes the session down, gets its reply after that, and frees the name", async () => {
   const { session, opened, terminal, stop, open, request, interfaceName } = setUp();
   const exit = bringUp(request, terminal, open, stop);
   await opened;
@@ -181,7 +181,7 @@ test("a session that cannot be opened leaves the name free", async () => {
   assert.equal(terminal.out.text, "");
 });
 
-test("metrics are those of the session, from when it is up to its end", async () => {
+test("the session's metrics are served while it is up", async () => {
   const { session, source, opened, terminal, stop, open, request } = setUp();
   const folder = mkdtempSync(join(tmpdir(), "ferrule-up-"));
   try {
@@ -203,7 +203,7 @@ test("metrics are those of the session, from when it is up to its end", async ()
 
 const neverOpened = (): Promise<FakeSession> => assert.fail("the NIC was opened");
 
-test("metrics that cannot be served end it before the NIC is opened", async () => {
+test("if metrics cannot be served, the command fails before the NIC is opened", async () => {
   const { terminal, stop, request, interfaceName } = setUp();
   // TEST-NET-1 of RFC 5737: no machine has such an address.
   const metrics = { kind: "tcp", host: "192.0.2.1", port: 9101 } as const;

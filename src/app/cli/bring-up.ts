@@ -35,13 +35,13 @@ export interface UpRequest {
   readonly level: Level;
   /** Address at which metrics are served. */
   readonly metrics?: MetricsAddress | undefined;
-  /** Settings to apply, in order, once the NIC is up. */
+  /** Settings that are applied once the NIC is up, in the order of this list. */
   readonly settings?: readonly Setting[] | undefined;
   /** Called with the `up` event once the interface exists. */
   readonly onUp?: (event: UpEvent) => Promise<void>;
 }
 
-/** Waits until a stop is requested, or the session ends by itself. Resolves with the reason; throws the session's error. */
+/** Waits until a stop is requested, and resolves with the reason. @throws the session's error if it ends by itself */
 const untilStopped = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<string> => {
   const end = await Promise.race([stop.asked, failed]);
   if (end instanceof ThreadFailure) throw end;

@@ -20,7 +20,7 @@ const run = async (...words: string[]): Promise<{ exit: number; out: string; err
   return { exit, out: terminal.out.text, err: terminal.err.text };
 };
 
-test("a comparison from a file is printed as tables, without colours where nobody watches", async () => {
+test("a comparison from a file is printed as tables, without colours if the output is not a terminal", async () => {
   const { exit, out, err } = await run("--from", GOOD);
   assert.deepEqual([exit, err], [0, ""]);
   assert.match(out, /^In short\n/);
@@ -34,7 +34,7 @@ test("--json prints what --from reads, a line for each row", async () => {
   assert.equal(out.match(/^ {4}\{"peer":/gm)?.length, throughput.length + latency.length + sameThread.length);
 });
 
-test("--html writes the page as well, and says where", async () => {
+test("--html also writes the page, and reports its path", async () => {
   const page = join(FOLDER, "page.html");
   const { exit, out, err } = await run("--from", GOOD, "--json", "--html", page);
   assert.equal(exit, 0);
@@ -62,7 +62,7 @@ test("a file that is not a comparison is rejected with the wrong field, and no p
   assert.equal(existsSync(page), false);
 });
 
-test("a page that was there is kept when there is no new one", async () => {
+test("an existing page is kept if no new one is written", async () => {
   const page = join(FOLDER, "kept.html");
   writeFileSync(page, "old");
   assert.equal((await run("--from", join(FOLDER, "missing.json"), "--html", page)).exit, 1);

@@ -32,8 +32,9 @@ export const CTL_SYNTAX: readonly (readonly [words: string, what: string])[] = [
   ["stop", "end the server, as Ctrl-C does; returns when it has ended"],
 ];
 
-/** Limits of a frame's delay and of the seed. */
+/** Longest delay of a frame. */
 const MAX_DELAY_MICROS = 60_000_000;
+/** Highest seed of the random generator. */
 const HIGHEST_SEED = 2 ** 32 - 1;
 
 const wrong = (what: string, hint: string): WrongUsage => new WrongUsage(what, hint);
@@ -68,13 +69,19 @@ const MICROS = { us: 1, ms: 1000, s: 1_000_000 } as const;
 const shareOf = (percent: string): number => {
   const share = Number(percent) / 100;
   if (share > 0 && share <= 1) return share;
-  throw wrong(`${percent}% of the frames`, "Use more than 0% and at most 100%; `wire clear` ends an impairment.");
+  throw wrong(
+    `${percent}% of the frames is not a valid share`,
+    "Use more than 0% and at most 100%; `wire clear` ends an impairment.",
+  );
 };
 
 const microsOf = (time: string, unit: keyof typeof MICROS): number => {
   const micros = Math.round(Number(time) * MICROS[unit]);
   if (micros > 0 && micros <= MAX_DELAY_MICROS) return micros;
-  throw wrong(`a delay of ${time}${unit}`, `Use 1us to ${MAX_DELAY_MICROS / MICROS.s}s: \`wire delay 5ms\`.`);
+  throw wrong(
+    `a delay of ${time}${unit} is not possible`,
+    `Use 1us to ${MAX_DELAY_MICROS / MICROS.s}s: \`wire delay 5ms\`.`,
+  );
 };
 
 interface Strikes {
@@ -190,7 +197,7 @@ export const requestOf = (words: readonly string[]): ControlRequest => {
     case "link": {
       const [state, ...more] = rest;
       none(more, command);
-      if (state !== "up" && state !== "down") throw wrong("a link is up or down", hintFor(command));
+      if (state !== "up" && state !== "down") throw wrong("the state of a link must be up or down", hintFor(command));
       return { command, up: state === "up" };
     }
     case "partner":

@@ -13,7 +13,7 @@ import { parseBytes, parseChip } from "./spec.ts";
 import { stopAtSignals, type Stop } from "./stop.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** A stop was requested before the end. */
+/** A stop was requested before the demo had ended. */
 class Interrupted extends FerruleError {
   readonly code = "INTERRUPTED";
   readonly hint = "Everything that it had created was removed.";
@@ -122,7 +122,7 @@ export const demo = command({
   ],
   needs({ values }) {
     const wire = parseFarEnd(values.wire);
-    // Needed for the two network namespaces, the TAPs in them, and ping.
+    // The two network namespaces, the TAPs in them, and ping need these capabilities.
     return {
       capabilities: ["net_admin", "sys_admin", "net_raw"],
       paths: [{ path: "/dev/net/tun", use: "write" }, ...(wire === undefined ? [] : pathsOf(wire))],

@@ -56,7 +56,7 @@ test("every failed check has a command that fixes it", () => {
   assert.equal(demoVerdict(worst), undefined);
 });
 
-test("a TAP device that is missing, closed to us, or closed to others", () => {
+test("a TAP device that is missing, or that this user or others may not open, is reported", () => {
   assert.match(check({ tun: undefined }, "/dev/net/tun").fix ?? "", /modprobe tun/);
   const closed = check({ tun: { mode: 0o600, problem: "it cannot be opened [EACCES]" } }, "/dev/net/tun");
   assert.equal(closed.state, "missing");
@@ -106,11 +106,11 @@ const qemu = (version: string | undefined, more: Partial<MachineFacts> = {}): Ch
   check({ qemu: { path: "/usr/bin/qemu-system-x86_64", version }, ...more }, "qemu-system-x86_64");
 
 suite("QEMU", () => {
-  test("passes from the first version that can use a served NIC", () => {
+  test("QEMU passes from the first version that can use a served NIC", () => {
     for (const version of ["10.1", "10.1.0", "10.2.50", "11.0"]) assert.equal(qemu(version).state, "ok", version);
   });
 
-  test("that is older or of unknown version is distinguished, with advice that leads to a newer one", () => {
+  test("a QEMU that is older, or of unknown version, is reported with advice on how to get a newer one", () => {
     for (const version of ["7.2.22", "9.2.4", "10.0.99", "2", undefined]) {
       const { state, saw, fix } = qemu(version);
       assert.equal(state, "limited", version ?? "no version");
@@ -133,7 +133,7 @@ suite("QEMU", () => {
   });
 });
 
-test("a distribution's release is its name and its release's; some have none", () => {
+test("a release is the distribution's name and its code name; some releases have no code name", () => {
   assert.equal(releaseIn('PRETTY_NAME="Debian"\nVERSION_CODENAME=trixie\nID=debian\n'), "debian trixie");
   assert.equal(releaseIn('ID="fedora"\nVERSION_CODENAME=""\n'), undefined);
 });

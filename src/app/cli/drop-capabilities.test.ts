@@ -32,7 +32,7 @@ test("permission bits decide what a user can access without capabilities, also f
   }
 });
 
-const ordinary = { skip: privileges().capabilities.length > 0 ? "is for an ordinary user" : false };
+const ordinary = { skip: privileges().capabilities.length > 0 ? "needs an ordinary user" : false };
 test("a process without capabilities continues unchanged", ordinary, () => {
   dropCapabilities({ capabilities: [], paths: [] });
 });

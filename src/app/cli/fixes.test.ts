@@ -149,7 +149,7 @@ const programs = (command: string): readonly string[] =>
 const withoutRights = (command: string): readonly string[] => programs(command).filter((part) => ROOTS.test(part));
 
 suite("recommended commands", () => {
-  test("are valid shell commands, possibly with a comment, or sentences", () => {
+  test("recommendations are valid shell commands, possibly with a comment, or sentences", () => {
     const commands = fixes.filter((fix) => COMMAND.test(fix));
     assert.ok(commands.length > 30, `${commands.length}`);
     assert.deepEqual(
@@ -163,7 +163,7 @@ suite("recommended commands", () => {
     );
   });
 
-  test("are commands in every message, hint and help text too", () => {
+  test("commands in messages, hints and help texts are valid shell commands too", () => {
     const commands = quoted.filter((text) => COMMAND.test(text) || ROOTS.test(text));
     assert.ok(commands.length > 20, `${commands.length}`);
     assert.deepEqual(
@@ -172,7 +172,7 @@ suite("recommended commands", () => {
     );
   });
 
-  test("use sudo wherever an ordinary user has no permission", () => {
+  test("recommended commands use sudo wherever an ordinary user has no permission", () => {
     const ordinary = fixes.filter((fix) => COMMAND.test(fix) && !fix.startsWith("chmod 0666 /dev/net/tun"));
     assert.deepEqual(
       [...ordinary, ...quoted].filter((command) => withoutRights(command).length > 0),
@@ -202,14 +202,14 @@ suite("executed on this machine", () => {
     return stdout;
   };
 
-  test("the one for locked memory sets the limit of the calling shell", () => {
+  test("the command for locked memory sets the limit of the calling shell", () => {
     // A value below the present limit, because raising it needs a capability that root does not always have.
     const command = findCommand(/prlimit/).replace(String(REQUIRED_LOCKABLE_BYTES), String(64 << 10));
     assert.equal(type(command, "ulimit -l").trim(), "64");
   });
 
   test(
-    "the one for a TAP creates one that belongs to the user and has the required header",
+    "the command for a TAP creates one that belongs to the user and has the required header",
     { skip: whyNoTap()?.message ?? false },
     () => {
       using namespace = NetworkNamespace.create();

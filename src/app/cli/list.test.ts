@@ -60,7 +60,7 @@ test("values that the kernel does not report are a dash, or explained", () => {
   assert.match(text.join("\n"), /chip unknown: only root may ask it\n {9}reset: by the chip itself\n/);
 });
 
-/** The last column. */
+/** The last column of the table, which shows the link. */
 const link = (carrier: boolean | undefined, speed?: number): string =>
   lines({ interfaces: [{ name: "eth0", carrier, speed }] })[1]!
     .split("eth0")[1]!

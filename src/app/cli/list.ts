@@ -11,7 +11,7 @@ import { linkSpeed, table } from "../terminal/format.ts";
 import { withNulls } from "./nulls.ts";
 import type { Stream } from "../terminal/terminal.ts";
 
-/** A card with everything that is missing. */
+/** A card, with everything that is missing to use it. */
 export interface Listed {
   readonly card: Card;
   readonly lacks: readonly Missing[];

@@ -17,7 +17,7 @@ const watch = (given: Partial<Watch> = {}): Watch => ({
 const show = (given: Partial<Watch> = {}, columns = 100): string =>
   liveView(watch(given), { paint: plain }, columns).join("\n");
 
-test("shows device, link and wire", () => {
+test("the live view shows device, link and wire", () => {
   const view = show();
   assert.match(view, /fe0 {2}RTL8168h\/8111h \(XID 541\) {2}02:00:00:00:00:01 {2}00:01:01/);
   assert.match(view, /link +up, 1 Gbit\/s full duplex, MTU 1500/);
@@ -36,7 +36,7 @@ test("rates are the difference of two samples divided by the time between them",
 test("counters that were set back do not show negative rates", () =>
   assert.doesNotMatch(show({ before: statisticsOf({ sentFrames: 9 }) }), /-\d/));
 
-test("shows how full the rings are", () => {
+test("the live view shows how full the rings are", () => {
   const view = show({ now: statisticsOf({ transmitFill: 128, receiveFill: 192 }) });
   assert.match(view, /transmit ██████░░░░░░ 128\/256 {2}receive ███░░░░░░░░░ 64\/256/);
 });
@@ -44,7 +44,7 @@ test("shows how full the rings are", () => {
 test("counters of rings with another number of descriptors show no negative fill", () =>
   assert.match(show({ now: statisticsOf({ receiveFill: 1024 }) }), /receive ░{12} 0\/256/));
 
-test("shows queues where there are several", () => {
+test("the live view shows the queues if there are several", () => {
   assert.doesNotMatch(show(), /queues/);
   const facts = { ...FACTS, queues: { receive: 2, transmit: 2 } };
   const [none, some] = [
@@ -61,7 +61,7 @@ test("shows queues where there are several", () => {
   assert.match(view, /queue 1 +500 +1\.00 Mbit\/s +200 +200 kbit\/s/);
 });
 
-test("shows none, or every problem by name", () => {
+test("every problem is shown by name, and without a problem there is the word none", () => {
   assert.equal(problems(statisticsOf(), plain), "none");
   assert.equal(problems(statisticsOf({ sendDrops: 3, offences: 1 }), plain), "3 send drops, 1 offence");
 });

@@ -99,7 +99,7 @@ const wire = ({ wire: name, facts, now }: Watch): string =>
     ? `behind ${facts.device}`
     : `${name}, ${counted(now.wireSentFrames, "frame")} out, ${count(now.wireReceivedFrames)} in`;
 
-/** Lines no wider than `columns`. */
+/** The lines of the view, which are narrower than `columns`. */
 export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: number): readonly string[] => {
   const paint: Paint = (style, text) => stream.paint(style, text);
   const { facts, now } = watch;
@@ -124,8 +124,8 @@ export const liveView = (watch: Watch, stream: Pick<Stream, "paint">, columns: n
         ["wire", wire(watch)],
         [
           "rings",
-          // The fill of the transmit ring is the frames that the NIC has not sent yet; that of the receive ring is the
-          // frames that the host has not taken yet.
+          // For the transmit ring, the descriptors shown are those that the NIC has not processed yet; for the receive
+          // ring, those with frames that the host has not taken yet.
           `transmit ${ring(now.transmitFill, slots.transmit)}  receive ${ring(slots.receive - now.receiveFill, slots.receive)}`,
         ],
         ...(receive > 1 ? [["queues", `${receive} receive, ${transmit} transmit`]] : []),

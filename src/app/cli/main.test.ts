@@ -29,7 +29,7 @@ const run = async (argv: string[], commands: readonly Command[] = CASE, debug = 
   return { exit, out: terminal.out.text, err: terminal.err.text };
 };
 
-test("alone, with --help and with help it lists the commands", async () => {
+test("`ferrule` alone, with --help or with help, lists the commands", async () => {
   for (const argv of [[], ["--help"], ["-h"], ["help"]]) {
     const { exit, out, err } = await run(argv);
     assert.equal(exit, 0);

@@ -13,7 +13,7 @@ import { versionLines } from "./version.ts";
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
   commands.filter((each) => each.name.startsWith(`${word} `));
 
-/** The command with the longest name that the arguments begin with, and the arguments after it. */
+/** The command whose name is at the beginning of the arguments, and the remaining arguments. The longest name wins. */
 const choose = (argv: readonly string[], commands: readonly Command[]): [Command, readonly string[]] => {
   const matching = commands
     .filter((each) => each.name.split(" ").every((word, i) => word === argv[i]))
@@ -89,8 +89,8 @@ const dispatch = async (
 };
 
 /**
- * Runs one command line. `dropCapabilities` drops capabilities that the command does not need, and may execute the process
- * again. Never rejects: every error becomes a line, a hint and an exit code.
+ * Runs one command line. `dropCapabilities` drops capabilities that the command does not need, and may execute the
+ * program again. Never rejects: every error becomes a line, a hint and an exit code.
  */
 export const main = async (
   argv: readonly string[],

@@ -138,7 +138,7 @@ test("with --json every event is an object on a line of its own", async () => {
   );
 });
 
-test("replies on the control socket while it runs", async () => {
+test("a server replies to requests on its control socket", async () => {
   using s = setUp();
   await s.started();
   assert.deepEqual(await requestServer(s.socket, { command: "link", up: false }), {});
@@ -213,7 +213,7 @@ test("wrong usage ends with 2, one line and a hint", async () => {
   }
 });
 
-test("a kind of interrupts that the chip does not have is refused with those it has", async () => {
+test("a kind of interrupt that the chip does not have is refused, with a list of those that it has", async () => {
   const terminal = recordedTerminal();
   const words = ["model", "serve", "--socket", "s", "--chip", "rtl8169sc-180", "--interrupts", "msix"];
   await main(words, [modelServe], terminal);
@@ -223,7 +223,7 @@ test("a kind of interrupts that the chip does not have is refused with those it 
   );
 });
 
-test("without a server there, ctl fails with 1 and says so", async () => {
+test("if no server has the socket, ctl says so and ends with exit code 1", async () => {
   const terminal = recordedTerminal();
   assert.equal(await main(["model", "ctl", "/nowhere/nic", "show"], [modelCtl], terminal), 1);
   assert.match(terminal.err.text, /no `ferrule model serve` is running at \/nowhere\/nic/);
@@ -270,7 +270,7 @@ test("`ctl stop` ends the server, and gets its reply when everything is released
   assert.match(s.terminal.out.text, /stopped \(ferrule model ctl stop\)/);
 });
 
-test("with --once it ends with its guest, and with an error if there were offences", async () => {
+test("with --once the server ends with its guest, and with an error if there were offences", async () => {
   for (const offences of [0, 2]) {
     using s = setUp({ once: true });
     await s.started();

@@ -26,8 +26,9 @@ import { type Stop, stopAtSignals } from "./stop.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
-/** In milliseconds: the refresh interval of the live counters, and the time limit for the thread to end. */
+/** Refresh interval of the live counters in milliseconds. */
 const REDRAW = 500;
+/** Time limit in milliseconds within which the thread must end. */
 const CLOSING = 15_000;
 
 /** The guest's driver committed offences. */

@@ -19,7 +19,7 @@ export interface QueuesInUse {
   readonly captured: boolean;
 }
 
-/** The reason that each queue cannot have a thread, and what to do; undefined if it can. */
+/** The reason that the queues cannot have a thread each, and what to do; undefined if they can. */
 const whyNot = ({ queues, device, captured }: QueuesInUse): readonly [string, string] | undefined => {
   if (queues === 1) return ["one queue has one thread", "Add --queues, or omit --threads."];
   if (device === "vfio-user") return ["registers behind a socket are accessed by one thread", "Use --threads one."];

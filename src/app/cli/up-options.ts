@@ -48,7 +48,7 @@ export const UP_OPTIONS = {
   mtu: {
     kind: "value",
     placeholder: "BYTES",
-    summary: "MTU to start with",
+    summary: "initial MTU",
     default: "1500",
     check: (text, operands) => parseMtu(text, chipOf(operands)),
   },

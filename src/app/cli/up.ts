@@ -57,7 +57,10 @@ const modelSpec = (
 ): ModelSpec => {
   const wire = parseWire(typed);
   if (wire.kind === "tap" && wire.name === interfaceName)
-    throw new WrongUsage(`both ends are called ${interfaceName}`, "Give the wire another name: --wire tap:fe0w.");
+    throw new WrongUsage(
+      `both ends of the wire are called ${interfaceName}`,
+      "Give the wire another name: --wire tap:fe0w.",
+    );
   const socketMode = parseSocketMode(mode);
   return { kind: "model", chip, wire, ...(capture !== undefined && { capture }), ...(socketMode && { socketMode }) };
 };
@@ -132,7 +135,7 @@ export const up = command({
     const config = values.config === undefined ? [] : [values.config];
     const used = device.kind === "vfio-user" ? [device.path] : device.kind === "pci" ? groupFiles(device.address) : [];
     return {
-      // Needed for the TAP and its settings, and to enter the network namespace to which the interface was moved.
+      // The TAP and its settings need these capabilities, and so does entering the namespace of a moved interface.
       capabilities: ["net_admin", "sys_admin", ...(values["unsafe-noiommu"] ? (["sys_rawio"] as const) : [])],
       paths: [
         ...(device.kind === "model" ? pathsOf(parseWire(values.wire ?? RESPONDER)) : []),

@@ -61,7 +61,7 @@ class Group implements AsyncDisposable {
       env: { ...process.env, FERRULE_PARENT: String(process.pid) },
     });
     this.exit = once(this.#child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-    // An error is reported where the exit is awaited; here it must only not count as unhandled.
+    // Errors are reported where the exit is awaited. This handler only keeps Node from treating them as unhandled.
     this.exit.catch(() => undefined);
   }
 

@@ -7,7 +7,7 @@ export const WIDTH = 640;
 export const HEIGHT = 380;
 export const MARGIN = { left: 92, right: 24, top: 12, bottom: 58 } as const;
 
-/** The positions at which the x axis begins and ends. `upTo` returns those of the y axis. */
+/** The positions at which the x axis begins and ends. For the y axis, `upTo` returns these positions. */
 export const ACROSS = [MARGIN.left, WIDTH - MARGIN.right] as const;
 export const upTo = (height: number) => [height - MARGIN.bottom, MARGIN.top] as const;
 

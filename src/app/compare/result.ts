@@ -50,7 +50,7 @@ export interface ThroughputRow {
   readonly rate: number | "saturated";
   /** Bytes of a frame with FCS, as in RFC 2544; or "mix": seven frames of 64 bytes, four of 594 and one of 1518. */
   readonly bytes: number | "mix";
-  /** Limit of frames that the driver processes in one pass. */
+  /** Maximum number of frames that the driver processes in one pass. */
   readonly batch: number;
   readonly queues: number;
   readonly rounds: number;
@@ -60,18 +60,21 @@ export interface ThroughputRow {
   readonly cpuNs: Quartiles;
   /** Frames per second divided by those of minimal C in the same round: 1 is equal, below 1 is slower. */
   readonly ratio: Quartiles;
-  /** Number of frames in all rounds, and errors that their sequence numbers showed. */
+  /** Number of frames in all rounds. */
   readonly frames: number;
+  /** Number of frames that did not come back, as shown by the sequence numbers. */
   readonly lost: number;
+  /** Number of frames that came back more than once. */
   readonly doubled: number;
+  /** Number of frames that came back after a later one. */
   readonly reordered: number;
-  /** Frames with wrong contents. */
+  /** Number of frames with wrong contents. */
   readonly damaged: number;
   /**
    * At a line rate: frames for which the driver had provided no receive buffer in time. A NIC would have dropped them.
    */
   readonly missed: number;
-  /** Garbage collections of the driver's process in these rounds; 0 for C and Rust. */
+  /** Number of garbage collections in the driver's process in these rounds; 0 for C and Rust. */
   readonly collections: number;
 }
 
@@ -100,7 +103,7 @@ export interface LatencyRow {
    * of the counts is `frames`.
    */
   readonly histogram: readonly (readonly [ns: number, count: number])[];
-  /** Garbage collections of the driver's process during the measurement; 0 for C and Rust. */
+  /** Number of garbage collections in the driver's process during the measurement; 0 for C and Rust. */
   readonly collections: number;
 }
 
@@ -136,7 +139,7 @@ export interface Measurement {
   /** Start of the measurement (ISO 8601, UTC). */
   readonly taken: string;
   readonly quick: boolean;
-  /** Duration of the measurement. */
+  /** Duration of the measurement in seconds. */
   readonly seconds: number;
   readonly machine: Machine;
   /** The drivers: those that were measured and those that are missing. Ratios refer to the first one. */

@@ -26,7 +26,7 @@ const scaled = (
 };
 
 const STEPS = [1, 2, 5] as const;
-/** The most labels that fit next to each other. */
+/** Maximum number of labels that fit next to each other. */
 const MAX_TICKS = 9;
 
 /** Ticks at 1, 2 and 5 of each decade; in a wide range only at powers of ten. */

@@ -1,8 +1,9 @@
 /**
- * Checks JSON of unknown origin against a shape. The result has the shape's type; an error names the first wrong field.
+ * Parsers for JSON of unknown origin. Each checks a value and returns it with its type. Those of objects and lists are
+ * built from those of their fields and items. An error names the first wrong field.
  */
 
-/** A field does not have its shape. */
+/** A field is missing, or its value is not valid. */
 export class WrongField extends Error {
   /** Path of the field, such as `throughput[3].ns.q1`; empty for the whole document. */
   readonly field: string;
@@ -13,7 +14,7 @@ export class WrongField extends Error {
   }
 }
 
-/** @throws {WrongField} */
+/** A parser. @throws {WrongField} */
 export type Parse<T> = (value: unknown, field: string) => T;
 
 type Fields<T> = {
@@ -23,7 +24,7 @@ type Fields<T> = {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** An object. Fields that the shape does not name are dropped. */
+/** An object with these fields. Other fields are dropped. */
 export const record =
   <T extends object>(fields: Fields<T>): Parse<T> =>
   (value, field) => {
@@ -80,7 +81,7 @@ export const among =
     return value as T;
   };
 
-/** One of `words`, or a value that `parse` accepts. */
+/** The text `word`, or a value that `parse` accepts. */
 export const wordOr =
   <const W extends string, T>(word: W, parse: Parse<T>): Parse<T | W> =>
   (value, field) =>

@@ -21,7 +21,7 @@ test("no line is wider than a hundred columns, however many columns a table has"
   );
 });
 
-test("a ratio has its quartiles, a third decimal where 2 % matter, and its reference by name", () => {
+test("a ratio is shown with quartiles, with a third decimal where 2 % matter, and with the reference's name", () => {
   const text = lines(madeUp()).join("\n");
   assert.match(text, /^safe Rust +0\.83 \(0\.82-0\.85\)/m);
   assert.match(text, /^Ferrule over Link +1\.000 \(0\.999-1\.001\)/m);

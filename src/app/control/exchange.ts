@@ -9,7 +9,7 @@ import { type PlainError, plainError } from "../plain-error.ts";
 import { ThreadFailure } from "../worker-thread.ts";
 import { createOwnersServer } from "./owners-server.ts";
 
-/** Limit of a line in characters. A frame of 16 KiB in hexadecimal digits fits into a line. */
+/** Maximum number of characters in a line. A frame of 16 KiB in hexadecimal digits fits into a line. */
 const MAX_LINE = 64 << 10;
 /** Time limit in milliseconds for a request to arrive, and for the reply to a request that changes nothing. */
 export const PROMPT_MILLIS = 5_000;

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 import { isTrusted } from "./up-process.ts";
 
-/** Limit of simultaneous connections. Further ones are closed at once. */
+/** Maximum number of simultaneous connections. Further ones are closed at once. */
 const MAX_CONNECTIONS = 16;
 
 /** Node's internal handle of an open socket, the only access to its descriptor. */
@@ -44,7 +44,7 @@ const screen = (server: Server): void => {
 export const createOwnersServer = (serve: (socket: Socket) => Promise<void>): Server => {
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    // Checked here too, because `screen` does nothing in a version of Node that has no such handle.
+    // The user is checked here too, because `screen` does nothing in a version of Node that has no such handle.
     if (isTrusted(credentialsOf(socket))) void serve(socket);
     else socket.destroy();
   });

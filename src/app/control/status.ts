@@ -14,7 +14,7 @@ export interface Status {
   readonly pid: number;
   /** Seconds since the command was started. */
   readonly upSeconds: number;
-  /** Absent while the NIC is being brought up. */
+  /** Facts about the NIC; absent while it is being brought up. */
   readonly facts?: SessionFacts | undefined;
   readonly statistics?: Statistics | undefined;
 }

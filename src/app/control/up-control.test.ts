@@ -27,7 +27,7 @@ test("replies to requests", async () => {
   assert.deepEqual(await ask(name, { command: "down" }), { interface: "fe0", pid: 7 });
 });
 
-test("passes an operation on, with a flat argument and a name of bounded length", async () => {
+test("an operation is passed on with its argument; a name that is too long is truncated", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   const request = { command: "operate", operation: "rings", argument: { rx: 64, table: [0, 1] } } as const;
@@ -73,7 +73,7 @@ test("the reply to `down` is sent when everything is down, and not before", asyn
   assert.deepEqual(order, ["down", "answered"]);
 });
 
-test("gives up waiting for `down`, and names the process", async () => {
+test("the wait for `down` is limited, and the error names the process", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, { ...handlers, down: () => new Promise(() => undefined) });
   await assert.rejects(
@@ -203,7 +203,7 @@ test("the name is still held after the other user's process has ended", asRoot, 
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
 });
 
-test("if two start at once, one gets the name", async () => {
+test("if two processes request a name at once, one gets it", async () => {
   const name = freshName();
   const both = await Promise.allSettled([ControlServer.open(name, handlers), ControlServer.open(name, handlers)]);
   assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);

@@ -44,7 +44,7 @@ export class NotRunning extends FerruleError {
   }
 }
 
-/** Limit of characters in an operation's name. There is one because errors repeat the name. */
+/** Maximum number of characters in an operation's name. It is limited because errors repeat the name. */
 const MAX_NAME = 40;
 
 const whoIs = (name: string, { device, pid, now }: Status): string =>
@@ -100,7 +100,7 @@ const listenAt = async (server: ExchangeServer<Request>, address: string): Promi
 /** The end of the control socket that belongs to `ferrule up`. */
 export class ControlServer implements AsyncDisposable {
   readonly #server: ExchangeServer<Request>;
-  /** Resolves to true once this process holds the name, or to false if it gives the name up. Requests wait for that. */
+  /** Becomes true once this process holds the name, or false if it gives the name up. Requests wait until then. */
   readonly #taken = Promise.withResolvers<boolean>();
 
   private constructor(handlers: ControlHandlers) {

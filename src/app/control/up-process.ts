@@ -2,8 +2,8 @@
  * Finds the process that is the `ferrule up` of an interface name.
  *
  * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` if another user has taken that name first. This
- * is possible because abstract names have no permissions. A name therefore does not prove who listens. The credentials
- * that the kernel recorded for the listener do.
+ * is possible because abstract names have no permissions. The name therefore does not show who listens, but the
+ * credentials that the kernel recorded for the listener do.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,11 +12,9 @@ import { abstractListeners, connectAbstract } from "#sys/abstract-socket.ts";
 import type { Fd } from "#sys/fd.ts";
 import { type Peer, peerOf } from "#sys/unix-socket.ts";
 
-/**
- * Time limits in milliseconds: for retries to connect to one listener whose queue is full, and for all listeners
- * together.
- */
+/** Time limit in milliseconds for retries to connect to one listener whose queue is full. */
 const QUEUE_MILLIS = 500;
+/** Time limit in milliseconds for all listeners together. */
 const SEARCH_MILLIS = 4_000;
 const ROOT = 0;
 

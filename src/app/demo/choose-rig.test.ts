@@ -16,7 +16,7 @@ test("root creates its own namespaces", () =>
 
 test("an ordinary user becomes root of a namespace first", () => assert.deepEqual(choose({}), { rig: "unshare" }));
 
-test("and does so only once", () =>
+test("a process that is already in a user namespace of its own does not start another one", () =>
   assert.deepEqual(choose({ unshared: true }), { rig: "responder", because: "network namespaces are not permitted" }));
 
 test("without TAPs or namespaces the responder is used, with the reason", () => {

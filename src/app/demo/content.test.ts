@@ -4,13 +4,13 @@ import { BLOCK_BYTES, content } from "./content.ts";
 
 const lengths = (bytes: number): number[] => [...content(bytes, 1)].map((block) => block.length);
 
-test("has exactly the requested length", () => {
+test("the content has exactly the requested length", () => {
   assert.deepEqual(lengths(1), [1]);
   assert.deepEqual(lengths(BLOCK_BYTES), [BLOCK_BYTES]);
   assert.deepEqual(lengths(2 * BLOCK_BYTES + 5), [BLOCK_BYTES, BLOCK_BYTES, 5]);
 });
 
-test("is the same for the same seed, and different for another seed", () => {
+test("the content is the same for the same seed, and different for another seed", () => {
   const [first, again, other] = [1, 1, 2].map((seed) => [...content(1000, seed)][0]);
   assert.deepEqual(first, again);
   assert.notDeepEqual(first, other);

@@ -16,17 +16,18 @@ import { Rtl8169 } from "#model/rtl8169.ts";
 import { Pauses } from "../pauses.ts";
 import type { ReportCounters } from "./report.ts";
 
-/** Limit of frames in flight, and bytes of space for each. */
+/** Maximum number of frames in flight. */
 export const SEND_SLOTS = 64;
+/** Bytes of memory for each frame in flight. */
 const SLOT_BYTES = 2048;
-/** The most frames that are taken from the ring in one burst. */
+/** Maximum number of frames that are taken from the ring in one burst. */
 const BUDGET = 64;
 const DMA_BYTES = 8 << 20;
 /** Virtual time per turn in microseconds. It is long enough for the NIC's interrupt mitigation. */
 const TURN_MICROS = 50;
 /**
- * Limit of turns to wait for a reply. A reply that has not arrived after this number of turns will never arrive,
- * because nothing here waits for events outside this thread.
+ * Maximum number of turns to wait for a reply. A reply that has not arrived after this number of turns will never
+ * arrive, because nothing here waits for events outside this thread.
  */
 const MAX_TURNS = 10_000;
 

@@ -9,8 +9,9 @@ import { plainError } from "../plain-error.ts";
 import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 import { download, offer } from "./transfer.ts";
 
-/** Time in milliseconds after which a ping counts as lost, and the number of lost pings after which the test ends. */
+/** Time in milliseconds after which a ping counts as lost. */
 const PING_LIMIT_MILLIS = 1_000;
+/** Number of lost pings after which the test ends. */
 const MAX_PINGS_LOST = 5;
 /** Bytes of payload, as in ping(8). */
 const PING_BYTES = 56;

@@ -24,9 +24,11 @@ const PREFIX = 24;
 const MTU = 1500;
 const PINGS = 100;
 
-/** Time limits in milliseconds: for the link, for a peer's short operations, and for all pings together. */
+/** Time limit in milliseconds for the link to come up. */
 const CARRIER_LIMIT = 10_000;
+/** Time limit in milliseconds for a short operation of a peer. */
 const JOB_LIMIT = 10_000;
+/** Time limit in milliseconds for all pings together. */
 const PINGS_LIMIT = 30_000;
 /** Minimum rate in bytes per millisecond: a slower transfer is aborted. */
 const SLOWEST = 500;

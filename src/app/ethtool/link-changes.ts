@@ -90,7 +90,7 @@ export const linkChanges: Group = {
       const { phy, wake, chip } = nic;
       const change = linkChange(argument, phy.settings, phy.report().supported);
       const { wol } = argument;
-      // Both are checked before either is written.
+      // The link's settings and the wake-up events are checked before any of them is written.
       checkLinkSettings(chip, phy.cage, { ...phy.settings, ...change });
       if (wol !== undefined) wake.armed = formsOf(String(wol));
       if (Object.keys(change).length > 0) phy.set(change);

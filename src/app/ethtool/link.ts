@@ -25,7 +25,7 @@ const SUPPORTED_PAUSE: PauseOffer = { symmetric: true, asymmetric: true };
 
 const words = (text: string): string => text.replace("-", " ");
 
-/** MDI or MDI-X, and whether it was set or detected. */
+/** The value of ethtool's MDI-X line: whether the pairs are crossed, and whether that was set or detected. */
 const crossover = ({ report, settings }: LinkValue): string => {
   const forced = settings.crossover === "auto" ? "" : " (forced)";
   const now = forced === "" ? report.crossover : settings.crossover;

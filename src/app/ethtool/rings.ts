@@ -19,7 +19,7 @@ export const rings: Group = {
       if (typeof slots !== "number" || (tx ?? slots) !== slots)
         throw new OutOfRange("both rings have the same number of descriptors", "Give one number: `-G fe0 rx 512`.");
       if (slots === nic.slots) return {};
-      // Checked before the rings are stopped, so that traffic continues if the number is rejected.
+      // The number is checked before the rings are stopped, so that traffic continues if it is rejected.
       checkSlots(nic.chip, slots);
       rebuild(`${slots} descriptors`, () => nic.setRings(slots));
       return {};

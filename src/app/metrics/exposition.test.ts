@@ -34,7 +34,7 @@ test("values are in base units, and exact up to 2^53", () => {
   assert.match(metricsOf(some), /^node_network_transmit_bytes_total\{device="lan0"\} 4503599627370496$/m);
 });
 
-test("several queues have a sample each, one queue none", () => {
+test("each of several queues has a sample, a single queue has none", () => {
   const name = "ferrule_queue_receive_packets_total";
   const queues = [queueOf({ receivedFrames: 3 }), queueOf({ receivedFrames: 5 })];
   const parsed = parseExposition(metricsOf(scraped({ queues })));
@@ -45,7 +45,7 @@ test("several queues have a sample each, one queue none", () => {
   assert.doesNotMatch(metricsOf(scraped({ queues: queues.slice(1) })), /ferrule_queue/);
 });
 
-test("without a link there is no speed, and without an own wire no wire counters", () => {
+test("without a link there is no speed; without a wire of its own, a session has no counters of a wire", () => {
   assert.equal(valueOf(scraped({ linkUp: 0 }), "node_network_speed_bytes"), undefined);
   assert.equal(valueOf(scraped({ linkUp: 0 }), "node_network_up"), 0);
   const missed = "ferrule_receive_missed_packets_total";

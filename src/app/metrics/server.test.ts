@@ -27,7 +27,7 @@ const get = async (options: object, method = "GET"): Promise<Got> => {
 };
 const at = ({ port }: MetricsServer, path = "/metrics") => ({ host: "127.0.0.1", port, path });
 
-test("a scrape gets the text, with the format's version; HEAD no body", async () => {
+test("a scrape gets the text, with the format's version; HEAD gets no body", async () => {
   await using server = await MetricsServer.open(ANYWHERE_HERE, () => TEXT);
   const type = "text/plain; version=0.0.4; charset=utf-8";
   assert.deepEqual(await get(at(server)), { status: 200, type, body: TEXT });

@@ -6,13 +6,11 @@ import { UnixListener } from "#sys/unix-path.ts";
 import { isLoopback, type MetricsAddress } from "./address.ts";
 import { CONTENT_TYPE } from "./exposition.ts";
 
-/** Limit of simultaneous connections. Further ones are closed at once. */
+/** Maximum number of simultaneous connections. Further ones are closed at once. */
 const MAX_CONNECTIONS = 16;
-/**
- * Time limits in milliseconds: for a request to arrive, for its response to be read, and for the pause between two
- * requests of a connection.
- */
+/** Time limit in milliseconds for a request to arrive. */
 const REQUEST_MILLIS = 5_000;
+/** Time limit in milliseconds for a response to be read, and for the pause between two requests of a connection. */
 const SOCKET_MILLIS = 30_000;
 const MAX_HEADER_BYTES = 8 << 10;
 const PATH = "/metrics";

@@ -12,7 +12,7 @@ export interface Access {
   times: number;
 }
 
-/** Limit of recorded accesses, which is above what any bring-up needs. Further accesses are only counted. */
+/** Maximum number of recorded accesses, above what any bring-up needs. Further accesses are only counted. */
 const MAX_ACCESSES = 5_000;
 /** Bytes of the largest register window of the family. The device's own window still checks its bounds. */
 const WINDOW = 1 << 16;

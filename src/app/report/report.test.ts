@@ -51,7 +51,7 @@ const RTL8168H = chipNamed("rtl8168h")!;
 const text = (report: DeviceReport): string => JSON.stringify(report);
 
 suite("a report", () => {
-  test("of a supported chip contains link, PHY, counters, registers and every access of the bring-up", () => {
+  test("a supported chip's report has link, PHY, counters, registers and every access of the bring-up", () => {
     const { report, model } = reportFor(RTL8168H);
     assert.equal(report.chip, "RTL8168h/8111h");
     assert.equal(report.xid, "0x0541");
@@ -69,7 +69,7 @@ suite("a report", () => {
     );
   });
 
-  test("without a cable says so, and contains everything else", () => {
+  test("a report without a cable has no carrier time, and contains everything else", () => {
     const { report } = reportFor(RTL8168H, { carrier: false });
     assert.equal(report.bringUp.carrierMicros, undefined);
     assert.equal(report.bringUp.speed, 0);
@@ -77,7 +77,7 @@ suite("a report", () => {
     assert.ok(report.trace.some((line) => /PHYstatus {2}\(\d{3,} times\)/.test(line)));
   });
 
-  test("contains no address of any kind", () => {
+  test("a report contains no MAC address in any notation", () => {
     const byte = fc.integer({ min: 1, max: 254 });
     fc.assert(
       fc.property(fc.tuple(byte, byte, byte), fc.constantFrom(RTL8168H, chipNamed("rtl8125b")!), (tail, chip) => {
@@ -92,7 +92,7 @@ suite("a report", () => {
     );
   });
 
-  test("hides station address, filter and boot ROM by name", () => {
+  test("a report hides the registers of station address, filter and boot ROM by their names", () => {
     const { report } = reportFor(RTL8168H);
     for (const name of ["IDR0", "IDR4", "MAR0", "MAR4", "FLASH"])
       assert.ok(

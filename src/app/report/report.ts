@@ -23,8 +23,9 @@ import { type Redactor, redacted } from "./sweep.ts";
 type Shown = string;
 
 export interface BringUp {
-  /** Microseconds from the start until the chip was set up, and from there until the carrier was up. */
+  /** Microseconds from the start until the chip was set up. */
   readonly micros: number;
+  /** Microseconds from then until the carrier was up; undefined if it did not come up. */
   readonly carrierMicros: number | undefined;
   readonly speed: number;
   readonly fullDuplex: boolean;

@@ -60,8 +60,9 @@ export class ServedDevice {
   #clientsTurnedAway = 0;
   #cable = true;
   #partner: Partner = ANY_PARTNER;
-  /** The cable state that was last passed to the NIC, and the link state that was last reported. */
+  /** The cable state that was last passed to the NIC. */
   #carrier = false;
+  /** The link state that was last reported. */
   #link: PhyLink;
   #answers = true;
   /** Number of wake-ups (PME) requested by the NIC. */

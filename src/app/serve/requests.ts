@@ -56,7 +56,7 @@ export interface ServeTraffic extends WireTraffic {
 /** State of one direction of the wire. */
 export interface WireState extends LaneTotals {
   readonly armed: object;
-  /** Frames affected by each impairment. */
+  /** Number of frames affected by each impairment. */
   readonly struck: Readonly<Record<string, number>>;
 }
 
@@ -64,13 +64,15 @@ export interface WireState extends LaneTotals {
 export interface ServeState {
   readonly chip: string;
   readonly mac: string;
-  /** The number of the connected client, 0 if there is none; and how many clients there have been. */
+  /** The number of the connected client; 0 if there is none. */
   readonly client: number;
+  /** Number of clients so far. */
   readonly clients: number;
   /** Whether the NIC responds on its bus. */
   readonly answers: boolean;
-  /** Clients disconnected for errors, and clients rejected because the device was in use. */
+  /** Number of clients disconnected because of errors. */
   readonly clientFaults: number;
+  /** Number of clients rejected because the device was in use. */
   readonly clientsTurnedAway: number;
   readonly cable: boolean;
   readonly plugged: boolean;
@@ -81,7 +83,7 @@ export interface ServeState {
     readonly receivePause: boolean;
     readonly transmitPause: boolean;
   };
-  /** 0 to 3 for D0 to D3hot. */
+  /** Power state: 0 to 3 for D0 to D3hot. */
   readonly powerState: number;
   /** The chip's own counters. */
   readonly counters: Readonly<Record<CounterName, number>>;
@@ -96,8 +98,9 @@ export interface ServeState {
   readonly faults: readonly { readonly name: string; readonly left: number | null; readonly struck: number }[];
 }
 
-/** Smallest and largest size of a frame that can be sent to the NIC, in bytes without FCS. */
+/** Smallest size of a frame that can be sent to the NIC, in bytes without FCS. */
 export const MIN_FRAME = 14;
+/** Largest size of a frame that can be sent to the NIC, in bytes without FCS. */
 const MAX_FRAME = 16 << 10;
 export const FRAME_HINT = `Give ${MIN_FRAME} to ${MAX_FRAME} bytes as hexadecimal digits, without FCS.`;
 

@@ -25,11 +25,11 @@ const CONTROL = 0;
 const SERVER = 1;
 const WIRE = 2;
 /**
- * Limit of frames that are taken from the wire before the client gets its turn. It is low, because a guest's processor
- * stops while it waits for a register access.
+ * Maximum number of frames that are taken from the wire before the client gets its turn. It is low, because a guest's
+ * processor stops while it waits for a register access.
  */
 const BUDGET = 32;
-/** Longest wait, so that statistics stay current. */
+/** Longest wait in milliseconds. It is short, so that statistics stay current. */
 const MAX_WAIT_MILLIS = 250;
 
 /** All parts that the loop runs. They are released in the reverse order of their creation. */
@@ -51,8 +51,9 @@ class Service implements Disposable, PeriodicTasks {
   readonly #busyPoll: BusyPoll;
   readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
-  /** Whether the client (`#asked`) or the wire (`#arrived`) has unprocessed data. */
+  /** Whether the client has unprocessed data. */
   #asked = true;
+  /** Whether the wire has unprocessed data. */
   #arrived = true;
 
   constructor(task: ServeTask, port: MessagePort, post: (report: ServeReport) => void) {
@@ -176,7 +177,8 @@ class Service implements Disposable, PeriodicTasks {
   }
 
   /**
-   * Limit of the wait in milliseconds. It ends at the next timer; it is short while frames wait for room in the NIC.
+   * Limit of the wait in milliseconds. The wait ends when the next timer is due, and is short while frames wait for
+   * room in the NIC.
    */
   #pollTimeout(): number {
     if (this.#wire.pending) return 1;

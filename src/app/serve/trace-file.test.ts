@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { TraceFailed, TraceFile, TraceIncomplete } from "./trace-file.ts";
 
-test("is complete once it is closed; before that it is written in large pieces", () => {
+test("a trace file is complete once it is closed; before that it is written in large pieces", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-"));
   try {
     const path = join(folder, "trace");
@@ -23,17 +23,21 @@ test("is complete once it is closed; before that it is written in large pieces",
   }
 });
 
-test("a full disk stops it once, with a hint", { skip: !existsSync("/dev/full") && "needs /dev/full" }, () => {
-  const errors: Error[] = [];
-  using file = new TraceFile("/dev/full", (error) => errors.push(error));
-  file.line("lost");
-  file.flush();
-  file.line("lost");
-  file.flush();
-  assert.equal(errors.length, 1);
-  assert.match(errors[0]!.message, /trace to \/dev\/full stopped: ENOSPC/);
-  assert.match((errors[0] as TraceFailed).hint, /disk is full/);
-});
+test(
+  "a full disk ends the trace, which is reported once, with a hint",
+  { skip: !existsSync("/dev/full") && "needs /dev/full" },
+  () => {
+    const errors: Error[] = [];
+    using file = new TraceFile("/dev/full", (error) => errors.push(error));
+    file.line("lost");
+    file.flush();
+    file.line("lost");
+    file.flush();
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!.message, /trace to \/dev\/full stopped: ENOSPC/);
+    assert.match((errors[0] as TraceFailed).hint, /disk is full/);
+  },
+);
 
 test("a path that cannot be written is rejected at once", () => {
   assert.throws(() => new TraceFile("/nowhere/trace", assert.fail), TraceFailed);

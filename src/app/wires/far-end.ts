@@ -35,11 +35,9 @@ export interface WireTraffic {
 export interface FarEnd {
   /** The port into which the NIC is plugged. */
   readonly port: Port;
-  /**
-   * The descriptor for poll(2), and the events to wait for; -1 if there is no descriptor. Both may change with every
-   * `pump`.
-   */
+  /** The descriptor for poll(2); -1 if there is none. It may change with every `pump`. */
   readonly fd: number;
+  /** The events for which poll(2) must wait at `fd`. They may change with every `pump`. */
   readonly events: number;
   /** Time of the next work that no descriptor signals; `Infinity` for none. */
   readonly due: number;
@@ -49,7 +47,7 @@ export interface FarEnd {
   readonly plugged: boolean;
   /** Passes the state of the NIC's link to the far end. */
   setLink(link: LinkMode): void;
-  /** Delivers waiting frames to the NIC; returns their number. */
+  /** Delivers waiting frames to the NIC, and returns the number of frames. */
   pump(budget: number): number;
   traffic(): WireTraffic;
 }
@@ -62,8 +60,9 @@ export interface FarEndParts {
   readonly longestFrame: number;
   /** MTU of a TAP at the far end; default: the kernel's. */
   readonly mtu?: number | undefined;
-  /** Memory for a TAP's frames, from byte `staging` on; default: separate memory. */
+  /** Memory for a TAP's frames; default: separate memory. */
   readonly memory?: Memory;
+  /** Offset in `memory` of the first byte for frames. */
   readonly staging?: number;
   /** The capture to which every frame on the wire is written. */
   readonly capture: CaptureFile | undefined;

@@ -20,7 +20,7 @@ export type WireSpec =
   | { readonly kind: "datagram"; readonly path: string; readonly peer: string };
 
 export const WIRE_SYNTAX = [
-  "tap:NAME a TAP interface, created here (needs permission to create one)",
+  "tap:NAME                        a TAP interface, created here (needs permission to create one)",
   "responder                       answers ARP, ping and UDP echo as 10.70.0.2",
   "unix:PATH                       connects to a stream socket: `passt -s PATH`, QEMU's `-netdev stream,server=on`",
   "unix:PATH,listen                listens for one: QEMU's `-netdev stream,server=off`",
