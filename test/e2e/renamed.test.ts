@@ -73,7 +73,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     await using ends = await openTwoEnds();
     await ip(`-n ${ends.near} tuntap add lan0 mode tap`);
     const { output, code } = await ferrule(ends.near, "down", "lan0");
-    assert.match(output, /it is not Ferrule's/);
+    assert.match(output, /the interface is not Ferrule's/);
     assert.equal(code, 1);
   });
 });
