@@ -37,7 +37,7 @@ const FRAME_BYTES = 64 << 10;
 const Request = { carrier: 1, deliver: 2, take: 3, settle: 4, end: 5 } as const;
 
 /** Executes a request of the test's thread concerning the cable. Returns false if the request is to end. */
-const obey = (words: Int32Array, bytes: Uint8Array, model: Rtl8169, bench: Bench): boolean => {
+const handleRequest = (words: Int32Array, bytes: Uint8Array, model: Rtl8169, bench: Bench): boolean => {
   const request = Atomics.load(words, Word.request);
   if (request === Request.carrier) model.setCarrier(words[Word.value] === 1);
   else if (request === Request.deliver) bench.nic?.receive(bytes.slice(0, words[Word.value]), 0, words[Word.value]!);
@@ -77,7 +77,7 @@ const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
     // First processes register writes that were made before the request.
     while (server.ready() > 0);
     if (!asked) continue;
-    more = obey(words, bytes, model, bench);
+    more = handleRequest(words, bytes, model, bench);
     Atomics.store(words, Word.answered, 1);
     Atomics.notify(words, Word.answered);
   }
