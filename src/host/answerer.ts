@@ -25,7 +25,7 @@ export interface Identity {
   readonly bulkPort: number;
 }
 
-/** Number of requests answered, and of frames without a reply, by reason. */
+/** Number of answered requests by kind, and number of frames without a reply by reason. */
 export interface AnswerCounts {
   arp: number;
   ping: number;
@@ -48,7 +48,7 @@ export class Answerer {
   readonly #memory: Memory;
   readonly #bytes: Uint8Array;
   readonly #identity: Identity;
-  /** Longest reply. */
+  /** Maximum length of a reply in bytes. */
   readonly #room: number;
   readonly #parts = new Int32Array(d.DISSECTION_WORDS);
 

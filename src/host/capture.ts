@@ -79,8 +79,9 @@ export interface CaptureOptions {
  * (except a pipe, which cannot be truncated).
  */
 export class CaptureFile implements FrameObserver, Disposable {
-  /** Frames captured, and frames dropped because a pipe's reader was too slow. */
+  /** Number of captured frames. */
   frames = 0;
+  /** Number of frames dropped because a pipe's reader was too slow. */
   dropped = 0;
   readonly #path: string;
   readonly #sink: CaptureSink;
@@ -93,8 +94,9 @@ export class CaptureFile implements FrameObserver, Disposable {
   #onError: CaptureOptions["onError"];
   #error: CaptureFailed | undefined;
   #closed = false;
-  /** Number of bytes of the buffer that are already in the file, and the size of the file before those bytes. */
+  /** Number of bytes of the buffer that are already in the file. */
   #written = 0;
+  /** Size of the file before those bytes. */
   #before = 0;
   /** The array that contained the last frame, as bytes and as words. */
   #seen: Memory = newMemory(0);

@@ -18,12 +18,13 @@ const SHORTEST = MIN_FRAME;
 export class FarFrames {
   /** The rest of a super-frame, for a NIC that accepts each segment when it is built; undefined for a whole frame. */
   superFrame: InPlaceSegmenter | undefined;
-  /** The current wire frame, after `complete`; the length is 0 if there is none. */
+  /** Offset of the current wire frame, after `complete`. */
   offset = 0;
+  /** Length of the current wire frame; 0 if there is none. */
   length = 0;
   /** Number of wire frames that remain of the last frame read, including the current one. */
   left = 0;
-  /** Frames dropped because their virtio header did not match, or because they were too long. */
+  /** Number of frames dropped because their virtio header did not match, or because they were too long. */
   drops = 0;
   readonly #tap: FrameQueue;
   readonly #memory: Memory;

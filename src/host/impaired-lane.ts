@@ -35,24 +35,26 @@ export type DeliveryResult = (typeof DeliveryResult)[keyof typeof DeliveryResult
  * one more frame.
  */
 export interface LaneTotals {
-  /** Frames and bytes that were put on the cable. */
+  /** Number of frames that were put on the cable. */
   entered: number;
+  /** Number of bytes in the frames that were put on the cable. */
   enteredBytes: number;
   doubled: number;
-  /** Frames and bytes accepted at the other end. */
+  /** Number of frames accepted at the other end. */
   delivered: number;
+  /** Number of bytes in the accepted frames. */
   deliveredBytes: number;
-  /** Frames that arrived but were not accepted, because there is no receiver or they are not addressed to it. */
+  /** Number of frames that arrived but were not accepted: there is no receiver, or they are not addressed to it. */
   refused: number;
-  /** Frames that did not arrive: lost, damaged so that the receiver drops them, or dropped by a full queue. */
+  /** Number of frames that did not arrive: lost, damaged so that receivers drop them, or dropped by a full queue. */
   lost: number;
-  /** Frames in transit. */
+  /** Number of frames in transit. */
   held: number;
 }
 
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
-/** Limit of frames in transit; more frames are lost. */
+/** Maximum number of frames in transit; more frames are lost. */
 const MAX_HELD = 4096;
 /** A frame that should be swapped with the next one is delivered without a swap if none follows within this time. */
 const MAX_REORDER_MICROS = 10_000;

@@ -63,7 +63,7 @@ test("a wire without impairments passes frames in place, with their continuation
   assert.deepEqual(received, [[4, 5]]);
 });
 
-test("loses the given number of frames, in one direction only", () => {
+test("the cable loses the given number of frames, in one direction only", () => {
   const { far, wire, received, send, deliver } = setUp();
   wire.arm("out", "loss", { count: 2 });
   for (let i = 0; i < 4; i++) {
@@ -83,7 +83,7 @@ test("a lost frame from the far end is counted by the wire, not the NIC", () => 
   assert.deepEqual(received, []);
 });
 
-test("flips one bit after the addresses, and not in the sender's own copy", () => {
+test("the cable flips one bit after the addresses, but not in the sender's own copy", () => {
   const { far, wire, send, deliver, received } = setUp();
   const frame = Array.from({ length: 60 }, (_, i) => i);
   wire.arm("out", "corrupt", { count: 1 });
@@ -130,7 +130,7 @@ test("a reordered frame without a successor is delivered after a limited time", 
   assert.equal(far.flushes, 1);
 });
 
-test("delays frames in order, and flushes them on arrival", () => {
+test("the cable delays frames in order, and flushes them on arrival", () => {
   const { clock, far, wire, received, send, deliver } = setUp();
   wire.arm("out", "delay", { micros: 500 });
   wire.arm("in", "delay", { micros: 300 });
@@ -184,7 +184,7 @@ test("cleared impairments no longer apply; held frames are still delivered", () 
   assert.deepEqual(far.sent, [[2], [1]]);
 });
 
-test("rejects invalid probabilities, counts and delays", () => {
+test("invalid probabilities, counts and delays are rejected", () => {
   const { wire } = setUp();
   for (const wrong of [
     { probability: 1.1 },

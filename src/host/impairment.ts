@@ -57,10 +57,11 @@ export class ImpairedWire implements Port {
   /** Enables one impairment; a probability or count of 0 disables it. @throws {OutOfRange} */
   arm(direction: Direction, name: ImpairmentName, impairment: Partial<Impairment>): void {
     const { probability = 1, count = Infinity, micros = 0 } = impairment;
-    if (!(probability >= 0 && probability <= 1)) throw new OutOfRange(`a probability of ${probability} for ${name}`);
+    if (!(probability >= 0 && probability <= 1))
+      throw new OutOfRange(`the probability of ${name} cannot be ${probability}`);
     if (!(count === Infinity || (Number.isInteger(count) && count >= 0)))
-      throw new OutOfRange(`${count} frames of ${name}`, "Use an integer, or omit it.");
-    if (!(micros >= 0 && micros <= MAX_DELAY_MICROS)) throw new OutOfRange(`a delay of ${micros} µs`);
+      throw new OutOfRange(`${name} cannot apply to ${count} frames`, "Use an integer, or omit it.");
+    if (!(micros >= 0 && micros <= MAX_DELAY_MICROS)) throw new OutOfRange(`a delay of ${micros} µs is not possible`);
     this.#lane(direction).arm(name, { probability, count, micros });
   }
 

@@ -41,23 +41,26 @@ export class MemoryNic {
   readonly sendArena = { offset: 0, length: SEND_BYTES };
   readonly link: Link;
   readonly plug: Plug;
-  /**
-   * Number of frames segmented; of frames on the wire in each direction; of received frames with a correct checksum.
-   */
+  /** Number of super-frames segmented. */
   superFrames = 0;
+  /** Number of frames sent to the wire. */
   sent = 0;
+  /** Number of frames received from the wire. */
   received = 0;
+  /** Number of received frames with a correct checksum. */
   verified = 0;
   /** While true, sent fragments are not reported. */
   withholdsCompletions = false;
   readonly #options: MemoryNicOptions;
   readonly #segments: SegmentPort;
   readonly #burst = emptyBurst();
-  /** Offsets of free buffers; four words for each waiting frame. */
+  /** Offsets of free buffers. */
   readonly #free: number[] = [];
+  /** Four words for each waiting frame. */
   readonly #waiting: number[] = [];
-  /** Fragments sent, and how many of them were reported. */
+  /** Number of fragments sent. */
   #done = 0;
+  /** Number of sent fragments that were reported to the sender. */
   #reported = 0;
   /** State of the frame being sent. */
   #tag = -1;

@@ -25,7 +25,7 @@ export class RecordingLink implements Link {
   readonly bufferBytes = 2048;
   readonly burst = emptyBurst();
   readonly frames: Sent[] = [];
-  /** Number of fragments that fit. */
+  /** Number of fragments that the link accepts at a time. */
   room = Infinity;
   /** Number of fragments completed at a time. */
   pace = Infinity;

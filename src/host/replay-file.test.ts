@@ -139,7 +139,7 @@ test("only unreadable blocks are omitted, with a warning", () => {
   assert.match(warnings[0]!, /^1 unreadable block left out, the first: .* interface 9/);
 });
 
-test("reports why no frame of a file can be delivered, or that the file has none", () => {
+test("the error says why no frame of a file can be delivered, or that the file has none", () => {
   const out = new Section()
     .interface()
     .packet(1, frame(), { options: [flags(2)] })

@@ -15,8 +15,9 @@ interface Timed {
 }
 
 export class Schedule {
-  /** Number of shortened pauses, and of ignored steps back in time. */
+  /** Number of shortened pauses. */
   pauses = 0;
+  /** Number of ignored steps back in time. */
   stepsBack = 0;
   /** The time in the file that corresponds to `#base`, in two parts: nanoseconds since 1970 do not fit into 53 bits. */
   #seconds = Number.NaN;

@@ -8,7 +8,7 @@ import { buildReplay } from "./replay.ts";
 
 const PAUSE = MAX_PAUSE_SECONDS * 1e6;
 
-test("omits packets that cannot be frames from the wire, and counts them by reason", () => {
+test("packets that cannot be frames from the wire are omitted, and counted by reason", () => {
   const replay = buildReplay({
     packets: [
       packet(0, 60, { linkType: 113 }),

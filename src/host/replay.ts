@@ -33,14 +33,17 @@ export interface Replay {
   readonly times: Float64Array;
   /** Number of packets in the file, including omitted ones. */
   readonly packets: number;
-  /** Number of omitted packets by reason; and the link types of those that are not Ethernet. */
+  /** Number of omitted packets by reason. */
   readonly left: ReadonlyMap<SkipReason, number>;
+  /** Link types of the omitted packets that are not Ethernet. */
   readonly linkTypes: ReadonlySet<number>;
-  /** Number of times that were changed: pauses shortened, steps back ignored. */
+  /** Number of pauses that were shortened. */
   readonly pauses: number;
+  /** Number of steps back in time that were ignored. */
   readonly stepsBack: number;
-  /** Errors of single packets that could not be read; and the error after which nothing could be read. */
+  /** Errors of single packets that could not be read. */
   readonly faults: readonly MalformedCapture[];
+  /** The error after which nothing could be read, if there was one. */
   readonly end: MalformedCapture | undefined;
 }
 

@@ -77,7 +77,7 @@ const arpRequest = (targetIp: number): Uint8Array =>
     });
   });
 
-test("replies to ARP for its own address only, padded with zeros to 60 bytes", () => {
+test("the responder replies to ARP for its own address only, padded with zeros to 60 bytes", () => {
   const { ask, assertSilent, responder } = bench();
   const answer = ask(arpRequest(RESPONDER_IPV4));
   assert.equal(answer.length, 60);
@@ -94,7 +94,7 @@ test("replies to ARP for its own address only, padded with zeros to 60 bytes", (
   assert.equal(responder.counts.ignored, 1);
 });
 
-test("replies to ping with the same data, tagged if the request was", () => {
+test("the responder replies to ping with the same data, tagged if the request was", () => {
   const { ask, v4 } = bench();
   const data = Uint8Array.from({ length: 57 }, (_, i) => i);
   for (const ends of [v4, { ...v4, tag: 0x2005 }]) {
@@ -116,7 +116,7 @@ test("replies to ping with the same data, tagged if the request was", () => {
   }
 });
 
-test("replies to ping over IPv6", () => {
+test("the responder replies to ping over IPv6", () => {
   const { ask, v6, responder } = bench();
   const echo = { type: Icmpv6Type.echoRequest, identifier: 1, sequence: 2 };
   const answer = ask(frameOf((memory) => buildEchoFrame(memory, 0, v6, echo, new Uint8Array(33).fill(5))));
@@ -137,7 +137,7 @@ const solicitation = (target: Uint8Array, from: Uint8Array, hops: number): Uint8
     return at + 24;
   });
 
-test("advertises itself to a neighbour that solicits, and to all nodes if that one has no address yet", () => {
+test("the responder advertises itself to a neighbour that solicits, and to all nodes if that neighbour has no address yet", () => {
   const { ask, assertSilent, responder } = bench();
   const { ipv6 } = responder.identity;
   for (const from of [OUR_IPV6, new Uint8Array(16)]) {
@@ -178,7 +178,7 @@ const wrong = (frame: Uint8Array, at: number): Uint8Array => {
   return frame;
 };
 
-test("does not reply to damaged frames, and counts them", () => {
+test("the responder does not reply to damaged frames, but counts them", () => {
   const { assertSilent, responder, v4, v6 } = bench();
   const ping = { identifier: 1, sequence: 1 };
   assertSilent(wrong(datagram(v4, 7, new Uint8Array(20)), 50));
@@ -200,7 +200,7 @@ test("does not reply to damaged frames, and counts them", () => {
   assert.equal(responder.counts.ignored, 0);
 });
 
-test("does not reply to frames for other stations, or that must not be answered", () => {
+test("the responder does not reply to frames for other stations, or to frames that must not be answered", () => {
   const { assertSilent, responder, v4 } = bench();
   const payload = new Uint8Array(30);
   assertSilent(datagram({ ...v4, destination: Uint8Array.of(2, 9, 9, 9, 9, 9) }, 7, payload));
@@ -219,7 +219,7 @@ test("does not reply to frames for other stations, or that must not be answered"
   assert.equal(responder.counts.ignored, 9);
 });
 
-test("a full queue refuses frames, and accepts frames again once it was delivered", () => {
+test("a full queue refuses frames, and accepts frames again once its replies were delivered", () => {
   const { responder, send, received, v4 } = bench(new Responder({ queue: 3, longestFrame: 200 }));
   const frame = datagram(v4, 7, new Uint8Array(20));
   for (let round = 0; round < 5; round++) {
@@ -256,7 +256,7 @@ test("replies to frames that the NIC sends while it receives follow in the next 
   assert.equal(responder.counts.dropped, 1);
 });
 
-test("keeps replies while no NIC is connected", () => {
+test("the responder keeps replies while no NIC is connected", () => {
   const responder = new Responder();
   const frame = arpRequest(RESPONDER_IPV4);
   responder.bytes.set(frame, responder.reserve(frame.length));

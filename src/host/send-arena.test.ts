@@ -33,7 +33,7 @@ test("the send arena never allocates space twice, whatever the order of frames a
   );
 });
 
-test("the send arena rejects completions of more than is outstanding, and spans too small for two frames", () => {
+test("the send arena rejects completion of more fragments than are outstanding, and spans too small for two frames", () => {
   const arena = new SendArena({ offset: 0, length: 4000 }, 1000, 0);
   arena.add(arena.place(), 10);
   for (const wrong of [2, -1]) assert.throws(() => arena.free(wrong), Misuse);

@@ -23,12 +23,12 @@ export class SendArena {
   #head: number;
 
   /**
-   * @param room bytes for the longest frame @param bias remainder modulo 8 of each frame's offset @throws {OutOfRange}
-   * if two of the longest frames do not fit
+   * @param room length of the longest frame in bytes @param bias remainder modulo 8 of each frame's offset
+   * @throws {OutOfRange} if two of the longest frames do not fit
    */
   constructor(span: { readonly offset: number; readonly length: number }, room: number, bias: number) {
     if (span.length < 2 * (room + 8))
-      throw new OutOfRange(`a send arena of ${span.length} bytes for frames of ${room}`);
+      throw new OutOfRange(`a send arena of ${span.length} bytes is too small for two frames of ${room} bytes`);
     this.#start = span.offset;
     this.#end = span.offset + span.length;
     this.#room = room;

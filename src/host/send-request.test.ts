@@ -20,7 +20,7 @@ const requestFor = (
   return new SendRequest(offloads).translate(header, frame, 0, frame.length, 0);
 };
 
-test("a super-frame with a complete checksum is segmented in software, verified or not", () => {
+test("a super-frame with a complete checksum is segmented in software, whether or not it is marked as verified", () => {
   for (const flags of [0, DATA_VALID])
     for (const [frame, gso] of [
       [tcpFrame(V4, 3000), Gso.tcp4],

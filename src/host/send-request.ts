@@ -60,7 +60,7 @@ export class SendRequest {
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const segment = header.gso !== Gso.none;
     // A forwarded super-frame may have a complete checksum (DATA_VALID, or no flag), but each of its segments needs
-    // another one.
+    // a checksum of its own.
     const summed = (header.flags & NEEDS_CHECKSUM) === 0;
     if (summed && !segment) return 0;
     const start = header.checksumStart - shift;

@@ -16,9 +16,11 @@ import type { FrameObserver } from "./frame-observer.ts";
 
 /** The offloads that users can switch on and off. The kernel does the work of those that are off. */
 export interface UplinkSwitches {
-  /** Checksums of frames to be sent, and segmentation of TCP over IPv4 and over IPv6. */
+  /** Checksums of frames to be sent. */
   readonly checksum: boolean;
+  /** Segmentation of TCP over IPv4. */
   readonly tso4: boolean;
+  /** Segmentation of TCP over IPv6. */
   readonly tso6: boolean;
   /** Remove the tag of a frame, and let the NIC insert it. */
   readonly insertTag: boolean;
@@ -60,25 +62,25 @@ export interface TapUplinkOptions {
 
 /** Counters since the uplink was created. */
 export interface UplinkCounters {
-  /**
-   * Frames read from the host (a super-frame counts once), and how many of them were checksummed or segmented in
-   * software.
-   */
+  /** Number of frames read from the host; a super-frame counts once. */
   readonly frames: number;
+  /** Number of those frames that were checksummed in software. */
   readonly softwareSums: number;
+  /** Number of those frames that were segmented in software. */
   readonly softwareCuts: number;
-  /** Frames from the host that were dropped: too long, or with a virtio header that did not match. */
+  /** Number of frames from the host that were dropped: too long, or with a virtio header that did not match. */
   readonly sendDrops: number;
-  /** Frames and segments that were read but not passed to the NIC; counted when the uplink is disposed. */
+  /** Number of frames and segments read but not passed to the NIC; counted when the uplink is disposed. */
   readonly sendDiscards: number;
-  /** Frames written to the host (a merged frame counts once), and frames from the wire that were merged. */
+  /** Number of frames written to the host; a merged frame counts once. */
   readonly writes: number;
+  /** Number of frames from the wire that were merged. */
   readonly merged: number;
-  /** Frames that arrived with a tag, which was inserted again. */
+  /** Number of frames that arrived with a tag, which was inserted again. */
   readonly tagsTaken: number;
-  /** Frames that the kernel rejected. */
+  /** Number of frames that the kernel rejected. */
   readonly receiveDrops: number;
-  /** Frames that arrived while the interface was down. */
+  /** Number of frames that arrived while the interface was down. */
   readonly hostDown: number;
 }
 

@@ -32,31 +32,33 @@ export interface TapWireOptions {
   readonly tap: Pick<Tap, "name" | "number" | "setOffload">;
   /** Receives each frame as it is on the wire. */
   readonly capture?: FrameObserver | undefined;
-  /** Memory for frames, and where in it 324 KiB may be used (a multiple of 8). Default: memory of its own. */
+  /** Memory for frames. Default: memory of its own. */
   readonly memory?: Memory;
+  /** Byte offset in `memory`, a multiple of 8, from which 324 KiB may be used. */
   readonly staging?: number;
 }
 
 export interface WireCounters {
-  /** Frames from the NIC, and their bytes; and number of writes to the TAP. */
+  /** Number of frames from the NIC. */
   readonly sentFrames: number;
   readonly sentBytes: number;
+  /** Number of writes to the TAP. */
   readonly writes: number;
-  /** Frames that the NIC accepted (each segment counts), and their bytes. */
+  /** Number of frames that the NIC accepted; each segment counts. */
   readonly receivedFrames: number;
   readonly receivedBytes: number;
-  /** Frames that the NIC did not accept: the link is down, the NIC sleeps, or they are not addressed to it. */
+  /** Number of frames not accepted by the NIC: the link is down, the NIC sleeps, or they are not addressed to it. */
   readonly unwanted: number;
-  /** Frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header did not match. */
+  /** Number of frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header was wrong. */
   readonly drops: number;
-  /** Frames that arrived while the far interface was down. */
+  /** Number of frames that arrived while the far interface was down. */
   readonly hostDown: number;
 }
 
 export class TapWire implements Port {
   readonly bytes: Uint8Array;
   readonly memory: Memory;
-  /** Outgoing frames are between these offsets; incoming ones follow. */
+  /** Outgoing frames are between the offsets `#start` and `#end`; incoming ones follow. */
   readonly #start: number;
   readonly #end: number;
   readonly #capture: FrameObserver | undefined;
@@ -64,8 +66,9 @@ export class TapWire implements Port {
   readonly #coalescer: Coalescer;
   readonly #incoming: FarFrames;
   #nic: Plug | undefined;
-  /** Offsets of the next outgoing frame, and of the last reserved one. */
+  /** Offset of the next outgoing frame. */
   #free: number;
+  /** Offset of the reserved frame; -1 if none is reserved. */
   #reserved = -1;
   #waits = 0;
   #sentFrames = 0;
@@ -134,7 +137,8 @@ export class TapWire implements Port {
 
   commit(length: number, continues = false): void {
     const at = this.#reserved;
-    if (at < 0 || length <= 0 || at + length > this.#end) throw new OutOfRange(`commit of ${length} bytes at ${at}`);
+    if (at < 0 || length <= 0 || at + length > this.#end)
+      throw new OutOfRange(`a commit of ${length} bytes at ${at} is not possible`);
     this.#reserved = -1;
     this.#free = at + length;
     this.#sentFrames++;
@@ -151,9 +155,9 @@ export class TapWire implements Port {
   commitSplit(headerBytes: number, payloadAt: number, payloadBytes: number, continues: boolean): void {
     const at = this.#reserved;
     if (at < 0 || headerBytes <= 0 || at + headerBytes > this.#end)
-      throw new OutOfRange(`commit of ${headerBytes} bytes of headers at ${at}`);
+      throw new OutOfRange(`a commit of ${headerBytes} bytes of headers at ${at} is not possible`);
     if (payloadAt < 0 || payloadBytes <= 0 || payloadAt + payloadBytes > this.bytes.length)
-      throw new OutOfRange(`commit of ${payloadBytes} bytes of payload at ${payloadAt}`);
+      throw new OutOfRange(`a commit of ${payloadBytes} bytes of payload at ${payloadAt} is not possible`);
     this.#reserved = -1;
     this.#free = at + headerBytes;
     this.#sentFrames++;

@@ -7,7 +7,7 @@ import type { Tap } from "#sys/tap.ts";
 import { MAX_PIECES, type SegmentRun } from "#wire/segment-run.ts";
 import { TAG_BYTES, VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 
-/** Bytes of destination and source address, which precede a tag. */
+/** Number of bytes of the destination and source addresses, which precede a tag. */
 const ADDRESSES = 12;
 /** A TAP, or one of its queues, from which frames are read and to which they are written. */
 export type FrameQueue = Pick<Tap, "name" | "number">;
@@ -20,8 +20,9 @@ export class TapWriter {
   readonly header = new VnetHeader();
   /** Number of frames written; a merged frame counts once. */
   writes = 0;
-  /** Frames lost because the interface was down; and frames that the kernel rejected or had no memory for. */
+  /** Number of frames lost because the interface was down. */
   down = 0;
+  /** Number of frames that the kernel rejected or had no memory for. */
   refused = 0;
   readonly #tap: FrameQueue;
   readonly #iovecs: Iovecs;

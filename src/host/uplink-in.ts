@@ -41,8 +41,9 @@ const ALL_GOOD = Received.ipChecksumGood | Received.tcpChecksumGood | Received.u
 
 /** Invariant: frames are written to the TAP before `pump` returns, because the next burst gives their buffers to the NIC. */
 export class UplinkIn {
-  /** Frames that were merged, and frames whose tag was reinserted. */
+  /** Number of frames that were merged. */
   merged = 0;
+  /** Number of frames whose tag was inserted again. */
   tagsTaken = 0;
   readonly writer: TapWriter;
   readonly #link: Link;
@@ -85,7 +86,7 @@ export class UplinkIn {
     return count;
   }
 
-  /** Adds the frame at `word` of the burst. Returns its number of entries. */
+  /** Adds the frame at `word` of the burst. Returns the number of the frame's entries. */
   #add(burst: Int32Array, word: number): number {
     const offset = burst[word + OFFSET]!;
     const length = burst[word + LENGTH]!;

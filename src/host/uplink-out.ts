@@ -68,16 +68,20 @@ export class UplinkOut {
   stalled = false;
   /** The last read of the TAP found no more frames. */
   drained = false;
-  /** Number of frames read; how many of them were checksummed or segmented in software; and how many were lost. */
+  /** Number of frames read. */
   frames = 0;
+  /** Number of frames that were checksummed in software. */
   softwareSums = 0;
+  /** Number of frames that were segmented in software. */
   softwareCuts = 0;
+  /** Number of frames that were dropped. */
   drops = 0;
-  /** Frames and segments that were read, but discarded before the NIC had room for them. */
+  /** Number of frames and segments that were read, but discarded before the NIC had room for them. */
   discards = 0;
   readonly #taps: readonly FrameQueue[];
-  /** Index of the queue that is read next; and how many queues in a row had no frame. */
+  /** Index of the queue that is read next. */
   #turn = 0;
+  /** Number of queues in a row that had no frame. */
   #empty = 0;
   /** Whether a frame's tag is removed so that the NIC inserts it. */
   insertsTag = true;
@@ -88,21 +92,24 @@ export class UplinkOut {
   readonly #header = new VnetHeader();
   readonly #iovecs: Iovecs;
   readonly #request: SendRequest;
-  /** The link's entries, number of fragments in them, and number of fragments that the NIC has sent. */
+  /** The link's entries. */
   readonly #burst: Int32Array;
+  /** Number of fragments in the entries. */
   #count = 0;
+  /** Number of fragments that the NIC has sent. */
   #sent: number;
-  /** Buffer of a frame that is segmented here, and the frame's tag. */
+  /** Offset of the buffer for a frame that is segmented in software. */
   readonly #scratch: number;
   readonly #segmenter: InPlaceSegmenter;
   #segmentFlags = 0;
+  /** Tag of the frame that is being segmented. */
   #segmentTag = 0;
 
   /** @throws {OutOfRange} if the arena is too small, or the DMA window does not start at the beginning of its buffer */
   constructor(options: UplinkOutOptions) {
     const { taps, link, sendArena } = options;
     const { bytes } = link.memory;
-    if (bytes.byteOffset !== 0) throw new OutOfRange("a DMA window that does not start at the beginning of its buffer");
+    if (bytes.byteOffset !== 0) throw new OutOfRange("the DMA window does not start at the beginning of its buffer");
     if (sendArena.offset < 0 || sendArena.offset + sendArena.length > bytes.length)
       throw new OutOfRange(`a send arena of ${sendArena.length} bytes at ${sendArena.offset} exceeds the DMA window`);
     this.#taps = taps;

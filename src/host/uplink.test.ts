@@ -75,7 +75,7 @@ test("no last fragment is tiny, whatever a super-frame's length", { skip }, () =
   }
 });
 
-test("reports when the TAP has no more frames, and reads none with a budget of 0", { skip }, () => {
+test("the uplink reports when the TAP has no more frames, and reads none with a budget of 0", { skip }, () => {
   using rig = outRig();
   for (let i = 0; i < 2; i++) rig.host.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
   assert.equal(rig.out.pump(0), 0);
@@ -158,7 +158,7 @@ test("a tag is stripped from the frame and passed beside it", { skip }, () => {
   assert.deepEqual(plain!.frame, udpFrame(V4, 100));
 });
 
-test("checksums and segmentation that the NIC cannot do are done here, with the same result", { skip }, () => {
+test("checksums and segmentation that the NIC cannot do are done in software, with the same result", { skip }, () => {
   using rig = outRig(NO_OFFLOADS);
   const tagged = { ...V6, tag: 7 };
   rig.host.send(superFrame(V4, 60_000));

@@ -5,7 +5,7 @@
  * here) and ignores the buffer count of the longer form.
  */
 
-/** Bytes of the header with the buffer count. */
+/** Number of bytes in the header with the buffer count. */
 export const VNET_HEADER_BYTES = 12;
 /**
  * A VLAN tag that must be inserted is stored after the header; `writev` takes it from there, between the pieces of a
@@ -34,21 +34,19 @@ export class VnetHeader {
   get gso(): number {
     return this.#halves[0]! >>> 8;
   }
-  /** Bytes of all headers of a super-frame. */
+  /** Number of bytes in all headers of a super-frame. */
   get headerBytes(): number {
     return this.#halves[1]!;
   }
-  /** Bytes of payload in each segment of a super-frame. */
+  /** Number of payload bytes in each segment of a super-frame. */
   get segmentBytes(): number {
     return this.#halves[2]!;
   }
-  /**
-   * Where the checksummed bytes start, in bytes from the start of the frame; and where the checksum field is, in bytes
-   * from that position.
-   */
+  /** Offset in the frame of the first checksummed byte. */
   get checksumStart(): number {
     return this.#halves[3]!;
   }
+  /** Offset of the checksum field from `checksumStart`. */
   get checksumOffset(): number {
     return this.#halves[4]!;
   }

@@ -58,7 +58,7 @@ test("a frame is a datagram, in both directions", () => {
   assert.equal(station.wire.delivery.counts.malformed, 1);
 });
 
-test("is up only while the other side exists, and reconnects when it is back", () => {
+test("the wire is up only while the other side exists, and connects again when the other side is back", () => {
   using station = new Station();
   assert.equal(station.wire.connect(), false);
   station.send(60);

@@ -79,7 +79,8 @@ export class DatagramWire implements Port {
   }
 
   commit(length: number): void {
-    if (!this.#reserved || length <= 0 || length > MAX_FRAME) throw new Misuse(`commit of ${length} bytes`);
+    if (!this.#reserved || length <= 0 || length > MAX_FRAME)
+      throw new Misuse(`a commit of ${length} bytes is not possible`);
     this.#reserved = false;
     this.delivery.sent(this.bytes, 0, length);
     if (!this.#connected || !this.#write(withoutPadding(this.bytes, 0, length))) this.delivery.counts.unsent++;

@@ -8,19 +8,19 @@ import type { FrameObserver } from "./frame-observer.ts";
 /** Number of attempts to deliver a frame to a NIC without room; after the last one the frame is dropped. */
 const MAX_TRIES = 10_000;
 
-/** Frames and bytes that the NIC sent and accepted; and lost frames, by reason. */
+/** Number of frames and bytes that the NIC sent and accepted, and number of lost frames by reason. */
 export interface WireCounts {
   sentFrames: number;
   sentBytes: number;
   receivedFrames: number;
   receivedBytes: number;
-  /** Frames that the NIC did not accept: its receiver is off, or they are not addressed to it. */
+  /** Number of frames that the NIC did not accept: its receiver is off, or they are not addressed to it. */
   unwanted: number;
-  /** Frames from the NIC that were dropped: no peer is connected, or the peer does not read. */
+  /** Number of frames from the NIC that were dropped: no peer is connected, or the peer does not read. */
   unsent: number;
-  /** Frames for which the NIC had no room for too long. */
+  /** Number of frames dropped because the NIC had no room for too long. */
   missed: number;
-  /** Invalid frames: too short or too long. */
+  /** Number of invalid frames: too short or too long. */
   malformed: number;
 }
 
@@ -77,12 +77,12 @@ export class Delivery {
     this.#capture?.frame(bytes, offset, length, true);
   }
 
-  /** Present values, including losses. */
+  /** Returns the counts so far, and the number of lost frames as `drops`. */
   traffic(): WireCounts & { drops: number } {
     return { ...this.counts, drops: this.drops };
   }
 
-  /** Frames lost, for any reason. */
+  /** Number of frames lost, for any reason. */
   get drops(): number {
     return this.counts.unsent + this.counts.missed + this.counts.malformed;
   }

@@ -39,7 +39,7 @@ export class ReplayWire implements Port {
   /** @throws {OutOfRange} */
   constructor(options: ReplayWireOptions) {
     const { replay, rate } = options;
-    if (rate !== undefined && !(rate > 0)) throw new OutOfRange(`a rate of ${rate} frames a second`);
+    if (rate !== undefined && !(rate > 0)) throw new OutOfRange(`a rate of ${rate} frames a second is not possible`);
     this.memory = replay.memory;
     this.bytes = replay.memory.bytes;
     this.delivery = new Delivery(options.capture);
@@ -77,7 +77,8 @@ export class ReplayWire implements Port {
   }
 
   commit(length: number): void {
-    if (!this.#reserved || length <= 0 || length > MAX_FRAME) throw new Misuse(`commit of ${length} bytes`);
+    if (!this.#reserved || length <= 0 || length > MAX_FRAME)
+      throw new Misuse(`a commit of ${length} bytes is not possible`);
     this.#reserved = false;
     this.delivery.sent(this.bytes, 0, length);
   }

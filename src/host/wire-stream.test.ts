@@ -64,7 +64,7 @@ const drain = (far: Fd): Uint8Array => {
   return Buffer.concat(parts);
 };
 
-test("sends each frame after its length, and a burst in one call", () => {
+test("the wire sends each frame after its length, and a burst in one call", () => {
   using s = disposable(setUp());
   assert.ok(s.send(60, 1) && s.send(61, 2));
   assert.equal(drain(s.far).length, 0);
@@ -72,7 +72,7 @@ test("sends each frame after its length, and a burst in one call", () => {
   assert.deepEqual(new Uint8Array(drain(s.far)), framed(ofLength(60, 1), ofLength(61, 2)));
 });
 
-test("omits the padding of a short packet, as QEMU's own NICs do", () => {
+test("the wire omits the padding of a short packet, as QEMU's own NICs do", () => {
   using s = disposable(setUp());
   const at = s.wire.reserve(60);
   s.wire.bytes.fill(0, at, at + 60);
@@ -83,7 +83,7 @@ test("omits the padding of a short packet, as QEMU's own NICs do", () => {
   assert.equal(s.wire.delivery.counts.sentBytes, 60);
 });
 
-test("delivers frames that arrive in any pieces", () => {
+test("the wire delivers frames that arrive in any pieces", () => {
   using s = disposable(setUp());
   const frames = [ofLength(60, 1), ofLength(1514, 2), ofLength(14, 3)];
   const bytes = framed(...frames);
@@ -193,7 +193,7 @@ test("a frame waits for a NIC without room, and is then dropped", () => {
   assert.equal(s.wire.delivery.counts.missed, 1);
 });
 
-test("accepts one connection at a time", () => {
+test("the wire accepts one connection at a time", () => {
   using s = disposable(setUp());
   const [near, far] = pair();
   using _near = near;

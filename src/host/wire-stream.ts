@@ -20,7 +20,7 @@ import type { FrameObserver } from "./frame-observer.ts";
 const PREFIX = 4;
 /** QEMU's NET_BUFSIZE: a super-frame of 64 KiB with room for headers. */
 const MAX_FRAME = 4096 + 65_536;
-/** Areas of memory: for outgoing frames; for a frame that will be dropped; for incoming frames. */
+/** Areas of memory, in this order: outgoing frames, a frame that will be dropped, incoming frames. */
 const OUT_BYTES = 512 << 10;
 const LOST_AT = OUT_BYTES;
 const IN_AT = OUT_BYTES + ((PREFIX + MAX_FRAME + 63) & ~63);
@@ -113,7 +113,8 @@ export class StreamWire implements Port, Disposable {
   commit(length: number): void {
     const at = this.#reserved;
     this.#reserved = -1;
-    if (at < 0 || length <= 0 || at + length > IN_AT) throw new Misuse(`commit of ${length} bytes at ${at}`);
+    if (at < 0 || length <= 0 || at + length > IN_AT)
+      throw new Misuse(`a commit of ${length} bytes at ${at} is not possible`);
     this.delivery.sent(this.bytes, at, length);
     if (at >= LOST_AT) {
       this.delivery.counts.unsent++;
