@@ -9,10 +9,13 @@ import type { QueueCounts } from "#app/counters.ts";
 import { openSession } from "#app/open-session.ts";
 import { openServer } from "#app/serve/open-server.ts";
 import type { DeviceSpec } from "#app/session.ts";
+import { KEY } from "#driver/rss.ts";
+import { Toeplitz } from "#model/frames/rss.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { eventually } from "../rigs/eventually.ts";
+import { DownloadsResult, type DownloadsTask, FILE_BYTES } from "../rigs/tcp-flows.ts";
 import { type FlowsTask, FlowsResult } from "../rigs/udp-flows.ts";
 
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
@@ -27,6 +30,32 @@ const address = (namespace: NetworkNamespace, name: string, ip: string): void =>
     interfaces.setIpv4(name, ip, 24);
     interfaces.up(name);
   });
+
+/** Payload of a TCP segment with timestamps at an MTU of 1500. */
+const SEGMENT_BYTES = 1448;
+const PORT = 8000;
+
+/** For each queue, a local port at `HERE` whose flow from `THERE` has a hash that selects it. */
+const portsOfQueues = (queues: number): readonly number[] => {
+  const toeplitz = new Toeplitz();
+  toeplitz.set((i) => KEY[i]!);
+  const queueOf = (port: number): number => {
+    const addresses = [THERE, HERE].flatMap((ip) => ip.split(".").map(Number));
+    const hashed = Uint8Array.from([...addresses, PORT >> 8, PORT & 0xff, port >> 8, port & 0xff]);
+    return toeplitz.part(hashed, 0, hashed.length, 0) & (queues - 1);
+  };
+  const ports = Array.from({ length: 1000 }, (_, i) => 5000 + i);
+  return Array.from({ length: queues }, (_, queue) => ports.find((port) => queueOf(port) === queue)!);
+};
+
+const startDownloads = (task: Omit<DownloadsTask, "result">): { worker: Worker; result: Int32Array } => {
+  const result = new Int32Array(new SharedArrayBuffer(4 * DownloadsResult.words));
+  const worker = new Worker(new URL("../rigs/tcp-flows.ts", import.meta.url), {
+    workerData: { ...task, result: result.buffer },
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+  });
+  return { worker, result };
+};
 
 const start = (task: Omit<FlowsTask, "result">): { worker: Worker; result: Int32Array } => {
   const result = new Int32Array(new SharedArrayBuffer(4 * FlowsResult.words));
@@ -57,6 +86,7 @@ describe("ferrule up --queues", { skip }, () => {
     ["rtl8127a", 8, "one thread"],
     ["rtl8125b", 2, "a thread each"],
     ["rtl8125b", 4, "a thread for each queue"],
+    ["rtl8127a", 8, "a thread for each queue"],
     ["rtl8126a-64a", 4, "two threads over vfio-user"],
   ] as const)
     test(`${chip} with ${queues} queues, driver and model in ${where}: no datagram of ${FLOWS} flows is lost, duplicated or out of order, and all queues carry some`, async () => {
@@ -108,5 +138,40 @@ describe("ferrule up --queues", { skip }, () => {
         { offences, wireDrops, sendDrops, receiveDrops, deviceNonsense },
         { offences: 0, wireDrops: 0, sendDrops: 0, receiveDrops: 0, deviceNonsense: 0 },
       );
+    });
+
+  for (const chip of ["rtl8125b", "rtl8168h"])
+    test(`${chip} with 4 queues: each TCP download comes through the queue that the hash of its addresses and ports selects`, async () => {
+      using near = NetworkNamespace.create();
+      using far = NetworkNamespace.create();
+      await using scope = new AsyncDisposableStack();
+      const wire = { kind: "tap", name: "fw0", namespace: far.fd } as const;
+      const session = scope.use(
+        await openSession({
+          device: { kind: "model", chip, wire, threads: 1 },
+          host: { name: "ft0", namespace: near.fd },
+          mtu: 1500,
+          queues: 4,
+        }),
+      );
+      await session.carrier(60_000);
+      address(near, "ft0", HERE);
+      address(far, "fw0", THERE);
+      const received = async (): Promise<readonly number[]> => {
+        const { counts } = (await session.operate("queues", {})) as { counts: readonly QueueCounts[] };
+        return counts.map(({ receivedFrames }) => receivedFrames);
+      };
+      const server = startDownloads({ namespace: far.fd, host: THERE, port: PORT });
+      scope.defer(async () => void (await server.worker.terminate()));
+      await eventually("the server", () => Atomics.load(server.result, DownloadsResult.state) === 1 || undefined);
+      const before = await received();
+      const client = startDownloads({ namespace: near.fd, host: THERE, port: PORT, from: portsOfQueues(4) });
+      scope.defer(async () => void (await client.worker.terminate()));
+      await eventually("all downloads", () => Atomics.load(client.result, DownloadsResult.state) === 2 || undefined);
+      assert.equal(client.result[DownloadsResult.complete], 4);
+      const after = await received();
+      const segments = Math.ceil(FILE_BYTES / SEGMENT_BYTES);
+      for (const [queue, frames] of after.entries())
+        assert.ok(frames - before[queue]! >= segments, `queue ${queue}: ${frames - before[queue]!} frames`);
     });
 });
