@@ -1,5 +1,5 @@
 /**
- * ASPM: power saving of the PCI Express link: which chips may use it, and how the driver enables it.
+ * ASPM, the power saving of the PCI Express link: which chips may use it, and how the driver enables it.
  *
  * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`,
  * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No source with a free
@@ -55,7 +55,7 @@ const from = (address: number, ...values: readonly number[]): readonly Word[] =>
 const LATENCIES: Word = [0xe034, 0, 0xc000];
 const IN_ALDPS: Word = [0xe0a2, 0, 0x0001];
 const AT_SPEED_CHANGE: Word = [0xe032, 0, 0x4000];
-/** The chip sends reports by itself. */
+/** The chip sends latency reports by itself. */
 const REPORTS: Word = [0xe032, 0x0003, 0x0001];
 
 /** The table of latencies. No source says which word is for which speed and state. */
@@ -108,7 +108,7 @@ const ASPM_8168EVL = plain([NO_EXITS_ERI]);
 const ASPM_8168H = later(BY_CONFIG2, LATENCY_8168H, NO_EXITS_ERI);
 const ASPM_8125 = later(BY_CONFIG2, LATENCY_8125, NO_EXITS_MAC);
 
-/** By die; undefined if no driver enables ASPM. On the 8125CP, DPDK enables it in INT_CFG0, Linux in Config2. */
+/** The steps for ASPM, by die; none if no driver enables it. On the 8125CP, DPDK uses INT_CFG0, Linux Config2. */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8168e": ASPM_8168E,
   "8106": ASPM_8168E,

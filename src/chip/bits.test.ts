@@ -34,12 +34,12 @@ test("no two fields of a register overlap, and the bits of a field are contiguou
   }
 });
 
-test("every table of fields belongs to a register in a map", () => {
+test("every table of fields belongs to a register of a register map", () => {
   const names = [common, later, pci].flatMap((map) => Object.keys(map));
   for (const name of Object.keys(BITS))
     assert.ok(
       names.some((known) => known === name || known.replace(/\d+$/, "") === name),
-      `${name} is in no map`,
+      `${name} is in no register map`,
     );
 });
 

@@ -31,8 +31,8 @@ const queues = (name: string, count: number): Fields =>
 const DTCCR = { ...common.Dtccr, address: [0xffff_ffc0, 0] } as const;
 const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
 /**
- * RSS_CTRL: bits that say what is hashed (Toeplitz); the base-2 logarithm of the number of table entries in use; and
- * that of the number of CPUs.
+ * RSS_CTRL: bits that say what is hashed (Toeplitz), and two base-2 logarithms: of the number of table entries in use,
+ * and of the number of CPUs.
  */
 const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
@@ -113,13 +113,13 @@ export const bitsOf = (field: Field): number => (typeof field === "number" ? fie
 /** Whether a field is a single bit. */
 export const isFlag = (field: Field): boolean => (bitsOf(field) & (bitsOf(field) - 1)) === 0;
 
-/** Extracts a field's value from a register's. */
+/** Extracts a field's value from a register's value. */
 export const fieldValue = (value: number, field: Field): number => {
   const bits = bitsOf(field);
   return (value & bits) >>> (typeof field === "number" ? 31 - Math.clz32(bits & -bits) : field[1]);
 };
 
-/** Returns those of `fields` that share no bit with any of `others`. */
+/** Returns the members of `fields` that share no bit with any member of `others`. */
 const beside = (fields: Fields, others: Fields): Fields => {
   const taken = Object.values(others).reduce<number>((bits, field) => bits | bitsOf(field), 0);
   return Object.fromEntries(Object.entries(fields).filter(([, field]) => (bitsOf(field) & taken) === 0));

@@ -53,8 +53,8 @@ export const chipsCalled = (text: string): readonly Chip[] => {
 const SHORTEST_PREFIX = 4;
 
 /**
- * The chips whose names start with the text. If there are none: the chips with the longest name that is the beginning
- * of the text.
+ * The chips with a name that starts with the text. If no name does: the chips with the longest name with which the text
+ * starts.
  */
 export const chipsNear = (text: string): readonly Chip[] => {
   const name = plain(text);

@@ -141,7 +141,7 @@ export const LEGACY_CHIPS: readonly Chip[] = ([
  * if the clue is missing.
  */
 export interface Clues {
-  /** PCI device. */
+  /** PCI device id. */
   readonly device?: number;
   /** Reads TxConfigV2. */
   readonly extended?: () => number;

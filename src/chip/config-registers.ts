@@ -36,7 +36,7 @@ export interface Capability {
 
 const LINK_STATE = { aspm: 3, clockRequest: 1 << 8 } as const;
 
-/** By capability identifier. */
+/** The capabilities, by identifier. */
 // prettier-ignore
 // oxfmt-ignore
 export const CAPABILITIES: Readonly<Record<number, Capability>> = {

@@ -7,13 +7,13 @@
 
 export interface Counter {
   readonly name: string;
-  /** Bytes from the start of the dump. */
+  /** Offset in the dump, in bytes. */
   readonly offset: number;
   /** Width in bytes. The counter wraps when its value no longer fits. */
   readonly bytes: 2 | 4 | 8;
 }
 
-/** Alignment of the dump's address: its low six bits hold the command. */
+/** Alignment of the dump's address: DTCCR holds the command in the low six bits of the address. */
 export const DUMP_ALIGN = 64;
 
 /** Size of the block that every chip writes. */
@@ -41,8 +41,8 @@ export const COUNTERS = [
 export const LongDump = { macOcp: 0xea84, on: 3 } as const;
 
 /**
- * Bytes of the long dump. The buffer must always be this large: Linux allocated 64 bytes, and the chip wrote past them
- * (CVE-2024-49973).
+ * Length of the long dump in bytes. The buffer must always be this large: Linux allocated 64 bytes, and the chip wrote
+ * past them (CVE-2024-49973).
  */
 export const EXTENDED_DUMP_BYTES = 192;
 

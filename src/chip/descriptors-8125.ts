@@ -10,7 +10,7 @@
 /** Format 3: 32 bytes, enabled by RxConfig bit 24. `V3Word` has the index of each word. */
 export const V3_BYTES = 32;
 export const V3Word = { hash: 2, header: 3, address: 4, opts2: 6, opts1: 7 } as const;
-/** opts1. */
+/** Bits of opts1. */
 export const RxV3 = {
   /** Type of the descriptor: 0 for a frame. */
   kind: 0xf << 26,
@@ -25,9 +25,9 @@ export const RxV3 = {
   crcError: 1 << 17,
 } as const;
 /**
- * Descriptor types in `RxV3.kind`: that of a frame whose timestamp follows, and that of the descriptor with the
- * timestamp, which is in the words of the address and in the lower half of opts2. Source: Realtek's own driver for
- * Linux.
+ * Descriptor types in `RxV3.kind`: `followed` is a frame whose timestamp is in the next descriptor, `stamp` is that
+ * descriptor. The timestamp is in the words of the address and in the lower half of opts2. Source: Realtek's own driver
+ * for Linux.
  */
 export const StampV3 = {
   followed: 1 << 26,
@@ -36,7 +36,7 @@ export const StampV3 = {
   seconds: V3Word.address + 1,
   secondsHigh: V3Word.opts2,
 } as const;
-/** opts2, besides the VLAN tag and the bits of `RxV2`. */
+/** Bits of opts2, besides the VLAN tag and the bits of `RxV2`. */
 export const RxV3Verdict = {
   protocolUdp: 1 << 29,
   protocolTcp: 1 << 28,
@@ -49,7 +49,7 @@ export const RxV3Verdict = {
 export const V4_BYTES = 16;
 export const V4Word = { address: 0, header: 0, hash: 1, opts2: 2, opts1: 3 } as const;
 /**
- * opts1. The bits for unicast, multicast and broadcast are not repeated here: they are the same as in classic
+ * Bits of opts1. The bits for unicast, multicast and broadcast are not repeated here: they are the same as in classic
  * descriptors.
  */
 export const RxV4 = {

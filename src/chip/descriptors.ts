@@ -25,7 +25,7 @@ export const LastSegment = 1 << 28;
 /** Transmit, opts1: bits 15:0 are the fragment's length. */
 export const TxLength = 0xffff;
 
-/** Transmit, opts2, all chips. The VLAN tag, in network byte order. */
+/** Transmit, opts2, all chips: insert the VLAN tag in bits 15:0, which is in network byte order. */
 export const TxInsertTag = 1 << 17;
 
 /** Transmit, first descriptor format: 8139C+, 8169, 8110, 8101E, 8168B. */
@@ -66,9 +66,9 @@ export const TxV2 = {
 } as const;
 
 /**
- * Limits by transmit format: bytes of a super-frame and its number of segments (both as in Linux's r8169), and the
- * number of descriptors of a frame (second format: DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG; first format: no source
- * has a number, so the number of segments is used).
+ * Limits by transmit format: length and number of segments of a super-frame (as in Linux's r8169), and number of
+ * descriptors of a frame. Source of the last: for the second format, DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG; for the
+ * first format there is none, so the number of segments is used.
  */
 export const TX_LIMITS = {
   1: { bytes: 32_000, segments: 24, descriptors: 24 },
@@ -128,9 +128,9 @@ export const RxCPlus = {
 export const RxV2 = { ipv6: 0x8000_0000 | 0, ipv4: 1 << 30 } as const;
 
 /**
- * Receive, RTL8168H, enabled by RxConfig bit 24: the classic words, and as many more, of which one is the hash. The type
- * of hash is in opts2. Source: Realtek's own driver for Linux (RxDescV2), which waits a little if the hash is 0: the chip
- * may write it after opts1.
+ * Receive, RTL8168H, enabled by RxConfig bit 24: the four classic words and four more, one of which is the hash. The
+ * type of the hash is in opts2. Source: Realtek's own driver for Linux (RxDescV2), which waits a little if the hash is
+ * 0: the chip may write it after opts1.
  */
 export const V2_BYTES = 32;
 export const V2_HASH = 5;

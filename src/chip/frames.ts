@@ -67,7 +67,7 @@ export interface FrameFacts {
   readonly checksumsJumbo: boolean;
   /** Segmentation offload works for jumbo frames. */
   readonly segmentsJumbo: boolean;
-  /** What the chip pads short frames with: zeros, or old contents of the FIFO. */
+  /** The bytes with which the chip pads short frames: zeros, or old contents of the FIFO. */
   readonly padding: "zeros" | "stale";
   /** A frame shorter than 42 bytes is damaged if its IPv4 checksum is offloaded. */
   readonly damagesShortFrames: boolean;

@@ -1,4 +1,4 @@
-/** The facts of a die: the shape of a record in `profiles.ts`. */
+/** The facts of a die: the type of the records in `profiles.ts`. */
 import type { CableTestFacts } from "./cable-test.ts";
 import type { EeeFacts, PhyBits } from "./eee.ts";
 import type { FrameFacts } from "./frames.ts";
@@ -55,7 +55,7 @@ export interface Profile {
   readonly mac: MacFacts;
   readonly frames: FrameFacts;
   readonly queues: Queues;
-  /** Timers with an interrupt. */
+  /** Number of timers with an interrupt. */
   readonly timers: 1 | 4;
   readonly registers: readonly RegisterBlock[];
   /** Writable bits of RxConfig and TxConfig. */
@@ -84,7 +84,7 @@ export interface Profile {
   /** Where else, besides IDR, the factory's station address can be read: extended register 0xe0, or BACKUP_ADDR. */
   readonly addressCopies: readonly ("eri" | "backup")[];
   readonly management: ManagementRegisters | undefined;
-  /** Bytes of the largest dump of the tally counters, and whether DTCCR can clear the counters. */
+  /** Tally counters: length of the largest dump in bytes, and whether DTCCR can clear the counters. */
   readonly tally: { readonly bytes: 64 | 192; readonly clearable: boolean };
   readonly wake: WakeFacts;
   /** Undefined if no driver enables energy-efficient Ethernet. */

@@ -10,7 +10,7 @@ const where = (place: "mac" | "phy"): string[] =>
   CHIPS.filter(({ profile }) => profile.ptp === place).map(({ key }) => key);
 
 // Realtek's r8125 9.016.01 for Linux: r8125.h, r8125_ptp.h, and the values that r8125_ptp.c writes.
-test("the PTP clock in the MAC has the bits of its source", () => {
+test("the PTP clock in the MAC has the bits that Realtek's driver uses", () => {
   const { enable, on } = ptp.PtpControl;
   assert.deepEqual([enable, on], [0x0001, 0x0001 | 0x0008 | 0x0010 | 0x0040 | 0x0400 | 0x1000]);
   assert.deepEqual({ ...ptp.PtpEvent }, { sent: 0x02, failed: 0x04 });
@@ -29,7 +29,7 @@ test("the PTP clock in the MAC has the bits of its source", () => {
   assert.deepEqual([ptp.MacClock.driftScale, ptp.MacClock.driftBits], [8 * 2 ** 30, 31]);
 });
 
-test("the PTP clock in the PHY has the addresses and bits of its source", () => {
+test("the PTP clock in the PHY has the addresses and bits that Realtek's driver uses", () => {
   const { control, interrupts, events, synchronous, configuration, command, time, stampCommand, stamp } = ptp.PhyClock;
   assert.deepEqual(
     [control, interrupts, events, synchronous, configuration, command, time, stampCommand, stamp],
@@ -54,13 +54,13 @@ test("the PTP clock in the PHY has the addresses and bits of its source", () => 
   );
 });
 
-test("a timestamp's descriptor has the layout of its source", () => {
+test("a descriptor with a timestamp has the layout that Realtek's driver uses", () => {
   const { followed, stamp, nanoseconds, seconds, secondsHigh } = StampV3;
   assert.deepEqual([followed >>> 26, stamp >>> 26], [1, 2]);
   assert.deepEqual([nanoseconds * 4, seconds * 4, secondsHigh * 4], [0x10, 0x14, 0x18]);
 });
 
-test("the chips with a PTP clock are those of Realtek's drivers, and others with their dies", () => {
+test("the chips with a PTP clock are those with one in Realtek's drivers, and other chips of the same dies", () => {
   assert.deepEqual(where("mac").toSorted(), ["rtl8125b", "rtl8168kb"]);
   assert.deepEqual(where("phy").toSorted(), [
     "rtl8125cp",
@@ -77,7 +77,7 @@ test("the chips with a PTP clock are those of Realtek's drivers, and others with
 });
 
 // r8125 9.016.01, r8125_n.c; r8168 8.055.00, r8168_n.c.
-test("the cable test has the addresses and results of its sources", () => {
+test("the cable test has the addresses and results that Realtek's drivers use", () => {
   assert.deepEqual(CableTest, { address: 0xa422, start: 0x0001, pairs: 0x00f0, done: 0x8000 });
   assert.deepEqual([CABLE_8125A.results, CABLE_8125B.results, CABLE_8168H.results], [0x8027, 0x8027, 0x802b]);
   assert.deepEqual([CABLE_8125A.wiring, CABLE_8125B.wiring, CABLE_8168H.wiring], [0x8284, 0x81aa, undefined]);

@@ -57,7 +57,7 @@ test("the registers of every queue are in the map", () => {
 });
 
 // r8168_n.c of Realtek's own driver for Linux: HwSuppNumRxQueues, hw_supp_irq_nvecs, rtl8168_get_rxdesc.
-test("chips before RTL8125 have one ring for each direction; in that of the RTL8168H four queues alternate", () => {
+test("chips before RTL8125 have one ring for each direction; four queues of the RTL8168H alternate in its receive ring", () => {
   const alternating = [];
   for (const chip of CHIPS) {
     const { receive, transmit, rings, vectors, vectored, pointers } = chip.profile.queues;

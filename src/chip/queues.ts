@@ -36,10 +36,10 @@ export interface Queues {
    * descriptor n of queue q of Q is descriptor n × Q + q of the ring.
    */
   readonly rings: "separate" | "alternating";
-  /** MSI-X vectors. */
+  /** Number of MSI-X vectors. */
   readonly vectors: number;
   readonly vectored: VectoredStatus | undefined;
-  /** Moderation blocks of 8 bytes; the first ones belong to the queues. */
+  /** Number of moderation blocks of 8 bytes, the first of which belong to the queues. */
   readonly moderationBlocks: number;
   /** Unit of moderation time, in microseconds. */
   readonly moderationMicros: number;
@@ -73,9 +73,9 @@ export const QUEUES_SINGLE: Queues = {
   pointers: undefined,
 };
 /**
- * RTL8168H and 8168M: a status byte for each receive queue but the first. Realtek's own driver for Linux uses the second
- * transmit ring only on request, and one vector for all queues. It does so by the XID; its driver for the RTL8107E, which
- * has the same XID, uses one queue.
+ * RTL8168H and 8168M: a status byte for each receive queue but the first. Realtek's own driver for Linux uses the
+ * second transmit ring only on request, and one vector for all queues. That driver goes by the XID; Realtek's driver
+ * for the RTL8107E, which has the same XID, uses one queue.
  */
 export const QUEUES_8168H: Queues = { ...QUEUES_SINGLE, receive: 4, rings: "alternating", vectors: 4 };
 export const QUEUES_8125A: Queues = {

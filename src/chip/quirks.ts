@@ -9,7 +9,7 @@ export interface Quirk {
   /** What the chip does, and how the driver handles it. */
   readonly because: string;
   readonly evidence: string;
-  /** A test that fails if the driver does not handle it. */
+  /** A test that fails if the driver does not handle the quirk. */
   readonly proof: { readonly file: string; readonly title: string };
   /** What the driver reads: a field of the profile, or the quirk's name in the profile's list of quirks. */
   readonly fact: string;

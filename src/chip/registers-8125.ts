@@ -126,9 +126,7 @@ export const DOUBLE_VLAN_CONFIG = rw16(0x1000);
 export const BACKUP_ADDR0 = rw32(0x19e0);
 export const BACKUP_ADDR1 = rw16(0x19e4);
 
-/**
- * Bases of the rings of transmit queues 1 to 7, low and high half; and the credits of the first two queues while idle.
- */
+/** Several transmit queues: control, ring bases of queues 1 to 7 (low and high half), idle credits of the first two. */
 export const TX_NEW_CTRL = rw16(0x203e);
 export const TNPDS_Q1 = bases(0x2100, 14);
 export const PLA_TXQ_IDLE_CREDIT = run32(0x2500, 2);

@@ -65,7 +65,7 @@ for (const [title, map, places] of [
   ["the PCI chips", pci, PCI],
   ["RTL8125 and later", multigigabit, MULTIGIGABIT],
 ] as const)
-  test(`every register of ${title} has the offset of its source`, () => {
+  test(`every register of ${title} has the offset that its source gives`, () => {
     const expected = places.map(([name, from, count = 1, step = 0]): [string, number[]] => [
       name,
       Array.from({ length: count }, (_, i) => from + step * i),
@@ -74,7 +74,7 @@ for (const [title, map, places] of [
   });
 
 // DPDK r8169_compat.h, r8169_hw.c, r8169_fiber.c; the LEDs' bits as Linux's r8169 has them.
-test("every field of RTL8125 and later has the bits of its source", () => {
+test("every field of RTL8125 and later has the bits that its source gives", () => {
   const { LedSelect, IntCfg0, PhyStatus16, Fifo, ReceiveFormat, RxConf8125, SerdesCommand, Serdes } = multigigabit;
   assert.deepEqual({ ...LedSelect }, { link10: 0x1, link100: 0x2, link1000: 0x8, link2500: 0x20, activity: 0x200 });
   assert.deepEqual(

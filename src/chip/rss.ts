@@ -34,7 +34,7 @@ export const RssControl = bits("RssControl", {
 /** Q_NUM_CTRL: log2 of the number of receive queues. */
 export const QueueCount = bits("QueueCount", { shift: 2, mask: 7 });
 
-/** Bytes of the key; entries of the table, one byte each. */
+/** Length of the hash key in bytes, and number of entries of the indirection table, which have one byte each. */
 export const RSS_KEY_BYTES = 40;
 export const RSS_ENTRIES = 128;
 
@@ -51,13 +51,13 @@ export const ExtendedRss = {
   control: 0xb8,
   queues: 0xc0,
   hashes: hash.tcpIpv4 | hash.ipv4 | hash.tcpIpv6 | hash.ipv6 | hash.ipv6Extended | hash.tcpIpv6Extended,
-  /** In the control register, with four queues. Without it, bit 1 of the table's entries is not used. */
+  /** Set in the control register with four queues. While it is clear, bit 1 of the table's entries is not used. */
   four: 1 << 16,
 } as const;
 
 /**
  * RTL8168H: two words for each of the queues 1 to 15, which Realtek's own driver for Linux writes at every start and
- * calls their VLAN filter. It has no other values, and what they mean is not public.
+ * calls their VLAN filter. The driver writes no other values, and their meaning is not public.
  */
 export const QUEUE_VLAN_FILTERS: readonly Word[] = Array.from({ length: 15 }, (_, i): readonly Word[] => [
   [0xf8 + 8 * i, 0xffff_0000],

@@ -112,7 +112,7 @@ const places = (value: unknown): readonly { readonly in: Record<string, number>;
   );
 };
 
-test("each of the words of all tables, with one bit flipped, changes its digest", () => {
+test("flipping one bit of any word of any table changes the table's digest", () => {
   let words = 0;
   for (const [expected, keys] of STARTS) {
     const chip = ALL.find(({ key }) => key === keysOf(keys)[0])!;

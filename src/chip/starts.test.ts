@@ -8,7 +8,7 @@ import { STARTS } from "./starts.ts";
 import type { Space, Step, Word } from "./steps.ts";
 
 interface Bus {
-  /** Why the address is not legal on this chip; undefined if it is legal. */
+  /** Whether the address exists on this chip's bus. */
   readonly legal: (chip: Chip, address: number) => boolean;
   readonly bits: 8 | 16 | 32;
 }

@@ -19,7 +19,7 @@ export interface WakeFacts {
   /** The receiver stays enabled while the chip sleeps. */
   readonly receives: boolean;
   /**
-   * PMCH, by state. "armed": the PLL runs in D3hot, and in D3cold while wake-up is armed. "always": it runs in both
+   * How PMCH is set. "armed": the PLL runs in D3hot, and in D3cold while wake-up is armed. "always": it runs in both
    * states, because the chip otherwise hangs when it goes to sleep.
    */
   readonly pll: "unknown" | "armed" | "always";
@@ -43,7 +43,7 @@ export const WAKE_8168B: WakeFacts = { ...WAKE_8101, receives: true };
 export const WAKE_8168DP: WakeFacts = { ...WAKE_8101, passes: "accept" };
 /** RTL8168D and 8105E. */
 export const WAKE_8168D: WakeFacts = { ...WAKE_8168DP, pll: "armed" };
-/** The value that Linux's r8169 leaves in this register of the PCI Express PHY of the model. */
+/** The value of register 0x19 of the PCI Express PHY is the one that Linux's r8169 leaves in the model. */
 export const WAKE_8168E: WakeFacts = { ...WAKE_8168D, stopped: [{ on: "ephy", words: [[0x19, 0xff64]] }] };
 export const WAKE_8106: WakeFacts = { ...WAKE_8168D, signal: "config2" };
 /** RTL8168F and 8411. */

@@ -19,7 +19,7 @@ export interface Clock {
  */
 export const until = (clock: Clock, limitMicros: number, stepMicros: number, condition: () => boolean): boolean => {
   if (!(limitMicros >= 0 && limitMicros < Infinity && stepMicros > 0))
-    throw new OutOfRange(`a wait of ${limitMicros} µs in steps of ${stepMicros} µs`);
+    throw new OutOfRange(`cannot wait for ${limitMicros} µs in steps of ${stepMicros} µs`);
   const end = clock.now() + limitMicros;
   while (!condition()) {
     if (clock.now() >= end) return condition();
@@ -51,7 +51,7 @@ export class Timers {
 
   /** Runs `run` once the time is `at` or later. Returns a function that cancels it. @throws {OutOfRange} for NaN */
   schedule(at: number, run: () => void): () => void {
-    if (Number.isNaN(at)) throw new OutOfRange("a timer for the time NaN");
+    if (Number.isNaN(at)) throw new OutOfRange("a timer cannot be set for the time NaN");
     const entry = { at, run };
     let i = this.#due.length;
     while (i > 0 && this.#due[i - 1]!.at > at) i--;
@@ -102,13 +102,13 @@ export class VirtualClock implements Clock {
   }
   /** @throws {OutOfRange} for less than 0 µs: time never goes back */
   delay(micros: number): void {
-    if (!(micros >= 0 && micros < Infinity)) throw new OutOfRange(`a delay of ${micros} µs`);
+    if (!(micros >= 0 && micros < Infinity)) throw new OutOfRange(`a delay cannot last ${micros} µs`);
     const end = this.#now + micros;
     while (this.timers.next <= end) {
       this.#now = Math.max(this.#now, this.timers.next);
       this.timers.run(this.#now);
     }
-    // A timer may itself have waited beyond the end.
+    // A timer's function may itself have waited until after `end`.
     this.#now = Math.max(this.#now, end);
   }
 }

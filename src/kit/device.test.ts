@@ -76,7 +76,7 @@ test("unbinding releases everything in reverse order, once", () => {
   assert.throws(() => bound.driver, new Revoked("test:0"));
 });
 
-test("a device that is gone releases everything too, and reports that it is gone", () => {
+test("when a device is gone, everything that its driver acquired is released too, and its state is `gone`", () => {
   const log: string[] = [];
   const bound = bind(greedy(log, -1), device(), { greeting: "" });
   log.length = 0;
@@ -107,7 +107,7 @@ test("a failure to release one resource does not keep the others", () => {
   assert.equal(bound.state, "unbound");
 });
 
-test("a driver may return nothing", () => {
+test("a driver's probe may return nothing", () => {
   const quiet: Driver<undefined, undefined> = { name: "quiet", ids: [ID], probe: () => undefined };
   using bound = bind(quiet, device(), undefined);
   assert.equal(bound.driver, undefined);
@@ -128,7 +128,7 @@ test("a driver rejects a device that is not in its table", () => {
   );
 });
 
-test("a row matches the fields that it has, and any value of others", () => {
+test("a row of the id table matches only its own values of the fields that it has, and any value of other fields", () => {
   const row = { vendor: 0x10ec, device: 0x8168 };
   assert.ok(matches(row, ID));
   assert.ok(matches({ ...row, subsystemDevice: 0x0123 }, ID));

@@ -17,12 +17,13 @@ export const highHalf = (address: BusAddress): BusHigh => (Math.floor(address / 
 export const addressAt = (iova: BusAddress, offset: number): BusAddress => (iova + offset) as BusAddress;
 
 /**
- * Stores the low half of the address `offset` bytes into a window; `base` is the low half of the window's own address.
+ * Stores the low half of the address of the byte at `offset` in a window. `base` is the low half of the window's own
+ * address.
  */
 export const storeLow = (words: Int32Array, at: number, base: BusLow, offset: number): void => {
   words[at] = (base + offset) | 0;
 };
-/** Stores the high half of an address in a window; the half is the same for the whole window. */
+/** Stores the high half of the address of a byte in a window. The high half is the same for the whole window. */
 export const storeHigh = (words: Int32Array, at: number, high: BusHigh): void => {
   words[at] = high;
 };
@@ -46,7 +47,7 @@ export interface DmaMemory extends Disposable {
 export interface DmaRequest {
   /** Purpose of the memory, for errors. */
   readonly what: string;
-  /** Bytes; greater than 0. */
+  /** Number of bytes, greater than 0. */
   readonly bytes: number;
   /** Alignment of the device address: a power of two, at least 8. */
   readonly align: number;
@@ -88,7 +89,7 @@ export class DmaArena implements DmaDomain, Disposable {
   readonly #free: { offset: number; length: number }[];
   readonly #live = new Set<Piece>();
   #revoked = false;
-  /** Called after a piece was allocated and before one is freed. */
+  /** Called after a piece was allocated and before a piece is freed. */
   changed: () => void = () => {};
 
   /**
@@ -97,10 +98,10 @@ export class DmaArena implements DmaDomain, Disposable {
    * @throws {OutOfRange} when the window is empty, misplaced or crosses a 4 GiB boundary
    */
   constructor(memory: ArrayBufferLike, iova: number, length = memory.byteLength) {
-    if (iova % 4096 !== 0 || iova < 0) throw new OutOfRange(`DMA window at 0x${iova.toString(16)}: not page aligned`);
-    if (!(length > 0 && length <= memory.byteLength)) throw new OutOfRange(`DMA window of ${length} bytes`);
+    if (iova % 4096 !== 0 || iova < 0) throw new OutOfRange(`DMA window at 0x${iova.toString(16)} is not page aligned`);
+    if (!(length > 0 && length <= memory.byteLength)) throw new OutOfRange(`a DMA window cannot have ${length} bytes`);
     if (!Number.isSafeInteger(iova + length))
-      throw new OutOfRange(`DMA window at 0x${iova.toString(16)}: addresses end at 2^53`);
+      throw new OutOfRange(`DMA window at 0x${iova.toString(16)} ends beyond 2^53`);
     if (Math.floor(iova / GIB4) !== Math.floor((iova + length - 1) / GIB4))
       throw new OutOfRange(`DMA window at 0x${iova.toString(16)} crosses a 4 GiB boundary`);
     this.window = { bytes: new Uint8Array(memory, 0, length), words: new Int32Array(memory, 0, length >> 2) };
@@ -119,9 +120,9 @@ export class DmaArena implements DmaDomain, Disposable {
   allocate(request: DmaRequest): DmaMemory {
     if (this.#revoked) throw new Revoked(`DMA domain (for ${request.what})`);
     const { bytes, align } = request;
-    if (!Number.isInteger(bytes) || bytes <= 0) throw new OutOfRange(`${request.what}: ${bytes} bytes of DMA memory`);
+    if (!Number.isInteger(bytes) || bytes <= 0) throw new OutOfRange(`${request.what} cannot have ${bytes} bytes`);
     if (!Number.isInteger(align) || align < 8 || align > MAX_ALIGN || (align & (align - 1)) !== 0)
-      throw new OutOfRange(`${request.what}: alignment of ${align} bytes`);
+      throw new OutOfRange(`${request.what} cannot have an alignment of ${align} bytes`);
     const length = Math.ceil(bytes / 8) * 8;
     for (const [i, span] of this.#free.entries()) {
       const start = Math.ceil((this.iova + span.offset) / align) * align - this.iova;

@@ -18,7 +18,8 @@ const HELD = 16;
 export const LEASE_WORDS = 32;
 
 const requireRoom = (words: Int32Array): void => {
-  if (words.length < LEASE_WORDS) throw new OutOfRange(`a lease in ${words.length} words: ${LEASE_WORDS} are needed`);
+  if (words.length < LEASE_WORDS)
+    throw new OutOfRange(`${words.length} words are too few for a lease, which needs ${LEASE_WORDS}`);
 };
 
 export class Lender {

@@ -19,7 +19,7 @@ test("all vectors that share a line are delivered to it, until it is released", 
   interrupts.request([1, 3])[Symbol.dispose]();
 });
 
-test("an event can be taken once; several become one", () => {
+test("an event can be taken once, and several events become one", () => {
   const interrupts = new SoftInterrupts(1);
   const line = interrupts.request(0);
   assert.equal(line.fd, undefined);
@@ -61,7 +61,7 @@ test("a handler is called for every event, at once or at unmask", () => {
   assert.equal(calls, 2);
 });
 
-test("a handler is not entered again while it runs; events that arrive meanwhile follow", () => {
+test("a handler is not entered again while it runs; events that arrive meanwhile are delivered afterwards", () => {
   const interrupts = new SoftInterrupts(1);
   let depth = 0;
   let calls = 0;
@@ -89,7 +89,7 @@ test("a handler that masks its line is not called until it unmasks it", () => {
   assert.equal(calls, 2);
 });
 
-test("a device that raises whenever its handler runs does not hang the driver", () => {
+test("a device that raises its interrupt whenever the handler runs does not hang the driver", () => {
   const interrupts = new SoftInterrupts(1);
   let calls = 0;
   let raging = true;

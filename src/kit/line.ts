@@ -26,7 +26,7 @@ export class SoftInterrupts implements Interrupts {
   /** @throws {OutOfRange} unless `vectors` is 1 to 2048 */
   constructor(vectors: number) {
     if (!Number.isInteger(vectors) || vectors < 1 || vectors > MAX_VECTORS)
-      throw new OutOfRange(`${vectors} interrupt vectors: a device has 1 to ${MAX_VECTORS}`);
+      throw new OutOfRange(`a device has 1 to ${MAX_VECTORS} interrupt vectors, not ${vectors}`);
     this.vectors = vectors;
     this.#lines = Array.from<undefined>({ length: vectors });
   }

@@ -88,8 +88,9 @@ export interface Offloads {
   readonly segmentation: boolean;
   /** Checksums and segmentation also work over IPv6. */
   readonly ipv6: boolean;
-  /** Longest super-frame in bytes, and its maximum number of segments. */
+  /** Length of the longest super-frame in bytes. */
   readonly superFrameBytes: number;
+  /** Largest number of segments of a super-frame. */
   readonly segments: number;
   /**
    * Whether the chip has a known fault in what `flags` requests for the frame of `length` bytes at `frame` (a checksum
@@ -142,9 +143,9 @@ export interface Link {
    */
   receive(first: number, budget: number): number;
   /**
-   * Sends fragments from entry `first` on as long as there is room; whole frames only. Returns the number of fragments
-   * taken. The entry of each gets, in exchange, the buffer that was last sent with the same descriptor, or `NO_BUFFER`
-   * if there is none.
+   * Sends the fragments from entry `first` on as long as there is room, but only whole frames. Returns the number of
+   * fragments taken. In exchange, each fragment's entry gets the buffer that was last sent with the same descriptor, or
+   * `NO_BUFFER` if there is none.
    * @throws {OutOfRange} if the first frame is invalid
    */
   transmit(first: number, count: number): number;

@@ -142,8 +142,8 @@ export class Mmio {
     this.#bus.write(r, 4, value >>> 0);
   }
   /**
-   * Writes the low half of a bus address, the only value that the register accepts, with `command` in the bits that are
-   * free because of alignment.
+   * Writes the low half of a bus address, with `command` in the low bits that are free because the address is
+   * aligned. The register accepts no other values.
    */
   writeLow<B extends string>(
     r: Register<32, "low" | "half", B>,

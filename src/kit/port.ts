@@ -27,9 +27,11 @@ export const Damage = {
 export interface SegmentSource {
   /** Segments left, including the current one. */
   readonly left: number;
-  /** Offset of the current segment, its bytes, and how many of them are headers. */
+  /** Offset of the current segment in the port's memory. */
   readonly offset: number;
+  /** Length of the current segment in bytes. */
   readonly length: number;
+  /** Length in bytes of the current segment's headers. */
   readonly headerBytes: number;
   /** Writes the current segment's headers. @param payloadSum partial sum of its payload, as in `wire/checksum.ts` */
   make(payloadSum: number): void;
@@ -67,9 +69,9 @@ export interface Port {
    */
   reserve(length: number): number;
   /**
-   * Call when the frame in the reserved space is complete; it has `length` bytes. `continues`: this frame and the
-   * previous one are TCP segments of one super-frame, and this payload directly follows the previous one. A port that
-   * merges segments then need not check that.
+   * Call when the frame of `length` bytes in the reserved space is complete. `continues` says that this frame and the
+   * previous one are TCP segments of one super-frame, and that this payload directly follows the previous one in the
+   * stream. A port that merges segments then need not check that.
    */
   commit(length: number, continues?: boolean): void;
   /**

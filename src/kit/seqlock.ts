@@ -15,7 +15,7 @@ export const sequenceWords = (words: number): number => DATA + words;
 
 const requireRoom = (cells: Int32Array, words: number): void => {
   if (!Number.isInteger(words) || words < 1 || cells.length < sequenceWords(words))
-    throw new OutOfRange(`sequence lock over ${words} words in ${cells.length} words of memory`);
+    throw new OutOfRange(`${cells.length} words of memory are too few for a sequence lock of ${words} words`);
 };
 
 /** The only writer. */
@@ -36,7 +36,7 @@ export class SequenceWriter {
   publish(values: Int32Array): void {
     const cells = this.#cells;
     if (values.length !== this.#words)
-      throw new OutOfRange(`${values.length} words for a lock over ${this.#words} words`);
+      throw new OutOfRange(`a sequence lock of ${this.#words} words cannot publish ${values.length}`);
     Atomics.store(cells, SEQUENCE, this.#sequence + 1);
     for (let i = 0; i < this.#words; i++) Atomics.store(cells, DATA + i, values[i]!);
     this.#sequence = (this.#sequence + 2) | 0;
@@ -60,14 +60,15 @@ export class SequenceReader {
    * writing
    */
   read(into: Int32Array, limitMicros = 100_000): void {
-    if (into.length !== this.#words) throw new OutOfRange(`${into.length} words for a lock over ${this.#words} words`);
+    if (into.length !== this.#words)
+      throw new OutOfRange(`a sequence lock of ${this.#words} words cannot be read into ${into.length}`);
     const end = performance.now() + limitMicros / 1000;
     while (!this.#attempt(into)) {
       if (performance.now() >= end)
         throw new Timeout({
           what: "a consistent set of statistics",
           waitedMicros: limitMicros,
-          hint: "The thread that writes them stopped half-way. Restart it.",
+          hint: "The thread that writes the statistics stopped while writing. Restart it.",
         });
       Atomics.pause();
     }

@@ -96,7 +96,7 @@ test("an invalid index is reported, not used", () => {
   assert.throws(() => producer.reserve(), RingCorrupt);
 });
 
-test("a ring rejects a shape or a memory that does not fit", () => {
+test("a ring rejects an invalid number or length of records, and memory that is too small", () => {
   for (const records of [0, 3, -4, 2 ** 21, 1.5, NaN])
     assert.throws(() => spscWords({ records, recordWords: 2 }), OutOfRange);
   for (const recordWords of [0, 65, 0.5]) assert.throws(() => spscWords({ records: 4, recordWords }), OutOfRange);

@@ -21,20 +21,20 @@ export interface RingShape {
   readonly recordWords: number;
 }
 
-/** Words of shared memory for a ring of the given shape. @throws {OutOfRange} */
+/** Number of words of shared memory that a ring needs. @throws {OutOfRange} */
 export const spscWords = (shape: RingShape): number => {
   const { records, recordWords } = shape;
   if (!Number.isInteger(records) || records < 1 || records > MAX_RECORDS || (records & (records - 1)) !== 0)
-    throw new OutOfRange(`a ring of ${records} records: must be a power of two up to ${MAX_RECORDS}`);
+    throw new OutOfRange(`a ring of ${records} records is not possible: use a power of two up to ${MAX_RECORDS}`);
   if (!Number.isInteger(recordWords) || recordWords < 1 || recordWords > 64)
-    throw new OutOfRange(`records of ${recordWords} words: must be 1 to 64`);
+    throw new OutOfRange(`records of ${recordWords} words are not possible: use 1 to 64`);
   return RECORDS + records * recordWords;
 };
 
 /** The other side wrote an invalid index. */
 export class RingCorrupt extends FerruleError {
   readonly code = "RING_CORRUPT";
-  readonly hint = "Other code uses the memory, or the two sides disagree about the ring's shape.";
+  readonly hint = "Other code uses the memory, or the two sides disagree about the number or length of the records.";
   constructor(head: number, tail: number, records: number) {
     super(`ring of ${records} records: head ${head} and tail ${tail} do not fit together`);
   }
@@ -42,7 +42,8 @@ export class RingCorrupt extends FerruleError {
 
 const requireRoom = (words: Int32Array, shape: RingShape): void => {
   const needed = spscWords(shape);
-  if (words.length < needed) throw new OutOfRange(`ring memory of ${words.length} words: ${needed} are needed`);
+  if (words.length < needed)
+    throw new OutOfRange(`${words.length} words are too few for the ring, which needs ${needed}`);
 };
 
 /** Number of records between the indices. @throws {RingCorrupt} */

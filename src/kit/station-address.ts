@@ -1,8 +1,9 @@
 /** Station addresses: the MAC address of one station, six bytes. */
 
 const BYTES = 6;
-/** Bits of the first byte: multicast; and locally administered, not assigned by a manufacturer. */
+/** Bit of the first byte: multicast. */
 const GROUP = 1 << 0;
+/** Bit of the first byte: locally administered, that is, not assigned by a manufacturer. */
 const LOCAL = 1 << 1;
 
 /** Whether the bytes are a unicast address other than zero. */

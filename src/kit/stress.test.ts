@@ -17,12 +17,11 @@ const SET = 12;
 const RING = { records: 64, recordWords: 3 };
 const RECORDS = 200_000;
 const TERMS = 200;
-/**
- * Words after those of the lease: the term; a count that both threads change without a lock; and a flag that ends the
- * borrower.
- */
+/** Index of the word with the term. */
 const TERM = LEASE_WORDS;
+/** Index of a counter that both threads change without a lock. */
 const COUNT = LEASE_WORDS + 1;
+/** Index of a flag that ends the borrower. */
 const OVER = LEASE_WORDS + 2;
 
 const tasks = {

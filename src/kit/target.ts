@@ -9,7 +9,7 @@ import type { FrameMemory } from "./link.ts";
 /** A piece of guest memory, as bytes and as words. `address` is where the device sees its first byte. */
 export interface MemoryRegion extends FrameMemory {
   readonly address: number;
-  /** Length of the guest's memory in bytes; `bytes` and `words` (word `i` is at `address + 4 * i`) may be longer. */
+  /** Length of the region in bytes. `bytes` and `words` (word `i` is at `address + 4 * i`) may be longer. */
   readonly length: number;
   /** The device may read the region but not write it. */
   readonly readOnly?: boolean;

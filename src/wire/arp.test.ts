@@ -23,7 +23,7 @@ test("builds exactly the same request", () => {
   );
 });
 
-test("ARP for other media or protocols, or truncated, is not parsed", () => {
+test("an ARP message that is truncated, or for other media or protocols, is not parsed", () => {
   assert.equal(parseArp(GOLDEN, 0, 27), undefined);
   for (const at of [1, 3, 4, 5]) {
     const other = GOLDEN.slice();

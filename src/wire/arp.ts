@@ -44,7 +44,7 @@ export const parseArp = (bytes: Uint8Array, at: number, end: number): Arp | unde
       }
     : undefined;
 
-/** Writes the message; returns where it ends. */
+/** Writes the message; returns the offset of its end. */
 export const buildArp = (bytes: Uint8Array, at: number, arp: Arp): number => {
   put16(bytes, at + HARDWARE, ETHERNET);
   put16(bytes, at + PROTOCOL, IPV4);

@@ -49,7 +49,7 @@ test("a repeated request gets the same reply and is hashed once; one beyond a ga
   assert.deepEqual(server.progress, { datagrams: 1, bytesReceived: 1, bytesSent: 7, repeats: 1, gaps: 1 });
 });
 
-test("replies with no more than there is room for, and only to requests", () => {
+test("replies with at most as many bytes as there is room for, and only to requests", () => {
   const server = new BulkServer();
   assert.equal(ask(server, 0, 0xffff_ffff, [], 100).length, 100);
   assert.equal(ask(server, 1, 5, [], BULK_HEADER_BYTES - 1).length, 0);

@@ -135,7 +135,7 @@ const stream = (out: readonly Out[], port: number): number[] =>
     .flatMap((frame) => [...frame.subarray(payloadOf(frame))]);
 
 describe("the coalescer", () => {
-  test("restores the frame that was segmented, with checksums a naive receiver accepts", () => {
+  test("restores the frame that was segmented, with checksums that a naive receiver accepts", () => {
     fc.assert(
       fc.property(shapes, (shape) => {
         const frames = segmentsOf(shape);
@@ -157,7 +157,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("merges segments whose headers and payload are separate in the same way", () => {
+  test("segments whose headers and payload are separate are merged in the same way", () => {
     fc.assert(
       fc.property(shapes, fc.nat(100), (shape, gap) => {
         const frames = segmentsOf(shape);
@@ -176,7 +176,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("merges segments known to be consecutive in the same way", () => {
+  test("segments that are known to be consecutive are merged in the same way", () => {
     const unusual = fc.record({ kind: fc.constantFrom("none", "pad", "fin", "echo", "cut off"), at: fc.nat() });
     fc.assert(
       fc.property(fc.array(fc.tuple(shapes, unusual), { minLength: 1, maxLength: 4 }), (superFrames) => {
@@ -188,8 +188,8 @@ describe("the coalescer", () => {
           if (kind === "pad") segments[segments.length - 1] = Uint8Array.of(...last, 0, 0, 0);
           if (kind === "fin") last[transportOf(last) + 13]! |= 0x11;
           if (kind === "echo") for (const frame of segments) frame[transportOf(frame) + 13]! |= 0x40;
-          // After a lost frame, the port does not declare the next frame a successor, although memory looks as if it
-          // were.
+          // After a lost frame, the port does not declare the next frame a successor, although in memory it looks like
+          // one.
           const rest = kind === "cut off" ? segments.slice(at % segments.length) : segments;
           for (const [n, frame] of rest.entries()) {
             frames.push(frame);
@@ -225,7 +225,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("a frame that is wrongly marked as the next segment is not merged: of another flow, out of order, or the first", () => {
+  test("a frame wrongly marked as the next segment (of another flow, out of order, or the first) is not merged", () => {
     const frames = segmentsOf({ ...PLAIN, payload: 4 * 1448 });
     const other = segmentsOf({ ...PLAIN, port: 1001, payload: 8 * 1448 }).slice(4);
     for (const list of [
@@ -324,7 +324,7 @@ describe("the coalescer", () => {
     }
   });
 
-  test("passes everything else on at once and in order", () => {
+  test("frames that cannot be merged are passed on at once, and in order", () => {
     const frames = segmentsOf(PLAIN);
     const fin = segment({ ...PLAIN, sequence: PLAIN.sequence + 14_480 }, 0, new Uint8Array(8), true);
     fin[transportOf(fin) + 13] = 0x11;

@@ -43,7 +43,7 @@ export class Coalescer {
   #recent: SegmentRun;
   /** Whether the last frame was added to the recent run. */
   #joined = false;
-  /** Index of the run to end when another is needed and all are in use. */
+  /** Index of the run that is ended when a frame needs a run and all are in use. */
   #victim = 0;
 
   constructor(options: CoalescerOptions) {

@@ -71,7 +71,7 @@ test("a packet longer than its frame is malformed; a frame of another type is no
   assert.equal(dissected(memory.bytes, 0, 13).layer, d.Layer.none);
 });
 
-test("a transport header that does not fit is ignored", () => {
+test("a transport header that does not fit into its packet is ignored", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(40));
   memory.bytes.set([0, 49], 38);

@@ -17,14 +17,15 @@ export const NETWORK_LENGTH = 2;
 export const PROTOCOL = 3;
 export const TRANSPORT = 4;
 export const TRANSPORT_LENGTH = 5;
-/** Offset of the payload of the innermost header that was parsed; and its length, without padding of the frame. */
+/** Offset of the payload of the innermost header that was parsed. */
 export const PAYLOAD = 6;
+/** Length of that payload in bytes, without the frame's padding. */
 export const PAYLOAD_LENGTH = 7;
 export const TRAITS = 8;
 export const DISSECTION_WORDS = 9;
 
 export const Trait = {
-  /** Number of VLAN tags. */
+  /** Bits 1:0: the number of VLAN tags. */
   tags: 3,
   /** An IP fragment: nothing after the network header is interpreted. */
   fragment: 1 << 2,

@@ -28,7 +28,7 @@ export const parseEthernet = (bytes: Uint8Array, at: number, end: number): Ether
         type: get16(bytes, at + TYPE),
       };
 
-/** Writes the header; returns where it ends. */
+/** Writes the header; returns the offset of its end. */
 export const buildEthernet = (bytes: Uint8Array, at: number, header: Ethernet): number => {
   bytes.set(header.destination, at + DESTINATION);
   bytes.set(header.source, at + SOURCE);

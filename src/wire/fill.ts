@@ -56,12 +56,13 @@ const UDP_FIELD = 6;
 export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
   if (field < start || field + 2 > end || end - start > MAX_SUM_BYTES) return false;
   const checksum = finish(sum(memory, start, end - start));
-  // As above: UDP's checksum must not be 0. UDP is recognised by the checksum field's offset in the header, which is 6.
+  // For UDP, a computed 0 is sent as 0xffff here, too. UDP is recognised by the offset of its checksum field, which is
+  // 6.
   put16(memory.bytes, field, checksum === 0 && field - start === UDP_FIELD ? 0xffff : checksum);
   return true;
 };
 
-/** End of the IP packet at `network` according to its header, or -1 if the packet is not complete. */
+/** Offset of the end of the IP packet at `network` according to its header; -1 if the packet is not complete. */
 const endOfPacket = (bytes: Uint8Array, network: number, end: number): number => {
   if (ipv4.ipv4HeaderLength(bytes, network, end) !== 0) return network + get16(bytes, network + ipv4.TOTAL_LENGTH);
   if (!ipv6.isIpv6(bytes, network, end)) return -1;

@@ -9,6 +9,7 @@ export const hex = (text: string): Uint8Array =>
 export const built = (length: number, build: (bytes: Uint8Array) => number): Uint8Array => {
   const bytes = new Uint8Array(length + 8).fill(0xa5);
   const end = build(bytes);
-  if (bytes.subarray(end).some((byte) => byte !== 0xa5)) throw new Error("wrote beyond the end");
+  if (bytes.subarray(end).some((byte) => byte !== 0xa5))
+    throw new Error("bytes were written beyond the end that the function returned");
   return bytes.slice(0, end);
 };

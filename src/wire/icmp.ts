@@ -19,13 +19,13 @@ export const Icmpv6Type = {
   neighbourAdvertisement: 136,
 } as const;
 
-/** Neighbour solicitation and advertisement: flags, target address, options. */
+/** Offsets of the flags, the target address and the options in neighbour solicitations and advertisements. */
 export const NEIGHBOUR_FLAGS = 4;
 export const NEIGHBOUR_TARGET = 8;
 export const NEIGHBOUR_OPTIONS = 24;
 export const NEIGHBOUR_BYTES = 24;
 export const NeighbourFlag = { solicited: 0x40, override: 0x20 } as const;
-/** Option "target link-layer address": type, length in units of 8 bytes, address. */
+/** First two bytes of the option "target link-layer address": the type, and the length in units of 8 bytes. */
 export const TARGET_ADDRESS_OPTION = 0x0201;
 export const ADDRESS_OPTION_BYTES = 8;
 

@@ -25,7 +25,7 @@ export interface Ipv4 {
   /** Bytes of header and payload. */
   readonly totalLength: number;
   readonly identification: number;
-  /** Flags and offset as in the header. */
+  /** The half word with the flags and the fragment offset, as in the header. */
   readonly fragment: number;
   readonly timeToLive: number;
   readonly protocol: number;
@@ -62,7 +62,7 @@ export const parseIpv4 = (bytes: Uint8Array, at: number, end: number): Ipv4 | un
   };
 };
 
-/** Writes a header without options and with checksum field 0 (see `fill.ts`); returns its end. */
+/** Writes a header without options and with checksum field 0 (see `fill.ts`); returns the offset of its end. */
 export const buildIpv4 = (bytes: Uint8Array, at: number, header: Omit<Ipv4, "headerLength">): number => {
   bytes[at + VERSION_AND_LENGTH] = 0x45;
   bytes[at + 1] = 0;

@@ -39,7 +39,7 @@ export const parseIpv6 = (bytes: Uint8Array, at: number, end: number): Ipv6 | un
       }
     : undefined;
 
-/** Writes a header with traffic class and flow label 0; returns its end. */
+/** Writes a header with traffic class and flow label 0; returns the offset of its end. */
 export const buildIpv6 = (bytes: Uint8Array, at: number, header: Ipv6): number => {
   bytes.fill(0, at, at + PAYLOAD_LENGTH);
   bytes[at] = 0x60;

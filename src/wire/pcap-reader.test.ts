@@ -7,7 +7,7 @@ import { newMemory } from "./memory.ts";
 import { readCapture, readPcap } from "./pcap-reader.ts";
 import { Direction, PcapngWriter, Resolution } from "./pcapng.ts";
 
-/** A file with one packet of four bytes, at 5 s and 7 units. */
+/** A file with one packet of four captured bytes, whose time stamp is 5 seconds and 7 units of the resolution. */
 const file = (little: boolean, magic = 0xa1b2_c3d4, linkType = 1): Uint8Array => {
   const bytes = new Uint8Array(24 + 16 + 4);
   const view = new DataView(bytes.buffer);

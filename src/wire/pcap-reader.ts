@@ -15,7 +15,7 @@ const LONGER_HEADER = 24;
 const PACKET_TYPE = 22;
 /** PACKET_OUTGOING of packet(7). */
 const OUTGOING = 4;
-/** The limit of libpcap (MAXIMUM_SNAPLEN). */
+/** Largest number of captured bytes of a packet, as in libpcap (MAXIMUM_SNAPLEN). */
 const MAX_PACKET = 262_144;
 /**
  * Parts of the link-type word: the type; a flag that says whether the word contains the length of the FCS; and that
@@ -59,7 +59,7 @@ const readHeader = (view: DataView): FileHeader => {
   };
 };
 
-/** End of the packet at `at`. @throws {MalformedCapture} */
+/** Offset of the end of the packet at `at`. @throws {MalformedCapture} */
 const endOf = ({ view, little, packetHeader }: FileHeader, at: number): number => {
   const rest = view.byteLength - at;
   if (rest < packetHeader) throw new MalformedCapture(at, "the file ends inside a packet's header");

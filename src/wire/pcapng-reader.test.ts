@@ -76,7 +76,7 @@ test("reads big-endian sections and simple packets, and skips unknown blocks", (
   assert.equal(packet?.originalLength, 6);
 });
 
-test("a truncated file gives its complete packets first, then the offset of the defect", () => {
+test("a truncated file gives its complete packets first, then an error with the offset of the incomplete block", () => {
   const torn = new Uint8Array([...SAMPLE, ...SAMPLE.slice(-52)]).subarray(0, SAMPLE.length + 30);
   const reading = readPcapng(torn);
   assert.equal(reading.next().done, false);

@@ -97,7 +97,7 @@ const readSection = (view: DataView, at: number): Section => {
 
 const declare = (section: Section, block: Block): void => {
   if (section.interfaces.length >= MAX_INTERFACES)
-    throw new MalformedCapture(block.at, `more than ${MAX_INTERFACES} interfaces`);
+    throw new MalformedCapture(block.at, `the section declares more than ${MAX_INTERFACES} interfaces`);
   const id = section.interfaces.push(UNKNOWN_INTERFACE) - 1;
   block.need(20, "an interface description");
   let name = "";
@@ -146,7 +146,7 @@ const timedPacket = (section: Section, block: Block, interfaceId: number): Captu
   };
 };
 
-/** A simple packet belongs to interface 0; of its lengths, the file states only the original one. */
+/** A simple packet belongs to interface 0. The file states its original length, but not its captured length. */
 const simplePacket = (section: Section, block: Block): CapturedPacket => {
   block.need(16, "a simple packet");
   const from = interfaceOf(section, block, 0);
@@ -212,7 +212,7 @@ class Block {
   slice(offset: number, length: number): Uint8Array {
     return new Uint8Array(this.view.buffer, this.view.byteOffset + this.at + offset, length);
   }
-  /** The options from `offset` on: code, offset of the value, its length. */
+  /** Yields the code, the offset of the value and the length of the value for each option from `offset` on. */
   *options(offset: number): Generator<readonly [code: number, at: number, length: number]> {
     for (let at = offset; at < this.length - 4;) {
       if (at + 4 > this.length - 4) throw new MalformedCapture(this.at, "an option is incomplete");

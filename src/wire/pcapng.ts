@@ -34,7 +34,7 @@ const TWO_TO_32 = 4_294_967_296;
 
 /**
  * Writes blocks one after the other. If a block does not fit, the method writes nothing and returns false; the owner
- * must then empty the buffer and call it again.
+ * must then empty the buffer and call the method again.
  *
  * Invariants: `memory[0, used)` is whole blocks; `used` is a multiple of 4.
  */
@@ -125,7 +125,7 @@ export class PcapngWriter {
     this.#used -= count;
   }
 
-  /** End of the last block that is completely in the first `count` bytes. */
+  /** Offset of the end of the last block that is completely in the first `count` bytes. */
   wholeBlocks(count: number): number {
     let at = 0;
     while (at < this.#used) {

@@ -74,7 +74,7 @@ const segmentAll = (s: Shape): { pieces: Uint8Array[]; whole: ReturnType<typeof 
 
 const RUNS = { seed: 20_260_116, numRuns: 400 };
 
-test("a frame segmented in place gives segments with its whole payload, and checksums a naive receiver accepts", () => {
+test("a frame segmented in place gives segments with its whole payload, and checksums that a naive receiver accepts", () => {
   fc.assert(
     fc.property(shapes, (s) => {
       const { pieces, whole } = segmentAll(s);

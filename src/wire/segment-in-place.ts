@@ -10,13 +10,13 @@ import * as tcp from "./tcp.ts";
 /** Longest headers supported: Ethernet, two tags, IPv6 with some extension headers, TCP with options. */
 const HEADERS = 256;
 /**
- * Offset of the headers in their copy: two bytes before a multiple of 4, so that all headers after Ethernet's are
+ * Offset of the headers in `#headers`: two bytes before a multiple of 4, so that all headers after Ethernet's are
  * aligned.
  */
 const START = 2;
 /**
- * Flags that only the last segment has, and those that only the first one has. They are positioned for the word with
- * data offset, flags and window, in memory order.
+ * Flags that only the last segment has, and flags that only the first one has, each at its bits in the word of data
+ * offset, flags and window, in memory order.
  */
 const ONLY_LAST = (tcp.TcpFlag.fin | tcp.TcpFlag.psh) << 8;
 const ONLY_FIRST = tcp.TcpFlag.cwr << 8;
@@ -41,13 +41,15 @@ const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
  * words and summed once. For each segment, a few words are updated, the headers are copied, and the payload is summed.
  */
 export class InPlaceSegmenter {
-  /** Byte offset and length of the current segment; the length is 0 if there is none. */
+  /** Byte offset of the current segment. */
   offset = 0;
+  /** Length of the current segment in bytes; 0 if there is none. */
   length = 0;
   /** Number of segments not yet consumed, including the current one. */
   left = 0;
-  /** Bytes of headers in front of each payload; bytes of payload not yet consumed. */
+  /** Length in bytes of the headers in front of each payload. */
   headerBytes = 0;
+  /** Number of payload bytes not yet consumed. */
   rest = 0;
   readonly #memory: Memory;
   readonly #headers = newMemory(START + HEADERS + 2);

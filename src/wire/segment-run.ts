@@ -48,12 +48,13 @@ export class SegmentRun {
   flags = 0;
   tag = 0;
   ipv6 = false;
-  /** Payload of each segment but the last, in bytes. */
+  /** Length in bytes of the payload of each segment but the last. */
   segmentBytes = 0;
-  /** Bytes of all headers, and of those before the TCP header. */
+  /** Length of all headers in bytes. */
   headerBytes = 0;
+  /** Length in bytes of the headers before the TCP header. */
   transportOffset = 0;
-  /** Payload of all segments, in bytes. */
+  /** Length of the payload of all segments in bytes. */
   payload = 0;
   /** No segment can follow, because the last one was short or had PSH. */
   complete = false;
@@ -73,21 +74,22 @@ export class SegmentRun {
   #network = 0;
   #transport = 0;
   #end = 0;
-  /** Bytes of headers that the IP length includes, and most bytes of payload that fit into an IP packet. */
+  /** Length in bytes of the headers that the IP length includes. */
   #ipHeaders = 0;
+  /** Largest number of payload bytes that fit into an IP packet. */
   #room = 0;
   #nextSequence = 0;
-  /** IPv4 identification of the first segment, and the identification expected next. */
+  /** IPv4 identification of the first segment. */
   #identification = 0;
+  /** IPv4 identification that is expected in the next segment. */
   #nextIdentification = 0;
-  /**
-   * Sum of the IPv4 header, and sum of the TCP and pseudo header; both without the fields that differ between segments.
-   */
+  /** Sum of the IPv4 header without the fields that differ between segments. */
   #networkSum = 0;
+  /** Sum of the TCP header and the pseudo header without the fields that differ between segments. */
   #transportSum = 0;
   /**
-   * Sums of the fields that differ and of the checksums: one for segments whose payload is at an even offset in the
-   * merged payload, one for those at an odd offset.
+   * Sums of the checksums and of the fields that differ between segments: one sum for segments whose payload is at an
+   * even offset in the merged payload, one for segments whose payload is at an odd offset.
    */
   #evenSum = 0;
   #oddSum = 0;
@@ -343,8 +345,9 @@ export class SegmentRun {
   }
 
   /**
-   * Sum of the payload, computed from the segments' checksums: in each segment, it is the number that makes the total
-   * 0. For a payload at an odd offset of the merged payload, the sum's bytes are swapped (RFC 1071, section 2 (B)).
+   * Sum of the merged payload, computed from the segments' checksums: each payload's sum is the number that makes the
+   * total of its segment 0. For a payload at an odd offset of the merged payload, the sum's bytes are swapped (RFC
+   * 1071, section 2 (B)).
    */
   #impliedSum(): number {
     const even = fold(this.#evenSum + (this.segments - this.#oddSegments) * this.#transportSum);

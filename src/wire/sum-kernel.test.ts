@@ -43,7 +43,7 @@ test("sums and copies like the slow sum, at any offset and length", () => {
         Buffer.from(memory.bytes.slice(HALF + gap, HALF + gap + bytes)),
         Buffer.from(plain.bytes.slice(from, from + bytes)),
       );
-      assert.equal(memory.bytes[HALF + gap + bytes], 0, "wrote beyond the end");
+      assert.equal(memory.bytes[HALF + gap + bytes], 0, "the copy wrote beyond its end");
       memory.bytes.fill(0, HALF, HALF + gap + bytes);
     }),
   );

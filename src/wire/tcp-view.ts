@@ -36,7 +36,7 @@ export const swap16 = (half: number): number => ((half & 0xff) << 8) | (half >>>
 
 /** The last frame examined. One object per coalescer, reused for each frame. */
 export class TcpView {
-  /** The memory. */
+  /** The memory of the frames, as half words and as words. */
   readonly halves: Uint16Array;
   readonly words: Int32Array;
   readonly #bytes: number;
@@ -50,8 +50,9 @@ export class TcpView {
   transport = 0;
   /** End of the TCP header including options. */
   end = 0;
-  /** Bytes of all headers, and of the payload. */
+  /** Length of all headers in bytes. */
   headerBytes = 0;
+  /** Length of the payload in bytes. */
   payload = 0;
   /** The frame is longer than the IP packet (padding). */
   padded = false;

@@ -36,7 +36,7 @@ export const insertTag = (bytes: Uint8Array, frame: number, control: number): vo
   buildTag(bytes, frame - TAG_BYTES + TAG, control);
 };
 
-/** Writes a customer tag; returns its end, which is the offset of the EtherType. */
+/** Writes a customer tag; returns the offset of its end, where the EtherType follows. */
 export const buildTag = (bytes: Uint8Array, at: number, control: number): number => {
   put16(bytes, at, CUSTOMER);
   put16(bytes, at + 2, control);

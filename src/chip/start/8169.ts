@@ -27,7 +27,7 @@ const DSP_8169S: readonly Word[] = [
   [0x03, 0xdf01], [0x02, 0xdf20], [0x01, 0x100a], [0x00, 0xa0ff], [0x04, 0xf800], [0x04, 0xf000],
 ];
 
-/** Both rows of the 8169SC. */
+/** Used by both rows of the 8169SC. */
 // prettier-ignore
 // oxfmt-ignore
 const DSP_8169SC: readonly Word[] = [
