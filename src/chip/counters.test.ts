@@ -12,7 +12,7 @@ const fill = (counters: readonly Counter[], start: number, end: number): void =>
   assert.equal(at, end);
 };
 
-test("the tally counters fill their dump without gap or overlap", () => {
+test("the counters fill the dump without gap or overlap", () => {
   fill(COUNTERS, 0, DUMP_BYTES);
   fill(EXTENDED_COUNTERS, DUMP_BYTES, EXTENDED_DUMP_BYTES);
 });
