@@ -61,7 +61,7 @@ test("a handler is called for every event, at once or at unmask", () => {
   assert.equal(calls, 2);
 });
 
-test("a handler is not entered again while it runs; events that arrive meanwhile are delivered afterwards", () => {
+test("a handler is not entered again while it runs; events that arrive meanwhile follow", () => {
   const interrupts = new SoftInterrupts(1);
   let depth = 0;
   let calls = 0;
