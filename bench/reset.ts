@@ -14,7 +14,7 @@ import type { Bench, BenchOptions, Report } from "./bench.ts";
 import { spread, summarize } from "./statistics.ts";
 
 const DEFAULT_ROUNDS = 20;
-/** Frames in both rings when the reset begins. */
+/** Number of frames in each ring when the reset begins. */
 const IN_FLIGHT = 32;
 const STEP_MICROS = 50;
 

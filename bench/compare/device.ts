@@ -30,12 +30,12 @@ export interface Window {
   /** Processor time of the driver's process. */
   readonly cpu: number;
   readonly frames: number;
-  /** Frames that a line of limited rate delivered while no receive buffer was posted. */
+  /** Number of frames that a line of limited rate delivered while no receive buffer was posted. */
   readonly missed: number;
   readonly lost: number;
   readonly doubled: number;
   readonly reordered: number;
-  /** Frames that were returned with wrong contents. */
+  /** Number of frames that were returned with wrong contents. */
   readonly damaged: number;
   readonly collections: number;
 }

@@ -23,7 +23,7 @@ const PAIRS = ["A", "B", "C", "D"] as const;
 /** Limit of the test: 5 s, as in Realtek's driver, which reads the result every millisecond. */
 const MAX_TURNS = 500;
 const TURN_MICROS = 10_000;
-/** Speed in Mbit/s from which a link uses all four pairs; such a link shows that they are good. */
+/** Lowest speed in Mbit/s at which a link uses all four pairs. Such a link proves that the pairs are good. */
 const ALL_PAIRS = 1000;
 
 /** The memory of the PHY's controller. */

@@ -35,7 +35,7 @@ import { Received, Send } from "#kit/link.ts";
  * otherwise.
  */
 export interface ReceiveFormat {
-  /** Bytes of a descriptor: 16 or 32. */
+  /** Size of a descriptor in bytes: 16 or 32. */
   readonly bytes: number;
   readonly opts1: number;
   readonly opts2: number;
@@ -68,8 +68,9 @@ export interface ReceiveFormat {
   readonly hash: HashPlaces | undefined;
   /** The descriptor with the timestamp, which may follow a frame's descriptors; undefined in formats without one. */
   readonly stamp: typeof StampV3 | undefined;
-  /** Bits of RxConfig that select the format, and bits that must be clear with it. */
+  /** Bits of RxConfig that select the format. */
   readonly config: number;
+  /** Bits of RxConfig that must be clear in this format. */
   readonly cleared: number;
   /** Bits of `RxFormat` that select the format. */
   readonly select: number;

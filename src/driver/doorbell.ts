@@ -11,6 +11,6 @@ const DOORBELLS: Readonly<Record<Profile["mac"]["doorbell"], (io: Mmio, queue: n
   TPPOLL: (io, queue) => () => io.write16(TPPOLL, 1 << queue),
 };
 
-/** @param queue the transmit queue; 0 on chips with a single one */
+/** @param queue the transmit queue; 0 on chips with a single queue */
 export const doorbellOf = (io: Mmio, { mac }: Profile, queue: number): (() => void) =>
   DOORBELLS[mac.doorbell](io, queue);

@@ -23,7 +23,7 @@ const FIFO_STATUS = 0xe2;
 const ALL: readonly Chip[] = [...CHIPS, ...LEGACY_CHIPS];
 const chipWith = (drain: Drain): Chip => ALL.find(({ profile }) => profile.mac.drain === drain)!;
 
-/** `values` are register contents; a reset completes at once. */
+/** A card whose registers have the given `values`. A reset completes at once. */
 const cardOf = (chip: Chip, values: Readonly<Record<number, number>>) => {
   const clock = new VirtualClock();
   const writes: string[] = [];
@@ -39,7 +39,7 @@ const cardOf = (chip: Chip, values: Readonly<Record<number, number>>) => {
   return { hw: hardwareOf({ io, clock, chip }, chip.start), clock, writes };
 };
 
-/** Receiver on, all accept bits set; both FIFOs empty and no frame to send. */
+/** Registers of a card with the receiver on, all accept bits set, both FIFOs empty and no frame to send. */
 const AT_REST = { [RX_CONFIG]: 0xff, [CHIP_CMD]: 0x0c, [TX_CONFIG]: 1 << 11, [MCU]: 0x30, [FIFO_STATUS]: 0x0103 };
 const DEAF = "44=c0";
 const STOP = "37=8c";

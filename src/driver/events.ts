@@ -3,7 +3,7 @@ import type { Chip } from "#chip/chips.ts";
 import { QUIRKS } from "#chip/quirks.ts";
 import { Intr } from "#chip/registers.ts";
 
-/** The bits that `Nic.interrupt` returns: the events since its last call. */
+/** The bits that `Nic.interrupt` returns: the events since the previous call. */
 export const Events = {
   receive: Intr.receiveOk | Intr.receiveError | Intr.receiveFifoOverflow,
   transmit: Intr.transmitOk | Intr.transmitError,

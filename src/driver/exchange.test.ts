@@ -110,7 +110,7 @@ for (const weaklyOrdered of [false, true])
       );
     });
 
-test("received frames are sent once, in order, also if the NIC sends late", () => {
+test("received frames are sent once and in order, even if the NIC sends late", () => {
   const link = rig();
   const delays = fc.array(fc.tuple(fc.nat(4), fc.nat(8), fc.integer({ min: 1, max: ENTRIES })), { maxLength: 100 });
   let [given, back] = [0, 0];

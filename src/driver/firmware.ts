@@ -151,7 +151,7 @@ export interface FirmwareTarget {
   readonly mac: { read(address: number): number; write(address: number, value: number): void };
 }
 
-/** Limit of steps. A program that waits for an event that never occurs would loop forever. */
+/** Limit of the number of executed steps. A program that waits for an event that never occurs would loop forever. */
 const MAX_STEPS = 200_000;
 /** Limit of the sum of a program's delays. */
 const MAX_DELAY_MICROS = 2_000_000;

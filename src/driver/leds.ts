@@ -10,7 +10,7 @@ import type { LinkState } from "./phy.ts";
 export interface LedRule {
   /** Speeds in Mbit/s at which the LED is on. */
   readonly speeds: readonly number[];
-  /** The LED blinks when frames are sent or received. */
+  /** True if the LED blinks when frames are sent or received. */
   readonly activity: boolean;
 }
 
@@ -71,7 +71,7 @@ export class Leds {
     this.#write(fields, led, fieldOf(fields, rule));
   }
 
-  /** The pattern of all LEDs on a PCI chip, 0 to 3; undefined on others. */
+  /** The pattern of all LEDs on a PCI chip, 0 to 3; undefined on other chips. */
   get pattern(): number | undefined {
     return this.#fields === undefined
       ? (this.#hw.io.read8(Config1) >> LED_PATTERN.shift) & LED_PATTERN.mask

@@ -30,8 +30,9 @@ export interface LinkSettings {
   readonly autonegotiate: boolean;
   /** The modes advertised while autonegotiation is on. */
   readonly advertise: readonly LinkModeName[];
-  /** Speed in Mbit/s and duplex without autonegotiation. */
+  /** Speed in Mbit/s while autonegotiation is off. */
   readonly speed: number;
+  /** Duplex while autonegotiation is off. */
   readonly fullDuplex: boolean;
   /** This end's clock role at 1000BASE-T and faster. */
   readonly masterSlave: keyof typeof MASTER_SLAVE;

@@ -1,4 +1,4 @@
-/** The link as the MAC reports it; the register depends on the chip. */
+/** The link as the MAC reports it, in a register that depends on the chip. */
 import { ANAR, ANLPAR, Advertise, BMCR, BMSR, Bmcr, Bmsr } from "#chip/phy.ts";
 import { MSR, Msr } from "#chip/registers-8139cp.ts";
 import { PHYstatus16, PhyStatus16 } from "#chip/registers-8125.ts";

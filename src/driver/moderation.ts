@@ -35,7 +35,7 @@ interface Ability {
 const NONE: Limits = { micros: 0, frames: 0 };
 const OFF: Coalescing = { receive: NONE, transmit: NONE };
 
-/** Frame rates per second, and the delay of interrupts from each rate on. Below the first rate there is no delay. */
+/** The delay of interrupts by the rate in frames per second from which it applies. Slow traffic has no delay. */
 const ADAPTIVE = [
   { from: 0, micros: 0 },
   { from: 20_000, micros: 20 },

@@ -8,7 +8,7 @@ import { checkMtu, checkOptions, checkSlots, firmwareOf, type NicOptions, slotsO
 const chip: Chip = chipNamed("rtl8168h")!;
 const options: NicOptions = { clock: new VirtualClock(), mtu: 1500, weaklyOrdered: false };
 
-test("the MTU is 68 bytes to the chip's largest, in whole bytes", () => {
+test("the MTU is a whole number of bytes, from 68 to the chip's largest", () => {
   for (const mtu of [68, 1500, 9194]) assert.equal(checkMtu(chip, mtu), mtu);
   for (const mtu of [67, 9195, 1500.5, Number.NaN]) assert.throws(() => checkMtu(chip, mtu), { code: "BAD_MTU" });
 });

@@ -28,7 +28,7 @@ export class NicQueue {
   readonly offloads: Offloads;
   readonly #registers: Mmio;
   readonly #pair: RingPair;
-  /** The queue's bits in the vectored status and in the registers that mask it. */
+  /** The queue's bits in the vectored status and in the mask registers. */
   readonly #bits: number;
 
   /** @throws {Misuse} for rings that were made with other options */

@@ -55,7 +55,7 @@ export const PTP_EVENT_PORT = 319;
 const PTP_GENERAL_PORT = 320;
 /** Some chips damage frames shorter than this when they insert a checksum (FreeBSD if_re.c, re_encap). */
 const SHORTEST_CHECKSUMMED = 42;
-/** Bytes of a buffer that any padded frame fits into. */
+/** Size in bytes of a buffer that has room for any padded frame. */
 export const PADDED_BYTES = 256;
 
 /** The padding rule; undefined for a chip that pads with zeros itself. */

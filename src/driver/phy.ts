@@ -231,7 +231,7 @@ export class Phy {
     };
     this.write(ANAR, this.#written.ability);
     if (phyKind(chip).estatus !== 0) this.write(GBCR, this.#written.gigabit);
-    // The die's profile decides, not `chip.speed`, because a chip may be slower than its PHY.
+    // The profile shows what the PHY supports. `chip.speed` does not, because a chip may be slower than its PHY.
     if (chip.profile.phy.multigigabit === 0) return;
     const retrain = fastRetrain === undefined ? 0 : retrainOf(FASTER);
     this.#update(

@@ -128,7 +128,7 @@ export class PowerSaving {
   get aldps(): boolean {
     return this.#aldps;
   }
-  /** @throws {BadLinkSetting} if the chip does not support it */
+  /** @throws {BadLinkSetting} if the chip does not support ALDPS */
   setAldps(on: boolean): void {
     this.#checkOcp(true, "ALDPS");
     this.#aldps = on;
@@ -142,7 +142,7 @@ export class PowerSaving {
   get gigaLite(): boolean | undefined {
     return this.#gigaLite;
   }
-  /** @throws {BadLinkSetting} if the chip does not support it */
+  /** @throws {BadLinkSetting} if the chip does not support giga-lite */
   setGigaLite(on: boolean): void {
     this.#checkOcp(this.#hw.chip.profile.gigaLite !== undefined && this.#hw.chip.speed >= 1000, "giga-lite");
     this.#gigaLite = on;

@@ -10,7 +10,7 @@ import type { ReceiveRing } from "./receive-ring.ts";
 
 const PTP_TYPE = 0x88f7;
 const UDP_BYTES = 8;
-/** Bytes of the common header of every message (IEEE 1588, version 2). */
+/** Length in bytes of the header that all messages have in common (IEEE 1588, version 2). */
 const HEADER = 34;
 const VERSION = 2;
 

@@ -41,8 +41,9 @@ export const MAX_UNSETTLED = 2 ** 30;
 
 /** A ring's memory. */
 export interface RingCore {
-  /** The DMA window as words, and the index of the ring's first word in it. */
+  /** The DMA window as words. */
   readonly words: Int32Array;
+  /** Index of the ring's first word in the window. */
   readonly base: number;
   /** Number of descriptors minus 1. */
   readonly mask: number;

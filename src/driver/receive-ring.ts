@@ -156,12 +156,11 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const mask = slots - 1;
   const addressLow = lowHalf(dma.iova);
   const addressHigh = highHalf(dma.iova);
-  /**
-   * The index of the first word with an OWN bit; the distance between two such words, as a shift; and the offsets of a
-   * descriptor's other words from its word with the OWN bit.
-   */
+  /** Index of the first word with an OWN bit. */
   const own = base + format.opts1;
+  /** Distance between two words with an OWN bit, as a shift. */
   const step = (Math.log2(format.bytes * queues) - 2) | 0;
+  /** Offsets of a descriptor's other words from its word with the OWN bit. */
   const toOpts2 = format.opts2 - format.opts1;
   const toLow = format.address - format.opts1;
   const toHigh = toLow + 1;

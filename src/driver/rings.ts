@@ -123,7 +123,7 @@ const receiveFormatOf = (
     : RECEIVE_FORMATS[frames.receiveFormat];
 };
 
-/** Length of the largest frame, with a tag and FCS, rounded up. */
+/** Length of the largest frame in bytes, with a tag and FCS, rounded up to a multiple of 1024. */
 const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
   Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
 

@@ -108,7 +108,7 @@ const RINGS = {
   mtu: 1500,
 };
 
-test("both directions are enabled before TxConfig is written, which has no effect otherwise", () => {
+test("both directions are enabled before TxConfig is written, because the chip ignores TxConfig otherwise", () => {
   const { hw, writes } = registers();
   bringUp(hw, RINGS);
   assert.deepEqual(writes.slice(-3), ["37=c", "40=3000700", "ec=10"]);

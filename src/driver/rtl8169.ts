@@ -361,7 +361,7 @@ export class Nic {
     return dumpTally(this.#hw, this.#tally);
   }
 
-  /** Version of the chip's firmware file; undefined without one. */
+  /** Version of the chip's firmware file; undefined without such a file. */
   get firmware(): string | undefined {
     return this.#hw.firmware?.version;
   }

@@ -33,7 +33,7 @@ export interface SelfTestReport {
 }
 
 const PATTERNS = [0x5555_5555, 0xaaaa_aaaa, 0, 0xffff_ffff];
-/** No counter starts with this value. */
+/** Byte that fills the memory for the counters beforehand. Real counters do not consist of such bytes. */
 const FILL = 0xa5;
 /** Frame lengths without FCS: the shortest, an odd one, and the longest with the usual MTU. */
 const LENGTHS = [60, 601, 1514];

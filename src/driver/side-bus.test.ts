@@ -23,7 +23,7 @@ const open = ({ answers = true } = {}) => {
   return { bus: new SideBus(io, clock), clock, commands };
 };
 
-/** A function that accesses an address; the first and the last valid address; and invalid ones. */
+/** For each method: its register, the last valid address, the command word for that address, and invalid addresses. */
 const SPACES = [
   ["phyRead", PHYOCP, 0xfffe, 0x7fff_0000, [-2, 1, 0xffff, 0x1_0000]],
   ["phyWrite", PHYOCP, 0xfffe, 0xffff_0000, [-2, 1, 0xffff, 0x1_0000]],

@@ -14,7 +14,7 @@ interface Words {
 const EXTENSIONS = 7;
 const EXTENSION_SELECT = 30;
 
-/** Bytes of layer 3 in an untagged frame (802.3). */
+/** Largest number of layer 3 bytes in an untagged frame (802.3). */
 const DEFAULT_MTU = 1500;
 
 /**

@@ -54,7 +54,8 @@ const value = (at: number, bytes: number): number =>
 
 test("counters of two, four and eight bytes are read at their offsets, low byte first", () => {
   const counters = Object.values(rig(true).dump());
-  // FreeBSD, struct rl_stats: three of 64 bits, one of 32, two of 16, two of 32, three of 64, one of 32, two of 16.
+  // FreeBSD, struct rl_stats: three counters of 64 bits, one of 32, two of 16, two of 32, three of 64, one of 32, two
+  // of 16.
   const sizes = [8, 8, 8, 4, 2, 2, 4, 4, 8, 8, 4, 2, 2];
   let at = 0;
   const expected = sizes.map((bytes) => value((at += bytes) - bytes, bytes));
