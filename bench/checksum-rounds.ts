@@ -39,7 +39,7 @@ const target = newMemory(65_536);
 const call = (kind: Kind, bytes: number): number =>
   kind === "sum" ? sum(source, 0, bytes) : copyAndSum(source, 0, target, 0, bytes);
 
-/** One round in this process: ns per call of the median sample, and the results. */
+/** Runs one round in this process. Returns the ns per call of the median sample, and the result. */
 const ownRound = (kind: Kind, bytes: number): { median: number; result: number } => {
   const repeats = repeatsFor(bytes);
   const samples = new Float64Array(SAMPLES);

@@ -1,4 +1,4 @@
-/** The ring hot path of this checkout against that of another: two processes that alternate, round by round. */
+/** The ring hot path of this checkout against that of another checkout. Two processes alternate, round by round. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

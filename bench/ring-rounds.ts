@@ -19,7 +19,7 @@ export interface RingRound {
 /** Number of passes over a full ring per round. A round takes a few milliseconds. */
 const PASSES = 3000;
 
-/** One round of this process; ns per frame of the median pass. */
+/** Runs one round in this process, and returns the ns per frame of the median pass. */
 export const ownRound = (path: RingPath, batch: number): number => {
   const passes = new Float64Array(PASSES);
   for (let pass = 0; pass < PASSES; pass++) {

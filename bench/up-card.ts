@@ -46,7 +46,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
   if (why !== false) throw new CannotMeasure(`no guest with VFIO here: ${why}`, "See test/vfio/available.ts.");
   await using machine = await Machine.boot({ devices: card("card", "bus=pcie.0,addr=5") });
   await machine.mustRun(`bind ${CARD}`);
-  // The first run of each is not counted: it is slower, because its files are not in the page cache.
+  // The first run with each device is not counted: it is slower, because the files are not in the page cache yet.
   await startOnce(machine, MODEL);
   await startOnce(machine, CARD);
   const count = options.rounds ?? DEFAULT_ROUNDS;

@@ -94,7 +94,7 @@ const run = async (options: BenchOptions): Promise<Report> => {
   const count = options.rounds ?? DEFAULT_ROUNDS;
   const starts = { packed: [] as Start[], checkout: [] as Start[] };
   const node: number[] = [];
-  // The first run of each fills the page cache and the compile cache, and is not counted.
+  // The first run of each program fills the page cache and the compile cache, and is not counted.
   for (let i = 0; i <= count; i++) {
     say(`up: ${i === 0 ? "warming up" : `round ${i} of ${count}`}`);
     const begun = performance.now();

@@ -11,7 +11,7 @@ typedef unsigned (*pass_fn)(unsigned budget);
 
 static const struct variant {
     const char *name;
-    pass_fn pass[3]; /* pass functions, by enum load */
+    pass_fn pass[3]; /* the functions that make a pass, indexed by enum load */
 } variants[] = {
     {"minimal", {forward_minimal, drop_minimal, generate_minimal}},
     {"careful", {forward_careful, drop_careful, generate_careful}},

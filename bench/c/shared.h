@@ -26,7 +26,7 @@ struct control {
      * sent.
      */
     uint32_t frames, disorder;
-    /* Garbage collections during the window. */
+    /* Number of garbage collections during the window. */
     uint32_t collections;
     /*
      * Address, length and file descriptor of the driver's own memory, if its rings and buffers are there and not in the
@@ -39,7 +39,7 @@ struct control {
      * Written by the device, in a cache line of its own. When a driver is woken, it reads all of these except `stop`.
      */
     uint32_t stop, load, batch;
-    /* With GENERATE: bytes of a frame without FCS. */
+    /* With GENERATE: length of a frame in bytes, without FCS. */
     uint32_t bytes;
     /* With DROP and GENERATE: sequence number of the first frame. */
     uint32_t first;

@@ -147,7 +147,7 @@ static unsigned take(struct peer *peer, struct line *line, const struct sizes *s
     unsigned due = line->next <= (double)now ? (unsigned)(((double)now - line->next) / each) + 1 : 0;
     unsigned n = due == 0 ? 0 : collect(peer, due < BURST ? due : BURST, sizes);
     line->next += n * each;
-    /* The line does not catch up on time in which it was idle. */
+    /* The line does not make up for time in which it was idle. */
     if (n < due && n < BURST && line->next < (double)now) line->next = (double)now;
     return n;
 }

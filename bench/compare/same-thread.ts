@@ -15,8 +15,8 @@ const PASSES = 3000;
 const WARM_UPS = 3;
 
 /**
- * For each peer, the peers by whose times its time is divided, if they were measured. The times of other peers are
- * divided by the reference's.
+ * For each peer, the peers with which its time is compared, if they were measured. The times of other peers are
+ * compared with that of the reference.
  */
 const AGAINST: Readonly<Record<string, readonly string[]>> = {
   link: [REFERENCE, "burst-c", "dpdk"],

@@ -50,7 +50,7 @@ fn serve(region: usize) {
     }
 }
 
-/// ns per frame of the median pass over a full ring.
+/// Runs one round; returns the ns per frame of the median pass over a full ring.
 fn round(driver: &mut Driver, batch: u32, passes: u32) -> f64 {
     let mut samples: Vec<u64> = (0..passes)
         .map(|_| {

@@ -121,9 +121,9 @@ const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): v
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
- * Selects the format of receive descriptors, on chips with several. Also disables the mode in which the chip drops
- * frames with a bad FCS: in that mode, which another system may have enabled, the reported lengths exclude the FCS
- * (DPDK 1e370595f4).
+ * Selects the format of receive descriptors, on chips with several formats. Also disables the mode in which the chip
+ * drops frames with a bad FCS: in that mode, which another system may have enabled, the reported lengths exclude the
+ * FCS (DPDK 1e370595f4).
  */
 const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
   const { hashedFormat } = chip.profile.frames;

@@ -26,7 +26,7 @@ const TURN_MICROS = 10_000;
 /** Lowest speed in Mbit/s at which a link uses all four pairs. Such a link proves that the pairs are good. */
 const ALL_PAIRS = 1000;
 
-/** The memory of the PHY's controller. */
+/** Access to the memory of the PHY's controller. */
 const memoryOf = ({ side }: Hardware) => ({
   read(address: number): number {
     side.phyWrite(Ocp.memoryAddress, address);

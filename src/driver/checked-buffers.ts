@@ -12,7 +12,7 @@ type Calls = Pick<Link, "receive" | "supply" | "transmit">;
 const STRIDE = FRAME_WORDS;
 
 /**
- * Returns the same calls with a check that the caller owns each receive buffer in the entries. Memory outside the
+ * Returns the given calls with a check that the caller owns each receive buffer in the entries. Memory outside the
  * ring's buffers may be sent; it is not checked.
  * @throws {Misuse} for a receive buffer that the NIC owns or that is in two entries; from `receive`, also for an offset
  * that is not the start of a buffer. Nothing is exchanged in these cases.
@@ -36,7 +36,7 @@ export const checkedBuffers = (
 
   /**
    * Notes that the caller no longer owns the buffers in the entries `first` to `end` - 1: the NIC may take them.
-   * @param max largest offset inside a buffer
+   * @param max largest permitted distance from the start of a buffer
    */
   const take = (first: number, end: number, max: number): void => {
     for (let entry = first; entry < end; entry = (entry + 1) | 0) {

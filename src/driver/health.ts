@@ -24,8 +24,8 @@ export const TRANSMIT_LIMIT_MICROS = 5_000_000;
 /** Interval at which the status and the PHY are checked. */
 export const CHECK_MICROS = 1_000_000;
 /**
- * The number of consecutive checks after which lost frames, an empty ring and no received frame count as a receive
- * stall.
+ * Number of consecutive checks that must find lost frames, no filled descriptor and no received frame before this
+ * counts as a receive stall.
  */
 const STALLED_CHECKS = 3;
 

@@ -41,7 +41,9 @@ interface PartnerRegisters {
 }
 const SILENT: PartnerRegisters = { ability: 0, gigabit: 0, faster: 0 };
 
-/** Reads the registers with what the partner advertises. The fault bit in `faster` is valid even without a link. */
+/**
+ * Reads the registers that hold the partner's advertisement. The fault bit in `faster` is valid even without a link.
+ */
 const partnerRegisters = ({ phy, chip }: Hardware, gigabitStatus: () => number): PartnerRegisters => {
   const kind = phyKind(chip);
   return {

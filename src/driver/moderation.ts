@@ -35,7 +35,7 @@ interface Ability {
 const NONE: Limits = { micros: 0, frames: 0 };
 const OFF: Coalescing = { receive: NONE, transmit: NONE };
 
-/** The delay of interrupts by the rate in frames per second from which it applies. Slow traffic has no delay. */
+/** Delays of interrupts, each with the number of frames per second from which it applies. */
 const ADAPTIVE = [
   { from: 0, micros: 0 },
   { from: 20_000, micros: 20 },

@@ -8,8 +8,8 @@ import type { IdentifiedChip } from "./hardware.ts";
 import { SideBus, awaitFlag } from "./side-bus.ts";
 
 /**
- * The PHY's clause 22 registers, 0 to 31, and those on its pages (default 0). The interface is the same for every way
- * of access.
+ * The PHY's clause 22 registers, 0 to 31, on page 0 or on another page. The interface is the same for every way of
+ * access.
  */
 export interface PhyBus {
   /** @throws {SideBusTimeout} */
@@ -93,8 +93,8 @@ const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): 
 type Access = (device: IdentifiedChip, register: number, value?: number) => number;
 
 /**
- * Access to a PHY in which register 31 selects the page of all others. Register 31 is written before the first access,
- * and when the page changes.
+ * Access to a PHY in which register 31 selects the page of all other registers. Register 31 is written before the first
+ * access, and when the page changes.
  */
 const paged =
   (access: Access) =>

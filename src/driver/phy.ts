@@ -192,7 +192,9 @@ export class Phy {
     return until(clock, ALIVE_LIMIT_MICROS, 1000, () => (side.phyRead(Ocp.alive) & ALIVE) === 0);
   }
 
-  /** Bits of ANAR. Pause is not advertised with jumbo frames, because the chip does not support both together. */
+  /**
+   * The pause bits of ANAR. Pause is not advertised with jumbo frames, because the chip does not support both together.
+   */
   get #pause(): number {
     return this.#nic.mtu > STANDARD_MTU ? 0 : pauseOffer(this.#settings.pause);
   }

@@ -1,8 +1,8 @@
 /**
  * Procedures that the start-up sequences of the RTL8168G to the RTL8117 call by name.
  *
- * Sources: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), functions named at each; Realtek's FreeBSD driver
- * `if_re.c` (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_71.
+ * Sources: DPDK `drivers/net/r8169` (BSD-3-Clause, Realtek), functions named at each procedure; Realtek's FreeBSD
+ * driver `if_re.c` (BSD-4-Clause, Realtek; values only), methods MACFG_69 and MACFG_71.
  */
 import { IBCR0, IBCR2, IBISR0 } from "#chip/registers.ts";
 import type { Procedure } from "#chip/steps.ts";

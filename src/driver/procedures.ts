@@ -21,7 +21,7 @@ const pciTiming =
   ({ io }: Hardware): void =>
     io.write32(PciTiming, mask | ((io.read8(Config2) & PCI_66MHZ) === 0 ? 0 : 0xff));
 
-/** @param mtu bytes of layer 3 */
+/** @param mtu the MTU in bytes */
 export const PROCEDURES: Readonly<Record<Procedure, (hw: Hardware, mtu: number) => void>> = {
   pciTiming180: pciTiming(0x000f_ff00),
   // Realtek's own driver uses 0x003f_ff00 here.

@@ -1,6 +1,6 @@
 /**
- * Timestamps of received PTP messages, on chips whose PHY holds them (one for each type of message) instead of the
- * descriptors.
+ * Timestamps of received PTP messages, on chips whose PHY, and not the descriptors, holds them: one for each type of
+ * message.
  */
 import { EVENT_MESSAGES } from "#chip/ptp.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type FrameMemory, Received } from "#kit/link.ts";
@@ -33,7 +33,7 @@ export const eventMessageOf = (bytes: Uint8Array, frame: number, length: number)
 /**
  * Returns the ring with timestamps of received event messages. The PHY keeps only the last timestamp of each type, so
  * if a burst has several messages of a type, only the last one has a timestamp. Messages in several buffers have none.
- * @param stampOf the last timestamp of a type of message
+ * @param stampOf returns the last timestamp of a type of message
  */
 export const stamping = (
   ring: ReceiveRing,

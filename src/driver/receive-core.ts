@@ -8,9 +8,9 @@ export const ReceiveCount = {
   frames: 0,
   /** Number of bytes in these frames, without FCS. */
   bytes: 1,
-  /** Frames that the NIC marked bad: wrong FCS, runt, too long. */
+  /** Number of frames that the NIC marked bad: wrong FCS, runt, too long. */
   errors: 2,
-  /** Invalid descriptors written back: parts of frames, or lengths outside the buffer. Counted and dropped. */
+  /** Number of invalid descriptors written back, and dropped: parts of frames, or lengths outside the buffer. */
   nonsense: 3,
 } as const;
 

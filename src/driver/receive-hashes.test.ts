@@ -67,7 +67,7 @@ test("format 2: if the NIC has not written the hash yet, no hash is reported, an
     deliver(slot, 100, 0, HashedV2.ipv4);
     words[at(slot) + format.hash!.hash] = 7;
   }
-  // Dropped: it is part of a frame.
+  // Without FirstSegment the descriptor is only a part of a frame, and is dropped.
   words[at(slots - 1)]! &= ~FirstSegment;
   const flags = receive().map(([, , each]) => each);
   assert.deepEqual(flags, Array<number>(slots - 1).fill(Received.hashed));

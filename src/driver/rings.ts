@@ -71,7 +71,7 @@ export interface QueueRings {
   readonly pairs: readonly [SendingPair, ...RingPair[]];
   /** The queues that the caller polls: all, or only the first. */
   readonly polled: readonly [SendingPair, ...RingPair[]];
-  /** The addresses and sizes for the NIC. */
+  /** Addresses and sizes of the rings, as the NIC gets them. */
   readonly layout: Rings;
   /** Frees the rings. */
   readonly memory: DisposableStack;

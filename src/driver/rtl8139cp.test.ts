@@ -56,7 +56,7 @@ test("the PHY's registers are in the register window", () => {
   for (const register of [BMSR, ANLPAR, GBCR]) assert.throws(() => phy.write(register, 0), { code: "OUT_OF_RANGE" });
 });
 
-test("BMCR is written while configuration is unlocked, and only its standard bits", () => {
+test("only the standard bits of BMCR are written, and only while configuration is unlocked", () => {
   const { phy, writes } = registers();
   phy.write(BMCR, Bmcr.autonegotiate | Bmcr.restart | Bmcr.powerDown | Bmcr.isolate | Bmcr.loopback);
   assert.deepEqual(writes, ["50=c0", "62=1200", "50=0"]);

@@ -140,7 +140,7 @@ export class Nic {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
     } catch {
-      // The error of the start is reported, not this one.
+      // The error of the start is reported, not one of this stop.
     } finally {
       this.#release();
     }

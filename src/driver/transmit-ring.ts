@@ -87,8 +87,8 @@ export interface TransmitRing {
   /** Rings the doorbell again, in case it was lost. */
   ring(): void;
   /**
-   * The oldest fragment that the NIC still owns, as a number modulo 2^31, or -1 if it owns none. A free descriptor with
-   * the OWN bit set counts too.
+   * Number, modulo 2^31, of the oldest fragment that the NIC still owns; -1 if it owns none. A free descriptor with the
+   * OWN bit set counts as a fragment.
    */
   oldest(): number;
   /** Number of frames that were posted but not sent. Only for a NIC that is stopped. */
@@ -363,7 +363,8 @@ export const createTransmitRing = (
     const from = state[CLEAN]!;
     const clean = oldest();
     state[CLEAN] = clean;
-    // On 8168 a doorbell that closely follows another can be lost: ring it again for the frames that remain, as Linux's r8169 does.
+    // On the RTL8168 a doorbell that closely follows another can be lost: ring it again for the frames that remain, as
+    // Linux's r8169 does.
     if (clean !== from && clean !== state[NEXT]) ringAgain();
     return clean;
   };
