@@ -39,21 +39,25 @@ const assertReceives = (bench: Bench): void => {
 };
 
 for (const chip of CHIPS)
-  test(`${chip}: sleeps after some seconds without a link, and carries frames once it has one again`, { skip }, () => {
-    using bench = resting(chip);
-    bench.run(3 * second);
-    assert.equal(bench.model.powerState, D3HOT);
-    bench.model.setCarrier(true);
-    bench.run(LINK_CHECK_MICROS + 200_000);
-    assert.deepEqual([bench.model.powerState, bench.statistics.linkUp], [0, 1]);
-    assert.deepEqual(states(bench), ["idle", "resumed"]);
-    assertReceives(bench);
-    assert.deepEqual(bench.warnings, []);
-    assert.deepEqual(
-      Object.entries(bench.model.offences).filter(([, times]) => times > 0),
-      [],
-    );
-  });
+  test(
+    `${chip}: the NIC sleeps after some seconds without a link, and carries frames once it has a link again`,
+    { skip },
+    () => {
+      using bench = resting(chip);
+      bench.run(3 * second);
+      assert.equal(bench.model.powerState, D3HOT);
+      bench.model.setCarrier(true);
+      bench.run(LINK_CHECK_MICROS + 200_000);
+      assert.deepEqual([bench.model.powerState, bench.statistics.linkUp], [0, 1]);
+      assert.deepEqual(states(bench), ["idle", "resumed"]);
+      assertReceives(bench);
+      assert.deepEqual(bench.warnings, []);
+      assert.deepEqual(
+        Object.entries(bench.model.offences).filter(([, times]) => times > 0),
+        [],
+      );
+    },
+  );
 
 test("a NIC with a link stays awake, and so does one that may not sleep", { skip }, () => {
   using bench = new Bench();

@@ -70,7 +70,7 @@ export interface OneThreadTask {
 /** Message to the driver's thread: users' settings of the interface. */
 export interface FollowCommand {
   readonly command: "follow";
-  /** Undefined while the interface cannot be read. */
+  /** MTU of the interface; undefined while the interface cannot be read. */
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
   readonly filter: ReceiveFilter;

@@ -86,7 +86,7 @@ export interface SessionFacts {
   readonly offloads: readonly string[];
 }
 
-/** The cause of an event in causes.ts, and the number of its occurrences. */
+/** The cause of an event (see causes.ts), and the number of times that this cause has occurred. */
 interface Occurrence {
   readonly cause: CauseName;
   readonly count: number;

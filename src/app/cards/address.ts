@@ -2,7 +2,7 @@
 
 const ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([01][0-9a-f])\.([0-7])$/i;
 
-/** The kernel's name of the address (domain:bus:device.function); undefined for other text. */
+/** The kernel's name of the address (domain:bus:device.function); undefined if the text is not an address. */
 export const parseAddress = (text: string): string | undefined => {
   const parts = ADDRESS.exec(text);
   if (parts === null) return undefined;

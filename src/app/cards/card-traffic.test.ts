@@ -213,7 +213,7 @@ suite("a card carries a session", () => {
     assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
   });
 
-  test("a loop of parent processes ends, and invalid text is not a session", () => {
+  test("the search ends if parent processes form a loop, and invalid text is not a session", () => {
     using network = sshHost("?");
     assert.deepEqual(over(network, "eth0"), []);
     network.environment = {};
@@ -267,7 +267,7 @@ suite("a card carries disks and connections", () => {
     assert.deepEqual(over(network, "eth1"), []);
   });
 
-  test("a table longer than one read is read to its end, and invalid lines do no harm", () => {
+  test("a table longer than one read is read to its end, and invalid lines are skipped", () => {
     using network = storageHost();
     const closed = tcp("0100000A:0016", "0500000A:1267", "06").repeat(3000);
     network.file("proc", "self/net/tcp", `\0\n\u{fffd} 1:2 :\n${closed}${tcp("0100000A:0016", "0500000A:0001")}`);

@@ -27,7 +27,7 @@ export interface Network {
 /** Something that uses the network, and the indices of the interfaces that it uses. */
 interface Use {
   readonly what: string;
-  /** Text before the path, such as "IPv4". */
+  /** Detail that is shown before the path, such as "IPv4". */
   readonly about: string | undefined;
   readonly links: readonly number[];
 }

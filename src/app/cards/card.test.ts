@@ -117,7 +117,7 @@ test("the chip is read only if that is safe and possible, otherwise the reason i
   assert.deepEqual(cardWith({}, { device: "0x8139", revision: "0x20" }).chip, { name: "RTL8139C+", xid: undefined });
 });
 
-test("a PCI bus without cards, and no PCI bus at all", () => {
+test("a machine without cards, or without a PCI bus, has an empty list of cards", () => {
   using machine = new FakeMachine();
   assert.deepEqual(listCards(machine.files), []);
   assert.equal(hasPci(machine.files), true);

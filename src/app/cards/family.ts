@@ -2,7 +2,7 @@
 import { PCI_IDS } from "#chip/chips.ts";
 import { matches, type PciId, type PciMatch } from "#kit/device.ts";
 
-/** Whether the card is one of the family's. */
+/** Whether the card belongs to the family. */
 export const isOfFamily = (id: PciId): boolean => PCI_IDS.some((row) => matches(row, id));
 
 /** Whether the card has an older chip that the driver does not support: an RTL8139 without descriptors. */

@@ -59,11 +59,11 @@ test("without an IOMMU the report says where it is off, and how to enable it", (
   assert.match(words(missingOf({ group: undefined })), /this slot is not behind it/);
 });
 
-test("VFIO's no-IOMMU mode is reported with its danger", () => {
+test("VFIO's no-IOMMU mode is reported, with the danger of using it", () => {
   assert.match(words(missingOf({ group: { number: "0", unsafe: true, others: [] } })), /could access all memory/);
 });
 
-test("a group is not viable because of devices whose kernel driver uses DMA, and the command for each unbinds it", () => {
+test("devices whose kernel driver uses DMA make a group not viable, and for each there is a command that unbinds it", () => {
   const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, class: 0x0c0330 };
   const group = (...others: Partial<Card>[]): string =>
     words(missingOf({ group: { number: "7", unsafe: false, others: others.map((each) => ({ ...other, ...each })) } }));

@@ -18,7 +18,7 @@ const refuses = (argv: string[], message: RegExp, hint: RegExp): void =>
     (error: unknown) => error instanceof WrongUsage && message.test(error.message) && hint.test(error.hint),
   );
 
-test("accepts values and flags in any order, and fills in defaults", () => {
+test("values and flags are accepted in any order, and options that are not given have their defaults", () => {
   assert.deepEqual(parse("--json", "model:x", "--wire=tap:a"), {
     values: { name: "fe0", wire: "tap:a", json: true },
     operands: ["model:x"],
@@ -32,22 +32,22 @@ test("--help and -h take precedence, before and after other options", () => {
   assert.equal(parse("model:x", "--json", "-h"), undefined);
 });
 
-test("treats arguments after -- as operands", () => assert.deepEqual(parse("--", "--json")?.operands, ["--json"]));
+test("arguments after -- are operands", () => assert.deepEqual(parse("--", "--json")?.operands, ["--json"]));
 
-test("names an unknown option and the most similar one", () => {
+test("the error for an unknown option names it and the most similar option", () => {
   refuses(["--wrie", "a"], /unknown option --wrie/, /`--wire`/);
   refuses(["-x", "a"], /unknown option -x/, /--name, --wire, --json, --help/);
   refuses(["--__proto__", "a"], /unknown option/, /options are/);
 });
 
-test("refuses a value for a flag, and an option without its value", () => {
+test("a flag with a value, and an option without its value, are refused", () => {
   refuses(["--json=yes", "a"], /takes no value/, /alone/);
   refuses(["--wire"], /needs a value/, /--wire SPEC/);
   refuses(["--wire", "--json"], /needs a value/, /--wire SPEC/);
   refuses(["--wire=", "a"], /needs a value/, /--wire SPEC/);
 });
 
-test("refuses an option that was given twice", () => {
+test("an option that was given twice is refused", () => {
   refuses(["--wire", "a", "--wire=a", "x"], /--wire was given twice/, /once/);
   refuses(["--json", "x", "--json"], /--json was given twice/, /once/);
 });
@@ -58,7 +58,7 @@ test("an optional operand may be omitted, and a repeatable one may be repeated",
     assert.deepEqual(parseArguments(files, {}, operands, "x")?.operands, files);
 });
 
-test("reports which operand is missing, and which is unexpected", () => {
+test("the error names the operand that is missing, or the one that is unexpected", () => {
   refuses([], /DEVICE is missing/, /ferrule up DEVICE/);
   refuses(["a", "b"], /unexpected argument "b"/, /ferrule up DEVICE/);
 });

@@ -29,7 +29,7 @@ const UNDERSTOOD: readonly (readonly [string, ServeRequest])[] = [
   ["unplug", { command: "unplug" }],
 ];
 
-test("parses every command, and the server accepts the result", () => {
+test("every command is parsed, and the server accepts the result", () => {
   for (const [words, expected] of UNDERSTOOD) {
     const request = requestOf(words.split(" "));
     assert.deepEqual(request, expected, words);
@@ -37,7 +37,7 @@ test("parses every command, and the server accepts the result", () => {
   }
 });
 
-test("refuses invalid commands with a hint", () => {
+test("invalid commands are refused with a hint", () => {
   for (const words of [
     "",
     "shwo",
@@ -70,7 +70,7 @@ test("refuses invalid commands with a hint", () => {
     assert.throws(() => requestOf(words.split(" ")), WrongUsage, words);
 });
 
-test("refuses commands without effect, and repeated words", () => {
+test("commands without effect, and repeated words, are refused", () => {
   for (const [words, message] of [
     ["wire loss 0%", /0% of the frames/],
     ["wire loss 101%", /101% of the frames/],

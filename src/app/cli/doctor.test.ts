@@ -79,12 +79,12 @@ test("each setting that forbids user namespaces is named in the command that cha
   assert.match(check({ userNamespaceProblem: "unshare: Operation not permitted" }, "namespaces").fix ?? "", /root/);
 });
 
-test("reports what the demo will do if something is missing", () => {
+test("doctor reports what the demo will do if something is missing", () => {
   assert.match(demoVerdict(judge({ ...WELL, tun: undefined })) ?? "", /responder.*TAP/);
   assert.match(demoVerdict(judge({ ...WELL, userNamespaceProblem: "no" })) ?? "", /responder.*namespaces/);
 });
 
-test("prints a line for each check, and one for its fix", () => {
+test("each check has a line, and its fix has another one", () => {
   const lines = doctorLines(judge({ ...WELL, tun: undefined }), { paint: plain });
   assert.ok(lines.some((line) => /^missing +\/dev\/net\/tun +does not exist$/.test(line)));
   assert.ok(lines.some((line) => /^ +fix: sudo modprobe tun/.test(line)));
@@ -126,7 +126,7 @@ suite("QEMU", () => {
     assert.match(check({ qemu: undefined }, "qemu-system-x86_64").fix ?? "", /^npm run guest/);
   });
 
-  test("reports its version", () => {
+  test("QEMU's version is found in its output", () => {
     assert.equal(versionIn("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright"), "7.2.22");
     assert.equal(versionIn("QEMU emulator version 10.1.0-rc3"), "10.1.0");
     assert.equal(versionIn(""), undefined);

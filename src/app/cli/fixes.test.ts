@@ -190,7 +190,7 @@ const findCommand = (pattern: RegExp): string => {
   return command;
 };
 
-suite("executed on this machine", () => {
+suite("recommended commands, executed on this machine", () => {
   const folder = mkdtempSync(join(tmpdir(), "ferrule-fixes-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, "sudo"), '#!/bin/sh\nexec "$@"\n');

@@ -80,7 +80,7 @@ test("a card that is ready for root is brought up with sudo", () => {
   );
 });
 
-test("devices that share its group are listed", () => {
+test("devices that share a card's group are listed", () => {
   const other = { ...CARD, address: "0000:03:00.1", vendor: 0x8086, device: 0x1234, driver: undefined };
   const text = lines({ group: { number: "14", unsafe: false, others: [other, { ...other, driver: "ahci" }] } });
   assert.match(

@@ -97,9 +97,9 @@ export const list = command({
   name: "list",
   summary: "show this machine's cards, and what is missing to use each",
   about: [
-    "Reads only. For each card of the family: chip, driver, IOMMU group and its other members, link, and the commands",
-    "for what is missing. The chip is identified from its registers if the card is awake and this runs as root;",
-    "otherwise by its PCI identity.",
+    "Changes nothing. Shows, for each card of the family, chip, driver, IOMMU group with its other members, link, and the",
+    "commands for what is missing. The chip is identified from its registers if the card is awake and the command runs as",
+    "root; otherwise by its PCI identity.",
   ].join("\n"),
   operands: [],
   options: { json: JSON_OPTION },

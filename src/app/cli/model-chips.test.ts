@@ -10,7 +10,7 @@ const run = async (...options: readonly string[]): Promise<string> => {
   return terminal.out.text;
 };
 
-test("lists each chip, and the first Linux release that supports it", async () => {
+test("each chip is listed, with the first Linux release that supports it", async () => {
   const text = await run();
   assert.match(text, /^CHIP .* LINUX SINCE$/m);
   assert.match(text, /^rtl8168h .* ≤5\.10$/m);
@@ -20,7 +20,7 @@ test("lists each chip, and the first Linux release that supports it", async () =
   assert.doesNotMatch(text, /not yet/);
 });
 
-test("prints the same as JSON", async () => {
+test("--json prints the same facts as JSON", async () => {
   const rows = JSON.parse(await run("--json")) as { key: string; linuxSince: string }[];
   assert.equal(rows.length, 63);
   for (const { key, linuxSince } of rows) assert.match(linuxSince, /^(≤?\d\.\d+|–)$/, key);

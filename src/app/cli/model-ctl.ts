@@ -96,7 +96,7 @@ export const modelCtl = command({
     ),
   ].join("\n"),
   operands: [
-    { placeholder: "SOCKET", summary: "as in `ferrule model serve --socket`" },
+    { placeholder: "SOCKET", summary: "the device's socket, as given to `ferrule model serve --socket`" },
     { placeholder: "COMMAND…", summary: "one of the commands above", many: true },
   ],
   options: { json: JSON_OPTION },

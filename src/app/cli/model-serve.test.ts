@@ -99,7 +99,7 @@ const OFFENCE = {
   trace: ["read8  0x54 = 0x0  Config3"],
 };
 
-test("prints QEMU's arguments, a line for each event, and totals at the end", async () => {
+test("the output is QEMU's arguments, a line for each event, and totals at the end", async () => {
   using s = setUp();
   await s.started();
   s.serving.tell({ kind: "client", client: 1, connected: true });

@@ -181,7 +181,12 @@ export const modelServe = command({
   ].join("\n"),
   operands: [],
   options: {
-    chip: { kind: "value", placeholder: "CHIP", summary: "see `ferrule model chips`", default: "rtl8168h" },
+    chip: {
+      kind: "value",
+      placeholder: "CHIP",
+      summary: "chip of the NIC: see `ferrule model chips`",
+      default: "rtl8168h",
+    },
     socket: {
       kind: "value",
       placeholder: "PATH",

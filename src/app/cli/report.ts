@@ -46,7 +46,7 @@ export const report = command({
   ],
   options: {
     output: { kind: "value", placeholder: "FILE", summary: "output file; default: stdout" },
-    "unsafe-noiommu": { kind: "flag", summary: "as for `ferrule up`" },
+    "unsafe-noiommu": { kind: "flag", summary: "use a card without an IOMMU, as with `ferrule up`" },
   },
   examples: ["sudo npx ferrule report 0000:03:00.0 --output report.json", "npx ferrule report model:rtl8168h"],
   async run({ values, operands, terminal }) {

@@ -28,7 +28,7 @@ test("each session is one line; one that is still starting has no counters", () 
   assert.match(starting!, /^\S+ +0000:03:00\.0 +- +starting +00:00:01 +- +- +7 +-$/);
 });
 
-test("one session in full: original name, wire and traffic", () => {
+test("the status of one session shows its original name, wire and traffic", () => {
   const lines = statusLines(UP, out);
   for (const line of [
     /^interface +lan0, started as fe0$/,

@@ -25,7 +25,7 @@ export class NotAComparison extends FerruleError {
   readonly code = "NOT_A_COMPARISON";
   readonly hint = HINT;
   readonly path: string;
-  /** The wrong field; empty if it is the whole document. */
+  /** Path of the first invalid field; empty if the document as a whole is invalid. */
   readonly field: string;
   constructor(path: string, what: string, field = "") {
     super(`${path} is not a comparison: ${what}`);

@@ -127,7 +127,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
 }
 
 export interface RequestLimits {
-  /** The request as errors name it. */
+  /** Description of the request, for error messages. */
   readonly what: string;
   readonly limitMillis: number;
   readonly hint?: string | undefined;

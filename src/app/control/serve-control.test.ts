@@ -41,7 +41,7 @@ test("root may control the server of an ordinary user", asRoot, async () => {
   }
 });
 
-test("with any umask, only its owner and root can connect", asRoot, async () => {
+test("with any umask, only the control socket's owner and root can connect", asRoot, async () => {
   using place = new Place();
   const umask = process.umask(0);
   try {
@@ -55,7 +55,7 @@ test("with any umask, only its owner and root can connect", asRoot, async () => 
   }
 });
 
-test("the device's socket and a wire's have the requested permissions, by default only the owner's", async () => {
+test("the sockets of the device and of the wire have the requested permissions; by default only the owner has any", async () => {
   using place = new Place();
   const wire = join(place.folder, "wire");
   const umask = process.umask(0);

@@ -20,7 +20,7 @@ const handlers: ControlHandlers = {
   operate: async (operation, argument) => ({ operation, argument }),
 };
 
-test("replies to requests", async () => {
+test("the control socket replies to requests", async () => {
   const name = freshName();
   await using _control = await ControlServer.open(name, handlers);
   assert.deepEqual(await ask(name, { command: "status" }), STATUS);
@@ -82,7 +82,7 @@ test("the wait for `down` is limited, and the error names the process", async ()
   );
 });
 
-test("a name is held by one process at a time, and a second one gets an error that names it", async () => {
+test("a name is held by one process at a time, and a second one gets an error that names the first", async () => {
   const name = freshName();
   for (const [now, rest] of [
     [name, ""],

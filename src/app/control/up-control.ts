@@ -170,7 +170,7 @@ export const ask = async (
   except?: string,
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
-  const hint = `Process ${peer.pid} is still busy with it. Wait, or end it with \`kill ${peer.pid}\`.`;
+  const hint = `Process ${peer.pid} is still busy with the request. Wait, or end it with \`kill ${peer.pid}\`.`;
   // The limit is part of the request, because the other end does not begin an operation once it has passed.
   const limited = request.command === "operate" ? { ...request, limitMillis } : request;
   return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });

@@ -68,7 +68,7 @@ test("the JSON form has the fields that docs/demo.md lists", () => {
   assert.equal(json["framesPerInterrupt"], 20);
 });
 
-test("formats the text report", () => {
+test("the report is formatted as text", () => {
   const text = reportLines(report({}, { gcPauses: 1, gcMicros: 1500 }), { paint: plain }).join("\n");
   assert.match(text, /^chip +RTL8168h\/8111h \(XID 541\)/);
   assert.match(text, /ping +2 of 2 answered; min 80 µs, median 80 µs, p99 100 µs, max 100 µs/);

@@ -47,14 +47,14 @@ const ROWS: readonly Row[] = [
   {
     names: ["-E", "--change-eeprom"],
     what: "write the EEPROM",
-    why: "The driver does not write it, because a wrong word would make the card unusable.",
+    why: "The driver does not write the EEPROM, because a wrong word would make the card unusable.",
     exit: 1,
     failure: ["Cannot set EEPROM data: %"],
   },
   {
     names: ["-f", "--flash"],
     what: "write the boot ROM",
-    why: "The driver does not write it.",
+    why: "The driver does not write the boot ROM.",
     exit: 1,
     failure: ["Flashing: %"],
   },

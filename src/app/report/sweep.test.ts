@@ -77,7 +77,7 @@ const octets = (length: number) => fc.array(octet, { minLength: length, maxLengt
 
 suite("no notation survives", () => {
   for (const [form, spell] of Object.entries(OCTET_FORMS))
-    test(`of MAC addresses, EUI-64, WWN, DUID and GUID: ${form}`, () => {
+    test(`no MAC address, EUI-64, WWN, DUID or GUID survives in the form: ${form}`, () => {
       fc.assert(
         fc.property(fc.constantFrom(6, 8, 14, 16).chain(octets), around, (bytes, wrap) => {
           const planted = spell(bytes);
@@ -88,7 +88,7 @@ suite("no notation survives", () => {
     });
 
   for (const [form, spell] of Object.entries(IPV4_FORMS))
-    test(`of IPv4 addresses: ${form}`, () => {
+    test(`no IPv4 address survives in the form: ${form}`, () => {
       // 0.0.0.0 and 255.255.255.255 identify nobody.
       const some = octets(4).filter((bytes) => bytes.some((each) => each !== 0) && bytes.some((each) => each !== 255));
       fc.assert(
@@ -102,7 +102,7 @@ suite("no notation survives", () => {
     });
 
   for (const [form, spell] of Object.entries(IPV6_FORMS))
-    test(`of IPv6 addresses: ${form}`, () => {
+    test(`no IPv6 address survives in the form: ${form}`, () => {
       const some = fc
         .ipV6()
         .filter((text) => addressBytes(text)!.length === 16 && addressBytes(text)!.some((each) => each !== 0));
@@ -115,7 +115,7 @@ suite("no notation survives", () => {
       );
     });
 
-  test("of UUIDs", () => {
+  test("no UUID survives", () => {
     fc.assert(
       fc.property(fc.uuid(), around, (uuid, wrap) => assert.ok(!survives(uuid.slice(0, 8), redacted(wrap(uuid))))),
     );

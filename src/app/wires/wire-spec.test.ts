@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { WrongUsage } from "../terminal/usage.ts";
 import { parseWire } from "./wire-spec.ts";
 
-test("parses every kind of wire", () => {
+test("every kind of wire is parsed", () => {
   assert.deepEqual(parseWire("responder"), { kind: "responder" });
   assert.deepEqual(parseWire("tap:w0"), { kind: "tap", name: "w0" });
   assert.deepEqual(parseWire("unix:/tmp/a:b=c"), { kind: "stream", path: "/tmp/a:b=c", listen: false });
@@ -16,7 +16,7 @@ test("parses every kind of wire", () => {
   assert.deepEqual(parseWire("pcap:,record=o"), { ...file, file: undefined, record: "o" });
 });
 
-test("rejects invalid wires, with a hint", () => {
+test("invalid wires are rejected, with a hint", () => {
   for (const wrong of [
     "",
     "tap",

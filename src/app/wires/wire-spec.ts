@@ -23,10 +23,10 @@ export const WIRE_SYNTAX = [
   "tap:NAME                        a TAP interface, created here (needs permission to create one)",
   "responder                       answers ARP, ping and UDP echo as 10.70.0.2",
   "unix:PATH                       connects to a stream socket: `passt -s PATH`, QEMU's `-netdev stream,server=on`",
-  "unix:PATH,listen                listens for one: QEMU's `-netdev stream,server=off`",
+  "unix:PATH,listen                listens on a stream socket: QEMU's `-netdev stream,server=off`",
   "unix:PATH,dgram=PEER            datagrams from PATH to PEER: QEMU's `-netdev dgram`",
   "pcap:FILE[,rate=N|max][,loop]   receives the frames of a pcap or pcapng file, N per second or at the file's times",
-  "pcap:[FILE],record=OUT          and records the frames that the NIC sends in a pcapng file",
+  "pcap:[FILE],record=OUT          also records the frames that the NIC sends, in a pcapng file",
 ] as const;
 
 const HINT = "Write tap:NAME, responder, unix:PATH[,listen|,dgram=PEER] or pcap:FILE[,record=OUT][,rate=N|max][,loop].";
