@@ -8,7 +8,7 @@ import { type DataPlane, isFinal } from "./recovery.ts";
 export const LINK_CHECK_MICROS = 1_000_000;
 
 export interface IdleSleepParts extends Pick<DataPlane, "nic" | "clock" | "event"> {
-  /** Time without a link after which the NIC sleeps; undefined: it never sleeps. */
+  /** Time without a link after which the NIC sleeps; undefined if it never sleeps. */
   readonly afterMicros: number | undefined;
   /** Puts the NIC to sleep. @throws the reason that it stays awake */
   readonly sleep: () => void;

@@ -43,7 +43,7 @@ export class InterfaceSettings {
     this.#report = parts.report;
   }
 
-  /** Applies the settings of an interface that users have changed. @throws {DeviceGone} {NicGivenUp} */
+  /** Applies the settings that users have changed on the interface. @throws {DeviceGone} {NicGivenUp} */
   apply({ mtu, address, filter }: FollowCommand): void {
     const nic = this.#nic;
     const { address: ours } = nic;

@@ -42,7 +42,7 @@ export interface SwitchQueue {
 
 export type QueueCommand = OpenQueue | RunQueue | SwitchQueue;
 
-/** The connection between the two threads: one end of a channel, and shared memory. */
+/** The connection between the NIC's thread and a queue's thread: one end of a channel, and shared memory. */
 export interface QueueChannel {
   readonly port: MessagePort;
   /** Event descriptor that signals a message, or that the rings must be returned. */

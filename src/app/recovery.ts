@@ -45,7 +45,7 @@ export interface DataPlane {
 
 export interface RecoveryParts extends DataPlane {
   readonly device: PciDevice;
-  /** Time to wait for a card that does not respond; 0 to end at once. */
+  /** Time to wait for a card that does not respond. With 0 the session ends at once. */
   readonly waitMicros: number;
 }
 

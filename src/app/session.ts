@@ -67,7 +67,7 @@ export interface SessionOptions {
   readonly captureHost?: string;
   /** Seconds without a link after which the NIC sleeps until it has one; if absent, it never sleeps. */
   readonly sleepWithoutLink?: number;
-  /** Seconds to wait for a card that no longer responds; default 2; 0 to end at once. */
+  /** Seconds to wait for a card that no longer responds; default 2. With 0 the session ends at once. */
   readonly waitForCard?: number;
 }
 

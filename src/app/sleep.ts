@@ -20,7 +20,7 @@ const JUMP_SECONDS = 0.5;
 export interface SleepParts extends DataPlane {
   /** Restarts the NIC, which is down; `detail` is the reason. @throws {NicGivenUp} */
   readonly fail: (cause: "startFailures", detail: string) => void;
-  /** Time without a link after which the NIC sleeps; undefined: it never sleeps. */
+  /** Time without a link after which the NIC sleeps; undefined if it never sleeps. */
   readonly withoutLinkMicros?: number | undefined;
   /**
    * Seconds for which the machine has been suspended since an arbitrary start; only differences of this value have a

@@ -151,8 +151,8 @@ export class WorkerThread<Command extends object, Report extends object> {
    * @throws {ThreadStuck}
    */
   async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
-    // That the thread ends is no failure now. Its reports are still taken, because the last ones may be warnings, for
-    // example about an unfinished capture.
+    // From now on, the thread's end is not a failure. Its reports are still taken, because the last ones may be
+    // warnings, for example about an unfinished capture.
     this.#failed = () => {};
     this.send({ command: "close" });
     const { promise, resolve } = Promise.withResolvers<"late">();

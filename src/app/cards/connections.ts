@@ -9,7 +9,7 @@ export interface Connection {
   readonly peerPort: number;
 }
 
-/** include/net/tcp_states.h */
+/** The state number of an open connection (include/net/tcp_states.h). */
 const ESTABLISHED = "01";
 
 const ipAndPort = (text = ""): [Uint8Array, number] | undefined => {

@@ -36,7 +36,7 @@ export const cardState = (card: Card, machine: Machine, files = new Files()): Ca
   holders: card.driver === VFIO_PCI ? holdersOf(files, card.address) : [],
 });
 
-/** linux/if_tun.h */
+/** Flag of a persistent TAP (linux/if_tun.h). */
 const IFF_PERSIST = 0x0800;
 
 /** Whether an interface is a persistent TAP. */

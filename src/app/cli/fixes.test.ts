@@ -1,6 +1,6 @@
 /**
- * The commands that `list`, `doctor` and errors recommend: each is valid in a shell, and does what it is recommended
- * for.
+ * The commands that `list`, `doctor` and errors recommend: each is valid in a shell, and has the effect for which
+ * it is recommended.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -29,7 +29,7 @@ const CARD: Card = {
 const lines = (card: Partial<Card>, lacks: Parameters<typeof listLines>[0][number]["lacks"] = []): readonly string[] =>
   listLines([{ card: { ...CARD, ...card }, lacks }], { paint: plain });
 
-test("a card is a row in a table, and a paragraph below it", () => {
+test("a card is shown as a row of a table, and as a paragraph below the table", () => {
   assert.deepEqual(lines({}), [
     "ADDRESS       CHIP            DRIVER  GROUP  INTERFACE  LINK",
     "0000:03:00.0  RTL8168h/8111h  r8169   14     enp3s0     1 Gbit/s",

@@ -137,7 +137,7 @@ export const UP_OPTIONS = {
   "wait-for-card": {
     kind: "value",
     placeholder: "SECONDS",
-    summary: "how long to wait for a card that no longer responds; 0 to end at once",
+    summary: "how long to wait for a card that no longer responds; with 0 the session ends at once",
     default: "2",
     check: (text) => parseWait(text),
   },

@@ -2,7 +2,7 @@
 
 export interface Size {
   readonly lines: number;
-  /** Lines of code, without comments and blank lines. */
+  /** Number of lines of code, without comments and blank lines. */
   readonly code: number;
 }
 

@@ -171,7 +171,7 @@ export const ask = async (
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
   const hint = `Process ${peer.pid} is still busy with the request. Wait, or end it with \`kill ${peer.pid}\`.`;
-  // The limit is part of the request, because the other end does not begin an operation once it has passed.
+  // The limit is part of the request, because the other end does not begin an operation after that time.
   const limited = request.command === "operate" ? { ...request, limitMillis } : request;
   return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };

@@ -37,7 +37,7 @@ export const mayMakeNamespaces = (): boolean => {
 };
 
 /**
- * The command that runs a program as root of a user namespace, and in a network namespace, of its own: unshare(1) of
+ * The command that runs a program in a new user namespace, as root, and in a new network namespace: unshare(1) of
  * util-linux.
  */
 export const UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--"] as const;

@@ -19,7 +19,7 @@ export class Progress {
     this.#stream = stream;
   }
 
-  /** Shows the progress of a step; only on a terminal. */
+  /** Shows the progress of a step, if the stream is a terminal. */
   update(line: string): void {
     if (!this.#stream.isTerminal) return;
     this.#stream.write(`\r${fitted(line, this.#stream.columns() - 1)}\u001b[K`);

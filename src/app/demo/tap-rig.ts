@@ -11,7 +11,7 @@ import { buildReport, type DemoReport, LABELS, summarisePings, type TransferRepo
 export interface DemoOptions {
   /** Key of the chip. */
   readonly chip: string;
-  /** Bytes of each transfer. */
+  /** Number of bytes in each transfer. */
   readonly bytes: number;
   /** The far end of the NIC's wire; default: a TAP. It is never the responder, which has a rig of its own. */
   readonly wire?: WireSpec | undefined;

@@ -1,6 +1,6 @@
 /**
- * Flags of ethtool that no chip of the family supports, or that this driver does not. They are rejected with the
- * kernel's errors.
+ * Flags of ethtool that no chip of the family supports, or that this driver does not support. They are rejected with
+ * the kernel's errors.
  */
 import { flag, type Group, unsupported } from "./flag.ts";
 

@@ -5,7 +5,7 @@
 import type { LinkModeName } from "#chip/link-modes.ts";
 import { OutOfRange } from "#kit/errors.ts";
 
-/** linux/ethtool.h: ETHTOOL_LINK_MODE_*. */
+/** The kernel's bit of each link mode (ETHTOOL_LINK_MODE_* of linux/ethtool.h). */
 const BITS: readonly (readonly [name: LinkModeName, bit: number])[] = [
   ["10baseT/Half", 0],
   ["10baseT/Full", 1],

@@ -6,7 +6,7 @@ import type { Tally } from "#driver/tally.ts";
 import type { QueueCounts } from "../counters.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
 
-/** Counters that every chip has: our name, and that of Linux's driver. */
+/** Counters that every chip has: the name in this driver, and the name in Linux's driver. */
 const NAMES = [
   ["txPackets", "tx_packets"],
   ["rxPackets", "rx_packets"],

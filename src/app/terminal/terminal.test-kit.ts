@@ -47,7 +47,7 @@ export const queueOf = (given: Partial<QueueCounts> = {}): QueueCounts => ({
   ...given,
 });
 
-/** All counters are 0 except those given; the link is up. */
+/** Counters of a session, which are 0 except those given. The link is up. */
 export const statisticsOf = (given: Partial<Statistics> = {}): Statistics => ({
   ...(Object.fromEntries([...DRIVER_COUNTERS, ...WIRE_COUNTERS].map((name) => [name, 0])) as Record<
     CounterName,
