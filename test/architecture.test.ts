@@ -21,8 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The folders of the model, and those that each may import from. The files directly in `src/model` (the chip as a
- * whole) combine these folders.
+ * The folders of the model, each with the folders from which it may import. The files directly in `src/model` (the
+ * chip as a whole) combine these folders.
  */
 const MODEL_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observation: [],
@@ -125,7 +125,7 @@ const shapeComplaints = (file: File): string[] => {
   return found;
 };
 
-/** The C functions whose arguments may be addresses: those with a 64-bit one in libc.ts's table. */
+/** The C functions that may take addresses: those that have a 64-bit argument in libc.ts's table. */
 const takingAddresses = (table: string): string[] =>
   [...table.matchAll(/^ {2}(\w+): \{ arguments: \[([^\]]*)\]/gm)]
     .filter(([, , parameters]) => parameters!.includes("u64"))

@@ -1,4 +1,4 @@
-/** A capture on standard output and through a named pipe, by the command as a process. No root needed. */
+/** Captures that the command, run as a process, writes to standard output or to a named pipe. No root needed. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -36,7 +36,7 @@ const untilServed = async (child: ChildProcess): Promise<string> => {
   return output;
 };
 
-/** A pipe with both its ends open, so that opening it never blocks. */
+/** A named pipe. This process holds both ends open, so that no other process blocks when it opens the pipe. */
 const pipe = (name: string) => {
   const path = join(directory, name);
   execFileSync("mkfifo", [path]);
@@ -45,7 +45,7 @@ const pipe = (name: string) => {
 };
 
 const capturedIn = (bytes: Uint8Array): void => {
-  assert.ok(bytes.length > 0, "there is no capture");
+  assert.ok(bytes.length > 0, "the capture is empty");
   assert.deepEqual([...readPcapng(bytes)], []);
 };
 

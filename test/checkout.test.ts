@@ -24,7 +24,7 @@ const SOURCE = fileURLToPath(new URL("..", import.meta.url));
 const OWNER = 64_321;
 /** Time limit in ms, long enough on a busy machine. */
 const ENOUGH = 300_000;
-const skip = process.getuid?.() === 0 ? false : "needs root, to be two users";
+const skip = process.getuid?.() === 0 ? false : "needs root, to run programs as two users";
 
 suite("a checkout of another user", { skip }, () => {
   let folder = "";
@@ -80,7 +80,7 @@ suite("a checkout of another user", { skip }, () => {
     assert.notDeepEqual(ownedBy(0, "root"), [], "root's compiled code is not in root's cache");
   });
 
-  test("keeps its own owner's compiled code", () => {
+  test("keeps the code that was compiled for its owner", () => {
     const { status, stderr } = ferrule(OWNER, DEMO, { HOME: join(folder, "owner") });
     assert.equal(status, 0, stderr);
     assert.ok(ownedBy(OWNER, "checkout").some((path) => path.includes("node_modules/.cache/ferrule/")));

@@ -1,6 +1,6 @@
 /**
- * The page of `ferrule compare` in a browser: what it loads, what its plots and tables show, on a telephone and in dark
- * mode.
+ * The page of `ferrule compare` in a browser: what it loads, what its plots and tables show, and how it looks on a
+ * telephone and in dark mode.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { BATCHES, madeUp, SIZES } from "#app/compare/comparison.test-kit.ts";
 import { comparisonPage } from "#app/compare/page.ts";
 import { Browser, noBrowser, Page } from "./rigs/browser.ts";
 
-/** Where the elements of a plot have their centres: ticks with their text, marks with their driver and text. */
+/** The centres of a plot's ticks and marks, each tick with its text and each mark with its driver and text. */
 interface Drawn {
   readonly x: readonly Tick[];
   readonly y: readonly Tick[];

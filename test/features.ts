@@ -11,7 +11,7 @@ export interface Feature {
   readonly vendor: string;
   readonly dpdk: string;
   readonly freebsd: string;
-  /** The tests of the feature, and if it is limited, its extent in a few words; or why it is missing. */
+  /** The tests of the feature, with a note if the feature is limited; or the reason for which it is missing. */
   readonly ours: { readonly tests: readonly Shown[]; readonly note?: string } | { readonly missing: string };
 }
 

@@ -1,4 +1,4 @@
-/** The sources that the house rules apply to, and how a rule reads them. */
+/** The sources to which the house rules apply, and how a rule reads them. */
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path/posix";

@@ -26,7 +26,7 @@ test("a thousand mappings made and released hold no memory", () => {
     new Uint8Array(mapping.buffer).fill(i);
   }
   const grown = resident() - before;
-  assert.ok(grown < 100 * 1024, `${grown} kB after mapping and touching 1,000,000 kB`);
+  assert.ok(grown < 100 * 1024, `memory grew by ${grown} kB after 1,000,000 kB were mapped and written`);
 });
 
 test("a thousand maps and unmaps of guest memory leave no descriptor, no mapping and no memory", () => {
@@ -44,8 +44,8 @@ test("a thousand maps and unmaps of guest memory leave no descriptor, no mapping
   const { memory, addresses } = footprint();
   const { descriptors, sharedMaps } = before;
   assert.deepEqual(holdings(), { descriptors, sharedMaps });
-  assert.ok(memory - before.memory < 64 << 10, `${memory - before.memory} kB more memory`);
-  assert.ok(addresses - before.addresses < 256 << 10, `${addresses - before.addresses} kB more addresses`);
+  assert.ok(memory - before.memory < 64 << 10, `memory grew by ${memory - before.memory} kB`);
+  assert.ok(addresses - before.addresses < 256 << 10, `the address space grew by ${addresses - before.addresses} kB`);
 });
 
 test("a hundred clients leave no descriptor, no mapping and no memory behind", () => {
@@ -71,8 +71,8 @@ test("a hundred clients leave no descriptor, no mapping and no memory behind", (
   const { memory, addresses } = footprint();
   const { descriptors, sharedMaps } = before;
   assert.deepEqual(holdings(), { descriptors, sharedMaps });
-  assert.ok(memory - before.memory < 64 << 10, `${memory - before.memory} kB more memory`);
-  assert.ok(addresses - before.addresses < 256 << 10, `${addresses - before.addresses} kB more addresses`);
+  assert.ok(memory - before.memory < 64 << 10, `memory grew by ${memory - before.memory} kB`);
+  assert.ok(addresses - before.addresses < 256 << 10, `the address space grew by ${addresses - before.addresses} kB`);
 });
 
 test("copies of a client's memory do not accumulate", () => {
@@ -87,7 +87,7 @@ test("copies of a client's memory do not accumulate", () => {
     assert.ok(region.copy?.fetch(at, 1 << 20));
     rig.work();
   }
-  assert.ok(footprint().memory - before < 160 << 10, `${footprint().memory - before} kB more memory`);
+  assert.ok(footprint().memory - before < 160 << 10, `memory grew by ${footprint().memory - before} kB`);
   new Uint8Array(region.bytes.buffer).fill(1, 0, 1);
   assert.ok(region.copy?.fetch(0, 1));
   assert.equal(region.bytes[0], 0);
@@ -99,5 +99,5 @@ test("copies across the borders of mappings do not accumulate", () => {
   for (let i = 0; i < 1000; i++) assert.equal(rig.error(Command.dmaMap, map(i * size, size)), 0);
   const before = footprint().memory;
   for (let i = 1; i < 1000; i++) rig.device.memory!.region(i * size - 8, 16)!.bytes.fill(1);
-  assert.ok(footprint().memory - before < 96 << 10, `${footprint().memory - before} kB more memory`);
+  assert.ok(footprint().memory - before < 96 << 10, `memory grew by ${footprint().memory - before} kB`);
 });

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { type File, files, isTest, none, occurrences, roomOf } from "./house.ts";
 import { without } from "./source.ts";
 
-/** Code that stores an address in a descriptor itself. Only the functions that accept no plain number may do so. */
+/** Code that itself stores an address in a descriptor. Only functions that accept no plain number may do so. */
 const ADDRESS_STORE =
   /\bwords\[[^\]]*\b(LOW|HIGH|toLow|toHigh|ADDRESS_LOW|ADDRESS_HIGH)\b[^\]]*\]\s*=(?!=)|\bas Bus(Address|Low|High)\b/;
 

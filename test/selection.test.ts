@@ -10,9 +10,7 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"))
 const found = (...patterns: readonly string[]): readonly string[] =>
   globSync(patterns, { cwd: ROOT, exclude: ["node_modules/**"] });
 
-/**
- * The test files that a file stands for: a file of test/unit stands for the tests of its rooms, any other for itself.
- */
+/** The test files for which a file stands: a file of test/unit for those of its rooms, any other for itself. */
 const ofRooms = (file: string): readonly string[] => {
   const rooms = /^testRooms\((.+)\);$/m.exec(readFileSync(join(ROOT, file), "utf8"))?.[1];
   return rooms === undefined

@@ -1,8 +1,9 @@
 /**
- * The soak test: up and down many times, and killed at random moments; afterwards nothing may be left. Needs root (or
- * `unshare --user --map-root-user --net`). Works in its own network namespace, which contains only its own interfaces
- * and sockets. Ferrule's own namespaces have no names, and exist only as long as processes, descriptors or interfaces
- * use them; these are counted. Exit code 0 if nothing was left; otherwise what was left is printed.
+ * The soak test brings NICs up and down many times, and kills `ferrule up` at random moments; afterwards nothing may be
+ * left. Needs root (or `unshare --user --map-root-user --net`). Works in its own network namespace, which contains only
+ * its own interfaces and sockets. Ferrule's own namespaces have no names, and exist only as long as processes,
+ * descriptors or interfaces use them; these are counted. Exit code 0 if nothing was left; otherwise what was left is
+ * printed.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
@@ -17,17 +18,22 @@ import { eventually, LIMIT_MILLIS } from "./rigs/eventually.ts";
 const MAIN = fileURLToPath(new URL("../src/app/cli/entry.ts", import.meta.url));
 /** Permitted growth of memory in a thousand cycles. If each cycle leaked one ring, memory would grow by gigabytes. */
 const LARGEST_GROWTH = 96 << 20;
-/** Longest time after which a process is killed; by then it has come to its first traffic. */
+/** Longest time after which a process is killed; by then its first traffic has passed. */
 const MAX_LIFE_MILLIS = 1500;
 
 const { cycles, kills, seed } = argumentsOf(
   {
     name: "soak",
-    summary: "up and down many times, and killed at random moments; nothing may be left",
+    summary: "bring NICs up and down many times, kill the driver at random moments, and fail if anything is left",
     about: "Needs root, or `unshare --user --map-root-user --net`. Works in its own network namespace.",
     operands: [],
     options: {
-      cycles: { kind: "value", placeholder: "N", summary: "number of times up and down", default: "1000" },
+      cycles: {
+        kind: "value",
+        placeholder: "N",
+        summary: "number of times that a NIC is brought up and down",
+        default: "1000",
+      },
       kills: { kind: "value", placeholder: "N", summary: "number of kills", default: "200" },
       seed: { kind: "value", placeholder: "N", summary: "seed of the random moments; default: different each time" },
     },
@@ -97,7 +103,7 @@ const cycle = async (): Promise<void> => {
   }
 };
 
-/** Starts `ferrule up` as a process, and kills it without warning. Returns how far it had come. */
+/** Starts `ferrule up` as a process, and kills it without warning. Returns the stage that the process had reached. */
 const kill = async (index: number): Promise<string> => {
   const child = spawn(
     process.execPath,

@@ -1,6 +1,6 @@
 /** The script that a boot ROM executes. */
 
-/** Size of the fetched file: so large that every descriptor of the rings is used some hundred times. */
+/** Size of the fetched file: so large that every descriptor of the rings is used hundreds of times. */
 export const BLOB_BYTES = 8_000_000;
 
 /** @param own the machine's address @param server the server from which the next script is fetched */

@@ -18,9 +18,11 @@ import { FAR, NEAR } from "../guest/rig.ts";
 /** The prefix of the socket's framing: a frame's length, most significant byte first. */
 const PREFIX = 4;
 const PAYLOAD = 56;
-/** Offsets in a frame, and its length. */
+/** Offset of the IP header in a frame. */
 const IP_AT = ETHERNET_BYTES;
+/** Offset of the ICMP header in a frame. */
 const ICMP_AT = IP_AT + IPV4_BYTES;
+/** Length of a frame. */
 const LENGTH = ICMP_AT + ICMP_BYTES + PAYLOAD;
 const IDENTIFIER = 0xf0;
 /** Time after which a reply counts as lost: long enough for an emulated guest on a busy machine. */
@@ -39,7 +41,7 @@ export interface Trips {
 
 export class EchoPeer implements AsyncDisposable {
   readonly #socket: Socket;
-  /** The request, after its prefix. */
+  /** The prefix, followed by the frame of the request. */
   readonly #request = memoryOf(new Uint8Array((PREFIX + LENGTH + 3) & ~3));
   #received: Buffer = Buffer.alloc(0);
   #sequence = 0;
@@ -74,8 +76,8 @@ export class EchoPeer implements AsyncDisposable {
   }
 
   /**
-   * Makes `count` round trips. A missing reply is counted, and the next request is sent. @param lostMillis after which
-   * a reply counts as lost
+   * Makes `count` round trips. A missing reply is counted, and the next request is sent. @param lostMillis time after
+   * which a reply counts as lost
    */
   async trips(count: number, lostMillis = LOST_MILLIS): Promise<Trips> {
     let [answered, lost, slowest] = [0, 0, 0];

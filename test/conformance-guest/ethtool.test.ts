@@ -14,11 +14,11 @@ const ETH = NEAR.name;
 const DAMAGED = 7;
 const BROADCAST_IPV4 = "10.9.0.255";
 /**
- * Largest number of rounds of echoes: in one of them an echo is faster than a delayed interrupt, even on a busy
- * machine.
+ * Largest number of rounds of echoes without an interrupt delay. Even on a busy machine, at least one of so many echoes
+ * takes less time than the delay that is set later.
  */
 const ROUNDS = 50;
-/** The interrupt delay that is set. */
+/** The interrupt delay that the test sets, in microseconds. */
 const MICROS = 9000;
 
 const multigigabit = (chip: Chip): boolean => chip.profile.registers.includes("multigigabit");

@@ -1,6 +1,6 @@
 /**
- * Reactions of the driver to each fault of the device and of the wire: reported, not asserted. The assertion is that
- * the NIC works again after the fault, with the mildest remedy that helps.
+ * Reports how the driver reacts to each fault of the device and of the wire. Asserts only that the NIC works again
+ * after the fault, with the mildest remedy that helps.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -89,7 +89,7 @@ const normalized = (line: string): string =>
     .replace(/r8169 0000:00:\S+ (eth0: )?/, "")
     .replace(/\d{4,}/g, "N");
 const distinct = (lines: readonly string[]): readonly string[] => [...new Set(lines)];
-/** Lines of a warning's dump other than its subject. */
+/** Lines of a kernel warning's report that do not say what the warning is about. */
 const NOISE =
   /^(Modules linked in|CPU:|Hardware name|RIP:|Code:|RSP:|RAX:|RDX:|RBP:|R\d\d:|FS:|CS:|CR2:|Call Trace|---| ? ?<\/?TASK>|Workqueue|Tainted| |\?)/;
 

@@ -40,8 +40,8 @@ const GROUPS = Array.from({ length: 192 }, (_, i) => {
 const bytesOf = (mac: string): Uint8Array => Uint8Array.from(mac.split(":"), (digits) => Number.parseInt(digits, 16));
 
 /**
- * Bit of the hash: the six bits of the CRC that Ethernet sends first. The first of them is the most significant of the
- * six in the hash, but bit 0 of `crc`.
+ * Number of an address's bit in the multicast hash: the six bits of the CRC that Ethernet sends first. The first bit
+ * sent is bit 0 of `crc`, and the most significant bit of the number.
  */
 const hashBit = (mac: string): number => {
   const crc = ~crc32(bytesOf(mac)) >>> 0;

@@ -30,7 +30,7 @@ export const ALL_CHIPS = [
 /** Kernels of the whole grid; an older kernel is used only if it is named. */
 export const ALL_KERNELS: readonly KernelName[] = ["6.1", "6.12", "newest"];
 
-/** The first of our kernels whose r8169 supports the chip, unless the oldest one does. */
+/** For each chip that our oldest kernel does not support: the first of our kernels whose r8169 supports the chip. */
 const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
   "rtl8126a-649": "6.12",
   "rtl8126a-64a": "newest",
@@ -45,8 +45,8 @@ const KNOWN_SINCE: Readonly<Record<string, KernelName>> = {
 };
 
 /**
- * Pairs of the whole grid: the kernels of Debian's releases with every chip; the newest kernel with one chip of each
- * generation, and with the chips that only this kernel supports.
+ * Whether the pair belongs to the whole grid. The kernels of Debian's releases are tested with every chip, the newest
+ * kernel with one chip of each generation and with the chips that only this kernel supports.
  */
 const ofGrid = (kernel: KernelName, chip: string): boolean =>
   kernel !== "newest" || KNOWN_SINCE[chip] === "newest" || SOME_CHIPS.some((some) => some === chip);
@@ -84,7 +84,7 @@ export const cells = (): readonly Cell[] =>
   );
 
 /**
- * Offences that Linux's driver commits by chance: when the link of an RTL8125 goes down it stops and resets the chip
+ * Offences that Linux's driver commits by chance: when the link of an RTL8125 goes down the driver resets the chip
  * without waiting for a sender on another processor, which may then ring the doorbell of a stopped transmitter.
  */
 const RACES = ["disabled"];
@@ -116,7 +116,7 @@ export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel"
 export const complaints = async (rig: Rig, allowed: readonly RegExp[] = []): Promise<readonly string[]> =>
   complaintsOf(await rig.guest.dmesg(4), allowed);
 
-/** The kernel's warnings with the changes of the link and the end of its log, to find the cause. */
+/** The kernel's warnings and, to find their cause, the changes of the link and the end of the kernel's log. */
 const withContext = async (rig: Rig, found: readonly string[]): Promise<string> => {
   if (found.length === 0) return "";
   const log = await rig.guest.dmesg();

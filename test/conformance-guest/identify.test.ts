@@ -56,8 +56,8 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
   ["rtl8127a", "RTL8127A", "6c9", "newest"], ["rtl9151as", "RTL9151AS", "7c8", "newest"],
 ];
 /**
- * Linux 5.10 logs this for every card of the family, and nearly the same for real cards: the data that they present as
- * vital product data is not in its format.
+ * Linux 5.10 logs this for every model of the family, and nearly the same for real cards: what they present as vital
+ * product data (VPD) is not in the format of VPD.
  */
 const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
 /**
@@ -66,7 +66,7 @@ const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
  */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
-/** The name that an older kernel logs, which had no name for this chip yet. */
+/** The name under which an older kernel, which has no name of its own for the chip yet, logs the chip. */
 const OLD_NAMES: Readonly<Record<string, string>> = { "6.12 RTL8168M": "RTL8168h/8111h" };
 const nameOn = (kernel: KernelName, name: string): string => OLD_NAMES[`${kernel.split("-")[0]} ${name}`] ?? name;
 

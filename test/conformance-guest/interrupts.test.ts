@@ -11,7 +11,7 @@ import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
 
 const TRIPS = Number(process.env[ROUND_TRIPS_VARIABLE] ?? 10_000);
 const MOVED_TRIPS = 3_000;
-/** Largest number of interrupts that are lost until one of them is for a request. */
+/** Largest number of interrupts that the test drops, one after another, until a dropped one was for a request. */
 const ROUNDS = 20;
 
 const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
@@ -105,7 +105,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
 
       test("are detected as lost if the model drops one", async () => {
         const { rig } = bench();
-        // The lost interrupt may also be that of the previous reply, whose loss does not affect the next request.
+        // The dropped interrupt may be that of the previous reply, without which the next request is still answered.
         let lost = 0;
         for (let round = 0; lost === 0 && round < ROUNDS; round++) {
           await rig.nic.ask({ command: "fault", name: "lost-interrupt", count: 1 });

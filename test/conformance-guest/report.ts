@@ -20,8 +20,9 @@ export interface Run {
   readonly on: string;
   /** Titles of the tests that passed. */
   readonly passed: readonly string[];
-  /** Why tests failed, by title; `skipped` has why tests were skipped. */
+  /** The reason for which each failed test failed, by its title. */
   readonly failed: Readonly<Record<string, string>>;
+  /** The reason for which each skipped test was skipped, by its title. */
   readonly skipped: Readonly<Record<string, string>>;
   /** Notes of tests on their results, by title. */
   readonly notes: Readonly<Record<string, readonly string[]>>;
@@ -160,7 +161,7 @@ export const pageOf = (runs: readonly Run[]): string => {
 export const recorded = (): readonly Run[] =>
   existsSync(DATA) ? (JSON.parse(readFileSync(DATA, "utf8")) as readonly Run[]) : [];
 
-/** @param folder of files with one outcome per line; their names sort by time */
+/** @param folder has a file for each run, named after the time of its start, with one outcome per line */
 export const writeReport = (folder: string): void => {
   const files = globSync(join(folder, "*.jsonl")).sort();
   const runs = merged([...recorded(), ...files.flatMap(runsOf)]);

@@ -9,7 +9,7 @@ export interface Outcome {
   readonly on: string;
   readonly title: string;
   readonly outcome: "passed" | "failed" | "skipped";
-  /** Why it failed or was skipped. */
+  /** Why the test failed or was skipped. */
   readonly why?: string;
   /** What the test noted about its result. */
   readonly notes: readonly string[];

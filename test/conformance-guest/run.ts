@@ -59,7 +59,7 @@ const wanted = argumentsOf(
       all: { kind: "flag", summary: "the whole grid of chips and kernels, which takes hours" },
       dpdk: { kind: "value", placeholder: "VERSION", summary: DPDKS.join(" or "), default: DPDKS[0] },
       jobs: { kind: "value", placeholder: "N", summary: "guests at once", default: "1" },
-      roundtrips: { kind: "value", placeholder: "N", summary: "how many the subject interrupts makes" },
+      roundtrips: { kind: "value", placeholder: "N", summary: "number of round trips in the subject interrupts" },
       refresh: { kind: "flag", summary: "fetch kernels, QEMU and programs again" },
       report: { kind: "flag", summary: "only write docs/conformance.json and .md, from the results so far" },
     },

@@ -7,7 +7,7 @@ import { type Traced, traceLinux } from "../derive/linux.ts";
 import { noRig } from "../guest/available.ts";
 import { GRID_VARIABLE } from "./grid.ts";
 
-/** Chips whose values have no source other than Linux, and one of each other kind. */
+/** The chips whose start-up values have no source other than Linux, and one chip of each other kind. */
 const SOME = ["rtl8102e-348", "rtl8168cp-3c8", "rtl8168c-3c3", "rtl8169sc-180", "rtl8168d-281", "rtl8168evl"];
 const LIMIT_MILLIS = 3_600_000;
 
@@ -19,7 +19,7 @@ describe("start-up", { skip: noRig(), timeout: LIMIT_MILLIS }, () => {
   });
 
   for (const chip of chips)
-    test(`${chip.key} gets the writes of Linux`, () => {
+    test(`${chip.key} gets the same writes from our driver as from Linux's`, () => {
       const compared = compare(chip, traced!.chips.get(chip)!);
       // Most chips have PHY tuning, and most have MAC values: a trace of such a chip with neither is an error.
       if (chip.key !== "rtl8101e") assert.ok(compared.some(({ derived }) => derived.changes.length > 0));

@@ -14,9 +14,9 @@ const TURN_SECONDS = 0.05;
 export const HUGE_PAGES = "hugepages=64";
 
 /**
- * Binds the card to uio_pci_generic, a driver that only exposes its registers and its interrupt. VFIO cannot be used:
- * Debian's kernels are built without VFIO's mode for machines without an IOMMU. The mode of / is changed because DPDK
- * rejects libraries below a world-writable folder.
+ * Binds the card to uio_pci_generic, a driver that only exposes the card's registers and interrupt. VFIO cannot be
+ * used: Debian's kernels are built without VFIO's mode for machines without an IOMMU. The mode of / is changed because
+ * DPDK rejects libraries below a world-writable folder.
  */
 const TAKE = `set -e
 chmod 755 /

@@ -119,7 +119,10 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
   });
 });
 
-/** Why debug registers are not available, or false. No package can remedy that. */
+/**
+ * The reason for which debug registers are not available, or false. Even CI may then skip these tests, because no
+ * package provides such registers.
+ */
 const unwatched = whyNotWatched() ?? false;
 
 /** Asserts one access per call, and that the access of a write is a store. */

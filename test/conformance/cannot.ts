@@ -1,13 +1,15 @@
 /** The conformance tests that a chip cannot pass, and the reason. */
 import type { Chip } from "#chip/chips.ts";
 
-/** Limits of a chip, by the facts in its profile. */
+/** The titles of the tests that the chip cannot pass, each with the reason, derived from the chip's profile. */
 export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonly<Record<string, string>> => {
   const ipv4Alone = `${name} has checksums and segmentation for IPv4 alone`;
   return {
     ...(largestMtu >= 9000
       ? {}
-      : { "frames up to 9 KiB pass in both directions once the MTU allows them": `${name} has no frames of 9 KiB` }),
+      : {
+          "frames up to 9 KiB pass in both directions once the MTU allows them": `${name} does not support frames of 9 KiB`,
+        }),
     ...(frames.reportsIpVersion
       ? {}
       : {
@@ -22,7 +24,7 @@ export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonl
         }),
     ...(frames.transmitFormat === 1
       ? {
-          "every combination of checksum, segmentation and fragments, over IPv4, stacked": `${name} finds headers itself: frames with a tag in them are processed by software`,
+          "every combination of checksum, segmentation and fragments, over IPv4, stacked": `${name} finds the headers itself, so the driver processes frames that contain a tag in software`,
         }
       : {}),
     ...(frames.allMulticastOnly

@@ -17,7 +17,7 @@ export interface Subject {
   readonly chip: string;
   readonly xid: number;
   readonly speed: number;
-  /** Whether pause is negotiated; not on fibre, where the PHY does not show the result. Default true. */
+  /** Whether pause is negotiated. It is not on fibre, where the PHY does not show the result. Default: true. */
   readonly pause?: boolean;
   /** Titles of the tests that this NIC cannot pass, with the reason in the hardware. */
   readonly cannot: Readonly<Record<string, string>>;
@@ -87,9 +87,9 @@ export const conformance = (subject: Subject): void => {
 
     check("works after another driver left any state", () => {
       using rig = open();
-      rig.registers.write8(rw8(0x50), 0xc0); // unlocked
+      rig.registers.write8(rw8(0x50), 0xc0); // The configuration registers are unlocked.
       rig.registers.write32(rw32(0xe8), 0);
-      rig.registers.write32(rw32(0xe4), 0xdead_0000); // another system's ring
+      rig.registers.write32(rw32(0xe4), 0xdead_0000); // The address of another system's ring.
       rig.registers.write32(rw32(0x44), 0x0f);
       INTERRUPTS[rig.nic.chip.profile.mac.interrupts].allow(rig.registers, 0xffff);
       rig.registers.write8(rw8(0x37), 0x0c); // running

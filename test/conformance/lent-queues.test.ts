@@ -49,7 +49,7 @@ const receive = ({ link }: NicQueue | DirectRig["nic"]["queues"][number]): numbe
 for (const chip of SEVERAL) {
   const { queues } = chip.profile;
 
-  test(`${chip.key}: the lent queues send that have a transmit queue, the others only receive`, () => {
+  test(`${chip.key}: lent queues that have a transmit queue can send, the others only receive`, () => {
     using rig = started(chip);
     assert.deepEqual(
       queuesOf(rig).map(({ link }) => link.sends),
@@ -120,7 +120,11 @@ for (const chip of SEVERAL) {
       assert.deepEqual(rig.sent.pop(), frame);
       assert.equal(sender.link.sent(), 1);
       const { transmit } = rig.nic.queues[i + 1]!;
-      assert.equal(transmit!.counters()[TransmitCount.frames], 0, "the NIC's thread must leave counting to the other");
+      assert.equal(
+        transmit!.counters()[TransmitCount.frames],
+        0,
+        "the NIC's thread must not count frames that another thread sends",
+      );
       senders[i]!.settle();
       assert.equal(transmit!.counters()[TransmitCount.frames], 1);
     }
@@ -139,7 +143,7 @@ for (const chip of SEVERAL) {
     assert.equal(rig.nic.lost.sent, senders.length);
   });
 
-  test(`${chip.key}: a queue that is lent while frames keep their FCS keeps it too`, () => {
+  test(`${chip.key}: a queue that is lent while the NIC keeps the FCS delivers frames with their FCS`, () => {
     using rig = started(chip);
     rig.nic.filter = { ...ALL_MULTICAST, fcs: true };
     const flow = FLOWS.find(({ hash }) => (hash & (queues.receive - 1)) !== 0)!;

@@ -367,7 +367,7 @@ test("a PHY with unusual settings is not mistaken for one that lost its settings
   assert.equal(phy.lost, true);
 });
 
-test("a forced mode is written without autonegotiation, and nothing else of BMCR", () => {
+test("forcing a mode turns autonegotiation off, and sets no bit of BMCR other than those of the mode", () => {
   using rig = linked({ chip: "rtl8168h" });
   rig.nic.phy.set({ autonegotiate: false, speed: 100, fullDuplex: true });
   assert.equal(rig.nic.phy.read(BMCR), Bmcr.speedLow | Bmcr.fullDuplex);

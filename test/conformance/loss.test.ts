@@ -85,11 +85,11 @@ test("a card that is removed at any access of bring-up, MTU change or unbind cau
   let errors = 0;
   for (let accesses = 0; accesses < whole.used; accesses++) {
     const { error, live, waited } = attempt(accesses);
-    assert.equal(live, 0, `DMA memory left when the card vanished at access ${accesses}`);
-    assert.ok(waited < 20e6, `waited ${waited} µs for a card that vanished at access ${accesses}`);
+    assert.equal(live, 0, `DMA memory is not freed after a removal at access ${accesses}`);
+    assert.ok(waited < 20e6, `the driver waited ${waited} µs for a card that was removed at access ${accesses}`);
     if (error === undefined) continue;
     errors++;
-    assert.ok(error instanceof FerruleError, `${inspect(error)} when the card vanished at access ${accesses}`);
+    assert.ok(error instanceof FerruleError, `a removal at access ${accesses} causes ${inspect(error)}`);
     assert.ok(error.hint.length > 0);
   }
   assert.ok(errors > whole.used / 2, `only ${errors} of ${whole.used} removals were detected`);
@@ -116,7 +116,7 @@ test("a card that is removed at any access of a check is reported as gone, not a
   assert.ok(used >= 8, `${used} accesses`);
   for (let accesses = 0; accesses < used; accesses++) {
     const { finding, error } = check(accesses);
-    assert.equal(finding, undefined, `removed at access ${accesses}`);
+    assert.equal(finding, undefined, `a removal at access ${accesses} is reported as another failure`);
     assert.ok(error === undefined || error instanceof DeviceGone, inspect(error));
   }
   assert.ok(check(0).error instanceof DeviceGone);

@@ -140,7 +140,8 @@ for (const chip of ABLE)
     });
   });
 
-/** Extension 0x20 register 0x15 and parameter 0x8b85 of a paged PHY, PHY-OCP 0xa432 of the others (Realtek's re_enable_EEE). */
+// A paged PHY enables EEE in extension 0x20 register 0x15 and in parameter 0x8b85, any other PHY in PHY-OCP 0xa432
+// (Realtek's re_enable_EEE).
 for (const [chip, space, address, bit, off] of [
   ["rtl8168evl", "phyExtension", 0x2015, 1 << 8, 0],
   // The memory is listed by bytes, of which the first is the high one: bit 13 of the parameter is bit 5 of this byte.

@@ -33,7 +33,7 @@ const near = (actual: bigint, expected: bigint, what: string, tolerance = 300n):
   assert.ok(off >= -tolerance && off <= tolerance, `${what}: ${actual} ns, ${off} from ${expected}`);
 };
 
-/** A PTP message of a type in the format of IEEE 1588: 44 bytes, by default of version 2. */
+/** A PTP message of the given type, in the format of IEEE 1588: 44 bytes, by default of version 2. */
 const message = (type: number, version = 2): Uint8Array =>
   Uint8Array.from({ length: 44 }, (_, i) => (i === 0 ? type : i === 1 ? version : i === 3 ? 44 : 0));
 const overEthernet = (inbound: boolean, type: number): Uint8Array => {
@@ -89,7 +89,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
       ptp.adjustment = ppb;
       rig.pass(1e9);
       assert.equal(ptp.adjustment, ppb);
-      // One unit is 0.12 ppb in the MAC, 0.23 ppb in the PHY: in 1000 s 116 and 233 ns.
+      // One unit of the rate is 0.12 ppb in the MAC and 0.23 ppb in the PHY, which makes 116 and 233 ns in 1000 s.
       near(ptp.time, start + 1000n * SECOND + BigInt(1000 * ppb), `${ppb} ppb for 1000 s`);
     }
     assert.ok(ptp.mostAdjustment >= 488_281);
@@ -279,7 +279,7 @@ test("when the PHY has lost its settings, its clock is started again with the ti
   }
 });
 
-test("a clock that another driver left running with a rate of its own gets this driver's", () => {
+test("a clock that another driver left running with a rate of its own is set to this driver's rate", () => {
   using rig = openDirectRig({ chip: "rtl8126a-64a", nic: { timestamps: true } });
   const bus = new SideBus(rig.registers, rig.clock);
   bus.phyWrite(PhyClock.control, PhyClockControl.on);

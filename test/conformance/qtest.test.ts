@@ -96,7 +96,7 @@ describe("on QEMU's user network", { skip: absent }, () => {
         assert.deepEqual(answer.slice(42), payload(100, sequence));
       }
       assert.ok(rig.device.interrupts.raised >= 1000);
-      assert.equal(rig.nic.rings.receive.counters()[3], 0, "the NIC must write no invalid words");
+      assert.equal(rig.nic.rings.receive.counters()[3], 0, "the NIC must write no invalid descriptors");
     });
 });
 
@@ -157,11 +157,11 @@ describe("properties of an RTL8139C+", { skip: notOwn }, () => {
     let noticed = 0;
     for (let accesses = 0; accesses < used; accesses++) {
       const { error, waited } = attempt(accesses);
-      assert.equal(device.dma.live, 0, `DMA memory left when the card vanished at access ${accesses}`);
-      assert.ok(waited < 20e6, `waited ${waited} µs for a card that vanished at access ${accesses}`);
+      assert.equal(device.dma.live, 0, `DMA memory is not freed after a removal at access ${accesses}`);
+      assert.ok(waited < 20e6, `the driver waited ${waited} µs for a card that was removed at access ${accesses}`);
       if (error === undefined) continue;
       noticed++;
-      assert.ok(error instanceof FerruleError, `${inspect(error)} when the card vanished at access ${accesses}`);
+      assert.ok(error instanceof FerruleError, `a removal at access ${accesses} causes ${inspect(error)}`);
     }
     assert.ok(noticed > used / 2, `only ${noticed} of ${used} removals were detected`);
     assert.equal(attempt(Number.MAX_SAFE_INTEGER).error, undefined);
@@ -236,7 +236,7 @@ describe("the bus", { skip: notOwn }, () => {
       assert.throws(() => openQtestRig({ model: { ...OWN_MODEL, ...of } }), { message: why });
     });
 
-  test("QEMU ends with this process, however that ends", async () => {
+  test("QEMU ends when this process ends, for whatever reason", async () => {
     const rig = fileURLToPath(new URL("../rigs/qtest-machine.ts", import.meta.url));
     const source = `const { QtestMachine } = await import(${JSON.stringify(rig)});
       const machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });

@@ -24,8 +24,8 @@ const arrives = (rig: DirectRig, frame: Uint8Array): boolean => {
   return rig.poll().length === 1;
 };
 
-// Chips whose last descriptor holds the length of the last piece, chips for which it holds that of the whole frame, and
-// each format with a hash.
+// Chips that store the length of the last piece in a frame's last descriptor, chips that store the length of the whole
+// frame there, and a chip for each descriptor format that has a hash.
 for (const [chip, receiveHash] of [
   ["rtl8168h", false],
   ["rtl8168d-281", false],
@@ -94,7 +94,7 @@ for (const chip of GENERATIONS)
     }
   });
 
-// Chips with the usual multicast hash, with its bytes reversed, and without a working one.
+// Chips with the usual multicast hash, with a hash whose bytes are reversed, and without a working hash.
 for (const [chip, others] of [
   ["rtl8169s", false],
   ["rtl8168h", false],

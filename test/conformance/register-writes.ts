@@ -266,8 +266,8 @@ export interface Configuration {
 }
 
 /**
- * Every chip unchanged, and with registers that read all ones; with all of its queues if it has several; with an SFP
- * cage if it may have one.
+ * Every chip unchanged; every chip with registers that read all ones; each chip that has several queues, with all of
+ * them; and each chip that may have an SFP cage, with one.
  */
 export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, profile }) => [
   { name: key, options: { chip: key } },

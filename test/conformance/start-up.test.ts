@@ -14,8 +14,9 @@ const KEYS = ["rtl8168h", "rtl8168m", "rtl8107e", "rtl8139cp"] as const;
 interface Correction {
   readonly because: string;
   readonly of: readonly (typeof KEYS)[number][];
-  /** Consecutive accesses and their replacement, wherever they occur. */
+  /** Consecutive accesses, which are replaced wherever they occur. */
   readonly before: readonly string[];
+  /** The accesses that replace those of `before`. */
   readonly after: readonly string[];
 }
 
@@ -222,7 +223,7 @@ const CORRECTIONS: readonly Correction[] = [
     ],
   },
   {
-    because: "MDI-X and downshift have their settings",
+    because: "MDI-X and downshift are set",
     of: RTL8168H,
     before: phyWrite(0xa400, 0x1200),
     after: [...phyRead(0xa430, 1), ...phyRead(0xa442, 0x080c), ...phyWrite(0xa400, 0x1200)],

@@ -16,7 +16,7 @@ import { Altered } from "../rigs/altered.ts";
 
 const LIMIT_MILLIS = 1_800_000;
 const TESTED_AT = 0xc0b2;
-/** MAC-OCP ranges with the triggers, the latency tolerance and its table. */
+/** MAC-OCP ranges with what triggers latency reports, the tolerated latency, and the table of latencies. */
 const OF_INTEREST: readonly (readonly [from: number, to: number])[] = [
   [0xcdd0, 0xcdff],
   [0xe032, 0xe034],
@@ -30,7 +30,7 @@ const INT_CFG0 = 0x34;
 interface Run {
   readonly chip: Chip;
   readonly fill: number;
-  /** In the order of the writes. `where` is a MAC-OCP address, or "io 0x56" for a register of the BAR. */
+  /** The writes, oldest first. `where` is a MAC-OCP address, or "io 0x56" for a register of the BAR. */
   readonly writes: [where: string, value: number][];
 }
 

@@ -22,7 +22,7 @@ const wanted = argumentsOf(
       "Boots Debian's kernel under QEMU with three models of each chip, whose registers of unknown content read all zeros, all ones",
       "and other values, which distinguishes stored words from bits that are set or cleared. Prints the steps for",
       "src/chip/start, operations that depend on values read, and differences from the present steps: `-` present, `+` derived.",
-      "Exit code 1 if any do. See docs/adding-a-chip.md.",
+      "Exit code 1 if the steps of a chip differ. See docs/adding-a-chip.md.",
     ].join("\n"),
     operands: [],
     options: {

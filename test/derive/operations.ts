@@ -36,7 +36,7 @@ export interface Operation {
 export const PHASES = ["phy", "mac"] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** Registers that every start writes, on any chip. They are part of bring-up, and so of no table of values. */
+/** Registers that every start writes, on any chip. They are part of bring-up, so no table of values has them. */
 // prettier-ignore
 // oxfmt-ignore
 const OF_EVERY_START: readonly number[] = [
@@ -74,7 +74,7 @@ const bitsOfTable = (place: Place, phase: Phase): number => {
 
 /** First offset of PCI Express's extended configuration space, in which the chip has registers of its own. */
 const EXTENDED = 0x100;
-/** An access to configuration space as the chip's side bus has it: a word of 32 bits with byte enables. */
+/** An access to configuration space as it appears on the chip's side bus: a word of 32 bits with byte enables. */
 const inConfiguration = (kind: Access["kind"], offset: number, width: number, value: number): Access => {
   const shift = 8 * (offset & 3);
   const place: Place = { space: "csi", address: offset & ~3, page: 0, chosen: 0 };

@@ -3,7 +3,7 @@ import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type Step, type Word 
 import { isExtension, type Place, type Space, windowOf } from "./side-buses.ts";
 import type { Change } from "./derive.ts";
 
-/** The step that a change belongs to, still without words. */
+/** The step to which a change belongs, still without words. */
 const headOf = (place: Place): Step & { words: readonly Word[] } => {
   const { space, page, chosen } = place;
   const words: readonly Word[] = [];

@@ -12,8 +12,8 @@ const skip = noTwoEnds(["ip", "bridge", "bash", "ping", "tcpdump"]);
 
 const STRANGER: Target = { ip: "10.77.0.77", mac: "02:00:5e:77:00:01" };
 /**
- * Groups for the test. Each has a bit of the hash to itself: no other of them, and no group that every interface joins,
- * has the same bit.
+ * Groups for the test. Each has a bit of the hash to itself: no other group of the test, and no group that every
+ * interface joins, has the same bit.
  */
 const GROUP: Target = { ip: "239.77.1.1" };
 const GROUP_MAC = "01:00:5e:4d:01:01";
@@ -52,10 +52,9 @@ class Subject {
 /** A request of a user of the interface. */
 interface FilterRequest {
   readonly title: string;
-  /**
-   * Where frames are sent that arrive only while the request is in force, and where those are sent that never arrive.
-   */
+  /** The destination of the frames that arrive only while the request is in force. */
   readonly target: Target;
+  /** The destination of the frames that never arrive. */
   readonly bystander?: Target;
   /** Makes the request; returns a function that withdraws it. */
   ask(subject: Subject, ends: TwoEnds): Promise<() => Promise<unknown>>;
@@ -84,7 +83,7 @@ const REQUESTS: readonly FilterRequest[] = [
     },
   },
   {
-    title: "a bridge that it is a port of",
+    title: "a bridge that has the interface as a port",
     target: STRANGER,
     async ask(subject) {
       await subject.ip("link add br0 type bridge");
@@ -187,7 +186,7 @@ describe("frames reach the interface if a user requests them, and only then", { 
     });
 });
 
-describe("interfaces on top of it receive their frames", { skip, timeout: 100_000 }, () => {
+describe("interfaces on top of the NIC's interface receive the frames sent to them", { skip, timeout: 100_000 }, () => {
   const ADDRESS = "10.77.0.9";
 
   /** Pings from the far end until there is a reply. */

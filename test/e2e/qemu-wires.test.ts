@@ -22,12 +22,12 @@ interface Cable {
 
 const CABLES: readonly Cable[] = [
   {
-    name: "a stream socket that we listen on",
+    name: "a stream socket on which we listen",
     ours: (folder) => ({ kind: "stream", path: join(folder, "wire"), listen: true }),
     theirs: (folder) => `stream,server=off,addr.type=unix,addr.path=${join(folder, "wire")}`,
   },
   {
-    name: "a stream socket that QEMU listens on",
+    name: "a stream socket on which QEMU listens",
     ours: (folder) => ({ kind: "stream", path: join(folder, "wire"), listen: false }),
     theirs: (folder) => `stream,server=on,addr.type=unix,addr.path=${join(folder, "wire")}`,
   },
@@ -70,7 +70,7 @@ suite("a guest with our NIC, and one with QEMU's e1000e,", { skip: noRig() }, ()
         boot(["-device", device]),
         boot(["-netdev", `${cable.theirs(folder)},id=wire`, "-device", "e1000e,netdev=wire"]),
       ] as const;
-      // If one guest does not come up, the test still waits for the other, so that it is disposed.
+      // If one guest does not come up, the test still waits for the other, so that the other is disposed.
       await Promise.allSettled(boots);
       const [ours, theirs] = await Promise.all(boots);
       await Promise.all([ours.mustRun(up("r8169", "10.9.0.1")), theirs.mustRun(up("e1000e", "10.9.0.2"))]);

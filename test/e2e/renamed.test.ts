@@ -16,7 +16,7 @@ const ferrule = async (
   return { output, code: command.exitCode };
 };
 
-/** Speed and duplex, as `ethtool` also shows them. */
+/** An interface's speed and duplex in /sys, which equal those that `ethtool` shows. */
 const shown = async (namespace: string, name: string): Promise<string> => {
   const folder = `/sys/class/net/${name}`;
   await using cat = Running.in(namespace, "cat", `${folder}/speed`, `${folder}/duplex`);
@@ -78,13 +78,17 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
   });
 });
 
-test("both ends show the link's speed and duplex, here and under another name elsewhere", { skip }, async () => {
-  await using ends = await openTwoEnds();
-  const { near, far, third, host, wire } = ends;
-  assert.equal(await shown(near, host), "1000\nfull\n");
-  assert.equal(await shown(far, wire), "1000\nfull\n");
-  await ip(`-n ${near} link set ${host} down name lan0`);
-  await ip(`-n ${near} link set lan0 netns ${third}`);
-  await ip(`-n ${third} link set lan0 up`);
-  assert.equal(await shown(third, "lan0"), "1000\nfull\n");
-});
+test(
+  "both ends show the link's speed and duplex, also after a rename and a move to another namespace",
+  { skip },
+  async () => {
+    await using ends = await openTwoEnds();
+    const { near, far, third, host, wire } = ends;
+    assert.equal(await shown(near, host), "1000\nfull\n");
+    assert.equal(await shown(far, wire), "1000\nfull\n");
+    await ip(`-n ${near} link set ${host} down name lan0`);
+    await ip(`-n ${near} link set lan0 netns ${third}`);
+    await ip(`-n ${third} link set lan0 up`);
+    assert.equal(await shown(third, "lan0"), "1000\nfull\n");
+  },
+);

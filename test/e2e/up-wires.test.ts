@@ -45,7 +45,7 @@ const folderOn = (scope: AsyncDisposableStack): string => {
 
 const words = (...values: readonly number[]): Buffer => Buffer.from(Uint32Array.from(values).buffer);
 
-/** A classic pcap file with these frames and the beginning of one more, within which it ends. */
+/** A classic pcap file that contains these frames and ends in the middle of one more. */
 const brokenPcap = (frames: readonly Uint8Array[]): Uint8Array => {
   const header = words(0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1);
   const packets = frames.flatMap((frame, i) => [words(i, 0, frame.length, frame.length), frame]);

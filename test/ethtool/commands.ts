@@ -45,7 +45,7 @@ const SHOWN = [
 ] as const;
 
 /**
- * Commands that change settings. After each, the interface gets its link back; what one changes, a later one restores.
+ * Commands that change settings. After each, the interface gets its link back. A later command restores the setting.
  */
 const CHANGED = [
   "-K fe0 rx off",

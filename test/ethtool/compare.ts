@@ -12,8 +12,9 @@ export interface Difference {
 export interface Reason {
   /** The beginnings of the commands whose output differs for this reason. */
   readonly commands: readonly string[];
-  /** Lines that only Linux has, and lines that only ours has; either may be omitted. */
+  /** Matches the lines that only Linux has; if omitted, Linux has no such line. */
   readonly linux?: RegExp;
+  /** Matches the lines that only our driver has; if omitted, our driver has no such line. */
   readonly ours?: RegExp;
   /** The chips to which the reason applies; if omitted, all. */
   readonly chips?: readonly ChipKey[];
@@ -23,7 +24,7 @@ export interface Reason {
 const textOf = ({ exit, out, err }: CommandOutput): readonly string[] =>
   [...out, ...err.map((line) => `! ${line}`), `= ${exit}`].map((line) => line.trimEnd());
 
-/** For each pair of line numbers, the length of the longest common subsequence of the lines from there on. */
+/** For each pair of line numbers, the length of the longest common subsequence of the lines from these numbers on. */
 const lengths = (a: readonly string[], b: readonly string[]): readonly number[][] => {
   const table = Array.from({ length: a.length + 1 }, () => Array.from({ length: b.length + 1 }, () => 0));
   for (let i = a.length - 1; i >= 0; i--)

@@ -16,7 +16,7 @@ import { parseRecording, type CommandOutput } from "./recording.ts";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 const recordingOf = (chip: string): string => fileURLToPath(new URL(`linux/${chip}.txt`, import.meta.url));
 
-/** The output, in a register dump without the bytes that always differ. */
+/** The output of a command. The bytes of a register dump that always differ are removed. */
 const masked = (recorded: CommandOutput): CommandOutput => {
   if (!recorded.command.startsWith("-d ")) return recorded;
   const out = recorded.out.map((line) => {

@@ -105,7 +105,7 @@ export class Ours implements Disposable {
     const answer = this.#reports.find((each) => each.report === "answer" && each.id === id);
     if (answer?.report !== "answer") throw new Error(`"${operation}" was not answered`);
     if (answer.value === undefined) throw new ThreadFailure(answer.error);
-    // Converts the answer as its way through a socket does.
+    // Converts the answer to what a client would receive through a socket.
     return JSON.parse(JSON.stringify(answer.value)) as object;
   }
 

@@ -51,7 +51,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal(command(ours) & both, both);
   });
 
-  test("later chips strip tags by another register, which the filter shares", async () => {
+  test("on later chips tag stripping is enabled in RxConfig, beside the bits of the receive filter", async () => {
     using ours = new Ours("rtl8125b");
     const strip = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
     assert.equal(config(ours) & strip, strip);

@@ -57,7 +57,7 @@ Dir::State::status "${join(folder, "status")}";
 Dir::Cache "${join(folder, "cache")}";
 `;
 
-/** Matches a printed URI; its parts are the package's file name and its version, such as "1:11.1.3+ds-1~bpo13+1". */
+/** Matches a URI that apt-get prints. The groups are the package's name and version: "1:11.1.3+ds-1~bpo13+1". */
 const PRINTED = /^'\S+' ([^_\s]+)_([^_\s]+)_\w+\.deb /gm;
 
 /** apt for given suites. Only one instance may use a folder at a time. */

@@ -16,7 +16,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** The agent enforces the time limit itself. A guest that does not answer until this long after it is taken to hang. */
+/** The agent enforces the time limit itself. If it has not answered this long after the limit, it never will. */
 const GRACE_MILLIS = 120_000;
 
 export class Channel {
@@ -47,7 +47,7 @@ export class Channel {
     this.#waiting = undefined;
   }
 
-  /** Takes one message from what was received. Returns whether a complete one was there. */
+  /** Takes one message from the bytes received. Returns whether they contained a complete message. */
   #take(): boolean {
     const end = this.#received.indexOf(10);
     if (end < 0) return false;

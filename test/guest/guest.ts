@@ -43,8 +43,8 @@ const CONSOLE_KEPT = 1 << 20;
 
 /**
  * Suspends the guest, without the agent's ports: if they stayed bound, Linux 7 would treat the host as disconnected for
- * ever afterwards. First the reply to the command that starts this script must have been sent; the agent then removes
- * that command's file ($1).
+ * ever afterwards. The script first waits until the reply to the command that starts it has been sent: the agent then
+ * removes that command's file ($1).
  */
 const SLEEP = `
 while [ -e "$1" ]; do sleep 0.02; done
@@ -262,7 +262,9 @@ export class Guest implements AsyncDisposable {
     const asleep = this.qmp.event("SUSPEND", limitMillis);
     asleep.catch(() => {});
     const { awake } = await this.#sleep("none mem", limitMillis);
-    const refused = awake.then(({ exit, stderr }) => Promise.reject(new Error(`did not suspend (${exit}): ${stderr}`)));
+    const refused = awake.then(({ exit, stderr }) =>
+      Promise.reject(new Error(`the guest did not suspend: exit code ${exit}, ${stderr}`)),
+    );
     await Promise.race([asleep, refused]);
     refused.catch(() => {});
     return { awake };
@@ -303,7 +305,7 @@ export class Guest implements AsyncDisposable {
   async reboot(): Promise<void> {
     const reset = this.qmp.event("RESET");
     this.run("reboot -f").catch(() => {});
-    // The channels are marked before QEMU reports the reset: on a busy machine the guest may be up again when it does.
+    // The channels are marked now, because on a busy machine the guest may be up again before QEMU reports the reset.
     for (const channel of this.#channels) channel.restarting();
     await reset;
     await this.up();

@@ -13,7 +13,7 @@ const FLAWS = [/\bktime_get_seconds\+[^]*\birqrouter_resume\+/];
 
 const isFlaw = (report: string): boolean => FLAWS.some((pattern) => pattern.test(report));
 
-/** Lines of a log that need attention. @param allowed patterns of further lines that do not */
+/** Lines of a log that need attention. @param allowed patterns of further lines that need none */
 export const complaintsOf = (log: readonly string[], allowed: readonly RegExp[] = []): readonly string[] => {
   const rest = log.join("\n").replace(REPORT, (report) => (isFlaw(report) ? "" : report));
   return rest.split("\n").filter((line) => line !== "" && ![...HARMLESS, ...allowed].some((known) => known.test(line)));

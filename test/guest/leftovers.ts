@@ -74,7 +74,7 @@ export class Leftovers {
     return new Leftovers(rig, keeps, await inventory(rig));
   }
 
-  /** Removes what was added since then; returns a description of each. */
+  /** Removes every process and interface added since the state was recorded; returns a description of each. */
   async remove(): Promise<readonly string[]> {
     const news = [...(await inventory(this.#rig))].filter(
       ([key]) => !this.#before.has(key) && !this.#keeps.some((name) => key.endsWith(` ${name}`)),

@@ -13,7 +13,7 @@ const END_LIMIT = 60_000;
 
 export interface NicOptions {
   readonly chip: string;
-  /** Path of its socket, in a folder of the rig. */
+  /** Path of the NIC's socket, in a folder of the rig. */
   readonly socket: string;
   /** The far end of the cable. */
   readonly wire: string;
@@ -43,7 +43,7 @@ export class Nic implements AsyncDisposable {
 
   /**
    * Starts a server; resolves when QEMU may connect. @param far the far end in whose namespace the server runs;
-   * undefined: this process's @throws {Error} with the server's output if it does not start
+   * undefined: this process's namespace @throws {Error} with the server's output if it does not start
    */
   static async serve(far: FarEnd | undefined, options: NicOptions): Promise<Nic> {
     const { more = [], ...settings } = options;

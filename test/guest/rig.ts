@@ -97,7 +97,8 @@ export class Rig implements AsyncDisposable {
   }
 
   /**
-   * Number of frames that have crossed the wire, including those that the NIC did not accept. The capture has as many.
+   * Number of frames that have crossed the wire, including those that the NIC did not accept. The capture contains as
+   * many frames.
    */
   async crossed(): Promise<number> {
     const { sentFrames, receivedFrames, refused } = (await this.nic.state()).traffic;

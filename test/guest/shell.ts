@@ -49,7 +49,7 @@ const run = async (): Promise<number> => {
     `In the guest: modprobe r8169; ip addr add ${NEAR.ipv4}/24 dev eth0; ip link set eth0 up; ping ${FAR.ipv4}`,
   );
   console.error(`On the host: npx ferrule model ctl ${nic.socket} show`);
-  console.error("Ctrl-A X ends it.");
+  console.error("Ctrl-A X ends the guest.");
   const [program, ...args] = qemuCommand(options.kernel);
   const child = spawn(program, [...args, ...qemu, "-serial", "mon:stdio"], {
     stdio: "inherit",

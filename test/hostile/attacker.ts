@@ -60,7 +60,7 @@ export class Attacker implements Disposable {
     return this.error(Command.dmaMap, body(DMA_MAP, { argsz: DMA_MAP.bytes, flags, offset: 0, address, size }), [fd]);
   }
 
-  /** Sends SET_IRQS: assigns an event to the first MSI-X vector, or without one triggers the vector. */
+  /** Sends SET_IRQS, which assigns an eventfd to the first MSI-X vector, or triggers that vector if `fds` is empty. */
   irq(fds: readonly number[]): number | "closed" {
     const flags = (fds.length === 0 ? SetFlag.none : SetFlag.eventfd) | SetFlag.trigger;
     const values = { argsz: IRQ_SET.bytes, flags, index: Irq.msix, start: 0, count: Math.max(1, fds.length) };

@@ -71,10 +71,10 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     assert.equal(client.error(Command.regionWrite, access(2, 0x38, 0x40)), 0);
   });
 
-  attack("fills its event's counter while it is being signalled", async ({ socket }) => {
+  attack("fills its eventfd's counter while the server signals the eventfd", async ({ socket }) => {
     await using meddler = new Meddler("fill");
     // SAFETY: no argument is an address.
-    using event = new Fd(libc.eventfd(1, 0o2000000), "event that blocks");
+    using event = new Fd(libc.eventfd(1, 0o2000000), "eventfd that blocks");
     using client = Attacker.negotiated(socket);
     assert.equal(client.irq([event.number]), 0);
     meddler.aim(event.number);
@@ -83,25 +83,25 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     }
   });
 
-  attack("passes an event that is full, that blocks, and that counts down by one", ({ socket }) => {
+  attack("passes an eventfd that is full, that blocks, and that counts down by one", ({ socket }) => {
     for (const flags of [0, 1]) {
       // SAFETY: no argument is an address.
-      using event = new Fd(libc.eventfd(0xffff_ffff, 0o2000000 | flags), "event");
+      using event = new Fd(libc.eventfd(0xffff_ffff, 0o2000000 | flags), "eventfd");
       using client = Attacker.negotiated(socket);
       assert.equal(client.irq([event.number]), 0);
       for (let i = 0; i < 100; i++) assert.equal(client.irq([]), 0);
     }
   });
 
-  attack("sends ten thousand events", ({ socket }) => {
+  attack("passes an eventfd ten thousand times", ({ socket }) => {
     const before = openDescriptors();
     using event = EventFd.create();
     using client = Attacker.negotiated(socket);
     for (let i = 0; i < 10_000; i++) assert.equal(client.irq([event.number]), 0);
-    assert.ok(openDescriptors() <= before + 4, "more descriptors than the event, two sockets, and the last copy");
+    assert.ok(openDescriptors() <= before + 4, "only the eventfd, its last copy and two sockets may be open");
   });
 
-  attack("passes descriptors of every kind as memory and as events", ({ socket, folder }) => {
+  attack("passes descriptors of every kind as memory and as eventfds", ({ socket, folder }) => {
     using scope = new DisposableStack();
     const memory = scope.use(createMemory("memory", 4096, { sealed: false }));
     const frozen = scope.use(createMemory("frozen", 4096, { sealed: false }));
@@ -134,7 +134,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
     await victim.complaint(/a socket among the descriptors/);
   });
 
-  attack("floods it with descriptors that no request uses", ({ socket }) => {
+  attack("floods the server with descriptors that no request uses", ({ socket }) => {
     const before = openDescriptors();
     using scope = new DisposableStack();
     const memory = scope.use(createMemory("memory", 4096));

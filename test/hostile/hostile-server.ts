@@ -28,7 +28,7 @@ export const Misbehaviour = {
   half: 6,
   /** Refuses every request. */
   refusal: 7,
-  /** Makes the driver's event blocking, signals it all the time, and clears it again. */
+  /** Makes the driver's eventfd block, signals the eventfd all the time, and clears it again. */
   theft: 8,
 } as const;
 
@@ -49,7 +49,7 @@ class Hostile {
   readonly #server: UnixSocket;
   readonly #bytes = new Uint8Array(1 << 18);
   readonly #signaller = new EventSignaller();
-  /** The events that the client has passed. */
+  /** The eventfds that the client has passed. */
   readonly #events: Fd[] = [];
 
   constructor(task: HostileTask, client: UnixSocket, server: UnixSocket) {

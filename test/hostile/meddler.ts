@@ -5,7 +5,7 @@ import { EventSignaller } from "#sys/aio.ts";
 import { read, truncate, write } from "#sys/fd.ts";
 import { libc } from "#sys/libc.ts";
 
-/** `truncate` repeatedly truncates a file and restores its length. `fill` fills an event's counter, once a round. */
+/** `truncate` repeatedly truncates a file and restores its length. `fill` fills an eventfd's counter, once a round. */
 export type Meddling = "truncate" | "fill";
 
 interface MeddlerTask {
@@ -13,25 +13,25 @@ interface MeddlerTask {
   readonly cells: Int32Array<SharedArrayBuffer>;
 }
 
-/**
- * Indices of the cells: the descriptor, or -1 for none; the current round; the last completed round; and 1 to end the
- * thread.
- */
+/** Index of the cell with the descriptor to attack, or -1 for none. */
 const FD = 0;
+/** Index of the cell with the number of the current round. */
 const ROUND = 1;
+/** Index of the cell with the number of the last completed round. */
 const OVER = 2;
+/** Index of the cell that is set to 1 to end the thread. */
 const END = 3;
 
 const LIMIT_MILLIS = 10_000;
 const F_SETFL = 4;
 const BLOCKING = 0n;
 /**
- * A value that can still be written after the server has added 1 to the counter. After both, the counter has no room
- * for another 1.
+ * A value that can still be written after the server has added 1 to the counter. After both additions, the counter has
+ * no room for another 1.
  */
 const NEARLY_FULL = new Uint8Array(new BigUint64Array([2n ** 64n - 3n]).buffer);
 
-/** Empties the counter, and fills it a moment later. The server may have found room in it in between. */
+/** Empties the counter, and fills it a moment later. In between, the server may find room in the counter. */
 const fill = (fd: number, round: number, signaller: EventSignaller): void => {
   // SAFETY: no argument is an address.
   libc.fcntl(fd, F_SETFL, BLOCKING);

@@ -90,7 +90,7 @@ export const vfioUserModel = (environment: Environment = process.env): VfioUserM
       "FERRULE_VFIO_USER_SOCKET",
       socket,
       "the other end of the NIC's cable is not known",
-      "Set FERRULE_VFIO_USER_CABLE to the stream socket that the server listens at for it.",
+      "Set FERRULE_VFIO_USER_CABLE to the stream socket at which the server listens for the NIC's cable.",
     );
   for (const [name, path] of [
     ["FERRULE_VFIO_USER_SOCKET", socket],

@@ -44,7 +44,7 @@ export class NamedNamespace implements AsyncDisposable {
     return start("ip", "netns", "exec", this.name, program, ...args);
   }
 
-  /** Moves an interface of this process's namespace into it, gives the interface an address, and sets it up. */
+  /** Moves an interface of this process's namespace into the named one, gives it an address, and sets it up. */
   async take(device: string, address: string): Promise<void> {
     await run("ip", "link", "set", device, "netns", this.name);
     await run("ip", "-n", this.name, "address", "add", address, "dev", device);

@@ -11,8 +11,8 @@ import { Altered } from "./altered.ts";
 type Width = 1 | 2 | 4;
 
 /**
- * Register accesses as lines, with consecutive equal ones combined: `r8 37 10` is direction and bits, offset, value;
- * `×n` for n of them.
+ * Register accesses as lines: `r8 37 10` has direction and bits, offset, value. Consecutive equal lines are combined
+ * into one that ends with their number: `×3`.
  */
 class Accesses {
   readonly #accesses: { text: string; times: number }[] = [];
@@ -57,7 +57,7 @@ class Remembering implements Target {
     this.#config.setUint8(8, 0x20);
     this.#registers.setUint32(0x00, 0x0000_0002, true); // IDR0: 02:00:00:00:00:01
     this.#registers.setUint32(0x04, 0x0000_0100, true);
-    this.#registers.setUint16(0x64, 0x782d, true); // BMSR: negotiated, link up
+    this.#registers.setUint16(0x64, 0x782d, true); // BMSR: negotiation complete, link up
     this.#registers.setUint16(0x68, 0x45e1, true); // ANLPAR: both speeds and duplexes, pause
   }
 
@@ -74,8 +74,8 @@ class Remembering implements Target {
   }
   write(region: RegionName, offset: number, width: Width, value: number): void {
     const view = region === "config" ? this.#config : this.#registers;
-    if (region !== "config" && offset === 0x37) value &= ~0x10; // A reset is done at once,
-    if (region !== "config" && offset === 0x62) value &= ~0x8200; // as is one of the PHY.
+    if (region !== "config" && offset === 0x37) value &= ~0x10; // A reset completes at once.
+    if (region !== "config" && offset === 0x62) value &= ~0x8200; // A PHY reset completes at once.
     if (width === 1) view.setUint8(offset, value);
     else if (width === 2) view.setUint16(offset, value, true);
     else view.setUint32(offset, value, true);

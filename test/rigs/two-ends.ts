@@ -88,7 +88,7 @@ export interface TwoEnds extends AsyncDisposable {
 
 let made = 0;
 
-/** The near interface's address. It does not depend on the model's, so that IPv6 joins the same groups each time. */
+/** The near interface's address. It is fixed, so that IPv6 joins the same groups each time. */
 export const NEAR_MAC = "02:00:5e:10:00:01";
 
 /** Starts `ferrule up`. Its interfaces are then up in their namespaces, without IP addresses. */

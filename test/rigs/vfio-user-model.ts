@@ -26,7 +26,7 @@ interface ModelTask {
   readonly mac: string;
   /** Requests to the thread and its replies: the words of `Word`, followed by bytes. */
   readonly shared: SharedArrayBuffer;
-  /** An event's descriptor, signalled after each request. */
+  /** Descriptor of an eventfd, which is signalled after each request. */
   readonly bell: number;
 }
 

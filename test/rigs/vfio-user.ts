@@ -158,8 +158,8 @@ export const openVfioUserRig = (served: Served, options: RigOptions = {}): Rig =
       nic.up();
       if (!carrier) return;
       awaitLink(nic);
-      // The link is checked a second time, after the time of a full negotiation, because the first may have been that
-      // of an earlier negotiation.
+      // The link is checked a second time, after the time of a full negotiation, because the first check may have found
+      // the link of an earlier negotiation.
       sleep(LINK_SETTLES_MICROS);
       nic.refreshLink();
       awaitLink(nic);

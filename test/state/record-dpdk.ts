@@ -1,4 +1,7 @@
-/** Records the state in which DPDK's net_r8169 leaves every chip that it supports, after starting it: `node test/state/record-dpdk.ts`. */
+/**
+ * Records the state in which DPDK's net_r8169 leaves every chip that it supports, once it has started the chip:
+ * `node test/state/record-dpdk.ts`.
+ */
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { ManyNics } from "../conformance-guest/many-nics.ts";
 import { HUGE_PAGES, Testpmd } from "../conformance-guest/testpmd.ts";

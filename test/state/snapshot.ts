@@ -57,7 +57,7 @@ export const powerOn = (chip: Chip): Snapshot => {
   return flat(new Rtl8169({ chip, mac: MAC, clock, timers: clock.timers }).state);
 };
 
-/** The values that differ between the two, as they are in `after`. */
+/** The values that differ between `before` and `after`, as they are in `after`. */
 export const changes = (before: Snapshot, after: Snapshot): Snapshot => {
   const changed = new Map<string, number>();
   for (const key of new Set([...before.keys(), ...after.keys()])) {

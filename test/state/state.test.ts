@@ -70,7 +70,7 @@ describe("comparison", () => {
     assert.ok(explain(one!, rule("0xd4=1f80/1f80 0xd4=0/1")));
   });
 
-  test("a word that one of the two has not changed is compared too", () => {
+  test("a word that only one of the two drivers has changed is compared too", () => {
     assert.deepEqual(
       between(5, 0).map(({ theirs, ours }) => [theirs, ours]),
       [[5, 0]],

@@ -11,7 +11,7 @@ import { median } from "./figures.ts";
 
 const CARD = "0000:00:05.0";
 const INTERFACE = "fe0";
-/** Text that marks the stray frame and the other one. */
+/** Text in both frames: the stray one, and the one in the card's own memory. */
 const MARK = "ferrule-isolation";
 
 describe("a card behind an IOMMU", { skip: noVfio() }, () => {

@@ -31,7 +31,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     for (const address of addresses) await machine.interfaceOf(address);
   };
 
-  test("one cannot be opened while another of its group is bound to a kernel driver: the error names that one and the command to bind it", async () => {
+  test("a card cannot be opened while another of its group is bound to a kernel driver: the error names the other card and the command to bind it", async () => {
     await shareAPage([FIRST, SECOND]);
     await machine.ferrule(`bind ${FIRST}`);
     const { exit, stderr } = await machine.ferrule(`up ${FIRST} --name ${INTERFACE}`);
@@ -40,7 +40,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     assert.match(await machine.mustRun("list"), new RegExp(SECOND));
   });
 
-  test("it works once that one is bound too, with registers that cannot be mapped", async (t) => {
+  test("a card works once the other is bound too, with registers that cannot be mapped", async (t) => {
     for (const address of [FIRST, SECOND])
       if ((await machine.driverOf(address)) !== "vfio-pci") await machine.mustRun(`bind ${address}`);
     const up = await machine.up(FIRST, INTERFACE);
@@ -54,7 +54,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     await machine.mustRun(`down ${INTERFACE}`);
   });
 
-  test("both return to the kernel's driver, and work", async () => {
+  test("both cards return to the kernel's driver, and work", async () => {
     for (const address of [FIRST, SECOND]) {
       await machine.mustRun(`unbind ${address}`);
       assert.equal(await machine.driverOf(address), "8139cp");
@@ -62,7 +62,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     }
   });
 
-  test("one that is removed during traffic is released: the program ends and reports it, nothing leaks", async () => {
+  test("a card that is removed during traffic is released: the program reports the removal and ends, and nothing leaks", async () => {
     await machine.mustRun(`bind ${PLUGGED}`);
     const up = await machine.up(PLUGGED, PLUGGED_INTERFACE);
     await machine.lease(PLUGGED_INTERFACE);
@@ -84,7 +84,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     assert.doesNotMatch(log, /WARNING|BUG|Oops|hung/);
   });
 
-  test("when reinserted, it is a new card: the kernel's driver binds to it, and after `bind` ours works", async () => {
+  test("a card that is inserted again is a new card: the kernel's driver binds to it, and after `bind` ours works", async () => {
     await machine.guest.qmp.execute("device_add", {
       driver: "rtl8139",
       id: "plugged",

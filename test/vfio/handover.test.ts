@@ -67,7 +67,7 @@ describe("one NIC and its drivers, one after the other", { skip: noVfio() }, () 
       `cd /sys/bus/pci/devices/${addressOf(card)}; echo ${driver} >driver_override
        [ -e driver ] && echo ${addressOf(card)} >driver/unbind; echo ${addressOf(card)} >/sys/bus/pci/drivers_probe`,
     );
-  /** What `ethtool` shows of the kernel's interface once it has a link (modes, speed, wake-up), and its address. */
+  /** What `ethtool` shows of the kernel's interface once it has a link (modes, speed, wake-up), and the MAC address. */
   const settings = async (name: string): Promise<string> => {
     await machine.guest.mustRun(
       `ip link set ${name} up; until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.05; done`,

@@ -302,7 +302,7 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** The driver that a card is bound to. */
+  /** The driver to which a card is bound; undefined if it has none. */
   async driverOf(address: string): Promise<string | undefined> {
     const { exit, stdout } = await this.guest.run(`basename $(readlink /sys/bus/pci/devices/${address}/driver)`);
     return exit === 0 ? stdout.trim() : undefined;

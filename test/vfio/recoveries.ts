@@ -10,7 +10,7 @@ export interface Provocation {
    */
   readonly faults: readonly (readonly [name: FaultName, count?: number])[];
   readonly reason: RegExp;
-  /** How often each cause has been counted afterwards, since the first provocation. */
+  /** Number of times that each cause has been counted afterwards, since the first provocation. */
   readonly counts: Partial<Record<CauseName, number>>;
   /**
    * The load during the fault; default: a flood of echo requests. With `seldom` there is one request every three
