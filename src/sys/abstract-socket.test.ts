@@ -22,7 +22,7 @@ const listenAt = (name: Uint8Array): Disposable => {
   return socket;
 };
 
-test("a listener's name that is not text is omitted: any user may listen there, and only text can be connected to", () => {
+test("listeners whose names are not text are omitted: any user can create one, and only a text can be used to connect", () => {
   const prefix = `ferrule-test/${process.pid}`;
   using _text = listenAt(Buffer.from(`${prefix}/a`));
   using _bytes = listenAt(Buffer.concat([Buffer.from(`${prefix}/`), new Uint8Array(80).fill(0xff)]));

@@ -23,7 +23,7 @@ const device = () => {
   const busyPoll = new BusyPoll(poller, clock);
   return {
     busyPoll,
-    /** Waits for an event after `micros`; returns how it waited. */
+    /** Waits for an event that occurs after `micros`; returns the result, and how the time passed. */
     wait: (micros: number, limitMillis = 250) => {
       state.dueAt = state.now + micros;
       state.polls = state.sleeps = 0;
@@ -33,21 +33,21 @@ const device = () => {
   };
 };
 
-test("the first wait sleeps; after a short one the next polls first", () => {
+test("the first wait sleeps; after a short wait, the next wait polls first", () => {
   const { wait, busyPoll } = device();
   assert.deepEqual(wait(50), { ready: 1, slept: true, polls: 0 });
   assert.equal(busyPoll.micros, 200);
   assert.deepEqual(wait(50), { ready: 1, slept: false, polls: 50 });
 });
 
-test("it polls for at most 200 µs, less after each unsuccessful time, and soon not at all", () => {
+test("a wait polls for at most 200 µs, for a shorter time after each unsuccessful wait, and soon not at all", () => {
   const { wait } = device();
   wait(1);
   const polls = Array.from({ length: 6 }, () => wait(10_000).polls);
   assert.deepEqual(polls, [200, 100, 50, 25, 12, 0]);
 });
 
-test("after another short wait it polls again", () => {
+test("after another short wait, the next wait polls again", () => {
   const { wait, busyPoll } = device();
   wait(10_000);
   assert.equal(busyPoll.micros, 0);
@@ -55,7 +55,7 @@ test("after another short wait it polls again", () => {
   assert.equal(busyPoll.micros, 200);
 });
 
-test("with a limit of 0 it does not wait, and a wait ends at its limit", () => {
+test("a wait with a limit of 0 only polls once, and other waits end at their limit", () => {
   const { wait, busyPoll } = device();
   assert.deepEqual(wait(10, 0), { ready: 0, slept: false, polls: 1 });
   assert.equal(busyPoll.micros, 0);

@@ -16,7 +16,7 @@ test("a result that is not negative passes through", () => {
   assert.equal(check(7, "open"), 7);
 });
 
-test("an error has the name of its number, the call, what it was about, and a hint", () => {
+test("an error has the name of its number, the call, the object of the call, and a hint", () => {
   libc.close(-1);
   assert.throws(
     () => check(-1, "close", "nothing"),
@@ -44,7 +44,7 @@ test("a number without a name keeps its number", () => {
   assert.match(error.message, /524/);
 });
 
-test("permission errors hint at what to run", () => {
+test("the hint of a permission error names a command that helps", () => {
   assert.match(new SystemError({ errno: Errno.EPERM, syscall: "ioctl" }).hint, /unshare --user/);
   assert.equal(new SystemError({ errno: Errno.EPERM, syscall: "ioctl", hint: "Ask." }).hint, "Ask.");
 });

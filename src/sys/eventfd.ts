@@ -53,7 +53,8 @@ export class EventFd implements Disposable {
    * this object is used; disposing this object does not close it.
    */
   static attach(number: number, { shared = false } = {}): EventFd {
-    if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for an eventfd`);
+    if (!Number.isInteger(number) || number < 0)
+      throw new OutOfRange(`an eventfd cannot have file descriptor ${number}`);
     return new EventFd(undefined, number, shared);
   }
 

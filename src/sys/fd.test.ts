@@ -20,7 +20,7 @@ test("an owner closes its descriptor exactly once, and cannot be used afterwards
   assert.throws(() => first.number, DescriptorClosed);
 });
 
-test("a descriptor released is not closed by its former owner", () => {
+test("a released descriptor is not closed by its former owner", () => {
   const first = openFile("/dev/null", Open.readWrite);
   using second = new Fd(first.release(), "the same");
   first[Symbol.dispose]();

@@ -40,7 +40,7 @@ export class Fd implements Disposable {
    * @param close used instead of close(2), if that might block this thread
    */
   constructor(number: number, what: string, close: (number: number) => void = closeNow) {
-    if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`file descriptor ${number} for ${what}`);
+    if (!Number.isInteger(number) || number < 0) throw new OutOfRange(`${what} cannot have file descriptor ${number}`);
     this.#number = number;
     this.#close = close;
     this.what = what;

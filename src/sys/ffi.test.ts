@@ -41,7 +41,7 @@ test("FFI is available in the Node that runs the tests", () => {
   assert.equal(typeof ffi().dlopen, "function");
 });
 
-test("using FFI prints no warning, and other experimental warnings still do", () => {
+test("using FFI prints no warning, but other experimental warnings are still printed", () => {
   const result = node(
     [],
     `const { EventFd } = await import("./eventfd.ts");
@@ -55,7 +55,7 @@ test("using FFI prints no warning, and other experimental warnings still do", ()
   assert.match(result.stderr, /Something else is experimental/);
 });
 
-test("a Node started with --no-experimental-ffi imports the room, and each call says what to change", () => {
+test("a Node started with --no-experimental-ffi imports the room, and the error of each call says what to change", () => {
   const result = node(["--no-experimental-ffi"], REPORT);
   assert.equal(result.status, 0, result.stderr);
   const report = JSON.parse(result.stdout) as Report;

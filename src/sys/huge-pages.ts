@@ -47,7 +47,7 @@ export class HugePages implements Disposable {
     this.addresses = addresses;
   }
 
-  /** @throws {SystemError} ENOMEM if there are not enough */
+  /** @throws {SystemError} ENOMEM if there are not enough free pages */
   static allocate(count: number): HugePages {
     // SAFETY: the result of cString is valid until its next call.
     const number = libc.memfd_create(cString("dma"), MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);

@@ -72,7 +72,7 @@ test("an interface that does not exist is ENODEV, with its name", () => {
   );
 });
 
-test("in a namespace of its own: up, address, MTU, down", { skip }, () => {
+test("in a namespace of its own, an interface gets an address and an MTU, and is set up and down", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using interfaces = namespace.within(() => Interfaces.open());
   assert.equal(interfaces.isUp("lo"), false);

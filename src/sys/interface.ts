@@ -89,7 +89,7 @@ export const interfaceName = (request: Struct): string => {
 
 /** Puts an Ethernet address into an ifreq. @throws {OutOfRange} unless it is 6 bytes and unicast */
 export const putHardwareAddress = (request: Struct, address: Uint8Array): void => {
-  if (address.length !== ADDRESS_BYTES) throw new OutOfRange(`an Ethernet address of ${address.length} bytes`);
+  if (address.length !== ADDRESS_BYTES) throw new OutOfRange(`an Ethernet address cannot have ${address.length} bytes`);
   if ((address[0]! & 1) !== 0)
     throw new OutOfRange("a multicast address cannot be a station address", "Clear the lowest bit of its first byte.");
   request.view.setUint16(IFREQ_UNION, ARPHRD_ETHER, true);
@@ -201,7 +201,8 @@ export class Interfaces implements Disposable {
 
   /** Sets the interface's IPv4 address; the kernel adds the route to the network of `prefix` bits, 1 to 32. */
   setIpv4(name: string, address: string, prefix: number): void {
-    if (!Number.isInteger(prefix) || prefix < 1 || prefix > 32) throw new OutOfRange(`a prefix of ${prefix} bits`);
+    if (!Number.isInteger(prefix) || prefix < 1 || prefix > 32)
+      throw new OutOfRange(`a prefix cannot have ${prefix} bits`);
     this.#setSocketAddress(name, Request.setAddress, parseIpv4(address), `address ${address}`);
     const mask = new Uint8Array(4);
     new DataView(mask.buffer).setUint32(0, -1 << (32 - prefix));

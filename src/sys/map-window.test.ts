@@ -35,7 +35,7 @@ test("read-only memory is visible in the window and never changed", () => {
   assert.equal(new Uint8Array(mine.buffer)[0], 1);
 });
 
-test("more than the window or the file has is refused, and nothing changes", () => {
+test("a range beyond the end of the window or of the file is refused, and nothing changes", () => {
   using memory = createMemory("shown", 8192);
   using event = EventFd.create();
   const window = new MapWindow(8192);

@@ -36,10 +36,10 @@ export class MapWindow {
   readonly #address: bigint;
   readonly #length: bigint;
 
-  /** @param length bytes: a multiple of the page size below 2 GiB. @throws {OutOfRange} {SystemError} */
+  /** @param length number of bytes below 2 GiB, a multiple of the page size @throws {OutOfRange} {SystemError} */
   constructor(length: number) {
     if (!(length > 0 && length <= MAX_BYTES && length % PAGE_BYTES === 0))
-      throw new OutOfRange(`a window of ${length} bytes`);
+      throw new OutOfRange(`a window cannot have ${length} bytes`);
     this.#length = BigInt(length);
     const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     // SAFETY: the kernel chooses a free range, so no existing mapping is replaced.
@@ -54,7 +54,7 @@ export class MapWindow {
   /**
    * Maps `length` bytes of a file of fixed length, from its byte `offset` on, at byte `at` of the window; all are
    * multiples of the page size. With `readOnly` the file is never changed: a store changes a private copy. @throws
-   * {OutOfRange} if that exceeds the window or the file
+   * {OutOfRange} if the range exceeds the window or the file
    * @throws {SystemError}, with the window unchanged
    */
   show(fd: number, offset: number, length: number, readOnly: boolean, at = 0): void {
@@ -62,7 +62,7 @@ export class MapWindow {
     this.#checkPages(at, length);
     if (!fixed) throw new OutOfRange("a file that could become shorter cannot be mapped");
     if (!(offset >= 0 && offset % PAGE_BYTES === 0 && offset + length <= size))
-      throw new OutOfRange(`${length} bytes at ${offset} of a file of ${size} bytes`);
+      throw new OutOfRange(`cannot map ${length} bytes at ${offset} of a file of ${size} bytes`);
     const flags = MAP_FIXED | (readOnly ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED);
     // SAFETY: replaces only pages of the range that this object has mapped.
     const result = libc.mmap(this.#address + BigInt(at), BigInt(length), PROT_READ_WRITE, flags, fd, BigInt(offset));
@@ -86,7 +86,7 @@ export class MapWindow {
     if (
       !(at >= 0 && length > 0 && at + length <= this.bytes.length && at % PAGE_BYTES === 0 && length % PAGE_BYTES === 0)
     )
-      throw new OutOfRange(`${length} bytes at ${at} of a window of ${this.bytes.length}`);
+      throw new OutOfRange(`cannot map ${length} bytes at ${at} of a window of ${this.bytes.length} bytes`);
   }
 }
 
@@ -97,8 +97,9 @@ const CLEARED_AT_ONCE = 512;
 
 /** A pool of windows. Their sizes are powers of two, so there are only a few sizes. */
 export class MapWindows {
-  /** Windows that map zeros, by size; and windows that were not cleared yet. */
+  /** Windows that map zeros, by size. */
   readonly #idle = new Map<number, MapWindow[]>();
+  /** Windows that were not cleared yet, by size. */
   readonly #stale = new Map<number, MapWindow[]>();
 
   /** A window of at least `length` bytes that maps zeros. @throws {SystemError} */

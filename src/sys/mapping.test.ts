@@ -43,7 +43,7 @@ test("pieces of a memory can be mapped in another order, on multiples of their s
   assert.throws(() => Mapping.gather(memory.number, [100], piece, "askew"), { code: "EINVAL" });
 });
 
-test("private memory is zeroed, aligned to a huge page, and released as any mapping", () => {
+test("private memory is zeroed, aligned to a huge page, and released like any other mapping", () => {
   const mapping = Mapping.allocate(5 << 20, "own");
   const words = new Int32Array(mapping.buffer);
   assert.equal(words.length, (5 << 20) / 4);

@@ -58,7 +58,7 @@ const reserve = (length: bigint, align: bigint, protection: number, what: string
   const start = ((address + align - 1n) / align) * align;
   // SAFETY: the excess at both ends is part of the range just mapped, and no view of it exists.
   if (start > address) libc.munmap(address, start - address);
-  // SAFETY: as above.
+  // SAFETY: this part, too, belongs to the range just mapped, and no view of it exists.
   if (start < address + align) libc.munmap(start + length, address + align - start);
   return start;
 };
@@ -99,10 +99,10 @@ export class Mapping implements Disposable {
    */
   static map(fd: number, offset: number, length: number, what: string): Mapping {
     if (!(length > 0) || offset < 0 || offset % PAGE_BYTES !== 0)
-      throw new OutOfRange(`${what}: mapping of ${length} bytes at ${offset}`);
+      throw new OutOfRange(`${what}: cannot map ${length} bytes at ${offset}`);
     const file = fstatSync(fd);
     if (file.isFile() && offset + length > file.size)
-      throw new OutOfRange(`${what}: ${length} bytes at ${offset} of a file of ${file.size} bytes`);
+      throw new OutOfRange(`${what}: cannot map ${length} bytes at ${offset} of a file of ${file.size} bytes`);
     // SAFETY: the kernel chooses a free range, so no existing mapping is replaced.
     const address = libc.mmap(0n, BigInt(length), PROT_READ_WRITE, MAP_SHARED, fd, BigInt(offset));
     if (address === MAP_FAILED) throw new SystemError({ errno: errno(), syscall: "mmap", detail: what });
@@ -118,7 +118,7 @@ export class Mapping implements Disposable {
     const address = reserve(BigInt(length), LARGE_PAGE, PROT_READ_WRITE, what);
     // SAFETY: this is advice about the range just reserved; a kernel that does not support it changes nothing.
     libc.madvise(address, BigInt(length), MADV_HUGEPAGE);
-    // SAFETY: as above.
+    // SAFETY: this, too, is advice about the range just reserved.
     libc.madvise(address, BigInt(length), MADV_DONTFORK);
     return new Mapping(address, length, what);
   }

@@ -94,7 +94,7 @@ test("tables of no entries, or more than the kernel takes, are refused", () => {
   for (const count of [0, -1, 1.5, 1025, NaN]) assert.throws(() => new Iovecs(count, new ArrayBuffer(8)), OutOfRange);
 });
 
-test("readv and writev move pieces in order, and say how many bytes", () => {
+test("readv and writev move pieces in order, and return the number of bytes", () => {
   const [a, b] = UnixSocket.pair();
   using _a = a;
   using _b = b;

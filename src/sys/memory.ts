@@ -40,7 +40,7 @@ export const cString = (from: string): bigint => {
   if (from.includes("\0")) throw new OutOfRange("text for a C call contains a NUL character");
   const { read, written } = new TextEncoder().encodeInto(from, text);
   if (read < from.length || written >= TEXT_BYTES)
-    throw new OutOfRange(`text of ${from.length} characters for a C call`);
+    throw new OutOfRange(`text of ${from.length} characters is too long for a C call`);
   text[written] = 0;
   return addressOf(text.buffer);
 };
@@ -85,10 +85,11 @@ export class Iovecs {
    * `point`, at most 4 GiB @param side the buffer of entries set by `pointAside`
    */
   constructor(count: number, base: ArrayBufferLike, side?: ArrayBufferLike) {
-    if (!Number.isInteger(count) || count < 1 || count > 1024) throw new OutOfRange(`a table of ${count} iovecs`);
+    if (!Number.isInteger(count) || count < 1 || count > 1024)
+      throw new OutOfRange(`a table cannot have ${count} iovecs`);
     for (const buffer of [base, side])
       if (buffer !== undefined && buffer.byteLength > GIB4)
-        throw new OutOfRange("a buffer of more than 4 GiB for a table of iovecs");
+        throw new OutOfRange("a table of iovecs cannot use a buffer of more than 4 GiB");
     const table = new ArrayBuffer(count * IOVEC_WORDS * 4);
     this.count = count;
     this.address = addressOf(table);
@@ -133,7 +134,7 @@ export class Iovecs {
 
 /**
  * Reads into the first `count` entries. Returns the number of bytes read (0 at the end of a stream), or the negated
- * error number, because "no data" is no exception on the hot path.
+ * error number, because "no data" must not be an exception on the hot path.
  */
 export const readv = (fd: number, iovecs: Iovecs, count: number): number => {
   if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);

@@ -40,7 +40,7 @@ test("bytes are received and sent at any offset of the buffers, and nowhere else
   });
 });
 
-test("no more is received than there is room for", () => {
+test("a receive returns no more bytes than fit into the rest of the buffer", () => {
   connected((a, b, stream) => {
     a.send(new Uint8Array(100).fill(5));
     assert.equal(stream.receive(b.number, 10), 54);
@@ -48,7 +48,7 @@ test("no more is received than there is room for", () => {
   });
 });
 
-test("descriptors come with the bytes they were sent with, which end what is received", () => {
+test("descriptors arrive with the bytes with which they were sent, and a receive ends after those bytes", () => {
   connected((a, b, stream) => {
     using event = EventFd.create();
     a.send(Uint8Array.of(1));
@@ -104,7 +104,7 @@ test("descriptors that are not taken are closed with the next ones, and at the e
   assert.equal(openDescriptors(), before);
 });
 
-test("the end and a broken connection are reported", () => {
+test("the end of the stream and a broken connection are reported", () => {
   const [a, b] = UnixSocket.pair();
   using _b = b;
   using stream = new MessageStream(64, 64, 1, closeSync);

@@ -63,7 +63,7 @@ class Side {
   /** Sets the message to `length` bytes at `offset`, with `controlBytes` bytes for descriptors. */
   aim(offset: number, length: number, controlBytes: number): void {
     if (!(offset >= 0 && length > 0 && offset + length <= this.#length))
-      throw new OutOfRange(`${length} bytes at ${offset} of a buffer of ${this.#length}`);
+      throw new OutOfRange(`a buffer of ${this.#length} bytes does not have ${length} bytes at ${offset}`);
     const low = this.#low + offset;
     this.#iovecWords[0] = low;
     this.#iovecWords[1] = this.#high + (low >= GIB4 ? 1 : 0);
@@ -74,7 +74,7 @@ class Side {
 }
 
 /**
- * Buffers to receive into and to send from, and the system calls for them.
+ * A receive buffer, a send buffer, and the system calls that use them.
  *
  * After a `receive`, the caller takes the descriptors and owns them; those that it does not take are closed at the next
  * `receive`.
@@ -157,7 +157,7 @@ export class MessageStream implements Disposable {
   /** As `send`, with copies of `fds` attached to the first byte. */
   sendWith(socket: number, offset: number, length: number, fds: readonly number[]): number {
     if (fds.length === 0) return this.send(socket, offset, length);
-    if (fds.length > this.#maxFds) throw new OutOfRange(`${fds.length} descriptors with one message`);
+    if (fds.length > this.#maxFds) throw new OutOfRange(`one message cannot carry ${fds.length} descriptors`);
     const words = this.#out.controlWords;
     words[0] = CMSGHDR_BYTES + fds.length * 4;
     words[LEVEL] = SOL_SOCKET;

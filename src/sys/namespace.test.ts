@@ -24,7 +24,7 @@ test("the thread's own namespace can be opened without privileges", () => {
   assert.equal(a.identity, b.identity);
 });
 
-test("a new namespace is another one, and the thread stays where it was", { skip }, () => {
+test("a new namespace differs from the thread's own one, and the thread does not move", { skip }, () => {
   using before = NetworkNamespace.current();
   using made = NetworkNamespace.create();
   using after = NetworkNamespace.current();
@@ -63,7 +63,7 @@ test("within the thread's own namespace no privileges are needed", () => {
   assert.equal(execFileSync(program!, [...args, script], { encoding: "utf8" }), "there");
 });
 
-test("loopback comes up there, and only there", { skip }, () => {
+test("the loopback interface of a new namespace is set up, and only that one", { skip }, () => {
   using made = NetworkNamespace.create();
   using other = NetworkNamespace.create();
   made.loopbackUp();
@@ -71,27 +71,31 @@ test("loopback comes up there, and only there", { skip }, () => {
   assert.equal(other.within(isUp), false);
 });
 
-test("a worker enters it by its descriptor; the main thread stays", { skip }, async () => {
-  using home = NetworkNamespace.current();
-  using made = NetworkNamespace.create();
-  const module = JSON.stringify(new URL("namespace.ts", import.meta.url).href);
-  const code = `import(${module}).then(({ NetworkNamespace }) => {
+test(
+  "a worker enters a namespace by the number of its descriptor; the main thread does not move",
+  { skip },
+  async () => {
+    using home = NetworkNamespace.current();
+    using made = NetworkNamespace.create();
+    const module = JSON.stringify(new URL("namespace.ts", import.meta.url).href);
+    const code = `import(${module}).then(({ NetworkNamespace }) => {
     NetworkNamespace.fromFd(${made.fd}).enter();
     using here = NetworkNamespace.current();
     require("node:worker_threads").parentPort.postMessage(here.identity);
   })`;
-  const worker = new Worker(code, { eval: true });
-  const theirs = await new Promise((resolve, reject) => {
-    worker.once("message", resolve);
-    worker.once("error", reject);
-  });
-  await worker.terminate();
-  assert.equal(theirs, made.identity);
-  using here = NetworkNamespace.current();
-  assert.equal(here.identity, home.identity);
-});
+    const worker = new Worker(code, { eval: true });
+    const theirs = await new Promise((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    await worker.terminate();
+    assert.equal(theirs, made.identity);
+    using here = NetworkNamespace.current();
+    assert.equal(here.identity, home.identity);
+  },
+);
 
-test("other files cannot be entered", { skip }, () => {
+test("a file that is not a namespace cannot be entered", { skip }, () => {
   using file = NetworkNamespace.at("/dev/null");
   assert.throws(() => file.enter(), { code: "EINVAL" });
 });

@@ -13,13 +13,13 @@ const message = (type: number, number: number) => {
   return { type, payload };
 };
 
-test("a table that the kernel aborts is an error, and not a short table", () => {
+test("if the kernel aborts a table, an error is thrown, and the table is not taken for a short one", () => {
   assert.throws(() => failOn(message(NLMSG_DONE, -Errno.EMSGSIZE), "routes"), { code: "EMSGSIZE", message: /routes/ });
   failOn(message(NLMSG_DONE, 0), "routes");
   failOn({ type: NLMSG_DONE, payload: new Uint8Array() }, "routes");
 });
 
-test("an error reply is an error, whatever its number", () => {
+test("an error reply causes an error, whatever its number", () => {
   assert.throws(() => failOn(message(NLMSG_ERROR, -Errno.ENODEV), "links"), { code: "ENODEV" });
   assert.throws(() => failOn(message(NLMSG_ERROR, 0), "links"), { code: "EPROTO" });
   failOn(message(RTM_NEWROUTE, -1), "routes");

@@ -17,7 +17,7 @@ const NLMSG_DONE = 3;
 
 /** struct nlmsghdr { u32 length; u16 type; u16 flags; u32 sequence; u32 port } */
 const HEADER = 16;
-/** Length of the longest datagram that the kernel sends for a dump. */
+/** Length of the longest datagram that the kernel sends when it lists a table. */
 const DATAGRAM_BYTES = 32 << 10;
 
 /** A message of the kernel. */

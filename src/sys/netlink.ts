@@ -38,16 +38,16 @@ const ADDRESS_BYTES = 6;
  */
 export const setGsoMax = (index: number, bytes: number, segments: number): void => {
   if (!Number.isInteger(bytes) || bytes < 1 || bytes > 0xffff_ffff)
-    throw new OutOfRange(`a GSO size of ${bytes} bytes`);
+    throw new OutOfRange(`a GSO size cannot be ${bytes} bytes`);
   if (!Number.isInteger(segments) || segments < 1 || segments > 0xffff)
-    throw new OutOfRange(`${segments} GSO segments`);
+    throw new OutOfRange(`a super-frame cannot have ${segments} segments`);
   setAttribute(index, IFLA_GSO_MAX_SIZE, bytes, `GSO size of interface ${index}`);
   setAttribute(index, IFLA_GSO_MAX_SEGS, segments, `GSO segments of interface ${index}`);
 };
 
 /**
- * Moves the interface with this index from the calling thread's network namespace to the one that the descriptor
- * `namespace` refers to. The interface loses its addresses and is then down. @throws {SystemError}
+ * Moves the interface with this index from the calling thread's network namespace to the namespace of the descriptor
+ * `namespace`. The interface loses its addresses and is then down. @throws {SystemError}
  */
 export const moveInterface = (index: number, namespace: number): void => {
   setAttribute(index, IFLA_NET_NS_FD, namespace, `namespace of interface ${index}`);
@@ -104,7 +104,8 @@ export const interfaceState = (socket: RouteSocket, name: string): InterfaceStat
 
 /** A name read from the kernel may contain characters that `checkInterfaceName` rejects. @throws {OutOfRange} */
 const checkLength = (name: string): void => {
-  if (name.length === 0 || name.length >= NAME_BYTES) throw new OutOfRange(`an interface name of ${name.length} bytes`);
+  if (name.length === 0 || name.length >= NAME_BYTES)
+    throw new OutOfRange(`an interface name cannot have ${name.length} bytes`);
 };
 
 const parseLink = (reply: DataView, what: string): InterfaceState => {

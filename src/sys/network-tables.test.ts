@@ -39,7 +39,7 @@ suite("answers of Linux 6.18", () => {
     assert.deepEqual(found?.hops, [{ link: 3, gateway: true }]);
   });
 
-  test("a network whose route rejects", () => {
+  test("a route that rejects packets to a network", () => {
     assert.equal(route("02100000fe0300070000000008000f00fe000000080001000a080000")?.unicast, false);
   });
 
@@ -135,7 +135,7 @@ suite("this kernel", { skip }, () => {
       assert.deepEqual(linksOf(tables.routeTo(bytes(9, 9, 9, 9))), [index("a1"), index("a2")]);
     }));
 
-  test("applies its rules: another source, another table", () =>
+  test("applies the routing rules: another source address selects another table", () =>
     within((tables, index) => {
       ip("route add default via 10.1.0.2");
       ip("route add default via 10.2.0.2 table 100");

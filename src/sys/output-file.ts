@@ -51,7 +51,7 @@ const standardOutput = (): OutputFile => {
   const write = stats.isSocket() ? sendNow : writeSync;
   return {
     write: (bytes, offset, length) => write(STDOUT, bytes, offset, length),
-    // Bytes before that position were written by others and do not count.
+    // Bytes before the current position were written by other programs and do not count.
     size: () => 0,
     truncate: () => {},
     close: () => {},

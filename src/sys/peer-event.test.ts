@@ -32,7 +32,7 @@ test("the event of another process is signalled any number of times", () => {
   assert.equal(countOf(event), 1000n);
 });
 
-test("a signal does not block though the counter is full and the descriptor blocking", () => {
+test("a signal does not block, although the counter is full and the descriptor is blocking", () => {
   using signaller = new EventSignaller();
   using event = eventfd(BLOCKING);
   using ours = PeerEvent.adopt(event.duplicate(), signaller)!;

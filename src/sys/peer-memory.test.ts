@@ -49,7 +49,7 @@ test("a copy from memory that its owner truncated fails without a signal; the re
   assert.ok(peer.write(PAGE, copy, 0, PAGE));
 });
 
-test("copies stay inside what was mapped, and end with it", () => {
+test("copies stay inside the mapped range, and are refused once it is unmapped", () => {
   using memory = createMemory("peer", 4 * PAGE, { sealed: false });
   using bounce = new BounceBuffer();
   const peer = new PeerMemory(memory.number, place(PAGE, 2 * PAGE), bounce);
@@ -80,7 +80,7 @@ test("read-only memory takes no copies, and a descriptor that may not be written
   assert.equal(peer.write(0, copy, 0, 1), false);
 });
 
-test("huge pages are copied, from offsets between them as well; where the kernel has none the copy fails", (t) => {
+test("huge pages are copied, also from offsets inside a page; a copy fails if the kernel has no free huge page", (t) => {
   // SAFETY: the result of cString is valid until its next call.
   const number = libc.memfd_create(cString("huge"), MFD_HUGETLB);
   if (number < 0) {

@@ -119,7 +119,7 @@ export class PeerMemory implements Disposable {
 
   #at(offset: number, length: number): bigint {
     if (!(this.#open && offset >= 0 && length > 0 && offset + length <= this.#length))
-      throw new OutOfRange(`${length} bytes at ${offset} of ${this.#length} bytes of guest memory`);
+      throw new OutOfRange(`${this.#length} bytes of guest memory do not have ${length} bytes at ${offset}`);
     return this.#address + BigInt(offset);
   }
 }

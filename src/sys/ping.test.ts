@@ -7,7 +7,7 @@ import { PingSocket } from "./ping.ts";
 
 const skip = whyNoNamespace()?.message ?? false;
 
-test("loopback answers pings of every size, each to its own request", { skip }, () => {
+test("loopback answers pings of every size, and each reply is matched to its own request", { skip }, () => {
   using namespace = NetworkNamespace.create();
   namespace.loopbackUp();
   using ping = namespace.within(() => PingSocket.open());

@@ -84,9 +84,9 @@ export class PingSocket implements Disposable {
    */
   ping(address: string, sequence: number, payloadBytes: number, timeoutMillis: number): number | undefined {
     if (!Number.isInteger(payloadBytes) || payloadBytes < 0 || payloadBytes > MAX_PAYLOAD)
-      throw new OutOfRange(`a ping of ${payloadBytes} bytes`, `Use 0 to ${MAX_PAYLOAD}.`);
+      throw new OutOfRange(`a ping cannot have ${payloadBytes} bytes of payload`, `Use 0 to ${MAX_PAYLOAD}.`);
     if (!Number.isInteger(sequence) || sequence < 0 || sequence > 0xffff)
-      throw new OutOfRange(`a ping's sequence ${sequence}`);
+      throw new OutOfRange(`a ping cannot have sequence number ${sequence}`);
     const length = ICMP_HEADER + payloadBytes;
     this.#compose(sequence, length);
     this.#to.view.setUint16(0, AF_INET, true);

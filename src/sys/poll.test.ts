@@ -25,7 +25,7 @@ test("a wait says which descriptors are ready", () => {
   assert.deepEqual([poller.failed(0), poller.failed(1)], [false, false]);
 });
 
-test("a descriptor left out is not waited on until it is included again", () => {
+test("an excluded descriptor is not waited on until it is included again", () => {
   using event = EventFd.create();
   event.signal();
   const poller = new Poller([event.number]);
@@ -50,7 +50,7 @@ test("writable is reported only if it is requested", () => {
   assert.equal(poller.wait(0), 0);
 });
 
-test("the other side's end and a closed descriptor are failures", () => {
+test("the end of the other side and a closed descriptor are reported as failures", () => {
   const [a, b] = UnixSocket.pair();
   const poller = new Poller([a.number]);
   b[Symbol.dispose]();

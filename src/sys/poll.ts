@@ -26,7 +26,7 @@ export class Poller {
 
   /** Creates a poller that waits for any of `fds` to become readable, until `watch` sets other events. */
   constructor(fds: readonly number[]) {
-    if (fds.length === 0) throw new OutOfRange("poll of no descriptors");
+    if (fds.length === 0) throw new OutOfRange("a poller needs at least one descriptor");
     this.#length = fds.length;
     this.#count = BigInt(fds.length);
     this.#table = new Struct(fds.length * 8);

@@ -10,11 +10,11 @@ test("capabilities are read from the kernel", () => {
   assert.equal(hasCapability(63), false);
 });
 
-test("the kernel's settings about user namespaces give a reason or none", () => {
+test("user namespaces can be created if and only if the kernel's settings give no reason against them", () => {
   assert.equal(canUnshareUser(), whyNoUserNamespace() === undefined);
 });
 
-test("a child with this setting dies with its parent", { timeout: 300_000 }, async () => {
+test("a child that has called `dieWithParent` dies with its parent", { timeout: 300_000 }, async () => {
   const child = `
     const { dieWithParent } = await import("./process.ts");
     dieWithParent("SIGKILL", Number(process.argv[1]));

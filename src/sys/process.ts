@@ -11,7 +11,7 @@ import { libc } from "./libc.ts";
 const PR_SET_PDEATHSIG = 1;
 
 /**
- * Makes the kernel send `signal` to this process when its parent dies, for any reason. The kernel's parent is the
+ * Makes the kernel send `signal` to this process when its parent dies, for any reason. To the kernel, the parent is the
  * *thread* that spawned the process: children of a worker thread get the signal when the worker ends.
  * @param parent the parent's process id, if known: if it died before this call, the signal is sent at once
  * @throws {SystemError}

@@ -29,7 +29,7 @@ test("an invalid name is rejected before anything is opened", () => {
   assert.throws(() => Tap.open("tap%d"), InvalidInterfaceName);
 });
 
-test("a TAP exists while it is open, and gone afterwards", { skip }, () => {
+test("a TAP exists while it is open, and is gone afterwards", { skip }, () => {
   using namespace = NetworkNamespace.create();
   using interfaces = namespace.within(() => Interfaces.open());
   const tap = namespace.within(() => Tap.open("ft0"));
@@ -68,18 +68,22 @@ test("carrier and address are set from this side and seen on the other", { skip 
   });
 });
 
-test("a TAP that was opened for it has several queues, and exists as long as one is open", { skip }, () => {
-  using namespace = NetworkNamespace.create();
-  using interfaces = namespace.within(() => Interfaces.open());
-  const first = namespace.within(() => Tap.open("ft0", { vnetHeader: true, multiQueue: true }));
-  using second = namespace.within(() => first.addQueue());
-  assert.equal(second.currentName(), "ft0");
-  assert.equal(second.vnetHeaderBytes, first.vnetHeaderBytes);
-  using plain = namespace.within(() => Tap.open("ft1"));
-  assert.throws(() => namespace.within(() => plain.addQueue()), InterfaceNameInUse);
-  first[Symbol.dispose]();
-  assert.equal(interfaces.has("ft0"), true);
-});
+test(
+  "a TAP that was opened with `multiQueue` can have several queues, and exists as long as one of them is open",
+  { skip },
+  () => {
+    using namespace = NetworkNamespace.create();
+    using interfaces = namespace.within(() => Interfaces.open());
+    const first = namespace.within(() => Tap.open("ft0", { vnetHeader: true, multiQueue: true }));
+    using second = namespace.within(() => first.addQueue());
+    assert.equal(second.currentName(), "ft0");
+    assert.equal(second.vnetHeaderBytes, first.vnetHeaderBytes);
+    using plain = namespace.within(() => Tap.open("ft1"));
+    assert.throws(() => namespace.within(() => plain.addQueue()), InterfaceNameInUse);
+    first[Symbol.dispose]();
+    assert.equal(interfaces.has("ft0"), true);
+  },
+);
 
 test("offloads that are inconsistent are rejected", { skip }, () => {
   inNamespace((tap, _interfaces, namespace) => {
@@ -141,7 +145,7 @@ test("a TAP that was moved to another namespace is still found", { skip }, () =>
 });
 
 test(
-  "a TAP deleted under its owner reports it",
+  "a TAP that another program has deleted reports an error",
   { skip: skip || (spawnSync("ip", ["-V"]).status === 0 ? false : "no `ip` with which to delete the TAP") },
   () => {
     inNamespace((tap, interfaces, namespace) => {

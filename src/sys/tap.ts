@@ -167,8 +167,8 @@ export class Tap implements Disposable {
   setOffload(offload: TapOffload): void {
     const { checksum = false, tso4 = false, tso6 = false, uso = false } = offload;
     const segmentation = (tso4 ? TUN_F_TSO4 : 0) | (tso6 ? TUN_F_TSO6 : 0) | (uso ? TUN_F_USO4 | TUN_F_USO6 : 0);
-    if (segmentation !== 0 && !checksum) throw new OutOfRange("segmentation offload without checksum offload");
-    if (checksum && this.vnetHeaderBytes === 0) throw new OutOfRange("offloads of a TAP without vnetHeader");
+    if (segmentation !== 0 && !checksum) throw new OutOfRange("segmentation offload needs checksum offload");
+    if (checksum && this.vnetHeaderBytes === 0) throw new OutOfRange("offloads need a TAP with vnetHeader");
     const bits = segmentation | (checksum ? TUN_F_CSUM : 0);
     // SAFETY: the argument is a number, not an address.
     check(libc.ioctl(this.number, TUNSETOFFLOAD, BigInt(bits)), "TUNSETOFFLOAD", this.name);
@@ -193,7 +193,10 @@ export class Tap implements Disposable {
     check(libc.ioctl(this.number, SIOCSIFHWADDR, this.#request.address), "SIOCSIFHWADDR", this.name);
   }
 
-  /** The interface's current name, because it can be renamed. @throws {SystemError} EBADFD if it was deleted */
+  /**
+   * The interface's current name, which differs from `name` if it was renamed. @throws {SystemError} EBADFD if it was
+   * deleted
+   */
   currentName(): string {
     // SAFETY: the kernel fills one struct ifreq, which this object holds.
     check(libc.ioctl(this.number, TUNGETIFF, this.#request.address), "TUNGETIFF", this.name);

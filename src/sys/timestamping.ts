@@ -12,8 +12,9 @@ export interface Timestamping {
   readonly capabilities: number;
   /** Index of the PTP hardware clock; -1 if there is none. */
   readonly clock: number;
-  /** Transmit and receive modes: bits of HWTSTAMP_TX_* and HWTSTAMP_FILTER_*. */
+  /** Transmit modes: one bit for each number of HWTSTAMP_TX_*. */
   readonly transmit: number;
+  /** Receive modes: one bit for each number of HWTSTAMP_FILTER_*. */
   readonly receive: number;
 }
 

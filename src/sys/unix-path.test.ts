@@ -78,7 +78,7 @@ test("a connection without a free descriptor is closed, and the next one is acce
   });
 });
 
-test("no socket, no listener, and no directory are errors with their numbers", () => {
+test("a missing socket, a missing listener and a missing directory are errors with their numbers", () => {
   inFolder((path, folder) => {
     assert.throws(() => connectUnix(path), { code: "ENOENT" });
     writeFileSync(path, "");
@@ -89,7 +89,7 @@ test("no socket, no listener, and no directory are errors with their numbers", (
   });
 });
 
-test("a path has a limit, which is reported", () => {
+test("a path that is longer than the limit is reported", () => {
   inFolder((_, folder) => {
     const longest = join(folder, "x".repeat(MAX_SOCKET_PATH - folder.length - 1));
     assert.equal(longest.length, MAX_SOCKET_PATH);
@@ -151,7 +151,7 @@ test("connecting to a full queue is retried, for a limited time", () => {
   });
 });
 
-test("a socket's file is its owner's alone whatever the umask, and has the requested permissions", () => {
+test("only its owner may use a socket's file, whatever the umask, unless other permissions are requested", () => {
   const umask = process.umask(0);
   try {
     for (const mask of [0, 0o077, 0o377])

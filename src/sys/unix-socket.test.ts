@@ -108,7 +108,7 @@ test("the peer of a socket pair is this process", () => {
   assert.throws(() => peerOf(file.number), { code: "ENOTSOCK" });
 });
 
-test("messages without bytes, and no room to receive, are errors", () => {
+test("sending a message without bytes and receiving into an empty buffer are errors", () => {
   connected((a, b) => {
     assert.throws(() => a.send(new Uint8Array(0)), OutOfRange);
     assert.throws(() => b.receive(new Uint8Array(0)), OutOfRange);

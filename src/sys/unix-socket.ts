@@ -120,7 +120,7 @@ export class UnixSocket implements Disposable {
    * @throws {TooManyDescriptors} {SystemError} such as ECONNRESET
    */
   receive(into: Uint8Array): Incoming | undefined {
-    if (into.length === 0) throw new OutOfRange("an empty buffer to receive into");
+    if (into.length === 0) throw new OutOfRange("bytes cannot be received into an empty buffer");
     this.#aim(into, CONTROL_BYTES);
     // SAFETY: as for send; the kernel writes no more than the stated lengths.
     const length = libc.recvmsg(this.number, this.#message.address, MSG_CMSG_CLOEXEC);

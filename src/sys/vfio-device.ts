@@ -31,7 +31,9 @@ const PCI_HOT_RESET = vfio(13);
 const BIND_IOMMUFD = vfio(18);
 const ATTACH_IOMMUFD_PT = vfio(19);
 const DETACH_IOMMUFD_PT = vfio(20);
-/** Largest number of functions that a reset can affect: twice the 32 slots with 8 functions that a bus has. */
+/**
+ * Largest number of functions that a reset can affect: twice the number on one bus (32 slots with 8 functions each).
+ */
 const MAX_AFFECTED = 512;
 
 const NO_IRQ: IrqInfo = { count: 0, eventfd: false, automasked: false, fixed: false };

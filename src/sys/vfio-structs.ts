@@ -75,8 +75,8 @@ export interface Affected {
   /** 0000:03:00.1 */
   readonly address: string;
   /**
-   * IOMMU group; or identity within this process's iommufd: 0 if it is in the same group as the device, -1 if it is not
-   * owned by this process.
+   * Number of the function's IOMMU group. With `byIdentity`, its identity within this process's iommufd: 0 if it is in
+   * the same group as the device, -1 if this process does not own it.
    */
   readonly owner: number;
 }
@@ -209,7 +209,7 @@ const CAP_IOVA_RANGE = 1;
 export interface IommuInfo {
   /** Smallest page size; device addresses must be multiples of it. */
   readonly pageBytes: number;
-  /** Undefined if the kernel does not report them (before 5.4). */
+  /** Ranges of device addresses; undefined if the kernel does not report them (before 5.4). */
   readonly ranges: readonly IovaRange[] | undefined;
 }
 
@@ -270,7 +270,7 @@ export const writeIovaRanges = (view: DataView, ioas: number, max: number, table
   view.setBigUint64(24, 0n, true);
 };
 
-/** The number of ranges that exist, which may be more than the buffer has. */
+/** The number of ranges that exist, which may be larger than the number in the buffer. */
 export const readRangeCount = (view: DataView): number => u32(view, 8);
 export const readRangeAlignment = (view: DataView): number => Math.max(1, u64(view, 24));
 export const readRanges = (table: DataView, count: number): IovaRange[] =>

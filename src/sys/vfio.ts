@@ -105,7 +105,7 @@ export class VfioGroup implements Disposable {
     requestStruct(this.number, GROUP_SET_CONTAINER, "VFIO_GROUP_SET_CONTAINER", struct);
   }
 
-  /** Call this after the group's devices were closed. */
+  /** Removes the group from its container. Call this after the group's devices were closed. */
   leave(): void {
     requestValue(this.number, GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER", 0n);
   }

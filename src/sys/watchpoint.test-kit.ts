@@ -35,7 +35,7 @@ export class Watchpoint implements Disposable {
   /**
    * Counts this thread's accesses from now on. There can be at most four watchpoints at once. @param bytes 1, 2, 4 or
    * 8; `offset` is a multiple of this number
-   * @throws {SystemError} such as EACCES if the system does not permit it, ENOSPC if all are in use
+   * @throws {SystemError} such as EACCES if the system does not permit it, ENOSPC if all watchpoints are in use
    */
   constructor(memory: ArrayBuffer, offset: number, bytes: number, what: number) {
     const attr = new Struct(ATTR_BYTES);
@@ -45,7 +45,7 @@ export class Watchpoint implements Disposable {
     attr.view.setUint32(52, what, true);
     attr.view.setBigUint64(56, addressOf(memory) + BigInt(offset), true);
     attr.view.setBigUint64(64, BigInt(bytes), true);
-    // SAFETY: as above; the structure is kept alive until the call has returned.
+    // SAFETY: see the declaration of `syscall`; the structure is kept alive until the call has returned.
     const number = syscall(PERF_EVENT_OPEN, attr.address, THIS_THREAD, ANY_CPU, NO_GROUP, FLAG_CLOEXEC);
     this.#fd = new Fd(check(number, "perf_event_open", "watchpoint"), "watchpoint");
   }
