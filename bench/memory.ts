@@ -44,7 +44,7 @@ interface MemoryRun {
   readonly cycles: number;
   readonly before: Holding;
   readonly after: Holding;
-  /** Resident memory in the sample with the most of it. */
+  /** Largest resident memory of all samples, in KiB. */
   readonly mostKilobytes: number;
 }
 

@@ -11,7 +11,7 @@ const DEFAULT_PROCESSES = 8;
 const ROUNDS_PER_PROCESS = 12;
 
 /**
- * The C programs with which a path is compared. They do the same work; for `link`, one does it through the same
+ * The C programs with which a path is compared. They do the same work; one of those for `link` does it through the same
  * interface.
  */
 const AGAINST: Record<PathKind, readonly (typeof VARIANTS)[number][]> = {

@@ -18,7 +18,7 @@ const column = <T>(rounds: readonly (readonly T[])[], place: number): T[] => rou
 
 const perFrame = ({ ns, frames }: Window): number => ns / frames;
 
-/** The rows of one task. Each ratio divides the first runner's time by the row's own. */
+/** The rows of one task. The ratio of a row is the first runner's time divided by that of the row's runner. */
 export const throughputRows = ({ task, runners, rounds }: TaskRounds, all: readonly Runner[]): ThroughputRow[] =>
   runners.map((runner, place) => {
     const own = column(rounds, place);

@@ -46,7 +46,7 @@ const sameThread = ({ sameThread: rows }: Measurement): Row[] =>
     batch,
     peer,
     "ns a frame": withQuartiles(ns, 2),
-    "divided by that of": against.map((other) => `${other.peer} ${withQuartiles(other.ratio, 2)}`).join(", "),
+    "time divided by that of": against.map((other) => `${other.peer} ${withQuartiles(other.ratio, 2)}`).join(", "),
   }));
 
 const inverse = ({ q1, median, q3 }: Quartiles): Quartiles => ({ q1: 1 / q3, median: 1 / median, q3: 1 / q1 });

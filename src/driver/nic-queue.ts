@@ -82,7 +82,7 @@ export class NicQueue {
     return this.#pair.receive.waiting();
   }
 
-  /** Like `Nic.pending`, but judged by the receive ring alone, because the status is not read. */
+  /** Like `Nic.pending`, but depends on the receive ring alone, because this thread does not read the status. */
   get pending(): boolean {
     return this.waiting;
   }
