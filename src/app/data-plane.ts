@@ -47,7 +47,7 @@ const open = (task: DeviceTask, queues: number, scope: DisposableStack): OpenedD
 const shared = (task: DeviceTask, opened: OpenedDevice): QueueReach => {
   if (task.bus === "threaded") return task;
   if (opened instanceof VfioDevice) return { bus: "vfio", card: opened.shared };
-  throw new Misuse("a device behind a socket is used by one thread");
+  throw new Misuse("a device behind a socket can be used by only one thread");
 };
 
 /** Runs the thread's loop. @param openDevice opens the device */

@@ -24,7 +24,7 @@ test("a firmware file is found uncompressed, and compressed as in distributions"
   for (const name of ["a", "b", "c"]) assert.deepEqual([...read(`rtl_nic/${name}.fw`)!], [...CONTENT], name);
 });
 
-test("a named folder without the file is an error; the system's folders are not", () => {
+test("a missing file is an error if the user named the folder, but not in the system's folders", () => {
   using made = folder();
   mkdirSync(join(made.path, "rtl_nic/d.fw"));
   execFileSync("mkfifo", [join(made.path, "rtl_nic/f.fw")]);

@@ -59,7 +59,7 @@ test("a slow operation yields the thread between its steps, and other operations
   );
 });
 
-test("an exception of an operation is its reply; the next one is executed", () => {
+test("an exception of an operation is sent as its reply, and the next operation is executed", () => {
   const { operations, ask, codes } = bench({
     picky: () => {
       throw new OutOfRange("no");

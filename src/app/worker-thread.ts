@@ -35,7 +35,7 @@ export class ThreadStuck extends FerruleError {
 /** A stop was requested while the thread was starting. */
 export class StartInterrupted extends FerruleError {
   readonly code = "START_INTERRUPTED";
-  readonly hint = "Nothing was brought up. Start it again.";
+  readonly hint = "Nothing was brought up. Start the command again.";
   constructor(what: string) {
     super(`${what} was stopped while it was starting`);
   }

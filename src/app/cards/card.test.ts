@@ -220,7 +220,7 @@ test("root's processes are ended with sudo", () => {
   assert.equal(holdersOf(machine.files, CARD)[0]?.end, "sudo npx ferrule down fe0");
 });
 
-test("the machine is described from /sys and /proc, or without them", () => {
+test("the machine is described from /sys and /proc, even if their files are missing", () => {
   using machine = new FakeMachine();
   const { sys, proc } = machine.files;
   const empty = readMachine(machine.files, 0);

@@ -134,7 +134,7 @@ export class StillBusy extends FerruleError {
 /** Another `ferrule bind` or `unbind` is working on the card. */
 export class BindInProgress extends FerruleError {
   readonly code = "BEING_MOVED";
-  readonly hint = "Wait until it has ended, then repeat the command.";
+  readonly hint = "Wait until the other command has ended, then repeat this one.";
   constructor(address: string) {
     super(`another command is binding or unbinding ${address}`);
   }

@@ -78,7 +78,7 @@ test("devices whose kernel driver uses DMA make a group not viable, and for each
   );
 });
 
-test("a card with another driver, or none, needs `ferrule bind`; the module may be missing too", () => {
+test("a card with another driver, or none, needs `ferrule bind`; the vfio-pci module may be missing too", () => {
   assert.match(words(missingOf({ driver: "r8169" })), /^driver\|bound to r8169\|sudo npx ferrule bind 0000:03:00.0$/);
   const text = words(missingOf({ driver: undefined }, { machine: { ...MACHINE, vfioPci: false } }));
   assert.match(text, /^module\|.*modprobe vfio-pci\ndriver\|not bound to a driver/);

@@ -65,7 +65,7 @@ const grubMachine = (settings: Readonly<Record<string, string>>): BootMachine =>
 /** The kernel parameters at the next boot. */
 const line = (machine: BootMachine): readonly string[] => machine.read("boot/grub/grub.cfg").trim().split(/\s+/);
 
-suite("with GRUB", () => {
+suite("GRUB", () => {
   const ON: Readonly<Record<string, Record<string, string>>> = {
     "double quotes": { [SETTINGS]: 'GRUB_CMDLINE_LINUX="quiet"\n' },
     "single quotes": { [SETTINGS]: "GRUB_CMDLINE_LINUX='quiet'\n" },
@@ -126,7 +126,7 @@ const systemdBoot = (machine: BootMachine): void => {
   machine.write(join(machine.files.sys, "firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"), info);
 };
 
-suite("with other boot loaders", () => {
+suite("boot loaders other than GRUB", () => {
   test("grubby is called, and its result is checked", () => {
     using machine = new BootMachine();
     const kept = `${machine.root}/args`;

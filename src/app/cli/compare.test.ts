@@ -27,7 +27,7 @@ test("a comparison from a file is printed as tables, without colours if the outp
   assert.ok(!out.includes("\u001b"));
 });
 
-test("--json prints what --from reads, a line for each row", async () => {
+test("--json prints a line for each row, and --from can read the output", async () => {
   const { out } = await run("--from", GOOD, "--json");
   assert.deepEqual(JSON.parse(out), madeUp());
   const { throughput, latency, sameThread } = madeUp();

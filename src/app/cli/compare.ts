@@ -15,7 +15,7 @@ import { WrongUsage } from "../terminal/usage.ts";
 /** A signal arrived before the comparison had ended. */
 class Interrupted extends FerruleError {
   readonly code = "INTERRUPTED";
-  readonly hint = "Its processes were ended and its files removed.";
+  readonly hint = "The processes of the comparison were ended, and its files were removed.";
   constructor() {
     super("the comparison was interrupted");
   }

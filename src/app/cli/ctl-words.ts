@@ -156,7 +156,7 @@ const fault = (words: readonly string[]): ServeRequest => {
   return { command: "fault", name: fault, count };
 };
 
-const BOTH_DUPLEX = "Omit both for a partner that supports either.";
+const BOTH_DUPLEX = "Omit half and full for a partner that supports both.";
 /** The highest speed, in Mbit/s, at which IEEE 802.3 defines half duplex. */
 const FASTEST_HALF_DUPLEX = 1000;
 

@@ -16,7 +16,7 @@ import { WrongUsage } from "../terminal/usage.ts";
 /** A stop was requested before the demo had ended. */
 class Interrupted extends FerruleError {
   readonly code = "INTERRUPTED";
-  readonly hint = "Everything that it had created was removed.";
+  readonly hint = "Everything that the demo had created was removed.";
   constructor(reason: string) {
     super(`the demo was interrupted (${reason})`);
   }

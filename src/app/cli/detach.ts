@@ -38,7 +38,7 @@ export class Foreground {
 
   private constructor(stop: Stop) {
     const gone = (): void => {
-      if (this.#waits) stop.ask("the command that started it has ended");
+      if (this.#waits) stop.ask("the command that started this process has ended");
     };
     process.once("disconnect", gone);
     if (!process.connected) gone();

@@ -46,7 +46,7 @@ test("what is missing is listed with every command", () => {
   assert.match(text, /\n {2}lacks {2}group: not viable\n {9}fix: one\n {9}fix: two$/);
 });
 
-test("values that the kernel does not report are a dash, or explained", () => {
+test("values that the kernel does not report are shown as a dash, or explained", () => {
   const bare = {
     driver: undefined,
     group: undefined,
@@ -73,7 +73,7 @@ test("carrier and speed are shown as far as they are known", () => {
   assert.equal(link(true, 2500), "2.5 Gbit/s");
 });
 
-test("a card that is ready for root is brought up with sudo", () => {
+test("the command that brings up a card has sudo if only root can use the card", () => {
   assert.match(
     listLines([{ card: CARD, lacks: [] }], { paint: plain }, true).join("\n"),
     /ready {2}sudo npx ferrule up 0000:03:00.0$/,
@@ -112,7 +112,7 @@ test("a slot without a card is reported as empty", async () => {
   }
 });
 
-test("the list is JSON for programs on any machine", async () => {
+test("with --json the list is valid JSON on any machine", async () => {
   const terminal = recordedTerminal();
   assert.equal(await run(["list", "--json"], terminal), 0);
   const { machine, cards } = JSON.parse(terminal.out.text) as { machine: object; cards: unknown[] };

@@ -34,7 +34,8 @@ const CLOSING = 15_000;
 /** The guest's driver committed offences. */
 export class OffencesCommitted extends FerruleError {
   readonly code = "OFFENCES_COMMITTED";
-  readonly hint = "Each is reported above with the register accesses before it; --trace FILE records all accesses.";
+  readonly hint =
+    "Each offence is reported above with the register accesses before it; --trace FILE records all accesses.";
   constructor(offences: number) {
     super(`the guest's driver committed ${offences} ${offences === 1 ? "offence" : "offences"}`);
   }
@@ -138,7 +139,7 @@ const parseMedium = (text: string | undefined, chip: Chip): Medium | undefined =
   if (medium === "fibre" && !takesModules(chip))
     throw new WrongUsage(
       `${chip.name} has no fibre variant`,
-      `Chips with one: ${CHIPS.filter(takesModules)
+      `Chips with a fibre variant: ${CHIPS.filter(takesModules)
         .map(({ key }) => key)
         .join(", ")}.`,
     );

@@ -77,5 +77,5 @@ export const suspend = sleepCommand(
 export const resume = sleepCommand(
   "resume",
   "wake a NIC that `ferrule suspend` has put to sleep",
-  "The NIC continues with its previous settings. After a suspend of the machine it is resumed even without this command.",
+  "The NIC continues with its previous settings. After a suspend of the machine, the NIC is resumed even without this command.",
 );

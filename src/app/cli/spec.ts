@@ -48,7 +48,8 @@ export const parseDevice = (text: string): Device => {
   if (text.startsWith("model:")) return { kind: "model", chip: parseChip(text.slice("model:".length)) };
   if (text.startsWith("vfio-user:")) {
     const path = text.slice("vfio-user:".length);
-    if (path === "") throw new WrongUsage("vfio-user: without a path", "Write vfio-user:PATH, as given to --socket.");
+    if (path === "")
+      throw new WrongUsage("the device vfio-user: has no path", "Write vfio-user:PATH, as given to --socket.");
     return { kind: "vfio-user", path };
   }
   const address = parseAddress(text);

@@ -88,7 +88,7 @@ export const status = command({
   summary: "show running sessions of `ferrule up`, and their counters",
   about: [
     "Without NAME, one line for each `ferrule up` that was started in this network namespace by the same user; as root,",
-    "by any user. With NAME, that one in full. --json prints every counter.",
+    "by any user. With NAME, all facts about that session. --json prints every counter.",
   ].join("\n"),
   operands: [{ placeholder: "NAME", summary: "an interface's name, as for `ferrule down`; optional", optional: true }],
   options: { json: JSON_OPTION },

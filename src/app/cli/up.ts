@@ -73,7 +73,10 @@ const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): Devi
   if (device.kind === "model") return modelSpec(device.chip.key, chosen, interfaceName);
   if ((chosen.wire ?? chosen.capture ?? chosen["socket-mode"]) !== undefined)
     throw device.kind === "pci"
-      ? new WrongUsage("a card has a real cable", "Omit --wire; capture with --capture-host.")
+      ? new WrongUsage(
+          "a card has a real cable, so there is no wire to set up",
+          "Omit --wire; capture with --capture-host.",
+        )
       : new WrongUsage(
           "the wire of a device behind vfio-user belongs to its server",
           "Give --wire, --capture and --socket-mode to `ferrule model serve`.",

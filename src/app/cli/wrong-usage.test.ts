@@ -1,4 +1,4 @@
-/** Every option of every command with every kind of error: one line, a hint, exit code 2, and no other effect. */
+/** Every kind of error in every option of every command causes one line, a hint and exit code 2, and nothing else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Command } from "./command.ts";

@@ -110,7 +110,7 @@ export class ExchangeServer<Request> implements AsyncDisposable {
     const { parse, answer, ready } = this.#handlers;
     const request = parse(fromJson(await within(firstLine(socket), "the request", PROMPT_MILLIS)));
     if ((await ready) === false) return undefined;
-    if (request === undefined) throw new BadReply("not a valid request");
+    if (request === undefined) throw new BadReply("the request is not valid");
     return { ok: true, value: await answer(request) };
   }
 

@@ -98,7 +98,7 @@ test("a name is held by one process at a time, and a second one gets an error th
   await using _again = await ControlServer.open(name, handlers);
 });
 
-test("a missing process is reported as such", async () =>
+test("if no `ferrule up` has the name, the error says so", async () =>
   assert.rejects(ask(freshName(), { command: "down" }), NotRunning));
 
 const sendRaw = async (name: string, text: string): Promise<string> => {

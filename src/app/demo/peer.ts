@@ -98,6 +98,6 @@ class Peer {
 }
 
 const port = parentPort;
-if (port === null) throw new Error("peer.ts is a worker's entry");
+if (port === null) throw new Error("peer.ts must run in a worker thread");
 const peer = new Peer(workerData as PeerTask, port);
 port.on("message", (call: PeerCall) => void peer.answer(call));

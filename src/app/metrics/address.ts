@@ -22,7 +22,7 @@ export const isLoopback = (host: string): boolean => LOOPBACK.check(host, isIP(h
 export const parseMetricsAddress = (text: string, anywhere = false): MetricsAddress => {
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length);
-    if (path === "") throw new WrongUsage("unix: without a path", HINT);
+    if (path === "") throw new WrongUsage("the address unix: has no path", HINT);
     return { kind: "unix", path };
   }
   const [, v6, v4, digits] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/i.exec(text) ?? [];

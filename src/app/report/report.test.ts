@@ -109,7 +109,7 @@ test("doorbells and registers that are cleared by reading are not read", () => {
   assert.ok(everywhere.includes("IntrStatus"));
 });
 
-test("RTL8139C+ has a separate table, in which every name has an offset", () => {
+test("the RTL8139C+ has a separate table, in which every name has an offset", () => {
   const rows = readRegisters(LEGACY_CHIPS[0]!);
   assert.ok(rows.length > 30);
   for (const { name, offset, width } of rows) {

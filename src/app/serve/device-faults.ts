@@ -23,9 +23,10 @@ export const DEVICE_FAULTS: Readonly<Record<string, string>> = { ...FAULTS, ...S
  * faults.
  */
 const uncounted = (name: string): string | undefined => {
-  if (MOMENTARY.some((each) => each === name)) return `Write \`fault ${name}\`: it occurs once, at that moment.`;
+  if (MOMENTARY.some((each) => each === name))
+    return `Write \`fault ${name}\`: this fault occurs once, at that moment.`;
   if (!Object.hasOwn(SILENT, name) && !PERSISTENT_FAULTS.some((each) => each === name)) return undefined;
-  return `Write \`fault ${name}\`: it lasts until \`fault clear ${name}\`.`;
+  return `Write \`fault ${name}\`: this fault lasts until \`fault clear ${name}\`.`;
 };
 
 /** @throws {OutOfRange} for a count with a fault that takes none */

@@ -278,7 +278,7 @@ export class ServedDevice {
 
 /** Converts hexadecimal digits to a frame. @throws {OutOfRange} if they are not a whole frame */
 const frameOf = (digits: string): Uint8Array => {
-  if (!isFrame(digits)) throw new OutOfRange("not a valid frame", FRAME_HINT);
+  if (!isFrame(digits)) throw new OutOfRange("the text is not a valid frame", FRAME_HINT);
   return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 };
 
