@@ -21,7 +21,7 @@ export interface DriverTask {
   readonly device: DeviceTask;
   readonly host: HostSpec;
   readonly mtu: number;
-  /** Descriptors in each ring; default: the driver's choice. */
+  /** Number of descriptors in each ring; default: the driver's choice. */
   readonly rings: number | undefined;
   /** Number of receive queues. */
   readonly queues: number;

@@ -46,9 +46,9 @@ export interface SessionOptions {
   readonly host: HostSpec;
   /** MTU in bytes of layer 3, from 68 to the chip's limit. */
   readonly mtu: number;
-  /** Descriptors in each ring: a power of two from 64 to the chip's limit; default 256. */
+  /** Number of descriptors in each ring: a power of two from 64 to the chip's limit; default 256. */
   readonly rings?: number;
-  /** Receive queues, each with a queue of the TAP: a power of two that the chip supports; default 1. */
+  /** Number of receive queues, each with a queue of the TAP: a power of two that the chip supports; default 1. */
   readonly queues?: number;
   /**
    * Use a data-plane thread for each queue instead of one thread for all; default false. This is not possible for a
@@ -79,7 +79,7 @@ export interface SessionFacts {
   readonly xid: number;
   readonly mac: string;
   readonly interfaceName: string;
-  /** Descriptors in each ring. */
+  /** Number of descriptors in each ring. */
   readonly ringSlots: number;
   readonly queues: { readonly receive: number; readonly transmit: number };
   /** Offloads in use, by name: "rx-checksum", "tx-checksum", "tso4", "tso6", "vlan-insert", "vlan-strip", "scatter". */

@@ -19,7 +19,7 @@ export interface Machine {
   /** Whether VFIO's no-IOMMU mode is on. */
   readonly unsafeNoIommu: boolean;
   readonly user: number;
-  /** Bytes of memory this process may lock; Infinity if unlimited, or if the limit does not apply. */
+  /** Number of bytes of memory that this process may lock; Infinity if unlimited, or if the limit does not apply. */
   readonly lockableBytes: number;
   /** The boot loader that stores the kernel's command line; undefined if no command is known that changes the line. */
   readonly boot: BootSetup | undefined;
@@ -41,7 +41,7 @@ const processorOf = (cpuinfo: string): Machine["processor"] => {
 const CAP_IPC_LOCK = 14n;
 
 /**
- * Bytes that this process may lock: the soft limit of proc_pid_limits(5), because the kernel enforces that, not the
+ * Number of bytes that this process may lock: the soft limit of proc_pid_limits(5). The kernel enforces it, not the
  * hard limit.
  */
 const lockable = (limits: string, status: string): number => {

@@ -16,7 +16,7 @@ import type { UpEvent } from "./up-events.ts";
 
 /** Environment variable that is set in the background process. */
 const IN_BACKGROUND = "FERRULE_BACKGROUND";
-/** Time limits in milliseconds, slightly longer than those for the threads of a session to start and to end. */
+/** Time limit in milliseconds for the start, longer than the sum of a session's limits to start and to end threads. */
 const START_MILLIS = 150_000;
 
 /** The single message from the background process to the foreground process. */

@@ -21,7 +21,7 @@ export interface MachineFacts {
   readonly mayMakeNamespaces: boolean;
   /** The reason that an unprivileged user namespace cannot be created; undefined if one was created. */
   readonly userNamespaceProblem: string | undefined;
-  /** Bytes of memory this process may lock; Infinity when unlimited. */
+  /** Number of bytes of memory that this process may lock; Infinity if unlimited. */
   readonly lockableBytes: number;
   readonly processors: number;
   /** The family's cards, each with what is missing to use it. */

@@ -8,7 +8,7 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { printFailure } from "./failure.ts";
 
-/** Time limit in milliseconds. Before a suspend the frames in the rings are sent, and after it a link must come up. */
+/** Time limit of an operation in milliseconds. Frames in the rings are sent before a suspend, and a link comes up after it. */
 const LIMIT_MILLIS = 10_000;
 
 interface Answer {

@@ -19,7 +19,7 @@ const ROOT = fileURLToPath(new URL(IS_CHECKOUT ? "../../.." : "../..", import.me
 const PROGRAM = join(ROOT, "bench/compare", IS_CHECKOUT ? "main.ts" : "main.js");
 const FACTS = join(ROOT, IS_CHECKOUT ? "package/facts.ts" : "facts.json");
 
-/** Time limit in ms. A comparison takes a few minutes. */
+/** Time limit of a program in ms. A comparison takes a few minutes. */
 const LIMIT = 30 * 60_000;
 /** Time limit in ms for a program to end after SIGTERM. */
 const GRACE = 10_000;

@@ -48,7 +48,7 @@ export interface ThroughputRow {
   readonly load: "drop" | "generate" | "forward";
   /** Speed of the line in Mbit/s, including preamble and gap; "saturated": the device never waits. */
   readonly rate: number | "saturated";
-  /** Bytes of a frame with FCS, as in RFC 2544; or "mix": seven frames of 64 bytes, four of 594 and one of 1518. */
+  /** Length of a frame with FCS, as in RFC 2544; or "mix": seven frames of 64 bytes, four of 594 and one of 1518. */
   readonly bytes: number | "mix";
   /** Maximum number of frames that the driver processes in one pass. */
   readonly batch: number;
@@ -92,7 +92,7 @@ export interface Percentiles {
 export interface LatencyRow {
   /** Key of the driver. */
   readonly peer: string;
-  /** Bytes of a frame with FCS. */
+  /** Length of a frame with FCS, in bytes. */
   readonly bytes: number;
   readonly frames: number;
   readonly ns: Percentiles;

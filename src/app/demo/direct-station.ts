@@ -18,7 +18,7 @@ import type { ReportCounters } from "./report.ts";
 
 /** Maximum number of frames in flight. */
 export const SEND_SLOTS = 64;
-/** Bytes of memory for each frame in flight. */
+/** Number of bytes of memory for each frame in flight. */
 const SLOT_BYTES = 2048;
 /** Maximum number of frames that are taken from the ring in one burst. */
 const BUDGET = 64;

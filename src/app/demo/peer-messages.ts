@@ -44,7 +44,7 @@ export type PeerCall = {
 export type PeerWord =
   | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
   | { readonly kind: "refusal"; readonly id: number; readonly error: PlainError }
-  /** Bytes downloaded so far. */
+  /** Number of bytes downloaded so far. */
   | { readonly kind: "progress"; readonly bytes: number };
 
 /** A transfer stalled or was interrupted. */

@@ -13,7 +13,7 @@ import { download, offer } from "./transfer.ts";
 const PING_LIMIT_MILLIS = 1_000;
 /** Number of lost pings after which the test ends. */
 const MAX_PINGS_LOST = 5;
-/** Bytes of payload, as in ping(8). */
+/** Number of payload bytes in a ping, as in ping(8). */
 const PING_BYTES = 56;
 /** Time limit in milliseconds for the interface's carrier. */
 const CARRIER_LIMIT_MILLIS = 5_000;

@@ -46,23 +46,23 @@ export interface DemoReport {
   readonly offloads: readonly string[];
   readonly ping: PingReport;
   readonly transfers: readonly TransferReport[];
-  /** Frames through the driver (a super-frame counts once) and on the wire (each segment counts). */
+  /** Numbers of frames in the driver (a super-frame counts once) and on the wire (each segment counts). */
   readonly frames: {
     readonly sent: number;
     readonly received: number;
     readonly wireSent: number;
     readonly wireReceived: number;
   };
-  /** Super-frames that the kernel sent and the NIC segmented. */
+  /** Number of super-frames that the kernel sent and the NIC segmented. */
   readonly superFrames: number;
   readonly interrupts: number;
-  /** Frames per interrupt: all frames that passed through the driver, in both directions. */
+  /** Number of frames per interrupt, of all frames that passed through the driver in both directions. */
   readonly framesPerInterrupt: number;
-  /** Frames lost anywhere between the two network stacks. */
+  /** Number of frames lost anywhere between the two network stacks. */
   readonly drops: number;
-  /** Invalid frames and descriptor words from the NIC. */
+  /** Number of invalid frames and descriptor words from the NIC. */
   readonly errors: number;
-  /** Offences found by the model's strict mode. */
+  /** Number of offences found by the model's strict mode. */
   readonly offences: number;
   /** Garbage collections in the two data-plane threads: in total, and in each. */
   readonly gcPauses: PauseSummary & { readonly driver: PauseSummary; readonly model: PauseSummary };

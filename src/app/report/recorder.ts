@@ -5,7 +5,7 @@ import { Mmio, type RegisterBus, ro16, ro32, ro8, wo16, wo32, wo8 } from "#kit/m
 export interface Access {
   readonly write: boolean;
   readonly offset: number;
-  /** Width in bytes. */
+  /** Width of the access in bytes. */
   readonly width: 1 | 2 | 4;
   readonly value: number;
   /** Number of consecutive repetitions, as when a driver polls a register. */
@@ -14,7 +14,7 @@ export interface Access {
 
 /** Maximum number of recorded accesses, above what any bring-up needs. Further accesses are only counted. */
 const MAX_ACCESSES = 5_000;
-/** Bytes of the largest register window of the family. The device's own window still checks its bounds. */
+/** Size in bytes of the largest register window of the family. The device's own window still checks its bounds. */
 const WINDOW = 1 << 16;
 
 /** Reads a register in the given width. */

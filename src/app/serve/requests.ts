@@ -47,8 +47,8 @@ export type ControlRequest = ServeRequest | { readonly command: "stop" };
 
 export interface ServeTraffic extends WireTraffic {
   /**
-   * Frames that the NIC did not accept, because its receiver was off or had no descriptor, or because they were not
-   * addressed to it.
+   * Number of frames that the NIC did not accept, because its receiver was off or had no descriptor, or because they
+   * were not addressed to it.
    */
   readonly refused: number;
 }

@@ -20,15 +20,13 @@ import type { Memory } from "#wire/memory.ts";
 import { openStreamEnd } from "./stream-end.ts";
 import type { WireSpec } from "./wire-spec.ts";
 
-/**
- * Counts of frames and bytes on the wire, sent and received from the NIC's point of view; and of frames lost between
- * NIC and far end in either direction.
- */
+/** Numbers of frames and bytes on the wire, sent and received from the NIC's point of view. */
 export interface WireTraffic {
   readonly sentFrames: number;
   readonly sentBytes: number;
   readonly receivedFrames: number;
   readonly receivedBytes: number;
+  /** Number of frames lost between the NIC and the far end, in either direction. */
   readonly drops: number;
 }
 
@@ -56,7 +54,7 @@ export interface FarEndParts {
   readonly clock: Clock;
   /** Permissions of a socket on which the wire listens; default: owner only. */
   readonly socketMode?: number | undefined;
-  /** Bytes of the longest frame that the NIC accepts, without FCS. */
+  /** Length in bytes of the longest frame that the NIC accepts, without FCS. */
   readonly longestFrame: number;
   /** MTU of a TAP at the far end; default: the kernel's. */
   readonly mtu?: number | undefined;
