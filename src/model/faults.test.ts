@@ -1,4 +1,4 @@
-/** Faults: each has its effect as often as it was armed for, and none afterwards. */
+/** Each fault occurs as many times as it was armed for, and no more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipCmd, Cmd, DTCCR, DTCCRHigh, Dtccr, FLAG, Intr, IntrMask, IntrStatus, PHYOCP } from "#chip/registers.ts";
@@ -36,7 +36,7 @@ test("a lost interrupt leaves its event pending, and the next one is signalled",
   assert.equal(guest.interrupts, 1);
 });
 
-test("a repeated interrupt repeats with nothing new pending", () => {
+test("a repeated interrupt is signalled again with no new event pending", () => {
   const guest = up();
   guest.nic.faults.arm("repeated-interrupt", { count: 2 });
   arrive(guest);
@@ -138,7 +138,7 @@ test("an electrostatic discharge clears the PHY's settings and its link; its reg
   assert.deepEqual([guest.phyRead(register(ANAR)), guest.nic.link.up], [before, true]);
 });
 
-test("a PHY that loses its settings links again with its power-on defaults", () => {
+test("a PHY that loses its settings brings the link up again with its power-on defaults", () => {
   const guest = up();
   const before = guest.phyRead(register(ANAR));
   guest.phyWrite(register(ANAR), before | 0xc00);
@@ -187,7 +187,7 @@ test("a lost PCI Express link comes back, and the card is then as after a bus re
   assert.equal(guest.r8(ChipCmd), 0);
 });
 
-test("reports past and remaining occurrences of each armed fault", () => {
+test("the number of past and remaining occurrences of each armed fault is reported", () => {
   const guest = up();
   guest.nic.faults.arm("receive-overflow", { count: 3 });
   guest.nic.faults.arm("stuck-reset");
@@ -198,7 +198,7 @@ test("reports past and remaining occurrences of each armed fault", () => {
   ]);
 });
 
-test("rejects unknown faults and invalid counts", () => {
+test("unknown faults and invalid counts are rejected", () => {
   const faults = new Faults(() => {});
   assert.throws(() => faults.arm("gremlins"), { code: "OUT_OF_RANGE", hint: /lost-interrupt, / });
   assert.throws(() => faults.arm("toString"), { code: "OUT_OF_RANGE" });

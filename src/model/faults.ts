@@ -74,7 +74,7 @@ export class Faults {
     const fault = this.#named(name);
     const { count = Infinity } = options;
     if (!(count === Infinity || (Number.isInteger(count) && count > 0 && count <= MAX_COUNT)))
-      throw new OutOfRange(`a fault that occurs ${count} times`, "Use an integer from 1 on, or omit it.");
+      throw new OutOfRange(`a fault cannot occur ${count} times`, "Use an integer from 1 on, or omit it.");
     this.#states.set(fault, { left: count, struck: 0 });
     this.#update(fault);
   }

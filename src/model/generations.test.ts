@@ -313,7 +313,7 @@ test("the outer one of two tags is stripped, and the packet after the inner one 
   }
 });
 
-test("writes the FCS of every frame if the option is set", () => {
+test("the chip writes the FCS of every frame if the option is set", () => {
   const guest = new Guest({ frameCheck: true });
   guest.bringUp();
   guest.post(2);

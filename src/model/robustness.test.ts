@@ -86,7 +86,7 @@ const hostile = fc.record({
   words: fc.tuple(word, word, word, word, word, word),
 });
 
-test("random descriptors of any format never make it access memory outside its regions", () => {
+test("random descriptors of any format never make the model access memory outside its regions", () => {
   const around = 4096;
   fc.assert(
     fc.property(hostile, ({ key, descriptors, length, words }) => {
@@ -155,7 +155,7 @@ test("random descriptors of any format never make it access memory outside its r
   );
 });
 
-test("sends and receives without allocating", () => {
+test("the model sends and receives without allocating", () => {
   const guest = new Guest({ strict: "off" });
   const keep = guest.cable.bytes;
   guest.nic.connect({ bytes: keep, reserve: () => 0, commit: () => {}, flush: () => {}, plug: () => {} });

@@ -41,13 +41,13 @@ import { Rtl8169 } from "./rtl8169.ts";
 /** Whether a register is computed when read. */
 const live = (offset: number): boolean => readHasEffect(RTL8168H).includes(offset & ~3);
 
-test("identifies itself as RTL8168H with an empty transmit FIFO", () => {
+test("the NIC identifies itself as RTL8168H with an empty transmit FIFO", () => {
   const guest = new Guest();
   assert.equal(guest.r32(TxConfig), 0x54100800);
   assert.equal((guest.r32(TxConfig) >>> 20) & 0xfcf, 0x541);
 });
 
-test("keeps its identification whatever is written to TxConfig", () => {
+test("the NIC keeps its identification whatever is written to TxConfig", () => {
   const guest = new Guest();
   guest.w32(TxConfig, 0xffff_ffff);
   assert.equal((guest.r32(TxConfig) >>> 20) & 0xfcf, 0x541);
@@ -55,7 +55,7 @@ test("keeps its identification whatever is written to TxConfig", () => {
   assert.equal(guest.r32(TxConfig), 0x54100800);
 });
 
-test("is a Realtek Ethernet controller in configuration space, with an Express endpoint capability", () => {
+test("the NIC is a Realtek Ethernet controller in configuration space, with an Express endpoint capability", () => {
   const { nic } = new Guest();
   assert.equal(nic.read("config", 0, 4), 0x8168_10ec);
   assert.equal(nic.read("config", 8, 4), 0x0200_0015);
@@ -67,12 +67,12 @@ test("is a Realtek Ethernet controller in configuration space, with an Express e
   assert.equal(nic.read("config", 0x18, 4), 0xffff_f004);
 });
 
-test("its registers are accessible through the I/O window too", () => {
+test("the NIC's registers are accessible through the I/O window too", () => {
   const { nic } = new Guest();
   assert.equal(nic.read(0, TxConfig, 4), nic.read(2, TxConfig, 4));
 });
 
-test("has the MAC address in IDR and in the extended registers", () => {
+test("the NIC has the MAC address in IDR and in the extended registers", () => {
   const guest = new Guest();
   assert.equal(guest.r32(IDR0), 0x3322_1102);
   assert.equal(guest.r16(IDR4), 0x5544);
@@ -81,7 +81,7 @@ test("has the MAC address in IDR and in the extended registers", () => {
   assert.equal(guest.r32(ERIDR), 0x3322_1102);
 });
 
-test("ignores configuration writes while locked, and reports an offence", () => {
+test("the NIC ignores configuration writes while locked, and reports an offence", () => {
   const guest = new Guest();
   guest.w8(Config3, 0x20);
   guest.w32(IDR0, 0x1234_5602);
@@ -107,7 +107,7 @@ test("software reset clears itself, stops both directions, and preserves the MAC
   assert.equal(guest.nic.receive(frame(BROADCAST, 60), 0, 60), false);
 });
 
-test("reports ready link lists and empty FIFOs from the start", () => {
+test("the NIC reports ready link lists and empty FIFOs from the start", () => {
   const ready = Mcu.linkListReady | Mcu.transmitEmpty | Mcu.receiveEmpty;
   assert.equal(new Guest().r8(MCU) & ready, ready);
 });
@@ -141,7 +141,7 @@ test("a frame arrives in the guest's buffer with four bytes for the FCS, and RxO
   assert.equal(guest.nic.counters.rxUnicast, 1);
 });
 
-test("does not access memory while bus mastering is off", () => {
+test("the NIC does not access memory while bus mastering is off", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.post(1);
@@ -153,7 +153,7 @@ test("does not access memory while bus mastering is off", () => {
   assert.equal(guest.nic.offences.busMaster, 1);
 });
 
-test("reports counters that are dumped while bus mastering is off", () => {
+test("a dump of the counters while bus mastering is off is an offence", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.busMaster(false);
@@ -162,7 +162,7 @@ test("reports counters that are dumped while bus mastering is off", () => {
   assert.equal(guest.nic.offences.busMaster, 1);
 });
 
-test("reads zero where it has no register, and reports each place once", () => {
+test("an offset without a register reads as zero, and is reported once", () => {
   const guest = new Guest();
   assert.equal(guest.r32(0x3f0), 0);
   assert.equal(guest.r32(0x3f0), 0);
@@ -188,7 +188,7 @@ test("narrow and wide accesses affect the byte lanes they name", () => {
   assert.equal(guest.nic.offences.width, 2);
 });
 
-test("keeps its registers in the supplied memory", () => {
+test("the NIC keeps its registers in the supplied memory", () => {
   const memory = new SharedArrayBuffer(pageBytes(RTL8168H));
   const guest = new Guest({ memory });
   guest.bringUp();
@@ -198,7 +198,7 @@ test("keeps its registers in the supplied memory", () => {
   assert.equal(view.getUint32(4096, true), 0x8168_10ec);
 });
 
-test("leaves the bus at the first offence in strict mode error", () => {
+test("the NIC leaves the bus at the first offence in strict mode error", () => {
   const guest = new Guest({ strict: "error" });
   guest.w8(Config3, 1);
   assert.equal(guest.r32(TxConfig), 0xffff_ffff);
@@ -207,14 +207,14 @@ test("leaves the bus at the first offence in strict mode error", () => {
   assert.equal(guest.r32(TxConfig), 0x54100800);
 });
 
-test("counts offences but does not report them with strict mode off", () => {
+test("the NIC counts offences but does not report them with strict mode off", () => {
   const guest = new Guest({ strict: "off" });
   guest.w8(Config3, 1);
   assert.equal(guest.nic.offences.locked, 1);
   assert.equal(guest.offences.length, 0);
 });
 
-test("reports the halves of a ring address in the wrong order, and bits that the chip ignores", () => {
+test("writing the halves of a ring address in the wrong order, or bits that the chip ignores, is an offence", () => {
   const guest = new Guest({ chip: chipNamed("rtl8169sc-980")! });
   guest.busMaster();
   guest.w32(RDSAR, 0x1010);
@@ -234,7 +234,7 @@ test("a doorbell without a descriptor, or before the transmitter is enabled, is 
   assert.equal(guest.nic.offences.idle, 1);
 });
 
-test("reports a write to a ring's base once its engine has used the ring, but allows drivers to enable engines first", () => {
+test("a write to a ring's base is an offence once the engine has used the ring, but drivers may enable the engine first", () => {
   const guest = new Guest();
   guest.busMaster();
   guest.nic.setCarrier(true);
@@ -271,7 +271,7 @@ test("reports a write to a ring's base once its engine has used the ring, but al
   assert.equal(guest.offences.length, 1);
 });
 
-test("allows what multi-chip drivers do and real chips tolerate: a partial acknowledge, zeros to read-only registers", () => {
+test("the NIC allows what multi-chip drivers do and real chips tolerate: a partial acknowledge, zeros to read-only registers", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.post(1);
@@ -325,7 +325,7 @@ test("a bus reset does not affect the PHY and the counters, a power cycle does",
   assert.equal(guest.nic.link.up, true);
 });
 
-test("does not interrupt while asleep, and signals pending events when it wakes", () => {
+test("the NIC does not interrupt while asleep, and signals pending events when it wakes", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.w16(IntrStatus, 0xffff);

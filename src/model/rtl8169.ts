@@ -61,7 +61,7 @@ export class Rtl8169 implements Target, Plug {
     const { chip, accessMicros = 0 } = options;
     const { memory = new ArrayBuffer(pageBytes(chip)) } = options;
     if (memory.byteLength < pageBytes(chip))
-      throw new OutOfRange(`${memory.byteLength} bytes of memory for the registers`);
+      throw new OutOfRange(`${memory.byteLength} bytes of memory are too few for the registers`);
     const mac = stationAddress(options.mac);
     const schedule = scheduleOn(options.clock, options.timers);
     this.chip = chip;

@@ -26,12 +26,13 @@ type Kind = keyof typeof BUILD | "other";
 
 interface Job {
   readonly kind: Kind;
-  /** Bytes of payload; enough that no frame is short, because short frames are tested separately. */
+  /** Number of payload bytes; no frame is short, because short frames are tested separately. */
   readonly payload: number;
   readonly ask: "nothing" | "checksum" | "segments";
   readonly size: number;
-  /** A tag in the frame, and one to insert; -1 for none. */
+  /** A tag in the frame; -1 for none. */
   readonly inside: number;
+  /** A tag to insert; -1 for none. */
   readonly insert: number;
   /** Where the frame is divided into fragments, in thousandths of its length. */
   readonly cuts: readonly number[];

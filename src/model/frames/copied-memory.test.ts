@@ -53,7 +53,7 @@ const copied = (meanwhile: (guest: Guest) => void = () => {}): { guest: Guest; c
   return { guest, calls };
 };
 
-test("sends and receives the same through copies as through shared memory", () => {
+test("the chip sends and receives the same through copies as through shared memory", () => {
   const { guest, calls } = copied();
   guest.bringUp();
   guest.w16(CPlusCmd, CPlus.receiveChecksum | CPlus.receiveVlan);

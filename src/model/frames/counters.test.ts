@@ -23,7 +23,7 @@ const command = (guest: Guest, bits: number, address = DUMP): void => {
   guest.w32(DTCCR, (address % 2 ** 32) + bits);
 };
 const extend = (guest: Guest, bits: number): void => guest.w32(MACOCP, (FLAG | (TALLY_CONTROL << 15) | bits) >>> 0);
-/** The dump, and the number of bytes written from its start. */
+/** Returns a dump of the counters, and the number of bytes written from its start. */
 const dump = (guest: Guest): { view: DataView; written: number } => {
   const bytes = guest.memory.one.bytes.subarray(DUMP - BASE, DUMP - BASE + AROUND);
   bytes.fill(0xa5);
@@ -45,7 +45,7 @@ const read = (view: DataView, name: string): number =>
   );
 
 for (const key of ["rtl8169s", "rtl8168b", "rtl8168h", "rtl8125a", "rtl8125b", "rtl8127a"])
-  test(`${key} writes 64 bytes and no more without the extension`, () => {
+  test(`without the extension, ${key} dumps 64 bytes of counters and no more`, () => {
     const guest = up(key);
     guest.nic.receive(frame(BROADCAST, 64), 0, 64);
     const { view, written } = dump(guest);
@@ -54,7 +54,7 @@ for (const key of ["rtl8169s", "rtl8168b", "rtl8168h", "rtl8125a", "rtl8125b", "
     assert.equal(read(view, "rxBroadcast"), 1);
   });
 
-test("an RTL8125 with the extension writes 192 bytes, with the older counters at full width", () => {
+test("an RTL8125 with the extension dumps 192 bytes of counters, the older ones at full width", () => {
   const guest = up("rtl8125b");
   extend(guest, 3);
   guest.nic.receive(frame(BROADCAST, 64), 0, 64);
@@ -64,7 +64,7 @@ test("an RTL8125 with the extension writes 192 bytes, with the older counters at
   assert.equal(read(view, "rxMulticast64"), 0);
 });
 
-test("one bit alone does not enable the extension, and older chips have none", () => {
+test("one of the two control bits alone does not enable the extension, and older chips do not have it", () => {
   const half = up("rtl8125b");
   extend(half, 1);
   assert.equal(dump(half).written, 64);

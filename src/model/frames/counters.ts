@@ -6,7 +6,7 @@ import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 import type { Offences } from "../observation/strict.ts";
 
-/** Offset and bytes of each counter in the dump (RTL8168C register table, DTCCR). */
+/** Offset in the dump and length in bytes of each counter (RTL8168C register table, DTCCR). */
 // prettier-ignore
 // oxfmt-ignore
 const LAYOUT = [

@@ -24,7 +24,7 @@ const fcs = (guest: Guest, length: number): number => {
   return new DataView(guest.memory.one.bytes.buffer).getUint32(guest.memory.one.bytes.byteOffset + at, true);
 };
 
-test("drops damaged frames and counts them", () => {
+test("the chip drops damaged frames and counts them", () => {
   const guest = up(0);
   assert.equal(damaged(guest, frame(MAC, 100), Damage.crc), false);
   assert.equal(damaged(guest, frame(MAC, 100), Damage.alignment), false);
@@ -33,7 +33,7 @@ test("drops damaged frames and counts them", () => {
   assert.deepEqual([rxErrors, alignErrors, rxFrames], [3, 1, 0]);
 });
 
-test("delivers damaged frames that RxConfig accepts, with the error's status bit and their FCS", () => {
+test("the chip delivers damaged frames that RxConfig accepts, with the error's status bit and their FCS", () => {
   const guest = up(ALL);
   const bytes = frame(MAC, 100);
   assert.equal(damaged(guest, bytes, Damage.crc), true);

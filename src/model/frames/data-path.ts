@@ -64,7 +64,7 @@ export class DataPath {
   readonly #parts: DataPathParts;
   readonly #transmitter: TransmitQueues;
   readonly #receiver: Receiver;
-  /** `Receiver.front`, which changes only with registers. */
+  /** A copy of `Receiver.front`, which changes only when registers are written. */
   #front: Receiver;
   readonly #flow: FlowControl;
   #transmitting = false;

@@ -25,7 +25,7 @@ const up = (flow: number): Guest => {
 const BOTH = CPlus.forceReceiveFlow | CPlus.forceTransmitFlow;
 const give = (guest: Guest, bytes: Uint8Array): boolean => guest.nic.receive(bytes, 0, bytes.length);
 
-test("a pause frame stops the transmitter for its quanta, and one of 0 resumes it", () => {
+test("a pause frame stops the transmitter for its quanta, and a pause frame of 0 quanta resumes it", () => {
   const guest = up(BOTH);
   assert.equal(give(guest, pause(1000)), false);
   guest.send({ bytes: frame(BROADCAST, 80) });
@@ -60,7 +60,7 @@ test("MAC control frames of another opcode do not pause", () => {
   assert.equal(guest.cable.frames.length, 1);
 });
 
-test("requests a pause when it loses a frame without a descriptor, and ends it when descriptors are free again", () => {
+test("the chip requests a pause when it loses a frame without a descriptor, and ends it when descriptors are free again", () => {
   const guest = up(BOTH);
   guest.post(1);
   give(guest, frame(MAC, 64));
@@ -78,7 +78,7 @@ test("requests a pause when it loses a frame without a descriptor, and ends it w
   assert.equal(guest.cable.frames.length, 2);
 });
 
-test("requests one further pause after each that expired", () => {
+test("the chip requests one further pause after each pause that expired", () => {
   const guest = up(BOTH);
   guest.post(1);
   give(guest, frame(MAC, 64));

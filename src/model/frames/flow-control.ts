@@ -7,16 +7,19 @@ import { Count, type TallyCounters } from "./counters.ts";
 import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
-/** Address reserved for pause frames, EtherType of MAC control frames, and offsets of opcode and pause time. */
+/** Address reserved for pause frames. */
 const DESTINATION = Uint8Array.of(0x01, 0x80, 0xc2, 0x00, 0x00, 0x01);
+/** EtherType of MAC control frames. */
 const MAC_CONTROL = 0x8808;
+/** Offset of the opcode in a frame. */
 const OPCODE_AT = 14;
 const PAUSE_OPCODE = 1;
+/** Offset of the pause time in a frame. */
 const QUANTA_AT = 16;
 const MAX_PAUSE = 0xffff;
 /** A quantum is 512 bit times. */
 const QUANTUM_BITS = 512;
-/** How often a paused receiver checks for free descriptors. */
+/** Interval at which a receiver that has requested a pause checks for free descriptors. */
 const CHECK_MICROS = 50;
 
 /** Whether the frame of at least 14 bytes at `frame` is a MAC control frame to the reserved address. */

@@ -31,7 +31,7 @@ const up = (key: string): Guest => {
   guest.w16(CPlusCmd, CPlus.receiveChecksum);
   return guest;
 };
-/** Enables the hash of TCP over IPv4 and IPv6; its lowest bit selects queue 0 or 1. */
+/** Enables the hash of TCP over IPv4 and IPv6; the hash's lowest bit selects queue 0 or 1. */
 const hash = (guest: Guest): void => {
   for (const [i, at] of RSS_KEY.entries()) guest.w32(at, Math.imul(i + 1, 0x9e37_79b9));
   for (const at of RSS_INDIRECTION_TBL) guest.w32(at, 0x0100_0100);

@@ -14,7 +14,7 @@ const IPV6 = 40;
 const UDP = 8;
 
 export interface PacketOptions {
-  /** Bytes of payload. */
+  /** Number of payload bytes. */
   readonly payload: number;
   readonly flags?: number;
 }

@@ -15,7 +15,7 @@ import { DESTINATION_PORT, UDP_BYTES } from "#wire/udp.ts";
 
 const PTP_TYPE = 0x88f7;
 const EVENT_PORT = 319;
-/** Bytes of the common header of every message. */
+/** Length in bytes of the header that all messages have in common. */
 const HEADER = 34;
 const VERSION = 2;
 

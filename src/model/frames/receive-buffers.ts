@@ -42,10 +42,13 @@ export class ReceiveBuffers {
   #opts2Word = 0;
   #addressWord = 0;
   #ends = 0;
-  /** The claimed descriptors: their number, the index after them, and the buffer if there is only one. */
+  /** Number of claimed descriptors. */
   #used = 0;
+  /** Index of the descriptor after the claimed ones. */
   #next = 0;
+  /** Region of the claimed buffer, if there is only one. */
   #region: MemoryRegion = NOWHERE;
+  /** Offset of that buffer in the region. */
   #place = 0;
   readonly #pieces = new ScatterList();
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
@@ -65,7 +68,7 @@ export class ReceiveBuffers {
     ring.inspect = () => this.#inspect();
   }
 
-  /** Sets the descriptor format. The ring must have the same. */
+  /** Sets the descriptor format, which must also be the ring's format. */
   set layout(layout: ReceiveLayout) {
     this.#layout = layout;
     this.#opts1Word = layout.opts1;

@@ -46,11 +46,9 @@ export interface ReceiveLayout {
   readonly opts2: number;
   /** Position of the address's low half; the high half follows. */
   readonly address: number;
-  /**
-   * Positions of the hash and of its type; -1 in formats without a hash. If the type's position is that of opts2, its
-   * bits are added to those of opts2.
-   */
+  /** Position of the hash; -1 in formats without a hash. */
   readonly hash: number;
+  /** Position of the hash's type; -1 without a hash. If it is that of opts2, the type's bits are added to opts2. */
   readonly header: number;
   readonly hashed: HashedBits;
   readonly first: number;
@@ -61,8 +59,9 @@ export interface ReceiveLayout {
   readonly errorSummary: number;
   readonly runt: number;
   readonly crcError: number;
-  /** Bits of opts1 and opts2 for each combination of `Verified` bits. */
+  /** Bits of opts1 for each combination of `Verified` bits. */
   readonly verdicts1: Int32Array;
+  /** Bits of opts2 for each combination of `Verified` bits. */
   readonly verdicts2: Int32Array;
 }
 

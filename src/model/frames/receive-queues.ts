@@ -24,7 +24,7 @@ export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "fa
 /** The receiving part of a chip, with one ring or several. */
 export interface Receiver extends Required<Plug> {
   readonly rings: readonly DescriptorRing[];
-  /** What takes frames at present: the receiver, or the engine of queue 0 if frames are not hashed. */
+  /** The object that takes frames at present: the receiver, or the engine of queue 0 if frames are not hashed. */
   readonly front: Receiver;
   connect(port: Port): void;
   /** Called when registers that control reception changed. */

@@ -49,7 +49,7 @@ const broken = (bytes: Uint8Array, at: number): Uint8Array => {
   return bytes;
 };
 
-test("by default accepts only its own address and broadcasts", () => {
+test("by default the chip accepts only its own address and broadcasts", () => {
   const guest = up();
   assert.equal(give(guest, frame(MAC, 64)), true);
   assert.equal(give(guest, frame(BROADCAST, 64)), true);
@@ -61,13 +61,13 @@ test("by default accepts only its own address and broadcasts", () => {
   assert.deepEqual([rxUnicast, rxBroadcast, rxMulticast, rxFrames], [1, 1, 0, 2]);
 });
 
-test("accepts frames to other stations in promiscuous mode", () => {
+test("the chip accepts frames to other stations in promiscuous mode", () => {
   const guest = up(RxConf.acceptAll);
   assert.equal(give(guest, frame(OTHER, 64)), true);
   assert.equal(guest.received(0).opts1 & Rx.physical, 0);
 });
 
-test("accepts multicast frames whose hash bit is set, with the words exchanged and byte-swapped", () => {
+test("the chip accepts multicast frames whose hash bit is set, with the words exchanged and byte-swapped", () => {
   const guest = up(RxConf.acceptMulticast);
   // Computed by hand from CRC-32 of 01:00:5e:00:00:01: the top six bits of the bit-reversed register.
   let crc = -1;
@@ -89,7 +89,7 @@ test("accepts multicast frames whose hash bit is set, with the words exchanged a
   assert.ok(guest.received(0).opts1 & Rx.multicast);
 });
 
-test("drops frames while the gate is closed, while disabled, and without a link", () => {
+test("the chip drops frames while the gate is closed, while disabled, and without a link", () => {
   const guest = up();
   guest.w32(MISC, Misc.receiveGate);
   assert.equal(give(guest, frame(MAC, 64)), false);
@@ -104,7 +104,7 @@ test("drops frames while the gate is closed, while disabled, and without a link"
   assert.equal(give(guest, frame(MAC, 64)), true);
 });
 
-test("drops a frame longer than RxMaxSize with its FCS, and counts it", () => {
+test("the chip drops a frame longer than RxMaxSize with its FCS, and counts it", () => {
   const guest = up();
   guest.w16(RxMaxSize, 1518);
   assert.equal(give(guest, frame(MAC, 1514)), true);
@@ -114,7 +114,7 @@ test("drops a frame longer than RxMaxSize with its FCS, and counts it", () => {
   assert.equal(give(guest, frame(MAC, 60)), false);
 });
 
-test("pads frames that the sender's software did not pad", () => {
+test("the chip pads frames that the sender's software did not pad", () => {
   const guest = up();
   guest.memory.one.bytes.fill(0xa5, RX_BUFFERS - BASE, RX_BUFFERS - BASE + 100);
   assert.equal(give(guest, frame(MAC, 42)), true);
@@ -124,7 +124,7 @@ test("pads frames that the sender's software did not pad", () => {
   assert.ok(bytes.slice(42).every((byte) => byte === 0));
 });
 
-test("counts a frame as missed when no descriptor is free, and raises the event", () => {
+test("the chip counts a frame as missed when no descriptor is free, and raises the event", () => {
   const guest = up();
   guest.post(1);
   assert.equal(guest.nic.hasRoom(), true);
@@ -135,7 +135,7 @@ test("counts a frame as missed when no descriptor is free, and raises the event"
   assert.ok(guest.r16(IntrStatus) & Intr.receiveUnavailable);
 });
 
-test("wraps at the end of the ring and preserves the end-of-ring bit", () => {
+test("the chip wraps at the end of the ring and preserves the end-of-ring bit", () => {
   const guest = up();
   for (let i = 0; i < 20; i++) {
     guest.post(4);
@@ -145,7 +145,7 @@ test("wraps at the end of the ring and preserves the end-of-ring bit", () => {
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & EndOfRing, EndOfRing);
 });
 
-test("strips a VLAN tag and reports it with its bytes swapped, with the padding at the end", () => {
+test("the chip strips a VLAN tag and reports it with its bytes swapped, with the padding at the end", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveVlan | CPlus.receiveChecksum);
   const plain = frame(MAC, 100);
@@ -160,7 +160,7 @@ test("strips a VLAN tag and reports it with its bytes swapped, with the padding 
   assert.deepEqual([...guest.received(1).bytes], [...plain.slice(0, 42), ...new Uint8Array(14)]);
 });
 
-test("leaves a tag in the frame when stripping is off", () => {
+test("the chip leaves a tag in the frame when stripping is off", () => {
   const guest = up();
   const tagged = Uint8Array.of(...frame(MAC, 12), 0x81, 0, 0, 9, ...frame(MAC, 80).slice(12));
   give(guest, tagged);
@@ -168,7 +168,7 @@ test("leaves a tag in the frame when stripping is off", () => {
   assert.equal(guest.received(0).opts2, 0);
 });
 
-test("reports which checksums it verified and which were wrong", () => {
+test("the chip reports which checksums it verified and which were wrong", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum | CPlus.receiveVlan);
   const noChecksum = sealed(ipv4Udp({ payload: 64 }));
@@ -220,7 +220,7 @@ test("padding after the IP packet does not affect the result", () => {
   assert.equal(guest.received(0).opts1 & 0x7c000, Rx.protocolTcp);
 });
 
-test("divides a frame over several buffers of any size, and verifies it too", () => {
+test("the chip divides a frame over several buffers of any size, and verifies it too", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum);
   const sizes = [100, 33, 513, 2000, 2000];
@@ -260,7 +260,7 @@ test("the last descriptor of a frame has the frame's length, or its last part's,
   }
 });
 
-test("does not write a frame that the posted buffers cannot hold", () => {
+test("the chip does not write a frame that the posted buffers cannot hold", () => {
   const guest = up();
   guest.post(2, 128);
   guest.setDescriptor(RX_RING, 2, 0, 0, 0);
@@ -269,7 +269,7 @@ test("does not write a frame that the posted buffers cannot hold", () => {
   assert.equal(give(guest, frame(MAC, 200)), true);
 });
 
-test("never writes outside memory of the bus", () => {
+test("the chip never writes outside memory of the bus", () => {
   const guest = up();
   guest.setDescriptor(RX_RING, 0, (Own | 2048) >>> 0, 0, BASE + MEMORY_BYTES - 1000);
   assert.equal(give(guest, frame(MAC, 64)), false);
@@ -277,7 +277,7 @@ test("never writes outside memory of the bus", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.systemError);
 });
 
-test("locates its ring again when the memory of the bus changes", () => {
+test("the chip locates its ring again when the memory of the bus changes", () => {
   const guest = up();
   assert.equal(give(guest, frame(MAC, 64)), true);
   let withheld = true;
@@ -292,7 +292,7 @@ test("locates its ring again when the memory of the bus changes", () => {
   assert.equal(give(guest, frame(MAC, 64)), true);
 });
 
-test("stops when bus mastering is disabled, which is no offence, and continues from the same descriptor", () => {
+test("the chip stops when bus mastering is disabled, which is no offence, and continues from the same descriptor", () => {
   const guest = up();
   guest.nic.write("config", 4, 2, 2);
   assert.equal(guest.nic.hasRoom(), false);
@@ -303,7 +303,7 @@ test("stops when bus mastering is disabled, which is no offence, and continues f
   assert.ok(guest.received(0).opts1 & LastSegment);
 });
 
-test("accepts frames from unaligned memory", () => {
+test("the chip accepts frames from unaligned memory", () => {
   const guest = up();
   const received = frame(MAC, 90);
   const memory = new Uint8Array(new ArrayBuffer(400), 3, 300);
@@ -312,7 +312,7 @@ test("accepts frames from unaligned memory", () => {
   assert.deepEqual(guest.received(0).bytes, received);
 });
 
-test("drops frames shorter than an Ethernet header", () => {
+test("the chip drops frames shorter than an Ethernet header", () => {
   const guest = up();
   assert.equal(guest.nic.receive(frame(MAC, 60), 0, 13), false);
   assert.equal(guest.nic.counters.rxFrames, 0);

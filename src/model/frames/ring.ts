@@ -36,7 +36,7 @@ export class DescriptorRing {
   readonly #eitherHalf: boolean;
   readonly #enabled: () => boolean;
   #bytes = DESCRIPTOR_BYTES;
-  /** Descriptors are `4 << shift` bytes, `1 << shift` words apart. */
+  /** The distance between descriptors is `4 << shift` bytes, which are `1 << shift` words. */
   #shift = 2;
   /** Byte offset of descriptor 0 from the base. */
   #offset = 0;

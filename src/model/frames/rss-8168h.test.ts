@@ -37,7 +37,7 @@ const eriWrite = (guest: Guest, address: number, value: number): void => {
   guest.w32(ERIDR, value);
   guest.w32(ERIAR, FLAG | (0xf << 12) | address);
 };
-/** The same queue for every hash. */
+/** Makes every hash select the same queue. */
 const steerTo = (guest: Guest, queue: number): void =>
   RSS_TABLE.forEach((at, i) => guest.w32(at, ((queue >> (i >> 2)) & 1) === 0 ? 0 : 0xffff_ffff));
 const give = (guest: Guest, bytes: Uint8Array): boolean => guest.nic.receive(bytes, 0, bytes.length);

@@ -47,7 +47,7 @@ const setUp = (control: number, queues = 4): { rss: ReceiveSideScaling; page: Pa
   rss.configure();
   return { rss, page };
 };
-/** The same with the RTL8168H's registers, for four queues. */
+/** Like `setUp`, but with the RTL8168H's registers and for four queues. */
 const setUpExtended = (control: number): ReceiveSideScaling => {
   const page = new Page(new ArrayBuffer(0x100), 0, 0x100);
   const extended = new DataView(new ArrayBuffer(0x100));
@@ -71,7 +71,7 @@ const hashOf = (rss: ReceiveSideScaling, frame: Uint8Array): number => {
 };
 const ALL = RssControl.any;
 
-test("hashes IPv4 as Microsoft's vectors do, with and without ports", () => {
+test("the chip hashes IPv4 as Microsoft's vectors do, with and without ports", () => {
   const { rss } = setUp(ALL);
   const { rss: plain } = setUp(RssControl.ipv4);
   for (const vector of IPV4) {
@@ -84,7 +84,7 @@ test("hashes IPv4 as Microsoft's vectors do, with and without ports", () => {
   }
 });
 
-test("hashes IPv6 as Microsoft's vectors do, with and without ports", () => {
+test("the chip hashes IPv6 as Microsoft's vectors do, with and without ports", () => {
   const { rss } = setUp(ALL);
   const { rss: plain } = setUp(RssControl.ipv6);
   for (const vector of IPV6) {
@@ -106,7 +106,7 @@ test("the RTL8168H hashes as Microsoft's vectors do, but not the ports of UDP, a
   }
 });
 
-test("skips VLAN tags, and IPv6 extension headers where RSS_CTRL selects that", () => {
+test("the chip skips VLAN tags, and IPv6 extension headers where RSS_CTRL selects that", () => {
   const { rss } = setUp(ALL);
   const [first] = IPV4;
   assert.equal(hashOf(rss, ipv4(TCP, first!, { tag: [0x81, 0x00, 0x00, 0x07] })), first!.withPorts);
@@ -116,14 +116,14 @@ test("skips VLAN tags, and IPv6 extension headers where RSS_CTRL selects that", 
   assert.equal(hashOf(unextended, ipv6(TCP, sixth!, options(TCP))), sixth!.addresses);
 });
 
-test("does not hash ports of fragments, since only the first one has them", () => {
+test("the chip does not hash ports of fragments, since only the first one has them", () => {
   const { rss } = setUp(ALL);
   const [vector] = IPV4;
   assert.equal(hashOf(rss, ipv4(TCP, vector!, { fragment: 0x2000 })), vector!.addresses);
   assert.equal(hashOf(rss, ipv4(TCP, vector!, { fragment: 0x0010 })), vector!.addresses);
 });
 
-test("steers by the indirection table, indexed by the low bits of the hash", () => {
+test("the indirection table, indexed by the low bits of the hash, selects the queue", () => {
   const { rss, page } = setUp(ALL);
   const frame = ipv4(TCP, IPV4[0]!);
   const entry = RSS_INDIRECTION_TBL[0]! + (IPV4[0]!.withPorts & (RSS_ENTRIES - 1));
@@ -135,7 +135,7 @@ test("steers by the indirection table, indexed by the low bits of the hash", () 
   assert.equal(rss.steer(frame, 0, frame.length), 1);
 });
 
-test("never steers to a queue that does not exist or is not in use", () => {
+test("the chip never steers frames to a queue that does not exist or is not in use", () => {
   const { rss, page } = setUp(ALL);
   for (let i = 0; i < RSS_ENTRIES; i++) page.put(RSS_INDIRECTION_TBL[0]! + i, 1, 0xff);
   rss.configure();
@@ -149,7 +149,7 @@ test("never steers to a queue that does not exist or is not in use", () => {
   assert.equal(rss.steer(frame, 0, frame.length), 3);
 });
 
-test("steers to queue 0 what it does not hash", () => {
+test("frames that are not hashed are steered to queue 0", () => {
   const { rss } = setUp(ALL);
   const arp = ethernet(0x0806, [], Array<number>(46).fill(1));
   assert.equal(rss.steer(arp, 0, arp.length), 0);

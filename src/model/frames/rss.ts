@@ -18,7 +18,7 @@ import type { SteeringRegisters } from "./steering-registers.ts";
 /** Inputs of a hash: the addresses and, for TCP or UDP, also the ports. */
 export const Hashed = { ipv4: 1 << 0, ipv6: 1 << 1, tcp: 1 << 2, udp: 1 << 3 } as const;
 
-/** Bytes of the longest input: two IPv6 addresses and two ports. */
+/** Length in bytes of the longest input: two IPv6 addresses and two ports. */
 const INPUT_BYTES = 36;
 const PORTS_BYTES = 4;
 const IPV4_ADDRESSES = { offset: 12, bytes: 8 } as const;
@@ -61,15 +61,16 @@ export class Toeplitz {
  * Microsoft's. Home addresses of mobile IPv6 are not used.
  */
 export class ReceiveSideScaling {
-  /** Hash of the last frame, and the hash's input (bits of `Hashed`; 0 if the frame was not hashed). */
+  /** Hash of the last frame. */
   hash = 0;
+  /** Input of that hash: bits of `Hashed`; 0 if the frame was not hashed. */
   hashed = 0;
   readonly #registers: SteeringRegisters;
   readonly #queues: number;
   readonly #toeplitz = new Toeplitz();
   readonly #table = new Uint8Array(RSS_ENTRIES);
   readonly #found = new Int32Array(DISSECTION_WORDS);
-  /** Key and table were not read since they were written. */
+  /** The key or the table has been written since both were last read. */
   #stale = true;
   #control = 0;
   /** Bits of the hash that index the indirection table. */

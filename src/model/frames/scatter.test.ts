@@ -18,7 +18,7 @@ const same = (sum: number): number => fold(sum) % 0xffff;
 
 const pieces = fc.array(fc.record({ offset: fc.nat(3000), length: fc.nat(90) }), { minLength: 1, maxLength: 12 });
 
-test("copies out any range, in any order, with its sum", () => {
+test("any range can be copied out, in any order, with its sum", () => {
   fc.assert(
     fc.property(
       pieces,
@@ -48,7 +48,7 @@ test("copies out any range, in any order, with its sum", () => {
   );
 });
 
-test("copies in buffer by buffer, and writes nothing outside them", () => {
+test("copying in fills buffer after buffer, and writes nothing outside them", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 10 }),

@@ -20,7 +20,7 @@ export class ScatterList {
   #piece = 0;
   #start = 0;
 
-  /** Bytes in all pieces. */
+  /** Number of bytes in all pieces. */
   get length(): number {
     return this.#total;
   }

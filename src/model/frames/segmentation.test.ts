@@ -23,7 +23,7 @@ for (const [name, build, kind, transport] of [
   ["IPv4", ipv4Tcp, TxV2.segment4, 34],
   ["IPv6", ipv6Tcp, TxV2.segment6, 54],
 ] as const) {
-  test(`segments an ${name} super-frame, with all fields correct`, () => {
+  test(`the chip segments an ${name} super-frame, with all fields correct`, () => {
     const guest = up();
     const payload = 10_000;
     const whole = build({ payload, flags: 0x99 });
@@ -51,7 +51,7 @@ for (const [name, build, kind, transport] of [
   });
 }
 
-test("segments super-frames of any size with the same result as the second implementation", () => {
+test("the chip segments super-frames of any size with the same result as a second, simpler implementation", () => {
   for (const payload of [1, 1447, 1448, 1449, 2896, 30_001]) {
     const guest = up();
     const whole = ipv4Tcp({ payload, flags: 0x19 });
@@ -69,7 +69,7 @@ test("segments super-frames of any size with the same result as the second imple
   }
 });
 
-test("marks for the port the frames that directly continue the previous segment", () => {
+test("the chip tells the port which frames directly continue the previous segment", () => {
   const guest = up();
   const marks: (boolean | undefined)[] = [];
   const commit = guest.cable.commit.bind(guest.cable);
@@ -180,7 +180,7 @@ test("with a port that can gather, the payload is taken from guest memory, and t
   }
 });
 
-test("segments a super-frame of 64 KiB and tags every segment", () => {
+test("the chip segments a super-frame of 64 KiB and tags every segment", () => {
   const guest = up();
   const whole = ipv4Tcp({ payload: 65_000 });
   const opts = { opts1: TxV2.segment4 | (34 << 18), opts2: (1000 << 18) | TxInsertTag | 0x0900 };
@@ -192,7 +192,7 @@ test("segments a super-frame of 64 KiB and tags every segment", () => {
   }
 });
 
-test("drops a super-frame without a segment size or without TCP headers, and continues", () => {
+test("the chip drops a super-frame without a segment size or without TCP headers, and continues", () => {
   const guest = up();
   guest.put({ bytes: ipv4Tcp({ payload: 3000 }), opts1: TxV2.segment4 | (34 << 18) });
   guest.put({ bytes: frame(BROADCAST, 3000), opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 });
@@ -213,7 +213,7 @@ test("a tiny segment size does not make one doorbell run without limit", () => {
   assert.ok(guest.cable.frames.every((f) => f.length === 60));
 });
 
-test("waits while the port rejects frames, and sends each segment once", () => {
+test("the chip waits while the port rejects frames, and sends each segment once", () => {
   const guest = up();
   guest.cable.room = 3;
   guest.send({ bytes: ipv4Tcp({ payload: 5000 }), opts1: TxV2.segment4 | (34 << 18), opts2: 1000 << 18 });

@@ -13,8 +13,9 @@ import type { ScatterList } from "./scatter.ts";
 
 /** Longest headers: the transport offset has 7 bits, a TCP header at most 60 bytes. */
 const MAX_HEADER_BYTES = 0x7f + 60;
-/** Flags that only the last segment has, and flags that only the first one has (RFC 9293; RFC 3168, 6.1.2). */
+/** Flags that only the last segment has (RFC 9293). */
 const LAST_ONLY = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
+/** Flags that only the first segment has (RFC 3168, 6.1.2). */
 const FIRST_ONLY = tcp.TcpFlag.cwr;
 const WORD_BYTES = 4;
 // Local copies of imported constants, for speed: decision 8.
@@ -37,19 +38,18 @@ export class Segmentation {
   #ipv6 = false;
   #network = 0;
   #transport = 0;
-  /** Bytes of all headers: in a segment, with an inserted tag; and in the super-frame. */
+  /** Number of bytes of headers in each segment, including an inserted tag. */
   #headerBytes = 0;
+  /** Number of bytes of headers in the super-frame. */
   #payloadAt = 0;
   #payload = 0;
   #segmentBytes = 0;
   #identification = 0;
   #sequence = 0;
   #flags = 0;
-  /**
-   * Sum of the IPv4 header, and sum of TCP header and pseudo header; both without the fields that differ between
-   * segments.
-   */
+  /** Sum of the IPv4 header without the fields that differ between segments. */
   #networkSum = 0;
+  /** Sum of TCP header and pseudo header without the fields that differ between segments. */
   #transportSum = 0;
   /** Sum of the current segment's TCP header and pseudo header. */
   #headerSum = 0;
@@ -90,12 +90,12 @@ export class Segmentation {
     return true;
   }
 
-  /** Bytes of segment `n` on the wire. */
+  /** Length in bytes of segment `n` on the wire. */
   length(n: number): number {
     return this.#headerBytes + Math.min(this.#segmentBytes, this.#payload - n * this.#segmentBytes);
   }
 
-  /** Bytes of headers in front of each segment's payload. */
+  /** Number of bytes of headers in front of each segment's payload. */
   get headerBytes(): number {
     return this.#headerBytes;
   }

@@ -35,7 +35,7 @@ const verdict = (bytes: Uint8Array): number => verify(memoryOf(bytes.slice()), 0
 const TCP_GOOD = Verified.ip | Verified.tcp | Verified.ipGood | Verified.transportGood;
 const UDP_GOOD = Verified.ip | Verified.udp | Verified.ipGood | Verified.transportGood;
 
-test("gathers a frame from fragments of odd lengths at odd addresses", () => {
+test("the chip gathers a frame from fragments of odd lengths at odd addresses", () => {
   const guest = up();
   const whole = frame(BROADCAST, 301);
   guest.send(
@@ -48,7 +48,7 @@ test("gathers a frame from fragments of odd lengths at odd addresses", () => {
   for (let i = 0; i < 4; i++) assert.equal(guest.descriptor(TX_RING, i).opts1 & Own, 0);
 });
 
-test("pads a short frame with zeros to 60 bytes", () => {
+test("the chip pads a short frame with zeros to 60 bytes", () => {
   const guest = up();
   guest.cable.bytes.fill(0xa5);
   guest.send({ bytes: frame(BROADCAST, 42) });
@@ -58,7 +58,7 @@ test("pads a short frame with zeros to 60 bytes", () => {
   assert.ok(sent!.slice(42).every((byte) => byte === 0));
 });
 
-test("sends frames of the largest MTU and no longer ones", () => {
+test("the chip sends frames of the largest MTU and no longer ones", () => {
   const guest = up();
   guest.send({ bytes: frame(BROADCAST, 9194 + 18) });
   guest.send({ bytes: frame(BROADCAST, 9194 + 19) });
@@ -72,7 +72,7 @@ test("sends frames of the largest MTU and no longer ones", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.transmitError);
 });
 
-test("inserts a VLAN tag between addresses and type", () => {
+test("the chip inserts a VLAN tag between addresses and type", () => {
   const guest = up();
   const plain = frame(BROADCAST, 100);
   guest.send({ bytes: plain, opts2: TxInsertTag | 0x2350 });
@@ -83,7 +83,7 @@ test("inserts a VLAN tag between addresses and type", () => {
   assert.deepEqual(sent!.slice(0, 12), plain.slice(0, 12));
 });
 
-test("fills in IPv4, TCP and UDP checksums whatever the fields contained", () => {
+test("the chip fills in IPv4, TCP and UDP checksums whatever the fields contained", () => {
   const guest = up();
   const tcp = ipv4Tcp({ payload: 333 });
   tcp[14 + 20 + 16] = 0xde;
@@ -97,7 +97,7 @@ test("fills in IPv4, TCP and UDP checksums whatever the fields contained", () =>
   assert.equal(slowSum(sent!, 34, 353, slowSum(sent!, 26, 8) + 6 + 353), 0xffff);
 });
 
-test("fills in checksums after a tag, one in the frame or an inserted one", () => {
+test("the chip fills in checksums after a tag, whether the tag is in the frame or is inserted", () => {
   const guest = up();
   const plain = ipv4Tcp({ payload: 90 });
   const tagged = Uint8Array.of(...plain.slice(0, 12), 0x81, 0, 0, 7, ...plain.slice(12));
@@ -122,7 +122,7 @@ test("a UDP checksum of zero is sent as all ones", () => {
   assert.fail("no payload with that sum was found");
 });
 
-test("sends a frame unchanged, with an offence, when its headers do not allow the checksum", () => {
+test("the chip sends a frame unchanged, with an offence, when its headers do not allow the checksum", () => {
   const guest = up();
   const plain = frame(BROADCAST, 80);
   guest.send({ bytes: plain, opts2: TxV2.ipv4Checksum | TxV2.tcpChecksum | (34 << 18) });
@@ -131,7 +131,7 @@ test("sends a frame unchanged, with an offence, when its headers do not allow th
   assert.equal(guest.nic.offences.frame, 2);
 });
 
-test("drops a frame that the port never accepts", () => {
+test("the chip drops a frame that the port never accepts", () => {
   const guest = up();
   guest.cable.room = 0;
   guest.send({ bytes: frame(BROADCAST, 60) });
@@ -140,7 +140,7 @@ test("drops a frame that the port never accepts", () => {
   assert.equal(guest.descriptor(TX_RING, 0).opts1 & Own, 0);
 });
 
-test("wraps at the descriptor marked end of ring", () => {
+test("the chip wraps at the descriptor marked end of ring", () => {
   const guest = up();
   for (let i = 0; i < 300; i++) guest.send({ bytes: frame(BROADCAST, 60 + i) });
   assert.deepEqual(
@@ -149,7 +149,7 @@ test("wraps at the descriptor marked end of ring", () => {
   );
 });
 
-test("wraps after 1024 descriptors when none is marked, on chips before the 8168G", () => {
+test("the chip wraps after 1024 descriptors when none is marked, on chips before the 8168G", () => {
   const guest = new Guest({ chip: chipNamed("rtl8168f-480")! });
   guest.bringUp();
   for (let i = 0; i < 1024; i++)
@@ -192,7 +192,7 @@ test("a frame whose last descriptor is missing waits for the next doorbell", () 
   assert.equal(guest.cable.frames[0]!.length, 70);
 });
 
-test("stops at a ring without a last descriptor", () => {
+test("the chip stops at a ring without a last descriptor", () => {
   const guest = up();
   for (let i = 0; i < 4; i++)
     guest.setDescriptor(
@@ -279,7 +279,7 @@ test("in loopback frames are received and not sent", () => {
   assert.deepEqual(guest.received(0).bytes, frame(MAC, 70));
 });
 
-test("handles a doorbell that is rung during the delivery of a reply", () => {
+test("the chip handles a doorbell that is rung during the delivery of a reply", () => {
   const guest = up();
   const commit = guest.cable.commit.bind(guest.cable);
   let echoes = 3;
@@ -292,7 +292,7 @@ test("handles a doorbell that is rung during the delivery of a reply", () => {
   assert.equal(guest.cable.frames.length, 4);
 });
 
-test("survives a reset during the delivery of a reply, and restarts afterwards", () => {
+test("the chip survives a reset during the delivery of a reply, and restarts afterwards", () => {
   const guest = up();
   const commit = guest.cable.commit.bind(guest.cable);
   guest.cable.commit = (length: number) => {
@@ -310,7 +310,7 @@ test("survives a reset during the delivery of a reply, and restarts afterwards",
   assert.equal(guest.cable.frames.length, 2);
 });
 
-test("is at the start of the ring after a reset", () => {
+test("after a reset the transmitter is at the start of the ring", () => {
   const guest = up();
   guest.send({ bytes: frame(BROADCAST, 60) });
   guest.w8(ChipCmd, Cmd.reset);
@@ -333,7 +333,7 @@ test("without a ring base the access is outside guest memory and reported as an 
   assert.equal(guest.nic.offences.outside, 1);
 });
 
-test("stops when the transmitter is disabled while a frame waits", () => {
+test("the transmitter stops when it is disabled while a frame waits", () => {
   const guest = up();
   guest.cable.room = 0;
   guest.send({ bytes: frame(BROADCAST, 60) });

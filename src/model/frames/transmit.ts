@@ -84,7 +84,7 @@ export class TransmitEngine {
   readonly #pieces = new ScatterList();
   readonly #request = new OffloadRequest();
   readonly #segmentation = new Segmentation();
-  /** opts1 of each of the frame's descriptors, as read; and the descriptors' positions. */
+  /** For each descriptor of the frame, its opts1 as read, and its position. */
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
   readonly #resume: () => void;

@@ -33,7 +33,7 @@ const latchOf = (
 
 const runs = { numRuns: 300 };
 
-test("behaves as a plain write-1-to-clear register if accesses take no time", () => {
+test("a latch behaves as a plain write-1-to-clear register if accesses take no time", () => {
   const step = fc.record({ kind: fc.constantFrom("raise", "mask", "clear"), bits: fc.integer({ min: 1, max: ALL }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
@@ -184,7 +184,7 @@ for (const own of [false, true])
     );
   });
 
-test("signals each event's own vector, and masks it in self-masking mode", () => {
+test("a latch signals each event's own vector, and masks it in self-masking mode", () => {
   const vectors: number[] = [];
   const { latch, page } = latchOf("own", (vector) => vectors.push(vector));
   latch.mask(0, -1);

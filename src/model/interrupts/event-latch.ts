@@ -40,8 +40,9 @@ export class EventLatch {
   readonly #last = new Int32Array(PLACES);
   /** The count of raises when the vector of each event was signalled. */
   readonly #signalled = new Int32Array(PLACES);
-  /** The count of raises when the guest last read the status, and whether that count is exact. */
+  /** The count of raises when the guest last read the status. */
   #observed = 0;
+  /** Whether `#observed` is exact. */
   #exact = true;
   /** Bits of events whose vector's line is high; if all share a vector, all pending events. */
   #lines = 0;

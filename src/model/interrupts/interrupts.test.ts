@@ -28,7 +28,7 @@ const up = (mask: number, key = "rtl8168h"): Guest => {
 };
 const arrive = (guest: Guest): boolean => guest.nic.receive(frame(BROADCAST, 64), 0, 64);
 
-test("interrupts once for events that arrive before the first is acknowledged", () => {
+test("the chip interrupts once for events that arrive before the first is acknowledged", () => {
   const guest = up(Intr.receiveOk);
   for (let i = 0; i < 5; i++) arrive(guest);
   assert.equal(guest.interrupts, 1);
@@ -49,7 +49,7 @@ test("a masked event stays pending, and interrupts when unmasked", () => {
   assert.equal(guest.interrupts, 1);
 });
 
-test("clears only the events that are written as one", () => {
+test("an acknowledge clears only the events that are written as one", () => {
   const guest = up(0);
   arrive(guest);
   guest.w8(TxPoll, Poll.softwareInterrupt);
@@ -57,7 +57,7 @@ test("clears only the events that are written as one", () => {
   assert.equal(guest.r16(IntrStatus), Intr.software);
 });
 
-test("a frame that arrives between the guest's read of the status and its acknowledgement still interrupts", () => {
+test("a frame that arrives between the guest's read of the status and the acknowledge still interrupts", () => {
   const guest = up(Intr.receiveOk);
   arrive(guest);
   const status = guest.r16(IntrStatus);
@@ -69,7 +69,7 @@ test("a frame that arrives between the guest's read of the status and its acknow
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("if interrupts were masked meanwhile, as drivers do, that frame interrupts when they are unmasked", () => {
+test("a frame that arrives while the guest has masked interrupts causes an interrupt when they are unmasked", () => {
   const guest = up(Intr.receiveOk);
   arrive(guest);
   const status = guest.r16(IntrStatus);

@@ -22,11 +22,12 @@ import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
 const { IntCfg0 } = late;
-/** Masks and status of queue 0 and everything else, and of receive queues 1 to 3; by `MacFacts.interrupts`. */
+/** By `MacFacts.interrupts`: the status and mask registers of all events except those of receive queues 1 to 3. */
 const MAIN = {
   16: { status: IntrStatus, bytes: 2, masks: [IntrMask], vector: 0 },
   32: { status: late.ISR0, bytes: 4, masks: [late.IMR0], vector: 0 },
 } as const satisfies Record<number, LatchLayout>;
+/** By `MacFacts.interrupts`: the status and mask registers of receive queues 1 to 3. */
 const OTHER_QUEUES = {
   16: [
     { status: IntrStatus1, bytes: 1, masks: [IntrMask1], vector: 1 },

@@ -8,8 +8,9 @@ import type { Limits } from "./moderation.ts";
 import type { Page } from "../registers/page.ts";
 
 const NONE: Limits = { time: 0, frames: 0 };
-/** Bytes of a moderation block, and the offset of the transmit part in it. */
+/** Length in bytes of a moderation block. */
 const BLOCK = 8;
+/** Offset of the transmit part in a block. */
 const TRANSMIT = 2;
 
 interface LimitSource {

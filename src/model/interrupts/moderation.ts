@@ -18,7 +18,7 @@ export class Moderation {
   readonly #expire: () => void;
   #time = 0;
   #limit = 0;
-  /** Frames since the last event. */
+  /** Number of frames since the last event. */
   #frames = 0;
   #cancel: (() => void) | undefined;
 

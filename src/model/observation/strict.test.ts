@@ -21,7 +21,7 @@ test("every offence describes the driver's error and its effect on real hardware
   }
 });
 
-test("is reported once for each place, with the accesses that led to it", () => {
+test("an offence is reported once for each place, with the accesses that led to it", () => {
   const { offences, reported, write, read } = setUp();
   read(0x3e, 2, 0x8001);
   write(0x54, 1, 0x20);
@@ -38,7 +38,7 @@ test("is reported once for each place, with the accesses that led to it", () => 
   assert.equal(reported[0]!.hardware, OFFENCES.locked.hardware);
 });
 
-test("keeps the latest accesses, oldest first", () => {
+test("an offence lists the latest accesses, oldest first", () => {
   const { offences, reported, write } = setUp();
   for (let i = 0; i < 100; i++) write(0x54, 1, i);
   offences.commit("idle", 0);
@@ -49,14 +49,14 @@ test("keeps the latest accesses, oldest first", () => {
   );
 });
 
-test("a guest cannot make it use memory without limit", () => {
+test("a guest cannot make the model use memory without limit", () => {
   const { offences, reported } = setUp();
   for (let i = 0; i < 10_000; i++) offences.commit("unknown", i);
   assert.equal(reported.length, 4096);
   assert.equal(offences.counts.unknown, 10_000);
 });
 
-test("reports unaligned accesses", () => {
+test("unaligned accesses are reported", () => {
   const { offences, read, write } = setUp();
   read(0x3d, 2, 0);
   write(0x3e, 4, 0);
@@ -64,7 +64,7 @@ test("reports unaligned accesses", () => {
   assert.equal(offences.counts.alignment, 2);
 });
 
-test("reports writes until ChipCmd was read to confirm the end of the reset", () => {
+test("writes are reported until ChipCmd was read to confirm the end of the reset", () => {
   const { offences, write, read } = setUp();
   write(ChipCmd, 1, Cmd.reset);
   read(ChipCmd, 1, Cmd.reset);
@@ -75,7 +75,7 @@ test("reports writes until ChipCmd was read to confirm the end of the reset", ()
   assert.equal(offences.counts.hurried, 1);
 });
 
-test("recognises ChipCmd in a wider access", () => {
+test("a wider write that includes ChipCmd also requests a reset", () => {
   const { offences, write } = setUp();
   write(ChipCmd - 3, 4, Cmd.reset * 2 ** 24);
   write(IntrMask, 2, 0);

@@ -109,7 +109,7 @@ export interface Offence {
   readonly where: number;
   /** The last register accesses, oldest first. */
   readonly accesses: readonly TracedAccess[];
-  /** The same as text: `w32 e4=fffff000`. */
+  /** The last register accesses as text: `w32 e4=fffff000`. */
   readonly trace: readonly string[];
 }
 
@@ -129,7 +129,7 @@ const covers = (offset: number, width: number, at: number, length: number): bool
 
 /** Counts offences and reports them. */
 export class Offences {
-  /** How often each kind happened. */
+  /** Number of offences of each kind. */
   readonly counts: Record<OffenceName, number>;
   readonly #strict: Strictness;
   readonly #report: ((offence: Offence) => void) | undefined;

@@ -20,7 +20,7 @@ const setUp = (format: TraceFormat = "text") => {
 /** The lines without their times. */
 const text = (lines: readonly string[]): string[] => lines.map((line) => line.slice(13).replaceAll(/ +/g, " ").trim());
 
-test("names registers and their bits, and the consequences of a write", () => {
+test("the trace names registers and their bits, and the consequences of a write", () => {
   const { lines, nic, clock } = setUp();
   clock.delay(1234.4);
   nic.write(2, 0x37, 1, 0x10);
@@ -38,7 +38,7 @@ test("names registers and their bits, and the consequences of a write", () => {
   ]);
 });
 
-test("names the fields of side-bus commands, and the capabilities of configuration space", () => {
+test("the trace names the fields of side-bus commands, and the capabilities of configuration space", () => {
   const { lines, nic } = setUp();
   nic.write(2, 0xb8, 4, 0xa430 * 2 ** 15);
   const power = nic.read("config", 0x34, 1);
@@ -109,7 +109,7 @@ test("events have a line of text each", () => {
   assert.deepEqual(text(lines), ["1 connect", "1 dma unmap 0x0 to 0x80000000", "1 link down"]);
 });
 
-test("forwards accesses, sizes and resets unchanged, and gives no name where no register is", () => {
+test("a traced device gets accesses, sizes and resets unchanged; an offset without a register has no name", () => {
   const { lines, guest, nic } = setUp();
   assert.equal(nic.size(2), guest.nic.size(2));
   assert.equal(nic.read(2, 0x40, 4), guest.nic.read(2, 0x40, 4));

@@ -26,8 +26,9 @@ export interface TraceOptions {
   readonly write: (line: string) => void;
 }
 
-/** Registers whose write makes the chip read a transmit ring; and the bits of TxPoll that have this effect. */
+/** Registers whose write makes the chip read a transmit ring. */
 const DOORBELL = /^(TPPOLL|SW_TAIL_PTR|SW_TAIL_PTR_V6|TX_PTR_V4)\d*$/;
+/** Bits of TxPoll that make the chip read a transmit ring. */
 const POLL = Poll.normalPriority | Poll.highPriority;
 
 const hex = (value: number, digits = 1): string => `0x${value.toString(16).padStart(digits, "0")}`;

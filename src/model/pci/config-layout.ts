@@ -5,7 +5,7 @@ import type { PciIdentity } from "#chip/pci-identity.ts";
 import type { RegionName } from "#kit/target.ts";
 import { CONFIG_BYTES } from "../registers/page.ts";
 
-/** Offset, bytes, value, writable bits, and bits that are cleared by writing ones. */
+/** Offset, number of bytes, value, writable bits, and bits that are cleared by writing ones. */
 export type Field = readonly [offset: number, bytes: 1 | 2 | 4, value: number, writable: number, clearable?: number];
 
 export const COMMAND = 0x04;
@@ -15,17 +15,17 @@ export const Status = { interrupt: 1 << 3, masterAbort: 1 << 13 } as const;
 /** Bits in the control and status register of the power management capability. */
 export const Pmcsr = { state: 3, noSoftReset: 1 << 3, enable: 1 << 8, status: 1 << 15 } as const;
 
-/** Bytes of the I/O window, which contains the first registers. */
+/** Length in bytes of the I/O window, which contains the first registers. */
 const IO_BYTES = 256;
-/** Bytes of the window with the MSI-X table; the pending bits follow the table. */
+/** Length in bytes of the window with the MSI-X table; the pending bits follow the table. */
 export const MSIX_BYTES = 16384;
 const MSIX_PENDING_AT = 0x800;
-/** Bytes of configuration space of a PCI function. */
+/** Length in bytes of the configuration space of a PCI function. */
 const PCI_CONFIG_BYTES = 256;
 
 const isPci = (chip: Chip): boolean => chip.bus === "pci";
 
-/** Bytes of each region: BAR0 is I/O; PCI chips have their registers in BAR1, Express ones in BAR2 and MSI-X in BAR4. */
+/** Length of each region: BAR0 is I/O; PCI chips have registers in BAR1, Express ones in BAR2 and MSI-X in BAR4. */
 export const regionsOf = (chip: Chip): Readonly<Record<RegionName, number>> => ({
   config: isPci(chip) ? PCI_CONFIG_BYTES : CONFIG_BYTES,
   0: IO_BYTES,
@@ -36,8 +36,9 @@ export const regionsOf = (chip: Chip): Readonly<Record<RegionName, number>> => (
   5: 0,
 });
 
-/** Type bits of a BAR: 64-bit memory; prefetchable, which older chips set. */
+/** Type bit of a BAR for 64-bit memory. */
 const MEMORY_64 = 0x4;
+/** Type bit of a BAR for prefetchable memory, which older chips set. */
 const PREFETCHABLE = 0x8;
 
 const bar = (offset: number, kind: number, bytes: number): Field[] =>

@@ -75,7 +75,7 @@ test("the MSI-X table has as many masked entries as the capability says, and kee
   }
 });
 
-test("responds in a window only while its decoding is on", () => {
+test("the chip responds in a window only while its decoding is on", () => {
   const { nic } = new Guest();
   const id = nic.read(2, ChipId, 4);
   nic.write("config", 4, 2, MEMORY);
@@ -193,7 +193,7 @@ const actions = [
   }),
 ];
 
-test("changes power states as PCI requires, and preserves its registers where the chip reports that", () => {
+test("the chip changes power states as PCI requires, and preserves its registers where the chip reports that", () => {
   const commands = fc.commands(
     [fc.nat(3).map((state) => new SetState(state)), ...actions.map((one) => fc.constant(one))],
     {
@@ -244,7 +244,7 @@ test("vital product data is the EEPROM from its signature on, and zeros on chips
   }
 });
 
-test("offers fewer kinds of interrupts on request", () => {
+test("the chip offers fewer kinds of interrupts on request", () => {
   for (const [interrupts, expected] of [
     ["intx", [0x01, 0x10, 0x03]],
     ["msi", [0x01, 0x05, 0x10, 0x03]],

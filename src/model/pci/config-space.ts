@@ -18,14 +18,14 @@ import { type AccessWidth, ones, type Page } from "../registers/page.ts";
 export type PowerState = 0 | 1 | 2 | 3;
 
 export interface ConfigParts extends LayoutOptions {
-  /** 4 KiB. */
+  /** A page of 4 KiB. */
   readonly page: Page;
   readonly chip: Chip;
   /** Called when the guest changed the power state. */
   readonly powered: (state: PowerState, before: PowerState) => void;
   /** Whether the interrupt line is asserted. */
   readonly interrupting: () => boolean;
-  /** Four bytes of vital product data at an address, a multiple of four below 0x8000. */
+  /** Returns the four bytes of vital product data at an address, which is a multiple of four below 0x8000. */
   readonly productData: (address: number) => number;
 }
 
@@ -39,9 +39,11 @@ const PRODUCT_DATA_FLAG = 1 << 15;
  * Invariant: `busMaster`, `memory`, `io` and `state` agree with the page; outside D0 the first three are false.
  */
 export class ConfigSpace {
-  /** Whether the chip may access memory; and whether its memory and I/O windows are decoded. */
+  /** Whether the chip may access memory. */
   busMaster = false;
+  /** Whether the chip's memory windows are decoded. */
   memory = false;
+  /** Whether the chip's I/O window is decoded. */
   io = false;
   state: PowerState = 0;
   readonly #parts: ConfigParts;

@@ -2,7 +2,7 @@
 import { MSIX_BYTES } from "./config-layout.ts";
 import { type AccessWidth, Page } from "../registers/page.ts";
 
-/** Bytes of an entry: address, upper address, data, control. A reset masks each entry. */
+/** Length in bytes of an entry: address, upper address, data, control. A reset masks each entry. */
 const ENTRY_BYTES = 16;
 
 export class MsixTable {

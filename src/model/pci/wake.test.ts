@@ -122,20 +122,20 @@ for (const [key, arm] of MAGIC) {
   });
 }
 
-test("ignores magic packets while awake", () => {
+test("a chip that is awake ignores magic packets", () => {
   const sleeper = new Sleeper("rtl8168b", (guest) => guest.w8(Config3, Conf3.magicPacket));
   const packet = magic(BROADCAST);
   sleeper.guest.nic.receive(packet, 0, packet.length);
   assert.deepEqual([sleeper.woken, sleeper.status], [0, false]);
 });
 
-test("without PME enabled it only records PME status", () => {
+test("without PME enabled the chip only records PME status", () => {
   const sleeper = new Sleeper("rtl8168b", (guest) => guest.w8(Config3, Conf3.magicPacket)).sleep(0);
   assert.equal(sleeper.wakes(magic(BROADCAST)), false);
   assert.equal(sleeper.status, true);
 });
 
-test("wakes for the enabled kinds of frames", () => {
+test("the chip wakes for the enabled kinds of frames", () => {
   const frames = { unicastWake: MAC, broadcastWake: BROADCAST, multicastWake: MULTICAST } as const;
   for (const name of ["unicastWake", "broadcastWake", "multicastWake"] as const) {
     const sleeper = new Sleeper("rtl8168h", (guest) => {
@@ -164,7 +164,7 @@ test("frames pass the receive filter and the gate before the wake-up filter", ()
   }
 });
 
-test("link up wakes it if enabled, link down does not", () => {
+test("link up wakes the chip if that is enabled; link down does not", () => {
   for (const [key, asked] of [
     ["rtl8168h", Conf3.linkUp],
     ["rtl8168h", 0],

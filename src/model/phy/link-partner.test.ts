@@ -27,7 +27,7 @@ const EVERYTHING: Offer = {
 };
 const shown = ({ up, speed, fullDuplex }: PhyLink): unknown[] => [up, speed, fullDuplex];
 
-test("registers of a gigabit switch and of faster ones", () => {
+test("a partner's registers are those of a gigabit switch, or of a switch with all speeds", () => {
   const switch1000 = partnerOf({ speeds: [10, 100, 1000] });
   assert.deepEqual([switch1000.anlpar, switch1000.gbsr, switch1000.multigigabit], [0xc5e1, 0x0c00, 0]);
   // 802.3, 45.2.7.11: 7.33 bits 5, 6 and 11.
@@ -37,7 +37,7 @@ test("registers of a gigabit switch and of faster ones", () => {
   assert.equal(partnerOf({ speeds: [10, 100], pause: "none" }).anlpar, 0x41e1);
 });
 
-test("each speed in each duplex mode that it has", () => {
+test("the link comes up at each speed, in each duplex mode of that speed", () => {
   for (const speed of LINK_SPEEDS) {
     const full = settle(EVERYTHING, partnerOf({ speeds: [speed], duplex: "full" }));
     assert.deepEqual(shown(full), [true, speed, true]);

@@ -14,7 +14,7 @@ export interface Partner {
   readonly gbsr: number;
   /** Speed bits of `Partner10G`. */
   readonly multigigabit?: number;
-  /** `Eee` and `Eee2`. */
+  /** Bits of `Eee`, and in `eee2` bits of `Eee2`. */
   readonly eee?: number;
   readonly eee2?: number;
   /** Clock role for 1000BASE-T and faster; default: prefers to be master, as switches do. */
@@ -52,7 +52,7 @@ export const resolveClock = (ours: ClockRole, theirs: ClockRole): "master" | "sl
 
 /** A partner's abilities as options. The defaults are those of a good switch. */
 export interface PartnerAbilities {
-  /** Default: all. */
+  /** Speeds that the partner has. Default: all. */
   readonly speeds?: readonly LinkSpeed[];
   /** Duplex modes at 10, 100 and 1000 Mbit/s. */
   readonly duplex?: "both" | "full" | "half";
@@ -71,11 +71,12 @@ export interface PartnerAbilities {
 /** The state of the link in the PHY. */
 export interface PhyLink {
   readonly up: boolean;
-  /** Mbit/s, 0 while down. */
+  /** Speed in Mbit/s; 0 while the link is down. */
   readonly speed: 0 | LinkSpeed;
   readonly fullDuplex: boolean;
-  /** Whether received pause frames stop the transmitter, and whether pause frames are sent. */
+  /** Whether received pause frames stop the transmitter. */
   readonly receivePause: boolean;
+  /** Whether pause frames are sent. */
   readonly transmitPause: boolean;
   /** Whether both ends may enter low-power idle between frames. */
   readonly eee: boolean;
@@ -98,13 +99,13 @@ export interface Offer {
   readonly bmcr: number;
   readonly anar: number;
   readonly gbcr: number;
-  /** `Advertise10G`. */
+  /** Bits of `Advertise10G`. */
   readonly multigigabit: number;
   readonly eee: number;
   readonly eee2: number;
   /** Crossover setting of this end; undefined if automatic. */
   readonly crossover?: "mdi" | "mdix" | undefined;
-  /** Above 100 Mbit/s all four pairs are needed. */
+  /** Number of the cable's pairs that carry a signal. Above 100 Mbit/s all four are needed. */
   readonly pairs: 2 | 4;
   /** Whether a lower speed is tried if the link does not come up at the negotiated one. */
   readonly speedDown: boolean;

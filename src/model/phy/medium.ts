@@ -11,6 +11,6 @@ export const takesModules = (chip: Chip): boolean => chip.profile.registers.incl
 /** @throws {OutOfRange} if the chip has no fibre variant */
 export const isFibre = ({ chip, medium }: { readonly chip: Chip; readonly medium?: Medium | undefined }): boolean => {
   if (medium !== "fibre") return false;
-  if (!takesModules(chip)) throw new OutOfRange(`fibre on ${chip.name}, which has no fibre variant`);
+  if (!takesModules(chip)) throw new OutOfRange(`${chip.name} has no fibre variant`);
   return true;
 };

@@ -17,7 +17,7 @@ const make = (key: ChipKey): { phy: Phy; space: OcpPhy } => {
   return { phy, space: new OcpPhy(phy) };
 };
 
-test("shows the identity that drivers of each chip report, and the speeds above a gigabit", () => {
+test("a PHY shows the identity that drivers of each chip report, and the speeds above a gigabit", () => {
   for (const [key, id, pma] of [
     ["rtl8168g", 0xc800, 0],
     ["rtl8168ep", 0xc800, 0],
@@ -102,7 +102,7 @@ test("both memories of the controller keep what is uploaded; a program does not 
   }
 });
 
-test("MDIO sees the same registers through pages", () => {
+test("MDIO accesses the same registers through pages", () => {
   const { space } = make("rtl8168g");
   const write = (register: number, value: number): number => space.mdio((register << 16) | value, true);
   const read = (register: number): number => space.mdio(register << 16, false) & 0xffff;

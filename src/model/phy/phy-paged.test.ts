@@ -17,7 +17,7 @@ const make = (key: ChipKey): { phy: Phy; paged: PagedPhy } => {
   return { phy, paged: new PagedPhy(phy) };
 };
 
-test("shows the identity that drivers of each chip report", () => {
+test("a PHY shows the identity that drivers of each chip report", () => {
   for (const [key, high, low] of [
     ["rtl8169s", 0x001c, 0xc910],
     ["rtl8169sc-180", 0x001c, 0xc912],
@@ -87,7 +87,7 @@ test("page 7 has banks", () => {
   assert.equal(paged.read(24), 0x0050);
 });
 
-test("clause 45 registers through 13 and 14, as in annex 22D", () => {
+test("clause 45 registers are accessed through registers 13 and 14, as in annex 22D", () => {
   const { phy, paged } = make("rtl8168evl");
   phy.plug(ANY_PARTNER);
   const read = (device: number, register: number): number => {

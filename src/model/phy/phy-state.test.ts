@@ -98,7 +98,7 @@ test("after settling nothing is pending, reset is complete, and the link is the 
   );
 });
 
-test("reports each link change, and nothing else", () => {
+test("the PHY reports each link change, and nothing else", () => {
   fc.assert(
     fc.property(fc.constantFrom(...KEYS), steps, (key, script) => {
       const bench = new Bench(key);
@@ -176,7 +176,7 @@ test("each chip reaches its own highest speed with a partner that supports all",
   }
 });
 
-test("is clock master only if set manually", () => {
+test("the NIC is clock master only if that is set manually", () => {
   const bench = new Bench("rtl8168h");
   const { phy } = bench;
   for (const [control, master] of [

@@ -29,7 +29,7 @@ const linked = (): Guest => {
   return guest;
 };
 
-test("has the registers that C drivers expect of an RTL8168H with a gigabit partner", () => {
+test("the PHY has the registers that C drivers expect of an RTL8168H with a gigabit partner", () => {
   const guest = linked();
   const seen = [BMCR, BMSR, PHYID1, PHYID2, ANLPAR, GBSR, ESTATUS].map((r) => guest.phyRead(at(r)));
   assert.deepEqual(seen, [0x1140, 0x796d, 0x001c, 0xc800, 0xc5e1, 0x3c00, 0x2000]);
@@ -54,7 +54,7 @@ test("the link bit latches low until it has been read", () => {
   assert.equal(guest.phyRead(at(BMSR)) & Bmsr.linkUp, Bmsr.linkUp);
 });
 
-test("negotiates the best mode that both ends support", () => {
+test("the PHY negotiates the best mode that both ends support", () => {
   for (const [anar, gbcr, partner, speed, full] of [
     [0x1e1, 0x200, { anlpar: 0xc5e1, gbsr: Gbsr.full1000 }, 1000, true],
     [0x1e1, 0x000, { anlpar: 0xc5e1, gbsr: Gbsr.full1000 }, 100, true],
@@ -71,7 +71,7 @@ test("negotiates the best mode that both ends support", () => {
   }
 });
 
-test("has no link when both ends have nothing in common", () => {
+test("the PHY has no link when both ends have nothing in common", () => {
   const guest = new Guest();
   guest.phyWrite(at(ANAR), Advertise.full10 | 1);
   guest.phyWrite(at(GBCR), 0);
@@ -93,7 +93,7 @@ test("a restart takes the link down and up again, each with an interrupt event",
   assert.equal(guest.phyRead(at(BMCR)) & Bmcr.restart, 0);
 });
 
-test("powered down it has no link, and a forced speed needs no negotiation", () => {
+test("a powered-down PHY has no link, and a forced speed needs no negotiation", () => {
   const guest = linked();
   guest.phyWrite(at(BMCR), Bmcr.powerDown);
   guest.clock.delay(10_000);

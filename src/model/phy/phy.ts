@@ -152,7 +152,7 @@ export class Phy {
     return resolveClock(role, this.#partner?.clock ?? "preferred-master");
   }
 
-  /** A `PhyState`. */
+  /** The state of the PHY, a value of `PhyState`. */
   get state(): number {
     if ((this.#registers[BMCR]! & Bmcr.powerDown) !== 0) return PhyState.poweredDown;
     return this.#waking ? PhyState.waking : PhyState.on;

@@ -16,7 +16,7 @@ export class PtpClock {
     this.#schedule = schedule;
   }
 
-  /** Nanoseconds. A time below 0, or one whose seconds do not fit into 48 bits, wraps. */
+  /** Time in nanoseconds. A time below 0, or one whose seconds do not fit into 48 bits, wraps. */
   get time(): bigint {
     const elapsed = (this.#schedule.now() - this.#since) * NANOS;
     return inRange(this.#time + BigInt(Math.floor(elapsed * (1 + this.#rate))));

@@ -53,7 +53,7 @@ test("the link is up while the SerDes runs at the speed of the other end", () =>
   assert.equal(guest.nic.link.up, false);
 });
 
-test("autonegotiation does not affect it", () => {
+test("autonegotiation does not affect the link", () => {
   const guest = guestOn("fibre");
   guest.nic.setCarrier(true);
   start(guest, 0x801a);

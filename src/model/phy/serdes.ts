@@ -16,7 +16,7 @@ import type { Effects } from "../registers/effects.ts";
 import { type Words, wordsOf } from "../observation/state.ts";
 import type { Page } from "../registers/page.ts";
 
-/** Mbit/s; 0 while no speed is set. */
+/** Speed in Mbit/s; 0 while no speed is set. */
 export type SerdesSpeed = 0 | 1000 | 10000;
 
 const SPEEDS: ReadonlyMap<number, SerdesSpeed> = new Map([
@@ -26,7 +26,7 @@ const SPEEDS: ReadonlyMap<number, SerdesSpeed> = new Map([
 
 /**
  * The SerDes has 16-bit registers at 16-bit addresses, which keep the written value; this and the mode words are from
- * DPDK `drivers/net/r8169/r8169_fiber.c`. It is assumed to be stopped until a driver starts it.
+ * DPDK `drivers/net/r8169/r8169_fiber.c`. The SerDes is assumed to be stopped until a driver starts it.
  */
 export class SerDes {
   readonly effects: Pick<Effects, "serdesCommand" | "serdesMode">;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AccessWidth, ones, Page } from "./page.ts";
 
-test("stores and loads any width at any offset, little endian, and preserves adjacent bytes", () => {
+test("the page stores and loads any width at any offset, little endian, and preserves adjacent bytes", () => {
   for (const width of [1, 2, 4] as const satisfies AccessWidth[])
     for (let offset = 0; offset <= 8; offset++) {
       const memory = new ArrayBuffer(16);

@@ -3,10 +3,10 @@ import type { Chip } from "#chip/chips.ts";
 
 const PAGE = 4096;
 
-/** Bytes of the register page: whole pages. Configuration space follows it. */
+/** Length in bytes of the register page, a multiple of 4 KiB. Configuration space follows it. */
 export const registerBytes = (chip: Chip): number => Math.max(PAGE, chip.profile.function.windowBytes);
 export const CONFIG_BYTES = 4096;
-/** Bytes of memory that a model needs: registers, then configuration space. */
+/** Number of bytes of memory that a model needs: registers, then configuration space. */
 export const pageBytes = (chip: Chip): number => registerBytes(chip) + CONFIG_BYTES;
 
 /**
@@ -38,7 +38,7 @@ export class Page {
     this.weaklyOrdered = weaklyOrdered;
   }
 
-  /** Stores a word. A thread that sees its new value also sees all earlier stores. */
+  /** Stores a word. A thread that sees the new value also sees all earlier stores. */
   publish(index: number, word: number): void {
     if (this.weaklyOrdered) Atomics.store(this.words, index, word);
     else this.words[index] = word;

@@ -91,7 +91,7 @@ test("an incomplete command has no effect", () => {
   assert.equal(driver.read(20), 0xffff);
 });
 
-test("outside programming mode the pins have no effect, and after any changes it still responds", () => {
+test("outside programming mode the pins have no effect, and after any changes of the pins the EEPROM still responds", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(0xff), { maxLength: 200 }), (script) => {
       const driver = new Driver();

@@ -35,8 +35,9 @@ export class Eeprom {
   #taken = -1;
   #command = 0;
   #data = 0;
-  /** While reading: the address and the next bit; -1 otherwise. */
+  /** Address that is being read. */
   #address = 0;
+  /** Number of the next bit to output; -1 while nothing is being read. */
   #bit = -1;
   #output = 1;
   #writable = false;

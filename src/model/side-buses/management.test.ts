@@ -50,14 +50,14 @@ test("8168EP's firmware is optional, and acknowledges start and stop in time", (
   }
 });
 
-test("8117 has it at a base address or without one; at other addresses there is nothing", () => {
+test("the 8117's controller is accessible at its base address and without one, but not at other base addresses", () => {
   const guest = guestOf("rtl8117-54a", true);
   assert.equal(eriRead(guest, OOB_BASE | OOB | 0x128) & 1, 1);
   assert.equal(eriRead(guest, OOB | 0x128) & 1, 1);
   assert.equal(eriRead(guest, (0x123 << 18) | OOB | 0x128), 0xffff_ffff);
 });
 
-test("8168DP has it in OCPAR and OCPDR, with the driver's word in an extended register", () => {
+test("the 8168DP's controller is accessed through OCPAR and OCPDR, with the driver's word in an extended register", () => {
   for (const [key, at] of [
     ["rtl8168dp-28a", 0x10],
     ["rtl8168dp-28b", 0xb8],

@@ -58,7 +58,7 @@ test("CSI accesses the same configuration space, of function 0 only", () => {
   assert.equal(guest.r32(CSIDR), 0xffff_ffff);
 });
 
-test("dumps exactly 64 bytes of counters, and resets them", () => {
+test("the chip dumps exactly 64 bytes of counters, and resets them", () => {
   const guest = new Guest({ accessMicros: 10 });
   guest.bringUp();
   guest.post(8);
