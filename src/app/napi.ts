@@ -47,7 +47,7 @@ export class Napi {
   #lost = 0;
   /** The value of `interrupts` when a pending event without interrupt was first seen; -1 if there is none. */
   #suspected = -1;
-  /** Whether a self-test handles the interrupts instead. */
+  /** Whether a self-test, and not this object, handles the interrupts now. */
   lent = false;
   readonly #nic: Polled;
   readonly #handle: (events: number) => void;

@@ -41,7 +41,7 @@ test("a card is shown as a row of a table, and as a paragraph below the table", 
   ]);
 });
 
-test("what is missing is listed with every command", () => {
+test("everything that is missing is listed, with every command that fixes it", () => {
   const text = lines({}, [{ what: "group", saw: "not viable", fix: ["one", "two"] }]).join("\n");
   assert.match(text, /\n {2}lacks {2}group: not viable\n {9}fix: one\n {9}fix: two$/);
 });

@@ -65,7 +65,7 @@ test("help is available before and after a command, and for the commands that sh
   }
 });
 
-test("help for an unknown command ends with 2", async () => {
+test("help for an unknown command ends with exit code 2", async () => {
   for (const argv of [
     ["help", "uo"],
     ["--help", "uo"],
@@ -105,19 +105,19 @@ test("commands of two words are found", async () => {
   assert.match(err, /^ferrule: unknown command "model chip"\nhint: Did you mean `ferrule model chips`\?.*\n$/);
 });
 
-test("an unknown command ends with 2, one line and a hint", async () => {
+test("an unknown command ends with exit code 2, one line and a hint", async () => {
   const { exit, err, out } = await run(["uo"]);
   assert.equal(exit, 2);
   assert.match(err, /^ferrule: unknown command "uo"\nhint: Did you mean `up`\?.*\n$/);
   assert.equal(out, "");
 });
 
-test("an unknown option before or after the command ends with 2", async () => {
+test("an unknown option before or after the command ends with exit code 2", async () => {
   assert.equal((await run(["--jsno"])).exit, 2);
   assert.equal((await run(["up", "--jsno"])).exit, 2);
 });
 
-test("a failure ends with 1, and its message stays on one line", async () => {
+test("a failure ends with exit code 1, and its message stays on one line", async () => {
   const { exit, err } = await run(["fail"], [throwing(new OutOfRange("two\n  lines", "Do this."))]);
   assert.equal(exit, 1);
   assert.equal(err, "ferrule: two lines\nhint: Do this.\n");

@@ -13,7 +13,7 @@ import { versionLines } from "./version.ts";
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
   commands.filter((each) => each.name.startsWith(`${word} `));
 
-/** The command whose name is at the beginning of the arguments, and the remaining arguments. The longest name wins. */
+/** The command with whose name the arguments begin, and the other arguments. If several match, the longest name counts. */
 const choose = (argv: readonly string[], commands: readonly Command[]): [Command, readonly string[]] => {
   const matching = commands
     .filter((each) => each.name.split(" ").every((word, i) => word === argv[i]))

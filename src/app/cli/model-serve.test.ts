@@ -182,7 +182,7 @@ test("a path with a quote is still one word for a shell", () => {
   assert.ok(qemuArguments("/tmp/it's")[2]!.includes(String.raw`/tmp/it'\''s`));
 });
 
-test("wrong usage ends with 2, one line and a hint", async () => {
+test("wrong usage ends with exit code 2, one line and a hint", async () => {
   for (const words of [
     "serve",
     "serve --socket s --chip rtl8168hh",
@@ -229,7 +229,7 @@ test("if no server has the socket, ctl says so and ends with exit code 1", async
   assert.match(terminal.err.text, /no `ferrule model serve` is running at \/nowhere\/nic/);
 });
 
-test("a frame that the NIC does not receive ends ctl with 1, with --json as well", async () => {
+test("a frame that the NIC does not receive ends ctl with exit code 1, with --json as well", async () => {
   using s = setUp();
   await s.started();
   try {

@@ -27,7 +27,7 @@ test("a model's report is one JSON document on stdout", async () => {
     assert.ok(part in bundle, part);
 });
 
-test("with --output it goes to a file, which is overwritten", async () => {
+test("with --output the report goes to a file, which is overwritten", async () => {
   const path = join(FOLDER, "report.json");
   writeFileSync(path, "x".repeat(1 << 20));
   const { exit, out } = await run("model:rtl8168h", "--output", path);

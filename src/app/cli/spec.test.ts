@@ -26,13 +26,13 @@ const refusal = (act: () => unknown): FerruleError => {
   return assert.fail("was accepted");
 };
 
-test("a model is chosen by its chip, a served one by its socket", () => {
+test("a model is chosen by its chip, and a served model by its socket", () => {
   assert.deepEqual(parseDevice("model:rtl8168h"), { kind: "model", chip: chipNamed("rtl8168h") });
   assert.deepEqual(parseDevice("vfio-user:/run/nic.sock"), { kind: "vfio-user", path: "/run/nic.sock" });
   assert.ok(refusal(() => parseDevice("vfio-user:")) instanceof WrongUsage);
 });
 
-test("an unknown chip is rejected with the most similar name", () => {
+test("an unknown chip is rejected, and the error suggests the most similar name", () => {
   const error = refusal(() => parseDevice("model:rtl8168hh"));
   assert.ok(error instanceof WrongUsage);
   assert.match(error.hint, /`rtl8168h`/);
@@ -86,7 +86,7 @@ test("a card is named by its address, with or without the domain", () => {
     assert.ok(refusal(() => parseDevice(wrong)) instanceof WrongUsage, wrong);
 });
 
-test("a chip name alone is rejected with a hint how to write the device", () =>
+test("a chip name alone is rejected, with a hint on how to write the device", () =>
   assert.match(refusal(() => parseDevice("rtl8168h")).hint, /model:rtl8168h/));
 
 test("an interface name is accepted only if the kernel uses it unchanged", () => {

@@ -97,7 +97,7 @@ test("a measurement needs no facts about the sources", () => {
   assert.equal(wrongField(json), "facts");
 });
 
-test("a file that is missing, a folder or too large is refused", () => {
+test("a missing file, a folder, and a file that is too large are refused", () => {
   const large = join(FOLDER, "large.json");
   writeFileSync(large, "");
   truncateSync(large, (64 << 20) + 1);

@@ -1,4 +1,4 @@
-/** Errors for valid requests to a served device that cannot be executed. */
+/** Errors for requests that are valid, but that the served device cannot execute. */
 import { FerruleError } from "#kit/errors.ts";
 
 /** The request is about the client, but there is none. */
