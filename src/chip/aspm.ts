@@ -19,7 +19,9 @@ export interface Aspm {
    * The chip has MAC-OCP 0xc0b2 (`TESTED`), which shows whether the board vendor has validated L1 and its substates.
    */
   readonly marked: boolean;
-  /** Written when the NIC stops. Clears the events on which the link leaves L1; the start-up sequence has set them. */
+  /**
+   * Steps that run when the NIC stops. They clear the events that make the link leave L1, set by the start-up sequence.
+   */
   readonly stopped: readonly Step[];
 }
 

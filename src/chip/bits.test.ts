@@ -99,7 +99,7 @@ test("bits at different positions have the right name on each chip", () => {
   assert.equal(decoded("rtl8168b", "Config4", 1 << 0), "jumbo");
 });
 
-test("RSS_CTRL: hash bits, table size in 10:8, CPUs in 18:16", () => {
+test("RSS_CTRL has hash bits, the table size in bits 10:8, and the number of CPUs in bits 18:16", () => {
   const value = 1 | (7 << 8) | (2 << 16) | (1 << 11);
   assert.equal(decoded("rtl8125b", "RSS_CTRL", value), "cpus=2 udpIpv4 tableEntries=7 tcpIpv4");
 });

@@ -8,7 +8,7 @@
  * hardware on the 8168E-VL, the 8125 and later.
  */
 
-/** Bytes of a frame besides the MTU: the Ethernet header with a VLAN tag. */
+/** Number of bytes of a frame besides the MTU: the Ethernet header with a VLAN tag. */
 const OVERHEAD = 18;
 /** Frames above this MTU are jumbo frames. */
 export const STANDARD_MTU = 1500;

@@ -86,7 +86,7 @@ test("each chip reports its PCI device and revision, and has the speed, highest 
   assert.deepEqual(found.toSorted(), expected.toSorted());
 });
 
-test("a chip without a board vendor's ids has Realtek's, and on PCI Express those of the reference board", () => {
+test("a chip without a board vendor's ids has Realtek's ids, and on PCI Express the ids of the reference board", () => {
   for (const chip of ALL) {
     const { vendor, device, revision, subsystemVendor, subsystemDevice } = identityOf(chip);
     assert.deepEqual([vendor, device, revision, subsystemVendor], [0x10ec, ...chip.pci, 0x10ec], chip.key);

@@ -71,7 +71,7 @@ test("802.3 clause 45 and 126", () => {
   assert.deepEqual({ ...Eee, ...Eee2 }, { full100: 2, full1000: 4, full10000: 8, full2500: 1, full5000: 2 });
 });
 
-test("Realtek's own: DPDK r8169_phy.c, and the status register as Linux's PHY driver decodes it", () => {
+test("Realtek's own registers are as in DPDK r8169_phy.c, and the status register is as Linux's PHY driver decodes it", () => {
   assert.deepEqual(
     [Ocp.state, Ocp.memoryAddress, Ocp.memoryData, Ocp.memory2Address, Ocp.memory2Data, Ocp.speedDown],
     [0xa420, 0xa436, 0xa438, 0xb87c, 0xb87e, 0xa442],
@@ -90,7 +90,7 @@ test("Realtek's own: DPDK r8169_phy.c, and the status register as Linux's PHY dr
   assert.deepEqual([Physr.speed10000, Physr.master, Physr.mdi], [0x0200, 0x0800, 0x0002]);
 });
 
-test("PHYs before OCP: RTL8211B register table, FreeBSD rgephyreg.h, and the windows for loading firmware", () => {
+test("PHYs before OCP have the registers of the RTL8211B and of FreeBSD rgephyreg.h, and the windows for loading firmware", () => {
   assert.deepEqual(
     { ...Physr8211 },
     { speed1000: 0x8000, speed100: 0x4000, fullDuplex: 0x2000, resolved: 0x0800, linkUp: 0x0400, mdix: 0x0040 },
@@ -99,7 +99,7 @@ test("PHYs before OCP: RTL8211B register table, FreeBSD rgephyreg.h, and the win
   assert.deepEqual([EXTENSION_PAGE, EXTENSION_SELECT], [7, 0x1e]);
 });
 
-test("MDI and MDI-X: FreeBSD rgephyreg.h, RGEPHY_MII_PCR and RGEPHY_MII_SSR, and, for the RTL8211F, RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR", () => {
+test("the fields for MDI and MDI-X are as in FreeBSD rgephyreg.h: RGEPHY_MII_PCR and RGEPHY_MII_SSR, and, for the RTL8211F, RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR", () => {
   assert.deepEqual(CROSSOVER_8211, {
     control: { page: 0, register: 0x10, mask: 0x60, auto: 0x40, mdi: 0, mdix: 0x20 },
     status: { page: 0, register: 0x11, mdi: 0, mdix: 0x40 },

@@ -25,7 +25,7 @@ export type RegisterBlock =
    */
   | "gate"
   | "linkPower"
-  /** Interrupt words of more queues; only Realtek's drivers for the 8168 use them. */
+  /** Interrupt words of additional queues; only Realtek's drivers for the 8168 use them. */
   | "formerQueues"
   /** The indirection table of the 8168H. */
   | "steering"

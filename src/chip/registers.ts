@@ -166,7 +166,7 @@ export const Conf5 = bits("Conf5", {
 export const TDFNR = rw8(0x57);
 /** Timer interrupt threshold: Intr.timer is raised when TimerCount reaches it; 0 disables it. */
 export const TimerInt = rw32(0x58);
-/** Thresholds of more timers; no driver uses them. */
+/** Interrupt thresholds of additional timers, which no driver uses. */
 export const TimerInt1 = rw32(0x5c);
 /**
  * The lower half of TimerInt1. On PCI chips `MULINT` is at this offset; drivers that support both clear it on all
@@ -215,8 +215,8 @@ export const EPHY_RXER_NUM = rw32(0x7c);
 export const EPHYAR = rw32(0x80);
 
 /**
- * Interrupts of more receive queues. The 8168G to 8168FP have these queues; the vendor's driver masks and acknowledges
- * the interrupts on every PCI Express chip before the RTL8125.
+ * Interrupts of additional receive queues. The 8168G to 8168FP have these queues; the vendor's driver masks and
+ * acknowledges the interrupts on every PCI Express chip before the RTL8125.
  */
 export const IntrMask1 = rw8(0x84, "QueueIntr");
 export const IntrMask2 = rw8(0x85, "QueueIntr");

@@ -22,7 +22,7 @@ const hash = {
 
 export const RssControl = bits("RssControl", {
   ...hash,
-  /** Any of the above. */
+  /** All of the bits above. */
   any: Object.values(hash).reduce((all, bit) => all | bit, 0),
   /** RSS_CTRL: log2 of the number of indirection table entries in use. */
   maskShift: 8,

@@ -23,7 +23,7 @@ export interface WakeFacts {
    * states, because the chip otherwise hangs when it goes to sleep.
    */
   readonly pll: "unknown" | "armed" | "always";
-  /** Written after the chip has stopped; in effect until the next start. */
+  /** Steps that run after the chip has stopped. They are in effect until the next start. */
   readonly stopped: readonly Step[];
 }
 

@@ -81,7 +81,7 @@ test("a cancelled timer does not run, and cancelling late or twice does nothing"
   assert.deepEqual(ran, ["b"]);
 });
 
-test("entries that a timer schedules for now run too; one that reschedules itself endlessly is detected", () => {
+test("entries that a timer schedules for the current time run too; a timer that reschedules itself endlessly is detected", () => {
   const timers = new Timers();
   const ran: number[] = [];
   timers.schedule(5, () => timers.schedule(3, () => ran.push(3)));
@@ -94,7 +94,7 @@ test("entries that a timer schedules for now run too; one that reschedules itsel
   assert.throws(() => timers.run(5), Misuse);
 });
 
-test("virtual time jumps from timer to timer, and each sees its own time", () => {
+test("virtual time jumps from timer to timer, and each timer runs at its own time", () => {
   const clock = new VirtualClock();
   const seen: number[] = [];
   for (const at of [30, 10, 20, 99]) clock.timers.schedule(at, () => seen.push(clock.now()));

@@ -45,7 +45,7 @@ export interface DmaMemory extends Disposable {
 }
 
 export interface DmaRequest {
-  /** Purpose of the memory, for errors. */
+  /** Purpose of the memory, for error messages. */
   readonly what: string;
   /** Number of bytes, greater than 0. */
   readonly bytes: number;

@@ -121,7 +121,7 @@ export interface FrameMemory {
 /** Passes layer 2 frames in bursts. All calls come from the data-plane thread. */
 export interface Link {
   readonly memory: FrameMemory;
-  /** Bytes in each receive buffer. */
+  /** Length of each receive buffer in bytes. */
   readonly bufferBytes: number;
   /**
    * The link's entries. The caller may move buffers between entries, and set word 0 to `NO_BUFFER` to keep a buffer.

@@ -68,7 +68,7 @@ type Writable = "wo" | "rw";
 
 /** How a bus accesses registers. The caller has already checked offsets against the window. */
 export interface RegisterBus {
-  /** Bytes in the window. */
+  /** Length of the window in bytes. */
   readonly length: number;
   /** Reads in exactly one access of the given width (bytes). The result is unsigned. */
   read(offset: number, width: 1 | 2 | 4): number;
@@ -92,7 +92,7 @@ export class Mmio {
     this.#length = bus.length;
   }
 
-  /** Bytes in the window; 0 once it is revoked, and while the function sleeps. */
+  /** Length of the window in bytes; 0 once it is revoked, and while the function sleeps. */
   get length(): number {
     return this.#length;
   }

@@ -45,7 +45,7 @@ export type RegionName = "config" | 0 | 1 | 2 | 3 | 4 | 5;
 
 /** A device model, as seen from its bus. All calls come from one thread. */
 export interface Target {
-  /** Bytes in a region; 0 if the device has none. */
+  /** Length of a region in bytes; 0 if the device does not have the region. */
   size(region: RegionName): number;
   /**
    * Reads in one access; the result is unsigned. Never throws because of what a guest does: an invalid access reads all

@@ -14,7 +14,7 @@ const location =
 /** The error number of this thread's last failed call. Read it directly after the call: the next one overwrites it. */
 export const errno = (): number => location[0]!;
 
-/** Error numbers by name: those that Node lists, and one that it does not (asm-generic/errno.h). */
+/** Error numbers by name: those that Node lists, and one that Node does not list (asm-generic/errno.h). */
 export const Errno = { ...constants.errno, EBADFD: 77 } as const;
 
 const CODES = new Map<number, string>();

@@ -30,7 +30,7 @@ const closeNow = (number: number): void => {
  * closing one, it stays open.
  */
 export class Fd implements Disposable {
-  /** What the descriptor is for; used in errors. */
+  /** Purpose of the descriptor, for error messages. */
   readonly what: string;
   readonly #close: (number: number) => void;
   #number: number;

@@ -62,7 +62,7 @@ test("a file that could become shorter is not mapped: the next access would kill
   assert.throws(() => window.show(unsealed.number, 0, 4096, false), OutOfRange);
 });
 
-test("windows are used again, and hold no memory meanwhile", () => {
+test("windows are used again, and hold no memory until then", () => {
   const windows = new MapWindows();
   const first = windows.take(5000);
   assert.equal(first.bytes.length, 8192);

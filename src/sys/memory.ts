@@ -115,7 +115,8 @@ export class Iovecs {
   }
 
   #set(i: number, base: number, offset: number, length: number): void {
-    if ((i | 0) !== i || i < 0 || i >= this.count) throw new OutOfRange(`iovec ${i} of ${this.count}`);
+    if ((i | 0) !== i || i < 0 || i >= this.count)
+      throw new OutOfRange(`a table of ${this.count} iovecs has no iovec ${i}`);
     const word = i * IOVEC_WORDS;
     const low = this.#bases[base]! + offset;
     // The store keeps only the low 32 bits; the carry is added to the high half.
@@ -137,7 +138,7 @@ export class Iovecs {
  * error number, because "no data" must not be an exception on the hot path.
  */
 export const readv = (fd: number, iovecs: Iovecs, count: number): number => {
-  if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);
+  if (count > iovecs.count) throw new OutOfRange(`a table of ${iovecs.count} iovecs does not have ${count}`);
   // SAFETY: the table has at least `count` entries, each inside its buffer, and both are held by `iovecs`.
   const result = libc.readv(fd, iovecs.address, count);
   return result < 0 ? -errno() : result;
@@ -145,7 +146,7 @@ export const readv = (fd: number, iovecs: Iovecs, count: number): number => {
 
 /** Writes the first `count` entries. Returns the number of bytes written, or the negated error number. */
 export const writev = (fd: number, iovecs: Iovecs, count: number): number => {
-  if (count > iovecs.count) throw new OutOfRange(`${count} of ${iovecs.count} iovecs`);
+  if (count > iovecs.count) throw new OutOfRange(`a table of ${iovecs.count} iovecs does not have ${count}`);
   // SAFETY: as for readv.
   const result = libc.writev(fd, iovecs.address, count);
   return result < 0 ? -errno() : result;

@@ -63,7 +63,7 @@ test("within the thread's own namespace no privileges are needed", () => {
   assert.equal(execFileSync(program!, [...args, script], { encoding: "utf8" }), "there");
 });
 
-test("the loopback interface of a new namespace is set up, and only that one", { skip }, () => {
+test("`loopbackUp` brings up the loopback interface of its namespace, and of no other", { skip }, () => {
   using made = NetworkNamespace.create();
   using other = NetworkNamespace.create();
   made.loopbackUp();

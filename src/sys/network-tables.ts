@@ -1,4 +1,4 @@
-/** Links and routes of this thread's network namespace, read by rtnetlink: those of all tables, with all next hops. */
+/** Links of this thread's network namespace, and the routes of all its tables with all next hops, read by rtnetlink. */
 import { Errno, SystemError } from "./errno.ts";
 import { NetlinkSocket, attribute, attributesIn, type NetlinkMessage } from "./netlink-socket.ts";
 

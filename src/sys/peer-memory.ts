@@ -82,7 +82,9 @@ export class PeerMemory implements Disposable {
     this.#mapped = { start, bytes };
   }
 
-  /** Copies `length` bytes from byte `from` to `into` at `offset`. Returns false if not all of them exist. */
+  /**
+   * Copies the `length` bytes at `from` of the memory to `into`, at `offset`. Returns false if not all of them exist.
+   */
   read(from: number, into: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
     for (let done = 0; done < length;) {
@@ -96,7 +98,7 @@ export class PeerMemory implements Disposable {
     return true;
   }
 
-  /** Copies `length` bytes of `source` at `offset` to byte `to`. Returns false if not all of them fit. */
+  /** Copies the `length` bytes at `offset` of `source` to the memory, at `to`. Returns false if not all of them fit. */
   write(to: number, source: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
     for (let done = 0; done < length;) {

@@ -50,7 +50,7 @@ export class PingSocket implements Disposable {
   readonly #to = new Struct(SOCKADDR_IN);
   readonly #request = new Struct(ICMP_HEADER + MAX_PAYLOAD);
   readonly #reply = new Struct(PACKET_BYTES + MAX_IPV4_HEADER);
-  /** Bytes of the packet in `#reply`. */
+  /** Length in bytes of the packet in `#reply`. */
   #received = 0;
 
   private constructor(socket: Fd, raw: boolean) {

@@ -96,6 +96,7 @@ export class Poller {
   }
 
   #check(i: number): void {
-    if (!(i >= 0 && i < this.#length)) throw new OutOfRange(`descriptor ${i} of ${this.#length}`);
+    if (!(i >= 0 && i < this.#length))
+      throw new OutOfRange(`a poller of ${this.#length} descriptors has no descriptor ${i}`);
   }
 }

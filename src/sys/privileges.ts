@@ -1,4 +1,4 @@
-/** The privileges of this process beyond those of an ordinary user, and how it drops them. capabilities(7) */
+/** The privileges of this process beyond those of an ordinary user, and functions that drop them. capabilities(7) */
 import { readFileSync } from "node:fs";
 import { check, Errno, errno, SystemError } from "./errno.ts";
 import { libc } from "./libc.ts";

@@ -25,7 +25,7 @@ export interface RouteRequest {
   readonly message: Struct;
   readonly type: number;
   readonly flags: number;
-  /** What the request is for; used in errors. */
+  /** Purpose of the request, for error messages. */
   readonly what: string;
 }
 

@@ -73,7 +73,7 @@ export class InterfaceNameInUse extends FerruleError {
 export interface TapOptions {
   /** Each frame is preceded by a struct virtio_net_hdr, so that offloads can pass. */
   readonly vnetHeader?: boolean;
-  /** Bytes of that header: 12 (default, includes an unused buffer count) or 10. */
+  /** Length of that header in bytes: 12 (default, with an unused number of buffers) or 10. */
   readonly vnetHeaderBytes?: 10 | 12;
   /** `addQueue` can be called. */
   readonly multiQueue?: boolean;
@@ -96,7 +96,7 @@ export interface TapOffload {
 export class Tap implements Disposable {
   /** The name with which the interface was created. */
   readonly name: string;
-  /** Bytes before each frame: 0, 10 or 12. */
+  /** Length in bytes of the header before each frame: 0, 10 or 12. */
   readonly vnetHeaderBytes: number;
   readonly #fd: Fd;
   readonly #request = new Struct(IFREQ_BYTES);

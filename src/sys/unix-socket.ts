@@ -42,7 +42,7 @@ export class TooManyDescriptors extends FerruleError {
 
 /** Result of a receive. */
 export interface Incoming {
-  /** Bytes read; 0 when the other side has closed. */
+  /** Number of bytes read; 0 when the other side has closed. */
   readonly length: number;
   /** Descriptors received with the bytes; the caller owns them. */
   readonly fds: readonly Fd[];

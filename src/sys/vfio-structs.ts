@@ -8,7 +8,7 @@ const u64 = (view: DataView, at: number): number => {
 const u32 = (view: DataView, at: number): number => view.getUint32(at, true);
 const u16 = (view: DataView, at: number): number => view.getUint16(at, true);
 
-/** Bytes of the fixed part of each structure: the smallest valid `argsz`. */
+/** Length in bytes of the fixed part of each structure: the smallest valid `argsz`. */
 export const Bytes = {
   groupStatus: 8,
   deviceInfo: 16,

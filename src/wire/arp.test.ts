@@ -16,7 +16,7 @@ test("parses an ARP request", () => {
   assert.deepEqual(parseArp(GOLDEN, 0, GOLDEN.length), REQUEST);
 });
 
-test("builds exactly the same request", () => {
+test("builds an ARP request byte for byte", () => {
   assert.deepEqual(
     built(28, (bytes) => buildArp(bytes, 0, REQUEST)),
     GOLDEN,

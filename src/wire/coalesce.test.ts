@@ -157,7 +157,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("segments whose headers and payload are separate are merged in the same way", () => {
+  test("segments whose headers and payload are separate are merged like segments in one piece", () => {
     fc.assert(
       fc.property(shapes, fc.nat(100), (shape, gap) => {
         const frames = segmentsOf(shape);
@@ -176,7 +176,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("segments that are known to be consecutive are merged in the same way", () => {
+  test("segments that are known to be consecutive are merged like other segments", () => {
     const unusual = fc.record({ kind: fc.constantFrom("none", "pad", "fin", "echo", "cut off"), at: fc.nat() });
     fc.assert(
       fc.property(fc.array(fc.tuple(shapes, unusual), { minLength: 1, maxLength: 4 }), (superFrames) => {

@@ -11,7 +11,7 @@ import { TAG_BYTES } from "./vlan.ts";
 /** Indices of the results in `out` of `dissect`. Offsets are in bytes from the start of the frame. */
 export const ETHER_TYPE = 0;
 export const NETWORK = 1;
-/** Bytes of the network header, including options or extension headers. */
+/** Length in bytes of the network header, including options or extension headers. */
 export const NETWORK_LENGTH = 2;
 /** IP protocol number of the header at `TRANSPORT`. */
 export const PROTOCOL = 3;

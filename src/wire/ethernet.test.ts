@@ -11,7 +11,7 @@ test("parses an Ethernet header", () => {
   assert.equal(parseEthernet(GOLDEN, 0, 13), undefined);
 });
 
-test("builds exactly the same header", () => {
+test("builds an Ethernet header byte for byte", () => {
   assert.deepEqual(
     built(14, (bytes) => buildEthernet(bytes, 0, HEADER)),
     GOLDEN,

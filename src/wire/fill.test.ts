@@ -47,7 +47,7 @@ test("filled-in checksums satisfy the reference, whatever the fields contained",
   );
 });
 
-test("a partial checksum is completed to the same value", () => {
+test("a completed partial checksum equals the checksum of the whole packet", () => {
   const memory = newMemory(256);
   const length = buildTcpFrame(memory, 0, V4, TCP, new Uint8Array(77).fill(3));
   const right = memory.bytes.slice(0, length);

@@ -11,7 +11,7 @@ test("parses an echo request", () => {
   assert.equal(parseEcho(GOLDEN, 0, 7), undefined);
 });
 
-test("builds exactly the same request", () => {
+test("builds an echo request byte for byte", () => {
   assert.deepEqual(
     built(8, (bytes) => buildEcho(bytes, 0, ECHO)),
     GOLDEN,

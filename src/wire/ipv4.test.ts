@@ -22,7 +22,7 @@ test("parses an IPv4 header", () => {
   assert.deepEqual(parseIpv4(PACKET, 0, PACKET.length), { headerLength: 20, ...HEADER });
 });
 
-test("builds exactly the same header, and its checksum is the published one", () => {
+test("builds an IPv4 header byte for byte, with the published checksum", () => {
   assert.deepEqual(
     built(20, (bytes) => buildIpv4(bytes, 0, HEADER)),
     GOLDEN,

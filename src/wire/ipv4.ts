@@ -10,7 +10,7 @@ export const PROTOCOL = 9;
 export const CHECKSUM = 10;
 export const SOURCE = 12;
 export const DESTINATION = 16;
-/** Bytes of a header without options. */
+/** Length in bytes of a header without options. */
 export const IPV4_BYTES = 20;
 
 export const DONT_FRAGMENT = 0x4000;
@@ -20,9 +20,9 @@ export const FRAGMENT_OFFSET = 0x1fff;
 export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
 
 export interface Ipv4 {
-  /** Bytes of the header, including options. */
+  /** Length in bytes of the header, including options. */
   readonly headerLength: number;
-  /** Bytes of header and payload. */
+  /** Length of header and payload in bytes. */
   readonly totalLength: number;
   readonly identification: number;
   /** The half word with the flags and the fragment offset, as in the header. */
@@ -34,8 +34,8 @@ export interface Ipv4 {
 }
 
 /**
- * Bytes of the header at `at`, including options; 0 if header and total length do not describe a complete packet before
- * `end`.
+ * Length in bytes of the header at `at`, including options; 0 if header and total length do not describe a complete
+ * packet before `end`.
  */
 export const ipv4HeaderLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < IPV4_BYTES) return 0;

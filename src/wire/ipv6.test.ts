@@ -15,7 +15,7 @@ test("parses an IPv6 header", () => {
   assert.equal(parseIpv6(hex("45"), 0, 1), undefined);
 });
 
-test("builds exactly the same header", () => {
+test("builds an IPv6 header byte for byte", () => {
   assert.deepEqual(
     built(40, (bytes) => buildIpv6(bytes, 0, HEADER)),
     GOLDEN,

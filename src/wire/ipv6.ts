@@ -15,7 +15,7 @@ export const Extension = { hopByHop: 0, routing: 43, fragment: 44, authenticatio
 export const MAX_EXTENSIONS = 8;
 
 export interface Ipv6 {
-  /** Bytes after the header. */
+  /** Number of bytes after the header. */
   readonly payloadLength: number;
   readonly nextHeader: number;
   readonly hopLimit: number;

@@ -92,7 +92,7 @@ test("reads the modified form, whose packets have a direction", () => {
   }
 });
 
-test("distinguishes the two formats, and rejects others", () => {
+test("distinguishes pcap from pcapng, and rejects other formats", () => {
   const memory = newMemory(1024);
   const writer = new PcapngWriter(memory, 1000);
   writer.section("test");
@@ -105,7 +105,7 @@ test("distinguishes the two formats, and rejects others", () => {
     assert.throws(() => [...readCapture(bytes)], MalformedCapture);
 });
 
-test("for any bytes it ends, with packets or with MalformedCapture", () => {
+test("reading any bytes ends, with packets or with MalformedCapture", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (tail, little) => {
       const bytes = new Uint8Array([...file(little).subarray(0, 24), ...tail]);

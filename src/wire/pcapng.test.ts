@@ -16,7 +16,7 @@ const writer = (bytes = 4096, snap = 65_535) => {
   return new PcapngWriter(memory, snap);
 };
 
-test("writes exactly these blocks", () => {
+test("writes the blocks of a capture file byte for byte", () => {
   const capture = writer();
   assert.ok(capture.section("ferrule"));
   assert.ok(capture.interface("fe0", Resolution.micro));

@@ -26,7 +26,7 @@ export const Direction = { unknown: 0, inbound: 1, outbound: 2 } as const;
 export const Resolution = { micro: 6, nano: 9 } as const;
 export type Resolution = (typeof Resolution)[keyof typeof Resolution];
 
-/** Bytes of an enhanced packet block besides data and padding. */
+/** Number of bytes of an enhanced packet block besides data and padding. */
 export const PACKET_OVERHEAD = 44;
 const PACKET_DATA = 28;
 const MAX_NAME = 255;

@@ -119,7 +119,7 @@ test("every segment has the frame's headers except for length, identification, s
   );
 });
 
-test("segments built with the caller's payload sum are the same, and may be built more than once", () => {
+test("segments built with the caller's payload sum equal those built without it, and may be built more than once", () => {
   fc.assert(
     fc.property(shapes, (s) => {
       const { pieces, whole } = segmentAll(s);
@@ -147,7 +147,7 @@ test("a frame without payload, without a segment size, or with endless headers i
   assert.equal(segmenter.begin(0, 1000, 100, 14, 300, 320), false);
 });
 
-test("headers that are not whole words are refused: dissection never finds such", () => {
+test("headers that are not whole words are refused: dissection never finds such headers", () => {
   const segmenter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
   assert.equal(segmenter.begin(0, 1000, 100, 15, 35, 55), false);
   assert.equal(segmenter.begin(0, 1000, 100, 14, 35, 55), false);

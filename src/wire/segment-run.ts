@@ -43,7 +43,7 @@ export class SegmentRun {
   /** Offset, length and other parameters of the first frame, as they were passed to `begin`. */
   offset = 0;
   length = 0;
-  /** Bytes in memory between the first frame's headers and its payload. */
+  /** Number of bytes in memory between the first frame's headers and its payload. */
   gap = 0;
   flags = 0;
   tag = 0;
@@ -204,7 +204,7 @@ export class SegmentRun {
     halves[transport + TCP_CHECKSUM] = this.#carry ? ~fold(carried) : fold(pseudo);
   }
 
-  /** Bytes of payload of a frame whose length and alignment fit the run; otherwise 0. */
+  /** Length of a frame's payload in bytes if the frame's length and alignment fit the run; otherwise 0. */
   #payloadThatFits(offset: number, length: number): number {
     const payload = (length - this.headerBytes) | 0;
     if (payload <= 0 || payload > this.segmentBytes || this.payload + payload > this.#room) return 0;

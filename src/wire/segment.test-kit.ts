@@ -1,4 +1,7 @@
-/** A second, simple implementation of TCP segmentation. Tests compare those of the model and the far end with it. */
+/**
+ * A second, simple implementation of TCP segmentation. Tests compare the implementations of the model and of the far
+ * end with it.
+ */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
 import { ETHERNET_BYTES } from "./ethernet.ts";
@@ -72,7 +75,7 @@ export const segment = (
   return committed;
 };
 
-/** Bytes from the start of the frame to the end of its TCP header, or 0 when it cannot be segmented. */
+/** Number of bytes from the start of the frame to the end of its TCP header, or 0 when it cannot be segmented. */
 const segmentableHeaders = (
   bytes: Uint8Array,
   frame: number,

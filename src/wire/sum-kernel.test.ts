@@ -49,7 +49,7 @@ test("sums and copies like the slow sum, at any offset and length", () => {
   );
 });
 
-test("memory of another kind is summed by the loops, also when copying from one to the other", () => {
+test("memory outside WebAssembly is summed by the loops, also while it is copied to WebAssembly memory", () => {
   const memory = memoryWithSums(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
   const plain = newMemory(4096);
   for (let i = 0; i < 4096; i++) plain.bytes[i] = i * 7;

@@ -16,7 +16,7 @@ export interface SharedMemory {
   readonly buffer: ArrayBufferLike;
 }
 
-/** `sum.wat`, assembled; base64. */
+/** The module assembled from `sum.wat`, in base64. */
 export const KERNEL =
   "AGFzbQEAAAABEwNgAXsBf2ACf38Bf2ADf39/AX8CFgEHZmVycnVsZQZtZW1vcnkCAwGAgAQDBAMAAQIHEQIDc3VtAAEHY29weVN1bQACCuoDAz4B" +
   "AX4gAP0bAK0gAP0bAa18IAD9GwKtIAD9GwOtfHwhASABQv//A4MgAUIQiHwhASABQv//A4MgAUIQiHynC7UBAgF/AnsgACABQWBxaiECAkADQCAA" +

@@ -48,7 +48,7 @@ export class TcpView {
   frame = 0;
   network = 0;
   transport = 0;
-  /** End of the TCP header including options. */
+  /** Position of the end of the TCP header including options. */
   end = 0;
   /** Length of all headers in bytes. */
   headerBytes = 0;
@@ -129,7 +129,7 @@ export class TcpView {
   }
 }
 
-/** Sum of the half words from `from` up to `to`, unfolded; at most 2^15 of them. */
+/** Unfolded sum of the half words from `from` up to `to`, of which there may be at most 2^15. */
 export const sum = (halves: Uint16Array, from: number, to: number): number => {
   let total = 0;
   for (let i = from; i < to; i++) total += halves[i]!;

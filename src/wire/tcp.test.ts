@@ -18,7 +18,7 @@ test("parses a TCP header", () => {
   assert.deepEqual(parseTcp(GOLDEN, 0, 24), HEADER);
 });
 
-test("builds exactly the same header", () => {
+test("builds a TCP header byte for byte", () => {
   assert.deepEqual(
     built(24, (bytes) => buildTcp(bytes, 0, HEADER)),
     GOLDEN,

@@ -10,7 +10,7 @@ export const FLAGS = 13;
 export const WINDOW = 14;
 export const CHECKSUM = 16;
 export const URGENT = 18;
-/** Bytes of a header without options. */
+/** Length in bytes of a header without options. */
 export const TCP_BYTES = 20;
 
 export const TcpFlag = {
@@ -29,13 +29,13 @@ export interface Tcp {
   readonly destinationPort: number;
   readonly sequence: number;
   readonly acknowledgement: number;
-  /** Bytes of the header, including options. */
+  /** Length in bytes of the header, including options. */
   readonly headerLength: number;
   readonly flags: number;
   readonly window: number;
 }
 
-/** Bytes of the header at `at`, including options, or 0 if it does not end before `end`. */
+/** Length in bytes of the header at `at`, including options, or 0 if it does not end before `end`. */
 export const tcpHeaderLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < TCP_BYTES) return 0;
   const length = (bytes[at + DATA_OFFSET]! >>> 4) << 2;

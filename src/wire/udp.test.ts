@@ -10,7 +10,7 @@ test("parses a UDP header", () => {
   assert.deepEqual(parseUdp(new Uint8Array([...GOLDEN, 1, 2, 3, 4]), 0, 12), HEADER);
 });
 
-test("builds exactly the same header", () => {
+test("builds a UDP header byte for byte", () => {
   assert.deepEqual(
     built(8, (bytes) => buildUdp(bytes, 0, HEADER)),
     GOLDEN,

@@ -10,11 +10,11 @@ export const UDP_BYTES = 8;
 export interface Udp {
   readonly sourcePort: number;
   readonly destinationPort: number;
-  /** Bytes of header and payload. */
+  /** Length of header and payload in bytes. */
   readonly length: number;
 }
 
-/** Bytes of header and payload of the datagram at `at`, or 0 if it does not end before `end`. */
+/** Length in bytes of the datagram at `at` with its header, or 0 if it does not end before `end`. */
 export const udpLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < UDP_BYTES) return 0;
   const length = get16(bytes, at + LENGTH);

@@ -13,7 +13,7 @@ interface Shape {
   readonly protocol: number;
   readonly tags: number;
   readonly payload: number;
-  /** Bytes after the packet. */
+  /** Number of bytes after the packet. */
   readonly padding: number;
   readonly sealed: boolean;
   readonly noChecksum: boolean;
@@ -22,7 +22,7 @@ interface Shape {
    * there.
    */
   readonly flips: readonly (readonly [at: number, bits: number])[];
-  /** Bytes truncated from the frame's end. */
+  /** Number of bytes truncated from the frame's end. */
   readonly cut: number;
   readonly place: number;
 }

@@ -24,7 +24,7 @@ const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const TCP_HEADER = 20;
 const UDP_HEADER = 8;
-/** Added before a subtraction so that the result is positive; a multiple of 0xffff, it equals 0 in one's complement. */
+/** Added before a subtraction so that the result is positive. A multiple of 0xffff equals 0 in one's complement. */
 const ENOUGH = 32 * 0xffff;
 const IP = Verified.ip;
 const IP_GOOD = Verified.ip | Verified.ipGood;

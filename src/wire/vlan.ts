@@ -12,7 +12,7 @@ const CUSTOMER = 0x8100;
 const SERVICE = 0x88a8;
 const ADDRESSES = 12;
 
-/** Whether an EtherType is that of a tag. */
+/** Whether an EtherType denotes a VLAN tag. */
 export const isVlan = (etherType: number): boolean => etherType === CUSTOMER || etherType === SERVICE;
 
 /** Tag control information of a frame's outermost customer tag, 0 to 0xffff; -1 if there is no such tag. */
