@@ -77,7 +77,7 @@ const decoded = (key: string, name: string, value: number): string =>
     .map(([field, content]) => (content === 1 ? field : `${field}=${content}`))
     .join(" ");
 
-test("bits at different positions have the right name on each chip", () => {
+test("a bit whose meaning differs between chips has the right name on each chip", () => {
   const link = { rtl8125b: 21, "rtl8126a-649": 21, "rtl8125d-688": 18, rtl9151a: 18, rtl8125bp: 29, rtl8127a: 29 };
   for (const [key, bit] of Object.entries(link)) assert.equal(decoded(key, "ISR_V2", 1 << bit), "linkChange", key);
   assert.equal(decoded("rtl8125b", "ISR_V2", 1 << 18), "transmit1");

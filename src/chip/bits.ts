@@ -1,6 +1,6 @@
 /**
  * Names of the fields of each register, for register dumps and traces. Names and positions are taken from the register
- * maps; fields that a map only describes in a comment are defined here.
+ * maps; fields that a register map describes only in a comment are defined here.
  */
 import type { Chip } from "./chips.ts";
 import type { Profile } from "./profile.ts";
@@ -37,7 +37,7 @@ const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
 const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
 
-/** Keyed by the register's name in its map; numbered registers share the name without the number. */
+/** Keyed by the register's name in its register map; numbered registers share the name without the number. */
 export const BITS: Readonly<Record<string, Fields>> = {
   DTCCR,
   ChipCmd: common.Cmd,

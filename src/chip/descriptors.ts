@@ -38,8 +38,8 @@ export const TxV1 = {
   tcpChecksum: 1 << 16,
 } as const;
 /**
- * Status bits in the same word after write-back; only the RTL8139C+ sets any of them (RTL8169 datasheet, Tx status
- * descriptor). The BSD drivers count errors and collisions from these bits.
+ * Status bits in opts1 after write-back; only the RTL8139C+ sets any of them (RTL8169 datasheet, Tx status descriptor).
+ * The BSD drivers count errors and collisions from these bits.
  */
 export const TxV1Status = 0x0fff_0000;
 

@@ -60,8 +60,8 @@ export interface MacFacts {
    */
   readonly configuredOnceOn: boolean;
   /**
-   * The registers of interrupt moderation: IntrMitigate, or blocks whose number is in `queues`. The driver starts with
-   * moderation off.
+   * The registers of interrupt moderation: IntrMitigate, or moderation blocks (`queues` has their number). The driver
+   * starts with moderation off.
    */
   readonly moderation: "none" | "IntrMitigate" | "blocks";
   /** CPlusCmd can disable IntrMitigate's frame counters. Drivers disable them when they set no limit of frames. */

@@ -95,8 +95,8 @@ export const Mmd = { pma: 1, pcs: 3, negotiation: 7, vendor2: 31 } as const;
 /** PMA speed ability (1.4). */
 export const PmaSpeed = { speed10000: 1 << 0, speed2500: 1 << 13, speed5000: 1 << 14 } as const;
 /**
- * Advertised speeds above 1000 (7.32), and those of the link partner (7.33). Bits 15:13 of 7.32 mean the same as bits
- * 12:10 of GBCR.
+ * Advertised speeds above 1000 Mbit/s (7.32), and those of the link partner (7.33). Bits 15:13 of 7.32 mean the same as
+ * bits 12:10 of GBCR.
  */
 export const Advertise10G = { full2500: 1 << 7, full5000: 1 << 8, full10000: 1 << 12 } as const;
 export const MASTER_SHIFT_10G = 3;

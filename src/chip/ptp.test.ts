@@ -1,4 +1,4 @@
-/** The PTP clock and the cable test: addresses and bits typed in from their sources, not from the maps. */
+/** The PTP clock and the cable test: addresses and bits typed in from their sources, not from the register maps. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CABLE_8125A, CABLE_8125B, CABLE_8168H, CableResult, CableTest, CableWiring } from "./cable-test.ts";

@@ -44,7 +44,7 @@ export const PhyClock = {
   time: 0xe412,
   stampCommand: 0xe430,
   stamp: 0xe446,
-  /** Words of a time: two of nanoseconds, three of seconds. */
+  /** Number of words of a time: two of nanoseconds, three of seconds. */
   words: 5,
   /** A rate has 22 bits, in units of 2^-32. */
   rateBits: 22,

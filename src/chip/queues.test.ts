@@ -45,7 +45,7 @@ test("the table above lists every chip from RTL8125 on", () => {
   assert.deepEqual(TABLE.map(([key]) => key as string).toSorted(), keys.toSorted());
 });
 
-test("the registers of every queue are in the map", () => {
+test("the registers of every queue are in the register map", () => {
   for (const chip of CHIPS) {
     const { receive, transmit, pointers } = chip.profile.queues;
     assert.ok(registers.RDSAR_Q.length >= 2 * (receive - 1), chip.key);
@@ -70,7 +70,7 @@ test("chips before RTL8125 have one ring for each direction; four queues of the 
   assert.deepEqual(alternating, dies);
 });
 
-test("no two vectored events of a chip share a bit, except the two directions of a queue where they do by design", () => {
+test("no two vectored events of a chip share a bit, except the two directions of a queue where they share one by design", () => {
   for (const chip of CHIPS) {
     const { vectored, receive, transmit } = chip.profile.queues;
     if (vectored === undefined) continue;

@@ -77,7 +77,9 @@ export const ISR_V2 = w1c32(0xd04);
 export const TDU_STA = w1c16(0xd08);
 export const RDU_STA = w1c16(0xd0a);
 export const IMR_V2_SET = rw32(0xd0c);
-/** A second status word with such masks (8125BP and later, except 8126), for events other than frames. */
+/**
+ * A second status word with masks to set and to clear (8125BP and later, except 8126), for events other than frames.
+ */
 export const IMR_V4_L2_CLEAR = rw32(0xd10);
 export const ISR_V4_L2 = w1c32(0xd14);
 export const IMR_V4_L2_SET = rw32(0xd18);

@@ -1,4 +1,6 @@
-/** The maps of RTL8139C+, of the PCI chips and of RTL8125 and later, typed in independently from their sources. */
+/**
+ * The register maps of RTL8139C+, of the PCI chips and of RTL8125 and later, typed in independently from their sources.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as ancestor from "./registers-8139cp.ts";

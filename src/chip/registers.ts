@@ -169,8 +169,8 @@ export const TimerInt = rw32(0x58);
 /** Interrupt thresholds of additional timers, which no driver uses. */
 export const TimerInt1 = rw32(0x5c);
 /**
- * The lower half of TimerInt1. On PCI chips `MULINT` is at this offset; drivers that support both clear it on all
- * chips.
+ * The lower half of TimerInt1. On PCI chips `MULINT` is at this offset; drivers that support both kinds of chips clear
+ * these bits on all chips.
  */
 export const TimerInt1_0 = rw16(0x5c);
 export const TimerInt2 = rw32(0x8c);

@@ -56,7 +56,7 @@ export const WAKE_8168G: WakeFacts = { ...WAKE_8168EVL, passes: "gate" };
 export const WAKE_8125: WakeFacts = { ...WAKE_8168G, magic: "ocp" };
 export const WAKE_8127: WakeFacts = { ...WAKE_8125, pll: "always" };
 
-/** Bits that enable wake-up by magic packet: from the RTL8168E-VL on, and from the 8125 on. */
+/** Bits that enable wake-up by magic packet: one from the RTL8168E-VL on, and another one from the 8125 on. */
 export const ERI_MAGIC = { address: 0xdc, bit: 1 << 16 } as const;
 export const OCP_MAGIC = { address: 0xc0b6, bit: 1 << 0 } as const;
 /**

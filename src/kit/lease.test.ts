@@ -32,7 +32,7 @@ test("a term that was recalled before it was taken cannot be taken, and nobody w
   assert.equal(borrower.take(next), true);
 });
 
-test("a borrower that never gives back is waited for no longer than the limit", () => {
+test("the lender waits no longer than the limit for a borrower that never gives the resource back", () => {
   const { lender, borrower } = setUp();
   borrower.take(lender.lend());
   lender.recall();

@@ -1,6 +1,7 @@
 /**
- * Lends something in shared memory to another thread, and takes it back when the borrower has confirmed that it no
- * longer uses it. There is no lock: the borrower reads one word at each point at which it can give the resource back.
+ * Lends a resource in shared memory to another thread, and takes it back when the borrower has confirmed that the
+ * resource is no longer in use. There is no lock: the borrower reads one word at each point at which it can give the
+ * resource back.
  *
  * Terms are numbers that only grow: odd while the resource is lent, even while it is not. A borrower that takes a term
  * and a lender that recalls it each store their own word before they load the other's, so that at least one of them
@@ -14,7 +15,7 @@ import { OutOfRange } from "./errors.ts";
 const RECALLED = 0;
 const HELD = 16;
 
-/** Words of shared memory for a lease, all zero at first. */
+/** Number of words of shared memory for a lease. All are zero at first. */
 export const LEASE_WORDS = 32;
 
 const requireRoom = (words: Int32Array): void => {

@@ -60,8 +60,8 @@ export const Received = {
 } as const;
 
 /**
- * Offloads requested for a frame, the same in every fragment of it. Request checksums and segmentation only as far as
- * `Offloads` allows, and do the rest in software; a tag may always be inserted.
+ * Offloads requested for a frame, the same in every fragment of the frame. Request checksums and segmentation only as
+ * far as `Offloads` allows, and do the rest in software; a tag may always be inserted.
  */
 export const Send = {
   /** Bits 10:0, the maximum segment size: nonzero requests segmentation. */
@@ -106,7 +106,7 @@ export interface MemorySums {
    * lower half of a unit.
    */
   readonly sum: (offset: number, length: number) => number;
-  /** Copies the bytes to `to` and returns the same sum. The ranges must not overlap. */
+  /** Copies the bytes to `to` and returns their sum, as `sum` does. The ranges must not overlap. */
   readonly copySum: (from: number, to: number, length: number) => number;
 }
 
@@ -150,8 +150,8 @@ export interface Link {
    */
   transmit(first: number, count: number): number;
   /**
-   * Gives a spare receive buffer, to build a frame in, to each entry that has no buffer. Returns the number of entries
-   * up to the first for which no spare is left.
+   * Gives each entry that has no buffer a spare receive buffer, in which a frame can be built. Returns the number of
+   * entries up to the first for which no spare is left.
    */
   supply(first: number, count: number): number;
   /**

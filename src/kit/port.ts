@@ -25,7 +25,7 @@ export const Damage = {
  * after `make`.
  */
 export interface SegmentSource {
-  /** Segments left, including the current one. */
+  /** Number of segments left, including the current one. */
   readonly left: number;
   /** Offset of the current segment in the port's memory. */
   readonly offset: number;

@@ -16,7 +16,7 @@ test("a reader sees the set published last", () => {
   assert.deepEqual([...seen], [4, -5, 6]);
 });
 
-test("a reader times out on a writer that died while writing, and a new writer repairs it", () => {
+test("a reader times out on a writer that died while writing, and a new writer makes reading possible again", () => {
   const cells = new Int32Array(sequenceWords(2));
   new SequenceWriter(cells, 2).publish(Int32Array.of(1, 2));
   cells[0]!++;

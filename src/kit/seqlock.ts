@@ -10,7 +10,7 @@ import { OutOfRange, Timeout } from "./errors.ts";
 const SEQUENCE = 0;
 const DATA = 1;
 
-/** Words of shared memory for a set of `words` words. */
+/** Number of words of shared memory for a set of `words` words. */
 export const sequenceWords = (words: number): number => DATA + words;
 
 const requireRoom = (cells: Int32Array, words: number): void => {

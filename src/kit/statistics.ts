@@ -4,7 +4,7 @@ import { SequenceReader, SequenceWriter, sequenceWords } from "./seqlock.ts";
 
 const TWO32 = 2 ** 32;
 
-/** Words of shared memory for `counters` counters. */
+/** Number of words of shared memory for `counters` counters. */
 export const counterWords = (counters: number): number => sequenceWords(2 * counters);
 
 /**

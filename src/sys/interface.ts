@@ -151,8 +151,8 @@ export class Interfaces implements Disposable {
   }
 
   /**
-   * Whether the interface is up and has a carrier. After a change of carrier, the kernel updates this with a delay,
-   * which can be a second.
+   * Whether the interface is up and has a carrier. After a change of carrier, the kernel updates this state with a
+   * delay, which can be a second.
    */
   isRunning(name: string): boolean {
     return (this.flags(name) & InterfaceFlag.running) !== 0;

@@ -63,7 +63,7 @@ export class Iommufd implements Disposable {
       // returned.
       requestStruct(this.number, IOAS_IOVA_RANGES, "IOMMU_IOAS_IOVA_RANGES", struct);
     } catch (error) {
-      // More ranges than there was room for: those returned are valid nevertheless.
+      // More ranges exist than fit into the buffer. Those that were returned are valid.
       if (!(error instanceof SystemError && error.errno === Errno.EMSGSIZE)) throw error;
     }
     keepAlive(table);

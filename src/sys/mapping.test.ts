@@ -17,7 +17,7 @@ test("two mappings of one memory are the same memory", () => {
   assert.equal(b.buffer.byteLength, 4096);
 });
 
-test("a mapping outlives the descriptor it was made from", () => {
+test("a mapping outlives the descriptor from which it was made", () => {
   using scope = new DisposableStack();
   const memory = createMemory("test", 4096);
   const mapping = scope.use(Mapping.map(memory.number, 0, 4096, "memory"));

@@ -31,8 +31,8 @@ const LARGE_PAGE = 2n << 20n;
 const PAGE_BYTES = 4096;
 
 /**
- * Creates zeroed shared memory and returns its descriptor, which any thread or process may map. Its length can never
- * change unless `sealed` is false.
+ * Creates zeroed shared memory and returns its descriptor, which any thread or process may map. The length of the
+ * memory can never change unless `sealed` is false.
  * @throws {SystemError}
  */
 export const createMemory = (name: string, bytes: number, { sealed = true } = {}): Fd => {
@@ -137,7 +137,7 @@ export class Mapping implements Disposable {
       const result = libc.mmap(at, piece, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, BigInt(offset));
       if (result !== MAP_FAILED) continue;
       const number = errno();
-      // SAFETY: this function mapped all of it, and no view of it exists.
+      // SAFETY: this function mapped the whole range, and no view of it exists.
       libc.munmap(start, length);
       throw new SystemError({ errno: number, syscall: "mmap", detail: what });
     }

@@ -15,7 +15,7 @@ export const addressOf = (buffer: ArrayBufferLike): bigint => {
   return ffi().getRawPointer(buffer as ArrayBuffer);
 };
 
-/** A C structure: zeroed memory with its address. Little-endian, like every machine this room runs on. */
+/** A C structure: zeroed memory with its address. Little-endian, like every machine on which this room runs. */
 export class Struct {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;

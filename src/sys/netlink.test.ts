@@ -58,7 +58,7 @@ test("the multicast list has the groups of one interface, and shows changes", { 
   assert.deepEqual(list.of(index + 1), []);
 });
 
-test("lines of a multicast list that are not an Ethernet address's are skipped", () => {
+test("lines of a multicast list without an Ethernet address are skipped", () => {
   const text = [
     "2    fe0             1     0     333300000001",
     "2    fe0             1     0     00112233445566778899aabbccddeeff00112233",

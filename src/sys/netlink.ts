@@ -77,7 +77,7 @@ export interface InterfaceState {
   readonly mtu: number;
   /** Ethernet address; undefined for an interface of another kind. */
   readonly address: Uint8Array | undefined;
-  /** Number of users that need all frames: administrator, packet sockets, bridges, more unicast addresses. */
+  /** Number of users that need all frames: administrator, packet sockets, bridges, additional unicast addresses. */
   readonly promiscuity: number;
   /** Number of users that need all multicast frames; undefined if the kernel does not report the number. */
   readonly allMulticast: number | undefined;

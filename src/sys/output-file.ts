@@ -42,8 +42,8 @@ const output = (fd: number): OutputFile => ({
 });
 
 /**
- * O_NONBLOCK is a flag of the open file, which is shared with others such as the shell. Therefore a pipe is opened
- * again, and a socket gets a flag with each write. A file is written at its current position.
+ * O_NONBLOCK is a flag of the open file, which is shared with other processes such as the shell. Therefore a pipe is
+ * opened again, and a socket gets a flag with each write. A file is written at its current position.
  */
 const standardOutput = (): OutputFile => {
   const stats = fstatSync(STDOUT);

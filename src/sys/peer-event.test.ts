@@ -53,7 +53,7 @@ test("an eventfd with EFD_SEMAPHORE is signalled like any other", () => {
   assert.deepEqual([countOf(event), countOf(event)], [1n, 1n]);
 });
 
-test("other descriptors are not adopted, and keep their owner", () => {
+test("descriptors of other files are not adopted, and keep their owner", () => {
   using signaller = new EventSignaller();
   using file = openFile("/dev/null", Open.readWrite);
   assert.equal(PeerEvent.adopt(file, signaller), undefined);

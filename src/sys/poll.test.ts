@@ -80,7 +80,7 @@ test("a signal ends a wait early without an error", async () => {
   }
 });
 
-test("no descriptors, or one that is not in the list, are errors", () => {
+test("an empty list of descriptors, and a descriptor that is not in the list, are errors", () => {
   assert.throws(() => new Poller([]), OutOfRange);
   using event = EventFd.create();
   const poller = new Poller([event.number]);

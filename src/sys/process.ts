@@ -53,7 +53,7 @@ const sysctl = (path: string): number | undefined => {
 
 /**
  * Why an ordinary user may not create a user namespace here, according to the kernel's settings; undefined if they
- * allow it. A container's seccomp filter can still prevent it: only trying shows that.
+ * allow it. A container's seccomp filter can still prevent it, which only an attempt shows.
  */
 export const whyNoUserNamespace = (): string | undefined => {
   if (sysctl("user/max_user_namespaces") === undefined) return "the kernel has no user namespaces";

@@ -7,7 +7,7 @@ import { Poller } from "./poll.ts";
 
 export interface SelfTestResult {
   readonly ok: boolean;
-  /** What was checked, and if it failed, what was found. */
+  /** What was checked and, if the check failed, what was found. */
   readonly what: string;
   /** What to do; empty if the check passed. */
   readonly hint: string;

@@ -128,7 +128,7 @@ test("a socket with a listener, or another file, is not replaced", () => {
   });
 });
 
-test("the file is removed with its owner, unless another socket has replaced it", () => {
+test("a socket's file is removed when its owner is disposed, unless another socket has replaced it", () => {
   inFolder((path, folder) => {
     UnixListener.listen(path)[Symbol.dispose]();
     assert.equal(existsSync(path), false);

@@ -16,7 +16,7 @@ const connected = (act: (a: UnixSocket, b: UnixSocket) => void): void => {
   act(a, b);
 };
 
-test("bytes are transferred, and no data is not an error", () => {
+test("bytes are transferred, and a receive without data is not an error", () => {
   connected((a, b) => {
     const into = new Uint8Array(8);
     assert.equal(b.receive(into), undefined);

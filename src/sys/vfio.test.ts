@@ -7,7 +7,7 @@ import { createMemory } from "./mapping.ts";
 import { VfioDeviceFile } from "./vfio-device.ts";
 import { VfioContainer, VfioGroup } from "./vfio.ts";
 
-test("a register is one access of its width at its offset, unsigned", () => {
+test("a register is read, unsigned, and written in one access of its width at its offset", () => {
   const memory = createMemory("registers", 64, { sealed: false });
   using device = new VfioDeviceFile(new Fd(memory.release(), "registers"));
   assert.equal(device.write(4n, 4, 0xfedc_ba98), 0);

@@ -83,7 +83,7 @@ export class VfioGroup implements Disposable {
     this.#fd = fd;
   }
 
-  /** @throws {SystemError} EBUSY if it is already open */
+  /** @throws {SystemError} EBUSY if the group is already open */
   static open(path: string): VfioGroup {
     return new VfioGroup(openFile(path, Open.readWrite));
   }
@@ -110,7 +110,7 @@ export class VfioGroup implements Disposable {
     requestValue(this.number, GROUP_UNSET_CONTAINER, "VFIO_GROUP_UNSET_CONTAINER", 0n);
   }
 
-  /** @param address as 0000:03:00.0 @throws {SystemError} */
+  /** @param address PCI address, such as 0000:03:00.0 @throws {SystemError} */
   device(address: string): VfioDeviceFile {
     // SAFETY: the result of cString is valid until its next call.
     const number = libc.ioctl(this.number, GROUP_GET_DEVICE_FD, cString(address));

@@ -34,7 +34,7 @@ test("accepts payloads in order and replies with the pattern of the sequence num
   assert.deepEqual(server.progress, { datagrams: 2, bytesReceived: 4, bytesSent: 8, repeats: 0, gaps: 0 });
 });
 
-test("a repeated request gets the same reply and is hashed once; one beyond a gap gets an empty reply", () => {
+test("a repeated request gets the same reply and is hashed once; a request beyond a gap gets an empty reply", () => {
   const server = new BulkServer();
   const received = digest();
   const sent = digest();
@@ -65,7 +65,7 @@ test("replies with at most as many bytes as there is room for, and only to reque
   );
 });
 
-test("random datagrams never throw and never write beyond the room", () => {
+test("random datagrams never throw and never write beyond the available room", () => {
   const server = new BulkServer();
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 12, maxLength: 60 }), fc.boolean(), fc.nat(60), (bytes, request, room) => {

@@ -15,7 +15,7 @@ test("a frame followed by its check sequence leaves the well-known residue", () 
   assert.equal(crc32(frame, 0, 64), 0x2144_df1c);
 });
 
-/** The same hash in another form: most significant bit first, polynomial 0x04c11db7, upper six bits. */
+/** The hash of `multicastHash` in another form: most significant bit first, polynomial 0x04c11db7, upper six bits. */
 const bigEndianHash = (address: Uint8Array): number => {
   let crc = 0xffff_ffff;
   for (const byte of address)

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { withoutPadding } from "./padding.ts";
 
-/** A frame of 60 bytes at offset 3, with these bytes from the type on. */
+/** A frame of 60 bytes at offset 3, with the given bytes from the EtherType on. */
 const frame = (...fromType: number[]): Uint8Array => {
   const bytes = new Uint8Array(63).fill(0xee);
   bytes.set(fromType, 3 + 12);

@@ -105,7 +105,7 @@ test("distinguishes pcap from pcapng, and rejects other formats", () => {
     assert.throws(() => [...readCapture(bytes)], MalformedCapture);
 });
 
-test("reading any bytes ends, with packets or with MalformedCapture", () => {
+test("for any bytes, reading ends, with packets or with MalformedCapture", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (tail, little) => {
       const bytes = new Uint8Array([...file(little).subarray(0, 24), ...tail]);

@@ -1,6 +1,6 @@
 /**
- * The Internet checksum computed directly as in RFC 1071, with which tests compare the fast implementation and the
- * offload engines.
+ * The Internet checksum, computed directly as in RFC 1071. Tests compare the fast implementation and the offload
+ * engines with it.
  */
 
 /**

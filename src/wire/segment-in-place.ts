@@ -15,8 +15,8 @@ const HEADERS = 256;
  */
 const START = 2;
 /**
- * Flags that only the last segment has, and flags that only the first one has, each at its bits in the word of data
- * offset, flags and window, in memory order.
+ * Flags that only the last segment has, and flags that only the first one has, as they are positioned in the word with
+ * data offset, flags and window, in memory order.
  */
 const ONLY_LAST = (tcp.TcpFlag.fin | tcp.TcpFlag.psh) << 8;
 const ONLY_FIRST = tcp.TcpFlag.cwr << 8;

@@ -118,7 +118,7 @@ test("a segment that the port refuses is left out, and the others are unchanged"
   assert.deepEqual(some.frames, [all.frames[0], all.frames[2], all.frames[3]]);
 });
 
-test("anything but a TCP packet with these offsets is refused unchanged", () => {
+test("anything but a TCP packet with the given offsets is refused unchanged", () => {
   const { memory, length } = superFrame(V4, new Uint8Array(100), 0);
   const { port, frames } = collector(0);
   const refused = (network: number, transport: number, size = 50, patch: readonly [number, number] = [0, 2]): void => {

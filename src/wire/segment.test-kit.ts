@@ -19,7 +19,7 @@ export interface SegmentPort extends Memory {
   commit(length: number): void;
 }
 
-/** Result of `segment` for a frame that is not a TCP packet with these offsets. */
+/** Result of `segment` for a frame that is not a TCP packet with the given offsets. */
 export const NOT_SEGMENTABLE = -1;
 
 /** Only the first segment has CWR (RFC 3168 6.1.2), only the last FIN and PSH. */

@@ -1,4 +1,7 @@
-/** Tests that the checksum kernel is the code assembled from `sum.wat`, and that its sums equal the slow ones. */
+/**
+ * Tests that the checksum kernel is the code assembled from `sum.wat`, and that its sums equal those of the slow
+ * implementation.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

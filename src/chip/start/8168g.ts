@@ -165,8 +165,8 @@ export const START_8411B: Start = {
   ],
   phy: [
     { firmware: "phy" },
-    // The firmware has code at the same address, so the patch must follow it (Linux 6.12 on the model writes them in
-    // this order).
+    // The firmware has code at the same address, so the patch must be loaded after the firmware (as by Linux 6.12 on
+    // the model).
     ...LOAD_PATCH_8411B,
     FILTER_8168G,
     { page: 0xbce, words: [[18, 0x8860]] },
