@@ -13,7 +13,7 @@ import { versionLines } from "./version.ts";
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
   commands.filter((each) => each.name.startsWith(`${word} `));
 
-/** The command with whose name the arguments begin, and the other arguments. If several match, the longest name counts. */
+/** The command with whose name the arguments begin (the longest one, if several match), and the other arguments. */
 const choose = (argv: readonly string[], commands: readonly Command[]): [Command, readonly string[]] => {
   const matching = commands
     .filter((each) => each.name.split(" ").every((word, i) => word === argv[i]))
