@@ -16,8 +16,9 @@ export const Word = {
   drained: 16,
   /** Number of threads that wait for a change of `drained`. */
   waiting: 17,
-  /** Replies to reads with side effects: their count; the next word is the latest value. Only one thread reads. */
+  /** Number of replies to reads with side effects. Only one thread makes such reads. */
   answers: 32,
+  /** Value of the latest reply. */
   answer: 33,
   /** For each vector, 1 plus the index of its descriptor in `ThreadedChannel.interrupts`; 0 if it is not requested. */
   vectors: 48,
@@ -92,7 +93,7 @@ export interface PublishingTarget extends Target {
 
 /** How a model's registers may be read from the page. */
 export interface PageRules {
-  /** Bytes of registers in the page: a multiple of 4096. */
+  /** Number of bytes of registers in the page: a multiple of 4096. */
   readonly bytes: number;
   /** The region whose registers are in the page. */
   readonly registers: RegionName;
@@ -145,7 +146,8 @@ export class PostedWrites {
   }
 
   /**
-   * Spins briefly, then sleeps until `done` returns true; checks that whenever the model has completed its work.
+   * Waits until `done` returns true: spins briefly, then sleeps, and calls `done` whenever the model has completed its
+   * work.
    * @throws {Timeout}
    */
   await(done: () => boolean): void {

@@ -81,7 +81,7 @@ export class ImpairedWire implements Port {
     return this.#lane(direction).counts;
   }
 
-  /** Frames of one direction by result, including those that are now held. */
+  /** Number of frames of one direction by result, and number of frames that are now held. */
   totals(direction: Direction): Readonly<LaneTotals> {
     return { ...this.#lane(direction).totals };
   }

@@ -27,7 +27,8 @@ export interface QueueUplinksOptions {
 }
 
 /**
- * Creates an uplink for each queue. There may be fewer transmit queues than TAP queues; some TAP queues then share one.
+ * Creates an uplink for each queue. There may be fewer transmit queues than TAP queues; some TAP queues then share a
+ * transmit queue.
  */
 export const uplinksOf = ({
   taps,

@@ -105,7 +105,7 @@ export class TapWire implements Port {
     this.#nic = nic;
   }
 
-  /** Frames (each segment counts) that wait for the NIC. Call `pump` again soon if this is not 0. */
+  /** Number of frames that wait for the NIC; each segment counts. Call `pump` again soon if this is not 0. */
   get pending(): number {
     return this.#incoming.left;
   }

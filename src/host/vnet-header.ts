@@ -8,8 +8,8 @@
 /** Number of bytes in the header with the buffer count. */
 export const VNET_HEADER_BYTES = 12;
 /**
- * A VLAN tag that must be inserted is stored after the header; `writev` takes it from there, between the pieces of a
- * frame.
+ * Number of bytes in a VLAN tag. A tag that must be inserted is stored after the header; `writev` takes it from there,
+ * between the pieces of a frame.
  */
 export const TAG_BYTES = 4;
 

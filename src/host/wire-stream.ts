@@ -42,13 +42,13 @@ export class StreamWire implements Port, Disposable {
   readonly #options: StreamWireOptions;
   readonly #iovecs: Iovecs;
   #socket: Fd | undefined;
-  /** Range of outgoing bytes that the socket has not yet taken. */
+  /** The outgoing bytes from `#head` to `#tail` were not yet accepted by the socket. */
   #head = 0;
   #tail = 0;
   #reserved = -1;
   /** Time since which the peer has read nothing; -1 while it reads. */
   #stalledAt = -1;
-  /** Range of incoming bytes not yet delivered. */
+  /** The incoming bytes from `#first` to `#last` were not yet delivered. */
   #first = IN_AT;
   #last = IN_AT;
 

@@ -36,9 +36,9 @@ export interface FaultOptions {
 /** A fault that is armed. */
 export interface ArmedFault {
   readonly name: FaultName;
-  /** Remaining occurrences; `Infinity` until disarmed. */
+  /** Number of remaining occurrences; `Infinity` if the fault occurs until it is disarmed. */
   readonly left: number;
-  /** Occurrences since the fault was armed. */
+  /** Number of occurrences since the fault was armed. */
   readonly struck: number;
 }
 

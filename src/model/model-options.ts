@@ -19,7 +19,7 @@ export interface DamagedAddress {
 
 export interface ModelOptions {
   readonly chip: Chip;
-  /** Station address in the chip's EEPROM; unicast. */
+  /** Station address in the chip's EEPROM: a unicast address. */
   readonly mac: string | Uint8Array;
   readonly damagedAddress?: DamagedAddress;
   readonly clock: { now(): number };
@@ -35,8 +35,8 @@ export interface ModelOptions {
   /** `pageBytes(chip)` of memory for the registers and configuration space, shared if a bus exposes them. */
   readonly memory?: ArrayBufferLike;
   /**
-   * Whether other threads may see a thread's stores in another order (arm64). Stores that publish others then use
-   * Atomics. Default true.
+   * Whether other threads may see a thread's stores in another order (arm64). If so, a store that makes earlier stores
+   * visible uses Atomics. Default true.
    */
   readonly weaklyOrdered?: boolean;
   /** Duration in microseconds of an access to an indirect register or the PHY, and of a counter dump; default 0. */

@@ -109,7 +109,7 @@ export const assignWindows = (config: Mmio, name: string, wanted?: number): Wind
   return found;
 };
 
-/** Bytes in the window, which is the value of the lowest writable bit; 0 if no bit is writable. */
+/** Number of bytes in the window: the value of the lowest writable bit; 0 if no bit is writable. */
 const size = (mask: number): number => (mask & -mask) >>> 0;
 
 /** The pin of the I/O APIC for a function's interrupt; undefined if it has no known pin. */

@@ -1,4 +1,4 @@
-/** Messages as bytes and as records. Pure: no socket, no device. */
+/** Converts messages between bytes and records, without a socket or a device. */
 import { COMMAND, ERROR, FLAGS, HEADER_BYTES, ID, SIZE } from "./protocol.ts";
 
 const GIB4 = 2 ** 32;

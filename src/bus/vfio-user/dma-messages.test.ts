@@ -205,7 +205,7 @@ test("nesting of accesses is limited", async () => {
   assert.equal(counts.length, 8);
 });
 
-test("a client that does not reply gets no further requests until it does", () => {
+test("a client that does not reply gets no further requests until it replies", () => {
   using rig = new Rig();
   const region = remote(rig);
   for (let i = 0; i < 10; i++) assert.equal(region.copy?.fetch(0, 1), false);

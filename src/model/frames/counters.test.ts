@@ -73,7 +73,7 @@ test("one of the two control bits alone does not enable the extension, and older
   assert.equal(dump(old).written, 64);
 });
 
-test("with the extension enabled, a dump of which only the first 64 bytes are in memory is a bus error", () => {
+test("with the extension enabled, a dump of which only the first 64 bytes are in memory causes a bus error", () => {
   const guest = up("rtl8125b");
   extend(guest, 3);
   const edge = BASE + MEMORY_BYTES - 64;

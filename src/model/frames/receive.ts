@@ -88,8 +88,9 @@ export class ReceiveEngine {
   #strip = false;
   #longest = 0;
   #settings: ReceiveSettings;
-  /** The descriptor format, and the fields of it that each frame needs. */
+  /** The descriptor format. */
   #layout: ReceiveLayout;
+  /** Copies of the format's fields that each frame needs. */
   #kindShift = 0;
   #verdicts1: Int32Array;
   #verdicts2: Int32Array;

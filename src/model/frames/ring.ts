@@ -80,8 +80,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Sets the size of descriptors: 16 or 32 bytes; and, if those of several queues alternate in the ring, the place of
-   * this queue.
+   * Sets the size of descriptors, 16 or 32 bytes. If the descriptors of several queues alternate in the ring, also sets
+   * the place of this queue's descriptors.
    */
   layOut(bytes: number, queue = 0, queues = 1): void {
     const shift = Math.log2(bytes * queues) - 2;

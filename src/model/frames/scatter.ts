@@ -16,8 +16,9 @@ export class ScatterList {
   readonly #lengths = new Int32Array(MAX_DESCRIPTORS);
   #count = 0;
   #total = 0;
-  /** The piece that was used last, and its first position. Most frames are copied from front to back. */
+  /** The piece that was used last: most frames are copied from front to back. */
   #piece = 0;
+  /** Position of the first byte of that piece. */
   #start = 0;
 
   /** Number of bytes in all pieces. */

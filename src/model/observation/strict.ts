@@ -134,7 +134,7 @@ export class Offences {
   readonly #strict: Strictness;
   readonly #report: ((offence: Offence) => void) | undefined;
   readonly #places = new Set<string>();
-  /** For each access: offset; width, plus 8 for a write; value. */
+  /** Three words for each access: its offset, its width in bytes (plus 8 for a write), and its value. */
   readonly #trace = new Int32Array(3 * TRACE);
   #traced = 0;
   #failed = false;

@@ -46,7 +46,7 @@ const consequences = ({ entry, value }: CoveredRegister, region: RegionName): re
 export class Trace {
   readonly #options: TraceOptions;
   readonly #start: number;
-  /** Number of the present client; 0 if there is none. */
+  /** Sequence number of the present client; 0 if there is none. */
   client = 0;
   /**
    * The accesses in progress, innermost last. There may be several, because the guest may run while the device fetches

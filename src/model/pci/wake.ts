@@ -67,9 +67,9 @@ export class WakeFilter {
   }
 
   /**
-   * Called when the link went up or down; only up is a wake-up event. From the 8125 on, drivers also write MAC-OCP
-   * register 0xe0c6, but its bits do not enable wake-up by link: Realtek's driver (r8125) leaves some of them set when
-   * wake-up by link is off, and Linux before 2026 never writes the register. No source says what they mean.
+   * Called when the link went up or down; only going up is a wake-up event. From the 8125 on, drivers also write
+   * MAC-OCP register 0xe0c6, but its bits do not enable wake-up by link: Realtek's driver (r8125) leaves some of them
+   * set when wake-up by link is off, and Linux before 2026 never writes the register. No source says what they mean.
    */
   linkChanged(up: boolean): void {
     const { page, wake } = this.#parts;

@@ -89,7 +89,7 @@ test("the result is the first mode of the list that both advertise, or none", ()
 });
 
 test("pause is as in table 28B-3, and never at half duplex", () => {
-  // Pause bits of this end and of the partner; whether this end then obeys pause frames, and whether it sends them.
+  // Pause bits of this end and of the partner, whether this end then obeys pause frames, and whether it sends them.
   for (const [ours, theirs, receive, transmit] of [
     [0b00, 0b11, false, false],
     [0b01, 0b01, true, true],
