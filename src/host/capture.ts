@@ -13,7 +13,7 @@ import type { FrameObserver } from "./frame-observer.ts";
 /** Longest frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
-/** Limit of the wait for the reader of a pipe when the capture is closed. */
+/** Maximum time to wait for the reader of a pipe when the capture is closed. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 

@@ -30,7 +30,7 @@ const BUFFERS = 512;
 
 export interface MemoryNicOptions {
   readonly port: Port;
-  /** Limit of outstanding fragments. */
+  /** Maximum number of outstanding fragments. */
   readonly slots?: number;
   /** Damages outgoing frames, to test that the damage is detected. */
   readonly fault?: (bytes: Uint8Array, offset: number, length: number) => void;

@@ -7,9 +7,9 @@ import { readCapture } from "#wire/pcap-reader.ts";
 import { alterations, formatOf, leftOutHintOf, leftOutPhrases, quoted, unknownFormatHint } from "./replay-hints.ts";
 import { buildReplay, type CaptureContents, type Replay } from "./replay.ts";
 
-/** Limit of a file's size: files are held in memory. */
+/** Maximum size of a file in bytes: files are held in memory. */
 const LARGEST_FILE = 1 << 30;
-/** Limit of the faults in the report. */
+/** Maximum number of faults in the report. */
 const MAX_FAULTS = 1000;
 
 /** A capture file cannot be replayed. */

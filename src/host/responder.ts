@@ -22,7 +22,7 @@ export interface ResponderOptions {
   readonly echoPorts?: readonly number[];
   /** UDP port of the checked stream. Default `BULK_PORT`. */
   readonly bulkPort?: number;
-  /** Limit of queued replies. Default 256. */
+  /** Maximum number of queued replies. Default 256. */
   readonly queue?: number;
   /** Longest frame, without FCS. Default 9,216. */
   readonly longestFrame?: number;

@@ -1,7 +1,7 @@
 /** A ring of bytes for outgoing frames. Each frame is read into contiguous free space; frames are sent in order. */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 
-/** Limit of outstanding fragments: a power of two, more than any transmit ring and a burst together. */
+/** Maximum number of outstanding fragments: a power of two, more than any transmit ring and a burst together. */
 const FRAGMENTS = 4096;
 
 /**

@@ -74,7 +74,7 @@ for (const key of FIRST_FORMAT) {
     assert.equal(guest.nic.offences.frame, 1);
   });
 
-  test(`${key} segments as requested in opts1, IPv4 only`, () => {
+  test(`${key} segments as requested in opts1, but only over IPv4`, () => {
     const guest = up(key);
     const whole = ipv4Tcp({ payload: 5000, flags: 0x19 });
     guest.send({ bytes: whole, opts1: TxV1.segment | (1000 << SIZE) });

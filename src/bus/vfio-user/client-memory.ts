@@ -10,9 +10,9 @@ import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MA
 
 /** QEMU waits 5 s for a device by default, so this limit is shorter. */
 const LIMIT_MILLIS = 500;
-/** Limit of the sum of all waits in one turn. During the waits the server answers no control request. */
+/** Maximum total duration of all waits in one turn. During the waits the server answers no control request. */
 const TURN_MILLIS = 2000;
-/** Limit of nested waits: a register access that the guest makes during a wait may make the device wait again. */
+/** Maximum depth of nested waits: a register access by the guest during a wait may make the device wait again. */
 const MAX_DEPTH = 8;
 /** After this many missing replies, no more requests are sent to the client until a late reply arrives. */
 const MAX_TIMEOUTS = 3;

@@ -101,7 +101,7 @@ const layout = <const T extends Readonly<Record<string, Kind>>>(fields: T): Layo
   };
 };
 
-/** Followed by capabilities: JSON text with a NUL at the end. */
+/** After this part the message has capabilities: JSON text with a NUL at the end. */
 export const VERSION = layout({ major: "u16", minor: "u16" });
 export const DMA_MAP = layout({ argsz: "u32", flags: "u32", offset: "u64", address: "u64", size: "u64" });
 export const DMA_UNMAP = layout({ argsz: "u32", flags: "u32", address: "u64", size: "u64" });
@@ -116,9 +116,9 @@ export const REGION_INFO = layout({
 });
 export const REGION_IO_FDS = layout({ argsz: "u32", flags: "u32", index: "u32", count: "u32" });
 export const IRQ_INFO = layout({ argsz: "u32", flags: "u32", index: "u32", count: "u32" });
-/** Followed by a byte for each interrupt, if the flags say so. */
+/** After this part the message has a byte for each interrupt, if the flags say so. */
 export const IRQ_SET = layout({ argsz: "u32", flags: "u32", index: "u32", start: "u32", count: "u32" });
-/** Followed by data. */
+/** After this part the message has data. */
 export const REGION_ACCESS = layout({ offset: "u64", region: "u32", count: "u32" });
-/** Followed by data. */
+/** After this part the message has data. */
 export const DMA_ACCESS = layout({ address: "u64", count: "u64" });

@@ -68,7 +68,7 @@ test("overlapping maps are rejected; adjacent ones are not", () => {
   assert.equal(rig.server.maps, 3);
 });
 
-test("stores to shared memory are visible to both sides, and its descriptor is closed", () => {
+test("stores to shared memory are visible to both sides, and the memory's descriptor is closed", () => {
   using rig = new Rig();
   const before = openDescriptors();
   using memory = rig.share(0x1_0000_0000, 8192);
@@ -197,7 +197,7 @@ for (const border of [0x10_2000, 0x100_0000])
 test("a map of several gibibytes is divided into regions, each of which includes the beginning of the next", () => {
   using rig = new Rig();
   const size = 3 * 2 ** 30;
-  // Only one page of it is written, so it uses hardly any memory.
+  // Only one page of this memory is written, so hardly any memory is used.
   using memory = rig.share(0x1_0000_0000, size);
   using mine = Mapping.map(memory.number, 2 ** 30, 4096, "mine");
   new Uint8Array(mine.buffer)[0] = 6;

@@ -163,7 +163,7 @@ test("arbitrary messages", () => {
   });
 });
 
-test("arbitrary bytes", () => {
+test("arbitrary bytes do no harm", () => {
   withServer((rig) => {
     const before = holdings();
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 });
@@ -174,7 +174,7 @@ test("arbitrary bytes", () => {
   });
 });
 
-test("a valid conversation with random changes", () => {
+test("a valid conversation with random changes does no harm", () => {
   withServer((rig) => {
     const before = holdings();
     const change = fc.record({
@@ -191,7 +191,7 @@ test("a valid conversation with random changes", () => {
   });
 });
 
-test("disconnecting at any byte of a valid conversation", () => {
+test("disconnecting at any byte of a valid conversation does no harm", () => {
   withServer((rig) => {
     const before = holdings();
     const length = GOOD.reduce((sum, { bytes }) => sum + bytes.length, 0);

@@ -16,7 +16,7 @@ const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
 /** An access across the border of two maps gets a region of its own (a crossing), of up to twice this size. */
 const CROSSING = 2 ** 16;
-/** Limit of the memory for crossings; when it is exceeded, they are discarded. */
+/** Maximum number of bytes for crossings; when it is exceeded, the crossings are discarded. */
 const MAX_CROSSED = 2 ** 23;
 /**
  * Limit of the memory for copies of guest memory; when it is exceeded, the copies are discarded. Without a limit, they

@@ -56,9 +56,9 @@ export const Flag = {
 
 /** Maximum number of data bytes in a region access (the capability `max_data_xfer_size`). */
 export const MAX_DATA = 65536;
-/** Limit of descriptors in a message (`max_msg_fds`), which is QEMU's own limit. */
+/** Maximum number of descriptors in a message (`max_msg_fds`), which is QEMU's own limit. */
 export const MAX_FDS = 16;
-/** Limit of simultaneous maps (`max_dma_maps`). With an IOMMU, a guest maps each page of each buffer separately. */
+/** Maximum number of maps (`max_dma_maps`). With an IOMMU, a guest maps each page of each buffer separately. */
 export const MAX_MAPS = 16_384;
 /** Maximum number of mapped bytes. Mapping a GiB takes a millisecond or more, and the client waits for it. */
 export const MAX_MAPPED_BYTES = 2 ** 38;
@@ -67,7 +67,7 @@ export const PAGE = 4096;
 /** Maximum length of a message: the longest data and its header. */
 export const MAX_BYTES = HEADER_BYTES + 64 + MAX_DATA;
 
-/** Where data starts in a region access, and in each write of a `regionWriteMultiple`. */
+/** Offsets of the fields of a region access. */
 export const ACCESS_OFFSET = HEADER_BYTES;
 export const ACCESS_REGION = HEADER_BYTES + 8;
 export const ACCESS_COUNT = HEADER_BYTES + 12;

@@ -17,7 +17,7 @@ import type { MemoryChange } from "./replies.ts";
 import { Session } from "./session.ts";
 
 export interface ServerOptions {
-  /** Where to listen: a path in the file system. */
+  /** Path of the socket on which the server listens. */
   readonly path: string;
   readonly mode?: number | undefined;
   /**

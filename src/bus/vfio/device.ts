@@ -24,7 +24,7 @@ import { type ResetKind, reset, resetAtStart } from "./reset.ts";
 import { undo } from "./undo.ts";
 
 export interface VfioOptions {
-  /** As the kernel writes it: 0000:03:00.0. */
+  /** PCI address of the card as the kernel writes it: 0000:03:00.0. */
   readonly address: string;
   /** Number of bytes of DMA memory, a multiple of 4096. Default: 20 MiB, or what the limit on locked memory allows. */
   readonly dmaBytes?: number;

@@ -5,13 +5,13 @@ import { ExtendedRss, RssControl } from "#chip/rss.ts";
 import type { Page } from "../registers/page.ts";
 
 export interface SteeringRegisters {
-  /** Bits of `RssControl`. */
+  /** Returns the control register, with the bits of `RssControl`. */
   control(): number;
-  /** Bits of `QueueCount`. */
+  /** Returns the register with the number of queues, with the bits of `QueueCount`. */
   count(): number;
-  /** Byte `i` of the key. */
+  /** Returns byte `i` of the key. */
   key(i: number): number;
-  /** The queue in entry `i` of the table. */
+  /** Returns the queue in entry `i` of the table. */
   entry(i: number): number;
 }
 

@@ -36,7 +36,7 @@ import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
 
 /** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
 const MAX_SUPER_FRAME = 0xffff + 18;
-/** Limit of frames per turn; then other work runs. Segmentation makes many frames from one descriptor. */
+/** Maximum number of frames per turn; then other work runs. Segmentation makes many frames from one descriptor. */
 const FRAMES_PER_TURN = 4096;
 /** Delay until the next turn: after a full turn, and after the port rejected a frame. */
 const TURN_MICROS = 1;

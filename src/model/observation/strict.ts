@@ -121,7 +121,7 @@ export interface Offence {
 export type Strictness = "off" | "warn" | "error";
 
 const TRACE = 32;
-/** Limit of remembered places, so that a guest cannot make the model use memory without limit. */
+/** Maximum number of remembered places, so that a guest cannot make the model use memory without limit. */
 const MAX_PLACES = 4096;
 
 const covers = (offset: number, width: number, at: number, length: number): boolean =>

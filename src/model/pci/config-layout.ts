@@ -239,7 +239,7 @@ const chain = (list: readonly Capability[], link: (id: number, next: number) => 
     return all.map(([offset, ...rest]): Field => [at + offset, ...rest]);
   });
 
-/** What may differ between devices with the same chip. */
+/** Facts in which devices with the same chip may differ. */
 export interface LayoutOptions {
   readonly identity: PciIdentity;
   readonly mac: Uint8Array;

@@ -62,7 +62,7 @@ export interface PartnerAbilities {
   readonly clock?: ClockRole;
   readonly socket?: "mdi" | "mdix";
   /**
-   * A station that does not negotiate uses the highest of its speeds that is 10 or 100, and full duplex unless `duplex`
+   * A station that does not negotiate uses the highest of its speeds up to 100 Mbit/s, and full duplex unless `duplex`
    * is half.
    */
   readonly negotiates?: boolean;
