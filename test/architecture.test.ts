@@ -39,7 +39,7 @@ const MAY_USE_NODE = ["bus", "host", "sys", "app"];
 
 const MAX_LINES = 400;
 
-/** The rule that one import breaks, as a message; undefined if it breaks none. */
+/** A message about the rule that an import breaks; undefined if the import breaks none. */
 const complaint = (file: File, specifier: string | undefined): string | undefined => {
   const room = roomOf(file.path);
   if (specifier === undefined) return isTest(file) ? undefined : "imports something that is computed: name it";

@@ -20,7 +20,7 @@ test("prints its version", () => {
   const { status, stdout, stderr } = ferrule(["--version"]);
   assert.equal(status, 0);
   assert.match(stdout, /^ferrule \d+\.\d+\.\d+\n/);
-  assert.equal(stderr, "", "it must print no warnings");
+  assert.equal(stderr, "", "the command must print no warnings");
 });
 
 test("wrong usage ends with 2, one line and a hint, and nothing on stdout", () => {
@@ -137,9 +137,9 @@ test("when descriptors run out, at any point, the error names the limit to raise
       await once(child, "close");
       if (serves) continue;
       refused++;
-      assert.match(errors, /^ferrule: .+\nhint: .*`ulimit -n`.*\n$/, `${max} descriptors`);
+      assert.match(errors, /^ferrule: .+\nhint: .*`ulimit -n`.*\n$/, `the error under a limit of ${max} descriptors`);
     }
-    assert.ok(refused > 0, "the command started under every limit");
+    assert.ok(refused > 0, "no limit kept the command from starting");
   } finally {
     rmSync(folder, { recursive: true });
   }

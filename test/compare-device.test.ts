@@ -36,7 +36,7 @@ const open = (program: string): Device => {
 const windows = async (device: Device, task: Task, frames: number): Promise<Window> => {
   let sum: Window | undefined;
   for (const end = performance.now() + LIMIT_MS; (sum?.frames ?? 0) < frames;) {
-    assert.ok(performance.now() < end, `${sum?.frames ?? 0} of ${frames} frames in ${LIMIT_MS} ms`);
+    assert.ok(performance.now() < end, `only ${sum?.frames ?? 0} of ${frames} frames were forwarded in ${LIMIT_MS} ms`);
     const [window] = await device.windows(task, WINDOW_US, [0]);
     assert.ok(window !== undefined);
     const before = sum;

@@ -46,7 +46,7 @@ const placeOf = (ticks: readonly Tick[], value: number, transform: Transform): n
 const NEAR = 3;
 
 const nearly = (actual: number, expected: number, what: string): void =>
-  assert.ok(Math.abs(actual - expected) <= NEAR, `${what}: at ${actual}, expected ${expected}`);
+  assert.ok(Math.abs(actual - expected) <= NEAR, `${what} is at ${actual}, not at ${expected}`);
 
 suite("the page of a comparison", { skip: noBrowser() }, () => {
   const scope = new AsyncDisposableStack();
@@ -174,7 +174,7 @@ suite("the page of a comparison", { skip: noBrowser() }, () => {
     const sizes = await page.evaluate<number[]>(`[...document.querySelectorAll(".plot")].map((svg) =>
       Number.parseFloat(getComputedStyle(svg.querySelector("text")).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)`);
     assert.equal(sizes.length, 5);
-    for (const pixels of sizes) assert.ok(pixels >= 10, `${pixels} pixels`);
+    for (const pixels of sizes) assert.ok(pixels >= 10, `the text of a plot has a height of ${pixels} pixels`);
   });
 
   for (const dark of [false, true])

@@ -23,7 +23,8 @@ export const driverSize = (): Size => sumOf(ROOMS.map(sizeOfRoom));
 
 const linuxLines = (folder: string): number => {
   const paths = globSync("drivers/net/ethernet/realtek/r8169*.[ch]", { cwd: folder });
-  if (paths.length === 0) throw new WrongUsage(`${folder} has no r8169`, "Name the top folder of Linux's source.");
+  if (paths.length === 0)
+    throw new WrongUsage(`${folder} does not contain the sources of r8169`, "Name the top folder of Linux's source.");
   return paths.reduce((total, path) => total + sizeOf(readFileSync(join(folder, path), "utf8")).lines, 0);
 };
 

@@ -73,5 +73,8 @@ test("the measurement detects objects that are allocated", async () => {
   const { collections, growth } = await observed(() => {
     for (let i = 0; i < 2_000_000; i++) kept[i & 0xffff] = { i };
   });
-  assert.ok(collections > 0 && growth > LARGEST_GROWTH, `${collections} collections, ${growth} bytes`);
+  assert.ok(
+    collections > 0 && growth > LARGEST_GROWTH,
+    `${collections} garbage collections; the heap grew by ${growth} bytes`,
+  );
 });

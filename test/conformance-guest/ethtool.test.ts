@@ -222,7 +222,10 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       t.diagnostic(
         `the quickest of 50 echoes ${prompt} µs; median ${patient} µs or more with an interrupt delay of ${set} µs`,
       );
-      assert.ok(prompt < MICROS && patient >= set, `${prompt} µs without a delay, ${patient} µs with one`);
+      assert.ok(
+        prompt < MICROS && patient >= set,
+        `echoes took ${prompt} µs without a delay, and ${patient} µs with one`,
+      );
       await guest.mustRun(`ethtool -C ${ETH} rx-usecs 0 tx-usecs 0 rx-frames 0 tx-frames 0`);
     } finally {
       await rig.nic.ask({ command: "partner", abilities: {} });

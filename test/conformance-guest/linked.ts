@@ -16,5 +16,5 @@ export const linked = async (guest: Guest, speed: number, duplex: "half" | "full
      done
      cat /tmp/link; exit 1`,
   );
-  assert.equal(exit, 0, `not ${speed} Mbit/s ${duplex} duplex:\n${stdout}`);
+  assert.equal(exit, 0, `the link is not at ${speed} Mbit/s, ${duplex} duplex:\n${stdout}`);
 };

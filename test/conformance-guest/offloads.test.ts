@@ -138,14 +138,17 @@ onEachChip("offloads", { far: "inside", capture: true, prepare }, (bench) => {
       const where = `${title}, with ${features}`;
       const sends = kind !== "TCP to the guest";
       const carried = mine.filter(({ sent }) => sent === sends).reduce((sum, { bytes }) => sum + bytes.length, 0);
-      assert.ok(carried > (kind === "UDP from the guest" ? DATAGRAMS * 1100 : BYTES), `${where}: ${carried} bytes`);
+      assert.ok(
+        carried > (kind === "UDP from the guest" ? DATAGRAMS * 1100 : BYTES),
+        `${where}: only ${carried} bytes were sent`,
+      );
       for (const { tags, bytes } of mine) {
         assert.deepEqual(
           tags.map(([type, control]) => [type, control & 0xfff]),
           lane.tags,
           where,
         );
-        assert.ok(bytes.length <= 1514 + 4 * tags.length, `${where}: a frame of ${bytes.length} bytes`);
+        assert.ok(bytes.length <= 1514 + 4 * tags.length, `${where}: a frame has ${bytes.length} bytes`);
       }
     }
   });

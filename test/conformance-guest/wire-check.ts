@@ -36,10 +36,11 @@ export const checkFrame = ({ bytes, direction }: CapturedPacket): CheckedFrame =
   const found = verify(memoryOf(frame), 0, frame.length);
   const faults: string[] = [];
   // The far end's TAP does not pad.
-  if (frame.length < 60 && direction === Direction.outbound) faults.push(`${frame.length} bytes`);
-  if ((found & Verified.ip) !== 0 && (found & Verified.ipGood) === 0) faults.push(`IP checksum at ${network}`);
+  if (frame.length < 60 && direction === Direction.outbound) faults.push(`the frame has only ${frame.length} bytes`);
+  if ((found & Verified.ip) !== 0 && (found & Verified.ipGood) === 0)
+    faults.push(`the checksum of the IP header at ${network} is wrong`);
   if ((found & (Verified.tcp | Verified.udp)) !== 0 && (found & Verified.transportGood) === 0)
-    faults.push(`checksum of protocol ${protocol} at ${transport}`);
+    faults.push(`the checksum of protocol ${protocol} at ${transport} is wrong`);
   return {
     sent: direction === Direction.outbound,
     bytes: frame,

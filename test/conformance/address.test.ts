@@ -53,7 +53,7 @@ for (const [what, bytes] of Object.entries(BAD)) {
     assert.equal(rig.nic.permanentAddress, undefined);
     const { address } = rig.nic;
     assert.ok(isStationAddress(address));
-    assert.equal(address[0]! & 2, 2, "locally administered");
+    assert.equal(address[0]! & 2, 2, "the address must be locally administered");
     assert.notDeepEqual(address, other.nic.address);
     rig.up();
     assert.ok(receives(rig, address));

@@ -119,7 +119,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.sent.length, 0);
     const [finding, after] = found(rig, TRANSMIT_LIMIT_MICROS);
     assert.equal(finding, "doorbellLost");
-    assert.ok(after <= RING_AGAIN_MICROS + 3 * STEP_MICROS, `${after} µs`);
+    assert.ok(after <= RING_AGAIN_MICROS + 3 * STEP_MICROS, `the failure was found after ${after} µs`);
     assert.equal(rig.sent.length, 1);
   },
   "stuck-transmitter": (rig) => {
@@ -128,7 +128,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     for (let i = 0; i < 3; i++) rig.send(udp(ends(), payload(100)));
     const [finding, after] = found(rig, 2 * TRANSMIT_LIMIT_MICROS);
     assert.equal(finding, "transmitTimeout");
-    assert.ok(after <= TRANSMIT_LIMIT_MICROS + 3 * STEP_MICROS, `${after} µs`);
+    assert.ok(after <= TRANSMIT_LIMIT_MICROS + 3 * STEP_MICROS, `the failure was found after ${after} µs`);
     rig.nic.reset();
     assert.deepEqual([rig.sent.length, { ...rig.nic.lost }], [0, { sent: 3, received: 0 }]);
   },
@@ -151,7 +151,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
       message: /^(PHY|MDIO) register 0x[0-9a-f]+ did not respond/,
       hint: /power the card off/,
     });
-    assert.ok(rig.clock.now() - before < 100_000, `${rig.clock.now() - before} µs`);
+    assert.ok(rig.clock.now() - before < 100_000, `the attempt took ${rig.clock.now() - before} µs`);
     assert.equal(rig.nic.running, false);
     rig.model.faults.disarm("silent-phy");
     rig.up();

@@ -153,7 +153,7 @@ for (const [chip, queues] of [
       }),
       { numRuns: 600 },
     );
-    assert.ok(done > 50 && refused > 50, `${done} done, ${refused} refused`);
+    assert.ok(done > 50 && refused > 50, `${done} operations were executed, ${refused} rejected`);
   });
 
 test("every operation with an argument rejects unknown names and types of values", () => {

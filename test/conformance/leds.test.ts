@@ -65,7 +65,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "pa
       const operation = leds.identify(1.75);
       for (let step = operation.next(); step.done !== true; step = operation.next()) {
         waited += step.value;
-        assert.equal(new Set(shown()).size, 1, "all together");
+        assert.equal(new Set(shown()).size, 1, "all LEDs must be lit or dark together");
         seen.push(shown()[0]! ? "lit" : "dark");
       }
       assert.deepEqual([seen, waited], [["lit", "dark", "lit", "dark"], 1_750_000]);

@@ -191,7 +191,7 @@ for (const chip of GENERATIONS)
       );
     });
 
-    test("a restart takes the link down and up; without autonegotiation, or while down, it is rejected", () => {
+    test("restarting autonegotiation takes the link down and up; it is rejected if autonegotiation or the NIC is off", () => {
       using rig = linked({ chip });
       rig.nic.phy.restart();
       assert.equal(rig.nic.refreshLink().up, false);

@@ -12,7 +12,7 @@ import { DeviceGone, FerruleError } from "#kit/errors.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 
-/** Responds to `accesses` accesses, then is removed: reads return all ones, writes are lost. */
+/** A chip that is removed after `accesses` accesses: from then on reads return all ones, and writes are lost. */
 class Vanishing implements Target {
   readonly #inner: Rtl8169;
   left: number;
@@ -113,7 +113,7 @@ const check = (accesses: number): { used: number; finding: Finding | undefined; 
 
 test("a card that is removed at any access of a check is reported as gone, not as a PHY that lost its settings", () => {
   const { used } = check(Number.MAX_SAFE_INTEGER);
-  assert.ok(used >= 8, `${used} accesses`);
+  assert.ok(used >= 8, `a check makes only ${used} accesses`);
   for (let accesses = 0; accesses < used; accesses++) {
     const { finding, error } = check(accesses);
     assert.equal(finding, undefined, `a removal at access ${accesses} is reported as another failure`);

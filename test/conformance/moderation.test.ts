@@ -71,7 +71,7 @@ for (const chip of DIES.filter(moderates)) {
     assert.equal(receive(rig, 32, 10), 32);
     assert.equal(send(rig, 32, 10), 32);
     const { receive: got, transmit } = rig.nic.moderation.set({ receive: { micros: 50, frames: 0 }, transmit: NONE });
-    assert.ok(got.micros >= 50 && got.micros < 62, `${got.micros} µs`);
+    assert.ok(got.micros >= 50 && got.micros < 62, `50 µs became ${got.micros} µs`);
     assert.deepEqual(transmit, NONE);
     const several = receive(rig, 32, 10);
     assert.ok(several >= 4 && several <= 7, `32 frames in 320 µs caused ${several} interrupts`);
@@ -185,7 +185,7 @@ test("the registers hold a setting in the units of each chip and speed", () => {
   assert.deepEqual([blocks.registers.read8(INT_MITI_RX[0]!), blocks.registers.read8(INT_MITI_TX[0]!)], [25, 49]);
 });
 
-test("a time that is too long at a new speed becomes the longest possible, and is restored once possible", () => {
+test("a delay that is too long at a new speed is reduced to the longest possible, and restored once possible", () => {
   using rig = openDirectRig({ chip: "rtl8168h" });
   rig.up();
   rig.nic.moderation.set({ receive: { micros: 2000, frames: 0 }, transmit: NONE });

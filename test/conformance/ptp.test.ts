@@ -30,7 +30,7 @@ const started = (chip: Chip, options: Parameters<typeof openDirectRig>[0] = {}):
  */
 const near = (actual: bigint, expected: bigint, what: string, tolerance = 300n): void => {
   const off = actual - expected;
-  assert.ok(off >= -tolerance && off <= tolerance, `${what}: ${actual} ns, ${off} from ${expected}`);
+  assert.ok(off >= -tolerance && off <= tolerance, `${what}: ${actual} ns differs by ${off} ns from ${expected} ns`);
 };
 
 /** A PTP message of the given type, in the format of IEEE 1588: 44 bytes, by default of version 2. */

@@ -216,7 +216,7 @@ describe("the bus", { skip: notOwn }, () => {
     assert.match(machine.errors, /no-such-thing/);
   });
 
-  test("a missing function is reported with a list of the present ones", () => {
+  test("a missing PCI function is reported with a list of those present", () => {
     using machine = new QtestMachine({ cable: "nowhere", mac: "02:00:00:00:00:01" });
     const memory = { file: machine.ram.number, ...HIGH_MEMORY };
     const ids = [{ vendor: 0x10ec, device: 0x8168 }];

@@ -33,13 +33,13 @@ test("each quirk has a reason, evidence, chips, and a proof that exists", () => 
     assert.match(because, /^[A-Z].*\w{4}.*\.$/, name);
     assert.match(evidence, /\w{4}/, name);
     const having = chips.filter(on).length;
-    assert.ok(having > 0 && having < chips.length, `${name}: ${having} chips`);
+    assert.ok(having > 0 && having < chips.length, `${having} chips have the quirk ${name}`);
     const file = join(ROOT, proof.file);
-    assert.ok(existsSync(file), `${name}: ${proof.file}`);
+    assert.ok(existsSync(file), `${name}: there is no file ${proof.file}`);
     const lines = readFileSync(file, "utf8").split("\n");
     assert.ok(
       lines.some((line) => /\btest\(/.test(line) && line.includes(proof.title)),
-      `${name}: no test “${proof.title}”`,
+      `${name}: there is no test “${proof.title}”`,
     );
   }
 });

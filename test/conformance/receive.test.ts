@@ -131,7 +131,7 @@ for (const [chip, others] of [
         },
         { code: "OUT_OF_RANGE" },
       );
-    assert.deepEqual(passes(), [true, true, true, true], "a rejected filter leaves the previous one in force");
+    assert.deepEqual(passes(), [true, true, true, true], "a rejected filter must leave the previous one in force");
     assert.equal(arrives(rig, to(...HERE)), true);
   });
 

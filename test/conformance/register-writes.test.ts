@@ -14,7 +14,11 @@ for (const configuration of CONFIGURATIONS.filter(({ options }) =>
   CHIPS_UNDER_TEST.some(({ key }) => key === options.chip),
 ))
   test(`${configuration.name}: each feature writes the registers that it wrote before, in that order and at that time`, () => {
-    assert.deepEqual(digestsOf(configuration), recorded[configuration.name]?.split(", "), "see register-writes.ts");
+    assert.deepEqual(
+      digestsOf(configuration),
+      recorded[configuration.name]?.split(", "),
+      "the writes have changed: see register-writes.ts",
+    );
   });
 
 test("writes are recorded for every chip, and for no other", () =>

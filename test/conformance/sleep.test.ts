@@ -86,13 +86,13 @@ for (const chip of DIES) {
       rig.nic.power.suspend();
       assert.equal(rig.model.powerState, D3HOT);
       rig.pass(20_000);
-      assert.equal(rig.woken(), 0, "before anything happened");
+      assert.equal(rig.woken(), 0, "a wake-up before any event");
       rig.setCarrier(false);
       rig.pass(20_000);
-      assert.equal(rig.woken(), 0, "after the link went down");
+      assert.equal(rig.woken(), 0, "a wake-up because the link went down");
       rig.setCarrier(true);
       rig.pass(20_000);
-      assert.equal(rig.woken() > 0, form === "link", "after the link came up");
+      assert.equal(rig.woken() > 0, form === "link", "only the form `link` wakes when the link comes up");
       for (const [name, frame] of Object.entries(FRAMES)) {
         const before = rig.woken();
         rig.deliver(frame);
@@ -300,6 +300,6 @@ test("from suspend to a running NIC takes less than 150 ms besides the link", ()
     rig.nic.power.suspend();
     const before = rig.clock.now();
     rig.nic.power.resume();
-    assert.ok(rig.clock.now() - before < 150_000, `${chip.key}: ${rig.clock.now() - before} µs`);
+    assert.ok(rig.clock.now() - before < 150_000, `${chip.key} resumes in ${rig.clock.now() - before} µs`);
   }
 });

@@ -40,7 +40,7 @@ const common = (a: readonly Operation[], b: readonly Operation[]): readonly (rea
 const operationText = ({ place, was, now }: Operation): string =>
   `${placeText(place)}: ${was === undefined ? "" : `reads ${hex(was)}`}${now === undefined ? "" : ` writes ${hex(now)}`}`;
 
-/** Whether both store the same in a register of the PHY's first page. */
+/** Whether both changes store the same value in the same register of the PHY's first page. */
 const isSame = (a: Change, b: Change): boolean =>
   a.place.space === "phy" &&
   a.place.page === 0 &&

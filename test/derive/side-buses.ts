@@ -163,7 +163,7 @@ export const samePlace = (a: Place, b: Place): boolean =>
   a.space === b.space && a.address === b.address && a.page === b.page && (!isChosen(a) || a.chosen === b.chosen);
 
 const IO_SPACES = { 1: "io8", 2: "io16", 4: "io32" } as const;
-/** @param width bytes */
+/** @param width in bytes */
 export const inWindow = (address: number, width: number): Place => ({
   space: IO_SPACES[width as keyof typeof IO_SPACES],
   address,

@@ -51,7 +51,7 @@ test(
     const start = performance.now();
     try {
       while (Atomics.load(good, 0) >= 0 && Atomics.load(good, 0) < BYTES) {
-        assert.ok(performance.now() < start + LIMIT_MILLIS, `${good[0]} bytes came back`);
+        assert.ok(performance.now() < start + LIMIT_MILLIS, `only ${good[0]} bytes came back in time`);
         if (nic.line.take()) nic.interrupt();
         const moved = uplink.pumpOut(BUDGET) + uplink.pumpIn(BUDGET);
         nic.unmask();

@@ -172,6 +172,9 @@ describe("ferrule up --queues", { skip }, () => {
       const after = await received();
       const segments = Math.ceil(FILE_BYTES / SEGMENT_BYTES);
       for (const [queue, frames] of after.entries())
-        assert.ok(frames - before[queue]! >= segments, `queue ${queue}: ${frames - before[queue]!} frames`);
+        assert.ok(
+          frames - before[queue]! >= segments,
+          `queue ${queue} received only ${frames - before[queue]!} frames`,
+        );
     });
 });

@@ -115,7 +115,7 @@ test("traces every access by name, as text and as JSON", async () => {
     const lines = readFileSync(path, "utf8").trimEnd().split("\n");
     const connected = lines.findIndex((line) => line.includes("connect"));
     const early = lines.slice(0, connected).filter((line) => /read|write/.test(line));
-    assert.deepEqual(early, [], "accesses that no client made");
+    assert.deepEqual(early, [], "no access may be traced before a client connects");
     assert.ok(connected >= 0 && lines.slice(connected).some((line) => line.includes("VendorId")), lines.join("\n"));
     if (format === "json") for (const line of lines) JSON.parse(line);
   }

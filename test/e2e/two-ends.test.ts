@@ -82,7 +82,7 @@ describe("two terminals", { skip }, () => {
       const late = await fullSockets(receiver);
       const { sum } = await iperf("-u", "-b", "50M", "-k", DATAGRAMS, option);
       // Packets that were dropped because iperf3 was too slow to read them did arrive.
-      assert.ok(sum.lost_packets <= (await fullSockets(receiver)) - late, `${sum.lost_packets} lost`);
+      assert.ok(sum.lost_packets <= (await fullSockets(receiver)) - late, `${sum.lost_packets} packets were lost`);
     }
   });
 
@@ -118,12 +118,12 @@ describe("two terminals", { skip }, () => {
     const seen = flowsOf(framesOfPcap(readFileSync(host)));
     const crossed = flowsOf([...readPcapng(readFileSync(wire))].map((packet) => packet.bytes));
     assert.ok(seen.longest > 20_000, "no super-frame left the kernel");
-    assert.ok(crossed.longest <= 9018, `a frame of ${crossed.longest} bytes on the wire`);
+    assert.ok(crossed.longest <= 9018, `a frame on the wire has ${crossed.longest} bytes`);
     assert.ok(seen.flows.size >= 8);
     for (const [key, flow] of seen.flows) {
       const other = crossed.flows.get(key);
       assert.ok(other !== undefined, `flow ${key} is not on the wire`);
-      assert.equal(flow.missingFrom(other), 0, `flow ${key}: bytes missing on the wire`);
+      assert.equal(flow.missingFrom(other), 0, `bytes of flow ${key} are missing on the wire`);
     }
   });
 

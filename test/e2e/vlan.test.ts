@@ -198,9 +198,9 @@ describe("VLANs, in a guest", { skip: noGuest(["tshark"]) }, () => {
       for (const [key, flow] of before.flows) {
         const other = after.flows.get(key);
         assert.ok(other !== undefined, `flow ${key} is not on the wire`);
-        assert.equal(flow.missingFrom(other), 0, `flow ${key}: bytes missing on the wire`);
+        assert.equal(flow.missingFrom(other), 0, `bytes of flow ${key} are missing on the wire`);
       }
-      assert.ok(after.longest <= jumbo + 14, `a frame of ${after.longest} bytes on the wire`);
+      assert.ok(after.longest <= jumbo + 14, `a frame on the wire has ${after.longest} bytes`);
       // With two tags there are no super-frames, because the kernel segments such packets itself.
       if (tags !== "5.6") assert.ok(before.longest > 40_000, `the longest super-frame has ${before.longest} bytes`);
     });

@@ -66,7 +66,7 @@ export class Qmp {
   event(name: string, limitMillis = LIMIT_MILLIS): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#listeners.push({ event: name, resolve });
-    const limit = setTimeout(() => reject(new Error(`no ${name} from QEMU in ${limitMillis} ms`)), limitMillis);
+    const limit = setTimeout(() => reject(new Error(`QEMU sent no event ${name} in ${limitMillis} ms`)), limitMillis);
     return promise.finally(() => clearTimeout(limit));
   }
 

@@ -138,7 +138,8 @@ export class Rig implements AsyncDisposable {
     const { exit } = await this.guest.run(
       `cd /sys/class/net/${NEAR.name}; until [ "$(cat carrier) $(cat speed)" = "1 ${speed}" ]; do sleep 0.05; done`,
     );
-    if (exit !== 0) throw new Error(`no link at ${speed} Mbit/s\n${(await this.guest.dmesg()).join("\n")}`);
+    if (exit !== 0)
+      throw new Error(`the guest has no link at ${speed} Mbit/s\n${(await this.guest.dmesg()).join("\n")}`);
   }
 
   /**

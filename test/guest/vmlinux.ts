@@ -30,7 +30,7 @@ export const kernelOf = (image: Buffer, xz: readonly [string, ...string[]]): Buf
     image.readUInt32LE(MAGIC) !== HDRS ||
     image.readUInt16LE(VERSION) < WITH_PAYLOAD
   )
-    throw new Error(`no bzImage: ${image.length} bytes`);
+    throw new Error(`the image of ${image.length} bytes is not a bzImage`);
   const start = (image.readUInt8(SETUP_SECTORS) + 1) * 512 + image.readUInt32LE(PAYLOAD_OFFSET);
   const payload = image.subarray(start, start + image.readUInt32LE(PAYLOAD_LENGTH) - LENGTH_BYTES);
   const magic = payload.readUInt32LE(0);
@@ -38,5 +38,5 @@ export const kernelOf = (image: Buffer, xz: readonly [string, ...string[]]): Buf
   if (magic === ZSTD) return zstdDecompressSync(payload, { maxOutputLength: MOST });
   const [program, ...args] = xz;
   if (magic === XZ) return execFileSync(program, [...args, "-dc"], { input: payload, maxBuffer: MOST });
-  throw new Error(`unknown compression of the kernel, with magic ${magic.toString(16)}`);
+  throw new Error(`the kernel's compression, with magic ${magic.toString(16)}, is unknown`);
 };

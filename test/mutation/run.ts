@@ -37,8 +37,8 @@ const options = argumentsOf(
     summary: "make single changes in the driver and chip rooms, and list those that no check detects",
     about: [
       "Each mutant (a comparison inverted, a bit shifted, a call omitted) is checked by the unit tests of both rooms, the",
-      "recorded register writes, and conformance of one chip of each generation. A survivor is a missing test, needless",
-      "code, or a change without effect. No file is changed. Exit code 1 if too few are detected, or if the checks fail without a mutant.",
+      "recorded register writes, and conformance of one chip of each generation. A mutant that survives shows a missing",
+      "test, needless code, or a change without effect. No file is changed. Exit code 1 if too few mutants are detected, or if the checks fail without a mutant.",
     ].join("\n"),
     operands: [],
     options: {
@@ -96,7 +96,7 @@ const run = async (): Promise<boolean> => {
   const waiting = [...sampleOf(chosen, chosen.length, random)];
   const wanted = waiting.length;
   if (wanted === 0)
-    throw new WrongUsage(`nothing to change in ${options.only}`, "Name files of the driver or chip room.");
+    throw new WrongUsage(`${options.only} contains nothing to change`, "Name files of the driver or chip room.");
   console.log(`${wanted} of ${all.length} mutants, seed ${options.seed}`);
   await using scope = new AsyncDisposableStack();
   const judges = Array.from({ length: Math.min(2, availableParallelism()) }, () => scope.use(new Judge()));
@@ -119,9 +119,9 @@ const run = async (): Promise<boolean> => {
   await Promise.all(judges.map(work));
   const share = (100 * noticed) / tried;
   console.log(
-    `${noticed} of ${tried} detected (${Math.floor(share)} %), ${wanted - tried} not tried, in ${seconds()} s`,
+    `${noticed} of ${tried} mutants detected (${Math.floor(share)} %), ${wanted - tried} not tried, in ${seconds()} s`,
   );
-  if (tried * 2 < wanted) console.log("too few were tried within the time limit: raise --limit");
+  if (tried * 2 < wanted) console.log("too few mutants were tried within the time limit: raise --limit");
   return share >= options.least && tried * 2 >= wanted;
 };
 

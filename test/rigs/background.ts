@@ -43,7 +43,7 @@ export class HostBackground implements Background {
    */
   async ended(): Promise<number | null> {
     const late = sleep(LIMIT_MILLIS, undefined, { ref: false }).then(() => {
-      throw new Error(`did not end: ${this.#output}`);
+      throw new Error(`the process did not end: ${this.#output}`);
     });
     const [code] = await Promise.race([this.#closed, late]);
     return code;
@@ -54,7 +54,7 @@ export class HostBackground implements Background {
       () => `${pattern} in ${this.#output}`,
       () => {
         if (pattern.test(this.#output)) return this.#output;
-        if (!this.running) throw new Error(`ended before its output matched ${pattern}: ${this.#output}`);
+        if (!this.running) throw new Error(`the process ended before its output matched ${pattern}: ${this.#output}`);
         return undefined;
       },
     );

@@ -76,7 +76,7 @@ export const flowsOf = (frames: Iterable<Uint8Array>): Capture => {
 /** The frames of a classic pcap file that tcpdump has written: microseconds, little endian, no frame truncated. */
 export function* framesOfPcap(file: Uint8Array): Generator<Uint8Array> {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
-  if (view.getUint32(0, true) !== 0xa1b2c3d4) throw new Error("not a capture file by tcpdump");
+  if (view.getUint32(0, true) !== 0xa1b2c3d4) throw new Error("the file is not a capture by tcpdump");
   for (let at = 24; at + 16 <= file.length;) {
     const length = view.getUint32(at + 8, true);
     if (length !== view.getUint32(at + 12, true)) throw new Error("tcpdump truncated a frame");

@@ -25,7 +25,7 @@ export const ends = (options: { v6?: boolean; inbound?: boolean; tag?: number } 
 export const payload = (length: number, seed = 1): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + (i >>> 8) * 7 + seed * 101) & 0xff);
 
-/** A TCP frame; longer than 64 KiB is not possible. */
+/** A TCP frame of at most 64 KiB. */
 export const tcp = (where: Ends, data: Uint8Array, options: { flags?: number; sequence?: number } = {}): Uint8Array => {
   const bytes = new Uint8Array(data.length + 128);
   const header = {
@@ -71,8 +71,12 @@ export const assertSums = (frame: Uint8Array): void => {
   const ipEnd = v6
     ? network + 40 + frame[network + 4]! * 256 + frame[network + 5]!
     : network + frame[network + 2]! * 256 + frame[network + 3]!;
-  if (!v6) assert.equal(slowSum(frame, network, 20), 0xffff, "IPv4 header checksum");
+  if (!v6) assert.equal(slowSum(frame, network, 20), 0xffff, "the IPv4 header's checksum must be correct");
   const addresses = v6 ? slowSum(frame, network + 8, 32) : slowSum(frame, network + 12, 8);
   const length = ipEnd - transport;
-  assert.equal(slowSum(frame, transport, length, addresses + protocol + length), 0xffff, "transport checksum");
+  assert.equal(
+    slowSum(frame, transport, length, addresses + protocol + length),
+    0xffff,
+    "the TCP or UDP checksum must be correct",
+  );
 };

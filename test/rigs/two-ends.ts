@@ -76,12 +76,15 @@ export class Running implements AsyncDisposable {
 }
 
 export interface TwoEnds extends AsyncDisposable {
-  /** The namespaces of the host and of the far end, and an empty third one. */
+  /** Name of the host's namespace. */
   readonly near: string;
+  /** Name of the far end's namespace. */
   readonly far: string;
+  /** Name of a third namespace, which is empty. */
   readonly third: string;
-  /** Names of the interfaces at the start. */
+  /** Name of the near interface before a test renames it. */
   readonly host: string;
+  /** Name of the far end's interface. */
   readonly wire: string;
   readonly ferrule: Running;
 }

@@ -1,4 +1,6 @@
-/** A thread in a network namespace that sends numbered datagrams in several flows to an echo, or is the echo. */
+/**
+ * A thread in a network namespace that sends numbered datagrams in several flows to an echo server, or is that server.
+ */
 import { type Socket, createSocket } from "node:dgram";
 import { once } from "node:events";
 import { isMainThread, workerData } from "node:worker_threads";
@@ -6,20 +8,26 @@ import { NetworkNamespace } from "#sys/namespace.ts";
 
 export interface FlowsTask {
   readonly namespace: number;
-  /** Address of the echo. */
+  /** Address of the echo server. */
   readonly host: string;
   readonly port: number;
-  /** What to send; undefined for the echo itself. */
+  /** What to send; undefined in the echo server's thread. */
   readonly send?: { readonly flows: number; readonly datagrams: number };
   /** Words of `FlowsResult`. */
   readonly result: SharedArrayBuffer;
 }
 
-/**
- * Indices of words: the number of datagrams that came back in order; the number of those out of order, lost or doubled;
- * and the state, 1 once the echo is ready, 2 once the sender is done.
- */
-export const FlowsResult = { good: 0, bad: 1, state: 2, words: 3 } as const;
+/** Indices of words. */
+export const FlowsResult = {
+  /** Number of datagrams that came back in order. */
+  good: 0,
+  /** Number of datagrams that were lost, or came back out of order or twice. */
+  bad: 1,
+  /** 1 once the echo server is ready, 2 once the sender is done. */
+  state: 2,
+  /** Number of words. */
+  words: 3,
+} as const;
 
 /** Number of a flow's datagrams in flight: fewer than any buffer between the two ends holds. */
 const WINDOW = 4;

@@ -30,7 +30,7 @@ const settle = (nic: Nic, clock: VirtualClock): void => {
     if (nic.line.take()) nic.interrupt();
     nic.unmask();
   }
-  if (!nic.link.up) throw new Error(`no link on ${nic.chip.key}`);
+  if (!nic.link.up) throw new Error(`${nic.chip.key} has no link`);
 };
 
 /**

@@ -238,7 +238,7 @@ export class Machine implements AsyncDisposable {
   async lease(name: string): Promise<void> {
     const { exit, stdout, stderr } = await this.guest.run(`udhcpc -i ${name} -q -t 60 -T 2 -A 1`);
     if (exit !== 0 || !/lease of 10\.0\.2\.\d+ obtained/.test(stdout + stderr))
-      throw new Error(`no lease on ${name}:\n${stdout}${stderr}`);
+      throw new Error(`${name} got no lease:\n${stdout}${stderr}`);
   }
 
   get url(): string {
