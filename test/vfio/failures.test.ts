@@ -172,7 +172,7 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     await assertNoOffence(nic);
   });
 
-  test("without a link a NIC sleeps; when it has one again it works as before", async () => {
+  test("a NIC without a link sleeps, and works as before once it has a link again", async () => {
     const nic = nics.get(SEVERAL)!;
     await nic.ask({ command: "link", up: false });
     await eventually("D3hot", async () => (await nic.state()).powerState === D3HOT, 100);

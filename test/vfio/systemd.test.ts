@@ -58,7 +58,7 @@ describe("a card brought up at boot, without root", { skip: noSystemd() }, () =>
     assert.equal(await property("NRestarts"), "0");
   });
 
-  test("its group's file belongs to the group ferrule", async () => {
+  test("the file of the card's IOMMU group belongs to the user group ferrule", async () => {
     const group = `$(basename $(readlink /sys/bus/pci/devices/${CARD}/iommu_group))`;
     assert.equal((await machine.guest.mustRun(`stat -c '%U %G %a' /dev/vfio/${group}`)).trim(), "root ferrule 660");
   });
@@ -75,7 +75,7 @@ describe("a card brought up at boot, without root", { skip: noSystemd() }, () =>
     assert.match(status, /^Seccomp:\t2$/m);
   });
 
-  test("it gets an address, replies, and a download has the right digest", async () => {
+  test("the card gets an address and replies, and a download has the right digest", async () => {
     await machine.works(INTERFACE);
   });
 
