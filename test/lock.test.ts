@@ -19,6 +19,6 @@ test("every optional dependency of every package is in the lock, also for other 
   );
 });
 
-test("the lock does not contain the addresses that packages were fetched from", () => {
+test("the lock does not contain the addresses from which packages were fetched", () => {
   assert.ok(!readFileSync(new URL("../package-lock.json", import.meta.url), "utf8").includes('"resolved"'));
 });

@@ -58,7 +58,7 @@ const wanted = argumentsOf(
       kernel: { kind: "value", placeholder: "KERNELS", summary: `of ${KERNELS.join(", ")}; 6.12 unless given` },
       all: { kind: "flag", summary: "the whole grid of chips and kernels, which takes hours" },
       dpdk: { kind: "value", placeholder: "VERSION", summary: DPDKS.join(" or "), default: DPDKS[0] },
-      jobs: { kind: "value", placeholder: "N", summary: "guests at once", default: "1" },
+      jobs: { kind: "value", placeholder: "N", summary: "number of guests at the same time", default: "1" },
       roundtrips: { kind: "value", placeholder: "N", summary: "number of round trips in the subject interrupts" },
       refresh: { kind: "flag", summary: "fetch kernels, QEMU and programs again" },
       report: { kind: "flag", summary: "only write docs/conformance.json and .md, from the results so far" },

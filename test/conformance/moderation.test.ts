@@ -204,7 +204,7 @@ test("a delay that is too long at a new speed is reduced to the longest possible
   assert.equal(rig.nic.moderation.actual.receive.micros, 2080);
 });
 
-const fails = (): never => assert.fail("a register was touched");
+const fails = (): never => assert.fail("a register was accessed");
 test("the RTL8139C+ cannot delay interrupts, and the error comes before any write", () => {
   const card = {
     io: new Mmio({ length: 256, read: fails, write: fails }),

@@ -181,7 +181,7 @@ export class Guest implements AsyncDisposable {
     let shown = "";
     const listen = (chunk: Buffer): void => {
       shown += chunk.toString("latin1");
-      // The text is not cut at every chunk, because that copies it.
+      // The text is not cut at every chunk, because cutting copies the text.
       if (shown.length > 2 * CONSOLE_KEPT) shown = shown.slice(-CONSOLE_KEPT);
     };
     child.stdout.on("data", listen);

@@ -127,7 +127,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "CPlusCmd bit 13",
-    because: "Realtek's drivers set it (0x2060), Linux does not. Its meaning is not public.",
+    because: "Realtek's drivers set this bit (0x2060), Linux does not. The bit's meaning is not public.",
     rows: [{ space: "registers", words: "CPlusCmd=2000/2000", at: RUNNING }],
   },
   {
@@ -150,7 +150,7 @@ export const CAUSES: readonly Cause[] = [
     ],
   },
   {
-    name: "a module of fibre",
+    name: "a fibre module",
     because: "Linux 6.12 treats the RTL8116af as an RTL8168H: it advertises the modes of a copper PHY and sets the timer of EEE. The PHY has neither.",
     rows: [
       { space: "phy", words: "0xa408=0/1e0", on: ["rtl8116af"] },
@@ -159,7 +159,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "EEE of the RTL8168E",
-    because: "Its MAC has no low-power idle, so our driver does not let the PHY advertise EEE. Linux keeps what the PHY advertises after power-on.",
+    because: "This chip's MAC has no low-power idle, so our driver does not let the PHY advertise EEE. Linux keeps what the PHY advertises after power-on.",
     rows: [{ space: "clause45", words: "0x7003c=0", on: ["rtl8168e-2c0", "rtl8168e-2c1"] }],
   },
   {
@@ -180,7 +180,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "ASPM",
-    because: "These are the events that make a link leave L1 while the interface is up. Linux sets them in MAC-OCP 0xc0ac from the 8168G on. Realtek's drivers set them in extended register 0xd4 up to the 8168FP.",
+    because: "The bits select the events that make a link leave L1 while the interface is up. Linux sets them in MAC-OCP 0xc0ac from the 8168G on. Realtek's drivers set them in extended register 0xd4 up to the 8168FP.",
     rows: [
       { space: "macOcp", words: "0xc0ac=0", at: RUNNING },
       { space: "eri", words: "0xd4=1f80/1f80", at: RUNNING },

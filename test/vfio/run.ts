@@ -23,7 +23,9 @@ const { subjects, jobs } = argumentsOf(
       "A kernel and QEMU are fetched once, about 400 MB, and nothing is installed.",
     ].join("\n"),
     operands: [{ placeholder: "[SUBJECT…]", summary: "what is tested", many: true, optional: true }],
-    options: { jobs: { kind: "value", placeholder: "N", summary: "subjects at the same time", default: "1" } },
+    options: {
+      jobs: { kind: "value", placeholder: "N", summary: "number of subjects tested at the same time", default: "1" },
+    },
     examples: ["npm run test:vfio", "npm run test:vfio -- alone", "npm run test:vfio -- --jobs 2"],
   },
   (values, given) => ({
