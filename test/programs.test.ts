@@ -40,7 +40,7 @@ test("all of them are found", () => {
 });
 
 for (const [name, file] of PROGRAMS) {
-  test(`npm run ${name} -- --help explains it, with an example`, () => {
+  test(`npm run ${name} -- --help explains the program, with an example`, () => {
     for (const word of ["--help", "-h"]) {
       const { status, stdout, stderr } = call(file, word);
       assert.equal(status, 0, stderr);

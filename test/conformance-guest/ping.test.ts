@@ -14,7 +14,7 @@ const SIZES = [0, 1, 8, 17, 18, 19, 56, 999, 1471, 1472, 1473, 4000, 20_000];
 
 const ECHOES = 1000;
 
-/** How many more frames the kernel has counted as sent, and as received, than the NIC. */
+/** Numbers of sent and of received frames that the kernel has counted and the NIC has not. */
 const lost = async ({ guest, nic }: Rig): Promise<readonly [sent: number, received: number]> => {
   const text = await guest.mustRun(`cd /sys/class/net/${NEAR.name}/statistics; cat tx_packets rx_packets`);
   const [sent, received] = text.split("\n").map(Number);

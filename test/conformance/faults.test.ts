@@ -37,8 +37,8 @@ const restart = (rig: DirectRig): void => {
 
 const STEP_MICROS = 50_000;
 /**
- * Checks the NIC as a data plane does, for at most `maxMicros` microseconds. Returns the finding, and the microseconds until
- * it was made.
+ * Checks the NIC as a data plane does, for at most `maxMicros` microseconds. Returns the finding, and the time in
+ * microseconds until it was made.
  */
 const found = (rig: DirectRig, maxMicros: number, between: () => void = () => {}): [Finding | undefined, number] => {
   for (let passed = 0; passed < maxMicros;) {

@@ -161,7 +161,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.equal(speed(), 1000);
   });
 
-  test("pause frames are no longer negotiated, and then negotiated again", async () => {
+  test("the negotiation of pause frames is switched off and on again", async () => {
     using ours = new Ours("rtl8168h");
     await must(ours, "-A fe0 rx off tx off");
     ours.settle();

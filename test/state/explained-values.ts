@@ -31,7 +31,7 @@ const RUNNING: readonly Moment[] = ["up", "mtu", "back", "resumed"];
 const STOPPED: readonly Moment[] = ["closed", "removed"];
 const BESIDES_MTU: readonly Moment[] = ["up", "back", "suspended", "resumed", ...STOPPED];
 
-/** Compared in 2026 with DPDK 26.11 and Realtek's driver for FreeBSD 1.99.04. */
+/** These rows were compared in 2026 with DPDK 26.11 and Realtek's driver for FreeBSD 1.99.04. */
 export const AT_D3E2: readonly Row[] = [
   { space: "macOcp", on: ["rtl8168ep"], at: STARTED, words: "0xd3e2=afd" },
   { space: "macOcp", on: MULTIGIGABIT, at: STARTED, words: "0xd3e2=0 0xe860=0" },
