@@ -3,7 +3,7 @@ import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
   readonly event: { readonly number: number; drain(): boolean };
-  /** Called when the driver unmasks the line. Needed if the sender masks an interrupt when it fires. */
+  /** Called when the driver unmasks the line. Needed if each event masks the interrupt at its sender. */
   readonly unmasked?: () => void;
   readonly dispose: () => void;
 }

@@ -87,7 +87,10 @@ export const consumersOf = (channel: ThreadedChannel): readonly SpscConsumer[] =
 export interface PublishingTarget extends Target {
   /** Number of interrupt events raised so far, for `seen`. */
   readonly eventsRaised: number;
-  /** Called before the driver acknowledges the events that it saw when `eventsRaised` was `events`. */
+  /**
+   * Called before each access of the driver is executed. `events` is the value of `eventsRaised` up to which the driver
+   * may have seen events.
+   */
   seen(events: number): void;
 }
 

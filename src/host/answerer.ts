@@ -61,7 +61,9 @@ export class Answerer {
     this.#counts = counts;
   }
 
-  /** Replies to the frame of `length` bytes at `frame` in place; returns the reply's length, or 0 if there is no reply. */
+  /**
+   * Replies to the frame of `length` bytes at `frame` in place; returns the reply's length, or 0 if there is no reply.
+   */
   answer(frame: number, length: number): number {
     const bytes = this.#bytes;
     const damaged = this.#counts.damaged;

@@ -96,7 +96,7 @@ export class CaptureFile implements FrameObserver, Disposable {
   #closed = false;
   /** Number of bytes of the buffer that are already in the file. */
   #written = 0;
-  /** Size of the file before those bytes. */
+  /** Size that the file had before those bytes were written. */
   #before = 0;
   /** The array that contained the last frame, as bytes and as words. */
   #seen: Memory = newMemory(0);

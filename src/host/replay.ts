@@ -1,4 +1,6 @@
-/** Prepares the frames of a capture file for delivery: selects those that can be delivered, and computes their times. */
+/**
+ * Prepares the frames of a capture file for delivery: selects those that can be delivered, and computes their times.
+ */
 import type { FrameMemory } from "#kit/link.ts";
 import type { CapturedPacket, MalformedCapture } from "#wire/captured-packet.ts";
 import { ETHERNET_BYTES } from "#wire/ethernet.ts";

@@ -117,7 +117,10 @@ export class Responder implements Port {
     this.poll();
   }
 
-  /** Delivers queued replies; returns their number. Replies to frames that the NIC sends meanwhile follow in the next call. */
+  /**
+   * Delivers queued replies; returns their number. Replies to frames that the NIC sends meanwhile follow in the next
+   * call.
+   */
   poll(): number {
     const nic = this.#nic;
     if (nic === undefined || this.#delivering) return 0;

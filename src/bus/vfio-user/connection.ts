@@ -95,7 +95,7 @@ export class Connection implements Disposable {
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
     if (this.#stream.tooMany && !this.#stream.takesFds) {
-      // No descriptor was accepted. The caller decides whether that is an error.
+      // These buffers take no descriptors, so all were dropped. The caller decides whether that is an error.
       this.#stream.take();
       this.dropped = true;
       return true;

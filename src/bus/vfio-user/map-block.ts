@@ -74,7 +74,7 @@ export class MapBlock {
     }
   }
 
-  /** The region around a mapped address. */
+  /** The region that contains a mapped address. It covers the whole run of contiguous maps with the same access. */
   region(address: number): MemoryRegion {
     const at = firstAfter(this.#runs, address);
     const known = this.#runs[at - 1];

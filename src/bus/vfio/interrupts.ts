@@ -82,7 +82,10 @@ export class VfioInterrupts implements Interrupts, Disposable {
     if (this.#events.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
   }
 
-  /** Enables the requested vectors again after a reset of the bus has cleared the card's settings. @throws {SystemError} */
+  /**
+   * Enables the requested vectors again after a reset of the bus has cleared the card's settings.
+   * @throws {SystemError}
+   */
   restore(): void {
     if (this.#enabled > 0) this.#enableTogether(this.#enabled);
   }

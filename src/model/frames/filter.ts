@@ -30,7 +30,8 @@ export class ReceiveFilter {
   #station1 = 0;
   #station2 = 0;
   /**
-   * For each kind of destination, its bits in opts1, or `OUT`. `#otherStations` is for unicast addresses of other stations.
+   * For each kind of destination, its bits in opts1, or `OUT`. `#otherStations` is for unicast addresses of other
+   * stations.
    */
   #ownAddress = OUT;
   #otherStations = OUT;

@@ -29,7 +29,7 @@ export class OffloadRequest {
   /** A TCP or UDP checksum was requested without the IP bit, so the chip does not compute it. */
   ipBitMissing = false;
 
-  /** Leaves the frame's checksums as they are. */
+  /** Cancels the checksum requests, so that the frame's checksums stay as they are. */
   dropChecksums(): void {
     this.ipChecksum = false;
     this.protocol = 0;

@@ -84,7 +84,7 @@ export class TransmitEngine {
   readonly #pieces = new ScatterList();
   readonly #request = new OffloadRequest();
   readonly #segmentation = new Segmentation();
-  /** For each descriptor of the frame, its opts1 as read, and its position. */
+  /** For each descriptor of the frame, the value of opts1 that was read, and in `#at` its word index in the ring. */
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
   readonly #resume: () => void;
@@ -96,7 +96,7 @@ export class TransmitEngine {
   #memory: Memory = newMemory(0);
   /** Index of the descriptor after the current frame. */
   #next = 0;
-  /** Segments of the current frame that were already sent. */
+  /** Number of segments of the current frame that were already sent. */
   #segmentsSent = 0;
   #frames = 0;
   #retries = 0;
