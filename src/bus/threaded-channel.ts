@@ -37,7 +37,7 @@ export const encode = (kind: number, region: number, offset: number, width: numb
 
 /** Time limit of the model's replies. It is long because other programs may keep the model's thread from running. */
 const ANSWER_LIMIT_MILLIS = 30_000;
-/** Iterations of busy waiting before sleeping. */
+/** Number of iterations of busy waiting before a thread sleeps. */
 const SPINS = 200;
 
 /** Created by the main thread, which passes it to the other threads as worker data. */

@@ -10,7 +10,7 @@ import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Longest frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
+/** Maximum length of a frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
 /** Maximum time to wait for the reader of a pipe when the capture is closed. */

@@ -75,7 +75,8 @@ export class ImpairedWire implements Port {
   }
 
   /**
-   * Numbers of affected frames so far. `overflow`: frames lost because too many were held or the far end had no room.
+   * Number of affected frames so far, by impairment. `overflow` counts frames that were lost because too many were held
+   * or the far end had no room.
    */
   counts(direction: Direction): ImpairmentCounts {
     return this.#lane(direction).counts;

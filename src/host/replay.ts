@@ -9,8 +9,8 @@ import { Direction, LINKTYPE_ETHERNET } from "#wire/pcapng.ts";
 import { Schedule } from "./replay-schedule.ts";
 
 /**
- * The longest frame that is replayed. Also the size of the area before the frames, in which the NIC builds the frames
- * that it sends.
+ * Maximum length of a frame that is replayed. Also the size of the area before the frames, in which the NIC builds the
+ * frames that it sends.
  */
 export const MAX_FRAME = 1 << 16;
 

@@ -58,7 +58,7 @@ export class SendRequest {
   /**
    * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative
    * results.
-   * @param shift bytes removed in front of the network header since the kernel described the frame
+   * @param shift number of bytes removed in front of the network header since the kernel described the frame
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const segment = header.gso !== Gso.none;

@@ -17,7 +17,7 @@ export interface ReplayWireOptions {
   readonly clock: { now(): number };
   /** Frames per second; `Infinity` for as fast as the NIC accepts them. Default: the times in the file. */
   readonly rate?: number | undefined;
-  /** Start again after the last frame. */
+  /** Whether replay starts again after the last frame. */
   readonly loop?: boolean;
   readonly capture?: FrameObserver | undefined;
 }

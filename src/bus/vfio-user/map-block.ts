@@ -6,7 +6,10 @@ import type { MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { MapWindow } from "#sys/map-window.ts";
 
-/** Large enough for any ring, which never crosses a block: an IOMMU's allocator aligns a range to its size. */
+/**
+ * Size of a block. No ring is larger, and none crosses a block, because an IOMMU's allocator aligns a range to its
+ * size.
+ */
 export const BLOCK = 2 ** 24;
 
 interface Span {

@@ -12,7 +12,7 @@ import { undo } from "./undo.ts";
 export const Irq = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
 const NONE = -1;
 
-/** Names for messages. */
+/** Names of the kinds, for error messages. */
 const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
 
 /**

@@ -37,7 +37,7 @@ export class ReceiveFilter {
   #otherStations = OUT;
   #broadcast = OUT;
   #multicast = OUT;
-  /** Receive flow control is enabled. */
+  /** Whether receive flow control is enabled. */
   #pauses = false;
 
   constructor(page: Page, facts: Pick<FrameFacts, "reversedHash" | "allMulticastOnly">) {
