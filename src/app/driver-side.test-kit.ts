@@ -137,8 +137,7 @@ export class Bench implements Disposable {
   }
 
   /**
-   * Makes the driver side report that the NIC is up. The report contains a descriptor of the TAP, which is closed here
-   * because no test uses it.
+   * Sends the facts, as the thread does once it runs. The test does not use the interface's descriptor in that report.
    */
   announce(): void {
     this.driver.announce();

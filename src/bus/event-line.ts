@@ -3,10 +3,7 @@ import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
   readonly event: { readonly number: number; drain(): boolean };
-  /**
-   * Called when the driver unmasks the line. Needed if the sender of the events masks the interrupt whenever it signals
-   * one.
-   */
+  /** Called when the driver unmasks the line. Needed if the sender masks an interrupt when it fires. */
   readonly unmasked?: () => void;
   readonly dispose: () => void;
 }

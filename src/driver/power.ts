@@ -21,7 +21,7 @@ export interface Sleeper {
 }
 
 export interface Resumed {
-  /** The `Link` with new rings, if the NIC was up before it slept. */
+  /** The new rings of a NIC that was up. */
   readonly link: RunningNic | undefined;
   /** True if an enabled wake-up event has occurred. */
   readonly woken: boolean;

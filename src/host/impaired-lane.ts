@@ -102,7 +102,7 @@ export class Lane {
     lost: 0,
     held: 0,
   };
-  /** True while no impairment is armed and no frame is held: frames then pass unchanged. */
+  /** No impairment is armed and no frame is held: frames pass unchanged. */
   idle = true;
   readonly #armed = new Map<ImpairmentName, Armed>();
   readonly #parts: LaneParts;

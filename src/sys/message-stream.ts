@@ -16,10 +16,7 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
-/**
- * Length in bytes, and words of fields, of struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void
- * *control; size_t controllen; int flags }
- */
+/** Words of struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags } */
 const MSGHDR_BYTES = 56;
 const IOV = 4;
 const IOV_LENGTH = 6;
@@ -27,7 +24,7 @@ const CONTROL = 8;
 const CONTROL_LENGTH = 10;
 const FLAGS = 12;
 const IOVEC_BYTES = 16;
-/** Length in bytes, and words of fields, of struct cmsghdr { size_t length; int level; int type }, then the descriptors. */
+/** Words of struct cmsghdr { size_t length; int level; int type }, then the descriptors. */
 const CMSGHDR_BYTES = 16;
 const LEVEL = 2;
 const TYPE = 3;

@@ -89,7 +89,7 @@ export class CarriesTraffic extends FerruleError {
   }
 }
 
-/** This process may not write one of the kernel's files. */
+/** The kernel's files cannot be written. */
 export class BindNotPermitted extends FerruleError {
   readonly code = "NOT_PERMITTED";
   readonly hint: string;

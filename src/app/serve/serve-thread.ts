@@ -51,9 +51,9 @@ class Service implements Disposable, PeriodicTasks {
   readonly #busyPoll: BusyPoll;
   readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
-  /** Whether data from the client may be waiting. */
+  /** Whether the client has unprocessed data. */
   #asked = true;
-  /** Whether data from the wire may be waiting. */
+  /** Whether the wire has unprocessed data. */
   #arrived = true;
 
   constructor(task: ServeTask, port: MessagePort, post: (report: ServeReport) => void) {

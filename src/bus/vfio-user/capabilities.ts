@@ -10,7 +10,7 @@ const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
   ["pgsizes", PAGE],
 ];
 
-/** The protocol's default value of `max_data_xfer_size`. */
+/** The protocol's default values. */
 const DEFAULT_DATA = 1 << 20;
 
 export interface Capabilities {

@@ -7,7 +7,7 @@ import type { HugeMemory, VfioKernel } from "./kernel.ts";
 const GIB4 = 2 ** 32;
 
 interface Run {
-  /** Indices of the pages, in the order of the pages' physical addresses. */
+  /** Page numbers in the order of their physical addresses. */
   readonly pages: readonly number[];
   /** Physical address of the first page. */
   readonly start: number;
