@@ -52,7 +52,7 @@ export class Cable implements AsyncDisposable {
     ] as const;
     for (const { name } of ends) {
       await run(["ip", "netns", "add", name], limits);
-      // This signal is never aborted, because clean-up must work even after `stop` was.
+      // This signal is never aborted, because clean-up must work even after `stop` was aborted.
       const never = new AbortController().signal;
       scope.defer(async () => void (await run(["ip", "netns", "del", name], { ...limits, stop: never })));
     }

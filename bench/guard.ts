@@ -1,5 +1,5 @@
 /**
- * `npm run guard`: the rings' hot loops against those of the last commit before this change, in turns.
+ * `npm run guard`: measures the rings' hot loops and those of the last commit before this change, in turns.
  *
  * A loop that exceeds the margin is measured once more, and the guard fails only if that loop exceeds the margin again,
  * because a single run may be disturbed. `test/steady-state.test.ts` checks that traffic allocates no memory.

@@ -12,7 +12,7 @@ import { emptyBurst, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
 
 export const SLOTS = 256;
 const BUFFER_BYTES = 2048;
-/** Spare buffers: one for each transmit descriptor, and one for each entry. */
+/** Number of spare buffers: one for each transmit descriptor, and one for each entry. */
 const SPARE = 2 * SLOTS;
 const FRAME_BYTES = 64;
 const FCS = 4;
@@ -20,7 +20,7 @@ const IOVA = 0x1000_0000;
 /** TxPoll, and the bit for work in the normal-priority queue. */
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
-// Imports are bound to constants of this module, because the engine loads imported ones at every use.
+// Imported constants are copied to constants of this module, because the engine loads an import at every use.
 const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 

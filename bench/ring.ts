@@ -11,8 +11,8 @@ const DEFAULT_PROCESSES = 8;
 const ROUNDS_PER_PROCESS = 12;
 
 /**
- * The C programs with which a path is compared. They do the same work; one of those for `link` does it through the same
- * interface.
+ * The C programs with which a path is compared. They do the same work as the path; `bursts` does it through the
+ * same interface as `link`.
  */
 const AGAINST: Record<PathKind, readonly (typeof VARIANTS)[number][]> = {
   turnaround: ["minimal", "careful"],

@@ -19,12 +19,12 @@ const MODULES = join(ROOT, "node_modules");
 const SOURCE = join(ROOT, "src", "app", "cli", "entry.ts");
 const IS_CHECKOUT = existsSync(SOURCE);
 
-/** The command's entry: TypeScript in a checkout, emitted JavaScript in an installed package. */
+/** The command's entry point: TypeScript in a checkout, emitted JavaScript in an installed package. */
 const ENTRY = IS_CHECKOUT ? SOURCE : join(ROOT, "dist", "app", "cli", "entry.js");
 
 /**
- * A checkout's code is found compiled and without its types (see src/app/compiled-code.ts), which is a third of the time it
- * takes to start. Where no folder can be written it is as before.
+ * Lets Node keep a checkout's code without types in its compile cache (see src/app/compiled-code.ts). Later starts load
+ * the code from there, which saves about a third of the start-up time. Does nothing without a folder for the cache.
  */
 const findCompiled = async () => {
   if (!IS_CHECKOUT) return;
@@ -33,7 +33,7 @@ const findCompiled = async () => {
   if (folder !== undefined) process.env.NODE_COMPILE_CACHE ??= folder;
 };
 
-/** The Node that came with the package, for this processor. */
+/** The path of the Node that was installed with the package for this processor; undefined if there is none. */
 const ownNode = () => {
   try {
     const manifest = createRequire(import.meta.url).resolve(`node-linux-${process.arch}/package.json`);
@@ -44,7 +44,7 @@ const ownNode = () => {
   }
 };
 
-/** What lies in a folder, with the folder itself; nothing where it cannot be read. */
+/** The paths of a folder and of its entries; an empty list if the folder cannot be read. */
 const within = (folder) => {
   try {
     return [folder, ...readdirSync(folder).map((name) => join(folder, name))];
@@ -53,7 +53,7 @@ const within = (folder) => {
   }
 };
 
-/** Whether npm, run by this user, cannot remove all of node_modules because some of it is another user's. */
+/** True if npm, run by this user, cannot remove node_modules, because some of its files belong to another user. */
 const isShared = () => {
   const user = process.geteuid();
   if (user === 0) return false;
@@ -63,7 +63,7 @@ const isShared = () => {
   );
 };
 
-/** What brings a Node that is new enough. */
+/** The hint that tells the user how to get a Node that is new enough. */
 const cure = () => {
   const other = `or put Node ${NEEDED} or newer on the path.`;
   if (!IS_CHECKOUT) return `Install the package again without \`--omit=optional\` (x64 and arm64), ${other}`;
@@ -74,13 +74,14 @@ const cure = () => {
   return `Run \`npm ci\` without \`--omit=optional\` (x64 and arm64), ${other}`;
 };
 
-/** Runs the command in another Node and ends as it ended. */
+/** Runs the command in another Node, and ends with the same exit code or by the same signal. */
 const runIn = (program) => {
   const child = spawn(program, [ENTRY, ...process.argv.slice(2)], {
     stdio: "inherit",
     env: { ...process.env, FERRULE_PARENT: String(process.pid) },
   });
-  // A terminal's Ctrl-C reaches the child by itself as well; the command takes two signals in quick succession for one.
+  // On Ctrl-C the terminal sends the signal to the child too, so the child gets it twice. The command treats two
+  // signals in quick succession as one.
   const forward = (signal) => child.kill(signal);
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, forward);
@@ -89,7 +90,7 @@ const runIn = (program) => {
     if (signal === null) process.exit(code);
     for (const each of signals) process.removeListener(each, forward);
     process.kill(process.pid, signal);
-    // Only reached for signals that do not end a process here: say it the way shells do.
+    // Reached only if the signal has not ended this process. The exit code is then the one of shells for this signal.
     setTimeout(() => process.exit(128 + constants.signals[signal]), 100);
   });
 };

@@ -1,6 +1,6 @@
-/** Which Node this program needs. Plain JavaScript that an older one can read as well. */
+/** The version of Node that this program needs. Plain JavaScript, so that an older Node can run this file too. */
 
-/** The oldest with `node:ffi` as src/sys uses it. */
+/** The oldest version whose `node:ffi` has all that src/sys uses. */
 export const NEEDED = "26.10";
 
 /** @type {(version: string) => boolean} */

@@ -1,4 +1,4 @@
-/** Preloaded by npm's scripts: processes that they start load type-stripped code from Node's compile cache. */
+/** npm's scripts preload this file. Their processes then load code without types from Node's compile cache. */
 import { compileCache } from "../src/app/cache-folder.js";
 
 const folder = compileCache();

@@ -1,4 +1,4 @@
-/* The Internet checksum in C: the reference for bench/checksum.ts. Plain loops over 32-bit words; the compiler vectorises.
+/* The Internet checksum in C: the reference for bench/checksum.ts. The compiler vectorises the loops over 32-bit words.
  *
  * usage: checksum --paired   one round per "go sum|copy BYTES REPEATS" line on stdin, one JSON line each */
 #include "paired.h"

@@ -10,10 +10,10 @@
  *   end INDEX
  *     ends the driver on region INDEX
  *   window LOAD MBIT BYTES BATCH MICROSECONDS INDEX...
- *     runs a window with each driver; LOAD is drop, generate or forward; MBIT 0 means saturated; BYTES includes the FCS,
- *     and 0 means a mix
+ *     runs a measurement window with each driver; LOAD is drop, generate or forward; MBIT 0 means saturated; BYTES
+ *     includes the FCS, and 0 means a mix of lengths
  *   latency BYTES MICROSECONDS INDEX...
- *     runs a window of requests and responses with each driver
+ *     runs a measurement window of requests and responses with each driver
  *   histogram INDEX
  *     reports all times of a driver's requests since the last such command
  *
@@ -30,7 +30,7 @@
 #include <sys/prctl.h>
 
 enum { PEERS = 16, FIELDS = 40, LINE = 4096 };
-/* The part of a window that rings of 1024 descriptors and their buffers use. */
+/* Length in bytes of the part of a DMA window that rings of 1024 descriptors and their buffers use. */
 enum { USED_BYTES = 8 << 20 };
 #define START_LIMIT (30000 * MS)
 #define END_LIMIT (2000 * MS)
@@ -63,7 +63,7 @@ static void pin(pid_t pid, int cpu) {
 static int device_cpu, driver_cpu;
 static cpu_set_t allowed;
 
-/* Two processors that this process may use, on different cores if possible. */
+/* Chooses two of the processors that this process may use, on different cores if possible. */
 static void choose_processors(void) {
     int found[CPU_SETSIZE], count = 0;
     sched_getaffinity(0, sizeof allowed, &allowed);
@@ -110,7 +110,7 @@ static uint64_t address_in(const struct peer *peer, unsigned at) {
     return value;
 }
 
-/* Maps the rings and buffers of a driver that keeps them outside the window. */
+/* Maps the rings and buffers of a driver that keeps them outside the DMA window. */
 static void map_own_memory(struct peer *peer) {
     char path[64];
     const struct control *control = peer->control;
@@ -134,7 +134,7 @@ static void spawn(const char *index, const char *name, const char *chip, char **
     uint8_t *region = shared + (size_t)(peer - peers) * REGION_BYTES, *window = region + WINDOW_OFFSET;
     if (pipe2(wake, O_CLOEXEC) != 0) fail("pipe");
     memset(region, 0, WINDOW_OFFSET);
-    /* Maps the pages now if the kernel supports that, so that no window has page faults. */
+    /* Maps the pages now if the kernel supports that, so that no page faults occur during a measurement. */
     madvise(window, USED_BYTES, MADV_POPULATE_WRITE);
     free((char *)peer->name);
     *peer = (struct peer){.name = strdup(name), .wake = wake[1], .registers = region,

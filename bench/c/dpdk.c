@@ -3,7 +3,7 @@
  * The library is Debian's. The driver in it registers itself with `rte_pci_register`, which this file defines, so no
  * PCI bus is needed: the card, an RTL8125B, is a structure in this program, and its BAR is shared memory.
  *
- * usage: dpdk REGION started by the device; reads a byte from stdin for each window, ends at end of file
+ * usage: dpdk REGION started by the device; reads a byte from stdin for each measurement window, ends at end of file
  *        dpdk --paired    one round for each line "go NAME BATCH PASSES" on stdin */
 #define _GNU_SOURCE
 /* Without this, DPDK's headers require libbsd. */
@@ -217,7 +217,7 @@ static int serve(off_t region) {
     while (read(STDIN_FILENO, &byte, 1) == 1) {
         pass_fn pass = passes[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* Frames that could not be sent in the last window are dropped, and they are not counted. */
+        /* Frames that could not be sent in the last measurement window are dropped and not counted. */
         rte_pktmbuf_free_bulk(waiting, waiting_count);
         waiting_count = 0;
         sequence = control->first;
@@ -234,7 +234,7 @@ static int serve(off_t region) {
     return 0;
 }
 
-/* The device in the comparison in which driver and device share a thread. */
+/* The BAR of the device that shares a thread with the driver (--paired). */
 static uint8_t *own_bar;
 static volatile int answering = 1;
 

@@ -14,12 +14,12 @@ struct histogram {
 
 static inline unsigned bin_of(uint64_t ns) {
     if (ns < FINE) return (unsigned)ns;
-    unsigned octave = 64 - FINE_BITS - (unsigned)__builtin_clzll(ns); /* 1 from 2 µs on */
+    unsigned octave = 64 - FINE_BITS - (unsigned)__builtin_clzll(ns); /* 1 for times from 2.048 to 4.095 µs */
     unsigned bin = FINE + (octave - 1) * (FINE / 2) + (unsigned)(ns >> octave) - FINE / 2;
     return bin < BINS ? bin : BINS - 1;
 }
 
-/* The largest time that a bin counts. */
+/* The largest time in ns that this bin counts. */
 static inline uint64_t bound_of(unsigned bin) {
     if (bin < FINE) return bin;
     unsigned octave = (bin - FINE) / (FINE / 2) + 1, place = (bin - FINE) % (FINE / 2) + FINE / 2;
@@ -38,7 +38,7 @@ static inline void add(struct histogram *sum, const struct histogram *h) {
     if (h->max > sum->max) sum->max = h->max;
 }
 
-/* The time that a fraction `share` of the samples, such as 0.99, does not exceed. */
+/* A percentile in ns; `share` is 0.99 for the time that 99 percent of the samples do not exceed. */
 static inline uint64_t percentile_of(const struct histogram *h, double share) {
     uint64_t wanted = (uint64_t)(share * (double)h->total + 0.5), seen = 0;
     if (wanted == 0) wanted = 1;

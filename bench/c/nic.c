@@ -79,7 +79,7 @@ static inline void make(uint8_t *at, const uint8_t *super, uint32_t length, uint
     put16(at + AT_SUM, ntohs((uint16_t)~fold(pseudo(at, tcp + bytes) + add(at + TRANSPORT, tcp) + sum)));
 }
 
-/* Whether a segment continues the run of `payload` bytes that starts with `first`. */
+/* True if the segment `next` continues the run of `payload` bytes that starts with `first`. */
 static inline int follows(const uint8_t *first, const uint8_t *next, uint32_t length, uint32_t payload) {
     return memcmp(first, next, AT_LENGTH) == 0 && memcmp(first + AT_ID + 2, next + AT_ID + 2, 4) == 0 &&
            memcmp(first + AT_ADDRESSES, next + AT_ADDRESSES, 12) == 0 &&
@@ -144,7 +144,7 @@ static ssize_t back(struct direction *d, size_t length) {
     if (!is_super(virtio, super, length - HEADER)) return write(d->to, d->buffer, length);
     uint32_t head = virtio->headers, size = virtio->segment, payload = (uint32_t)(length - HEADER - head);
     uint32_t count = (payload + size - 1) / size, tcp = head - TRANSPORT, start = next;
-    /* The NIC's half. */
+    /* The NIC's half of the work: receives each segment into a buffer. */
     for (uint32_t k = 0; k < count; k++) {
         uint32_t bytes = k + 1 < count ? size : payload - k * size, slot = (start + k) % SLOTS;
         uint8_t *to = buffers[slot];
@@ -156,7 +156,7 @@ static ssize_t back(struct direction *d, size_t length) {
         __atomic_store_n(&ring[slot].opts1, (good ? GOOD : 0) | (head + bytes + 4), __ATOMIC_RELEASE);
     }
     next = (start + count) % SLOTS;
-    /* The driver's half. */
+    /* The driver's half of the work: merges the received segments. */
     struct iovec pieces[SEGMENTS + 1] = {{virtio, HEADER}};
     uint8_t *first = buffers[start];
     uint32_t run = 0;

@@ -1,6 +1,7 @@
 /* A driver process in C. It runs one of the variants that rings.h lists, on memory that it shares with the device process (device.c).
  *
- * usage: peer VARIANT REGION started by the device; reads a byte from stdin for each window, ends at end of file */
+ * usage: peer VARIANT REGION started by the device; reads a byte from stdin for each measurement window, ends at end
+ *                             of file */
 #include "process.h"
 
 #include "bursts.h"
@@ -22,7 +23,7 @@ static void serve(const struct variant *variant, struct control *control) {
     while (is_woken()) {
         pass_fn pass = variant->pass[control->load];
         uint32_t batch = control->batch, frames = 0;
-        /* Drops frames that `bursts` had built but not sent when the last window ended. */
+        /* Drops frames that `bursts` had built but not sent when the last measurement window ended. */
         waiting = 0;
         sequence = control->first;
         sent_length = control->bytes;

@@ -43,7 +43,7 @@ static inline void set_state(struct control *control, enum state state) {
 
 static inline int is_stopped(const struct control *control) { return __atomic_load_n(&control->stop, __ATOMIC_ACQUIRE) != 0; }
 
-/* Sleeps until the device starts a window; returns 0 if the device is gone. */
+/* Sleeps until the device starts a measurement window; returns 0 if the device process has ended. */
 static inline int is_woken(void) {
     char byte;
     return read(STDIN_FILENO, &byte, 1) == 1;

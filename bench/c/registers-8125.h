@@ -1,5 +1,5 @@
-/* The registers of an RTL8125B that a driver's bring-up polls: values that never change, and commands that the
- * chip marks as done. Addresses and bits are DPDK's (drivers/net/r8169). */
+/* The registers of an RTL8125B that a driver's bring-up polls: some have values that never change, others take
+ * commands, which the chip marks as done. Addresses and bits are DPDK's (drivers/net/r8169). */
 #ifndef REGISTERS_8125_H
 #define REGISTERS_8125_H
 
@@ -21,14 +21,14 @@ struct commander {
 
 static inline void set_up_8125b(uint8_t *bar) {
     static const uint8_t address[] = {0x02, 0, 0, 0, 0, 1};
-    const uint32_t tx_config = 0x64000000; /* the die */
+    const uint32_t tx_config = 0x64000000; /* the identification of an RTL8125B */
     const uint32_t phy_status = 0x403;     /* 2.5 Gbit/s, full duplex, up */
-    const uint16_t idle = 0x103;           /* 0xe2: nothing in progress */
+    const uint16_t idle = 0x103;           /* FifoStatus (0xe2): all FIFOs are empty */
     memset(bar, 0, BAR_BYTES);
     memcpy(bar + 0x40, &tx_config, sizeof tx_config);
     memcpy(bar + 0x6c, &phy_status, sizeof phy_status);
     memcpy(bar + 0xe2, &idle, sizeof idle);
-    bar[0xd3] = 0x30; /* FIFOs are empty */
+    bar[0xd3] = 0x30; /* MCU: both FIFOs are empty */
     memcpy(bar + 0x19e0, address, sizeof address);
 }
 

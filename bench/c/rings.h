@@ -61,7 +61,7 @@ static inline void swap_macs(uint8_t *frame) {
     memcpy(frame + 8, &swapped_high, 4);
 }
 
-/* Whether a frame is complete, has no errors, and fits the buffer into which it was received. */
+/* True if a frame is complete, has no errors, and fits the buffer into which it was received. */
 static inline int is_good(uint32_t opts1) {
     uint32_t length = opts1 & RX_LENGTH;
     return (opts1 & (FS | LS | RX_ERROR)) == (FS | LS) && length >= HEADER + FCS && length <= BUFFER;

@@ -17,20 +17,20 @@ enum { TNPDS = 0x20, TX_POLL = 0x38, RDSAR = 0xe4 };
 enum state { DRIVER_STARTING, DRIVER_IDLE, DRIVER_RUNNING };
 enum load { FORWARD, DROP, GENERATE };
 
-/* Each word is written by one side only. */
+/* Either the driver or the device writes a word, never both. */
 struct control {
     /* Written by the driver. */
     uint32_t state;
     /*
-     * Counts since the start of the window. With DROP: frames received, and frames out of order. With GENERATE: frames
-     * sent.
+     * Counts since the start of the measurement window. With DROP: frames received, and frames out of order. With
+     * GENERATE: frames sent.
      */
     uint32_t frames, disorder;
-    /* Number of garbage collections during the window. */
+    /* Number of garbage collections during the measurement window. */
     uint32_t collections;
     /*
      * Address, length and file descriptor of the driver's own memory, if its rings and buffers are there and not in the
-     * window.
+     * DMA window.
      */
     uint64_t memory_base, memory_bytes;
     uint32_t memory_fd;

@@ -26,7 +26,7 @@ enum { HEADER = 12, BUFFER = 68 * 1024, BUDGET = 64 };
 struct direction {
     int from, to, stop;
     uint64_t frames, bytes, dropped;
-    /* Passes on the frame of `length` bytes in the buffer. Returns the bytes written; negative if the frame was lost. */
+    /* Passes on the frame of `length` bytes in the buffer. Returns the number of bytes written; -1 if it is lost. */
     ssize_t (*carry)(struct direction *, size_t length);
     uint8_t buffer[BUFFER] __attribute__((aligned(64)));
 };

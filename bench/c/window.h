@@ -1,6 +1,6 @@
 /*
- * One window of one driver: wakes the driver, simulates its device for some milliseconds, stops the driver, and returns
- * the result.
+ * One measurement window of one driver: wakes the driver, simulates its device for some milliseconds, stops the driver,
+ * and returns the result.
  */
 #ifndef WINDOW_H
 #define WINDOW_H
@@ -24,16 +24,16 @@ enum { LOOKS = 1 << 16 };
  */
 #define CPU_LIMIT (200 * MS)
 #define WAIT_LIMIT (20000 * MS)
-/* A gap longer than this means that the device had no processor. The time of such gaps is not counted. */
+/* If two steps of the device are more than this many ns apart, the process was not running. Such times do not count. */
 #define STALL (20 * 1000ull)
 /*
  * Time in ns after which the device reads the ring again if it found too few buffers. A NIC fetches descriptors over
- * its bus, and continuous polling would take their cache lines from the driver.
+ * its bus, and continuous polling would take the descriptors' cache lines from the driver.
  */
 #define FETCH 500ull
-/* Time that a window runs before measurement starts. */
+/* Time in ns that the driver and the device run before measurement starts. */
 #define RUN_IN (1 * MS)
-/* Bytes of preamble and gap that a frame takes on the line. */
+/* Number of bytes that preamble and gap take on the line for each frame. */
 enum { LINE_OVERHEAD = 20 };
 
 struct task {
@@ -45,7 +45,7 @@ struct task {
 };
 
 struct outcome {
-    /* `ns` excludes the time in which the device had no processor. */
+    /* `ns` excludes `stalled`, the time in which this process was not running. */
     uint64_t ns, stalled, cpu, frames, missed;
     uint64_t lost, doubled, reordered, damaged;
     uint32_t collections;
@@ -58,7 +58,7 @@ static uint64_t cpu_of(const struct peer *peer) {
     return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
 }
 
-/* The time limits of a driver. */
+/* The limits of a driver: a point in real time, and an amount of processor time. */
 struct patience {
     uint64_t end, cpu_end;
 };
@@ -78,7 +78,7 @@ static void check_alive(struct peer *peer) {
     peer_failed(peer, what);
 }
 
-/* Fails if the driver has ended. */
+/* True if the driver has reached one of its limits. Fails if the driver has ended. */
 static int is_over(const struct patience *patience, struct peer *peer) {
     check_alive(peer);
     return now_ns() > patience->end || cpu_of(peer) > patience->cpu_end;
@@ -140,14 +140,14 @@ static unsigned offer(struct peer *peer, struct line *line, const struct sizes *
 
 /* Takes frames from the driver at the line's rate. */
 static unsigned take(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
-    /* The driver chooses the sequence numbers. */
+    /* The driver chooses the sequence numbers, so the device accepts any number below this limit. */
     peer->sequence.sent = peer->sequence.expected + AHEAD / 2;
     if (line->ns_per_byte == 0) return collect(peer, BURST, sizes);
     double each = time_of(line, sizes->length[0]);
     unsigned due = line->next <= (double)now ? (unsigned)(((double)now - line->next) / each) + 1 : 0;
     unsigned n = due == 0 ? 0 : collect(peer, due < BURST ? due : BURST, sizes);
     line->next += n * each;
-    /* The line does not make up for time in which it was idle. */
+    /* After an idle time, the line does not run faster to make up for that time. */
     if (n < due && n < BURST && line->next < (double)now) line->next = (double)now;
     return n;
 }
@@ -158,7 +158,7 @@ static unsigned step(struct peer *peer, const struct task *task, struct line *li
     return task->load == DROP ? offered : collect(peer, BURST, &task->sizes);
 }
 
-/* Runs the device until `end`. Returns the number of frames, and adds to `stalled` the time without a processor. */
+/* Runs the device until `end`. Returns the number of frames. Adds the time without a processor to `stalled`. */
 static uint64_t run(struct peer *peer, const struct task *task, struct line *line, uint64_t end, uint64_t *stalled) {
     uint64_t frames = 0, last = now_ns();
     line->next = (double)last;

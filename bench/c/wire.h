@@ -38,11 +38,11 @@ struct descriptor_8125 {
  */
 enum { AHEAD = 1 << 14 };
 
-/* The sequence numbers of one driver's frames. They continue from window to window, and wrap. */
+/* The sequence numbers of one driver's frames. They continue from one measurement window to the next, and wrap. */
 struct sequence {
-    uint32_t sent;     /* next number for the driver */
-    uint32_t expected; /* lowest one not yet returned */
-    uint32_t highest;  /* one above the highest returned */
+    uint32_t sent;     /* number of the next frame for the driver */
+    uint32_t expected; /* lowest number that was not returned yet */
+    uint32_t highest;  /* highest number that was returned, plus one */
     uint32_t ahead_count;
     uint8_t ahead[AHEAD]; /* for each number from `expected` on: whether the frame was returned */
     uint64_t lost, doubled, reordered, damaged;
@@ -51,7 +51,7 @@ struct sequence {
 struct peer {
     const char *name;
     pid_t pid;
-    int wake; /* a pipe to the driver's stdin */
+    int wake; /* descriptor of a pipe to the driver's stdin */
     volatile uint8_t *registers;
     struct control *control;
     /* Memory that the driver's descriptors may point to. */
@@ -71,7 +71,7 @@ struct peer {
     struct sequence sequence;
 };
 
-/* Frame lengths without FCS, used in turn: one, or a mix. */
+/* Frame lengths without FCS, used in turn: a single length, or a mix of lengths. */
 struct sizes {
     unsigned count;
     uint32_t length[12];
@@ -91,7 +91,7 @@ static inline uint8_t *memory_at(const struct peer *peer, uint64_t address, uint
     return peer->memory + offset;
 }
 
-/* Writes a frame, but only those bytes that the driver and the check read: a NIC's DMA would take no processor time. */
+/* Writes only the bytes of a frame that the driver and the check read, because a NIC's DMA takes no processor time. */
 static inline void write_frame(uint8_t *frame, uint32_t number, uint32_t length) {
     const uint64_t low = DESTINATION | SOURCE << 48, high = SOURCE >> 16 | (uint64_t)ETHERTYPE << 32;
     memcpy(frame, &low, 8);
@@ -144,7 +144,7 @@ static void out_of_turn(struct sequence *s, uint32_t number) {
     s->ahead[number % AHEAD] = 1;
     s->ahead_count++;
     while (s->ahead_count > 0 && s->ahead[s->expected % AHEAD]) pass_by(s);
-    /* No ring has AHEAD / 2 descriptors, so a frame that is missing while one AHEAD / 2 later was returned is lost. */
+    /* No ring has AHEAD / 2 descriptors, so missing frames at least AHEAD / 2 before this one are lost. */
     while (number - s->expected >= AHEAD / 2 && s->expected != s->highest) pass_by(s);
 }
 
@@ -153,7 +153,7 @@ static inline void came_back(struct sequence *s, uint32_t number) {
     else out_of_turn(s, number);
 }
 
-/* Whether the header of a frame is correct, and, if the frame is longer than the header, its end too. */
+/* True if the header of a frame is correct, and so is the end of the frame if it is longer than the header. */
 static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32_t number, uint32_t length, uint32_t sent) {
     const uint64_t to = peer->swapped ? SOURCE : DESTINATION, from = peer->swapped ? DESTINATION : SOURCE;
     uint64_t low, high;
@@ -165,7 +165,7 @@ static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32
 }
 
 /*
- * Whether the device may read the ring. If the ring was empty at the last check, the driver must have rung the doorbell
+ * True if the device may read the ring. If the ring was empty at the last check, the driver must have rung the doorbell
  * since that check.
  */
 static int is_rung(struct peer *peer) {
@@ -228,8 +228,8 @@ static inline unsigned collect(struct peer *peer, unsigned limit, const struct s
 static int all_back(const struct sequence *s) { return s->expected == s->sent; }
 
 /*
- * Ends the count of a window. Frames that have not been returned by now count as lost, and the sequence numbers
- * continue after them.
+ * Ends the count of a measurement window. Frames that have not been returned by now count as lost, and the sequence
+ * numbers continue after them.
  */
 static void settle(struct sequence *s) {
     while (!all_back(s)) pass_by(s);

@@ -6,12 +6,12 @@ import type { Runner } from "./peers.ts";
 const WINDOW_US = 25_000;
 const LATENCY_US = 50_000;
 /**
- * Number of warm-up windows, in which the engine compiles hot code and the caches fill. The first window in a process
- * also maps the process's pages.
+ * Number of measurement windows that are run to warm up: the engine compiles hot code and the caches fill. The first
+ * measurement window in a process also maps the process's pages.
  */
 const FIRST_WARM_UPS = 16;
 const WARM_UPS = 3;
-/** A round counts as quiet if at least this fraction of each of its windows was undisturbed. */
+/** A round counts as quiet if at least this fraction of each of its measurement windows was undisturbed. */
 const QUIET = 0.95;
 /** Largest number of attempts per round. */
 const MAX_TRIES = 3;
@@ -19,7 +19,7 @@ const MAX_TRIES = 3;
 /** The load with which every driver is warmed up first. */
 const FIRST: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
 
-/** The windows of one round: one for each driver that supports the load, in the order of the runners. */
+/** The measurement windows of one round: one for each driver that supports the load, in the order of the runners. */
 export interface TaskRounds {
   readonly task: Task;
   readonly runners: readonly number[];
@@ -72,8 +72,8 @@ const describe = ({ load, rate, bytes, batch }: Task): string =>
   `${load}, ${rate === "saturated" ? rate : `${rate / 1000} Gbit/s`}, ${bytes === "mix" ? "mix of sizes" : `${bytes} B`}, batch ${batch}`;
 
 /**
- * The fraction of a window in which both driver and device had their processors, at most 1. Because a driver polls, it
- * uses all processor time that it gets.
+ * The fraction of a measurement window in which both driver and device were running on a processor, at most 1. Because
+ * a driver polls, it uses all processor time that it gets.
  */
 const undisturbed = ({ ns, stalled, cpu }: Window): number => (Math.min(1, cpu / (ns + stalled)) * ns) / (ns + stalled);
 

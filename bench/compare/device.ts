@@ -21,11 +21,11 @@ export class ComparisonFailed extends FerruleError {
   readonly hint = "The measurement is discarded. Run again; --peer selects the drivers.";
 }
 
-/** The result of one driver in one window. Times are in ns. */
+/** The result of one driver in one measurement window. Times are in ns. */
 export interface Window {
   readonly peer: number;
   readonly ns: number;
-  /** Time in which the device had no processor; not included in `ns`. */
+  /** Time in which the device process was not running on a processor; not included in `ns`. */
   readonly stalled: number;
   /** Processor time of the driver's process. */
   readonly cpu: number;
@@ -130,13 +130,13 @@ export class Device implements AsyncDisposable {
     await this.#command("end", index);
   }
 
-  /** Runs one window for each driver in turn. */
+  /** Runs one measurement window for each driver in turn. */
   async windows({ load, rate, bytes, batch }: Task, us: number, indices: readonly number[]): Promise<Window[]> {
     const mbit = rate === "saturated" ? 0 : rate;
     return (await this.#command("window", load, mbit, sizeOf(bytes), batch, us, ...indices)) as Window[];
   }
 
-  /** Runs one window of requests and responses for each driver in turn. */
+  /** Runs one measurement window of requests and responses for each driver in turn. */
   async latencies(bytes: number, us: number, indices: readonly number[]): Promise<LatencyWindow[]> {
     return (await this.#command("latency", bytes, us, ...indices)) as LatencyWindow[];
   }

@@ -2,14 +2,14 @@
 
 export const PAGE_BYTES = 4096;
 export const REGION_BYTES = 16 * 2 ** 20;
-/** Parts of a region: a page of registers, a page of control words, and the DMA window. */
+/** Offset of the DMA window in a region: a page of registers and a page of control words precede the window. */
 export const WINDOW_OFFSET = 2 * PAGE_BYTES;
-/** Device address of the window's first byte. */
+/** Device address of the DMA window's first byte. */
 export const WINDOW_IOVA = 0x20_0000_0000;
-/** File descriptor of the memory in each driver process. */
+/** File descriptor of the shared memory in each driver process. */
 export const MEMORY_FD = 3;
 
-/** Words of the control page. */
+/** Indices of the words of the control page. */
 export const Control = {
   state: 0,
   frames: 1,
@@ -28,7 +28,7 @@ export const State = { idle: 1, running: 2 } as const;
 export const LOADS = ["forward", "drop", "generate"] as const;
 export type Load = (typeof LOADS)[number];
 
-/** The word of a frame that holds its sequence number. */
+/** Index of the word of a frame that holds the frame's sequence number. */
 export const SEQUENCE_WORD = 4;
 /** The words before the sequence number: both MAC addresses, an experimental EtherType, two zero bytes. */
 export const HEADER = [0xd3d2d1d0 | 0, 0x5756d5d4, 0x5b5a5958, 0x0000b588] as const;

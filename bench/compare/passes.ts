@@ -13,7 +13,7 @@ export type Kind = (typeof KINDS)[number];
 const BUFFER_BYTES = 2048;
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
-// Imports are bound to constants of this module, because the engine loads imported ones at every use.
+// Imported constants are copied to constants of this module, because the engine loads an import at every use.
 const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 const LENGTH = FRAME_LENGTH;

@@ -13,7 +13,7 @@ export const quartilesOf = (samples: readonly number[]): Quartiles => ({
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** The windows of the runner at `place`, one for each round. */
+/** The measurement windows of the runner at `place`, one for each round. */
 const column = <T>(rounds: readonly (readonly T[])[], place: number): T[] => rounds.map((round) => round[place]!);
 
 const perFrame = ({ ns, frames }: Window): number => ns / frames;
@@ -64,7 +64,7 @@ export const merged = (times: readonly Times[]): Times["bins"] => {
   return [...counts].toSorted(([a], [b]) => a - b);
 };
 
-/** The bound that a fraction `share` of the samples, such as 0.99, does not exceed. */
+/** A percentile in ns; `share` is 0.99 for the time that 99 percent of the samples do not exceed. */
 const percentileOf = (bins: Times["bins"], share: number): number => {
   const target = share * sum(bins.map(([, count]) => count));
   let seen = 0;

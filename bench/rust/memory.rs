@@ -68,7 +68,7 @@ const MAP_PRIVATE: c_int = 0x02;
 const MAP_ANONYMOUS: c_int = 0x20;
 const MAP_POPULATE: c_int = 0x8000;
 
-/// Maps region `index` of the memory with which this process was started; for `None`, memory of its own.
+/// Maps region `index` of the memory with which this process was started. If `index` is `None`, maps private memory.
 pub fn map(index: Option<usize>) -> &'static Region {
     let (flags, fd) = match index {
         Some(_) => (MAP_SHARED, MEMORY_FD),

@@ -1,7 +1,7 @@
 //! A driver in safe Rust.
 //!
 //! usage: peer REGION      a process beside the device process (bench/c/device.c), which starts it: reads a byte from stdin
-//!                         for each window, ends at end of file
+//!                         for each measurement window, ends at end of file
 //!        peer --paired    driver and device in one thread: a round for each line "go NAME BATCH PASSES" on stdin
 
 mod memory;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 const IDLE: u32 = 1;
 const RUNNING: u32 = 2;
-/// Passes between two reads of `stop`.
+/// Number of passes between two reads of `stop`.
 const PASSES: u32 = 64;
 
 fn run_window(driver: &mut Driver, control: &Control, pass: fn(&mut Driver, u32) -> u32) {

@@ -32,7 +32,7 @@ pub struct Driver {
     region: &'static Region,
     receive_next: usize,
     transmit_next: usize,
-    /// The buffer in each slot.
+    /// Index of the buffer in each slot.
     receive_buffer: [u32; SLOTS],
     transmit_buffer: [u32; SLOTS],
     pub dropped: u64,
@@ -52,13 +52,13 @@ fn address_low(buffer: u32) -> u32 {
     (IOVA + BUFFERS) as u32 + buffer * BUFFER_BYTES as u32
 }
 
-/// Whether a frame is complete, has no errors, and fits the buffer into which it was received.
+/// True if a frame is complete, has no errors, and fits the buffer into which it was received.
 fn is_good(opts1: u32) -> bool {
     let length = opts1 & RX_LENGTH;
     opts1 & (WHOLE | RX_ERROR) == WHOLE && length >= HEADER + FCS && length <= BUFFER_BYTES as u32
 }
 
-/// Writes all words but the last, which gives the slot to the NIC.
+/// Writes all words of a descriptor except opts1, which gives the slot to the NIC and is written last.
 fn point_at(descriptor: &Descriptor, buffer: u32) {
     descriptor.opts2.store(0, Relaxed);
     descriptor.address_low.store(address_low(buffer), Relaxed);

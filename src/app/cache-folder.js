@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
 /**
- * The owner of a path. If the path does not exist, the owner of the nearest folder above it that exists.
+ * Returns the owner of a path. If the path does not exist, returns the owner of the nearest folder above it that does.
  * @type {(path: string) => number | undefined}
  */
 const ownerOf = (path) => {
@@ -48,8 +48,9 @@ export const userCache = () => {
 };
 
 /**
- * The folder in which Node keeps the code of a checkout without its types. It is in node_modules, which `npm ci`
- * empties, if that belongs to this user; otherwise in the user's cache folder. Undefined if neither is possible.
+ * The folder in which Node keeps the code of a checkout without its types. If node_modules, which `npm ci` empties,
+ * belongs to this user, the folder is in node_modules; otherwise it is in the user's cache folder. Undefined if neither
+ * is possible.
  * @type {() => string | undefined}
  */
 export const compileCache = () => {

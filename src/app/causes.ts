@@ -65,6 +65,6 @@ export const CAUSES = {
 export type CauseName = keyof typeof CAUSES;
 export const CAUSE_NAMES = Object.keys(CAUSES) as readonly CauseName[];
 
-/** Text for one occurrence. */
+/** The message about one occurrence of a cause. */
 export const sentenceOf = (cause: CauseName, detail = ""): string =>
   detail === "" ? CAUSES[cause].what : `${CAUSES[cause].what} (${detail})`;

@@ -45,7 +45,7 @@ export const DRIVER_COUNTERS = [
   "restarts",
   /** Occurrences of each cause in causes.ts. */
   ...CAUSE_NAMES,
-  /** Timeouts of waits for the chip to drain, or for its firmware to hand over. Each was followed by a reset. */
+  /** Waits for the chip that timed out, such as for its FIFOs to drain. After each, the driver continued. */
   "overdueWaits",
   "interrupts",
   "spuriousInterrupts",

@@ -137,7 +137,8 @@ export class Bench implements Disposable {
   }
 
   /**
-   * Sends the facts, as the thread does once it runs. The test does not use the interface's descriptor in that report.
+   * Makes the driver side report that the NIC is up. The report contains a descriptor of the TAP, which is closed here
+   * because no test uses it.
    */
   announce(): void {
     this.driver.announce();

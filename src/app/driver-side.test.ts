@@ -1,4 +1,4 @@
-/** The driver side without its thread: operations, rejected settings, events and the number of events. */
+/** The driver side without its thread: operations, rejected settings, and events, whose rate is limited. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MCU, Mcu } from "#chip/registers.ts";

@@ -67,7 +67,7 @@ export class DriverSide implements Disposable {
   readonly #linkReport: LinkReport;
   /** Changes of the interface that users made while the card was absent. */
   #deferred: FollowCommand | undefined;
-  /** Whether the NIC is left asleep on close, if wake-up events are enabled. */
+  /** Whether a close leaves the NIC asleep; it does so only if wake-up events are enabled. */
   #handingOver = false;
   #closing = false;
   #polls = 0;
@@ -146,8 +146,8 @@ export class DriverSide implements Disposable {
     this.#nic.up();
     this.#connect();
     this.interruptFd = this.#nic.line.fd;
-    // These are released in reverse order. A running operation ends first, while the NIC and its memory exist; then the
-    // NIC is handed over.
+    // The scope runs its clean-ups in reverse order: first, while the NIC and its memory exist, a running operation
+    // ends; then the NIC is handed over.
     scope.defer(() => {
       if (this.#handingOver && !this.#recovery.absent) this.#sleep.handOver();
     });
@@ -252,8 +252,8 @@ export class DriverSide implements Disposable {
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   runWatchdog(): void {
-    // During a self-test nothing is checked, because its loopback looks like a PHY that has lost its settings. A card
-    // that was removed while it slept is waited for like one that was awake.
+    // During a self-test nothing is checked, because its loopback looks like a PHY that has lost its settings. If a
+    // card was removed while it slept, the driver waits for it as for one that was awake.
     if (this.napi.lent || !(this.#sleep.check() || this.#recovery.absent) || !this.#recovery.run()) return;
     if (this.napi.checkLostInterrupts()) this.#recovery.note("lostInterrupts");
     const deferred = this.#deferred;

@@ -54,7 +54,7 @@ const unpack = (path: string, read: (path: string) => Uint8Array): Uint8Array =>
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && syscall?.startsWith("spawn") === true)
       throw new BadFirmware(path, "the program that unpacks it, xz, is not installed");
-    // If a file cannot be opened or read, its contents need not be damaged.
+    // A file that cannot be opened or read is not necessarily damaged, so the system's error is thrown.
     if (syscall === "open" || syscall === "read") throw error;
     throw new BadFirmware(path, "it cannot be unpacked");
   }

@@ -15,7 +15,7 @@ import type { QueueReach } from "./queue-messages.ts";
 import { QueueThreads } from "./queue-threads.ts";
 import type { DriverTask, OpenTap } from "./session-messages.ts";
 
-/** DMA memory for the outgoing frames of a queue, in bytes. */
+/** Size in bytes of the DMA memory for a queue's outgoing frames. */
 const SEND_ARENA_BYTES = 4 << 20;
 
 /** The TAP's queues, one for each queue of the NIC. The first one is also used for settings. */

@@ -48,7 +48,7 @@ type Thread = WorkerThread<Command, Report>;
  * frames.
  */
 const DMA_BYTES = 32 << 20;
-/** DMA memory per queue, if this is more in total than DMA_BYTES. */
+/** Size of DMA memory per queue; it applies if the total for all queues is greater than DMA_BYTES. */
 const QUEUE_BYTES = 8 << 20;
 /**
  * Size of the memory after the DMA window. It holds frames on their way between the NIC and a TAP at the far end of the
@@ -100,7 +100,7 @@ type Start = (
   ports?: readonly MessagePort[],
 ) => Promise<Started>;
 
-/** The channel between the NIC's thread and a queue's thread, as each of them sees it, and the queue thread's bell. */
+/** The two ends of the channel between the NIC's thread and a queue's thread, and the queue thread's bell. */
 interface QueuePlan {
   readonly lead: QueueChannel;
   readonly queue: QueueChannel;

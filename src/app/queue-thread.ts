@@ -41,7 +41,7 @@ class Queue {
   readonly #lease: Borrower;
   readonly #page: StatisticsPage<keyof QueueThreadCounts>;
   readonly #periodic: Periodic;
-  /** Totals of earlier terms. */
+  /** Totals of the counters in earlier terms. */
   #before = Object.fromEntries(QUEUE_THREAD_COUNTERS.map((name) => [name, 0])) as Totals;
   #uplink: TapUplink | undefined;
   #napi: Napi | undefined;

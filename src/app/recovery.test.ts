@@ -112,7 +112,7 @@ test("a removed card is waited for, and if it does not return the session ends",
   const start = bench.clock.now();
   assert.throws(() => bench.run(60 * second), { code: "DEVICE_GONE", hint: /unplugged/ });
   const waited = bench.clock.now() - start;
-  // The excess over WAIT_MICROS is the time until the absence was detected again.
+  // The driver looks for the card only at intervals, so it waits somewhat longer than WAIT_MICROS.
   assert.ok(waited >= WAIT_MICROS && waited < WAIT_MICROS + 200_000, `${waited} µs`);
   assert.deepEqual(
     bench.occurrences("absences").map(({ message }) => message),
@@ -147,7 +147,7 @@ const assertSame = (bench: Bench, wanted: number): void => {
 const OTHER = Uint8Array.of(2, 0, 0, 0, 0, 0x77);
 const GROUP = Uint8Array.of(1, 0, 0x5e, 1, 2, 3);
 
-/** Each fault, the number of times that it occurs, and the cause as which it is detected. */
+/** For each fault: the number of times that it occurs, and the cause that the driver reports for it. */
 const FAILING: readonly (readonly [fault: FaultName, count: number | undefined, cause: CauseName])[] = [
   ["dma-error", 1, "systemErrors"],
   ["stuck-transmitter", 2, "transmitTimeouts"],

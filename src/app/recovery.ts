@@ -119,7 +119,7 @@ export class Recovery {
 
   /**
    * Handles an error of the data plane. If the error means that the card is gone, the driver begins to wait for it.
-   * @throws any other error, and this one too if there is no wait or its time has passed
+   * @throws any other error; also this one if the driver does not wait for cards, or has waited for `waitMicros`
    */
   handleError(error: unknown): void {
     const { clock, waitMicros, retire, carrier } = this.#parts;

@@ -30,9 +30,9 @@ export class RestartBudget {
   /** Number of restarts since the start. */
   restarts = 0;
   readonly #clock: Clock;
-  /** Number of consecutive failures: between any two of them the NIC ran for less than `STEADY_MICROS`. */
+  /** Number of consecutive failures: after each of them the NIC ran for less than `STEADY_MICROS` before the next. */
   #failures = 0;
-  /** Time of the first of these failures. */
+  /** Time of the first of the consecutive failures. */
   #since = 0;
   /** Time of the NIC's last start. */
   #started = -Infinity;

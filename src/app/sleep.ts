@@ -104,8 +104,8 @@ export class SystemSleep {
   }
 
   /**
-   * Hands the NIC over to the firmware or the next driver, which ends the session. The NIC is asleep if wake-up events
-   * are enabled.
+   * Stops the NIC for good, and leaves it to the firmware or the next driver: asleep if wake-up events are enabled,
+   * otherwise awake.
    */
   handOver(): { readonly asleep: boolean; readonly armed: string } {
     const { nic, retire, carrier } = this.#parts;

@@ -47,7 +47,7 @@ export class Periodic implements Disposable {
     this.publish();
   }
 
-  /** Publishes the counters of all tasks. Garbage collections are counted only with the first task. */
+  /** Publishes the counters of all tasks. The first task's include the garbage collections of the thread. */
   publish(): void {
     for (const [i, task] of this.#tasks.entries()) task.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }

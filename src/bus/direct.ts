@@ -24,7 +24,7 @@ export interface DirectOptions {
    * For tests: whether each access of the device is checked to be inside one piece of DMA memory and in its direction.
    */
   readonly checked?: boolean;
-  /** Memory whose first `dmaBytes` are the DMA window; allocated by default. */
+  /** Memory whose first `dmaBytes` bytes are the DMA window; allocated by default. */
   readonly memory?: FrameMemory;
 }
 

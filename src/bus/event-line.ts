@@ -3,7 +3,10 @@ import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
   readonly event: { readonly number: number; drain(): boolean };
-  /** Called when the driver unmasks the line. Needed if the sender masks an interrupt when it fires. */
+  /**
+   * Called when the driver unmasks the line. Needed if the sender of the events masks the interrupt whenever it signals
+   * one.
+   */
   readonly unmasked?: () => void;
   readonly dispose: () => void;
 }

@@ -16,7 +16,10 @@ const D3HOT = 3;
 const ENTER_MICROS = 10_000;
 const VENDOR = ro16(0);
 
-/** Fields of configuration space that are lost between D3hot and D0: command, cache line, BARs, ROM, interrupt line. */
+/**
+ * Fields of configuration space that the change from D3hot to D0 resets: command, cache line, BARs, ROM, interrupt
+ * line.
+ */
 const HEADER = [
   [0x0c, 1],
   [0x10, 4],
@@ -39,7 +42,7 @@ const CONTROLS = [
 
 type Saved = readonly (readonly [at: number, width: 1 | 2 | 4, value: number])[];
 
-/** The permission to wake the system, on buses where the system controls it and not the function's driver. */
+/** The permission to wake the system, on buses where the system and not the function's driver controls it. */
 export type WakePermission = Pick<PciPower, "wakesFrom" | "allowWake">;
 
 export class FunctionPower implements PciPower {
@@ -108,7 +111,7 @@ export class FunctionPower implements PciPower {
     return width === 2 ? this.#config.read16(rw16(at)) : this.#config.read32(rw32(at));
   }
 
-  /** Writes only fields that have changed: with VFIO the kernel has already restored them. */
+  /** Writes only the fields that differ from `saved`: with VFIO the kernel may have restored them already. */
   #restore(saved: Saved): void {
     for (const [at, width, value] of saved) {
       if (this.#read(at, width) === value) continue;

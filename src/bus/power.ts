@@ -14,7 +14,7 @@ export const STATE = 0b11;
 export const PME_STATUS = 1 << 15;
 /** The most capabilities that a list in 256 bytes can have. */
 const MAX_CAPABILITIES = 48;
-/** Table 5-6: 10 ms from D3hot to D0. Firmware may take longer. */
+/** Table 5-6 allows 10 ms from D3hot to D0, but firmware may take longer. */
 const WAKE_LIMIT_MICROS = 200_000;
 
 /** Offset of a capability; undefined if the function does not have it. */

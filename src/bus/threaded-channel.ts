@@ -37,7 +37,7 @@ export const encode = (kind: number, region: number, offset: number, width: numb
 
 /** Time limit of the model's replies. It is long because other programs may keep the model's thread from running. */
 const ANSWER_LIMIT_MILLIS = 30_000;
-/** Iterations of busy waiting before sleeping. */
+/** Number of iterations of busy waiting before a thread sleeps. */
 const SPINS = 200;
 
 /** Created by the main thread, which passes it to the other threads as worker data. */
@@ -87,7 +87,10 @@ export const consumersOf = (channel: ThreadedChannel): readonly SpscConsumer[] =
 export interface PublishingTarget extends Target {
   /** Number of interrupt events raised so far, for `seen`. */
   readonly eventsRaised: number;
-  /** Called before the driver acknowledges the events that it saw when `eventsRaised` was `events`. */
+  /**
+   * Called before each access of the driver is executed. `events` is the value of `eventsRaised` up to which the driver
+   * may have seen events.
+   */
   seen(events: number): void;
 }
 

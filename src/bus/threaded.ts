@@ -1,8 +1,8 @@
 /**
  * The driver's side, for a model that runs in a thread of its own. The two sides share memory. To read a register, the
- * driver waits until its earlier writes have arrived (unless the register's rules allow the read to overtake them), then
- * loads the value from the page. Only a register whose read has a side effect needs a request through the ring of posted
- * writes. The model's side is `ThreadedPort`.
+ * driver waits until its earlier writes have arrived (unless the register's rules allow the read to overtake them),
+ * then loads the value from the page. Only a register whose read has a side effect needs a request through the ring of
+ * posted writes. The model's side is `ThreadedPort`.
  */
 import type { PciDevice, PciId } from "#kit/device.ts";
 import { type BusAddress, DmaArena } from "#kit/dma.ts";
@@ -79,7 +79,7 @@ export class ThreadedDevice implements PciDevice {
       read: (offset, width) => {
         if (asked.has(offset)) return this.#ask(region, offset, width);
         if (!relaxed.has(offset)) this.#posted.flush();
-        // Loaded before the register: the register's value may or may not include an event counted later.
+        // The count is loaded before the register, whose value may or may not include an event counted later.
         else this.#seen = Atomics.load(this.#words, this.#eventsWord);
         const at = base + offset;
         if (width === 1) return Atomics.load(this.#bytes, at);

@@ -1,7 +1,7 @@
 /**
  * ASPM, the power saving of the PCI Express link: which chips may use it, and how the driver enables it.
  *
- * The switches are in Config5 and Config2 (8126 and 8127: INT_CFG0) as in DPDK `drivers/net/r8169`,
+ * The switches are in Config5 and Config2 (8126 and 8127: Config5 and INT_CFG0) as in DPDK `drivers/net/r8169`,
  * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No source with a free
  * licence has the words for L1.2 and for latency tolerance reports (LTR); they were derived from what Linux writes
  * (`test/derive/aspm.ts`).
@@ -20,7 +20,8 @@ export interface Aspm {
    */
   readonly marked: boolean;
   /**
-   * Steps that run when the NIC stops. They clear the events that make the link leave L1, set by the start-up sequence.
+   * Steps that run when the NIC stops. They disable the events that make the link leave L1, which the start-up sequence
+   * has enabled.
    */
   readonly stopped: readonly Step[];
 }
@@ -42,7 +43,7 @@ const BY_INT_CFG0 = {
   off: io8([INT_CFG0, IntCfg0.clockRequest, 0], FORBIDDEN),
 };
 
-/** The chip enters L1.2 by itself, without a delay. */
+/** Words that make the chip enter L1.2 by itself, without a delay, and a word that stops this. */
 const SUBSTATES = mac([0xe094, 0xff00, 0], [0xe092, 0x00ff, 0x0004]);
 const NO_SUBSTATES = mac([0xe092, 0x00ff, 0]);
 
@@ -57,7 +58,7 @@ const from = (address: number, ...values: readonly number[]): readonly Word[] =>
 const LATENCIES: Word = [0xe034, 0, 0xc000];
 const IN_ALDPS: Word = [0xe0a2, 0, 0x0001];
 const AT_SPEED_CHANGE: Word = [0xe032, 0, 0x4000];
-/** The chip sends latency reports by itself. */
+/** Makes the chip send latency reports by itself. */
 const REPORTS: Word = [0xe032, 0x0003, 0x0001];
 
 /** The table of latencies. No source says which word is for which speed and state. */
@@ -110,7 +111,7 @@ const ASPM_8168EVL = plain([NO_EXITS_ERI]);
 const ASPM_8168H = later(BY_CONFIG2, LATENCY_8168H, NO_EXITS_ERI);
 const ASPM_8125 = later(BY_CONFIG2, LATENCY_8125, NO_EXITS_MAC);
 
-/** The steps for ASPM, by die; none if no driver enables it. On the 8125CP, DPDK uses INT_CFG0, Linux Config2. */
+/** By die; on a die without an entry, no driver enables ASPM. On the 8125CP, Linux uses Config2 and DPDK INT_CFG0. */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8168e": ASPM_8168E,
   "8106": ASPM_8168E,

@@ -25,7 +25,7 @@ test("no two fields of a register overlap, and the bits of a field are contiguou
     for (const [field, where] of Object.entries(fields)) {
       const bits = bitsOf(where);
       const shifted = bits >>> (31 - Math.clz32(bits & -bits));
-      // In TxConfig, bits 24 and 25 are the inter-frame gap, in the middle of the identification.
+      // The identification in TxConfig has a hole: bits 25:24 are the inter-frame gap.
       if (field !== "xid") assert.equal(shifted & (shifted + 1), 0, `${name}.${field} has a hole`);
       assert.notEqual(bits, 0, `${name}.${field} has no bits`);
       assert.equal(seen & bits, 0, `${name}.${field} overlaps another field`);

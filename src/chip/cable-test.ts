@@ -35,7 +35,7 @@ export const CableWiring = {
 
 export interface CableTestFacts {
   readonly results: number;
-  /** Words of the controller's memory that a test needs. */
+  /** Words that the driver writes to the controller's memory before a test. */
   readonly setUp: readonly (readonly [address: number, word: number])[];
   /** Address of the word whose bits 11:8 are the pairs with swapped wires; undefined on the 8168H. */
   readonly wiring: number | undefined;
@@ -55,7 +55,7 @@ export const CABLE_8168H: CableTestFacts = {
   wiring: undefined,
 };
 export const CABLE_8125A: CableTestFacts = { results: 0x8027, setUp: [], wiring: 0x8284 };
-/** Two words for tests of a cable with power over Ethernet, which is not offered. */
+/** The two words of `setUp` concern tests of cables with power over Ethernet, which this driver does not offer. */
 export const CABLE_8125B: CableTestFacts = {
   results: 0x8027,
   setUp: [

@@ -139,7 +139,7 @@ test("keys are unique and find their row; an unknown key finds none", () => {
   assert.equal(chipNamed("toString"), undefined);
 });
 
-/** The clues with which a row matches. */
+/** Clues that satisfy all conditions of a row. */
 const cluesOf = ({ only }: Chip): Clues => ({
   ...(only?.device === undefined ? {} : { device: only.device }),
   extended: () => only?.extended ?? -1,
@@ -177,7 +177,7 @@ test("the RTL8139C+ is found by its unique XID, and cannot be selected for a mod
     );
     assert.equal(chipNamed(key), undefined);
   }
-  // 8139, 8139A, 8139B, 8130, 8139C, 8139D, 8101, 8100: without descriptors.
+  // 8139, 8139A, 8139B, 8130, 8139C, 8139D, 8101, 8100: these chips have no descriptors.
   for (const revision of [0x600, 0x700, 0x780, 0x7c0, 0x740, 0x744, 0x74c, 0x788])
     assert.equal(chipOf(revision), undefined);
 });

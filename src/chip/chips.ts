@@ -24,7 +24,7 @@ interface Row {
     readonly device?: number;
     /** Bits 30:0 of TxConfigV2. */
     readonly extended?: number;
-    /** Bits of the MAC controller's registers. */
+    /** The bits under `mask` that a register of the MAC controller must have. */
     readonly macOcp?: readonly (readonly [address: number, mask: number, value: number])[];
   };
   readonly die: Die;
@@ -164,7 +164,7 @@ const STEPPING = 7;
 /**
  * For a stepping that the table does not list: the chip with the nearest stepping in the same family, or the older one
  * of two that are equally near. DPDK and Realtek's own drivers do the same. Undefined if the XID belongs to no family.
- * Chips that are identified by more registers are not candidates: an unknown chip may not have those registers.
+ * Chips whose identification requires other registers are not candidates: an unknown chip may not have those registers.
  */
 export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   const distance = (row: Chip): number => Math.abs((xid & STEPPING) - (row.xid & STEPPING));
@@ -190,8 +190,8 @@ const COMMON: Readonly<Record<string, number>> = {
 };
 
 /**
- * The chip's XID: the one in `COMMON` if the chip is listed there, otherwise the lowest that matches this row and no
- * earlier one.
+ * The chip's XID: the one in `COMMON` if the chip is listed there, otherwise the lowest XID for which this row is the
+ * first that matches.
  */
 export const xidOf = (chip: Chip): number => {
   const common = COMMON[chip.key];
@@ -206,8 +206,8 @@ export const xidOf = (chip: Chip): number => {
 export const chipNamed = (key: string): Chip | undefined => CHIPS.find((row) => row.key === key);
 
 /**
- * PCI ids of the family: vendor and device; two entries also have a subsystem. Device 8139 before revision 20 has no
- * descriptors and is not part of the family.
+ * PCI ids of the family: vendor and device; two entries also have a subsystem. Device 0x8139 before revision 0x20 has
+ * no descriptors and is not part of the family.
  */
 export const PCI_IDS = [
   { vendor: 0x10ec, device: 0x8139, oldestRevision: 0x20 },

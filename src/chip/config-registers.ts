@@ -3,7 +3,7 @@
  */
 import type { Fields } from "./bits.ts";
 
-/** Offset (for a capability: from the start of the capability), bytes, name, fields. */
+/** Offset (for a capability: from the start of the capability), length in bytes, name, fields. */
 export type ConfigRegister = readonly [offset: number, bytes: 1 | 2 | 4, name: string, fields?: Fields];
 
 const STATUS = {
@@ -63,7 +63,7 @@ export const CAPABILITIES: Readonly<Record<number, Capability>> = {
 
 /** Identifier of the MSI-X capability. */
 export const MSIX_CAPABILITY = 0x11;
-/** An entry of the MSI-X table. */
+/** An entry of the MSI-X table: its length in bytes, and its registers. */
 export const MSIX_ENTRY_BYTES = 16;
 // prettier-ignore
 // oxfmt-ignore

@@ -13,10 +13,10 @@ export interface Counter {
   readonly bytes: 2 | 4 | 8;
 }
 
-/** Alignment of the dump's address: DTCCR holds the command in the low six bits of the address. */
+/** Alignment of the dump's address in bytes: DTCCR has the command in place of the address's low six bits. */
 export const DUMP_ALIGN = 64;
 
-/** Size of the block that every chip writes. */
+/** Length in bytes of the block that every chip writes. */
 export const DUMP_BYTES = 64;
 
 // prettier-ignore

@@ -16,7 +16,7 @@ export const RING_ALIGN = 256;
 /** The largest ring of any chip, in descriptors; `FrameFacts.ringLimit` is each chip's own limit. */
 export const MAX_DESCRIPTORS = 4096;
 
-/** opts1, both directions. */
+/** Bits of opts1 that are the same in both directions. */
 export const Own = 0x8000_0000 | 0;
 export const EndOfRing = 1 << 30;
 export const FirstSegment = 1 << 29;
@@ -67,8 +67,8 @@ export const TxV2 = {
 
 /**
  * Limits by transmit format: length and number of segments of a super-frame (as in Linux's r8169), and number of
- * descriptors of a frame. Source of the last: for the second format, DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG; for the
- * first format there is none, so the number of segments is used.
+ * descriptors of a frame. The number of descriptors is that of DPDK `drivers/net/r8169`, RTL_MAX_TX_SEG, for the second
+ * format; for the first format there is no source, so the number of segments is used.
  */
 export const TX_LIMITS = {
   1: { bytes: 32_000, segments: 24, descriptors: 24 },
@@ -136,6 +136,6 @@ export const V2_BYTES = 32;
 export const V2_HASH = 5;
 export const HashedV2 = { ipv4: 1 << 17, ipv6: 1 << 18, tcp: 1 << 19, udp: 0 } as const;
 
-/** Receive, opts2: a VLAN tag was removed; it follows in network byte order. */
+/** Receive, opts2: a VLAN tag was removed; it is in bits 15:0 (`TAG`), in network byte order. */
 export const RxTagTaken = 1 << 16;
 export const TAG = 0xffff;

@@ -54,7 +54,7 @@ export const EEE_8125A: EeeFacts = {
   broken: "2500baseT/Full",
 };
 export const EEE_8125B: EeeFacts = { on: [], off: [], idle: OCP_IDLE, timer: TIMER_8125, onByDefault: true };
-/** On these chips, bit 4 of PHY-OCP 0xa432 stays set when EEE is turned off (rtl_disable_eee, methods 50 and later). */
+/** Bit 4 of PHY-OCP 0xa432 stays set when EEE is turned off (DPDK rtl_disable_eee, methods 50 and later). */
 export const EEE_8125D: EeeFacts = { ...EEE_8125B, on: EEE_8168G.on, off: EEE_8168G.on };
 
 /**
@@ -88,11 +88,11 @@ export const EEE_MODES: readonly EeeMode[] = [
   { name: "10000baseT/Full", speed: 10_000, register: "eee", bit: Eee.full10000 },
 ];
 
-/** Bits of PHY-OCP registers. */
+/** Addresses of PHY-OCP registers, each with bits of that register. */
 export type PhyBits = readonly (readonly [address: number, bits: number])[];
 export const ALDPS: PhyBits = [[0xa430, 1 << 2]];
 export const GIGA_LITE_8168H: PhyBits = [[0xa428, 1 << 9]];
-/** These PHYs have one more bit for each speed above 1000 Mbit/s. */
+/** The PHYs of the RTL8125 and later have one more bit for each speed above 1000 Mbit/s. */
 export const gigaLite8125 = (faster: number): PhyBits => [...GIGA_LITE_8168H, [0xa5ea, faster]];
 /** MAC-OCP bit that shows that ALDPS has ended (RTL8125 and later). */
 export const ALDPS_ENDED = { address: 0xe908, bit: 1 << 7 } as const;

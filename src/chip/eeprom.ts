@@ -3,7 +3,7 @@
  * layout of its contents. Source: RTL8169 register table (9346CR); FreeBSD `if_rlreg.h` (RL_EE_*, RL_EECMD_*).
  */
 
-/** Cfg9346: programming mode, then the pins. Bit 0 is the EEPROM's output. */
+/** Fields of Cfg9346: its mode and the value for programming, then the pins. Bit 0 is the EEPROM's output. */
 export const Pins = {
   mode: 0xc0,
   programming: 0x80,
@@ -15,7 +15,7 @@ export const Pins = {
 
 /** Start bit and opcode of a read. */
 export const READ = 0b110;
-/** Address bits of a 93C56 and of a 93C46. A driver tries both, and takes the one with which it reads the signature. */
+/** Number of address bits of a 93C56 and a 93C46. A driver uses the number with which it reads the signature. */
 export const ADDRESS_BITS = [8, 6] as const;
 /** Number of 16-bit words, by address bits. A 93C56 ignores the highest address bit. */
 export const EEPROM_WORDS = { 6: 64, 8: 128 } as const;

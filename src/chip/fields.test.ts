@@ -121,7 +121,7 @@ const WORDS: readonly Word[] = [
   bits("GBSR", 16, phy.Gbsr),
 ];
 
-/** Leaves out fields whose shift and mask are two separate numbers. */
+/** Returns the fields without those numbers that are only a shift or only a mask. */
 function drop(fields: Record<string, number>): Record<string, number> {
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !/(Shift|Mask)$/.test(name)));
 }

@@ -2,10 +2,10 @@
  * The differences between dies that concern frames: descriptor formats, lengths, and known faults.
  *
  * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash
- * order, frames in several buffers on older chips, damage to short frames without RL_FLAG_AUTOPAD, IP options on the
- * 8168C, jumbo); Linux's r8169 and Realtek's own drivers, for what they switch off: checksums and segmentation above an
- * MTU of 1500 (on the 8125 and later: only segmentation), segmentation with options on the 8168E-VL, and padding by
- * hardware on the 8168E-VL, the 8125 and later.
+ * order, frames in several buffers on older chips, damage to short frames on chips without RL_FLAG_AUTOPAD, IP
+ * options on the 8168C, jumbo); Linux's r8169 and Realtek's own drivers, for what they switch off: checksums and
+ * segmentation above an MTU of 1500 (on the 8125 and later: only segmentation), segmentation with options on the
+ * 8168E-VL, and padding by hardware on the 8168E-VL and from the 8125 on.
  */
 
 /** Number of bytes of a frame besides the MTU: the Ethernet header with a VLAN tag. */
@@ -117,13 +117,13 @@ export const FRAMES_PCI: FrameFacts = {
   segmentsPlainOnly: false,
 };
 
-/** RTL8139C+: the first chip with these descriptors; most receive bits are one place lower. */
+/** RTL8139C+: the first chip with these descriptors; most bits of its receive descriptors are one place lower. */
 export const FRAMES_8139CP: FrameFacts = { ...FRAMES_PCI, ringLimit: 64, receiveFormat: "8139" };
 
 /** RTL8101E, the first chip on PCI Express. */
 export const FRAMES_8101: FrameFacts = {
   ...FRAMES_PCI,
-  // Realtek's own drivers and Fuchsia's write the low half first on all of these, and DPDK uses rings above 4 GiB.
+  // On PCI Express, Realtek's own drivers and Fuchsia's write the low half first, and DPDK uses rings above 4 GiB.
   eitherHalf: true,
   reversedHash: true,
   countsMissed: false,

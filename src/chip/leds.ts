@@ -14,7 +14,7 @@ export interface LedFields {
   readonly places: readonly { readonly register: typeof LED_CTRL | typeof LEDSEL0; readonly shift: number }[];
   readonly speeds: readonly (readonly [speed: number, bit: number])[];
   readonly activity: number;
-  /** A value of the field with a special meaning. */
+  /** A value that the driver does not write, because it has another meaning. */
   readonly reserved?: number;
 }
 
@@ -27,7 +27,7 @@ export const LED_FIELDS: Readonly<Record<"nibbles" | "words", LedFields>> = {
       [1000, 1 << 2],
     ],
     activity: 1 << 3,
-    // All four fields choose "option 2", which gives the LEDs other meanings.
+    // 0xf in all four fields of LED_CTRL selects "option 2", which gives the LEDs other meanings.
     reserved: 0xf,
   },
   words: {

@@ -7,12 +7,12 @@ import { Advertise, Advertise10G, FastRetrain, Gbcr, Gbsr, Partner10G } from "./
 
 export interface LinkMode {
   readonly name: LinkModeName;
-  /** Mbit/s. */
+  /** Speed in Mbit/s. */
   readonly speed: number;
   readonly fullDuplex: boolean;
   /**
-   * The register that advertises the mode: ANAR, GBCR or 7.32. The register for the link partner's modes is ANLPAR,
-   * GBSR or 7.33.
+   * The register that advertises the mode: ANAR, GBCR or clause 45 register 7.32. The register for the link partner's
+   * modes is ANLPAR, GBSR or 7.33.
    */
   readonly register: "ability" | "gigabit" | "faster";
   readonly offer: number;

@@ -3,8 +3,8 @@
  * the names of the procedures in `src/driver` that start and stop the MAC.
  *
  * Sources: FreeBSD if_re.c, re_init_locked, re_stop and re_intr (chips before RTL8168G); DPDK `drivers/net/r8169`,
- * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); for the chips in between, what Linux 6.12's r8169
- * writes to the model (the bits of RxConfig, MaxTxPacketSize and the drain).
+ * rtl_nic_reset, rtl_exit_oob, rtl_rx_hw_setup (RTL8168G and later); for RxConfig, MaxTxPacketSize and the drain of
+ * some chips before the RTL8168G, what Linux 6.12's r8169 writes to the model.
  */
 import { CPlus8139, RxConf8139 } from "./registers-8139cp.ts";
 import { RxConf8125 } from "./registers-8125.ts";
@@ -123,7 +123,7 @@ export const MAC_PCI: MacFacts = {
   takeOver: "none",
 };
 
-/** RTL8169S and 8110S need one bit more (FreeBSD, re_init_locked: "magic"). */
+/** RTL8169S and 8110S need one more bit of CPlusCmd (FreeBSD, re_init_locked: "magic"). */
 export const MAC_8169S: MacFacts = { ...MAC_PCI, command: MAC_PCI.command | CPlus.macDebug };
 
 /**

@@ -5,7 +5,7 @@
  * for the blocks (`queues.ts`). According to these sources the blocks have limits of time only, not of frames.
  */
 
-/** The unit by bus, and by speed in Mbit/s. */
+/** IntrMitigate's unit 0 of time, by bus and by speed in Mbit/s. */
 const UNIT_NANOS = {
   pci: { 10: 40_960, 100: 2560, 1000: 320 },
   pcie: { 10: 40_960, 100: 2560, 1000: 5000 },

@@ -38,7 +38,7 @@ export interface PciFunction {
   readonly virtualChannelAt: number;
   readonly serialNumberAt: number;
   readonly latencyAt: number;
-  /** The capability of L1 substates. */
+  /** Offset of the capability of L1 substates. */
   readonly substatesAt: number;
 }
 
@@ -103,7 +103,7 @@ export const EXPRESS_8168C: PciFunction = {
   productDataAt: 0xd0,
 };
 
-/** RTL8168D and 8168DP: the last two capabilities start four bytes lower than on adjacent chips. */
+/** RTL8168D and 8168DP: the MSI-X and product data capabilities start four bytes lower than on adjacent chips. */
 export const EXPRESS_8168D: PciFunction = {
   ...EXPRESS_8168C,
   msixVectors: 4,

@@ -94,7 +94,7 @@ test("a chip without a board vendor's ids has Realtek's ids, and on PCI Express 
   }
 });
 
-/** The stepping bits that a row's mask ignores: all three, or none. */
+/** The XIDs of the rows with this mask. A mask ignores all three stepping bits, or none. */
 const open = (mask: number): string =>
   CHIPS.filter((row) => row.mask === mask)
     .map(({ xid }) => hex(xid))

@@ -40,7 +40,7 @@ export const Bmsr = {
   extended: 1 << 0,
 } as const;
 
-/** ANAR and ANLPAR. */
+/** Bits of ANAR and ANLPAR. */
 export const Advertise = {
   acknowledge: 1 << 14,
   asymmetricPause: 1 << 11,
@@ -74,7 +74,7 @@ export const Gbsr = {
 /** GBSR: number of idle errors since the last read, at most 255. */
 export const IDLE_ERRORS = 0xff;
 
-/** ESTATUS. */
+/** Bits of ESTATUS. */
 export const Estatus = { full1000: 1 << 13, half1000: 1 << 12 } as const;
 
 /** Indirect access to clause 45 registers (802.3, annex 22D): device and function, then address or data. */
@@ -89,10 +89,10 @@ export const MmdControl = {
   /** As `dataIncrementing`, but only writes increment the address. */
   dataIncrementingOnWrite: 3 << 14,
 } as const;
-/** Clause 45 devices. */
+/** Numbers of clause 45 devices. */
 export const Mmd = { pma: 1, pcs: 3, negotiation: 7, vendor2: 31 } as const;
 
-/** PMA speed ability (1.4). */
+/** Bits of the PMA speed ability (1.4). */
 export const PmaSpeed = { speed10000: 1 << 0, speed2500: 1 << 13, speed5000: 1 << 14 } as const;
 /**
  * Advertised speeds above 1000 Mbit/s (7.32), and those of the link partner (7.33). Bits 15:13 of 7.32 mean the same as
@@ -155,7 +155,7 @@ export const Ocp = {
   memory2Data: 0xb87e,
   /** Bits 3:2 enable a fallback to a lower speed if the cable does not support the negotiated one. */
   speedDown: 0xa442,
-  /** Clause 45 registers 3.20, 7.60, 7.61, 7.32, 7.33, 1.4, 7.63, 7.62 and 3.21, in this order. */
+  /** The next nine addresses are those of clause 45 registers 3.20, 7.60, 7.61, 7.32, 7.33, 1.4, 7.63, 7.62, 3.21. */
   eeeAble: 0xa5c4,
   eeeAdvertise: 0xa5d0,
   eeePartner: 0xa5d2,
@@ -193,7 +193,7 @@ export const Physr8211 = {
   linkUp: 1 << 10,
   mdix: 1 << 6,
 } as const;
-/** Bit 15 of page 0, register 20 has the function of `Ocp.speedDown` (8168E and later). */
+/** Register 20 of page 0. Its bit 15 has the function of `Ocp.speedDown` (8168E and later). */
 export const SPEED_DOWN_8211 = 20;
 
 /** Page and number of a register. On pages of an OCP PHY other than 0, the numbers are 16 to 23. */

@@ -40,7 +40,7 @@ export type RegisterBlock =
   | "multigigabit"
   /** The vectored interrupt words, from 8125B on. */
   | "vectored"
-  /** Transmit ring pointers: two of 16 bits in one word; one of 32 bits; or two of 32 bits. */
+  /** Transmit ring pointers. Paired: two of 16 bits in one word; single: one of 32 bits; separate: two of 32 bits. */
   | "pairedPointers"
   | "singlePointers"
   | "separatePointers"

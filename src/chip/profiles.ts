@@ -117,8 +117,8 @@ import { RxConf, TxConf } from "./registers.ts";
 import { RxConf8125 } from "./registers-8125.ts";
 
 /**
- * Bits 15:13 are a FIFO threshold on the oldest chips and control descriptor fetching on later ones; bits 24 and 16
- * enable early interrupts on the oldest chips.
+ * Writable bits of RxConfig. Bits 15:13 are a FIFO threshold on the oldest chips and control descriptor fetching on
+ * later ones; bits 24 and 16 enable early interrupts on the oldest chips.
  */
 const RX = 0xe000 | RxConf.dmaBurst | RxConf.acceptMask;
 const RX_PCI = RX | (1 << 24) | (1 << 16);

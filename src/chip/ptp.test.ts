@@ -16,8 +16,8 @@ test("the PTP clock in the MAC has the bits that Realtek's driver uses", () => {
   assert.deepEqual({ ...ptp.PtpEvent }, { sent: 0x02, failed: 0x04 });
   assert.deepEqual({ ...ptp.PtpCommand }, { execute: 0x80, set: 0, drift: 1, latch: 2, code: 3 });
   assert.deepEqual(ptp.MacClock.source, { macOcp: 0xdc00, mac: 0x40 });
-  // Places of 16 bytes, each with nanoseconds (from 0xcf20 on) and seconds (from 0xcf24 on); bits 0x0c00 are the number
-  // of the next place.
+  // Places of 16 bytes, each with nanoseconds (the first at 0xcf20) and seconds (the first at 0xcf24). In At2032, bits
+  // 11:10 are the number of the next place.
   assert.deepEqual(ptp.MacClock.sent, {
     macOcp: 0xcf20,
     bytes: 16,
@@ -43,7 +43,7 @@ test("the PTP clock in the PHY has the addresses and bits that Realtek's driver 
   assert.equal((2 ** (ptp.PhyClock.rateBits - 1) - 1) / ptp.PhyClock.rateScale, 0x1fffff / 2 ** 32);
   const { received, fixed, sentReady, receivedReady } = ptp.PhyStamp;
   assert.deepEqual([received, fixed], [0x0002, 0x0010]);
-  // Sync, Delay_Req, Pdelay_Req, Pdelay_Resp.
+  // The message types 0 to 3 are Sync, Delay_Req, Pdelay_Req and Pdelay_Resp.
   assert.deepEqual(
     [0, 1, 2, 3].map((message) => 1 << (sentReady - message)),
     [0x8000, 0x4000, 0x2000, 0x1000],

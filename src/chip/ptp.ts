@@ -21,8 +21,9 @@ export const PtpEvent = bits("PtpEvent", { sent: 1 << 1, failed: 1 << 2 });
  */
 export const PtpCommand = bits("PtpCommand", { execute: 1 << 7, set: 0, drift: 1, latch: 2, code: 3 });
 /**
- * A drift is the amount added in each cycle of 8 ns, in units of 2^-30 ns, as a number of 31 bits. The timestamp of a
- * sent message is written to one of four places of 16 bytes; bits 11:10 of `At2032` are the number of the next place.
+ * A drift is the amount that the clock adds in each cycle of 8 ns, in units of 2^-30 ns, as a number of 31 bits. The
+ * timestamp of a sent message is written to one of four places of 16 bytes; bits 11:10 of `At2032` are the number of
+ * the next place.
  */
 export const MacClock = {
   driftBits: 31,

@@ -111,7 +111,7 @@ export const ReceiveFormat = bits("ReceiveFormat", { dropBadFcs: 1 << 0, format4
 export const RxConf8125 = bits("RxConf", {
   /** Descriptors per fetch; DPDK uses 20 on the 8126 and 12 on the 8127. */
   fetch: 0x1f << 27,
-  /** On the 8168H it selects format 2. */
+  /** Selects format 3; on the 8168H, format 2. */
   descriptorsV3: 1 << 24,
   stripOuterTag: 1 << 23,
   stripInnerTag: 1 << 22,
@@ -178,7 +178,7 @@ export const At1880 = rw16(0x1880);
 export const At20e4 = rw8(0x20e4);
 /**
  * SerDes of the fibre version (8127): indirect access, the word that sets the speed, a related word, and the reset.
- * Source: DPDK `r8169_fiber.c`, which names only the first four.
+ * Source: DPDK `r8169_fiber.c`, which names only the four registers for indirect access.
  */
 export const SDS_CMD = rw16(0x2348, "SerdesCommand");
 export const SerdesCommand = bits("SerdesCommand", { go: 1 << 0, write: 1 << 1 });
@@ -188,5 +188,5 @@ export const SDS_DATA_OUT = ro16(0x234e);
 export const At233a = rw16(0x233a, "Serdes");
 export const At233e = rw16(0x233e);
 export const At2350 = rw8(0x2350, "Serdes");
-/** The bit at 0x2350 that enables the SerDes, and its modes at 0x233a. */
+/** The bit of register 0x2350 that enables the SerDes, and the values of register 0x233a for each speed. */
 export const Serdes = bits("Serdes", { run: 1 << 0, mode1000: 0x8004, mode10000: 0x801a });

@@ -18,7 +18,7 @@ export const Msr = bits("Msr", {
   linkDown: 1 << 2,
 });
 
-/** Configuration, loaded from EEPROM; all but the last writable while unlocked. */
+/** Configuration, loaded from EEPROM; all of these registers but the last are writable while unlocked. */
 export const Config3_8139 = rw8(0x59);
 export const Config4_8139 = rw8(0x5a);
 export const Config5_8139 = rw8(0xd8);

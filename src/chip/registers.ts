@@ -15,8 +15,8 @@ export const MAR0 = rw32(0x08);
 export const MAR4 = rw32(0x0c);
 
 /**
- * Dump tally counter command: address of the 64-byte aligned dump, and the command in the low bits of the address. High
- * half first.
+ * Dump tally counter command: address of the 64-byte aligned dump, and the command in the low bits of the address.
+ * Write the high half first.
  */
 export const DTCCR = low32(0x10, "Dtccr");
 export const DTCCRHigh = high32(0x14);
@@ -35,7 +35,7 @@ export const LED_CTRL = rw16(0x18);
 export const LED_FREQ = rw8(0x1a);
 export const EEE_LED = rw8(0x1b);
 
-/** Transmit normal priority descriptors: ring base, 256-byte aligned. High half first. */
+/** Transmit normal priority descriptors: ring base, 256-byte aligned. Write the high half first. */
 export const TNPDS = low32(0x20);
 export const TNPDSHigh = high32(0x24);
 /** Transmit high priority descriptors. */
@@ -304,7 +304,7 @@ export const CPlus = bits("CPlus", {
 /** Interrupt mitigation: transmit time 15:12 and frames 11:8, receive time 7:4 and frames 3:0. */
 export const IntrMitigate = rw16(0xe2);
 
-/** Receive descriptors: ring base, 256-byte aligned. High half first. */
+/** Receive descriptors: ring base, 256-byte aligned. Write the high half first. */
 export const RDSAR = low32(0xe4);
 export const RDSARHigh = high32(0xe8);
 

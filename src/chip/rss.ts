@@ -51,7 +51,7 @@ export const ExtendedRss = {
   control: 0xb8,
   queues: 0xc0,
   hashes: hash.tcpIpv4 | hash.ipv4 | hash.tcpIpv6 | hash.ipv6 | hash.ipv6Extended | hash.tcpIpv6Extended,
-  /** Set in the control register with four queues. While it is clear, bit 1 of the table's entries is not used. */
+  /** Control register: four queues are in use. While this bit is clear, bit 1 of the table's entries is not used. */
   four: 1 << 16,
 } as const;
 

@@ -57,7 +57,7 @@ const complaints = (chip: Chip, step: Step): string[] => {
   return step.words.flatMap(([address, ...change]) => [
     ...(Number.isInteger(address) && address >= 0 && legal(chip, address) ? [] : [`address 0x${address.toString(16)}`]),
     ...(change.every((value) => fits(value >>> 0)) ? [] : [`a value of 0x${address.toString(16)} is too wide`]),
-    // A read-modify-write may only clear bits or only set bits, but must do one of the two.
+    // A read-modify-write must clear or set at least one bit.
     ...(change.length === 2 && change[0] === 0 && change[1] === 0 ? [`0x${address.toString(16)} changes nothing`] : []),
   ]);
 };

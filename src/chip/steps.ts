@@ -75,7 +75,7 @@ export type Step =
   /** RTL8168D to 8168F: page 7, in the bank that register 30 selects. */
   | { readonly extension: number; readonly words: readonly Word[] }
   | { readonly through: PhyWindow; readonly words: readonly Word[] }
-  /** Microseconds. */
+  /** Waits this number of microseconds. */
   | { readonly wait: number }
   /**
    * Loads the chip's firmware file. If `when` is given, it loads the file only if the word at that address has that

@@ -71,7 +71,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   clearSleep(hw);
   if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
-  // `setReceiveFormat` must follow the start values: those of some chips clear a bit of a register that it writes.
+  // `setReceiveFormat` must follow: the start values of some chips clear a bit of a register that this call writes.
   setReceiveFormat(hw, rings);
   limitReceive(hw, rings);
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);

@@ -20,7 +20,7 @@ export interface PairReport {
 }
 
 const PAIRS = ["A", "B", "C", "D"] as const;
-/** Limit of the test: 5 s, as in Realtek's driver, which reads the result every millisecond. */
+/** Limit of the number of turns. Together they take 5 s, which is also the limit in Realtek's driver. */
 const MAX_TURNS = 500;
 const TURN_MICROS = 10_000;
 /** Lowest speed in Mbit/s at which a link uses all four pairs. Such a link proves that the pairs are good. */

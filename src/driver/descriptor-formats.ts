@@ -56,13 +56,13 @@ export interface ReceiveFormat {
   /** If any of these bits is set, the descriptor does not belong to a frame. */
   readonly kindMask: number;
   /**
-   * Where the checksum results are: in opts2 or in opts1, how far to shift that word right, and the mask after the
-   * shift.
+   * Where the checksum results are. The word is opts2 if this is true, otherwise opts1; it is shifted right by
+   * `verdictShift`, and then masked with `verdictMask`.
    */
   readonly verdictInOpts2: boolean;
   readonly verdictShift: number;
   readonly verdictMask: number;
-  /** `Received` bits by checksum result. */
+  /** `Received` bits, indexed by the shifted and masked checksum results. */
   readonly verdicts: Int32Array;
   /** Positions of the hash and of its type; undefined in formats without a hash. */
   readonly hash: HashPlaces | undefined;
@@ -98,8 +98,8 @@ interface VerdictBits {
 }
 
 /**
- * If both protocol bits are set, the packet is IP with an unknown protocol above it. After a failure nothing is
- * reported, so software verifies the frame itself.
+ * Returns `Received` bits for the results in `word`. Both protocol bits together mean IP with an unknown protocol. If a
+ * checksum has failed, returns 0, so that software verifies the frame.
  */
 const received = (word: number, bits: VerdictBits): number => {
   if ((word & (bits.ipChecksumFailed | bits.udpChecksumFailed | bits.tcpChecksumFailed)) !== 0) return 0;

@@ -2,7 +2,7 @@
  * Drains both directions before a reset, so that no frame is lost.
  *
  * A chip in a bad state may never drain. The wait then counts as expired, and the reset that follows recovers the chip.
- * Sources: FreeBSD if_re.c, re_stop (StopReq, the doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset.
+ * Sources: FreeBSD if_re.c, re_stop (stop request, doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset (the rest).
  */
 import type { Drain } from "#chip/mac.ts";
 import { Fifo, FifoStatus } from "#chip/registers-8125.ts";

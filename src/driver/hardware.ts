@@ -46,8 +46,8 @@ export interface Hardware extends IdentifiedChip {
 }
 
 /**
- * Collects the parts. Accesses no register. @param queues number of receive queues; above 1 only on chips with several
- * @param polled number of queues that are polled together
+ * Creates the parts of `Hardware`. Accesses no register. @param queues number of receive queues in use, at most as many
+ * as the chip has @param polled number of queues that are polled together
  */
 export const hardwareOf = (
   device: IdentifiedChip,

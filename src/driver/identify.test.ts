@@ -1,4 +1,4 @@
-/** The check whether the card that responds after a removal is the same one, against simulated registers. */
+/** Tests with simulated registers the check that the card that responds after a removal is the same as before. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipId, TxConf } from "#chip/registers.ts";

@@ -22,7 +22,7 @@ import type { Mmio } from "#kit/mmio.ts";
 import { BadQueues } from "./errors.ts";
 
 export interface InterruptRegisters {
-  /** The value that the status register reads if the card has left the bus. */
+  /** The value that a read of the status returns if the card has left the bus. */
   readonly absent: number;
   /** True if the status is the vectored word, which has no bits for errors and overflows. */
   readonly vectored: boolean;
@@ -108,8 +108,8 @@ export const vectorsOf = (
 
 /**
  * Interrupt registers of the vectored word, for `queues` queues that are polled together. The word has no bits for
- * errors and overflows. If both directions of a queue share a bit, both are reported. An event is acknowledged for all
- * `queues` queues at once, because all of them are polled afterwards.
+ * errors and overflows. A bit that both directions of a queue share is reported as both. An event is acknowledged for
+ * all `queues` queues at once, because all of them are polled afterwards.
  */
 const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
   const { receive, transmit, link } = bitsOf(facts, 0, queues);
@@ -143,8 +143,8 @@ const OTHERS = [
 ] as const;
 
 /**
- * Interrupt registers of `queues` queues of which each but the first has a status byte. They are acknowledged together,
- * because all are polled afterwards.
+ * Interrupt registers of `queues` queues; each except the first has a status byte. All queues are acknowledged
+ * together, because all are polled afterwards.
  */
 const byteInterrupts = (queues: number): InterruptRegisters => {
   const { receiveOk, receiveUnavailable } = QueueIntr;

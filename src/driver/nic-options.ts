@@ -41,8 +41,8 @@ export interface NicOptions {
   readonly queues?: number;
   /**
    * Each queue except the first is polled by a thread of its own, which needs `RingPair.lent` and the queue's line in
-   * `Nic.lentLines`. Without this option the caller polls all queues. The RTL8168H does not support it, because its queues
-   * share an interrupt.
+   * `Nic.lentLines`. Without this option the caller polls all queues. The RTL8168H does not support this, because its
+   * queues share an interrupt.
    */
   readonly queueThreads?: boolean;
   /** Makes the NIC hash received frames (see `Link.hashes`). Supported by the RTL8168H, and from the RTL8125 on. */

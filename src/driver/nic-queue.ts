@@ -31,7 +31,7 @@ export class NicQueue {
   /** The queue's bits in the vectored status and in the mask registers. */
   readonly #bits: number;
 
-  /** @throws {Misuse} for rings that were made with other options */
+  /** @throws {Misuse} if `lent` names an unknown chip, or its recorded memory does not fit the rings */
   constructor(lent: LentQueue, { registers, window, iova }: QueueDevice, line: InterruptLine) {
     const chip = chipNamed(lent.chip);
     if (chip === undefined) throw new Misuse(`no chip is named ${lent.chip}`);

@@ -21,7 +21,7 @@ export interface Sleeper {
 }
 
 export interface Resumed {
-  /** The new rings of a NIC that was up. */
+  /** The `Link` with new rings, if the NIC was up before it slept. */
   readonly link: RunningNic | undefined;
   /** True if an enabled wake-up event has occurred. */
   readonly woken: boolean;

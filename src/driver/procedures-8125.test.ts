@@ -128,7 +128,7 @@ test("the calibration of pair 0 goes to pair 3, that of pair 1 to pair 2, and vi
   phy.set(0xd068, 2);
   const offsets = [0x111, 0x222, 0x333, 0x444];
   const pair = (): number => (phy.get(0xd068)! >> 3) & 3;
-  // The PHY register 0xd06a reads the register of the selected pair; the registers of the pairs are consecutive.
+  // PHY register 0xd06a gives access to the value of the pair that PHY register 0xd068 selects.
   const get = phy.get.bind(phy);
   const set = phy.set.bind(phy);
   phy.get = (at) => (at === 0xd06a ? offsets[pair()] : get(at));

@@ -78,9 +78,9 @@ const releasePhyPatch = phyPatch(false);
 const PHY_POWER_SAVING = { address: 0xc416, off: 0x0500 } as const;
 
 /**
- * Disables power saving of the PHY's registers. The PHY's controller must be halted during the change. (On this chip,
- * rtl_disable_ocp_phy_power_saving compares the old value with 0x0050. This code compares with the value that is
- * written, as DPDK does on all other chips.)
+ * Disables power saving of the PHY's registers. The PHY's controller must be halted during the change. DPDK's
+ * rtl_disable_ocp_phy_power_saving compares the old value with 0x0050 on this chip, and on all other chips with the
+ * value that it writes. This code always compares the old value with the value that it writes.
  */
 const phyPowerSavingOff = (hw: Hardware): void => {
   const bus = hw.side;

@@ -24,9 +24,9 @@ const fuse = ({ io, clock, expiredWaits }: Hardware, address: number): number =>
 };
 
 const CALIBRATED = { address: 0x01, value: 0xb1 } as const;
-/** The address at which the PHY's controller has its copy of the setting. */
+/** The address at which the PHY's controller has its copy of the regulator's setting. */
 const COPY = 0x8330;
-/** The field with the voltage in register 0x0d on page 2. The voltage is raised in steps of one. */
+/** The voltage in PHY register 0x0d on page 2. The field is set to each value from `first` to `last` in turn. */
 const VOLTAGE = { register: 0x0d, mask: 0xff, first: 0x65, last: 0x6c } as const;
 
 /**

@@ -62,8 +62,8 @@ export const createChains = (
   };
 
   /**
-   * Whether a frame is dropped because it is bad and damaged frames were not requested. Any of its descriptors may show
-   * the error.
+   * True if a frame is dropped because it is bad and damaged frames were not requested. Any of the frame's descriptors
+   * may show the error.
    */
   const isRefused = (seen: number): boolean =>
     (seen & bad) !== 0 && (state[ReceiveState.damaged] === 0 || (seen & watchdog) !== 0 || (seen & damaged) === 0);

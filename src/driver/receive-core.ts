@@ -10,7 +10,7 @@ export const ReceiveCount = {
   bytes: 1,
   /** Number of frames that the NIC marked bad: wrong FCS, runt, too long. */
   errors: 2,
-  /** Number of invalid descriptors written back, and dropped: parts of frames, or lengths outside the buffer. */
+  /** Number of descriptors dropped as invalid: a part of a frame, or a length that does not fit the buffer. */
   nonsense: 3,
 } as const;
 

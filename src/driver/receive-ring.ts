@@ -29,7 +29,7 @@ export interface ReceiveRing {
   readonly hashes: Int32Array | undefined;
   /** Same as `Link.times`; undefined in formats without timestamps. */
   readonly times: BigInt64Array | undefined;
-  /** For `turnaround.ts`, which accesses both rings. */
+  /** Used by `turnaround.ts`, which accesses both rings. */
   readonly core: ReceiveCore;
   /** Same as `Link.receive`. */
   readonly receive: (first: number, budget: number) => number;

@@ -140,7 +140,7 @@ export class Nic {
       maskInterrupts(this.#hw);
       quiesce(this.#hw);
     } catch {
-      // The error of the start is reported, not one of this stop.
+      // The error of the start is reported, not an error of this stop.
     } finally {
       this.#release();
     }
@@ -283,7 +283,7 @@ export class Nic {
 
   /**
    * Rebuilds both rings with this many descriptors, and returns the new `Link` like `setMtu`. @throws {BadRingSize}
-   * before any change; {DmaExhausted}: the NIC keeps its old rings; others: the NIC is down
+   * before any change; {DmaExhausted}: the NIC keeps its old rings; after other errors it is down
    */
   setRings(slots: number): RunningNic | undefined {
     const before = this.#slots;

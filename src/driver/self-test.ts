@@ -33,7 +33,7 @@ export interface SelfTestReport {
 }
 
 const PATTERNS = [0x5555_5555, 0xaaaa_aaaa, 0, 0xffff_ffff];
-/** Byte that fills the memory for the counters beforehand. Real counters do not consist of such bytes. */
+/** Byte that fills the memory for the counters before the dump. Real counters do not consist of such bytes. */
 const FILL = 0xa5;
 /** Frame lengths without FCS: the shortest, an odd one, and the longest with the usual MTU. */
 const LENGTHS = [60, 601, 1514];
@@ -42,7 +42,7 @@ const ETHERTYPE = 0x9000;
 const TURN_MICROS = 500;
 const MAX_TURNS = 40;
 const LINK_TURN_MICROS = 10_000;
-/** Limit of turns: FreeBSD's re_diag waits this long for the PHY to enter loopback. */
+/** Limit of the number of turns. FreeBSD's re_diag waits as long (0.5 s) for the PHY to enter loopback. */
 const MAX_LINK_TURNS = 50;
 const HEADER = 14;
 const BURST = 64;

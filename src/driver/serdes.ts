@@ -51,8 +51,8 @@ export const hasCage = ({ chip, side }: Hardware): boolean =>
   chip.profile.registers.includes("serdes") && (side.macRead(MEDIUM.address) & MEDIUM.mask) === MEDIUM.fibre;
 
 /**
- * For each speed: page, register and bits that set pause; the mode; the value for register 0x233e and for PHY-OCP
- * 0xc466 (rtl8127_set_sds_phy_caps_*).
+ * For each speed: the page, the register and the bits that set pause; the mode; the value of register 0x233e; and the
+ * value of PHY-OCP register 0xc466 (rtl8127_set_sds_phy_caps_*).
  */
 const SPEEDS = {
   1000: { pause: [2, 4, (1 << 8) | (1 << 7)], mode: Serdes.mode1000, at233e: 1 << 1, atC466: 0 },

@@ -11,10 +11,10 @@ import type { Mmio, Register } from "#kit/mmio.ts";
 import { SideBusTimeout } from "./errors.ts";
 
 const POLL_MICROS = 10;
-/** Limit of an access. DPDK polls each of these for at most 10 ms. */
+/** Limit of the time of an access. DPDK polls for at most 10 ms in each kind of access. */
 const LIMIT_MICROS = 10_000;
 
-/** Byte lanes and type of an extended register. */
+/** Positions of the byte lanes and of the register's type in the command word for extended registers. */
 const LANES_SHIFT = 12;
 const TYPE_SHIFT = 16;
 

@@ -41,12 +41,13 @@ export const TransmitCount = {
   frames: 0,
   /** Number of bytes in these frames. */
   bytes: 1,
-  /**
-   * Four counters of frames: with segmentation, with a checksum offload, with a tag to insert, in several fragments.
-   */
+  /** Number of frames with segmentation. */
   superFrames: 2,
+  /** Number of frames with a checksum offload. */
   checksums: 3,
+  /** Number of frames with a tag to insert. */
   tags: 4,
+  /** Number of frames in several fragments. */
   scattered: 5,
   /** Number of times that the doorbell was rung. */
   doorbells: 6,
@@ -71,7 +72,7 @@ export interface TransmitRing {
   counters(): Float64Array;
   /** The counters without the counts that are not yet settled, for a thread that does not poll the ring. */
   readonly settled: Float64Array;
-  /** For `turnaround.ts`, which accesses both rings. */
+  /** Used by `turnaround.ts`, which accesses both rings. */
   readonly core: RingCore;
   /** True if software pads some frames, which are then sent from copies. */
   readonly pads: boolean;
@@ -214,7 +215,7 @@ export const createTransmitRing = (
     if ((flags & TAG) !== 0) counters[TransmitCount.tags]!++;
   };
 
-  /** Whether a fragment is inside the window and has a valid length. False if the sum of offset and length overflows. */
+  /** True if a fragment is inside the window and has a valid length; false if offset plus length overflows. */
   const isInside = (offset: number, length: number): boolean =>
     (length - 1) >>> 0 < LENGTH && (offset | (windowBytes - length - offset)) >= 0;
 
@@ -317,7 +318,7 @@ export const createTransmitRing = (
     let at = (first * STRIDE) | 0;
     let left = fragments | 0;
     let total = 0;
-    /** Fragments that are not the first of their frame. */
+    /** Number of fragments that are not the first of their frame. */
     let others = 0;
     while (left > 0 && !isOwned(next)) {
       let parts = 1;
@@ -363,8 +364,7 @@ export const createTransmitRing = (
     const from = state[CLEAN]!;
     const clean = oldest();
     state[CLEAN] = clean;
-    // On the RTL8168 a doorbell that closely follows another can be lost: ring it again for the frames that remain, as
-    // Linux's r8169 does.
+    // On the RTL8168 a doorbell that closely follows another can be lost. Linux's r8169 also rings it again here.
     if (clean !== from && clean !== state[NEXT]) ringAgain();
     return clean;
   };

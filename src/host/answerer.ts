@@ -61,7 +61,9 @@ export class Answerer {
     this.#counts = counts;
   }
 
-  /** Replies to the frame of `length` bytes at `frame` in place; returns the reply's length, or 0 if there is no reply. */
+  /**
+   * Replies to the frame of `length` bytes at `frame` in place; returns the reply's length, or 0 if there is no reply.
+   */
   answer(frame: number, length: number): number {
     const bytes = this.#bytes;
     const damaged = this.#counts.damaged;
@@ -179,7 +181,7 @@ export class Answerer {
     put16(bytes, transport + udp.LENGTH, end - transport);
     if (this.#parts[d.ETHER_TYPE] === EtherType.ipv4) put16(bytes, network + ipv4.TOTAL_LENGTH, end - network);
     else put16(bytes, network + ipv6.PAYLOAD_LENGTH, end - network - ipv6.IPV6_BYTES);
-    // The checksum is computed before the addresses are swapped, which does not change it.
+    // The checksum is computed before the addresses are swapped; the swap does not change the checksum.
     fillTransportChecksum(this.#memory, network, transport, end, ipv4.Protocol.udp);
     return end - frame;
   }

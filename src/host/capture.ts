@@ -10,7 +10,7 @@ import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Longest frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
+/** Maximum length of a frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
 /** Maximum time to wait for the reader of a pipe when the capture is closed. */
@@ -96,7 +96,7 @@ export class CaptureFile implements FrameObserver, Disposable {
   #closed = false;
   /** Number of bytes of the buffer that are already in the file. */
   #written = 0;
-  /** Size of the file before those bytes. */
+  /** Size that the file had before those bytes were written. */
   #before = 0;
   /** The array that contained the last frame, as bytes and as words. */
   #seen: Memory = newMemory(0);

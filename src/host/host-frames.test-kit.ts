@@ -46,7 +46,7 @@ export const OFFLOADS: Offloads = {
 const transportOf = (ends: Ends): number =>
   (ends.tag === undefined ? 14 : 18) + (typeof ends.from === "number" ? 20 : 40);
 
-/** The frame as the kernel passes it with a checksum request: the field holds the pseudo header's sum. */
+/** The frame as the kernel passes it with a checksum request: the checksum field holds the pseudo header's sum. */
 export const partial = (frame: Uint8Array, ends: Ends, field: number): HostFrame => {
   const transport = transportOf(ends);
   const addresses = typeof ends.from === "number" ? 8 : 32;

@@ -102,7 +102,7 @@ export class Lane {
     lost: 0,
     held: 0,
   };
-  /** No impairment is armed and no frame is held: frames pass unchanged. */
+  /** True while no impairment is armed and no frame is held: frames then pass unchanged. */
   idle = true;
   readonly #armed = new Map<ImpairmentName, Armed>();
   readonly #parts: LaneParts;

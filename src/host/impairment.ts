@@ -14,7 +14,7 @@ import {
   type LaneTotals,
 } from "./impaired-lane.ts";
 
-/** The longest frame, with tags. */
+/** Maximum length of a frame with tags. */
 const MAX_FRAME = 1 << 16;
 const MAX_DELAY_MICROS = 60_000_000;
 
@@ -65,7 +65,7 @@ export class ImpairedWire implements Port {
     this.#lane(direction).arm(name, { probability, count, micros });
   }
 
-  /** Disables all impairments. Frames that are held are still delivered. */
+  /** Disables all impairments of one direction. Frames that are held are still delivered. */
   clear(direction: Direction): void {
     this.#lane(direction).clear();
   }
@@ -75,7 +75,8 @@ export class ImpairedWire implements Port {
   }
 
   /**
-   * Numbers of affected frames so far. `overflow`: frames lost because too many were held or the far end had no room.
+   * Number of affected frames so far, by impairment. `overflow` counts frames that were lost because too many were held
+   * or the far end had no room.
    */
   counts(direction: Direction): ImpairmentCounts {
     return this.#lane(direction).counts;

@@ -62,8 +62,9 @@ export class MemoryNic {
   #done = 0;
   /** Number of sent fragments that were reported to the sender. */
   #reported = 0;
-  /** State of the frame being sent. */
+  /** Tag of the frame being sent; -1 for none. */
   #tag = -1;
+  /** Offset in the port's memory of the frame being sent, after the space for its tag; -1 if the port has no room. */
   #place = 0;
 
   constructor(options: MemoryNicOptions) {

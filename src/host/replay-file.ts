@@ -104,8 +104,8 @@ const load = (path: string): Replay => {
 };
 
 /**
- * Loads a file. Calls `warn` once for each kind of packet that is omitted or changed. @param longest bytes of the
- * longest frame that the NIC accepts, without FCS
+ * Loads a file. Calls `warn` once for each kind of packet that is omitted or changed.
+ * @param longest number of bytes in the longest frame that the NIC accepts, without FCS
  * @throws {ReplayFailed} if no frame can be delivered
  */
 export const loadReplay = (path: string, longest: number, warn: (warning: ReplayAltered) => void): Replay => {

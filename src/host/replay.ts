@@ -1,4 +1,6 @@
-/** Prepares the frames of a capture file for delivery: selects those that can be delivered, and computes their times. */
+/**
+ * Prepares the frames of a capture file for delivery: selects those that can be delivered, and computes their times.
+ */
 import type { FrameMemory } from "#kit/link.ts";
 import type { CapturedPacket, MalformedCapture } from "#wire/captured-packet.ts";
 import { ETHERNET_BYTES } from "#wire/ethernet.ts";
@@ -7,8 +9,8 @@ import { Direction, LINKTYPE_ETHERNET } from "#wire/pcapng.ts";
 import { Schedule } from "./replay-schedule.ts";
 
 /**
- * The longest frame that is replayed. Also the size of the area before the frames, in which the NIC builds the frames
- * that it sends.
+ * Maximum length of a frame that is replayed. Also the size of the area before the frames, in which the NIC builds the
+ * frames that it sends.
  */
 export const MAX_FRAME = 1 << 16;
 

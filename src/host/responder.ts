@@ -24,7 +24,7 @@ export interface ResponderOptions {
   readonly bulkPort?: number;
   /** Maximum number of queued replies. Default 256. */
   readonly queue?: number;
-  /** Longest frame, without FCS. Default 9,216. */
+  /** Maximum length of a frame in bytes, without FCS. Default 9,216. */
   readonly longestFrame?: number;
 }
 
@@ -39,7 +39,7 @@ export class Responder implements Port {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly identity: Identity;
-  /** Frames by result. "Sent" and "received" are from the NIC's point of view. */
+  /** Number of frames by result, and of their bytes. "Sent" and "received" are from the NIC's point of view. */
   readonly counts = {
     sentFrames: 0,
     sentBytes: 0,
@@ -52,9 +52,9 @@ export class Responder implements Port {
     bulk: 0,
     ignored: 0,
     damaged: 0,
-    /** Frames refused because the queue was full or the frame was too long. */
+    /** Number of frames refused because the queue was full or the frame was too long. */
     refused: 0,
-    /** Replies that the NIC did not accept. */
+    /** Number of replies that the NIC did not accept. */
     dropped: 0,
   };
   readonly #answerer: Answerer;
@@ -117,7 +117,10 @@ export class Responder implements Port {
     this.poll();
   }
 
-  /** Delivers queued replies; returns their number. Replies to frames that the NIC sends meanwhile follow in the next call. */
+  /**
+   * Delivers queued replies; returns their number. Replies to frames that the NIC sends meanwhile follow in the next
+   * call.
+   */
   poll(): number {
     const nic = this.#nic;
     if (nic === undefined || this.#delivering) return 0;

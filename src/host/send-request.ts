@@ -1,4 +1,7 @@
-/** Checks the virtio header of a frame from the host against the frame, and translates it to the `Send` bits of `kit/link.ts`. */
+/**
+ * Checks the virtio header of a frame from the host against the frame, and translates it to `Send` bits
+ * (`kit/link.ts`).
+ */
 import { type Offloads, Send } from "#kit/link.ts";
 import {
   dissect,
@@ -55,7 +58,7 @@ export class SendRequest {
   /**
    * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative
    * results.
-   * @param shift bytes removed in front of the network header since the kernel described the frame
+   * @param shift number of bytes removed in front of the network header since the kernel described the frame
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const segment = header.gso !== Gso.none;
@@ -106,7 +109,7 @@ export class SendRequest {
   #checksum(length: number, transport: number): number {
     const start = this.parts[TRANSPORT]!;
     // The chips compute a wrong checksum for frames below 60 bytes, because they include the padding (Linux's r8169
-    // computes these in software).
+    // checksums such frames in software).
     const supported = this.#offloads.checksum && length >= MIN_FRAME && start <= MAX_CHECKSUM_OFFSET;
     if (transport === 0 || !supported || !this.#offers(transport)) return CHECKSUM_IN_SOFTWARE;
     return transport | (start << Send.transportOffsetShift);

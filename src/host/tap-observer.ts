@@ -14,7 +14,10 @@ import type { Tap } from "#sys/tap.ts";
 
 export interface TapState {
   readonly name: string;
-  /** False while the interface is in a network namespace that this process may not enter; the other fields are then defaults. */
+  /**
+   * False while the interface is in a network namespace that this process may not enter; the other fields are then
+   * defaults.
+   */
   readonly visible: boolean;
   /** The MTU; undefined while it cannot be read. */
   readonly mtu: number | undefined;

@@ -130,12 +130,18 @@ export class TapUplink implements Disposable {
     return this.#out?.drained ?? true;
   }
 
-  /** Moves at most `budget` frames from the host to the NIC. Returns their number. @throws {SystemError} if the TAP is gone */
+  /**
+   * Moves at most `budget` frames from the host to the NIC. Returns their number.
+   * @throws {SystemError} if the TAP is gone
+   */
   pumpOut(budget: number): number {
     return this.#disposed || this.#out === undefined ? 0 : this.#out.pump(budget);
   }
 
-  /** Moves at most `budget` frames from the NIC to the host. Returns their number. @throws {SystemError} if the TAP is gone */
+  /**
+   * Moves at most `budget` frames from the NIC to the host. Returns their number.
+   * @throws {SystemError} if the TAP is gone
+   */
   pumpIn(budget: number): number {
     return this.#disposed ? 0 : this.#in.pump(budget);
   }

@@ -49,7 +49,9 @@ export interface WireCounters {
   readonly receivedBytes: number;
   /** Number of frames not accepted by the NIC: the link is down, the NIC sleeps, or they are not addressed to it. */
   readonly unwanted: number;
-  /** Number of frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header was wrong. */
+  /**
+   * Number of frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header was wrong.
+   */
   readonly drops: number;
   /** Number of frames that arrived while the far interface was down. */
   readonly hostDown: number;

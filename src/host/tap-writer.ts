@@ -72,7 +72,10 @@ export class TapWriter {
     this.#send(count);
   }
 
-  /** Sets the I/O vector entries for the virtio header, the tag, and the piece that starts with the Ethernet header. Returns their number. */
+  /**
+   * Sets the I/O vector entries for the virtio header, the tag, and the piece that starts with the Ethernet header.
+   * Returns their number.
+   */
   #pointFirst(offset: number, length: number, tag: number): number {
     const iovecs = this.#iovecs;
     if (tag === NO_TAG) {

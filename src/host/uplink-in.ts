@@ -39,7 +39,10 @@ const TCP_GOOD = Received.tcpChecksumGood;
 const UNTAGGED = NO_TAG;
 const ALL_GOOD = Received.ipChecksumGood | Received.tcpChecksumGood | Received.udpChecksumGood;
 
-/** Invariant: frames are written to the TAP before `pump` returns, because the next burst gives their buffers to the NIC. */
+/**
+ * Invariant: frames are written to the TAP before `pump` returns, because the next burst gives their buffers to the
+ * NIC.
+ */
 export class UplinkIn {
   /** Number of frames that were merged. */
   merged = 0;

@@ -9,7 +9,7 @@ import { MAX_FRAME, type Replay } from "./replay.ts";
 import { Delivery } from "./wire-delivery.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Interval at which a NIC without room is tried again, because there is no event when a guest enables its receiver. */
+/** Interval at which a NIC without room is tried again, because a NIC does not report that its receiver was enabled. */
 const POLL_MICROS = 1000;
 
 export interface ReplayWireOptions {
@@ -17,7 +17,7 @@ export interface ReplayWireOptions {
   readonly clock: { now(): number };
   /** Frames per second; `Infinity` for as fast as the NIC accepts them. Default: the times in the file. */
   readonly rate?: number | undefined;
-  /** Start again after the last frame. */
+  /** Whether replay starts again after the last frame. */
   readonly loop?: boolean;
   readonly capture?: FrameObserver | undefined;
 }
@@ -110,7 +110,7 @@ export class ReplayWire implements Port {
   #advance(): void {
     this.#next++;
     if (!this.done || this.#options.loop !== true) return;
-    // The first frame of the next round follows the last one of this round at the interval of the rate, or at once.
+    // The next round starts after the interval given by `rate`; without a rate, at the time of this round's last frame.
     this.#start += this.#at(this.#next - 1) + (this.#gap > 0 ? this.#gap : 0);
     this.#next = 0;
   }

@@ -40,8 +40,8 @@ export const expect = (
 };
 
 /**
- * Largest number of entries that run at one time. A larger number means that a timer keeps rescheduling itself for the
- * same time.
+ * Largest number of entries that one call of `run` executes. A larger number means that a timer keeps rescheduling
+ * itself for the same time.
  */
 const MAX_AT_ONCE = 1_000_000;
 

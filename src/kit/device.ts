@@ -29,7 +29,8 @@ export interface PciPower {
   sleep(clock: Clock, signal: boolean): void;
   /**
    * Returns to D0 and restores configuration space; no effect in D0. Returns whether a wake-up event was recorded.
-   * @throws {DeviceGone} {Asleep}
+   * @throws {DeviceGone} if configuration space reads all ones
+   * @throws {Asleep} if the function does not reach D0
    */
   wake(clock: Clock): boolean;
 }

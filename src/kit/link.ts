@@ -8,7 +8,7 @@
  */
 import { OutOfRange } from "./errors.ts";
 
-/** Words of an entry: a frame (received) or fragment (to be sent). */
+/** Number of words in an entry, which is for a received frame or a fragment to be sent. */
 export const FRAME_WORDS = 4;
 /** Word 0: byte offset in the DMA window, or `NO_BUFFER`. Word 1: length in bytes, without FCS. */
 export const FRAME_OFFSET = 0;
@@ -19,7 +19,7 @@ export const FRAME_FLAGS = 2;
 export const FRAME_TAG = 3;
 /** Word 0 of an entry without a buffer. In a new link, no entry has a buffer. */
 export const NO_BUFFER = -1;
-/** Entries of a link. */
+/** Number of entries in a link. */
 export const LINK_ENTRIES = 1024;
 
 /** The entries of a new link. */
@@ -139,7 +139,8 @@ export interface Link {
    * entries. Each of these entries gives the receiver its buffer in exchange. For an entry without a buffer, a spare is
    * used; while no spare is left, the NIC keeps the frames. A frame that is longer than a buffer has one entry for each
    * of its buffers, all but the last marked with `Received.more`.
-   * @throws {OutOfRange} for a frame of more entries than the budget allows, and for an entry with anything but a receive buffer
+   * @throws {OutOfRange} for a frame of more entries than the budget allows, and for an entry whose buffer is not a
+   * receive buffer
    */
   receive(first: number, budget: number): number;
   /**

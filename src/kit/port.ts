@@ -1,8 +1,8 @@
 /**
  * The cable side of a NIC. Frames are as on the wire, without preamble and FCS.
  *
- * The NIC builds an outgoing frame in memory that the port provides, which saves a copy, and commits it. The port
- * delivers incoming frames to the plugged-in NIC.
+ * The NIC builds an outgoing frame in memory that the port provides, which saves a copy, and then commits the frame.
+ * The port delivers incoming frames to the plugged-in NIC.
  */
 
 import type { FrameMemory } from "./link.ts";
@@ -76,7 +76,7 @@ export interface Port {
   commit(length: number, continues?: boolean): void;
   /**
    * Whether the port also accepts frames in two pieces, by `commitSplit`: headers in the reserved space, and payload
-   * anywhere in the same memory. May change between bursts.
+   * anywhere in the same memory. The value may change between bursts.
    */
   readonly gathers?: boolean;
   /** As `commit`. The payload at byte offset `payloadAt` of the port's memory must not change until `flush`. */

@@ -67,7 +67,7 @@ const descriptor = fc.record({
   address,
 });
 
-/** All formats of descriptors. */
+/** Chips that together have all formats of descriptors. */
 const CHIPS = [
   "rtl8169s",
   "rtl8101e",
@@ -82,7 +82,7 @@ const hostile = fc.record({
   key: fc.constantFrom(...CHIPS),
   descriptors: fc.array(descriptor, { minLength: 1, maxLength: 64 }),
   length: fc.nat(2000),
-  /** RxConfig, `RxFormat`, TxConfig, the tail, RSS_CTRL, Q_NUM_CTRL. */
+  /** Values for RxConfig, `RxFormat`, TxConfig, the tail pointer, RSS_CTRL and Q_NUM_CTRL. */
   words: fc.tuple(word, word, word, word, word, word),
 });
 

@@ -20,7 +20,7 @@ import { stationAddress } from "./registers/station.ts";
 import type { ModelState } from "./observation/state.ts";
 import type { OffenceName } from "./observation/strict.ts";
 
-/** More bytes than any frame has. */
+/** A length that no frame reaches. */
 const MAX_FRAME_BYTES = 1 << 14;
 
 /** The port of a NIC without a cable. */

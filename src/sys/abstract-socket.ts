@@ -12,7 +12,7 @@ import { newSocket, tryConnect } from "./unix-path.ts";
 const AF_UNIX = 1;
 /** struct sockaddr_un { u16 family; char path[] }: an abstract name begins with a NUL, and contains no other NUL. */
 const NAME_AT = 3;
-/** Interval of retries while the queue is full, in milliseconds. */
+/** Interval of retries while the listener's queue is full, in milliseconds. */
 const RETRY_MILLIS = 5;
 /** Flag of a socket that listens: __SO_ACCEPTCON in net/unix/af_unix.c, unix_seq_show. */
 const LISTENS = "00010000";
@@ -41,8 +41,8 @@ const pause = (millis: number): void => {
 
 /**
  * Connects to an abstract name. Returns a non-blocking socket, or undefined if there is no listener.
- * @param limitMillis how long to retry while the queue is full
- * @throws {Timeout} if the queue stays full; {SystemError}
+ * @param limitMillis how long to retry while the listener's queue is full
+ * @throws {Timeout} if the queue stays full; {SystemError} for other errors
  */
 export const connectAbstract = (name: string, limitMillis: number): Fd | undefined => {
   const bytes = new TextEncoder().encode(name);

@@ -2,7 +2,7 @@
 import { libc } from "./libc.ts";
 import type { Poller } from "./poll.ts";
 
-/** Longest busy polling in one wait. */
+/** Longest duration of busy polling in one wait, in microseconds. */
 const MAX_MICROS = 200;
 const MIN_MICROS = 10;
 

@@ -23,7 +23,7 @@ const CODES = new Map<number, string>();
 for (const [code, number] of Object.entries(Errno))
   if (code !== "ENOTSUP" && !CODES.has(number)) CODES.set(number, code);
 
-/** The name of an error number, as in the manual pages: for calls that return it instead of throwing. */
+/** The name of an error number, as in the manual pages: for calls that return the number instead of throwing. */
 export const errorName = (number: number): string => CODES.get(number) ?? `E${number}`;
 
 const HINTS: Readonly<Record<string, string>> = {

@@ -19,7 +19,7 @@ const MAX_MASK_WORDS = 127;
 
 export interface LinkMode {
   readonly up: boolean;
-  /** Mbit/s. */
+  /** Speed in Mbit/s. */
   readonly speed: number;
   readonly fullDuplex: boolean;
 }

@@ -16,7 +16,10 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
-/** Words of struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags } */
+/**
+ * Length in bytes, and words of fields, of struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void
+ * *control; size_t controllen; int flags }
+ */
 const MSGHDR_BYTES = 56;
 const IOV = 4;
 const IOV_LENGTH = 6;
@@ -24,7 +27,7 @@ const CONTROL = 8;
 const CONTROL_LENGTH = 10;
 const FLAGS = 12;
 const IOVEC_BYTES = 16;
-/** Words of struct cmsghdr { size_t length; int level; int type }, then the descriptors. */
+/** Length in bytes, and words of fields, of struct cmsghdr { size_t length; int level; int type }, then the descriptors. */
 const CMSGHDR_BYTES = 16;
 const LEVEL = 2;
 const TYPE = 3;

@@ -6,7 +6,7 @@ import type { Fd } from "./fd.ts";
 /** Whether a descriptor is an eventfd. No operation of the file is called, because that could block. */
 export const isEvent = (fd: number): boolean => {
   try {
-    // The target of a file begins with a slash, so it cannot be this text.
+    // For a file with a path, the link's target begins with a slash, so it cannot be equal to this text.
     return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventfd]";
   } catch {
     return false;

@@ -17,7 +17,7 @@ export const NETLINK_HEADER = 16;
 const ERROR_BYTES = NETLINK_HEADER + 4;
 /** The description of an interface has two to four kilobytes. */
 const REPLY_BYTES = 32 << 10;
-/** Largest number of late replies to earlier requests that are read and dropped first. */
+/** Largest number of replies that are read for one request; late replies to earlier requests are dropped. */
 const STALE_REPLIES = 16;
 
 /** A netlink message to send; the socket fills in the header's length and sequence number. */

@@ -18,7 +18,7 @@ const PATH_AT = 2;
 /** The longest path of a socket, in bytes. */
 export const MAX_SOCKET_PATH = 107;
 const BACKLOG = 4;
-/** Interval of retries while a listener's queue is full. */
+/** Interval of retries while a listener's queue is full, in milliseconds. */
 const RETRY_MILLIS = 5;
 
 /** A socket's path is too long for struct sockaddr_un. */

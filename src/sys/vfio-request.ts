@@ -25,7 +25,7 @@ export const requestValue = (fd: number, number: bigint, what: string, value: bi
   // SAFETY: these requests take a number and not an address.
   check(libc.ioctl(fd, number, value), "ioctl", what);
 
-/** A structure whose first word is its length and whose third word is the index of a region or interrupt, if given. */
+/** A structure whose first word is its length and whose third word is `index`, the index of a region or interrupt. */
 export const sized = (bytes: number, index = 0): Struct => {
   const struct = new Struct(bytes);
   struct.view.setUint32(0, bytes, true);

@@ -50,7 +50,7 @@ test("a region that may be mapped whole is one area", () => {
 });
 
 test("a region with a sparse capability is mapped in its areas only, and never beyond its end", () => {
-  // id 1, version 1; two areas inside the region, and one that extends beyond its end.
+  // The capability has id 1, version 1, two areas inside the region, and one that extends beyond the region's end.
   const sparse = view(
     96,
     0b1111,

@@ -72,7 +72,7 @@ export interface IrqInfo {
 
 /** A function that is also affected by a reset of the bus or slot. */
 export interface Affected {
-  /** 0000:03:00.1 */
+  /** PCI address, such as 0000:03:00.1. */
   readonly address: string;
   /**
    * Number of the function's IOMMU group. With `byIdentity`, its identity within this process's iommufd: 0 if it is in

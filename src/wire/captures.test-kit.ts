@@ -32,7 +32,7 @@ export interface PcapPacket {
   readonly fraction?: number;
   readonly bytes?: Uint8Array;
   readonly original?: number;
-  /** Packet type; only in the modified header. */
+  /** Packet type; only in the packet headers of "modified pcap". */
   readonly type?: number;
 }
 

@@ -138,7 +138,7 @@ export class SegmentRun {
     this.#oddSegments = 0;
   }
 
-  /** Whether the segment in view belongs to the same flow. */
+  /** Whether the segment in `view` belongs to the flow of this run. */
   isFlowOf(view: TcpView, tag: number): boolean {
     const network = this.#network - this.#frame;
     const transport = this.#transport - this.#frame;

@@ -165,7 +165,7 @@ suite("a card may be under a tunnel", () => {
   });
 });
 
-/** A table of proc_net_tcp(5) with one connection. */
+/** A table in the format of proc_net_tcp(5) with one connection. */
 const tcp = (local: string, peer: string, state = "01"): string =>
   `  sl  local_address rem_address   st tx_queue rx_queue\n   0: ${local} ${peer} ${state} 00000000:00000000\n`;
 

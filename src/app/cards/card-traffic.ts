@@ -151,8 +151,8 @@ const pathOver = (stack: LinkStack, links: readonly number[], cards: readonly nu
 };
 
 /**
- * Describes the traffic over these interfaces, such as "the default route (IPv4, br0 over eth0)". Empty if this network
- * namespace shows none. @throws {SystemError} if the kernel does not report it
+ * Describes the traffic over these interfaces, such as "the default route (IPv4, br0 over eth0)". The list is empty if
+ * no traffic is visible in this network namespace. @throws {SystemError} if the kernel does not report links or routes
  */
 export const trafficOver = (network: Network, interfaces: readonly string[]): readonly string[] => {
   const { files, tables, environment } = network;

@@ -89,7 +89,7 @@ export class CarriesTraffic extends FerruleError {
   }
 }
 
-/** The kernel's files cannot be written. */
+/** This process may not write one of the kernel's files. */
 export class BindNotPermitted extends FerruleError {
   readonly code = "NOT_PERMITTED";
   readonly hint: string;

@@ -26,7 +26,7 @@ export interface Missing {
   readonly fix: readonly string[];
 }
 
-/** Number of bytes of memory locked while a card runs: for rings and buffers of both directions, and a reserve. */
+/** Number of bytes of memory that are locked while a card runs: all of its rings and buffers, and a reserve. */
 export const REQUIRED_LOCKABLE_BYTES = 64 * 2 ** 20;
 
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";

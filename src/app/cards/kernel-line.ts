@@ -20,9 +20,9 @@ const SETTINGS = "/etc/default/grub";
 const DROP_INS = "/etc/default/grub.d";
 /** The path of Ferrule's drop-in. Its name sorts last, so it is read last and no other drop-in overrides it. */
 const OUR_DROP_IN = `${DROP_INS}/zz-ferrule.cfg`;
-/** The file with systemd-boot's command line, if a tool of the distribution copies it to every entry. */
+/** The file with the kernel's command line, which a tool of some distributions copies to systemd-boot's entries. */
 const KERNEL_CMDLINE = "/etc/kernel/cmdline";
-/** The variable that names the loader which booted this machine (Boot Loader Interface): UTF-16 after four bytes. */
+/** The EFI variable with the name of the running boot loader: four bytes of attributes, then text in UTF-16. */
 const LOADER_INFO = "firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 const FOLDERS = ["usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin", "usr/local/bin"];
@@ -61,12 +61,12 @@ export const readBootSetup = (files: Files): BootSetup | undefined => {
 /** Joins the parts of a command. Each part runs only if the previous one succeeded; the last one reboots. */
 const steps = (...parts: readonly string[]): string => [...parts, "sudo reboot"].join(" && ");
 
-/** The word as a pattern for sed and grep. */
+/** Escapes a word for use in a pattern of sed or grep. */
 const pattern = (word: string): string => word.replaceAll(".", String.raw`\.`);
 
 /**
- * Adds a line to GRUB's settings. They are shell variables, so a line at the end can extend them, whichever quotes they
- * have.
+ * The command that adds a word to GRUB's settings. A setting is a shell variable, so a line at the end of the file can
+ * extend it, whichever quotes surround its present value.
  */
 const addingToGrub = ({ generate, config, dropIns }: Grub, word: string): string => {
   // The line begins with a newline, because the file may not end with one.

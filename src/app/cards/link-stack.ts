@@ -81,7 +81,7 @@ export class LinkStack {
     const ports = this.#where(({ master }) => master === index);
     const files = namesIn(join(this.#files.sys, "class/net", name)).filter((file) => file.startsWith("lower_"));
     const listed = files.map((file) => this.index(file.slice("lower_".length)));
-    // The other end of a veth pair may be a port.
+    // The other end of a veth pair may be a port of a bridge.
     const bridge = kind === "veth" && link !== undefined ? this.#links.get(link)?.master : undefined;
     return [...ports, ...[...listed, link, bridge].filter((lower) => lower !== undefined)];
   }
@@ -114,8 +114,8 @@ export class LinkStack {
   }
 
   /**
-   * The interfaces over which a route has a gateway, because a tunnel's other end is rarely in a directly connected
-   * network. If there are none, all interfaces that are up.
+   * The interfaces of the routes through a gateway, because a tunnel's other end is rarely in a directly connected
+   * network. If there are no such routes, all hardware interfaces that are up.
    */
   #gateways(): readonly number[] {
     const hops = this.#routes.flatMap(({ unicast, hops }) => (unicast ? hops : [])).filter(({ gateway }) => gateway);

@@ -22,7 +22,7 @@ export class FakeNetwork implements Disposable {
   }
 
   /**
-   * Adds an interface; default: hardware that is up.
+   * Adds an interface. Unless `more` says otherwise, it is a hardware interface that is up.
    * @param on the lower device of the interface
    * @param master the bridge or bond that has the interface as a port
    */

@@ -26,7 +26,7 @@ const discard = (path: string): void => {
   try {
     unlinkSync(path);
   } catch {
-    // Either the file does not exist, or it cannot be removed for the same reason that prevented its creation.
+    // Either the file does not exist, or what prevented its creation also prevents its removal.
   }
 };
 

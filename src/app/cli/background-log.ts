@@ -4,7 +4,7 @@ import { createConnection, type Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
 import { within } from "../limit.ts";
 
-/** The stream socket of systemd-journald; its first seven lines are a header (sd_journal_stream_fd(3)). */
+/** The stream socket of systemd-journald. A client first sends a header of seven lines (sd_journal_stream_fd(3)). */
 const JOURNAL = "/run/systemd/journal/stdout";
 const JOURNAL_MILLIS = 5_000;
 const IDENTIFIER = "ferrule";

@@ -133,7 +133,7 @@ export const bringUp = async (
   });
   const scrape = (): string | undefined =>
     session && metricsOf({ session, ownWire: wire !== undefined, upSeconds: upSeconds() });
-  // The port is opened before the NIC is accessed: if that fails, the NIC need not be brought up.
+  // The metrics server is opened before the NIC is accessed: if it cannot listen, the NIC need not be brought up.
   await using metrics = request.metrics && (await MetricsServer.open(request.metrics, scrape));
   try {
     session = await open(request.session, stop.signal);

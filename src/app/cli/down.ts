@@ -25,9 +25,9 @@ export const hasEnded = (files: Files, pid: number): boolean => {
 };
 
 /**
- * Waits until this namespace has no interface of that name, or the process has ended. The end of the process is enough,
- * because a persistent TAP stays, and because the name may be that of another interface here if ours was moved to
- * another namespace.
+ * Waits until this namespace has no interface of that name, or the process has ended. The interface alone does not show
+ * that the process is done: a persistent TAP stays, and if a user moved the TAP to another namespace, another interface
+ * may have the name here.
  * @returns whether a TAP stays
  */
 const untilEnded = async (name: string, pid: number, deadline: number): Promise<boolean> => {

@@ -13,7 +13,8 @@ export interface Needs {
   readonly capabilities: readonly CapabilityName[];
   readonly paths: readonly PathNeed[];
   /**
-   * Whether the command locks memory for a card's DMA. The limit of locked memory applies when that memory is mapped.
+   * Whether the command locks memory for a card's DMA. It does so after the capabilities have been dropped, when the
+   * limit of locked memory applies.
    */
   readonly locksMemory?: boolean;
 }

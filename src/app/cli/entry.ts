@@ -36,5 +36,5 @@ process.exitCode = await main(argv, await commandsFor(argv), terminal, (needs) =
   // Child processes must not inherit the variable, because the launcher is not their parent.
   delete process.env[PARENT];
 });
-// The command has ended. If anything still keeps the process running, it is ended after this time.
+// The command has ended. If anything still keeps the process running after the limit, the process is ended.
 setTimeout(() => exitNow(Number(process.exitCode)), EXIT_LIMIT_MILLIS).unref();

@@ -17,7 +17,7 @@ import { type Machine, VFIO_PCI } from "../cards/machine.ts";
 import { type MachineFacts, judge } from "./doctor-checks.ts";
 import { PACKAGE_MANAGERS } from "./packages.ts";
 
-/** First words of commands; anything else is a sentence. */
+/** Matches the first word of a command. A fix that begins with another word is a sentence. */
 const COMMAND = /^(sudo|grep|npm|npx|ferrule|echo|printf|chmod|kill|files=)/;
 /** Commands that only root may execute. */
 const ROOTS =
@@ -203,7 +203,7 @@ suite("recommended commands, executed on this machine", () => {
   };
 
   test("the command for locked memory sets the limit of the calling shell", () => {
-    // A value below the present limit, because raising it needs a capability that root does not always have.
+    // The value is below the present limit, because root does not always have the capability to raise the limit.
     const command = findCommand(/prlimit/).replace(String(REQUIRED_LOCKABLE_BYTES), String(64 << 10));
     assert.equal(type(command, "ulimit -l").trim(), "64");
   });

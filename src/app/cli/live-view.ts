@@ -82,7 +82,7 @@ const queueLines = ({ now, before, elapsedSeconds }: Watch): readonly string[] =
 };
 
 const ring = (fill: number, slots: number): string => {
-  // Just after a change, the counters may still be those of rings with another number of descriptors.
+  // Just after the number of descriptors was changed, the counters may still be those of the old rings.
   const shown = Math.min(Math.max(0, fill), slots);
   return `${bar(shown / slots, 12)} ${shown}/${slots}`;
 };

@@ -5,14 +5,14 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { WrongUsage } from "../terminal/usage.ts";
 
 /**
- * The absolute path, so that a change of directory has no effect on it. Standard output has several names; for all of
- * them this returns the same one.
+ * Makes the path absolute, so that a change of directory has no effect on it. Standard output has several names; for
+ * each of them this returns STANDARD_OUTPUT.
  */
 export const outputPath = (typed: string): string => (isStandardOutput(typed) ? STANDARD_OUTPUT : resolve(typed));
 
 /**
  * The terminal for a command with these outputs: if one of them goes to standard output, messages go to standard error.
- * @throws {WrongUsage} if two are the same file, or one would go to a terminal
+ * @throws {WrongUsage} if two outputs go to the same file, or if one goes to standard output and that is a terminal
  */
 export const terminalFor = (terminal: Terminal, outputs: readonly (string | undefined)[]): Terminal => {
   const named = outputs.filter((path) => path !== undefined).map(outputPath);

@@ -21,7 +21,7 @@ import {
   parseWake,
 } from "./spec.ts";
 
-/** The chip of a model; the chip of a card is not known yet. */
+/** The chip of a model; undefined for a card, whose chip is not known yet. */
 const chipOf = ([device = ""]: readonly string[]): Chip | undefined =>
   device.startsWith("model:") ? chipsCalled(device.slice("model:".length))[0] : undefined;
 

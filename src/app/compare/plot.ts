@@ -31,7 +31,7 @@ export interface Series {
   /** Number of the series, which selects colour and marker. */
   readonly index: number;
   readonly points: readonly Point[];
-  /** The points of the line, if they are not those of `points`. */
+  /** The points that the line connects; default: those of `points`. */
   readonly line?: readonly (readonly [x: number, y: number])[];
 }
 

@@ -46,7 +46,10 @@ export interface ThroughputRow {
   /** Key of the driver. */
   readonly peer: string;
   readonly load: "drop" | "generate" | "forward";
-  /** Speed of the line in Mbit/s, including preamble and gap; "saturated": the device never waits. */
+  /**
+   * Speed of the line in Mbit/s, at which preamble and gap of each frame also take time; "saturated" if the device does
+   * not wait for a line.
+   */
   readonly rate: number | "saturated";
   /** Length of a frame with FCS, as in RFC 2544; or "mix": seven frames of 64 bytes, four of 594 and one of 1518. */
   readonly bytes: number | "mix";
@@ -71,7 +74,8 @@ export interface ThroughputRow {
   /** Number of frames with wrong contents. */
   readonly damaged: number;
   /**
-   * At a line rate: frames for which the driver had provided no receive buffer in time. A NIC would have dropped them.
+   * Number of frames that came from a line of limited speed when the driver had provided no receive buffer. A NIC would
+   * have dropped them.
    */
   readonly missed: number;
   /** Number of garbage collections in the driver's process in these rounds; 0 for C and Rust. */
@@ -154,9 +158,9 @@ export interface Measurement {
 /** Number of features of docs/features.md that a driver has. */
 export interface FeatureCount {
   readonly driver: string;
-  /** Features without a remark. */
+  /** Number of features without a remark. */
   readonly yes: number;
-  /** Features with a remark, such as a restriction. */
+  /** Number of features with a remark, such as a restriction. */
   readonly remarked: number;
   readonly no: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Parsers for JSON of unknown origin. Each checks a value and returns it with its type. Those of objects and lists are
- * built from those of their fields and items. An error names the first wrong field.
+ * Parsers for JSON of unknown origin. Each checks a value and returns it with its type. The parser of an object or a
+ * list is built from the parsers of its fields or items. An error names the first wrong field.
  */
 
 /** A field is missing, or its value is not valid. */
@@ -24,7 +24,7 @@ type Fields<T> = {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** An object with these fields. Other fields are dropped. */
+/** Creates the parser of an object with these fields. The parser drops other fields. */
 export const record =
   <T extends object>(fields: Fields<T>): Parse<T> =>
   (value, field) => {
@@ -48,7 +48,7 @@ export const optional =
   (value, field) =>
     value === undefined ? undefined : parse(value, field);
 
-/** A number of at least `min`. JSON numbers are always finite. */
+/** Creates the parser of a number of at least `min`. JSON numbers are always finite. */
 export const number =
   (min: number): Parse<number> =>
   (value, field) => {
@@ -81,7 +81,7 @@ export const among =
     return value as T;
   };
 
-/** The text `word`, or a value that `parse` accepts. */
+/** Creates a parser that accepts the text `word`, and every value that `parse` accepts. */
 export const wordOr =
   <const W extends string, T>(word: W, parse: Parse<T>): Parse<T | W> =>
   (value, field) =>

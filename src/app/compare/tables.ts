@@ -158,7 +158,7 @@ const delivery = (found: Measurement): Table => ({
   }),
 });
 
-/** A driver's name; with the size of the frames, if several sizes were measured. */
+/** The name of a row's driver, followed by the length of the frames if several lengths were measured. */
 const latencyName = (found: Measurement, { peer, bytes }: LatencyRow): string =>
   distinct(found.latency.map((row) => row.bytes)).length > 1
     ? `${nameOf(found, peer)}, ${bytes} B`

@@ -84,7 +84,7 @@ export const requestServer = async (
   try {
     await within(once(connection, "connect"), `the connection to ${socket}`, PROMPT_MILLIS);
     const peer = credentialsOf(connection);
-    // Root may control any user's server, because the reply is only text to print.
+    // Root may send requests to any user's server: the reply is only printed, so the server need not be trusted.
     if (process.getuid?.() !== 0 && !isTrusted(peer)) throw new UntrustedPeer(socket, peer ?? { pid: 0, uid: -1 });
     return await exchange(connection, request, { what: `"${request.command}"`, limitMillis });
   } catch (error) {

@@ -106,7 +106,7 @@ export class DirectStation implements Disposable {
     nic.unmask();
   }
 
-  /** Calls `turn` until `done` returns true. @throws {Timeout} if that does not happen */
+  /** Calls `turn` until `done` returns true. @throws {Timeout} after MAX_TURNS turns */
   until(what: string, done: () => boolean): void {
     for (let turns = 0; !done(); turns++) {
       if (turns >= MAX_TURNS)

@@ -14,7 +14,7 @@ export interface PeerTask {
 
 /** Requests to a peer, and its replies. */
 export interface PeerCalls {
-  /** Gives the interface its address and waits until it has carrier. */
+  /** Gives the interface its address and waits until it has a carrier. */
   configure: { readonly ask: undefined; readonly answer: undefined };
   /**
    * Sends pings, one after the other. The reply contains the round trip times of the answered ones, in microseconds.

@@ -36,7 +36,7 @@ export class Progress {
     this.say(label.padEnd(LABEL_WIDTH) + text);
   }
 
-  /** Clears a line that is being redrawn, so that further output starts on a new line. */
+  /** Clears the line that `update` has drawn, so that further output takes its place. */
   clear(): void {
     if (this.#drawn) this.#stream.write("\r\u001b[K");
     this.#drawn = false;

@@ -26,9 +26,9 @@ const TRANSPORT = NETWORK + IPV4_BYTES;
 const DATA = TRANSPORT + UDP_BYTES;
 const PORTS = { sourcePort: 40_000, destinationPort: BULK_PORT } as const;
 const ECHO_BYTES = 56;
-/** Payload of a bulk datagram that fills an MTU of 1500. */
+/** Number of content bytes in a bulk datagram that fills an MTU of 1500. */
 export const BULK_BYTES = 1500 - IPV4_BYTES - UDP_BYTES - BULK_HEADER_BYTES;
-/** Number of outstanding requests. The NIC and the responder have room for more. */
+/** Maximum number of outstanding requests. The NIC and the responder have room for more. */
 const MAX_IN_FLIGHT = SEND_SLOTS / 2;
 /**
  * Flags with which the NIC computes the checksum. The frame's checksum field then contains the sum of the pseudo

@@ -5,8 +5,8 @@ import { timestamping } from "./timestamping.ts";
 
 const [{ lines }] = timestamping.flags as readonly [(typeof timestamping.flags)[number]];
 
-// The expected text is what ethtool printed in a guest with a model of the RTL8125B: with Realtek's r8125 9.015.00,
-// compiled with PTP, and with r8169.
+// The expected texts are what ethtool printed in a guest with a model of the RTL8125B: the first with Realtek's driver
+// r8125 9.015.00, compiled with PTP, the second with Linux's r8169.
 test("time stamping abilities are named as ethtool names them", () => {
   const all = lines({ capabilities: 0x5f, clock: 0, transmit: 0x3, receive: 0x71c1 }, "eth0", {});
   assert.deepEqual(all, [

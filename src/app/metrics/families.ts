@@ -25,7 +25,7 @@ const counter = (name: string, help: string, scale?: number): Metric => metric("
 const gauge = (name: string, help: string, scale?: number): Metric => metric("gauge", name, help, scale);
 
 const MICROS = 1e-6;
-/** Bytes per second of 1 Mbit/s. */
+/** Number of bytes per second at a speed of 1 Mbit/s. */
 const MEGABIT = 125_000;
 
 const snake = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -103,8 +103,8 @@ const OF_QUEUES = {
 const OF_WIRE: readonly string[] = WIRE_COUNTERS;
 
 /**
- * Whether a counter has a value. Without a link there is no speed, and a wire that belongs to another process has no
- * counters here.
+ * Whether the value of a counter is known. Without a link there is no speed, and this process has no counters for a
+ * wire that belongs to another process.
  */
 const isKnown = (name: CounterName, { linkUp }: Statistics, ownWire: boolean): boolean =>
   OF_WIRE.includes(name) ? ownWire : linkUp === 1 || !["linkSpeed", "linkFullDuplex"].includes(name);

@@ -119,7 +119,7 @@ test("the number of connections is limited to 16: further ones are closed, until
   const gone = once(open[0]!.resume(), "close");
   open[0]!.destroy();
   await gone;
-  // The server may notice the end of that connection only some time later.
+  // The server may notice only some time later that the first connection has ended.
   for (;;) if ((await get(at(server)).catch(() => undefined))?.status === 200) break;
   for (const socket of open) socket.destroy();
 });

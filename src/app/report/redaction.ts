@@ -17,7 +17,7 @@ export const REDACTIONS = [
 /** Whether a byte can reveal an address. 0x00 and 0xff cannot, because they are common. */
 const isDistinctive = (byte: number): boolean => byte !== 0x00 && byte !== 0xff;
 
-/** The two pairs of adjacent bytes in the last three bytes of a station address, which are the card's serial number. */
+/** The pairs of adjacent bytes in the card's serial number, which is the last three bytes of its station address. */
 const pairsOf = (mac: Uint8Array): readonly (readonly [number, number])[] =>
   [3, 4].map((i) => [mac[i] ?? 0, mac[i + 1] ?? 0] as const).filter((pair) => pair.every(isDistinctive));
 

@@ -25,7 +25,7 @@ type Shown = string;
 export interface BringUp {
   /** Microseconds from the start until the chip was set up. */
   readonly micros: number;
-  /** Microseconds from then until the carrier was up; undefined if it did not come up. */
+  /** Microseconds from the end of the set-up until the carrier was up; undefined if it did not come up. */
   readonly carrierMicros: number | undefined;
   readonly speed: number;
   readonly fullDuplex: boolean;
@@ -197,8 +197,9 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
 };
 
 /**
- * A report that can be published. Everything that identifies a person or a machine is removed from text that came from
- * elsewhere. From lines that were formatted here, only what looks like an address is removed.
+ * A report that can be published. From texts of other origin, such as error messages, everything that identifies a
+ * person or a machine is removed. From register values and the trace, which this program formats, only what looks like
+ * an address is removed.
  */
 export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceReport => ({
   ...report,

@@ -90,7 +90,7 @@ export class Redactor {
     return applied(text, this.#known);
   }
 
-  /** Redacts text that came from elsewhere. */
+  /** Redacts text that may contain anything, such as an error message. */
   text(text: string): string {
     return applied(redacted(applied(this.unnamed(text), [...LABELLED, ...PATHS])), LONG_NUMBERS);
   }

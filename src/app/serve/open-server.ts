@@ -29,7 +29,7 @@ export interface Serving extends AsyncDisposable {
   statistics(): ServeStatistics;
   onEvent(listener: (event: ServeEvent) => void): void;
   /**
-   * Executes a request; the type of the result depends on it.
+   * Executes a request. Each kind of request has a result of its own type.
    * @throws {ThreadFailure} if the request fails; {TookTooLong}
    */
   ask(request: ServeRequest): Promise<object>;

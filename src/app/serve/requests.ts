@@ -6,7 +6,7 @@ import type { WireTraffic } from "../wires/far-end.ts";
 
 export type ServeRequest =
   | { readonly command: "show" }
-  /** Contents of all register spaces: a `ModelState`. */
+  /** Reads the contents of all register spaces; the reply is a `ModelState`. */
   | { readonly command: "state" }
   /** Plugs the cable in, or unplugs it. */
   | { readonly command: "link"; readonly up: boolean }

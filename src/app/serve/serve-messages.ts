@@ -21,7 +21,7 @@ export interface ServeTask {
   readonly strict: Strictness;
   readonly interrupts?: InterruptKind | undefined;
   readonly medium?: Medium | undefined;
-  /** Whether each client finds the NIC as the last one left it. */
+  /** Whether each client finds the NIC in the state in which the previous client left it. */
   readonly keepsState?: boolean | undefined;
   readonly statistics: SharedArrayBuffer;
   /** Event descriptor that signals a message. */
@@ -59,8 +59,8 @@ export type ServeReport =
   | { readonly report: "ready" }
   | { readonly report: "event"; readonly event: ServeEvent }
   /**
-   * A descriptor to be closed by a thread that may block. The client has chosen its file system, so closing it could
-   * block.
+   * A descriptor that the client sent, to be closed outside the server's thread. The client has chosen the file, so
+   * closing it may block.
    */
   | { readonly report: "close"; readonly fd: number }
   | { readonly report: "reply"; readonly id: number; readonly value?: object; readonly error?: PlainError };

@@ -51,9 +51,9 @@ class Service implements Disposable, PeriodicTasks {
   readonly #busyPoll: BusyPoll;
   readonly #losses = new FirstLosses((event) => this.#event(event));
   #requests = 0;
-  /** Whether the client has unprocessed data. */
+  /** Whether data from the client may be waiting. */
   #asked = true;
-  /** Whether the wire has unprocessed data. */
+  /** Whether data from the wire may be waiting. */
   #arrived = true;
 
   constructor(task: ServeTask, port: MessagePort, post: (report: ServeReport) => void) {

@@ -4,7 +4,7 @@ import { FerruleError } from "#kit/errors.ts";
 import { openOutput, type OutputFile, outputName } from "#sys/output-file.ts";
 
 const BUFFERED = 64 << 10;
-/** Time limit in milliseconds for the reader of a pipe when the file is closed. */
+/** Time limit in milliseconds for a pipe's reader to accept the buffered text when the trace is closed. */
 const CLOSE_MILLIS = 1000;
 const STEP_MILLIS = 10;
 const NEWLINE = 10;

@@ -33,8 +33,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const isSet = (value: string | undefined): boolean => value !== undefined && value !== "";
 
 /**
- * Whether lines may be redrawn and coloured. They may on a terminal whose TERM is known, except on a CI system, because
- * that logs everything that is written to its terminal.
+ * Whether lines may be redrawn and coloured. They may on a terminal whose TERM is known, but not on a CI system, which
+ * logs everything that is written to the terminal.
  */
 export const isInteractive = (isTerminal: boolean, environment: Environment): boolean =>
   isTerminal && isSet(environment["TERM"]) && environment["TERM"] !== "dumb" && !isSet(environment["CI"]);

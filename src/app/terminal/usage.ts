@@ -2,7 +2,7 @@
 import { FerruleError } from "#kit/errors.ts";
 import { checkInterfaceName, InvalidInterfaceName } from "#sys/interface.ts";
 
-/** Words that request help, as a command or after it. */
+/** Words that request help, in place of a command or after one. */
 export const HELP_WORDS: readonly string[] = ["--help", "-h", "help"];
 
 /** The command line is invalid. The command ends with exit code 2. */
@@ -15,7 +15,7 @@ export class WrongUsage extends FerruleError {
   }
 }
 
-/** Parses an interface name. It must be one that the kernel does not change. */
+/** Parses an interface name, which must be one that the kernel accepts and uses unchanged. @throws {WrongUsage} */
 export const parseInterfaceName = (name: string): string => {
   try {
     checkInterfaceName(name);

@@ -7,7 +7,7 @@
 // oxlint-disable-next-line no-control-regex -- control characters are the subject
 const OBEYED = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 /** Matches the colours that `Stream.paint` writes, but no other control sequences. */
-// oxlint-disable-next-line no-control-regex -- as above
+// oxlint-disable-next-line no-control-regex -- control characters are the subject
 const PAINTED = /(\u001b\[(?:1|2|22|31|32|33|36|39)m)/;
 
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;

@@ -147,7 +147,7 @@ export class QtestDevice implements PciDevice, Disposable {
     });
   }
 
-  /** Once the device is open, and QEMU has ended, reads return all ones and writes have no effect. */
+  /** If QEMU ends after the device was opened, reads return all ones and writes have no effect. */
   #guarded(bus: RegisterBus): RegisterBus {
     return {
       length: bus.length,

@@ -30,7 +30,7 @@ export class QtestBroken extends FerruleError {
   }
 }
 
-/** No matching function on the bus, or one without registers in memory. */
+/** The bus has no matching function, or the function has no registers in memory. */
 export class NoSuchFunction extends FerruleError {
   readonly code = "QTEST_NO_FUNCTION";
   readonly hint = "Give QEMU the device, for example with `-device rtl8139`.";

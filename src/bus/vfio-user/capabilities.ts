@@ -10,7 +10,7 @@ const OURS: readonly (readonly [name: string, value: number | boolean])[] = [
   ["pgsizes", PAGE],
 ];
 
-/** The protocol's default values. */
+/** The protocol's default value of `max_data_xfer_size`. */
 const DEFAULT_DATA = 1 << 20;
 
 export interface Capabilities {

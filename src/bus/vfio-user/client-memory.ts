@@ -120,7 +120,7 @@ export class ClientMemory implements RemoteMemory {
   }
 
   #waitUntil(request: PendingRequest, end: number): void {
-    // The client may have sent requests before it received ours; they arrive before its reply.
+    // Requests that the client sent before it received ours arrive before its reply.
     for (let step = this.#serve(); request.answer === "none"; step = this.#serve()) {
       if (step === "end") return;
       const left = Math.ceil(end - performance.now());

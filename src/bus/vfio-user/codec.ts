@@ -10,7 +10,8 @@ export const u32 = (bytes: Uint8Array, at: number): number =>
   (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 
 /**
- * Returns `Infinity` for 2^53 and above, which fails every range check: such numbers are rejected instead of rounded.
+ * Returns `Infinity` for 2^53 and above. `Infinity` fails every range check, so such numbers are rejected instead of
+ * rounded.
  */
 export const u64 = (bytes: Uint8Array, at: number): number => {
   const high = u32(bytes, at + 4);

@@ -10,7 +10,7 @@ import { Poll, Poller } from "#sys/poll.ts";
 import { putHeader, u32 } from "./codec.ts";
 import { HEADER_BYTES, MAX_BYTES, MAX_FDS, SIZE } from "./protocol.ts";
 
-/** Room for several messages of any size: while one is executed the device may wait, and more may arrive. */
+/** Size of the receive buffer. While the device waits during one request, more messages of any length may arrive. */
 const INCOMING_BYTES = 4 * MAX_BYTES;
 const OUTGOING_BYTES = 2 * MAX_BYTES;
 
@@ -26,7 +26,7 @@ export class Ended {
     this.why = why;
   }
 
-  /** Returns the end of a connection because of an error that the other end's data caused. */
+  /** Returns the result for an error that the other end's data caused, and that ends the connection. */
   static by(error: unknown): Ended {
     if (error instanceof FerruleError) return new Ended(error.message);
     return new Ended(`an error in Ferrule: ${String(error).split("\n", 1)[0]!}`);
@@ -95,7 +95,7 @@ export class Connection implements Disposable {
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
     if (this.#stream.tooMany && !this.#stream.takesFds) {
-      // No descriptor was accepted. The caller decides whether that is an error.
+      // These buffers take no descriptors, so all were dropped. The caller decides whether that is an error.
       this.#stream.take();
       this.dropped = true;
       return true;

@@ -6,7 +6,10 @@ import type { MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { MapWindow } from "#sys/map-window.ts";
 
-/** Large enough for any ring, which never crosses a block: an IOMMU's allocator aligns a range to its size. */
+/**
+ * Size of a block. No ring is larger, and none crosses a block, because an IOMMU's allocator aligns a range to its
+ * size.
+ */
 export const BLOCK = 2 ** 24;
 
 interface Span {
@@ -74,7 +77,7 @@ export class MapBlock {
     }
   }
 
-  /** The region around a mapped address. */
+  /** The region that contains a mapped address. It covers the whole run of contiguous maps with the same access. */
   region(address: number): MemoryRegion {
     const at = firstAfter(this.#runs, address);
     const known = this.#runs[at - 1];

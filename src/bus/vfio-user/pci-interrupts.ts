@@ -20,7 +20,7 @@ export const interruptsOf = (target: Pick<Target, "read">): IrqCounts => {
   for (let n = 0; at >= 0x40 && n < MAX_CAPABILITIES; n++) {
     const id = target.read("config", at, 1);
     const control = target.read("config", at + 2, 2);
-    // 6.8.1.3: log2 of the number of messages. 6.8.2.3: the table's size minus one.
+    // The MSI field has log2 of the number of messages (6.8.1.3), the MSI-X field the table's size minus one (6.8.2.3).
     if (id === Capability.msi) counts[Irq.msi] = 1 << ((control >>> 1) & 7);
     if (id === Capability.msix) counts[Irq.msix] = (control & 0x7ff) + 1;
     // Only PCI Express functions report advanced errors.

@@ -62,9 +62,9 @@ export const MAX_FDS = 16;
 export const MAX_MAPS = 16_384;
 /** Maximum number of mapped bytes. Mapping a GiB takes a millisecond or more, and the client waits for it. */
 export const MAX_MAPPED_BYTES = 2 ** 38;
-/** Maps are multiples of this (`pgsizes`). */
+/** Address, size and file offset of a map are multiples of this (`pgsizes`). */
 export const PAGE = 4096;
-/** Maximum length of a message: the longest data and its header. */
+/** Maximum length of a message: the header, at most 64 bytes of fixed fields, and the longest data. */
 export const MAX_BYTES = HEADER_BYTES + 64 + MAX_DATA;
 
 /** Offsets of the fields of a region access. */
@@ -87,7 +87,7 @@ export const DMA_DATA = HEADER_BYTES + 16;
 /** Regions by number (linux/vfio.h). */
 export const Region = { rom: 6, config: 7, vga: 8 } as const;
 export const REGIONS = 9;
-/** Interrupts by index. */
+/** Kinds of interrupts by index. */
 export const Irq = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
 export const IRQS = 5;
 
@@ -96,7 +96,7 @@ export const UnmapFlag = { dirtyBitmap: 1, all: 2 } as const;
 export const DeviceFlag = { reset: 1, pci: 2 } as const;
 export const RegionFlag = { read: 1, write: 2, mmap: 4, capabilities: 8 } as const;
 export const IrqFlag = { eventfd: 1, maskable: 2, autoMasked: 4, noResize: 8 } as const;
-/** A request sets one of the first three and one of the last three. */
+/** A SET_IRQS request sets one of the first three flags and one of the last three. */
 export const SetFlag = { none: 1, bool: 2, eventfd: 4, mask: 8, unmask: 16, trigger: 32 } as const;
 export const SET_DATA = 0x07;
 export const SET_ACTION = 0x38;

@@ -140,7 +140,7 @@ export class Replies {
     const text = at + HEADER_BYTES + VERSION.bytes;
     const client = parseCapabilities(bytes.subarray(text, at + size));
     if (major !== MAJOR || client === undefined) return -Refused.EINVAL;
-    // QEMU accepts no reply longer than its own message, in which it sends version 0.0.
+    // QEMU requests version 0.0, and accepts no reply that is longer than its request.
     const capabilities = ourCapabilities(at + size - text);
     const reply = this.#connection.reserve();
     VERSION.write(outgoing, reply, { major: MAJOR, minor: Math.min(minor, MINOR) });

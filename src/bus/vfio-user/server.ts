@@ -51,7 +51,9 @@ const VERSION_MICROS = 5_000_000;
  * rejected.
  */
 const QUEUE_MICROS = 250_000;
-/** Maximum number of clients rejected at a time: each costs a few system calls, during which the served client waits. */
+/**
+ * Maximum number of clients rejected at a time: each costs a few system calls, during which the served client waits.
+ */
 const MAX_REPORTS = 16;
 /** Number of a former client's windows that are cleared at a time. */
 const MAX_CLEARED = 64;

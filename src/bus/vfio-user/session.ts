@@ -93,7 +93,7 @@ export class Session implements Disposable {
     return this.#connection.events;
   }
 
-  /** Whether received requests are not yet processed: do not wait for more. */
+  /** Whether received requests are still unprocessed. If so, do not wait for more. */
   get busy(): boolean {
     return this.#waitAborted || this.#outOfTime || this.#ended !== undefined;
   }

@@ -85,7 +85,7 @@ test("eventfds are set for their vectors; a request without descriptors removes 
     rig.device.raise(1);
     rig.device.raise(2);
     assert.deepEqual(drained(events), [false, false, true]);
-    // Interrupts raised in between are signalled once an eventfd is set again.
+    // Vector 1 was raised while it had no eventfd. The interrupt is signalled when an eventfd is set again.
     assert.equal(rig.irqs({ flags: eventfd | trigger, index: Irq.msix, start: 1, count: 1 }, fds.slice(1, 2)), 0);
     assert.deepEqual(drained(events), [false, true, false]);
     assert.equal(rig.irqs({ flags: none | trigger, index: Irq.msix, start: 0, count: 0 }), 0);

@@ -10,7 +10,8 @@ const LOWEST = 16 << 20;
 /** Alignment to large pages of the IOMMU. */
 const LARGE_PAGE = 2 << 20;
 /**
- * Used if the kernel reports no ranges. It ends below 0xfee00000, where interrupt messages are (Intel SDM 3A, 11.11.1).
+ * Used if the kernel reports no ranges. It ends below 0xfee00000, the first address of interrupt messages (Intel SDM
+ * 3A, 11.11.1).
  */
 const DEFAULT_RANGES: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
 

@@ -7,7 +7,7 @@ import type { HugeMemory, VfioKernel } from "./kernel.ts";
 const GIB4 = 2 ** 32;
 
 interface Run {
-  /** Page numbers in the order of their physical addresses. */
+  /** Indices of the pages, in the order of the pages' physical addresses. */
   readonly pages: readonly number[];
   /** Physical address of the first page. */
   readonly start: number;

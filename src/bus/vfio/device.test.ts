@@ -19,7 +19,7 @@ const WAYS = {
 const openOn = (kernel: FakeKernel, roots: Tree, options: Partial<VfioOptions> = {}): VfioDevice =>
   VfioDevice.open({ address: ADDRESS, ...options }, { kernel, roots, clock: new VirtualClock() });
 
-/** Opens a card modified by `change`. Returns the expected error, and the resources left afterwards. */
+/** Asserts that a card modified by `change` cannot be opened and that all resources are released. Returns the error. */
 const refusal = (
   change: (kernel: FakeKernel) => void,
   options: Partial<VfioOptions> = {},

@@ -156,7 +156,7 @@ export class Asleep extends FerruleError {
   }
 }
 
-/** This user may not enable wake-up by the card. */
+/** This user has no permission to enable wake-up by the card. */
 export class WakeNotPermitted extends FerruleError {
   readonly code = "WAKE_NOT_PERMITTED";
   readonly hint: string;

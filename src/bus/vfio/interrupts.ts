@@ -12,7 +12,7 @@ import { undo } from "./undo.ts";
 export const Irq = { intx: 0, msi: 1, msix: 2, error: 3, request: 4 } as const;
 const NONE = -1;
 
-/** Names for messages. */
+/** Names of the kinds, for error messages. */
 const NAMES = { msix: "MSI-X", msi: "MSI", intx: "INTx" } as const;
 
 /**
@@ -82,7 +82,10 @@ export class VfioInterrupts implements Interrupts, Disposable {
     if (this.#events.has(vector)) throw new OutOfRange(`interrupt vector ${vector} is already requested`);
   }
 
-  /** Enables the requested vectors again after a reset of the bus has cleared the card's settings. @throws {SystemError} */
+  /**
+   * Enables the requested vectors again after a reset of the bus has cleared the card's settings.
+   * @throws {SystemError}
+   */
   restore(): void {
     if (this.#enabled > 0) this.#enableTogether(this.#enabled);
   }

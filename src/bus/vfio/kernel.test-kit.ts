@@ -21,14 +21,14 @@ export class FakeKernel implements VfioKernel {
   readonly calls: string[] = [];
   /** Index of the call that fails, counted from 0. */
   failAt = -1;
-  /** Error of the call that fails. */
+  /** Error number of the call that fails. */
   failWith: number = Errno.EIO;
   /** Name of a call that fails. */
   failOn = "";
   viable = true;
   version = 0;
   resettable = true;
-  /** The card was pulled out: all registers read all ones. */
+  /** Whether the card was pulled out: all registers then read all ones. */
   pulled = false;
   /** The card never leaves its power state. */
   stuckAsleep = false;

@@ -42,7 +42,7 @@ const tryMap = (
 
 /**
  * Allocates and maps `wanted` bytes. Default: `DEFAULT_BYTES`, or what the limit on locked memory allows.
- * @throws {OutOfRange} unless `wanted` is a multiple of 4096 {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
+ * @throws {OutOfRange} if `wanted` is not a multiple of 4096; {MemlockTooLow} {MapRefused} {NoAddresses} {SystemError}
  */
 export const mapMemory = (
   kernel: VfioKernel,

@@ -28,7 +28,7 @@ const resetBus = (access: Access, card: VfioCard): boolean => {
   }
 };
 
-/** Resets the function. The kernel preserves configuration space. */
+/** Resets the function alone if possible, otherwise its slot or bus. The kernel preserves configuration space. */
 export const reset = (access: Access, info: DeviceInfo, card: VfioCard): ResetKind => {
   if (info.resettable) {
     access.file.reset();

@@ -19,7 +19,7 @@ export interface VfioCard {
   /** The group's file. */
   readonly groupPath: string;
   readonly containerPath: string;
-  /** The device's own file and iommufd, if the kernel provides them. */
+  /** Paths of the device's own file and of iommufd, if the kernel provides both. */
   readonly node: { readonly path: string; readonly iommuPath: string } | undefined;
   /** Other functions of the group that are bound to kernel drivers. */
   readonly others: readonly Neighbour[];

@@ -8,7 +8,7 @@
 import type { Start, Step, Word } from "../steps.ts";
 import { ENTRY_LATENCY } from "./before-8168g.ts";
 
-/** MISC: leave ASPM during transfers. */
+/** MISC: makes the chip leave ASPM during transfers. */
 const LEAVE_ASPM: Word = [0xf0, 0, 0x2800];
 /** MISC: disables early tally counters. */
 const EARLY_TALLY = 1 << 16;
@@ -56,7 +56,7 @@ export const START_8105E_408: Start = {
   phy: PHY_8105E,
 };
 
-/** EEE off. @param value the value of register 0x10 */
+/** Turns EEE off. @param value the value of register 0x10 */
 // prettier-ignore
 // oxfmt-ignore
 const noEee = (value: number): Step => ({ page: 4, words: [[0x10, value], [0x19, 0x7030]] });

@@ -39,7 +39,7 @@ export const L1_WITHOUT_LIMIT: Word = [0x890, 1 << 0, 0];
 /** MAC-OCP 0xeb58: the standard format of transmit descriptors; 8126 and 8127 have an additional bit for it. */
 export const USUAL_DESCRIPTORS: Word = [0xeb58, 1 << 0, 0];
 export const USUAL_DESCRIPTORS_8126: Word = [0xeb58, (1 << 1) | (1 << 0), 0];
-/** MAC-OCP 0xe614: transmit tags in use, bits 11:8. */
+/** MAC-OCP 0xe614: bits 11:8 are the number of transmit tags in use. */
 export const transmitTags = (count: number): Word => [0xe614, count > 7 ? 0x0f00 : 0x0700, count << 8];
 /** 8125BP and later: the standard format of receive descriptors. */
 export const USUAL_RECEIVE: Step = { on: "io8", words: [[0xd8, 1 << 1, 0]] };
@@ -47,7 +47,7 @@ export const USUAL_RECEIVE: Step = { on: "io8", words: [[0xd8, 1 << 1, 0]] };
 export const TCAM: Step = { on: "io16", words: [[0x382, 0x221b]] };
 /** INT_CFG1, on chips with a bypass for each vector. */
 export const NO_BYPASS: Step = { on: "io16", words: [[0x7a, 0]] };
-/** 8125CP and 8127. */
+/** Words that only the 8125CP and the 8127 need. */
 export const OWN_8125CP: readonly Word[] = [
   [0xe00c, 1 << 12, 0],
   [0xc0c2, 1 << 6, 0],
@@ -62,7 +62,7 @@ const MAC: readonly Word[] = [
   [0xeb6a, 0x00ff, 0x0033],
   [0xeb50, 0x03e0, 1 << 6],
   [0xe056, 0x00f0, 0],
-  // EEE.
+  // Clears a bit of the MAC's EEE register.
   [0xe040, 1 << 12, 0],
   [0xe080, 1 << 1, 0],
   [0xea1c, 0x0003, 0x0001],
@@ -85,7 +85,7 @@ export const mac8125 = (own: Own): readonly Step[] => [
       [0xd40a, 1 << 4, 0],
     ],
   },
-  // Does not force the reference clock on.
+  // Stops forcing the reference clock on.
   { on: "io8", words: [[0xf1, 1 << 7, 0]] },
   { on: "csi", words: own.config },
   { on: "ephy", words: own.pciePhy },

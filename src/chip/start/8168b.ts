@@ -36,7 +36,7 @@ const PHY_8102E: readonly Step[] = [
 /** Config1: driver loaded, and the LED bits of each stepping. */
 const CONFIG1_8102E: Word = [0x52, 0x0f];
 const CONFIG1_348: Word = [0x52, 0xdf];
-/** Config1: clears one LED bit, because the two must not both be set. */
+/** Config1: clears one of the two LED bits, which must not both be set. */
 const NOT_BOTH_LEDS: Word = [0x52, 1 << 6, 0];
 
 // prettier-ignore

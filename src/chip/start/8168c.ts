@@ -41,7 +41,7 @@ export const START_8168C_3C0: Start = {
 /**
  * The PHY of all steppings but 3C0.
  * @param page1 more words on page 1
- * @param level page 2, register 6
+ * @param level value of register 6 on page 2
  */
 // prettier-ignore
 // oxfmt-ignore

@@ -60,7 +60,8 @@ export const START_8168E: Start = {
 };
 
 /**
- * The meaning of the first two is not public. The others are FIFO sizes, receive and transmit: static and dynamic part.
+ * The meaning of the first two words is not public. The others are the sizes of the static and the dynamic part of the
+ * receive FIFO and of the transmit FIFO.
  */
 const FIFOS: readonly Word[] = [
   [0xc0, 0xffff, 0],
@@ -103,7 +104,7 @@ const GREEN: readonly Step[] = [
   { through: PARAMETER_8168D, words: [[0x8b86, 0, 1 << 0]] },
 ];
 
-/** The PHY's side of EEE. */
+/** EEE in the PHY. */
 const EEE_EXTENSION: Step = { extension: 0x20, words: [[0x15, 0, 1 << 8]] };
 const EEE_PARAMETER: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 13]] };
 const BIT_14: Step = { through: PARAMETER_8168D, words: [[0x8b85, 0, 1 << 14]] };
@@ -129,7 +130,7 @@ export const START_8168EVL: Start = {
     ENTRY_LATENCY,
     // Register 0 as observed; Realtek's driver sets bit 3.
     { on: "ephy", words: [[0x09, 0, 0x0080], EPHY_19, [0x00, 0, 0x0004], EPHY_0C] },
-    // Bit 1 of 1d0 as observed; Realtek's driver clears it.
+    // Bit 1 of 0x1d0 as observed; Realtek's driver clears it.
     { on: "eri", words: [...FIFOS, [0x1d0, 0, 1 << 1], ...FILTER_RESET, [0x1b0, 0, 1 << 4], ...pause(0x07ff_0060)] },
     { on: "io8", words: [OURS] },
     EEE,
@@ -144,7 +145,7 @@ export const START_8168EVL: Start = {
     { firmware: "phy" },
     { extension: 0xac, words: [[0x18, 0x0006]] },
     { page: 3, words: [[0x09, 0xa20f]] },
-    // As observed, up to the write of register 0x17. Realtek's driver sets these two bits in the parameter instead.
+    // This step and the next as observed. Realtek's driver sets bits 2:1 in parameter 0x8b80, not in register 0x17.
     { through: PARAMETER_8168D, words: [[0x8b5b, 0x9222], [0x8b6d, 0x8000], [0x8b76, 0x8000]] },
     { page: 5, words: [[0x05, 0x8b80], [0x17, 0, 0x0006]] },
     ...GREEN,
@@ -158,7 +159,7 @@ export const START_8168EVL: Start = {
 };
 
 /**
- * The part that 8168F and 8411 have in common; the values of each chip follow it. Bit 1 of 1d0 as observed; Realtek's
+ * The part that 8168F and 8411 have in common; the values of each chip follow it. Bit 1 of 0x1d0 as observed; Realtek's
  * driver clears it.
  */
 // prettier-ignore
@@ -191,7 +192,7 @@ const MAC_8168F: readonly Step[] = [
 
 const SPEED_DOWN: Step = { through: PARAMETER_8168D, words: [[0x8b80, 0, 0x0006]] };
 
-/** @param level register 0x19 of extension 0x78 */
+/** @param level value of register 0x19 of extension 0x78 */
 // prettier-ignore
 // oxfmt-ignore
 const channel = (level: number): readonly Step[] => [

@@ -38,7 +38,7 @@ export const START_8168EP: Start = {
       [0x0b, 1 << 0, 0], [0x1d, 0, 1 << 14], [0x0c, 0x3de0, 0x0210],
     ] },
     { on: "eri", words: [...ERI, [0x5f0, 0xffff, 0x4f87], [0x2fc, 0x07, 0x03], [0x2f8, 0xffff, 0x1d8f], [0xd4, 0, 0x1f80]] },
-    // 0xd3e2: both sources agree; Linux writes 0x271.
+    // Both sources write 0xafd to 0xd3e2; Linux writes 0x271.
     { on: "mac", words: [...NO_CHECKSUM_WAKE, [0xd3e2, 0x0fff, 0x0afd], [0xd3e4, 0x00ff, 0], [0xe860, 0, 1 << 7]] },
   ],
   phy: [...TEN_MEGABIT_8168G, FILTER_8168G, GAIN_8168G, SIGNAL_8168GU, ALDPS_OFF],
@@ -75,10 +75,10 @@ export const START_8117_54B: Start = {
       [0x80b1, 0x1f00, 0x0300], [0x80b0, 0xff00, 0x9300],
       [0x8011, 0, 1 << 11],
     ] },
-    // 10 Mbit/s on.
+    // Enables 10 Mbit/s.
     { page: 0xa44, words: [[17, 0, 1 << 11]] },
     { through: PARAMETER_8168G, words: [[0x8016, 0, 1 << 10]] },
-    // EthPhyPPSW on.
+    // Turns on what the source calls "EthPhyPPSW".
     { page: 0xa44, words: [[17, 1 << 7, 0]] },
     ALDPS_OFF,
   ],

@@ -34,7 +34,7 @@ const PHY_INTERRUPTS: Word = [0x1a8, 0, 0xfc00_0000];
 /** Wake-up by checksum off. */
 const NO_CHECKSUM_WAKE: Word = [0xc140, 0xffff];
 
-/** 10 Mbit/s and ALDPS. */
+/** Settings for 10 Mbit/s and for ALDPS. */
 // prettier-ignore
 // oxfmt-ignore
 export const TEN_MEGABIT_8168G: readonly Step[] = [
@@ -60,7 +60,7 @@ export const SIGNAL_8168GU: Step = { through: PARAMETER_8168G, words: [
   [0x80d7, 0xff00, 0x8400],
 ] };
 
-/** EthPhyPPSW off. */
+/** Turns off what the source calls "EthPhyPPSW". */
 // prettier-ignore
 // oxfmt-ignore
 const PPSW_OFF: readonly Step[] = [
@@ -165,8 +165,8 @@ export const START_8411B: Start = {
   ],
   phy: [
     { firmware: "phy" },
-    // The firmware has code at the same address, so the patch must be loaded after the firmware (as by Linux 6.12 on
-    // the model).
+    // The firmware has code at the same address, so the patch must be loaded after the firmware. Linux 6.12's r8169
+    // does so, too.
     ...LOAD_PATCH_8411B,
     FILTER_8168G,
     { page: 0xbce, words: [[18, 0x8860]] },

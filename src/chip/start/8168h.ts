@@ -78,7 +78,7 @@ const aldpsOff = (set: number): Step => ({ page: 0xa43, words: [[16, 1 << 2, set
 
 const phy = (tenMegabit: Step): readonly Step[] => [
   { firmware: "phy" },
-  // Both sources have 0x8011; Linux writes 0x811. The next words make the PHY recalibrate while the link is up.
+  // Both sources have address 0x8011, Linux 0x811. The next words make the PHY recalibrate while the link is up.
   {
     through: PARAMETER_8168G,
     words: [

@@ -163,7 +163,8 @@ export class DataPath {
   }
 
   /**
-   * Loopback is on if either of its two bits is set: FreeBSD's driver and the vendor's each set one of them or both.
+   * Loopback is on if at least one of its two bits is set, because drivers (FreeBSD's and the vendor's) set either one
+   * bit or both.
    */
   #configureTransmitter(): void {
     this.#loopback = (this.#parts.page.get(TxConfig, 4) & TxConf.loopback) !== 0;

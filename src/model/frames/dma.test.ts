@@ -7,7 +7,9 @@ import type { MemoryRegion } from "#kit/target.ts";
 import { BASE, BROADCAST, frame, Guest, MAC, MEMORY_BYTES, OneRegion, RX_RING, TX_RING } from "../guest.test-kit.ts";
 import { newMemory } from "#wire/memory.ts";
 
-/** `one` is the guest's memory. The device gets a copy, which is valid only where it was fetched. */
+/**
+ * Memory of which the device gets a copy. Only bytes that were fetched are valid in the copy. `one` is the guest's own.
+ */
 class CopiedMemory extends OneRegion {
   /** If true, transfers from and to the guest's memory fail. */
   silent = false;

@@ -22,11 +22,11 @@ export class Dma {
   readonly #config: ConfigSpace;
   readonly #offences: Offences;
   readonly #aborted: () => void;
-  /** Changes whenever an earlier result may be invalid. */
+  /** Changes whenever earlier results of `find` may be invalid. */
   epoch = 0;
   #memory: (GuestMemory & { readonly refused?: boolean }) | undefined;
   #detached = false;
-  /** The last two regions: rings and frames often lie in different ones. */
+  /** The two regions found last, because rings and frames are often in different regions. */
   #last: MemoryRegion = NOWHERE;
   #other: MemoryRegion = NOWHERE;
   /** The region found last for each megabyte, indexed by the lowest bits of the megabyte's number. */

@@ -30,13 +30,14 @@ export class ReceiveFilter {
   #station1 = 0;
   #station2 = 0;
   /**
-   * For each kind of destination, its bits in opts1, or `OUT`. `#otherStations` is for unicast addresses of other stations.
+   * For each kind of destination, its bits in opts1, or `OUT`. `#otherStations` is for unicast addresses of other
+   * stations.
    */
   #ownAddress = OUT;
   #otherStations = OUT;
   #broadcast = OUT;
   #multicast = OUT;
-  /** Receive flow control is enabled. */
+  /** Whether receive flow control is enabled. */
   #pauses = false;
 
   constructor(page: Page, facts: Pick<FrameFacts, "reversedHash" | "allMulticastOnly">) {

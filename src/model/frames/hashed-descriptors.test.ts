@@ -105,10 +105,10 @@ test("flows with different hashes go to different queues, each with its own ring
   const taken = [0, 0];
   const bytes = sealed(ipv4Tcp({ payload: 10 }));
   for (let port = 0; port < 64; port++) {
+    // Each source port is a flow of its own.
     bytes[35] = port;
     assert.equal(guest.nic.hasRoom(), true);
     assert.equal(give(guest, bytes), true);
-    // The same flow goes to the same queue.
   }
   rings.forEach((ring, q) => {
     for (let i = 0; i < 64; i++) if ((guest.descriptor(ring, i).opts1 & Own) === 0) taken[q]!++;

@@ -14,9 +14,9 @@ export const swapTag = (word: number): number => ((word & 0xff) << 8) | ((word &
 export class OffloadRequest {
   /** Segment size in bytes; 0 if the frame is not to be segmented. */
   segmentBytes = 0;
-  /** The frame is to be segmented and its network header is IPv6. */
+  /** Whether the frame is to be segmented and its network header is IPv6. */
   ipv6 = false;
-  /** Fill in the IPv4 header checksum. */
+  /** Whether the IPv4 header checksum is to be filled in. */
   ipChecksum = false;
   /** `Protocol.tcp` or `Protocol.udp` if its checksum is to be filled in, otherwise 0. */
   protocol = 0;
@@ -24,12 +24,12 @@ export class OffloadRequest {
   transport = FOUND_BY_CHIP;
   /** VLAN tag to insert, or -1. */
   tag = -1;
-  /** Segmentation was requested, even if without a segment size. */
+  /** Whether segmentation was requested, even if without a segment size. */
   segment = false;
-  /** A TCP or UDP checksum was requested without the IP bit, so the chip does not compute it. */
+  /** Whether a TCP or UDP checksum was requested without the IP bit, so that the chip does not compute the checksum. */
   ipBitMissing = false;
 
-  /** Leaves the frame's checksums as they are. */
+  /** Cancels the checksum requests, so that the frame's checksums stay as they are. */
   dropChecksums(): void {
     this.ipChecksum = false;
     this.protocol = 0;

@@ -181,7 +181,10 @@ export class ReceiveBuffers {
     return total;
   }
 
-  /** Writes the FCS after the frame, an incorrect one if `wrong`. @param stored bytes of the frame with its FCS */
+  /**
+   * Writes the FCS after the frame; if `wrong`, an incorrect FCS.
+   * @param stored number of bytes in the buffers: frame, padding and FCS
+   */
   writeCheck(from: Memory, frame: number, length: number, padding: number, stored: number, wrong: boolean): void {
     const pieces = this.#pieces;
     if (this.#used === 1) {

@@ -48,7 +48,7 @@ export interface ReceiveLayout {
   readonly address: number;
   /** Position of the hash; -1 in formats without a hash. */
   readonly hash: number;
-  /** Position of the hash's type; -1 without a hash. If it is that of opts2, the type's bits are added to opts2. */
+  /** Position of the hash's type; -1 without a hash. If it equals `opts2`, the type's bits are added to opts2. */
   readonly header: number;
   readonly hashed: HashedBits;
   readonly first: number;

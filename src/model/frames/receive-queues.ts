@@ -104,7 +104,7 @@ export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
 /** Called when half of a ring base was written, at `offset`: every ring with this base latches it. */
 export const latchReceive = ({ rings }: Receiver, value: number, offset: number): void => {
   const low = rings.filter(({ register }) => register === offset);
-  // Only the first one reports a wrong value.
+  // Only the first of these rings reports a wrong value.
   for (const [i, ring] of low.entries()) ring.latch(i === 0 ? value : 0);
   for (const ring of rings) if (ring.register + 4 === offset) ring.highWritten();
 };

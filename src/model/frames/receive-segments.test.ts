@@ -52,7 +52,7 @@ const portOf = (memory: Memory): Port => ({
   plug: () => {},
 });
 
-/** What the guest finds, and the number of segments taken as segments. */
+/** Returns what the guest finds, and the number of segments that `receiveSegments` took. */
 const outcome = (setting: Setting, asSegments: boolean): { seen: object; taken: number } => {
   const { ipv6, tag, payload, buffers, bufferBytes, place } = setting;
   const guest = new Guest({ strict: "off", chip: chipNamed(setting.chip)! });

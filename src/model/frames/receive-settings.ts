@@ -9,12 +9,12 @@ const FCS_BYTES = 4;
 const STRIP = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
 
 export interface ReceiveSettings {
-  /** The receive gate (RXDV gating) is closed: frames are dropped before the FIFO. */
+  /** Whether the receive gate (RXDV gating) is closed, so that frames are dropped before the FIFO. */
   readonly gated: boolean;
   readonly verify: boolean;
-  /** Strip VLAN tags. */
+  /** Whether VLAN tags are stripped. */
   readonly strip: boolean;
-  /** Longest frame accepted, in bytes without FCS. */
+  /** Maximum length in bytes of an accepted frame, without FCS. */
   readonly longest: number;
   /** Bits of `RxConf` that select which frames are accepted. */
   readonly accept: number;
@@ -23,7 +23,7 @@ export interface ReceiveSettings {
   readonly hashed: 2 | 3 | 4 | undefined;
 }
 
-/** Longest frame in either direction, in bytes without FCS, with the present jumbo setting. */
+/** Maximum length in bytes of a frame without FCS, in either direction, with the present jumbo setting. */
 export const longestFrame = (page: Page, facts: ChipFrames): number => {
   const { jumbo } = facts;
   if (jumbo === undefined) return facts.longestFrame;

@@ -96,7 +96,7 @@ export class ReceiveEngine {
   #verdicts2: Int32Array;
   /** Whether an FCS or a hash is written for each frame. */
   #more = false;
-  /** The descriptor format has room for timestamps. */
+  /** Whether the descriptor format has room for timestamps. */
   #stamps = false;
 
   constructor(ring: DescriptorRing, parts: ReceiveParts) {
@@ -298,7 +298,7 @@ export class ReceiveEngine {
     return this.#parts.stampsReceived?.active === true && eventMessageOf(bytes, offset, length) >= 0;
   }
 
-  /** Returns bits to add to opts2. */
+  /** Writes the FCS and the hash, as far as they are enabled. Returns bits to add to opts2. */
   #writeMore(from: Memory, frame: number, length: number, padding: number, stored: number): number {
     if (this.#parts.frameCheck === true) this.#buffers.writeCheck(from, frame, length, padding, stored, false);
     const { steering } = this.#parts;

@@ -47,11 +47,11 @@ export class DescriptorRing {
   filled = false;
   /** Checks the descriptors when the ring is located in memory. */
   inspect: (() => void) | undefined;
-  /** The next descriptor to read. */
+  /** Index of the next descriptor to read. */
   index = 0;
   /** Changes whenever the ring restarts: anything read from it before is then invalid. */
   epoch = 0;
-  /** The region that contains the ring. */
+  /** Words of the region that contains the ring. */
   words = NO_WORDS;
   /** Index in `words` of descriptor 0. */
   first = 0;
@@ -65,7 +65,9 @@ export class DescriptorRing {
   #plain = false;
   /** The `Dma.epoch` for which `words` is valid; -1 after the ring has moved. */
   #mapped = -1;
-  /** An access to the ring failed. The chip does not use it again until its base is written or the chip is reset. */
+  /**
+   * Set when an access to the ring fails. The ring is not used again until its base is written or the chip is reset.
+   */
   halted = false;
 
   /** @param register offset of the low half of the base; the high half follows */

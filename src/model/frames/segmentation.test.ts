@@ -84,7 +84,7 @@ test("the chip tells the port which frames directly continue the previous segmen
   guest.send({ bytes: ipv4Tcp({ payload: 4000 }), ...mss1000 });
   guest.cable.room = Infinity;
   guest.clock.delay(1000);
-  // After a wait, other frames may have been sent in between.
+  // The third segment of the last super-frame waited for room, so other frames may have been sent before it.
   assert.deepEqual(marks, [false, true, true, false, false, true, false, true]);
 });
 

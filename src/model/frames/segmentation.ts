@@ -11,7 +11,7 @@ import { buildTag, TAG, TAG_BYTES } from "#wire/vlan.ts";
 import type { OffloadRequest } from "./offload.ts";
 import type { ScatterList } from "./scatter.ts";
 
-/** Longest headers: the transport offset has 7 bits, a TCP header at most 60 bytes. */
+/** Maximum length of the headers: the transport offset has 7 bits, and a TCP header at most 60 bytes. */
 const MAX_HEADER_BYTES = 0x7f + 60;
 /** Flags that only the last segment has (RFC 9293). */
 const LAST_ONLY = tcp.TcpFlag.fin | tcp.TcpFlag.psh;

@@ -1,4 +1,6 @@
-/** Where a chip has the registers of receive side scaling: in the window, or (RTL8168H) most of them are extended ones. */
+/**
+ * Where a chip has the registers of receive side scaling: in the window, or (RTL8168H) most of them are extended ones.
+ */
 import { RSS_TABLE } from "#chip/registers.ts";
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";
 import { ExtendedRss, RssControl } from "#chip/rss.ts";

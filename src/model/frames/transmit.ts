@@ -34,7 +34,7 @@ import { Segmentation } from "./segmentation.ts";
 import type { Offences } from "../observation/strict.ts";
 import { checksumFiller, type FillChecksums } from "./tx-checksums.ts";
 
-/** Longest super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
+/** Maximum length of a super-frame: an IP packet of 65,535 bytes, and an Ethernet header with a tag. */
 const MAX_SUPER_FRAME = 0xffff + 18;
 /** Maximum number of frames per turn; then other work runs. Segmentation makes many frames from one descriptor. */
 const FRAMES_PER_TURN = 4096;
@@ -66,7 +66,7 @@ export interface TransmitParts {
   readonly enabled: () => boolean;
   /** Whether frames go to the port: the link is up and loopback is off. */
   readonly straight: () => boolean;
-  /** Takes a frame of `length` bytes at `offset` that must not go to the port. Returns false if it may go there. */
+  /** Takes the frame of `length` bytes at `offset` if it must not go to the port. Returns false if it may go there. */
   readonly divert: (bytes: Uint8Array, offset: number, length: number) => boolean;
 }
 
@@ -84,7 +84,7 @@ export class TransmitEngine {
   readonly #pieces = new ScatterList();
   readonly #request = new OffloadRequest();
   readonly #segmentation = new Segmentation();
-  /** For each descriptor of the frame, its opts1 as read, and its position. */
+  /** For each descriptor of the frame, the value of opts1 that was read, and in `#at` its word index in the ring. */
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
   readonly #at = new Int32Array(MAX_DESCRIPTORS);
   readonly #resume: () => void;
@@ -96,7 +96,7 @@ export class TransmitEngine {
   #memory: Memory = newMemory(0);
   /** Index of the descriptor after the current frame. */
   #next = 0;
-  /** Segments of the current frame that were already sent. */
+  /** Number of segments of the current frame that were already sent. */
   #segmentsSent = 0;
   #frames = 0;
   #retries = 0;

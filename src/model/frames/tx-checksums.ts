@@ -13,8 +13,8 @@ import * as udp from "#wire/udp.ts";
 import type { OffloadRequest } from "./offload.ts";
 
 /**
- * Chips without RL_FLAG_AUTOPAD damage a frame shorter than this if they checksum it and its IPv4 packet has fewer than
- * 28 bytes (FreeBSD).
+ * Some chips (those without RL_FLAG_AUTOPAD in FreeBSD's driver) damage a frame shorter than this if they checksum the
+ * frame and its IPv4 packet has fewer than 28 bytes.
  */
 const DAMAGED_BELOW = 42;
 

@@ -3,7 +3,7 @@ import type { Schedule } from "../registers/schedule.ts";
 
 /** The limits set by the guest. */
 export interface Limits {
-  /** Longest delay of an event in units of time; 0 disables moderation. */
+  /** Maximum delay of an event, in units of time; 0 disables moderation. */
   readonly time: number;
   /** Number of frames that ends the delay; 0 for no limit. */
   readonly frames: number;

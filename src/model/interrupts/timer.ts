@@ -74,7 +74,8 @@ class Timer {
     this.#cancel = undefined;
     const threshold = this.#page.get(this.#threshold, 4);
     if (threshold === 0) return;
-    // If the count is at the threshold, within the precision of the clock, the next interrupt is after a whole round.
+    // If the count is at the threshold, within the precision of the clock, the next interrupt comes after a whole round
+    // of the counter.
     const left = threshold - this.#ticks(now);
     const ticks = left > 0.5 ? left : left + WRAP;
     this.#cancel = this.#schedule.after(ticks / this.#ticksPerMicro(), this.#expire);

@@ -39,7 +39,8 @@ const extended = ({ nic }: Guest): number[] => {
 };
 
 test("each chip has the capabilities its generation has", () => {
-  // Power 01, VPD 03, MSI 05, Express 10, MSI-X 11; error reporting 01, channel 02, serial 03, LTR 18, L1 substates 1e.
+  // Capabilities: power 01, VPD 03, MSI 05, Express 10, MSI-X 11. Extended ones: error reporting 01, virtual channel
+  // 02, serial number 03, LTR 18, L1 substates 1e.
   // prettier-ignore
   // oxfmt-ignore
   for (const [key, plain, more] of [

@@ -41,7 +41,7 @@ type Kind = "mine" | "broadcast" | "multicast" | "stranger";
  * Checks frames and link changes while the chip is in D1 to D3hot. Before that, the driver has enabled wake-up events
  * in Config3 and Config5, and magic packets in a register that depends on the chip. From the 8168D on, a frame must
  * first pass the receive filter and the gate, so drivers open both. On older chips frames wake the NIC even if the
- * driver has left the filter empty. The multicast hash is not checked.
+ * driver has left the filter empty. The model compares no frame with the multicast hash.
  */
 export class WakeFilter {
   readonly #parts: WakeParts;

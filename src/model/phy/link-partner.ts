@@ -27,7 +27,7 @@ export interface Partner {
 
 export type ClockRole = "preferred-master" | "preferred-slave" | "forced-master" | "forced-slave";
 
-/** From bits 12:10 of GBCR: manual configuration, the manual role, multiport device. */
+/** Role set by bits 12:10 of GBCR, which stand for manual configuration, the manual role, and a multiport device. */
 export const clockRole = (gbcr: number): ClockRole => {
   if ((gbcr & Gbcr.manualMaster) !== 0) return (gbcr & Gbcr.master) === 0 ? "forced-slave" : "forced-master";
   return (gbcr & Gbcr.multiport) === 0 ? "preferred-slave" : "preferred-master";

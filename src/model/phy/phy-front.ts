@@ -13,9 +13,9 @@ export interface PhyParts extends Pick<Profile, "ptp" | "cableTest"> {
 
 /** A register space with a PHY in it. */
 export interface PhyFront {
-  /** Executes a command of PHYAR: register 20:16, data 15:0. */
+  /** Executes a command of PHYAR: register in bits 20:16, data in 15:0. */
   readonly mdio: Access;
-  /** Executes a command of PHYOCP: address 30:15, data 15:0. */
+  /** Executes a command of PHYOCP: address in bits 30:15, data in 15:0. */
   readonly ocp: Access;
   powerOn(): void;
   /** The PHY's clock for the Precision Time Protocol, if it has one. */

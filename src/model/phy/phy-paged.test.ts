@@ -107,7 +107,7 @@ test("clause 45 registers are accessed through registers 13 and 14, as in annex 
   assert.equal(paged.read(MMD_DATA), 0x0006);
   paged.write(MMD_DATA, 0);
   assert.equal(read(Mmd.negotiation, 60), 0);
-  // Function 2 increments at every access.
+  // Function 2 of the MMD control register increments the address at every access.
   paged.write(MMD_CONTROL, Mmd.negotiation);
   paged.write(MMD_DATA, 60);
   paged.write(MMD_CONTROL, Mmd.negotiation | 0x8000);

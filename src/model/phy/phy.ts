@@ -323,9 +323,9 @@ export class Phy {
   }
 
   /**
-   * Resets the PHY; the bit clears itself on completion. The advertisement is preserved, contrary to 802.3, because
-   * Realtek's own driver writes it before a reset with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway). Tuning is
-   * preserved too.
+   * Resets the PHY; the reset bit clears itself on completion. The advertisement is preserved, contrary to 802.3,
+   * because Realtek's own driver writes it before a reset with `restart` (DPDK `r8169_phy.c`, rtl_phy_restart_nway).
+   * Tuning is preserved too.
    */
   #reset(): void {
     this.#stop();

@@ -1,4 +1,6 @@
-/** The PTP clock in the PHY of the RTL8125D and later: its registers, and a timestamp for each type of event message. */
+/**
+ * The PTP clock in the PHY of the RTL8125D and later: its registers, and a timestamp for each type of event message.
+ */
 import { PhyClock, PhyClockCommand, PhyClockControl, PhyClockEvent, PhyStamp } from "#chip/ptp.ts";
 import type { Schedule } from "../registers/schedule.ts";
 import { PtpClock, timeOf, timeWords } from "./ptp-clock.ts";
@@ -42,7 +44,9 @@ export class PtpPhy implements MessageStamps {
     this.#stamped(PhyStamp.receivedReady - message, PhyClockEvent.received);
   }
 
-  /** Returns whether the register is one that does not simply keep its value. */
+  /**
+   * Executes a write to a register with a function. Returns false for other registers, whose value the caller stores.
+   */
   write(address: number, value: number): boolean {
     if (address === PhyClock.control) this.active = (value & PhyClockControl.enable) !== 0;
     if (address === PhyClock.events) this.#put(address, this.#word(address) & ~value);

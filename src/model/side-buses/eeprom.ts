@@ -131,9 +131,10 @@ export class Eeprom {
 const FUSE_BYTES = 0x400;
 
 /**
- * One-time memory (EFUSE) of the 8168D and later, read and programmed through EFUSEAR. Address 17:8, data 7:0 (DPDK
- * `r8169_compat.h`, EFUSE_*). A blank memory is all ones. Programming only clears bits; other memories of this kind
- * work this way, but that is not documented for this one. The contents are kept without power.
+ * One-time memory (EFUSE) of the 8168D and later, read and programmed through EFUSEAR. Its command word has the address
+ * in bits 17:8 and the data in 7:0 (DPDK `r8169_compat.h`, EFUSE_*). A blank memory is all ones. Programming only
+ * clears bits; other memories of this kind work this way, but that is not documented for this one. The contents are
+ * kept without power.
  */
 export class Efuse {
   readonly #bytes = new Uint8Array(FUSE_BYTES).fill(0xff);

@@ -24,7 +24,7 @@ export const byteMask = (enables: number): number =>
   (enables & 4 ? 0xff_0000 : 0) |
   (enables & 8 ? 0xff00_0000 : 0);
 
-/** With an unknown base address, a command reads all ones or writes nothing. */
+/** With an unknown base address, a read returns all ones and a write has no effect. */
 export class ExtendedRegisters {
   readonly #page: Page;
   readonly #mac: Uint8Array | undefined;

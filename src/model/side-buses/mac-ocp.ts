@@ -42,7 +42,7 @@ export class MacOcp {
     if (chip.profile.macOcp === "paged") this.#firmware = new Uint16Array(FIRMWARE_WORDS * FIRMWARE_PAGES);
   }
 
-  /** Called when the command word was written: address in 30:15, and data if the flag is set. */
+  /** Called when the command word was written: address in bits 30:15, and data in 15:0 if the flag is set. */
   command(word: number, lanes: number): void {
     if ((lanes | 0) !== -1) return;
     const address = ocpAddress(word);

@@ -1,4 +1,4 @@
-/** The PCI Express PHY (EPHY): 16-bit registers with numbers. */
+/** The PCI Express PHY (EPHY): numbered registers of 16 bits. */
 import type { Chip } from "#chip/chips.ts";
 import type { Access } from "../registers/handshake.ts";
 import { type Words, wordsOf } from "../observation/state.ts";
@@ -6,12 +6,12 @@ import type { MacOcp } from "./mac-ocp.ts";
 
 /** 8168H: bits 1:0 of this MAC-OCP register select one of four banks of 32 registers. */
 const BANK = 0xde28;
-/** 8127: the register that selects a page of 128. */
+/** 8127: the register that selects a page of 128 registers. */
 const PAGE_SELECT = 0x7e;
 const PAGES = 16;
 
 /**
- * Registers keep the written value. A register number has 6 bits, from the 8125 on 7: DPDK `r8169_phy.c`
+ * Registers keep the written value. A register number has 6 bits, or 7 from the 8125 on: DPDK `r8169_phy.c`
  * (EPHYAR_Reg_Mask and EPHYAR_Reg_Mask_v2, rtl8168_check_ephy_addr, rtl8127_check_ephy_ext_addr). Linux writes only 5
  * bits; real chips may ignore the bits above them.
  */
