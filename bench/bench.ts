@@ -36,7 +36,7 @@ export interface Bench {
   run(options: BenchOptions): Promise<Report>;
 }
 
-/** A bench cannot run on this machine. The code that it would measure has not failed. */
+/** Thrown if a bench cannot run on this machine. It does not mean that the measured code has failed. */
 export class CannotMeasure extends FerruleError {
   readonly code = "CANNOT_MEASURE";
   readonly hint: string;

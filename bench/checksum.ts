@@ -10,7 +10,7 @@ const DEFAULT_PROCESSES = 4;
 interface ChecksumResult {
   readonly kind: ChecksumRound["kind"];
   readonly bytes: number;
-  /** ns per call. */
+  /** Time in ns per call. */
   readonly c: Summary;
   readonly typescript: Summary;
   /** Ferrule's time divided by C's time in the same round. */

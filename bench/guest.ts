@@ -31,7 +31,7 @@ type Round = ReadonlyMap<string, number>;
 interface Result {
   readonly figure: Figure;
   readonly nic: string;
-  /** Mbit/s, or microseconds. */
+  /** The figure's value in Mbit/s or in microseconds. */
   readonly value: Summary;
   /** Ferrule's value divided by this NIC's in the same round. */
   readonly ratio: Summary;

@@ -23,7 +23,7 @@ interface RingResult {
   readonly path: PathKind;
   readonly batch: number;
   readonly variant: (typeof VARIANTS)[number];
-  /** ns per frame over all rounds. */
+  /** Time in ns per frame, over all rounds. */
   readonly c: Summary;
   readonly typescript: Summary;
   /** Ferrule's time divided by C's time in the same round. */

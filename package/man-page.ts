@@ -1,4 +1,4 @@
-/** The manual page, generated from the same tables as `--help`. man(7) */
+/** The manual page, generated from the same tables as `--help`. The format is that of man(7). */
 import type { Option } from "#app/cli/arguments.ts";
 import type { Command } from "#app/cli/command.ts";
 import { version } from "#app/manifest.ts";

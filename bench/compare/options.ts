@@ -1,4 +1,4 @@
-/** What to measure, from the command line. */
+/** Reads from the command line what to measure. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";

@@ -161,7 +161,7 @@ export const ENTRIES: readonly Entry[] = [
 /** Suffix of the key of a driver from another checkout. */
 export const OTHER = "-other";
 
-/** The same driver from another checkout. */
+/** The list entry of the same driver from another checkout. */
 const ofOther = (folder: string, { peer, ...entry }: Entry): Entry => ({
   ...entry,
   peer: { ...peer, key: `${peer.key}${OTHER}`, name: `${peer.name}, of ${folder}` },

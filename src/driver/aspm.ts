@@ -68,7 +68,7 @@ export class LinkPower {
 
   /**
    * Sets the policy; it is applied at once if the NIC is up. @throws {BadAspm} before anything is written;
-   * {SideBusTimeout}
+   * {SideBusTimeout} if the chip does not respond
    */
   set(policy: AspmPolicy, running: boolean): void {
     this.#policy = checkAspm(this.#hw.chip, policy);

@@ -41,7 +41,7 @@ export interface ReceiveFormat {
   readonly opts2: number;
   /** Position of the low half of the buffer's address; the high half follows. */
   readonly address: number;
-  /** Whether the NIC overwrites the buffer's address when it writes the descriptor back. */
+  /** True if the NIC overwrites the buffer's address when it writes the descriptor back. */
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
@@ -56,8 +56,8 @@ export interface ReceiveFormat {
   /** If any of these bits is set, the descriptor does not belong to a frame. */
   readonly kindMask: number;
   /**
-   * Where the checksum results are. The word is opts2 if this is true, otherwise opts1; it is shifted right by
-   * `verdictShift`, and then masked with `verdictMask`.
+   * If true, the checksum results are in opts2, otherwise in opts1. To get them, that word is shifted right by
+   * `verdictShift` and masked with `verdictMask`.
    */
   readonly verdictInOpts2: boolean;
   readonly verdictShift: number;
@@ -230,9 +230,9 @@ export const RECEIVE_STAMPED: ReceiveFormat = { ...RECEIVE_V3, stamp: StampV3 };
 /** Formats with a hash, by `FrameFacts.hashedFormat`. */
 export const RECEIVE_HASHED = { 2: RECEIVE_V2, 3: RECEIVE_V3, 4: RECEIVE_V4 } as const;
 
-/** How `Send` bits and the segment size are encoded in a transmit descriptor. */
+/** The encoding of `Send` bits and of the segment size in a transmit descriptor. */
 export interface TransmitFormat {
-  /** Whether checksums and segmentation work over IPv6 too. */
+  /** True if checksums and segmentation work over IPv6 too. */
   readonly ipv6: boolean;
   /** Bits of the descriptor's first word. */
   readonly first: (flags: number) => number;

@@ -211,7 +211,8 @@ const macRegisters = ({ mac }: FirmwareTarget): Registers => {
 
 /**
  * Runs a checked program, and waits until the PHY is out of reset. Afterwards the PHY's page is 0.
- * @throws {BadFirmware} if the program does not end, or uses a register that the PHY does not have; {SideBusTimeout}
+ * @throws {BadFirmware} if the program does not end or uses a register that the PHY lacks; {SideBusTimeout} if a
+ * register does not respond
  */
 export const runFirmware = ({ file, words }: Program, target: FirmwareTarget): void => {
   const { clock, phy } = target;

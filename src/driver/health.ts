@@ -15,11 +15,11 @@ import type { TransmitRing } from "./transmit-ring.ts";
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
 
 /**
- * How long a descriptor may wait while the link is up before the doorbell is rung once more. A pause frame at 100
+ * Time that a descriptor may wait while the link is up before the doorbell is rung once more. A pause frame at 100
  * Mbit/s stops the transmitter for a shorter time.
  */
 export const RING_AGAIN_MICROS = 500_000;
-/** How long a descriptor may wait before the chip is reset. Linux's network stack has the same limit. */
+/** Time that a descriptor may wait before the chip is reset. Linux's network stack has the same limit. */
 export const TRANSMIT_LIMIT_MICROS = 5_000_000;
 /** Interval at which the status and the PHY are checked. */
 export const CHECK_MICROS = 1_000_000;

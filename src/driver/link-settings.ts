@@ -38,12 +38,12 @@ export interface LinkSettings {
   readonly masterSlave: keyof typeof MASTER_SLAVE;
   readonly crossover: (typeof CROSSOVERS)[number];
   /**
-   * Whether the PHY tries a lower speed if the cable does not support the negotiated one; undefined on PHYs without a
+   * True if the PHY tries a lower speed when the cable does not support the negotiated one; undefined on PHYs without a
    * register for it.
    */
   readonly downshift: boolean | undefined;
   /**
-   * Whether fast retrain is advertised for the advertised modes above 1000 Mbit/s; undefined keeps the chip's start
+   * True if fast retrain is advertised for the advertised modes above 1000 Mbit/s; undefined keeps the chip's start
    * value.
    */
   readonly fastRetrain: boolean | undefined;

@@ -86,7 +86,7 @@ export class Moderation {
     return this.#actual;
   }
 
-  /** Whether the limits follow the measured frame rate. */
+  /** True if the limits follow the measured frame rate. */
   get adaptive(): boolean {
     return this.#adaptive;
   }

@@ -52,7 +52,7 @@ export interface NicOptions {
    * RTL8125B and later chips have such a clock.
    */
   readonly timestamps?: boolean;
-  /** Whether the chip may put its PCI Express link into low-power states; default `auto`. */
+  /** Policy for the low-power states of the chip's PCI Express link; default `auto`. */
   readonly aspm?: AspmPolicy;
   /** For tests: each `receive` and `transmit` of a `Link` checks that the caller owns the buffers. */
   readonly checked?: boolean;

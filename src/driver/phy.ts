@@ -81,7 +81,7 @@ export class Phy {
   readonly #nic: { readonly mtu: number; readonly running: boolean };
   /** True if the chip has a SerDes with an SFP cage instead of a copper PHY. */
   readonly cage: boolean;
-  /** Whether the link was down at any time between the last two calls of `link`. */
+  /** True if the link was down at any time between the last two calls of `link`. */
   flapped = false;
   #settings: LinkSettings;
   #idleErrors = 0;
@@ -170,7 +170,7 @@ export class Phy {
 
   /**
    * Wakes the PHY up and resets it. If its controller then does not seem to run, resets it once more. @throws
-   * {Timeout}; {PhyDisabled} before the PHY is accessed
+   * {Timeout} if the reset does not end; {PhyDisabled} before the PHY is accessed
    */
   reset(): void {
     const { chip, expiredWaits } = this.#hw;

@@ -17,7 +17,7 @@ export interface EeeSettings {
   readonly enabled: boolean;
   /** The modes for which EEE is advertised. */
   readonly advertise: readonly LinkModeName[];
-  /** Whether the MAC enters low-power idle between frames, once both ends have agreed on EEE. */
+  /** True if the MAC enters low-power idle between frames, once both ends have agreed on EEE. */
   readonly txLpi: boolean;
   /**
    * Microseconds without a frame before low-power idle begins: 0 to 5242, limited to the time that 65,535 bytes take at
@@ -122,7 +122,7 @@ export class PowerSaving {
   }
 
   /**
-   * Whether the PHY sleeps while no cable is connected. It is off by default, as in every driver, because with it a
+   * True if the PHY sleeps while no cable is connected. It is off by default, as in every driver, because with it a
    * link takes longer to come up.
    */
   get aldps(): boolean {
@@ -136,7 +136,7 @@ export class PowerSaving {
   }
 
   /**
-   * Whether a link over a cable with two pairs is possible. Undefined until it is set: the PHY keeps its power-on
+   * True if a link over a cable with two pairs is possible. Undefined until it is set: the PHY keeps its power-on
    * value.
    */
   get gigaLite(): boolean | undefined {

@@ -79,7 +79,7 @@ export class Power {
 
   /**
    * Returns to D0, and brings the NIC up if it was up, with all of its settings.
-   * @throws {DeviceGone} {Asleep}; whatever `up` throws: the NIC is then down and awake
+   * @throws {DeviceGone} or {Asleep} if the card does not wake; whatever `up` throws, the NIC is then down and awake
    */
   resume(): Resumed {
     const woken = this.#wake();

@@ -69,7 +69,7 @@ const run = (
   return { written, expired: hw.expiredWaits.count };
 };
 
-/** By page and register (decimal), 0xa460 is 0xa46.16, 0xa466 is 0xa46.19, 0xbcc4 is 0xbcc.18, 0xc41a is 0xc41.21. */
+/** OCP address 0xa460 is page 0xa46, register 16 (decimal); 0xa466: 0xa46, 19; 0xbcc4: 0xbcc, 18; 0xc41a: 0xc41, 21. */
 const followed = (first: number, second: number): Registers =>
   run("rtl8168g", "followPhyStatus", { "phy 0xa460": first, "phy 0xa466": second }).written;
 const bias = (top: number, rest: number): number | undefined =>

@@ -35,11 +35,11 @@ export class Ptp {
     this.#running = running;
   }
 
-  /** The clock's time in nanoseconds. @throws {OutOfRange} while down {Timeout} {SideBusTimeout} */
+  /** The clock's time in nanoseconds. @throws {OutOfRange} while down; {Timeout}, {SideBusTimeout} without a reply */
   get time(): bigint {
     return this.#up().read();
   }
-  /** @throws {OutOfRange} while down, or for a time below 0 or above 2^63 - 1 ns {Timeout} {SideBusTimeout} */
+  /** @throws {OutOfRange} for a time below 0 or above 2^63 - 1 ns; otherwise as the getter of `time` */
   set time(nanos: bigint) {
     this.#up().write(checkTime(nanos));
     this.#note(nanos);
@@ -65,7 +65,7 @@ export class Ptp {
   get adjustment(): number {
     return this.#rate;
   }
-  /** @throws {OutOfRange} above `mostAdjustment`, or while down {Timeout} {SideBusTimeout} */
+  /** @throws {OutOfRange} above `mostAdjustment`; otherwise as the getter of `time` */
   set adjustment(billionths: number) {
     const max = this.mostAdjustment;
     if (!(Math.abs(billionths) <= max))

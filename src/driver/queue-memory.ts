@@ -14,7 +14,7 @@ export interface QueueMemory {
   readonly buffers: readonly SharedArrayBuffer[];
 }
 
-/** Where rings allocate their memory. */
+/** The sources from which rings get their memory. */
 export interface RingMemory {
   readonly dma: DmaDomain;
   /** Zeroed memory for positions and counters. */

@@ -70,7 +70,7 @@ export interface ReceiveRingOptions {
   readonly pieces?: number;
   /** `FrameFacts.countsLastPiece`; default false. */
   readonly countsLastPiece?: boolean;
-  /** Where positions and counters are kept; default: memory of this thread. */
+  /** Allocates memory for positions and counters; default: memory of this thread. */
   readonly buffer?: (bytes: number) => ArrayBufferLike;
   /** A ring in which descriptors of several queues alternate, and the queue's place in it; default: a ring of its own. */
   readonly shared?: { readonly ring: DmaMemory; readonly queue: number; readonly queues: number };

@@ -90,7 +90,7 @@ interface PairSettings extends RingSettings {
   readonly largestBuffer: number;
   readonly checked: boolean;
   readonly hashed: boolean;
-  /** Whether descriptors hold the timestamps of received event messages. */
+  /** True if descriptors hold the timestamps of received event messages. */
   readonly stamped: boolean;
 }
 

@@ -107,13 +107,13 @@ export interface TransmitRingOptions {
   readonly doorbell: () => void;
   /** The CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
-  /** How descriptors encode offloads; default: the second format. */
+  /** The encoding of offloads in descriptors; default: the second format. */
   readonly format?: TransmitFormat;
   /** Largest number of descriptors of a frame; default: the number in the ring. */
   readonly frameDescriptors?: number;
-  /** Which frames software must pad; default none. */
+  /** The frames that software must pad; default none. */
   readonly padding?: PaddingRule | undefined;
-  /** Where positions and counters are kept; default: memory of this thread. */
+  /** Allocates memory for positions and counters; default: memory of this thread. */
   readonly buffer?: (bytes: number) => ArrayBufferLike;
 }
 

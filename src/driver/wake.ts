@@ -75,7 +75,7 @@ export class Wake {
     return this.#armed;
   }
 
-  /** @throws {NoWakeUp} {Sleeping}, or an error of the bus; the old setting is kept */
+  /** @throws {NoWakeUp} for unsupported events; {Sleeping} while asleep; errors of the bus. The old setting is kept. */
   set armed(forms: readonly WakeForm[]) {
     const refused = forms.find((form) => !this.supported.includes(form));
     if (refused !== undefined) throw new NoWakeUp(refused, this.supported);
