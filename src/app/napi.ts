@@ -103,7 +103,7 @@ export class Napi {
 
   /**
    * Looks for an event whose interrupt did not arrive: one that is pending at two successive calls although interrupts
-   * are enabled. Handles it and returns true. Must be called repeatedly, with a wait between calls.
+   * are enabled. If there is one, handles it and returns true. Must be called repeatedly, with a wait between calls.
    * @throws {DeviceGone}
    */
   checkLostInterrupts(): boolean {

@@ -40,7 +40,7 @@ test("a NIC whose memory accesses all fail is restarted as often as the budget a
     messages.map(({ message }) => message),
     Array.from({ length: BUDGET }, (_, i) => `${reason}: restarting the NIC (${i + 1} of at most ${BUDGET} restarts)`),
   );
-  // The first one is a warning, the others are debug messages.
+  // The first restart is reported as a warning, the others as debug messages.
   assert.deepEqual(
     messages.map(({ kind }) => kind),
     ["warning", ...Array.from({ length: BUDGET - 1 }, () => "note")],

@@ -99,7 +99,7 @@ export type SessionEvent =
   | { readonly kind: "wire"; readonly plugged: boolean; readonly why: string }
   /** The PHY runs with a firmware file, by its name in linux-firmware. */
   | { readonly kind: "firmware"; readonly file: string; readonly version: string }
-  /** Quirks of this chip that the driver handles: names of chip/quirks.ts and docs/quirks.md. */
+  /** Quirks of this chip that the driver handles, by their names in chip/quirks.ts and docs/quirks.md. */
   | { readonly kind: "quirks"; readonly names: readonly string[] }
   /**
    * The NIC went to sleep with the wake-up events `armed`, as ethtool writes them; or it has resumed, and `woken` is

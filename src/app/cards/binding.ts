@@ -230,7 +230,7 @@ const retryHint = (address: string, driver: string | undefined): string =>
 /** The card's driver_override if somebody else has set it. Such an override is kept. */
 const foreignOverride = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
 
-/** The card, with its record. If the card was removed, it need not be returned, and its record is deleted. */
+/** Finds a card that is to be returned. If the card was removed from the machine, its record is deleted. */
 const cardWithRecord = ({ files, records }: BindContext, address: string): Card => {
   try {
     return cardAt(files, address);

@@ -63,7 +63,7 @@ const iscsi = (files: Files): readonly Storage[] => {
   }));
 };
 
-/** NVMe disks over TCP or RDMA, whose address is written as "traddr=10.0.0.1,trsvcid=4420". */
+/** NVMe disks over TCP or RDMA. The kernel writes their address as "traddr=10.0.0.1,trsvcid=4420". */
 const nvme = (files: Files): readonly Storage[] => {
   const folder = join(files.sys, "class/nvme");
   return namesIn(folder).map((name) => ({

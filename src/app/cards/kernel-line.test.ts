@@ -11,7 +11,7 @@ const WORD = "intel_iommu=on";
 const SETTINGS = "etc/default/grub";
 const DROP_IN = "etc/default/grub.d/50-cloudimg-settings.cfg";
 
-/** A stand-in for GRUB's generator. It sources the settings files, which set shell variables, as GRUB's does. */
+/** A stand-in for GRUB's generator. Like that, it sources the settings files, which set shell variables. */
 const generator = (root: string): string => `
 set -e
 . ${root}/etc/default/grub

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Files, textOf } from "./files.ts";
 import { addressBytes } from "./ip-address.ts";
 
-/** One end of a session: an address, and its interface if it is link-local. */
+/** One end of a session: an address, and the interface if the address is link-local. */
 export interface End {
   readonly text: string;
   readonly address: Uint8Array | undefined;

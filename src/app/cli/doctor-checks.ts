@@ -81,7 +81,7 @@ const tun = ({ tun, uid }: MachineFacts): Check => {
   return ok(name, mode);
 };
 
-/** The command for the setting of the kernel that most likely forbids user namespaces. */
+/** The command that changes the kernel setting which most likely forbids user namespaces; instructions if unknown. */
 const namespaceFix = (problem: string, manager: PackageManager | undefined): string => {
   const setting = /sysctl (\S+) is (\d+)/.exec(problem)?.[1];
   if (setting === "user.max_user_namespaces") return "sudo sysctl user.max_user_namespaces=15000";

@@ -48,8 +48,9 @@ export const downSentence = (name: string, pid: number, stays: boolean, seconds:
 };
 
 /**
- * Takes an interface down. @param name its present name, or the name with which it was started @returns its present
- * name
+ * Takes an interface down.
+ * @param name the interface's present name, or its name when `ferrule up` was started
+ * @returns the interface's present name, and the id of the process
  */
 const askDown = async (name: string, wake: boolean): Promise<{ readonly now: string; readonly pid: number }> => {
   try {

@@ -15,7 +15,8 @@ export interface Watch extends CounterSample<Statistics> {
 type Paint = Stream["paint"];
 
 /**
- * Counters that should be 0, with the text that is displayed: the singular, and the plural if it does not end in -s.
+ * Counters that should be 0, with the text that is displayed: the singular, and the plural if that is not the
+ * singular with -s.
  */
 const PROBLEMS = [
   ["sendDrops", "send drop"],

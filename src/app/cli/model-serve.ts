@@ -159,8 +159,8 @@ const parseTrace = (path: string | undefined, format: string | undefined): Serve
 };
 
 /**
- * The absolute path, because QEMU may run in another directory. If it is too long for a socket address, the path as
- * given.
+ * Makes the path absolute, because QEMU may run in another directory. If the absolute path is too long for a socket
+ * address, returns the path as given.
  */
 const socketPath = (typed: string): string => {
   const whole = resolve(typed);

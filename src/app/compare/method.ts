@@ -27,7 +27,7 @@ export const machineLine = (found: Measurement): string =>
     .map(([name, value]) => (name === "load average" ? `${name} ${value}` : value))
     .join("; ")}.`;
 
-/** Load per core above which figures are not reliable: half a process. */
+/** Load average per core above which figures are not reliable. */
 const QUIET_LOAD = 0.5;
 
 /** Warnings, if the machine had other work or the run was short. */

@@ -11,7 +11,7 @@ after(() => rmSync(FOLDER, { recursive: true, force: true }));
 
 type Json = Record<string, unknown>;
 
-/** The comparison as JSON with one field replaced; undefined removes it. */
+/** The comparison as JSON with one field replaced, or without that field if `value` is undefined. */
 const changed = (path: readonly (string | number)[], value: unknown): string => {
   const document = JSON.parse(JSON.stringify(madeUp())) as Json;
   const parent = path.slice(0, -1).reduce<Json>((at, name) => at[name] as Json, document);

@@ -49,8 +49,8 @@ export const findUp = async (name: string): Promise<Status> => {
 };
 
 /**
- * The status of every `ferrule up` in this network namespace that this user may control. Each that sends no status is
- * reported as an error instead. Processes of other users are omitted.
+ * The status of every `ferrule up` in this network namespace that this user may control, with an error for each that
+ * sends no status. Processes of other users are omitted.
  */
 export const findAll = async (): Promise<{
   readonly found: readonly Status[];

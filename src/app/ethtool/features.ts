@@ -62,7 +62,7 @@ const json1 = ({ active, fixed, requested }: FeatureState): Json => ({
   requested: fixed ? false : requested,
 });
 
-/** The lines about the changes, if one of them was not requested, or a requested one was not made; otherwise no lines. */
+/** Lists the changes if one of them was not requested, or a requested one was not made; otherwise returns no lines. */
 export const changes = ({ before, after }: Changed, wanted: Argument): readonly string[] => {
   const lines = FEATURES.map((name): readonly [line: string, asked: boolean] | undefined => {
     const { active } = after[name];

@@ -16,7 +16,7 @@ const SERIALS = [
   "chassis_asset_tag",
   "board_asset_tag",
 ];
-/** Placeholders of vendors for missing serial numbers. */
+/** Matches what vendors write in place of a serial number. */
 const PLACEHOLDER =
   /^(none|n\/?a|0+|default.*|to be filled.*|not .*|system .*|chassis .*|base board .*|no asset.*|x+)$/i;
 
