@@ -88,8 +88,8 @@ export interface PublishingTarget extends Target {
   /** Number of interrupt events raised so far, for `seen`. */
   readonly eventsRaised: number;
   /**
-   * Called before each access of the driver is executed. `events` is the value of `eventsRaised` up to which the driver
-   * may have seen events.
+   * Called before an access of the driver is executed. `events` is the number of events that the driver had seen when
+   * it posted the access.
    */
   seen(events: number): void;
 }

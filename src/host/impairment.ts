@@ -54,7 +54,7 @@ export class ImpairedWire implements Port {
     this.#in.seed(~seed);
   }
 
-  /** Enables one impairment; a probability or count of 0 disables it. @throws {OutOfRange} */
+  /** Enables one impairment; a probability or count of 0 disables it. @throws {OutOfRange} for impossible values */
   arm(direction: Direction, name: ImpairmentName, impairment: Partial<Impairment>): void {
     const { probability = 1, count = Infinity, micros = 0 } = impairment;
     if (!(probability >= 0 && probability <= 1))

@@ -45,7 +45,7 @@ export interface Replay {
   readonly stepsBack: number;
   /** Errors of single packets that could not be read. */
   readonly faults: readonly MalformedCapture[];
-  /** The error after which nothing could be read, if there was one. */
+  /** The error after which no more packets could be read, if there was one. */
   readonly end: MalformedCapture | undefined;
 }
 

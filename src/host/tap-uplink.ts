@@ -94,7 +94,7 @@ export class TapUplink implements Disposable {
   readonly #in: UplinkIn;
   #disposed = false;
 
-  /** @throws {OutOfRange} {SystemError} */
+  /** @throws {OutOfRange} if `UplinkOut` cannot use the send arena; {SystemError} for errors of the TAP */
   constructor(options: TapUplinkOptions) {
     const { tap, sources = [tap], link, offloads, capture, switches = ALL_ON } = options;
     this.#tap = tap;

@@ -318,7 +318,7 @@ const digest = async (socket: Socket): Promise<string> => {
   return hash.digest("hex");
 };
 
-/** Sends bytes over TCP from the near end to the far end, or back. Returns a hash of the received data. */
+/** Sends bytes over TCP, if `forth` to the far end, otherwise from there. Returns a hash of the received data. */
 const transfer = async (n: ReturnType<typeof network>, bytes: Uint8Array, forth: boolean): Promise<string> => {
   // A socket belongs to the namespace of its thread at the time of creation.
   const server = n.far.namespace.within(() => createServer().listen(5000));

@@ -5,7 +5,7 @@
  * here) and ignores the buffer count of the longer form.
  */
 
-/** Number of bytes in the header with the buffer count. */
+/** Length in bytes of the longer form of the header, which has a buffer count. */
 export const VNET_HEADER_BYTES = 12;
 /**
  * Number of bytes in a VLAN tag. A tag that must be inserted is stored after the header; `writev` takes it from there,

@@ -36,7 +36,7 @@ export class ReplayWire implements Port {
   #waits = false;
   #reserved = false;
 
-  /** @throws {OutOfRange} */
+  /** @throws {OutOfRange} if `rate` is not a positive number */
   constructor(options: ReplayWireOptions) {
     const { replay, rate } = options;
     if (rate !== undefined && !(rate > 0)) throw new OutOfRange(`a rate of ${rate} frames a second is not possible`);

@@ -32,7 +32,7 @@ export interface ModelOptions {
   /** The best kind of interrupt that configuration space offers; default: all that the chip has. */
   readonly interrupts?: InterruptKind | undefined;
   readonly report?: (offence: Offence) => void;
-  /** `pageBytes(chip)` of memory for the registers and configuration space, shared if a bus exposes them. */
+  /** `pageBytes(chip)` bytes of memory for the registers and configuration space, shared if a bus exposes them. */
   readonly memory?: ArrayBufferLike;
   /**
    * Whether other threads may see a thread's stores in another order (arm64). If so, a store that makes earlier stores

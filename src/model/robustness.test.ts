@@ -189,7 +189,7 @@ test("the model sends and receives without allocating", () => {
     for (let i = 0; i < 2000; i++) round();
     grown = process.memoryUsage().heapUsed - before;
   }
-  // 112,000 frames sent and 64,000 received: half a byte for each would exceed the limit.
+  // The loop sends 112,000 frames and receives 64,000: half a byte for each would exceed the limit.
   assert.ok(grown < 64 * 1024, `heap grew ${grown} bytes`);
   assert.ok(guest.nic.counters.txFrames > 200_000 && guest.nic.counters.rxMissed === 0);
 });

@@ -159,8 +159,8 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
   }
 
   /**
-   * For poll(2): becomes ready when the server has closed the connection. It is not ready for another reason, because
-   * a server sends nothing without a request.
+   * For poll(2): becomes ready when the server has closed the connection. Nothing else makes it ready, because a server
+   * sends nothing without a request.
    */
   get lostFd(): number {
     return this.#requests.fd;

@@ -226,7 +226,7 @@ test("register accesses of a client that does not reply do not prolong the wait"
   const region = remote(rig);
   const write = body(REGION_ACCESS, { region: BAR, offset: 0, count: 1 }, Uint8Array.of(1));
   const send = (): unknown => rig.peer.send(message(9, Command.regionWrite, write, Flag.noReply));
-  // Each access takes a millisecond, during which the client sends the next one.
+  // Each access takes a millisecond, during which the client sends the next request.
   let millis = 0;
   const { mock: now } = mock.method(performance, "now", () => millis);
   rig.device.onWrite = () => {

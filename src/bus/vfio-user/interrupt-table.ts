@@ -7,13 +7,13 @@ import { PeerEvent } from "#sys/peer-event.ts";
 import type { Fd } from "#sys/fd.ts";
 import { Irq, IrqFlag, IRQS, Refused, SET_ACTION, SET_DATA, SetFlag } from "./protocol.ts";
 
-/** Number of interrupts of a device, by index. */
+/** Number of a device's interrupts of each kind, by the index of the kind. */
 export type IrqCounts = readonly number[];
 
 interface Vector {
   event: PeerEvent | undefined;
   masked: boolean;
-  /** The interrupt was raised while it was masked or had no eventfd. */
+  /** Whether the interrupt was raised while it was masked or had no eventfd. */
   held: boolean;
 }
 

@@ -39,7 +39,7 @@ export class MapBlock {
   /** A window of `BLOCK` bytes. */
   readonly window: MapWindow;
   readonly #start: number;
-  /** Sorted by address. */
+  /** The maps in the block, sorted by address. */
   readonly #shown: Shown[] = [];
   /** Regions of contiguous maps with the same access, created when they are first requested. Sorted by address. */
   #runs: MemoryRegion[] = [];

@@ -73,7 +73,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly #busError: Event;
   readonly #scope: DisposableStack;
   #bar = 0;
-  /** A reset of the bus has cleared the card's interrupt settings. */
+  /** Whether a reset of the bus has cleared the card's interrupt settings. */
   #interruptsLost = false;
 
   private constructor(

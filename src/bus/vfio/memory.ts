@@ -10,7 +10,10 @@ import { undo } from "./undo.ts";
 
 /** Room for rings, receive buffers for the largest MTU, and the send arena, which need a little more than 17 MiB. */
 export const DEFAULT_BYTES = 20 << 20;
-/** Room for the same at an MTU of 1500. This is below the limit of 8 MiB that most systems set for locked memory. */
+/**
+ * Room for rings, receive buffers and send arena at an MTU of 1500. This is below the limit of 8 MiB that most systems
+ * set for locked memory.
+ */
 export const MIN_BYTES = 6 << 20;
 const STEP = 1 << 20;
 const PAGE_BYTES = 4096;

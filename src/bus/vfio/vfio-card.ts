@@ -16,7 +16,7 @@ export interface VfioCard {
   readonly group: number;
   /** The card is used without an IOMMU. */
   readonly unsafe: boolean;
-  /** The group's file. */
+  /** Path of the group's file. */
   readonly groupPath: string;
   readonly containerPath: string;
   /** Paths of the device's own file and of iommufd, if the kernel provides both. */

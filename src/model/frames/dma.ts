@@ -85,7 +85,7 @@ export class Dma {
     if (!this.allowed && !this.#detached) this.#offences.commit("busMaster", 0);
   }
 
-  /** The region in which `find` found memory. */
+  /** The region in which `find` last found memory. */
   get region(): MemoryRegion {
     return this.#last;
   }

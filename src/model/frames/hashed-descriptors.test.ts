@@ -1,5 +1,5 @@
 /**
- * Receive descriptors with a hash, several queues, transmit rings followed by counts, and wide transmit descriptors.
+ * Receive descriptors with a hash, several queues, transmit rings in "no close" mode, and wide transmit descriptors.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -66,7 +66,7 @@ for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8
     assert.notEqual(words(0)[2], 0);
     assert.notEqual(words(0)[2], words(1)[2]);
     assert.deepEqual([words(0)[3], words(1)[3]], [HashedV3.ipv4 | HashedV3.tcp, HashedV3.ipv6 | HashedV3.tcp]);
-    // The address is preserved.
+    // The address in the descriptor is preserved.
     assert.equal(words(0)[4], low(RX_BUFFERS) | 0);
     const place = RX_BUFFERS - BASE;
     assert.deepEqual(guest.memory.one.bytes.slice(place, place + four.length), four);

@@ -1,5 +1,6 @@
 /**
- * Where a chip has the registers of receive side scaling: in the window, or (RTL8168H) most of them are extended ones.
+ * The registers of receive side scaling, which are in the register window. On the RTL8168H, most of them are extended
+ * registers instead.
  */
 import { RSS_TABLE } from "#chip/registers.ts";
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";

@@ -42,12 +42,12 @@ export class EventLatch {
   readonly #signalled = new Int32Array(PLACES);
   /** The count of raises when the guest last read the status. */
   #observed = 0;
-  /** Whether `#observed` is exact. */
+  /** Whether `#observed` is exact: false if the guest may have seen later raises too. */
   #exact = true;
   /** Bits of events whose vector's line is high; if all share a vector, all pending events. */
   #lines = 0;
   #muted = false;
-  /** An event with its own vector is masked when it is signalled. */
+  /** Whether an event with its own vector is masked when it is signalled. */
   masksItself = false;
 
   /** @param fire called at a rising edge of a line */

@@ -18,7 +18,7 @@ import { type AccessWidth, ones, type Page } from "../registers/page.ts";
 export type PowerState = 0 | 1 | 2 | 3;
 
 export interface ConfigParts extends LayoutOptions {
-  /** A page of 4 KiB. */
+  /** The page that contains configuration space: 4 KiB. */
   readonly page: Page;
   readonly chip: Chip;
   /** Called when the guest changed the power state. */

@@ -7,12 +7,12 @@ import type { PhyMemory } from "./phy-memory.ts";
 export interface CableFault {
   readonly pair: 0 | 1 | 2 | 3;
   readonly state: "open" | "short" | "mismatch";
-  /** Distance, up to 204 m. */
+  /** Distance of the fault from this end, at most 204 m. */
   readonly metres: number;
 }
 
 const PAIRS = 4;
-/** Real PHYs take up to several seconds. */
+/** Duration of a cable test. Real PHYs take up to several seconds. */
 const TEST_MICROS = 50_000;
 const WORDS = { ok: 0x60, open: 0x48, short: 0x50, mismatch: 0x44 } as const;
 

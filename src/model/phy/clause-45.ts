@@ -1,4 +1,7 @@
-/** The PHY's clause 45 registers: speeds above 1000 Mbit/s, and energy-efficient Ethernet. IEEE 802.3, 45.2 and 78. */
+/**
+ * The PHY's clause 45 registers: speeds above 1000 Mbit/s, and energy-efficient Ethernet. IEEE 802.3: clauses 45.2 and
+ * 78.
+ */
 import { Advertise10G, MASTER_SHIFT_10G, Mmd, Partner10G, PmaSpeed } from "#chip/phy.ts";
 import { addressKey, type Words } from "../observation/state.ts";
 import type { Partner } from "./link-partner.ts";
@@ -48,7 +51,7 @@ export class Clause45 {
     return { multigigabit: this.#multigigabit & this.#kind.multigigabit, eee: this.#eee, eee2: this.#eee2 };
   }
 
-  /** Bits 15:13 of 7.32, shifted to the position that they have in GBCR. */
+  /** Bits 15:13 of register 7.32, shifted to the position that they have in GBCR. */
   get clock(): number {
     return this.#multigigabit >> MASTER_SHIFT_10G;
   }

@@ -30,7 +30,7 @@ const shown = ({ up, speed, fullDuplex }: PhyLink): unknown[] => [up, speed, ful
 test("a partner's registers are those of a gigabit switch, or of a switch with all speeds", () => {
   const switch1000 = partnerOf({ speeds: [10, 100, 1000] });
   assert.deepEqual([switch1000.anlpar, switch1000.gbsr, switch1000.multigigabit], [0xc5e1, 0x0c00, 0]);
-  // 802.3, 45.2.7.11: 7.33 bits 5, 6 and 11.
+  // IEEE 802.3, 45.2.7.11: bits 5, 6 and 11 of register 7.33.
   assert.equal(ANY_PARTNER.multigigabit, 0x0860);
   assert.equal(ANY_PARTNER.eee, 0x000e);
   assert.equal(ANY_PARTNER.eee2, 0x0003);

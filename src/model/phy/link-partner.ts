@@ -1,4 +1,4 @@
-/** The link partner, and the result of negotiation. IEEE 802.3: 28, annex 28B, 40.5, 126, 78. */
+/** The link partner, and the result of negotiation. IEEE 802.3: clauses 28 (with annex 28B), 40.5, 78 and 126. */
 import { Advertise, Advertise10G, Bmcr, Eee, Eee2, Gbcr, Gbsr, Partner10G } from "#chip/phy.ts";
 import type { SerdesSpeed } from "./serdes.ts";
 

@@ -41,7 +41,7 @@ export class PagedPhy implements PhyFront {
   readonly #memory = new PhyMemory();
   #page = 0;
   #extension = 0;
-  /** Indirect access to clause 45 registers. */
+  /** Function and device of the indirect access to clause 45 registers. */
   #mmdControl = 0;
   #mmdAddress = 0;
 

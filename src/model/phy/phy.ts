@@ -1,4 +1,4 @@
-/** The built-in PHY: clause 22 registers, autonegotiation with a link partner, power. IEEE 802.3, 22 and 28. */
+/** The built-in PHY: clause 22 registers, autonegotiation with a link partner, power. IEEE 802.3: clauses 22 and 28. */
 import {
   ANAR,
   ANER,
@@ -134,9 +134,7 @@ export class Phy {
     );
   }
 
-  /**
-   * Whether this end is the clock master of a link at 1000 Mbit/s or faster (40.5.2; above 1000, bits 15:13 of 7.32).
-   */
+  /** Whether this end is the clock master of a link at 1000 Mbit/s (40.5.2) or faster (bits 15:13 of register 7.32). */
   get master(): boolean {
     return this.#link.speed >= 1000 && this.#clock(this.#link.speed) === "master";
   }

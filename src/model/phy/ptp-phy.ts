@@ -14,7 +14,7 @@ export interface MessageStamps {
   received(message: number): void;
 }
 
-/** The clock always runs; messages are stamped while it is enabled. Commands are carried out at once. */
+/** The clock always runs; its enable bit only controls whether messages are stamped. Commands are executed at once. */
 export class PtpPhy implements MessageStamps {
   /** The PHY's registers, indexed by half of their address. */
   readonly #words: Uint16Array;

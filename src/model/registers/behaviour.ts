@@ -38,7 +38,7 @@ const rows = {
   // There is no boot ROM.
   FLASH:            { width: 32, reset: 0, writable: ALL },
   ERSR:             { width: 8,  reset: 0, writable: 0 },
-  // Cmd.bufferEmpty is the RTL8139's; with descriptors it reads 0.
+  // Cmd.bufferEmpty is for the receive buffer of the RTL8139; with descriptors it reads 0.
   ChipCmd:          { width: 8,  reset: 0, writable: Cmd.stopRequest | Cmd.receiveEnable | Cmd.transmitEnable, softReset: true, onWrite: "command" },
   // The poll bits clear themselves when the ring was processed; in the model that is before the write completes.
   TxPoll:           { width: 8,  reset: 0, writable: 0, onWrite: "poll" },

@@ -5,7 +5,7 @@ import { PCI } from "./behaviour-8169.ts";
 import { MULTIGIGABIT } from "./behaviour-8125.ts";
 import { flatten, type RegisterRow } from "./layer.ts";
 
-/** All registers of the chip, in ascending order. */
+/** All registers of the chip, in order of their offsets. */
 export const registersOf = (chip: Chip): readonly RegisterRow[] => flatten([FAMILY, PCI, MULTIGIGABIT], chip);
 
 /**

@@ -66,7 +66,7 @@ export class ExtendedRegisters {
     return this.#words[(address & 0xfff) >> 2]!;
   }
 
-  /** Addresses have the type above bit 11. */
+  /** The contents. Addresses have the type of register above bit 11. */
   get state(): Words {
     return wordsOf(this.#words, (i) => 4 * i);
   }
