@@ -16,8 +16,8 @@ const LAYOUT = [
 ] as const;
 
 /**
- * Counters that the RTL8125 adds (OpenBSD's driver as ported to illumos, struct re_stats): some of the older ones at
- * full width, and new ones. rx_mac_missed in that source is assumed to be an older counter at full width.
+ * Counters that the RTL8125 adds (OpenBSD's driver as ported to illumos, struct re_stats): some of the older counters
+ * at full width, and new counters. rx_mac_missed in that source is assumed to be an older counter at full width.
  */
 // prettier-ignore
 // oxfmt-ignore

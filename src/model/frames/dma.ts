@@ -77,9 +77,9 @@ export class Dma {
 
   /**
    * Called when the driver has given the chip work for which the chip must access memory now. Reports an offence if bus
-   * mastering is off. A frame from the wire is no such work: Linux's r8169 clears bus mastering before it stops the
-   * receiver, and, with bus mastering off, enables the receiver of an RTL8168B, because that chip wakes the system only
-   * while its receiver is enabled.
+   * mastering is off. A frame from the wire is no such work, because with Linux's r8169 the receiver is on while bus
+   * mastering is off in two cases: shortly before the receiver is stopped, and on a sleeping RTL8168B, which wakes the
+   * system only while its receiver is enabled.
    */
   ordered(): void {
     if (!this.allowed && !this.#detached) this.#offences.commit("busMaster", 0);

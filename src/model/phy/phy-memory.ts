@@ -12,12 +12,12 @@ const PRIME = 0x0100_0193;
 const fold = (sum: number, word: number): number => Math.imul(sum ^ (word & 0xffff), PRIME) >>> 0;
 
 /**
- * The window has an address register and a data register. A data word has its high byte first: parameters may have odd
- * addresses, and drivers change one in the upper half of a word without affecting the next one (0x80ec and 0x80ed in
- * DPDK `rtl8168ep.c`). A write increments the address, so a table needs its address only once (0x81b3 in DPDK
- * `rtl8125a.c`). A read leaves the address unchanged, because drivers modify words in place. So does a write to a
- * register of the controller, because firmware is written to one such register word by word. Firmware is accepted but
- * not run; `state` has a checksum of each program.
+ * The window has an address register and a data register. A data word has its high byte first: a parameter may have an
+ * odd address, and drivers change the parameter in the upper half of a word without changing the one in the lower half
+ * (0x80ec and 0x80ed in DPDK `rtl8168ep.c`). A write increments the address, so a table needs its address only once
+ * (0x81b3 in DPDK `rtl8125a.c`). A read leaves the address unchanged, because drivers modify words in place. So does a
+ * write to a register of the controller, because firmware is written to one such register word by word. Firmware is
+ * accepted but not run; `state` has a checksum of each program.
  */
 export class PhyMemory {
   readonly #bytes = new Uint8Array(0x1_0000);

@@ -157,8 +157,9 @@ export class SideRegisters {
   }
 
   /**
-   * Vital product data in configuration space: the EEPROM from its first word on, which is not valid VPD; zeros without
-   * an EEPROM. `lspci -vv` shows the same for cards: resource type 05 (the start of the signature), or 00.
+   * Vital product data in configuration space: the contents of the EEPROM from its first word on, although they are not
+   * valid VPD; zeros without an EEPROM. Real cards do the same: `lspci -vv` shows resource type 05 (the start of the
+   * EEPROM's signature) or 00.
    */
   productData(address: number): number {
     return this.eeprom?.doubleWord(address >> 1) ?? 0;
