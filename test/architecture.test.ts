@@ -86,7 +86,7 @@ const folderComplaints = (file: File): string[] => {
   });
 };
 
-/** Imports of `cli` by other folders of `app`. Code that these also need is in `terminal`. */
+/** Imports of `cli` by other folders of `app`. Code that both `cli` and these folders need is in `terminal`. */
 const cliComplaints = (file: File): string[] =>
   !file.path.startsWith("src/app/") ||
   file.path.startsWith("src/app/cli/") ||
@@ -107,7 +107,7 @@ const globalComplaints = (file: File): string[] =>
     ? []
     : occurrences(file, NODE_GLOBALS, "uses a global that only Node has");
 
-/** Code that asks which chip it has. Differences between chips belong in the profile. */
+/** Matches code that asks which chip it runs on. Differences between chips belong in the profile. */
 const CHIP_QUESTION =
   /\bsince\(|\.generation\b|\.(key|die|xid)\s*[!=]==(?!\s*undefined)|[!=]==\s*[\w.]+\.(key|die|xid)\b|\.(key|die)\.(startsWith|endsWith|includes|match)\(/;
 
@@ -131,7 +131,7 @@ const takingAddresses = (table: string): string[] =>
     .filter(([, , parameters]) => parameters!.includes("u64"))
     .map(([, name]) => name!);
 
-/** Where a class member or a top-level function ends, as the formatter indents it. */
+/** Matches the last line of a class member or a top-level function, as the formatter indents it. */
 const END_OF_FUNCTION = /^( {2})?\}[;)]*$/;
 
 /** Calls that could access foreign memory, in a function without a SAFETY: line before the call. */

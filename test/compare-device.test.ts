@@ -20,7 +20,7 @@ const skip = skipFor(!has(process.env["CC"] ?? "gcc") && "needs gcc");
 const FORWARD: Task = { load: "forward", rate: "saturated", bytes: 64, batch: 32 };
 const WINDOW_US = 5000;
 const FRAMES = 10_000;
-/** Frames to forward; a fault occurs once in a thousand frames. */
+/** Number of frames to forward; a fault occurs once in a thousand frames. */
 const ENOUGH = 20_000;
 const LIMIT_MS = 20_000;
 
@@ -32,7 +32,7 @@ const open = (program: string): Device => {
   return new Device(program, env, new AbortController().signal);
 };
 
-/** Adds up windows until `frames` frames have been forwarded; returns the sum. */
+/** Measures for `WINDOW_US` at a time until `frames` frames have been forwarded; returns the sums of the counts. */
 const windows = async (device: Device, task: Task, frames: number): Promise<Window> => {
   let sum: Window | undefined;
   for (const end = performance.now() + LIMIT_MS; (sum?.frames ?? 0) < frames;) {

@@ -1,7 +1,7 @@
 /**
- * Features of the drivers for this family. The other columns are from their sources: Linux 7.3's r8169,
- * Realtek's r8168 8.055, r8125 9.016, r8126 10.017 and r8127 11.015 for Linux, DPDK 26.11's net_r8169, FreeBSD's re(4)
- * and rge(4).
+ * Features of the drivers for this family. The columns other than `ours` are from the drivers' sources: Linux 7.3's
+ * r8169, Realtek's r8168 8.055, r8125 9.016, r8126 10.017 and r8127 11.015 for Linux, DPDK 26.11's net_r8169, FreeBSD's
+ * re(4) and rge(4).
  */
 import type { Shown } from "./shown.ts";
 

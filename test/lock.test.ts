@@ -1,4 +1,4 @@
-/** The lock file names every package that an installation could need: `npm ci` of npm 11 rejects one that does not. */
+/** The lock file names every package that an installation could need: otherwise `npm ci` of npm 11 rejects the file. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

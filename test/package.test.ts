@@ -22,8 +22,9 @@ import { olderNode } from "./rigs/older-node.ts";
 import { npm, packFerrule } from "./rigs/packed.ts";
 
 const MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url));
-/** The optional dependency that npm installs if there is a network, and packages that a TypeScript program needs. */
+/** The optional dependency, which npm installs only if there is a network. */
 const NODE = `node-linux-${process.arch}`;
+/** Packages that a TypeScript program needs. */
 const TYPES = ["@types/node", "undici-types"];
 /** Time limit in ms, long enough on a busy machine. */
 const ENOUGH = 300_000;

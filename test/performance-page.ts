@@ -70,7 +70,7 @@ export const comparison = (): string => {
   ].join("\n");
 };
 
-/** docs/performance.md with this part as given. */
+/** docs/performance.md, with `comparison()` between the marks. */
 export const page = (): string => {
   const text = readFileSync(PAGE, "utf8");
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];

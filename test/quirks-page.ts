@@ -6,7 +6,7 @@ import { QUIRKS, type Quirk } from "#chip/quirks.ts";
 
 export const PAGE = join(import.meta.dirname, "../docs/quirks.md");
 
-/** The chips that have a quirk. A die stands for all its chips if every one has it. */
+/** The chips that have a quirk. A die stands for all its chips if each of them has the quirk. */
 const chipsOf = ({ on }: Quirk): string => {
   const has = (CHIPS as readonly Chip[]).filter(on);
   const whole = (die: string): boolean => CHIPS.every((chip) => chip.die !== die || on(chip));

@@ -39,7 +39,7 @@ const inParentheses = (code: string, from: number): string => {
   return "";
 };
 
-/** Bits that are written to or tested in a register to which they do not belong. Types detect single bits, not sums. */
+/** Bits that are used with a register to which they do not belong. Types detect that for single bits, not for sums. */
 const bitComplaints = ({ path, source }: File, of: ReadonlyMap<string, string>): string[] => {
   const code = without(source, "comment", "string", "regex");
   const complain = (at: number, register: string, bits: string): string[] =>

@@ -25,8 +25,8 @@ const runBy = (script: string): readonly string[] =>
     .flatMap(ofRooms);
 
 /**
- * Whether a test has a script of its own: guests with foreign drivers, comparisons with the state that these leave, and
- * VFIO.
+ * Whether a test has a script of its own: guests with foreign drivers, comparisons with the state in which foreign
+ * drivers leave a chip, and VFIO.
  */
 const elsewhere = (file: string): boolean => /^test\/(conformance-guest|state|vfio)\//.test(file);
 

@@ -87,8 +87,8 @@ const expectNothing = (what: string, left: readonly string[]): void => {
 };
 
 /**
- * Brings a NIC up in this process, waits for the carrier, and brings it down. What leaks shows as descriptors, threads
- * or memory.
+ * Brings a NIC up in this process, waits for the carrier, and brings it down. A leak shows as additional
+ * descriptors, threads or memory.
  */
 const cycle = async (): Promise<void> => {
   const session = await openSession({

@@ -1,6 +1,6 @@
 /**
- * A web server for boot ROMs: `node boot-server.ts ADDRESS`. Serves a script at /script, which fetches a file and then
- * reports it by fetching /fetched. Prints the path of each request on a line.
+ * A web server for boot ROMs: `node boot-server.ts ADDRESS`. At /script it serves a script that fetches a file and
+ * then fetches /fetched, to report that the file has arrived. Prints the path of each request on a line.
  */
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";

@@ -26,7 +26,7 @@ import { checkFrame, type CheckedFrame } from "./wire-check.ts";
 
 const DPDK = DPDKS.find((name) => name === process.env[DPDK_VARIABLE]) ?? "24.11";
 const SUBJECT = DPDK === "24.11" ? "dpdk" : `dpdk, ${DPDK}`;
-/** XIDs and PCI devices of each version (rtl_get_mac_version and pci_id_r8169_map in its drivers/net/r8169). */
+/** XIDs that all DPDK versions support: rtl_get_mac_version in drivers/net/r8169. `DIES` has those of each version. */
 const SINCE_8125 = [0x608, 0x609, 0x640, 0x641, 0x648, 0x649, 0x64a, 0x680, 0x681, 0x688, 0x689];
 // prettier-ignore
 // oxfmt-ignore
@@ -37,8 +37,9 @@ const DIES: Readonly<Record<DpdkName, readonly number[]>> = {
     0x4c0, 0x4c1, 0x500, 0x501, 0x502, 0x508, 0x509, 0x540, 0x541, 0x549, 0x54a, 0x54b, 0x54c, 0x6c0,
   ],
 };
+/** PCI device IDs in DPDK's pci_id_r8169_map. */
 const DEVICES = [0x8125, 0x8126, 0x8127, 0x8162, 0x8168];
-/** Whether this version supports the chip. Its packages are fetched for one architecture only. */
+/** Whether the DPDK version under test supports the chip. DPDK's packages are fetched for amd64 only. */
 const known = ({ chip, kernel }: Cell): boolean =>
   DIES[DPDK].includes(chip.xid) && DEVICES.includes(identityOf(chip).device) && processorOf(kernel) === "amd64";
 /** Whether the driver uses RSS on the chip (EnableRss in rtl_init_software_variable). */
@@ -52,7 +53,7 @@ const ECHOES = 500;
 const MANY = 1000;
 const BURST = 5;
 const JUMBO = 9000;
-/** testpmd uses no more receive queues than transmit queues. The driver offers 4 and 2, so 2 of each are used. */
+/** testpmd uses at most as many receive as transmit queues. The driver offers 4 receive and 2 transmit queues. */
 const QUEUES = ["--rxq=2", "--txq=2"];
 
 const number = (text: string, name: string): number => {
@@ -109,12 +110,12 @@ const TO = 0x0a090001;
 const DESTINATION_PORT = 5000;
 /** Source ports, by which the frames of each test are identified. */
 const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
-/** Bytes of payload: odd and even; none so short that the frame is padded, as these chips checksum the padding too. */
+/** Payload lengths, odd and even. None makes a frame that is padded: these chips include padding in checksums. */
 const LENGTHS = [18, 19, 100, 999];
-/** Bytes of payload of the first of several flows. A flow is identified by the length of its frames. */
+/** Payload length of the first of several flows. A flow is identified by the length of its frames. */
 const FIRST_FLOW = 100;
 const UDP_HEADERS = 42;
-/** The segment size. */
+/** Segment size for TSO, in bytes. */
 const SEGMENT = 1000;
 
 const endsTo = (mac: string, more: Partial<Ends> = {}): Ends => ({
@@ -153,7 +154,7 @@ const segment = (ends: Ends, sourcePort: number, length: number): string => {
 
 const address = (dotted: string): number => dotted.split(".").reduce((number, byte) => number * 256 + Number(byte), 0);
 
-/** A frame of one of the flows of Microsoft's RSS test vectors, with that many bytes of payload. */
+/** A frame of one of the flows of Microsoft's RSS test vectors, with `length` bytes of payload. */
 const datagramOf = (mac: string, { from, fromPort, to, toPort }: Vector, length: number): string => {
   const ends = endsTo(mac, { from: address(from), to: address(to) });
   const ports = { sourcePort: fromPort, destinationPort: toPort };
@@ -291,13 +292,13 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
       return received;
     };
     assert.deepEqual(await countReceived(), [BURST, BURST, BURST, BURST]);
-    // The driver keeps receiving multicast until it is restarted.
+    // The driver keeps receiving multicast until `settings` restarts the port.
     await settings("set promisc all off");
     assert.deepEqual(await countReceived(), [BURST, BURST, 0, 0]);
   });
 
-  // Tests only the first interrupt after a start: uio_pci_generic masks INTx at each interrupt, and the driver does not
-  // make it unmask INTx.
+  // Tests only the first interrupt after a start: uio_pci_generic masks INTx at each interrupt, and DPDK's driver does
+  // not make uio_pci_generic unmask INTx.
   test("an interrupt informs the driver that the cable was plugged in", async () => {
     const { rig, cell } = bench();
     await pmd.ask("port stop 0");

@@ -98,11 +98,11 @@ export interface Bench {
 export interface BenchOptions extends Partial<Omit<RigOptions, "chip" | "kernel">> {
   /** Whether the tests start without a loaded driver. */
   readonly bare?: boolean;
-  /** Warnings that the kernel may log here. */
+  /** Warnings that the kernel may log during the tests. */
   readonly warnings?: readonly RegExp[];
-  /** Offences that are ignored here. */
+  /** Offences that the driver may commit during the tests. */
   readonly offences?: readonly string[];
-  /** Chips that the subject concerns. */
+  /** Whether the tests are declared for this chip and kernel; default: for all. */
   readonly only?: (cell: Cell) => boolean;
   /** The reason for which all tests are skipped. */
   readonly skip?: string | false;
@@ -128,10 +128,10 @@ const withContext = async (rig: Rig, found: readonly string[]): Promise<string> 
 const LIMIT_MILLIS = 3_600_000;
 
 /**
- * Declares a suite for each chip on each kernel, within a suite named after the subject. Its tests share one guest;
- * after all of them, the guest must have logged no warning, and its driver committed no offence. After each test,
- * passed or failed, the NIC's cable, partner and wire are restored; a test that leaves a process or an interface at
- * either end fails.
+ * Declares a suite for each chip on each kernel, within a suite named after the subject. The tests for one chip on one
+ * kernel share a guest; after all of them, the guest must have logged no warning, and its driver committed no offence.
+ * After each test, passed or failed, the NIC's cable, partner and wire are restored; a test that leaves a process or an
+ * interface at either end fails.
  */
 export const onEachChip = (subject: string, options: BenchOptions, declare: (bench: () => Bench) => void): void => {
   const {

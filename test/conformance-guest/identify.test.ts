@@ -56,8 +56,8 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
   ["rtl8127a", "RTL8127A", "6c9", "newest"], ["rtl9151as", "RTL9151AS", "7c8", "newest"],
 ];
 /**
- * Linux 5.10 logs this for every model of the family, and nearly the same for real cards: what they present as vital
- * product data (VPD) is not in the format of VPD.
+ * Linux 5.10 logs this for every NIC that is a model, and nearly the same for real cards: the vital product data (VPD)
+ * of both does not have the format of VPD.
  */
 const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
 /**
@@ -66,7 +66,7 @@ const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
  */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 
-/** The name under which an older kernel, which has no name of its own for the chip yet, logs the chip. */
+/** By kernel and name of a chip: the name that this kernel logs, if it has no separate name for the chip yet. */
 const OLD_NAMES: Readonly<Record<string, string>> = { "6.12 RTL8168M": "RTL8168h/8111h" };
 const nameOn = (kernel: KernelName, name: string): string => OLD_NAMES[`${kernel.split("-")[0]} ${name}`] ?? name;
 
@@ -79,7 +79,7 @@ interface Found {
 
 const LINE = /r8169 (\S+) eth\d+: (\S+), ([0-9a-f:]{17}), (?:XID ([0-9a-f]+)|extXID \S+), IRQ/;
 
-/** The NICs found, by device number of the PCI function. */
+/** Loads the driver; returns the NICs that it has logged, by device number of the PCI function. */
 const find = async (guest: Guest): Promise<ReadonlyMap<string, Found>> => {
   await guest.mustRun("modprobe r8169", LIMIT_MILLIS);
   await guest.mustRun("cd /sys/class/net; for i in eth*; do ip link set $i up; done", LIMIT_MILLIS);
@@ -149,7 +149,7 @@ describe("identify", { skip: noRig() }, () => {
     });
 
   test("the list contains every chip of ours", () => {
-    // The RTL8116AF is not in the list: none of our kernels reads its link from where this fibre chip reports it.
+    // The RTL8116AF is not in the list: this fibre chip reports its link in a place that none of our kernels reads.
     const all = [...LOGGED.map(([key]) => key), "rtl8116af"];
     assert.deepEqual(all.toSorted(), CHIPS.map(({ key }) => key as string).toSorted());
   });

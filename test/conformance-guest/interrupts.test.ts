@@ -11,7 +11,7 @@ import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
 
 const TRIPS = Number(process.env[ROUND_TRIPS_VARIABLE] ?? 10_000);
 const MOVED_TRIPS = 3_000;
-/** Largest number of interrupts that the test drops, one after another, until a dropped one was for a request. */
+/** Maximum number of rounds, each of which drops one interrupt. The rounds end when that of a request was dropped. */
 const ROUNDS = 20;
 
 const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;
@@ -105,7 +105,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
 
       test("are detected as lost if the model drops one", async () => {
         const { rig } = bench();
-        // The dropped interrupt may be that of the previous reply, without which the next request is still answered.
+        // The dropped interrupt may be one that a sent reply has caused. The next request is then still answered.
         let lost = 0;
         for (let round = 0; lost === 0 && round < ROUNDS; round++) {
           await rig.nic.ask({ command: "fault", name: "lost-interrupt", count: 1 });

@@ -3,7 +3,7 @@ import { FAR, NEAR, type Rig } from "../guest/rig.ts";
 
 export interface Lane {
   readonly name: string;
-  /** Protocol and number of each tag, outermost first. */
+  /** EtherType and VLAN ID of each tag, outermost first. */
   readonly tags: readonly (readonly [etherType: number, id: number])[];
   /** The far end's addresses. */
   readonly ipv4: string;
@@ -33,7 +33,7 @@ export const LANES: readonly Lane[] = [
   },
 ];
 
-/** The other end's address in the same network. */
+/** The address of end 1 or 2 in the network of `address`, which is that of end 2. */
 const at = (address: string, end: 1 | 2): string => address.replace(/2$/, String(end));
 
 /** Settings of one end. Its VLAN interfaces are named after their tags: "v5.6". */

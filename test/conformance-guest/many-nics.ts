@@ -23,7 +23,7 @@ interface OneNic {
   readonly device: string;
 }
 
-/** The NICs, which this process runs between its other tasks. */
+/** NICs whose models run in this process, between its other tasks. */
 export class ManyNics implements Disposable {
   readonly nics: readonly OneNic[];
   readonly #clock = new RealClock();

@@ -18,7 +18,7 @@ const MEGABYTES = 6144;
 /** Offsets of the registers with the ring addresses. */
 const TRANSMIT = 0x20;
 const RECEIVE = 0xe4;
-/** Bytes of payload, up to the longest echo without fragments (1472), and one that is always sent in several (8000). */
+/** Payload lengths: up to that of the longest echo in one frame (1472), and one that needs several fragments (8000). */
 const LENGTHS = [0, 17, 56, 1000, 1472, 8000];
 const BYTES = "4M";
 
@@ -64,8 +64,8 @@ const OPTIONS: BenchOptions = { far: "inside", capture: true };
 /** Before the RTL8168C, Linux uses no memory above 4 GiB. */
 const reachesAll = (chip: Chip): boolean => chip.bus === "pcie" && !["8168b", "8101", "8401"].includes(chip.die);
 
-// With that much memory SeaBIOS places devices' registers where a 32-bit kernel reads only zeros, so that even QEMU's
-// own devices fail.
+// With `MEGABYTES` of memory SeaBIOS places devices' registers where a 32-bit kernel reads only zeros, so that even
+// QEMU's own devices fail.
 const roomy = ({ kernel }: Cell): boolean => processorOf(kernel) !== "i386";
 
 onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES, only: roomy }, (bench) => {

@@ -1,5 +1,6 @@
 /**
- * The longest frames: the chip's limit passes both ways, with and without a VLAN tag; the driver rejects one byte more.
+ * The longest frames: those of the chip's largest MTU pass both ways, with and without a VLAN tag; the driver rejects
+ * an MTU of one byte more.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,10 +12,10 @@ import { pace, stream } from "./streams.ts";
 import { checkFrame, type CheckedFrame } from "./wire-check.ts";
 
 const STANDARD = 1500;
-/** Before 6.14 the driver had this limit for every chip from the RTL8125 on. */
+/** The driver's largest MTU before Linux 6.14, for every chip from the RTL8125 on. */
 const CAUTIOUS = 9194;
 const HEADER = 14;
-/** Bytes of the IP and ICMP headers, for IPv4 and IPv6. */
+/** Length of the IP and ICMP headers together, for IPv4 and IPv6. */
 const ECHO = { "-4": 28, "-6": 48 } as const;
 const TAGGED = LANES[1]!;
 const BYTES = 16e6;

@@ -13,8 +13,9 @@ import { checkFrame, type CheckedFrame } from "./wire-check.ts";
 
 const BYTES = 300_000;
 const DATAGRAMS = 100;
-/** The far end answers with a digest of what it receives, or sends the same file that the guest has. */
+/** Port on which the far end answers with a digest of what it receives. */
 const DIGEST_PORT = 7000;
+/** Port on which the far end sends the same file that the guest has. */
 const SEND_PORT = 7001;
 const FIRST_PORT = 20_000;
 
@@ -33,7 +34,7 @@ const FEATURES = [
       ),
     ),
   ),
-  // Tags in software, everything else by the chip.
+  // VLAN tags in software in one or both directions, everything else in the chip.
   "rx on tx on sg on tso on txvlan off rxvlan off",
   "rx on tx on sg on tso on txvlan off rxvlan on",
   "rx on tx on sg on tso on txvlan on rxvlan off",
@@ -76,8 +77,8 @@ const COMMANDS: Readonly<Record<Kind, (to: string, port: number) => string>> = {
 };
 
 /**
- * The script of a transfer; it reports which transfer failed. It leaves the kernel a choice of two local ports; a
- * socket that connects gets the even one.
+ * The script of a transfer, which prints the title if the transfer fails. The script leaves the kernel a choice of two
+ * local ports; a socket that connects gets the even one.
  */
 const scriptOf = ({ kind, to, port, title }: Step): string => {
   const command = COMMANDS[kind](to, port).replaceAll("'", `'\\''`);
@@ -89,7 +90,7 @@ const prepare = async (rig: Rig): Promise<void> => {
   await makeLanes(rig);
   // The receive buffer has room for all datagrams, even if their receiver is delayed.
   await rig.guest.mustRun("echo 8388608 >/proc/sys/net/core/rmem_default");
-  // To TCP an emulated machine looks like a slow network, for which it would build super-frames of two segments only.
+  // TCP takes an emulated machine for a slow network, for which it would build super-frames of two segments only.
   await rig.guest.mustRun(
     `echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs; head -c ${BYTES} /dev/urandom >/tmp/data; sha256sum </tmp/data >/tmp/digest`,
   );

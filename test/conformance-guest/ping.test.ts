@@ -8,13 +8,14 @@ import { onEachChip } from "./grid.ts";
 import { answered } from "./echoes.ts";
 
 /**
- * Bytes of payload: the shortest frames, which the chip pads; odd lengths; the longest in one frame; several fragments.
+ * Payload lengths: of the shortest frames, which the chip pads; odd ones; the longest that fits in one frame; and some
+ * that need several fragments.
  */
 const SIZES = [0, 1, 8, 17, 18, 19, 56, 999, 1471, 1472, 1473, 4000, 20_000];
 
 const ECHOES = 1000;
 
-/** Numbers of sent and of received frames that the kernel has counted and the NIC has not. */
+/** Number of sent frames that only the kernel has counted, and of received frames that only the NIC has counted. */
 const lost = async ({ guest, nic }: Rig): Promise<readonly [sent: number, received: number]> => {
   const text = await guest.mustRun(`cd /sys/class/net/${NEAR.name}/statistics; cat tx_packets rx_packets`);
   const [sent, received] = text.split("\n").map(Number);

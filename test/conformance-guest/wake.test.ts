@@ -32,14 +32,14 @@ const wakes = (rig: Rig): number =>
 interface Night {
   /** Argument of `ethtool -s eth0 wol`. */
   readonly armed: string;
-  /** Whether the cable is plugged in during sleep. */
+  /** Whether the cable stays connected while the guest sleeps. */
   readonly cable: boolean;
   readonly ignored: readonly ServeRequest[];
-  /** The event that wakes the guest; if absent, a user wakes it. */
+  /** The request to the NIC's server that wakes the guest; if absent, a user wakes it. */
   readonly waking?: ServeRequest;
 }
 
-/** Checks a sleeping guest: ignored events do not wake it, and then the waking event does. */
+/** Checks a sleeping guest: the requests in `ignored` do not wake it, and then `waking` does. */
 const watch = async (rig: Rig, earlier: number, { armed, cable, ignored, waking }: Night): Promise<void> => {
   assert.equal((await rig.nic.state()).powerState, D3HOT);
   // The driver reduces the PHY's speed, which takes the link down for a moment.

@@ -12,8 +12,9 @@ export interface CheckedFrame {
   readonly bytes: Uint8Array;
   /** EtherType and control word of each tag. */
   readonly tags: readonly (readonly [etherType: number, control: number])[];
-  /** Ports of TCP and UDP; -1 for other protocols. */
+  /** Source port of TCP or UDP; -1 for other protocols. */
   readonly source: number;
+  /** Destination port of TCP or UDP; -1 for other protocols. */
   readonly destination: number;
   /** Errors of the frame; empty if there are none. */
   readonly faults: readonly string[];

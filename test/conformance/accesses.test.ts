@@ -146,8 +146,8 @@ describe("of memory-mapped registers, as seen by the processor", { skip: unwatch
       const args = ["--disable-warning=ExperimentalWarning", ...flags, program, "2000"];
       const counts = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as readonly Counts[];
       assertExact(counts.filter(({ what }) => what !== "DataView"));
-      // An engine that accesses each of a word's four bytes separately would be noticed: DataView does so here, and is
-      // counted.
+      // DataView accesses each of a word's four bytes separately here. The count shows that the test would detect an
+      // engine that does so for registers.
       const split = counts.find(({ what }) => what === "DataView")!;
       if (mode === "interpreted") assert.equal(split.accesses, 4 * split.calls);
     }

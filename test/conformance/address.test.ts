@@ -17,7 +17,7 @@ import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 const FACTORY = [0x00, 0xe0, 0x4c, 0x68, 0x00, 0x01];
 const MAC = "00:e0:4c:68:00:01";
 const CHOSEN = Uint8Array.of(0x02, 0x10, 0x20, 0x30, 0x40, 0x50);
-/** Station addresses reported from such cards, and other invalid ones. */
+/** Invalid station addresses, some of which users have reported from real cards. */
 const BAD = {
   "all zeros": [0, 0, 0, 0, 0, 0],
   "all ones": [255, 255, 255, 255, 255, 255],

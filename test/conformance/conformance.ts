@@ -92,7 +92,7 @@ export const conformance = (subject: Subject): void => {
       rig.registers.write32(rw32(0xe4), 0xdead_0000); // The address of another system's ring.
       rig.registers.write32(rw32(0x44), 0x0f);
       INTERRUPTS[rig.nic.chip.profile.mac.interrupts].allow(rig.registers, 0xffff);
-      rig.registers.write8(rw8(0x37), 0x0c); // running
+      rig.registers.write8(rw8(0x37), 0x0c); // Transmitter and receiver are enabled.
       rig.up();
       rig.send(udp(ends(), payload(64)));
       assert.equal(rig.sent.length, 1);

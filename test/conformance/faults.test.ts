@@ -123,7 +123,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
     assert.equal(rig.sent.length, 1);
   },
   "stuck-transmitter": (rig) => {
-    // The fault occurs twice, because a reset by the driver resets the chip when it stops, and again when it starts.
+    // The fault occurs twice, because `nic.reset` resets the chip twice: when it stops the chip and when it starts it.
     rig.model.faults.arm("stuck-transmitter", { count: 2 });
     for (let i = 0; i < 3; i++) rig.send(udp(ends(), payload(100)));
     const [finding, after] = found(rig, 2 * TRANSMIT_LIMIT_MICROS);
@@ -178,7 +178,7 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   },
 };
 
-/** Faults that their entry in `UNDER` arms, with a count. */
+/** Faults that their entries in `UNDER` arm, with a count; the other faults are armed before. */
 const ARMED_LATER: readonly FaultName[] = ["lost-doorbell", "stuck-transmitter", "stuck-receiver"];
 const CHIPS_UNDER = [...GENERATIONS, "rtl8168h", "rtl8117-54a"];
 

@@ -14,7 +14,7 @@ import { CHIPS_UNDER_TEST, GENERATIONS } from "../rigs/generations.ts";
 const ALL: readonly Chip[] = CHIPS;
 const COPPER = CHIPS_UNDER_TEST.filter(({ profile }) => profile.phy.hidesLink !== true);
 
-/** Plugs the cable in, if a partner is given, and passes 20 ms, in which the link comes up if it can. */
+/** Plugs the cable in, if a partner is given, and lets 20 ms pass, in which the link comes up if it can. */
 const relink = (rig: DirectRig, partner?: Partner): void => {
   if (partner !== undefined) rig.model.setCarrier(true, partner);
   rig.pass(20_000);

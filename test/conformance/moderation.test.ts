@@ -107,7 +107,7 @@ for (const chip of DIES.filter(moderates)) {
       { micros: 50, frames: 1000 },
       { micros: 50, frames: 2.5 },
       { micros: 50, frames: -4 },
-      // A limit of frames requires a time.
+      // A limit on the number of frames requires a limit on the time.
       { micros: 0, frames: 8 },
       ...(countsFrames(chip) ? [] : [{ micros: 50, frames: 4 }]),
     ];

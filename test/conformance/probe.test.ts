@@ -113,7 +113,7 @@ test("TxConfigV2 is read only if the XID requires it", () => {
 });
 
 test("a dump of 192 bytes, which another driver may have enabled, stays inside the driver's buffer", () => {
-  // Behaves as an RTL8125 with MAC-OCP 0xea84 bits 1:0 set, whose dump is three times as long as requested.
+  // Behaves as an RTL8125 with MAC-OCP 0xea84 bits 1:0 set, which writes 192 bytes of counters instead of 64.
   const rig = open("rtl8168h", {
     write: (region, offset, _width, value) => {
       if (region !== 2 || offset !== DTCCR || (value & Dtccr.dump) === 0) return true;

@@ -25,8 +25,8 @@ const started = (chip: Chip, options: Parameters<typeof openDirectRig>[0] = {}):
   return rig;
 };
 /**
- * Asserts that two times are nearly equal. Accesses take no time in this model, so a difference of more than some units
- * of rate or rounding is an error.
+ * Asserts that two times are nearly equal. Accesses take no time in this model, so a difference that is larger than the
+ * rounding of rates and times is an error.
  */
 const near = (actual: bigint, expected: bigint, what: string, tolerance = 300n): void => {
   const off = actual - expected;

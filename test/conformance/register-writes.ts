@@ -38,7 +38,7 @@ const carryOut = <T>(rig: DirectRig, operation: Operation<T>): T => {
     rig.pass(step.value);
   }
 };
-/** The result, or the code of the error with which the chip rejects it. */
+/** The result of `act`, or the code of the error with which the driver rejects the call. */
 const attempt = <T>(act: () => T): T | string => {
   try {
     return act();
@@ -261,13 +261,13 @@ const FEATURES = { start, link, powerSaving, moderation, leds, filter, restarts,
 export interface Configuration {
   readonly name: string;
   readonly options: DirectRigOptions;
-  /** Registers that are changed bit by bit read all ones, so that the writes show which bits are cleared. */
+  /** Whether registers that are changed bit by bit read all ones, so that the writes show which bits are cleared. */
   readonly allOnes?: boolean;
 }
 
 /**
- * Every chip unchanged; every chip with registers that read all ones; each chip that has several queues, with all of
- * them; and each chip that may have an SFP cage, with one.
+ * Every chip unchanged; every chip with registers that read all ones; each chip that has several queues, with all its
+ * queues in use; and each chip that may have an SFP cage, with a cage.
  */
 export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, profile }) => [
   { name: key, options: { chip: key } },
@@ -305,7 +305,7 @@ const allOnes = (): Alterations => {
   };
 };
 
-/** Lines by feature: `w16 0:3c 5 @1200` is the bits, region and offset, value, and microseconds since the start. */
+/** Lines by feature: `w16 2:3c 5 @1200` is a 16-bit write of 5 to offset 0x3c of region 2, 1200 µs after the start. */
 export const writesOf = ({ options, allOnes: full = false }: Configuration): ReadonlyMap<string, readonly string[]> => {
   const features = new Map<string, string[]>();
   let clock: VirtualClock | undefined;

@@ -31,7 +31,7 @@ for (const chip of DRIVEN)
       for (const frame of frames) assert.equal(rig.deliver(frame), true);
       assert.equal(rig.deliver(arriving(0)), false, "a full ring must accept no frame");
       assert.deepEqual(rig.poll(), frames);
-      // Once around the ring, with wrap-around.
+      // Sends three more frames than the ring has slots, so that the ring wraps around.
       for (let i = 0; i < slots + 3; i++) {
         rig.send(udp(ends(), payload(20, i)));
         rig.poll();

@@ -107,7 +107,7 @@ for (const chip of GENERATIONS)
     });
   });
 
-/** Tests that fail for each fault of the model. */
+/** For each fault of the model, the self-tests that it makes fail. */
 const UNDER: readonly (readonly [fault: FaultName, failing: readonly SelfTestName[]])[] = [
   ["stuck-counters", ["DMA"]],
   // A bus error also raises an interrupt.

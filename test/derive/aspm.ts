@@ -3,8 +3,8 @@
  * 0xc0b2): `node test/derive/aspm.ts` boots a guest with two models of each chip, and writes
  * `test/derive/traces/aspm.jsonl`.
  *
- * In one model the registers of interest read as zeros, in the other as ones: a word that is the same in both models is
- * stored as a whole; where they differ, the two words show which bits are set and cleared.
+ * In one model the registers of interest read as zeros, in the other as ones. If Linux writes the same word to both, it
+ * writes the whole register; if it writes different words, they show which bits it sets and which it clears.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

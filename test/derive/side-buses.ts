@@ -4,8 +4,8 @@ import { CSIAR, CSIDR, EFUSEAR, EPHYAR, ERIAR, ERIDR, FLAG, MACOCP, PHYAR, PHYOC
 import { PARAMETER_8125, PARAMETER_8168D, PARAMETER_8168G, type PhyWindow } from "#chip/steps.ts";
 
 /**
- * What an access reaches, in this order: PHYAR or PHYOCP; MACOCP; EPHYAR; ERIAR; CSIAR; EFUSEAR; registers of the
- * window, by width in bits.
+ * What an access reaches. The first six are reached through PHYAR or PHYOCP, MACOCP, EPHYAR, ERIAR, CSIAR and EFUSEAR,
+ * in this order. The others are registers of the window, by width in bits.
  */
 export type Space = "phy" | "mac" | "ephy" | "eri" | "csi" | "fuse" | "io8" | "io16" | "io32";
 

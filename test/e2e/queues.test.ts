@@ -31,11 +31,11 @@ const address = (namespace: NetworkNamespace, name: string, ip: string): void =>
     interfaces.up(name);
   });
 
-/** Payload of a TCP segment with timestamps at an MTU of 1500. */
+/** Payload length of a TCP segment with timestamps at an MTU of 1500. */
 const SEGMENT_BYTES = 1448;
 const PORT = 8000;
 
-/** For each queue, a local port at `HERE` whose flow from `THERE` has a hash that selects it. */
+/** For each queue, a local port at `HERE`: the hash of the port's flow from `THERE` selects the queue. */
 const portsOfQueues = (queues: number): readonly number[] => {
   const toeplitz = new Toeplitz();
   toeplitz.set((i) => KEY[i]!);

@@ -51,7 +51,7 @@ export class Ours implements Disposable {
     this.driver = scope.use(
       new DriverSide(
         {
-          // Neither of the two is used: this class passes in the device, and calls `handleCommand`.
+          // `device` and `control` are not used: this class passes in the device, and calls `handleCommand`.
           device: { bus: "vfio-user", path: "", stop: -1 },
           control: -1,
           host: { name: NAME, namespace: this.namespace.fd },

@@ -96,8 +96,8 @@ const fileSystem = (folder: string, socket: string): void => {
 const wait = (): number => readSync(0, new Uint8Array(1));
 
 /**
- * Opens the file while the file system still responds, waits until it no longer does, and passes the file to the
- * server.
+ * Opens the file while the file system still responds, waits until the file system no longer responds, and passes the
+ * file to the server.
  */
 const client = (folder: string, socket: string): void => {
   using file = openFile(join(folder, "file"), Open.readWrite);

@@ -15,7 +15,7 @@ import type { Session, SessionEvent } from "#app/session.ts";
 
 const NAME = "fhs0";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
-/** The goal is one second; the rest is for a slow machine. It is less than the 5 s that a server may take to reply. */
+/** The goal is 1 s. The limit allows more for a slow machine, but less than the 5 s that a server may take to reply. */
 const FAILURE_LIMIT_MILLIS = 3500;
 const SESSION_LIMIT_MILLIS = 20_000;
 

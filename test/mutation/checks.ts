@@ -26,8 +26,8 @@ const CHIP: Check = { name: "unit tests of chip", files: "src/chip/**/*.test.ts"
 const DRIVER: Check = { name: "unit tests of driver", files: "src/driver/**/*.test.ts" };
 const WRITES: Check = { name: "register writes", files: "test/conformance/register-writes.test.ts" };
 /**
- * Matches all tests that are not of one chip. Of tests that exist for many chips, it matches those of the RTL8168H,
- * which is the rigs' default, and of one chip of each generation.
+ * Matches every title that does not begin with a chip. Of the titles that do, it matches those of the RTL8168H, which
+ * is the rigs' default, and of one chip of each generation.
  */
 const FEW_CHIPS = new RegExp(`^(?!rtl\\d)|^(rtl8168h|${GENERATIONS.join("|")})\\b`);
 /**
@@ -39,7 +39,7 @@ const REST: readonly Check[] = globSync("test/conformance/*.test.ts", { cwd: joi
   .toSorted()
   .map((file) => ({ name: file, files: file, tests: FEW_CHIPS }));
 
-/** The checks in order. The quickest that detects most of the room's remaining mutants is always the next. */
+/** The checks in the order in which they run: first the quick ones that detect many of the room's mutants. */
 const checksFor = (file: string): readonly Check[] =>
   file.startsWith("src/chip/") ? [CHIP, DRIVER, WRITES, ...REST] : [DRIVER, WRITES, ...REST];
 
@@ -59,7 +59,7 @@ const started = async (): Promise<Worker> => {
   return worker;
 };
 
-/** A thread that judges one mutant at a time, replaced when it has loaded many or is stuck. */
+/** A thread that judges one mutant at a time. It is replaced after `THREAD_MUTANTS` mutants, or when it is stuck. */
 export class Judge implements AsyncDisposable {
   #worker: Worker | undefined;
   #judged = 0;

@@ -10,11 +10,12 @@ import { HERE, payload, THERE } from "./frames.ts";
 export interface Traffic {
   readonly ip: 4 | 6;
   readonly protocol: 6 | 17;
-  /** Number of words of IPv4 options, and of TCP options. */
+  /** Number of 32-bit words of IPv4 options. */
   readonly options: number;
+  /** Number of 32-bit words of TCP options. */
   readonly tcpOptions: number;
   readonly payload: number;
-  /** What is requested of the NIC: nothing, the checksum, or segmentation into `size` bytes. */
+  /** What is requested of the NIC: nothing, the checksum, or segments of `size` bytes. */
   readonly ask: "nothing" | "checksum" | "segments";
   readonly size: number;
   readonly tags: readonly number[];

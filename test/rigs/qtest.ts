@@ -101,7 +101,7 @@ export const openQtestRig = (options: QtestRigOptions = {}): QtestRig => {
         if (performance.now() > end) throw new Error("QEMU does not read from the cable");
         device.settle();
       }
-      // When this returns, QEMU has also processed the frame that it has read.
+      // When `settle` returns, QEMU has also processed the frame that it has read from the cable.
       device.settle();
     },
     setCarrier(plugged) {

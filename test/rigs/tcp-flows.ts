@@ -15,7 +15,7 @@ export interface DownloadsTask {
   readonly result: SharedArrayBuffer;
 }
 
-/** Words: number of complete downloads; 1 once the server listens, 2 once all downloads have ended. */
+/** Indices of words: `complete` counts downloads; `state` is 1 once the server listens, 2 once all downloads ended. */
 export const DownloadsResult = { complete: 0, state: 1, words: 2 } as const;
 
 export const FILE_BYTES = 1 << 20;

@@ -17,7 +17,7 @@ export interface FlowsTask {
   readonly result: SharedArrayBuffer;
 }
 
-/** Indices of words. */
+/** Indices of the words of `FlowsTask.result`. */
 export const FlowsResult = {
   /** Number of datagrams that came back in order. */
   good: 0,

@@ -73,7 +73,7 @@ export const countMapped = (calls: number, fewer: number): readonly Counts[] => 
   ];
 };
 
-/** The same reads through a DataView, which must not be used for registers. */
+/** Counts 32-bit reads through a DataView, which must not be used for registers. */
 export const countDataView = (calls: number): Counts => {
   const memory = new ArrayBuffer(4096);
   const view = new DataView(memory);

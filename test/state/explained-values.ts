@@ -64,7 +64,7 @@ export const BOTH_LANES: readonly Row[] = [
   { space: "ephy", on: RTL8125A, at: STARTED, words: "0x1=0" },
 ];
 
-/** Rows by space; the source of each word is beside it in `src/chip/start`. */
+/** Rows by space. `src/chip/start` gives the source of each value. */
 // prettier-ignore
 // oxfmt-ignore
 export const REALTEKS: readonly Row[] = [

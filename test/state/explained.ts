@@ -11,7 +11,7 @@ import type { Moment } from "./snapshot.ts";
 export interface Row {
   readonly space: Space;
   readonly words: string;
-  /** Chips to which the row applies; default: all. Each of them must have one of the differences. */
+  /** Chips to which the row applies; default: all. The row must explain a difference on each of them. */
   readonly on?: readonly ChipKey[];
   /** Moments to which the row applies; default: all. */
   readonly at?: readonly Moment[];

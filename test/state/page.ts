@@ -47,7 +47,8 @@ export const resultOf = (source: Source, chip: Chip): Result | undefined => {
 };
 
 /**
- * The causes as "1 (4), 3 (1)": the number of each cause, and how many addresses it explains on a chip at any moment.
+ * The causes as "1 (4), 3 (1)": the number of each cause and, in parentheses, the number of addresses at which the
+ * cause explains a difference at any moment.
  */
 const causesOf = ({ source, differences }: Result): string =>
   SOURCES[source]

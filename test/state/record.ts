@@ -30,7 +30,7 @@ interface Card {
   readonly moments: Map<Moment, Snapshot>;
 }
 
-/** The cards that the guest's driver has taken. */
+/** The NICs for which the guest's driver has created an interface. */
 const cardsOf = async (guest: Guest, nics: ManyNics): Promise<readonly Card[]> => {
   const places = await guest.mustRun(
     "cd /sys/class/net; for i in eth*; do echo $i $(basename $(readlink $i/device)); done",
@@ -55,8 +55,8 @@ const carrier = ({ chip, name }: Card): string =>
     : `until [ "$(cat /sys/class/net/${name}/carrier)" = 1 ]; do sleep 0.1; done`;
 
 /**
- * Commands that the guest executes for every NIC before the state at a moment is recorded; the NICs keep that state for
- * the rest of the step. For "suspended" they are executed before all NICs are suspended together.
+ * Commands that the guest executes for every NIC before the state at a moment is recorded. The NICs remain in that
+ * state until all are recorded. For "suspended" the commands are executed before all NICs are suspended together.
  */
 const STEPS: readonly (readonly [moment: Moment, command: (card: Card) => string])[] = [
   ["up", (card) => `ip link set ${card.name} up; ${carrier(card)}`],
@@ -109,7 +109,7 @@ const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<reado
   return chips.filter((chip) => cards.every((card) => card.chip !== chip));
 };
 
-/** The kernels by age. A chip is recorded under the oldest one that supports it. */
+/** The kernels, oldest first. A chip is recorded under the oldest one that supports it. */
 const BY_AGE: readonly KernelName[] = ["6.12", "newest"];
 
 const wanted = process.argv.slice(2);

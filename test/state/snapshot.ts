@@ -21,8 +21,8 @@ export const keyOf = (space: Space, address: string): string => `${space} ${addr
 export const spaceOf = (key: string): Space => key.slice(0, key.indexOf(" ")) as Space;
 
 /**
- * Values that depend on the run and not on the driver: memory addresses, the last access through windows, clocks,
- * events, and what the system has set up in configuration space before the driver starts.
+ * Values that depend on the run and not on the driver: memory addresses, the last access through each window, clocks,
+ * interrupt status, and what the system has set up in configuration space before the driver starts.
  */
 const DEPENDS_ON_RUN: Readonly<Partial<Record<Space, readonly [name: string, addresses: RegExp][]>>> = {
   registers: [

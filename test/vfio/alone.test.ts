@@ -11,7 +11,7 @@ import { median } from "./figures.ts";
 
 const CARD = "0000:00:05.0";
 const INTERFACE = "fe0";
-/** Text in both frames: the stray one, and the one in the card's own memory. */
+/** Text in both frames of stray.ts: one is in memory that is mapped for the card, the other in memory that is not. */
 const MARK = "ferrule-isolation";
 
 describe("a card behind an IOMMU", { skip: noVfio() }, () => {

@@ -185,8 +185,8 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
 });
 
 /**
- * A TCP segment that belongs to no connection, from the web server to that port. It has the broadcast address, so the
- * kernel drops it.
+ * A TCP segment that belongs to no connection, from the web server to `port` of the guest. Its destination is the
+ * broadcast address of Ethernet, so the kernel drops it.
  */
 const unsolicitedSegment = ({ url }: Machine, port: number): Uint8Array => {
   const memory = newMemory(60);

@@ -6,11 +6,11 @@ export interface Provocation {
   readonly cause: CauseName;
   /**
    * The faults, in the order in which they are armed. A fault without a count either lasts until it is cleared, or
-   * occurs at once.
+   * occurs once, at the moment at which it is armed.
    */
   readonly faults: readonly (readonly [name: FaultName, count?: number])[];
   readonly reason: RegExp;
-  /** Number of times that each cause has been counted afterwards, since the first provocation. */
+  /** The counts of causes after this provocation, including those of earlier provocations. */
   readonly counts: Partial<Record<CauseName, number>>;
   /**
    * The load during the fault; default: a flood of echo requests. With `seldom` there is one request every three

@@ -35,7 +35,7 @@ const PROGRAMS = (): readonly Packed[] => [
 
 const until = (condition: string): Line => meanwhile(`until ${condition}; do sleep 0.1; done`);
 const hasCarrier = until(`sudo ip link set fe0 up 2>/dev/null && ip link show fe0 | grep -q LOWER_UP`);
-/** A pause, during which output belongs to the previous command. */
+/** A pause, so that late output is still shown with the previous command. */
 const settled = meanwhile("sleep 2");
 const bound = meanwhile(
   `[ "$(basename $(readlink ${FILES}/driver))" = vfio-pci ] || sudo ferrule bind ${CARD} >/dev/null`,
