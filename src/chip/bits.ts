@@ -133,7 +133,7 @@ const FIFO_THRESHOLD = { fifoThreshold: 7 << 13 } as const;
 const RX_CONFIG_PCI: Fields = { ...FIFO_THRESHOLD, ...beside(BITS["RxConfig"]!, FIFO_THRESHOLD) };
 
 /**
- * The vectored status word. If both directions of a queue share a bit, it is named after the queue, without a
+ * The vectored status word. If both directions of a queue share a bit, the bit is named after the queue, without a
  * direction.
  */
 const vectors = ({ receive, transmit, vectored }: Queues): Fields => {

@@ -41,7 +41,7 @@ export const chipsCalled = (text: string): readonly Chip[] => {
   const name = plain(text);
   const wanted = Object.hasOwn(PRINTED, name) ? PRINTED[name]! : name;
   const called = CHIPS.filter((chip) => namesOf(chip).includes(wanted));
-  // If the text is a key, it means that one chip, even if other chips have it among their names.
+  // A text that is a key stands for that one chip, even if the text is also a name of other chips.
   const own = called.filter(({ key }) => plain(key) === wanted);
   if (own.length > 0) return own;
   // Steppings that differ only in registers have the same marking; they are selected by key.

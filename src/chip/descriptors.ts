@@ -128,9 +128,9 @@ export const RxCPlus = {
 export const RxV2 = { ipv6: 0x8000_0000 | 0, ipv4: 1 << 30 } as const;
 
 /**
- * Receive, RTL8168H, enabled by RxConfig bit 24: the four classic words and four more, one of which is the hash. The
- * type of the hash is in opts2. Source: Realtek's own driver for Linux (RxDescV2), which waits a little if the hash is
- * 0: the chip may write it after opts1.
+ * The RTL8168H's receive descriptors with a hash, enabled by RxConfig bit 24: the four classic words, and four more of
+ * which one is the hash. The hash's type is in opts2. Source: Realtek's own driver for Linux (RxDescV2), which waits a
+ * little if the hash is 0, because the chip may write the hash after opts1.
  */
 export const V2_BYTES = 32;
 export const V2_HASH = 5;

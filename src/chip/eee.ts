@@ -11,7 +11,7 @@ import { Eee, Eee2, Mmd, Ocp } from "./phy.ts";
 import { PARAMETER_8168D, type Space, type Step, type Word } from "./steps.ts";
 
 export interface EeeFacts {
-  /** Words that turn EEE on and off in the PHY. */
+  /** Steps that turn EEE on and off in the PHY. */
   readonly on: readonly Step[];
   readonly off: readonly Step[];
   /** Bits that enable low-power idle of the MAC, in each direction. */

@@ -15,9 +15,9 @@ export const Pins = {
 
 /** Start bit and opcode of a read. */
 export const READ = 0b110;
-/** Number of address bits of a 93C56 and a 93C46. A driver uses the number with which it reads the signature. */
+/** Number of address bits of a 93C56 and a 93C46. A driver uses the number that lets it read the signature. */
 export const ADDRESS_BITS = [8, 6] as const;
-/** Number of 16-bit words, by address bits. A 93C56 ignores the highest address bit. */
+/** Number of 16-bit words, by number of address bits. A 93C56 ignores the highest address bit. */
 export const EEPROM_WORDS = { 6: 64, 8: 128 } as const;
 
 /** Value of word 0. */

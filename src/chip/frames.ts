@@ -3,7 +3,7 @@
  *
  * Sources: DPDK `drivers/net/r8169` (ring limit, formats, tags, frames in several buffers); FreeBSD if_re.c (hash
  * order, frames in several buffers on older chips, damage to short frames on chips without RL_FLAG_AUTOPAD, IP
- * options on the 8168C, jumbo); Linux's r8169 and Realtek's own drivers, for what they switch off: checksums and
+ * options on the 8168C, jumbo frames); Linux's r8169 and Realtek's own drivers, for what they switch off: checksums and
  * segmentation above an MTU of 1500 (on the 8125 and later: only segmentation), segmentation with options on the
  * 8168E-VL, and padding by hardware on the 8168E-VL and from the 8125 on.
  */
@@ -12,7 +12,7 @@
 const OVERHEAD = 18;
 /** Frames above this MTU are jumbo frames. */
 export const STANDARD_MTU = 1500;
-/** Longest standard frame, with a VLAN tag, without FCS. */
+/** Length in bytes of the longest standard frame, with a VLAN tag and without FCS. */
 export const STANDARD_FRAME = STANDARD_MTU + OVERHEAD;
 
 /** Bits of Config3 and Config4 that enable jumbo frames. */

@@ -27,7 +27,7 @@ export const LED_FIELDS: Readonly<Record<"nibbles" | "words", LedFields>> = {
       [1000, 1 << 2],
     ],
     activity: 1 << 3,
-    // 0xf in all four fields of LED_CTRL selects "option 2", which gives the LEDs other meanings.
+    // All four bits together select "option 2", which gives the LEDs other meanings.
     reserved: 0xf,
   },
   words: {

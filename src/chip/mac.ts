@@ -49,7 +49,7 @@ export interface MacFacts {
   readonly link: "MSR" | "PHYstatus" | "PHYstatus16";
   /** CPlusCmd: receive offloads, and other bits that the chip needs. */
   readonly command: number;
-  /** Additional bits for rings above 4 GiB. */
+  /** Additional bits of CPlusCmd for rings above 4 GiB. */
   readonly commandAbove4GiB: number;
   /** RxConfig without its accept bits. */
   readonly receiveConfig: number;

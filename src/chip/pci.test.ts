@@ -38,7 +38,7 @@ test("the driver claims the PCI ids that the PCI database has for the family, in
   );
 });
 
-/** Device and revision, Mbit/s, largest MTU, best interrupts, chips. */
+/** PCI device and revision, speed in Mbit/s, largest MTU, best interrupts, chips. */
 // prettier-ignore
 // oxfmt-ignore
 const REPORTED = [
@@ -121,8 +121,8 @@ const FUNCTIONS = {
 };
 
 /**
- * Window, its BAR, MSI-X vectors; then offsets in hexadecimal: power, Express, MSI-X, product data, virtual channel,
- * serial number, latency, substates.
+ * Length of the window, its BAR, number of MSI-X vectors; then offsets in hexadecimal: power, Express, MSI-X, product
+ * data, virtual channel, serial number, latency, substates.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -140,7 +140,7 @@ const PLACES = {
   EXPRESS_8127:  [65536, 2, 32, "40 70 b0 d0 148 168 204 20c"],
 } as const;
 
-/** Version of the Express capability, link speed, then features. */
+/** Version of the Express capability, link speed as encoded in the capability, then features. */
 const ABILITIES = {
   PCI: "0 0",
   EXPRESS_8168B: "1 1 prefetchable",

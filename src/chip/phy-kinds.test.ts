@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type Chip, CHIPS } from "./chips.ts";
 import { phyKind } from "./phy-kinds.ts";
 
-/** PHYID, ESTATUS, speeds above 1000 (7.32), EEE (3.20 and 3.21), how registers are reached; then chips. */
+/** PHYID, ESTATUS, bits for speeds above 1000 (7.32), bits for EEE (3.20 and 3.21), access to registers; then chips. */
 // prettier-ignore
 // oxfmt-ignore
 const PHYS = [

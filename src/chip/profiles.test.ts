@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PROFILES } from "./profiles.ts";
 
-/** RxConfig and TxConfig in hexadecimal, length of the counters' dump, whether they can be cleared, timers; dies. */
+/** RxConfig and TxConfig in hexadecimal, length of the dump, whether counters are clearable, number of timers; dies. */
 // prettier-ignore
 // oxfmt-ignore
 const DIES = [

@@ -1,6 +1,6 @@
 /**
- * One record for each die: everything in which dies differ, apart from identity (`chips.ts`). Driver and model read it;
- * code elsewhere does not ask which chip it has.
+ * One record for each die: everything in which dies differ, apart from identity (`chips.ts`). The driver and the model
+ * read these records instead of asking which chip is present.
  *
  * If a part has its own file, that file lists the part's sources. Sources of the rest: DPDK `drivers/net/r8169`
  * (registers, PCIe PHY, MAC controller, wake-up from RTL8168G on), FreeBSD if_re.c (memory, tally counters, wake-up of

@@ -83,7 +83,10 @@ test("no two vectored events of a chip share a bit, except the two directions of
   }
 });
 
-/** Receive queues, transmit queues, vectors; bits of the vectored status: receive, transmit and its step, link change; µs of a moderation unit. */
+/**
+ * Number of receive queues, transmit queues and vectors; in the vectored status, the bit of receive queue 0, the bit of
+ * transmit queue 0 with the step to the next, and the bit of a link change; the moderation unit in µs.
+ */
 // prettier-ignore
 // oxfmt-ignore
 const VECTORED = {

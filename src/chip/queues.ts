@@ -1,7 +1,7 @@
 /**
  * Rings, interrupt vectors and interrupt moderation, by chip. Up to RTL8117 a chip has one ring for each direction, a
- * second transmit ring that no driver uses, and one status word; from RTL8125 on, chips differ in these numbers. The
- * RTL8168H has four receive queues, but one receive ring.
+ * second transmit ring that drivers do not normally use, and one status word; from RTL8125 on, chips differ in these
+ * numbers. The RTL8168H has four receive queues, but one receive ring.
  *
  * Sources: DPDK `drivers/net/r8169` (rings, ring pointers, moderation blocks); OpenBSD `if_rgereg.h` and its port to
  * illumos (events in each chip's vectored status word). The rest is from Realtek's own drivers.
@@ -20,7 +20,7 @@ export interface VectoredStatus {
   readonly masksItself: boolean;
 }
 
-/** Software and hardware pointers of queue 0; those of queue n are n × `step` bytes further. */
+/** Offsets of queue 0's software pointer (`tail`) and hardware pointer (`close`); queue n's are n × `step` higher. */
 export interface RingPointers {
   readonly tail: number;
   readonly close: number;

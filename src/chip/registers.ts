@@ -28,8 +28,8 @@ export const Dtccr = bits("Dtccr", {
 });
 
 /**
- * The events (link speeds, activity) that LEDs 0 to 2 show, four bits for each LED; the blink rate; and the behaviour
- * in low-power idle.
+ * What LEDs 0 to 2 show (link speeds, activity), in four bits for each LED; the blink rate; and the behaviour of the
+ * LEDs in low-power idle.
  */
 export const LED_CTRL = rw16(0x18);
 export const LED_FREQ = rw8(0x1a);
@@ -113,7 +113,7 @@ export const RxConfig = rw32(0x44, "RxConf");
 export const RxConf = bits("RxConf", {
   /** Interrupt threshold of 128 bytes (PCI Express chips). */
   interrupt128: 1 << 15,
-  /** Fetch several descriptors at once; from the 8168G on, one at a time (`RxConf8125.singleFetch`). */
+  /** Fetch several descriptors at once; from the 8168G on, the bit means the opposite (`RxConf8125.singleFetch`). */
   multipleFetch: 1 << 14,
   /** Write a frame to memory only when it is complete (8168G to 8117). */
   earlyOff: 1 << 11,

@@ -43,8 +43,8 @@ export const TransmitQueues = { macOcp: 0xe63e, shift: 10, mask: 3 } as const;
 
 /**
  * RTL8168H: addresses of extended registers with the key, the bits of RSS_CTRL (without those for UDP), and the bits of
- * Q_NUM_CTRL. The table is in the window (`RSS_TABLE`), a bit for each entry: four words with bit 0 of the queue's number,
- * then four with bit 1.
+ * Q_NUM_CTRL. The table is in the window (`RSS_TABLE`): four words with bit 0 of each entry's queue number, then four
+ * words with bit 1.
  */
 export const ExtendedRss = {
   key: 0x90,

@@ -73,7 +73,7 @@ const numbers = (value: unknown): number => {
   return Object.values(value).reduce((sum: number, part) => sum + numbers(part), 0);
 };
 
-/** A table, with the values for each link speed if there are any. */
+/** The start-up table of a chip, with the values for each link speed if there are any. */
 const whole = ({ mac, phy, linkUp }: Chip["start"]): object =>
   linkUp === undefined ? { mac, phy } : { mac, phy, linkUp: Object.values(linkUp) };
 

@@ -95,7 +95,7 @@ export class Misuse extends FerruleError {
 
 /**
  * The error that occurred first. If releasing resources fails after an error, JavaScript throws a SuppressedError that
- * contains both but has neither code nor hint.
+ * contains both errors but has neither code nor hint.
  */
 export const rootCause = (error: unknown): unknown =>
   error instanceof SuppressedError ? rootCause(error.suppressed) : error;

@@ -16,7 +16,7 @@ export interface InterruptLine extends Disposable {
   unmask(): void;
 }
 
-/** Kinds of interrupts, best first. Every device has the last. */
+/** Kinds of interrupts, best first. Every device has the last kind. */
 export const INTERRUPT_KINDS = ["msix", "msi", "intx"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 

@@ -15,7 +15,7 @@ import { OutOfRange } from "./errors.ts";
 const RECALLED = 0;
 const HELD = 16;
 
-/** Number of words of shared memory for a lease. All are zero at first. */
+/** Number of words of shared memory for a lease. All words must be zero at first. */
 export const LEASE_WORDS = 32;
 
 const requireRoom = (words: Int32Array): void => {

@@ -82,7 +82,7 @@ export const Send = {
 
 /** The offloads of a NIC for frames that it sends, and their limits. They do not change while the NIC is up. */
 export interface Offloads {
-  /** Fills in TCP and UDP checksums, and with them the IPv4 header's. */
+  /** Fills in TCP and UDP checksums, and with them the IPv4 header's checksum. */
   readonly checksum: boolean;
   /** Segments TCP super-frames. */
   readonly segmentation: boolean;
@@ -127,7 +127,7 @@ export interface Link {
    * The link's entries. The caller may move buffers between entries, and set word 0 to `NO_BUFFER` to keep a buffer.
    */
   readonly burst: Int32Array;
-  /** Hash of each entry that was received (Toeplitz; 0 if the frame has none); undefined unless requested of the NIC. */
+  /** Toeplitz hash of each received entry, 0 if the frame has none; undefined unless hashes were requested. */
   readonly hashes?: Int32Array | undefined;
   /**
    * For each entry of the last burst that is marked `stamped`, the time of reception in nanoseconds of the NIC's PTP

@@ -37,7 +37,8 @@ export const bits = <B extends string, T extends Readonly<Record<string, number>
 ): { readonly [K in keyof T]: Bit<B> } => all as unknown as { readonly [K in keyof T]: Bit<B> };
 
 /**
- * @throws {OutOfRange} unless the offset is naturally aligned, as PCI requires. Runs once for each register, at load.
+ * @throws {OutOfRange} unless the offset is naturally aligned, as PCI requires. The check runs once for each register,
+ * at load.
  */
 const register =
   <W extends Width, A extends Access>(width: W) =>

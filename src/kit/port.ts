@@ -45,7 +45,7 @@ export interface Plug {
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
   /**
    * As `receive`, for several segments in the memory of the port that the NIC is connected to, as long as there are
-   * buffers. Returns the number taken; if it is 0, call `receive`.
+   * buffers. Returns the number of segments taken; if it is 0, call `receive`.
    */
   receiveSegments?(segments: SegmentSource): number;
   /**

@@ -17,11 +17,11 @@ const MAX_RECORDS = 1 << 20;
 export interface RingShape {
   /** Number of records in the ring: a power of two, 1 to 2^20. */
   readonly records: number;
-  /** Words in a record, 1 to 64. */
+  /** Number of words in a record, 1 to 64. */
   readonly recordWords: number;
 }
 
-/** Number of words of shared memory that a ring needs. @throws {OutOfRange} */
+/** Number of words of shared memory that a ring needs. @throws {OutOfRange} for an invalid shape */
 export const spscWords = (shape: RingShape): number => {
   const { records, recordWords } = shape;
   if (!Number.isInteger(records) || records < 1 || records > MAX_RECORDS || (records & (records - 1)) !== 0)
@@ -46,7 +46,7 @@ const requireRoom = (words: Int32Array, shape: RingShape): void => {
     throw new OutOfRange(`${words.length} words are too few for the ring, which needs ${needed}`);
 };
 
-/** Number of records between the indices. @throws {RingCorrupt} */
+/** Number of records between the indices. @throws {RingCorrupt} if it exceeds the size of the ring */
 const distance = (head: number, tail: number, records: number): number => {
   const used = (tail - head) | 0;
   if (used < 0 || used > records) throw new RingCorrupt(head, tail, records);

@@ -23,7 +23,7 @@ export class Counters {
     this.publish();
   }
 
-  /** Adds `amount`, 0 to 2^32 - 1. @throws {OutOfRange} */
+  /** Adds `amount`, 0 to 2^32 - 1. @throws {OutOfRange} for other amounts, and for a counter that does not exist */
   add(counter: number, amount: number): void {
     const before = this.#halves[2 * counter];
     if (before === undefined || !(amount >= 0 && amount < TWO32))
@@ -33,7 +33,7 @@ export class Counters {
     if (low >= TWO32) this.#halves[2 * counter + 1]!++;
   }
 
-  /** Sets the counter to `value`, an integer from 0 to 2^53. @throws {OutOfRange} */
+  /** Sets the counter to `value`, an integer from 0 to 2^53 - 1. @throws {OutOfRange} for other values or counters */
   set(counter: number, value: number): void {
     if (!(counter >= 0 && 2 * counter < this.#halves.length) || !Number.isSafeInteger(value) || value < 0)
       throw new OutOfRange(`counter ${counter} cannot become ${value}`);

@@ -21,7 +21,7 @@ const TERMS = 200;
 const TERM = LEASE_WORDS;
 /** Index of a counter that both threads change without a lock. */
 const COUNT = LEASE_WORDS + 1;
-/** Index of a flag that ends the borrower. */
+/** Index of a flag that tells the borrower to end. */
 const OVER = LEASE_WORDS + 2;
 
 const tasks = {

@@ -29,9 +29,9 @@ const BATCH = 32;
  * Signals eventfds whose flags and counter can be changed by another process.
  *
  * write(2) blocks if the counter is full and O_NONBLOCK is not set, and the other process can change both after any
- * check. Therefore an asynchronous read is submitted. When the read completes, the kernel itself adds 1 to the counter,
- * as for a device's interrupt. If the counter is full, nothing happens. The read has no bytes and is from a file of
- * this process, so it completes within io_submit(2).
+ * check. Therefore `signal` submits an asynchronous read that names the eventfd. When the read completes, the kernel
+ * itself adds 1 to the eventfd's counter, as for a device's interrupt. If the counter is full, nothing happens. The
+ * read has no bytes and is from a file of this process, so it completes within io_submit(2).
  */
 export class EventSignaller implements Disposable {
   readonly #context: bigint;

@@ -100,7 +100,7 @@ export class SystemError extends FerruleError {
  */
 const describe = (number: number): string => ffi().toString(libc.strerror(number)) ?? `error ${number}`;
 
-/** Returns the result of a system call. @throws {SystemError} with errno if it is negative */
+/** Returns the result of a system call. @throws {SystemError} with errno if the result is negative */
 export const check = (result: number, syscall: string, detail?: string): number => {
   if (result < 0) throw new SystemError({ errno: errno(), syscall, detail });
   return result;

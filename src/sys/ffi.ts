@@ -67,7 +67,7 @@ const load = (): Ffi | FfiUnavailable => {
     // it is safe.
     const loaded = withoutFfiWarning(() => process.getBuiltinModule("node:ffi") as Ffi | undefined);
     if (loaded === undefined) return whyMissing();
-    // With Node's permission model enabled, the module loads but rejects each call, so one is tried here.
+    // With Node's permission model enabled, the module loads but rejects each call, so one call is tried here.
     loaded.dlopen(null, {});
     return loaded;
   } catch (cause) {

@@ -209,7 +209,7 @@ export class Interfaces implements Disposable {
     this.#setSocketAddress(name, Request.setNetmask, mask, `prefix ${prefix}`);
   }
 
-  /** Executes an ethtool command: the kernel reads it from the structure and writes the result to it. */
+  /** Executes an ethtool command: the kernel reads the command from the structure and writes the result there. */
   ethtool(name: string, command: Struct, what: string): void {
     this.#request.view.setBigUint64(IFREQ_UNION, command.address, true);
     this.#call(name, Request.ethtool, what);

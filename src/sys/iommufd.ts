@@ -77,8 +77,8 @@ export class Iommufd implements Disposable {
   map(ioas: number, memory: ArrayBufferLike, iova: number): void {
     const struct = new Struct(Bytes.ioasMap);
     writeIoasMap(struct.view, ioas, { address: addressOf(memory), iova, bytes: memory.byteLength });
-    // SAFETY: the kernel pins the pages. If these addresses are mapped to other pages later, the device cannot access
-    // those.
+    // SAFETY: the kernel pins the pages. If other pages are later mapped at these addresses, the device cannot
+    // access them.
     requestStruct(this.number, IOAS_MAP, "IOMMU_IOAS_MAP", struct);
     keepAlive(memory);
   }

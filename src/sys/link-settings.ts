@@ -11,7 +11,7 @@ const Duplex = { half: 0, full: 1, unknown: 0xff } as const;
 const PORT_TWISTED_PAIR = 0;
 const AUTONEG_ENABLE = 1;
 
-/** struct ethtool_link_settings. Three masks of link modes follow it; the kernel reports how many words each has. */
+/** struct ethtool_link_settings. Three masks of link modes follow it; the kernel reports how many words a mask has. */
 const Offset = { command: 0, speed: 4, duplex: 8, port: 9, autonegotiation: 11, maskWords: 15 } as const;
 const SETTINGS_BYTES = 48;
 const MASKS = 3;

@@ -55,7 +55,7 @@ export class MapWindow {
    * Maps `length` bytes of a file of fixed length, from its byte `offset` on, at byte `at` of the window; all are
    * multiples of the page size. With `readOnly` the file is never changed: a store changes a private copy. @throws
    * {OutOfRange} if the range exceeds the window or the file
-   * @throws {SystemError}, with the window unchanged
+   * @throws {SystemError} if the kernel refuses to map it; the window is then unchanged
    */
   show(fd: number, offset: number, length: number, readOnly: boolean, at = 0): void {
     const { bytes: size, fixed } = memoryFile(fd) ?? { bytes: 0, fixed: false };
@@ -112,7 +112,7 @@ export class MapWindows {
     return stale ?? new MapWindow(bytes);
   }
 
-  /** Returns a window. If the kernel cannot clear it, it is not used again. */
+  /** Puts a window back into the pool. If the kernel cannot clear the window, it is not used again. */
   give(window: MapWindow): void {
     try {
       window.clear();
@@ -123,13 +123,13 @@ export class MapWindows {
     keep(this.#idle, window);
   }
 
-  /** Returns many windows: most of them are cleared later, by `clear`. */
+  /** Puts many windows back into the pool. All but the first `CLEARED_AT_ONCE` are cleared later. */
   giveAll(windows: readonly MapWindow[]): void {
     for (const window of windows.slice(0, CLEARED_AT_ONCE)) this.give(window);
     for (const window of windows.slice(CLEARED_AT_ONCE)) keep(this.#stale, window);
   }
 
-  /** Clears up to `count` windows. Returns whether there are more. */
+  /** Clears up to `count` windows of the pool. Returns whether more of them may have to be cleared. */
   clear(count: number): boolean {
     for (const stale of this.#stale.values())
       for (let window = stale.pop(); window !== undefined; window = stale.pop()) {

@@ -95,7 +95,7 @@ export class Mapping implements Disposable {
   /**
    * Maps `length` bytes at byte `offset`, a multiple of the page size. The descriptor may be closed afterwards.
    * @throws {OutOfRange} if the file is shorter: access beyond its end would kill the process
-   * @throws {SystemError}
+   * @throws {SystemError} if the kernel refuses to map it
    */
   static map(fd: number, offset: number, length: number, what: string): Mapping {
     if (!(length > 0) || offset < 0 || offset % PAGE_BYTES !== 0)

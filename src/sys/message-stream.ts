@@ -17,8 +17,8 @@ const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 
 /**
- * Length in bytes, and words of fields, of struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void
- * *control; size_t controllen; int flags }
+ * struct msghdr { void *name; u32 namelen; iovec *iov; size_t iovlen; void *control; size_t controllen; int flags }:
+ * its length in bytes, and the words at which fields start.
  */
 const MSGHDR_BYTES = 56;
 const IOV = 4;
@@ -27,7 +27,10 @@ const CONTROL = 8;
 const CONTROL_LENGTH = 10;
 const FLAGS = 12;
 const IOVEC_BYTES = 16;
-/** Length in bytes, and words of fields, of struct cmsghdr { size_t length; int level; int type }, then the descriptors. */
+/**
+ * struct cmsghdr { size_t length; int level; int type }, which the descriptors follow: its length in bytes, and the
+ * words at which fields and descriptors start.
+ */
 const CMSGHDR_BYTES = 16;
 const LEVEL = 2;
 const TYPE = 3;

@@ -61,7 +61,7 @@ export interface LinkInfo {
 }
 
 export interface NextHop {
-  /** Index of the interface. */
+  /** Index of the interface through which packets leave. */
   readonly link: number;
   /** Whether the next hop is a router; false if the destination itself is on the link. */
   readonly gateway: boolean;

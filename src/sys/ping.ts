@@ -18,7 +18,7 @@ const ICMP_HEADER = 8;
 const ECHO_REQUEST = 8;
 const ECHO_REPLY = 0;
 const SOCKADDR_IN = 16;
-/** The longest IPv4 packet. */
+/** Length in bytes of the longest IPv4 packet. */
 const PACKET_BYTES = 65535;
 const MAX_IPV4_HEADER = 60;
 const MAX_PAYLOAD = PACKET_BYTES - 20 - ICMP_HEADER;

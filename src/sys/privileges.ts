@@ -48,8 +48,8 @@ export const privileges = (): Privileges => {
 
 /**
  * Takes all capabilities except `keep` away from the programs that this thread executes later, and prevents those
- * programs from gaining new ones. The thread itself keeps its capabilities, because the bounding set limits those of
- * root only at execve.
+ * programs from gaining new ones. The thread itself keeps its capabilities, because the bounding set limits the
+ * capabilities of root only at execve.
  * @throws {SystemError}
  */
 export const limitNextProgram = (keep: readonly CapabilityName[]): void => {

@@ -15,7 +15,7 @@ const NONE = 0n;
 
 /** struct sockaddr_un { u16 family; char path[108] }; the path includes its NUL. */
 const PATH_AT = 2;
-/** The longest path of a socket, in bytes. */
+/** Length in bytes of the longest path of a socket. */
 export const MAX_SOCKET_PATH = 107;
 const BACKLOG = 4;
 /** Interval of retries while a listener's queue is full, in milliseconds. */

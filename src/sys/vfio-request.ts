@@ -9,7 +9,7 @@ export const request = (n: number): bigint => BigInt((0x3b << 8) | n);
 /** Requests to VFIO, whose numbers start at 100. Some numbers have different meanings for containers and devices. */
 export const vfio = (n: number): bigint => request(100 + n);
 
-/** Largest length of a reply. */
+/** Largest length of a reply in bytes. */
 const MAX_BYTES = 1 << 16;
 
 /** Makes a request with a structure. @throws {SystemError} */

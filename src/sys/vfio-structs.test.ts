@@ -73,7 +73,7 @@ test("a region with a sparse capability is mapped in its areas only, and never b
     { offset: 0, bytes: 0x1000 },
     { offset: 0x2000, bytes: 0x2000 },
   ]);
-  // The sparse capability follows another one, which contains its offset.
+  // The sparse capability follows another capability, which contains the offset of the sparse one.
   const second = view(80, 0b1111, 4, 32, 0x4000n, 0n, 0x1_0003, 40, 0x1_0001, 0, 1, 0, 0n, 0x1000n);
   assert.deepEqual(readRegionInfo(second).mappable, [{ offset: 0, bytes: 0x1000 }]);
 });

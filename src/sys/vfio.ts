@@ -60,7 +60,7 @@ export class VfioContainer implements Disposable {
   map(memory: ArrayBufferLike, iova: number): void {
     const struct = new Struct(Bytes.dmaMap);
     writeDmaMap(struct.view, { address: addressOf(memory), iova, bytes: memory.byteLength });
-    // The kernel pins the pages. If these addresses are mapped to other pages later, the device cannot access those.
+    // The kernel pins the pages. If other pages are later mapped at these addresses, the device cannot access them.
     requestStruct(this.number, IOMMU_MAP_DMA, "VFIO_IOMMU_MAP_DMA", struct);
     keepAlive(memory);
   }

@@ -1,7 +1,8 @@
 /**
  * Counts memory accesses of the processor with its debug registers, through perf_event_open(2).
  *
- * A watchpoint of n bytes counts each instruction that accesses at least one of these bytes, regardless of its width.
+ * A watchpoint of n bytes counts each instruction that accesses at least one of these bytes, regardless of the width of
+ * the access.
  */
 import { check } from "./errno.ts";
 import { Fd, read } from "./fd.ts";

@@ -13,8 +13,8 @@ import * as udp from "./udp.ts";
 
 const HOPS = 64;
 /**
- * The hop limit of neighbour discovery messages. A receiver ignores a message with a lower one, because a router has
- * forwarded it (RFC 4861 7.1).
+ * The hop limit of neighbour discovery messages. A receiver ignores a message with a lower hop limit, because a router
+ * has forwarded it (RFC 4861 7.1).
  */
 const NEIGHBOUR_HOPS = 255;
 const ALL_NODES_MAC = Uint8Array.of(0x33, 0x33, 0, 0, 0, 1);

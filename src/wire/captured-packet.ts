@@ -46,5 +46,5 @@ export const frameOf = (
   return { originalLength: length, bytes: captured.subarray(0, length) };
 };
 
-/** Length of Ethernet's FCS in bytes. If a file declares a larger length, it uses another unit. */
+/** Length of Ethernet's FCS in bytes. If a file declares a larger length, the file uses another unit. */
 export const ETHERNET_FCS = 4;

@@ -6,7 +6,7 @@ export const DESTINATION = 0;
 export const SOURCE = 6;
 export const TYPE = 12;
 export const ETHERNET_BYTES = 14;
-/** Shortest frame on the wire, without FCS. */
+/** Length in bytes of the shortest frame on the wire, without FCS. */
 export const MIN_FRAME = 60;
 
 export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd, serviceVlan: 0x88a8 } as const;

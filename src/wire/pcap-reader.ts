@@ -47,7 +47,7 @@ const readHeader = (view: DataView): FileHeader => {
   if (major !== 2) throw new MalformedCapture(0, `version ${major} is not supported, only version 2 is`);
   const word = view.getUint32(20, little);
   const linkType = word & LinkType.type;
-  // Some programs give the length in bytes, not 16-bit units; with the limit, both give Ethernet's 4 bytes.
+  // Some programs give the length in bytes, not 16-bit units; the limit makes both lead to Ethernet's 4 bytes.
   const fcsBytes = (word & LinkType.fcsPresent) === 0 ? 0 : Math.min(2 * (word >>> LinkType.fcsShift), ETHERNET_FCS);
   return {
     view,

@@ -146,7 +146,7 @@ const timedPacket = (section: Section, block: Block, interfaceId: number): Captu
   };
 };
 
-/** A simple packet belongs to interface 0. The file states its original length, but not its captured length. */
+/** A simple packet belongs to interface 0. Its block states the original length, but not the captured length. */
 const simplePacket = (section: Section, block: Block): CapturedPacket => {
   block.need(16, "a simple packet");
   const from = interfaceOf(section, block, 0);

@@ -140,7 +140,7 @@ export class PcapngWriter {
     return this.#used + length <= this.memory.words.length * 4;
   }
 
-  /** Returns the word index of the block. */
+  /** Writes the type and the length of the next block; returns the block's word index. */
   #begin(type: number, length: number): number {
     const at = this.#used >> 2;
     this.memory.words[at] = type;

@@ -7,7 +7,7 @@ import { type Memory, newMemory } from "./memory.ts";
 import { pseudoHeaderSum } from "./pseudo-header.ts";
 import * as tcp from "./tcp.ts";
 
-/** Longest headers supported: Ethernet, two tags, IPv6 with some extension headers, TCP with options. */
+/** Largest supported length in bytes of all headers, such as Ethernet, two tags, IPv6 with extension headers, TCP. */
 const HEADERS = 256;
 /**
  * Offset of the headers in `#headers`: two bytes before a multiple of 4, so that all headers after Ethernet's are

@@ -16,7 +16,7 @@ const ETHERNET_HALVES = 7;
 const VLAN_HALVES = 2;
 const IPV4_HALVES = 10;
 const IPV6_HALVES = 20;
-/** Ethernet, IPv4 and TCP without options. */
+/** Length in bytes of Ethernet, IPv4 and TCP headers without options. */
 const SHORTEST = 54;
 const PROTOCOL_TCP = 6;
 

@@ -38,8 +38,8 @@ const swap16 = (half: number): number => ((half & 0xff) << 8) | (half >>> 8);
 const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
 
 /**
- * As `verify`, for a frame that was already summed. `total` is its partial sum from the first byte on; if `tagged`, the
- * frame has a tag and `total` starts at the EtherType after it.
+ * As `verify`, for a frame that was already summed. `total` is its partial sum: from the first byte on or, if the frame
+ * has a tag (`tagged`), from the EtherType after the tag on.
  */
 export const verifySummed = (memory: Memory, frame: number, length: number, tagged: boolean, total: number): number => {
   const packet = (length - (tagged ? TAGGED_NETWORK_AT : NETWORK_AT)) | 0;

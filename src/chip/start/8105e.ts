@@ -84,7 +84,7 @@ export const START_8402: Start = {
         // Resets the packet filter.
         [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
         [0xc0, 0xffff, 0], [0xb8, 0xffff, 0],
-        // Events that leave L1; Realtek's driver sets only bits 10 and 11.
+        // Events that make the link leave L1; Realtek's driver sets only bits 10 and 11.
         [0xd4, 0xff00, 0x0e00],
         // EEE off.
         [0x1b0, 0xffff, 0],

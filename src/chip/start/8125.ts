@@ -7,9 +7,9 @@
  */
 import { PARAMETER_8125, PARAMETER_8168G, type Procedure, type Start, type Step, type Word } from "../steps.ts";
 
-/** PHY registers by their OCP address. */
+/** Writes PHY registers by their OCP addresses. */
 export const ocp = (words: readonly Word[]): Step => ({ on: "phy", words });
-/** The two memories of the PHY's MCU. */
+/** Write words of the first and of the second memory of the PHY's MCU. */
 export const memory = (words: readonly Word[]): Step => ({ through: PARAMETER_8168G, words });
 export const memory2 = (words: readonly Word[]): Step => ({ through: PARAMETER_8125, words });
 /** The registers that take the address in each memory; the register after each holds the data. */
@@ -67,7 +67,7 @@ const MAC: readonly Word[] = [
   [0xe080, 1 << 1, 0],
   [0xea1c, 0x0003, 0x0001],
   [0xe052, (1 << 7) | (1 << 3), (1 << 6) | (1 << 5)],
-  // Events that leave L1.
+  // Events that make the link leave L1.
   [0xc0ac, 0, 0x1f80],
   [0xd430, 0x0fff, 0x045f],
   [0xe098, 0xc302],
@@ -81,7 +81,7 @@ export const mac8125 = (own: Own): readonly Step[] => [
       [0xc01e, 0x5555],
       // Disables wake-up patterns that another operating system's driver has left.
       [0xc0bc, 0x00ff],
-      // Ultra power saving off.
+      // Turns ultra power saving off.
       [0xd40a, 1 << 4, 0],
     ],
   },

@@ -10,7 +10,7 @@
 import type { Start, Step, Word } from "../steps.ts";
 import { AWAKE, ENTRY_LATENCY, NO_BEACON } from "./before-8168g.ts";
 
-/** Config1: speed-down. */
+/** Config1: enables speed-down. */
 const SPEED_DOWN: Word = [0x52, 0, 1 << 4];
 const COMMON: Step = { on: "io8", words: [SPEED_DOWN, NO_BEACON] };
 
@@ -73,7 +73,7 @@ const MAC_3C2: readonly Step[] = [
 
 export const START_8168C_3C2: Start = { mac: MAC_3C2, phy: phy(DSP_3C2, 0x0761) };
 export const START_8168C_3C3: Start = { mac: MAC_3C2, phy: phy([], 0x5461) };
-/** 3C4 and later. */
+/** XIDs from 3C4 on. */
 export const START_8168C_3CX: Start = { mac: [ENTRY_LATENCY, COMMON], phy: phy([], 0x5461) };
 
 // prettier-ignore
@@ -103,7 +103,7 @@ export const START_8168CP_3C9: Start = {
   phy: PHY_8168CP,
 };
 
-/** 3CB, and steppings that the source does not name. */
+/** XID 3CB, and steppings that the source does not name. */
 export const START_8168CP_3CX: Start = {
   mac: [ENTRY_LATENCY, { on: "io8", words: [NO_BEACON, [0xd1, 0x20]] }],
   phy: PHY_8168CP,

@@ -65,7 +65,7 @@ export const START_8168D_281: Start = {
   ],
 };
 
-/** 280, 282 and 283. */
+/** XIDs 280, 282 and 283. */
 export const START_8168D_280: Start = {
   mac: [ENTRY_LATENCY],
   phy: [...BOTH, { call: "regulatorOf280" }, LOOP, { page: 2, words: [[0x0f, 0, 0x0017]] }, firmware(0xb300)],

@@ -24,7 +24,7 @@ const EPHY_8168E: Step = {
   ],
 };
 
-/** Both steppings. EEE is never enabled. */
+/** Both steppings of the RTL8168E, on which EEE is never enabled. */
 // prettier-ignore
 // oxfmt-ignore
 export const START_8168E: Start = {
@@ -81,7 +81,7 @@ const pause = (high: number): readonly Word[] => [
 ];
 /** Enables low-power idle of the MAC in both directions. It is used once the PHYs have agreed on EEE. */
 const EEE: Step = { on: "eri", words: [[0x1b0, 0, 0x0003]] };
-/** @param events events that leave L1 */
+/** @param events events that make the link leave L1 */
 const leaveL1 = (events: number): Step => ({ on: "eri", words: [[0xd4, 0, events]] });
 
 /** The driver owns the MAC. */

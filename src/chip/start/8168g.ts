@@ -24,7 +24,7 @@ const ERI: readonly Word[] = [
   [0x1b0, 1 << 12, 0],
   [0x2fc, 0x07, 0x01],
   [0x2f8, 0xffff, 0x1d8f],
-  // Events that leave L1.
+  // Events that make the link leave L1.
   [0xd4, 0, 0x1f80],
 ];
 /** The source does not write this on the 8411B. */

@@ -44,7 +44,7 @@ const ERI: readonly Word[] = [
 ];
 /** The source does not write this on the 8168M. */
 const ERI_8168H: Word = [0x1d0, 0, 1 << 1];
-/** Events that leave L1. */
+/** Events that make the link leave L1. */
 const L1_EXIT: Word = [0xd4, 0, 0x1f80];
 
 const MAC: readonly Word[] = [
