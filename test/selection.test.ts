@@ -10,7 +10,7 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"))
 const found = (...patterns: readonly string[]): readonly string[] =>
   globSync(patterns, { cwd: ROOT, exclude: ["node_modules/**"] });
 
-/** The test files for which a file stands: a file of test/unit for those of its rooms, any other for itself. */
+/** The test files that a file runs: a file of test/unit runs those of its rooms, any other file only itself. */
 const ofRooms = (file: string): readonly string[] => {
   const rooms = /^testRooms\((.+)\);$/m.exec(readFileSync(join(ROOT, file), "utf8"))?.[1];
   return rooms === undefined

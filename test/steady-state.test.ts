@@ -59,8 +59,8 @@ for (const kind of PATHS)
       await setImmediate();
       forward(path, WARM_UP_FRAMES);
       await setImmediate();
-      // If frames caused garbage, it would occur in every round. Garbage of the compiler, which runs concurrently and
-      // on a busy machine late, occurs only once.
+      // If frames caused garbage, it would occur in every round. The engine's compiler runs concurrently, and on a busy
+      // machine late; its garbage occurs only once.
       let seen = await observed(() => forward(path, FRAMES));
       for (let more = 0; more < TRIES && !isSteady(seen); more++) seen = await observed(() => forward(path, FRAMES));
       assert.ok(isSteady(seen), `${seen.collections} garbage collections; the heap grew by ${seen.growth} bytes`);

@@ -15,7 +15,7 @@ import { settles } from "./settles.ts";
 
 const MAC = "02:00:5e:10:00:01";
 const SENDER = "02:00:5e:10:00:02";
-/** Source of the last frame, a broadcast, which every filter accepts. */
+/** Source address of the last frame, which is a broadcast, so that every filter accepts it. */
 const LAST_SENDER = "02:00:5e:10:00:03";
 const BROADCAST = "ff:ff:ff:ff:ff:ff";
 /**

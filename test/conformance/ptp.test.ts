@@ -155,7 +155,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(hasClock)) {
       for (let i = 0; i < 20; i++) rig.pass(100_000);
       rig.poll();
       const elapsed = BigInt(Math.round((rig.clock.now() - since) * 1000));
-      // While the NIC is stopped, the host's clock measures the time, to which the adjustment does not apply.
+      // While the NIC is stopped, the host's clock, which is not adjusted, measures the time.
       near(ptp.time, 7n * SECOND + elapsed + elapsed / 10_000n, "time", 2_000_000n);
       const [stamp] = receive(rig, [overEthernet(true, 0)]);
       assert.ok(stamp !== undefined);

@@ -1,4 +1,4 @@
-/** Our driver on QEMU's RTL8139C+, which detects errors that our driver and model have in common. */
+/** Our driver on QEMU's RTL8139C+: detects errors that our driver and our model have in common. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -66,7 +66,7 @@ test("if a register read times out, nothing is written back", () => {
     model.setLatency(name, Infinity);
     assert.throws(update, { code: "SIDE_BUS_TIMEOUT" }, name);
     model.setLatency(name, 0);
-    // The driver wrote only the command for a read, in which the flag is clear.
+    // The driver wrote only one command, that of a read, in which the flag is clear.
     assert.deepEqual(
       commands.map((value) => value >= FLAG),
       [false],

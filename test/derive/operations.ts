@@ -97,7 +97,7 @@ const accessesIn = (lines: readonly string[], phyAccess: string): readonly Acces
   });
 };
 
-/** Converts accesses to operations. A read and a write of the same register that follows it are one operation. */
+/** Converts accesses to operations. A read and the next write of the same register are one operation. */
 const operationsOf = (accesses: readonly Access[], phase: Phase): readonly Operation[] => {
   const operations: Operation[] = [];
   for (const access of accesses) {

@@ -70,7 +70,8 @@ export const linesOf = (steps: readonly Step[]): readonly string[] =>
   });
 
 /**
- * The one form in which a word is compared: no bit is both cleared and set, and a word that gives every bit is a store.
+ * The one form in which a word is compared: no bit is both cleared and set, and a word that sets or clears every bit is
+ * a store.
  */
 const canonical = ([address, ...bits]: Word, digits: number): Word => {
   const [clear, set] = bits as [number, number?];

@@ -31,7 +31,7 @@ const BYTES = 3e6;
 /** Bytes of IPv4 and ICMP header before ping's payload. */
 const PING_HEADERS = 28;
 
-/** A script that tests each path at one MTU. It writes to files in /out that are named after `of` and the path's tags. */
+/** A script that tests each path at one MTU. Its output is in /out, in files named after `of` and the path's tags. */
 const traffic = (of: "mtu" | "jumbo"): string =>
   LANES.map(({ tags, address, ...mtus }) => {
     const out = `/out/${of}-${tags === "" ? "plain" : tags}`;

@@ -69,8 +69,8 @@ class Nameless implements Disposable {
 }
 
 /**
- * Runs QEMU until it ends or the limit expires. The files become QEMU's descriptors 3 and 4. Resolves with the
- * console's text.
+ * Runs QEMU until it ends or the limit expires. `initrd` and `out` become QEMU's descriptors 3 and 4. Resolves with
+ * the console's text.
  */
 const runQemu = (args: readonly string[], initrd: number, out: number, limitMillis: number): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();

@@ -95,7 +95,7 @@ export class Nic implements AsyncDisposable {
       });
   }
 
-  /** Number of frames injected by command. The NIC counts them, but they are not on the wire and in no capture. */
+  /** Number of frames injected by command. The NIC counts them, but they are neither on the wire nor in a capture. */
   injected = 0;
 
   /** @throws the server's error */

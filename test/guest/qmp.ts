@@ -53,7 +53,7 @@ export class Qmp {
     }
   }
 
-  /** @throws {Error} QEMU's error, or if it does not answer in time */
+  /** @throws {Error} if QEMU reports an error, or does not answer in time */
   async execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#commands.push({ resolve, reject });

@@ -80,7 +80,8 @@ export interface Up {
   readonly name: string;
   readonly pid: number;
   /**
-   * Milliseconds from the start of the program to the carrier. Most of it is Node's start on an emulated processor.
+   * Time in milliseconds from the start of the program to the carrier. Most of it is Node's start on an emulated
+   * processor.
    */
   readonly carrierMillis: number;
   /** Milliseconds from the event "up", at which everything is set up, to the carrier. */
