@@ -33,7 +33,7 @@ interface Result {
   readonly nic: string;
   /** The figure's value in Mbit/s or in microseconds. */
   readonly value: Summary;
-  /** Ferrule's value divided by this NIC's in the same round. */
+  /** Ferrule's value divided by that of the NIC with which it is compared, in the same round. */
   readonly ratio: Summary;
 }
 

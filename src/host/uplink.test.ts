@@ -334,7 +334,7 @@ test("a tag that the NIC stripped is reinserted", { skip }, () => {
   assert.equal(rig.uplink.tagsTaken, 2);
 });
 
-test("the NIC's checksum results are used only while enabled, for whole frames and segments", { skip }, () => {
+test("the NIC's checksum results are used only while receive checksum offload is on", { skip }, () => {
   using rig = inRig();
   const good = Received.ipChecksumGood | Received.udpChecksumGood;
   rig.uplink.setOffloads({ verified: false, merge: true });

@@ -133,7 +133,7 @@ export class VfioDeviceFile implements Disposable {
     requestStruct(this.number, DETACH_IOMMUFD_PT, "VFIO_DEVICE_DETACH_IOMMUFD_PT", sized(Bytes.detach));
   }
 
-  /** @param offset from the start of the file, like `RegionInfo.offset`; a multiple of the page size */
+  /** @param offset from the start of the VFIO device file, like `RegionInfo.offset`; a multiple of the page size */
   map(offset: number, bytes: number, what: string): Mapping {
     return Mapping.map(this.number, offset, bytes, what);
   }

@@ -135,7 +135,8 @@ describe("two terminals", { skip }, () => {
     const fields = ["-T", "fields", ...shown.flatMap((name) => ["-e", name])];
     const stdout = await run("tshark", "-r", wire, ...check, "-Y", filter, ...fields);
     const lines = stdout.split("\n").filter((line) => line !== "");
-    // A line says that the TCP checksum is good, that of IPv4 is good or absent (IPv6), and the frame is not malformed.
+    // Every line must report a good TCP checksum, a good IPv4 header checksum (none for IPv6), and a frame that is not
+    // malformed.
     assert.deepEqual(
       lines.filter((line) => !/^1\t1?\t\t$/.test(line)),
       [],

@@ -20,7 +20,7 @@ const MAX_TURNS = 1000;
 /** The group that Linux joins on every interface with IPv4: 224.0.0.1. */
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
 
-/** A firmware file: the same as the guests' kernels load. */
+/** Reads a firmware file, the same one that the guests' kernels load. */
 const firmware = (file: string): Uint8Array => readFileSync(join(partOf("tools"), "usr/lib/firmware", file));
 
 /** Handles interrupts until the link is up and the driver is idle. @throws {Error} if there is no link */

@@ -95,7 +95,7 @@ const PHY_POWER: Step = { on: "io32", words: [[0xf0, 0, 1 << 22]] };
 const EPHY_19: Word = [0x19, 0, 0x0224];
 const EPHY_0C: Word = [0x0c, 0x3df0, 0x0200];
 
-/** Green Ethernet and similar: 8168E-VL, 8168F and 8411. */
+/** Green Ethernet and other power-saving settings, for 8168E-VL, 8168F and 8411. */
 // prettier-ignore
 // oxfmt-ignore
 const GREEN: readonly Step[] = [
