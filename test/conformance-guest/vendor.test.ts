@@ -45,10 +45,10 @@ const WARNINGS = [
 ];
 
 /**
- * Offences of both drivers. They write the same registers on every chip, whether it has them or not, and handle an
- * interrupt while another processor resets the chip.
+ * Offences of both drivers. They write the same registers on every chip, whether it has them or not, handle an interrupt
+ * while another processor resets the chip, and dump the counters of an RTL8125 even if bus mastering is off.
  */
-const OFFENCES = ["buffer", "hurried", "unknown", "width"];
+const OFFENCES = ["buffer", "busMaster", "hurried", "unknown", "width"];
 
 const OPTIONS = {
   bare: true,
