@@ -48,23 +48,22 @@ const portsOfQueues = (queues: number): readonly number[] => {
   return Array.from({ length: queues }, (_, queue) => ports.find((port) => queueOf(port) === queue)!);
 };
 
-const startDownloads = (task: Omit<DownloadsTask, "result">): { worker: Worker; result: Int32Array } => {
-  const result = new Int32Array(new SharedArrayBuffer(4 * DownloadsResult.words));
-  const worker = new Worker(new URL("../rigs/tcp-flows.ts", import.meta.url), {
+/** Starts a thread of test/rigs. `words` is the number of words of its result. */
+const start = <T extends { readonly result: SharedArrayBuffer }>(
+  rig: "tcp-flows" | "udp-flows",
+  task: Omit<T, "result">,
+  words: number,
+): { worker: Worker; result: Int32Array } => {
+  const result = new Int32Array(new SharedArrayBuffer(4 * words));
+  const worker = new Worker(new URL(`../rigs/${rig}.ts`, import.meta.url), {
     workerData: { ...task, result: result.buffer },
     execArgv: ["--disable-warning=ExperimentalWarning"],
   });
   return { worker, result };
 };
-
-const start = (task: Omit<FlowsTask, "result">): { worker: Worker; result: Int32Array } => {
-  const result = new Int32Array(new SharedArrayBuffer(4 * FlowsResult.words));
-  const worker = new Worker(new URL("../rigs/udp-flows.ts", import.meta.url), {
-    workerData: { ...task, result: result.buffer },
-    execArgv: ["--disable-warning=ExperimentalWarning"],
-  });
-  return { worker, result };
-};
+const startFlows = (task: Omit<FlowsTask, "result">) => start<FlowsTask>("udp-flows", task, FlowsResult.words);
+const startDownloads = (task: Omit<DownloadsTask, "result">) =>
+  start<DownloadsTask>("tcp-flows", task, DownloadsResult.words);
 
 /** Serves a model over vfio-user. */
 const served = async (
@@ -112,10 +111,10 @@ describe("ferrule up --queues", { skip }, () => {
       address(far, "fw0", THERE);
       const workers: Worker[] = [];
       try {
-        const echo = start({ namespace: near.fd, host: HERE, port: 7000 });
+        const echo = startFlows({ namespace: near.fd, host: HERE, port: 7000 });
         workers.push(echo.worker);
         await eventually("the echo", () => Atomics.load(echo.result, FlowsResult.state) === 1 || undefined);
-        const sender = start({
+        const sender = startFlows({
           namespace: far.fd,
           host: HERE,
           port: 7000,
