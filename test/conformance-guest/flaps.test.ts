@@ -70,8 +70,10 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     const { rig } = bench();
     const { guest, nic } = rig;
     await using _server = await serveStreams(rig);
-    await using _traffic = await guest.start(`iperf3 -c ${FAR.ipv4} -u --bidir -b 10M ${FOR_EVER}`);
-    await trafficPasses();
+    await using traffic = await guest.start(`iperf3 -c ${FAR.ipv4} -u --bidir -b 10M --forceflush ${FOR_EVER}`);
+    // iperf3 opens a UDP stream with one datagram each way, and gives up if one is lost. The first report of a second
+    // shows that the streams are open.
+    await traffic.waitFor(/ sec /);
     const before = await carriers();
     for (let flap = 0; flap < FLAPS; flap++) {
       // In every other flap the cable is plugged in again only after the driver has noticed the loss; in the others at
