@@ -12,7 +12,12 @@ export interface FlowsTask {
   readonly host: string;
   readonly port: number;
   /** What to send; undefined in the echo server's thread. */
-  readonly send?: { readonly flows: number; readonly datagrams: number };
+  readonly send?: {
+    /** The local port of each flow. */
+    readonly from: readonly number[];
+    /** Datagrams of each flow. */
+    readonly datagrams: number;
+  };
   /** Words of `FlowsResult`. */
   readonly result: SharedArrayBuffer;
 }
@@ -33,17 +38,16 @@ export const FlowsResult = {
 const WINDOW = 4;
 const BYTES = 600;
 
-const opened = async (): Promise<Socket> => {
+const opened = async (port: number): Promise<Socket> => {
   const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20, sendBufferSize: 4 << 20 });
-  socket.bind(0);
+  socket.bind(port);
   await once(socket, "listening");
   return socket;
 };
 
-const flow = async ({ host, port, send }: FlowsTask, result: Int32Array): Promise<void> => {
-  const socket = await opened();
+const flow = async ({ host, port }: FlowsTask, from: number, datagrams: number, result: Int32Array): Promise<void> => {
+  const socket = await opened(from);
   const { promise, resolve } = Promise.withResolvers<void>();
-  const { datagrams } = send!;
   let [sent, expected] = [0, 0];
   const next = (): void => {
     const datagram = Buffer.alloc(BYTES, sent);
@@ -68,8 +72,9 @@ const run = async (task: FlowsTask): Promise<void> => {
   const result = new Int32Array(task.result);
   if (task.send !== undefined) {
     // A first datagram has the address resolved: meanwhile the kernel keeps few datagrams, and drops the others.
-    await flow({ ...task, send: { flows: 1, datagrams: 1 } }, new Int32Array(FlowsResult.words));
-    await Promise.all(Array.from({ length: task.send.flows }, () => flow(task, result)));
+    const { from, datagrams } = task.send;
+    await flow(task, 0, 1, new Int32Array(FlowsResult.words));
+    await Promise.all(from.map((port) => flow(task, port, datagrams, result)));
     Atomics.store(result, FlowsResult.state, 2);
     return;
   }
