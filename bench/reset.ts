@@ -1,4 +1,4 @@
-/** A reset under traffic: the time without frames, on a virtual clock and in real time. */
+/** A reset under traffic and a resume: the time without frames, on a virtual clock and in real time. */
 import { DirectDevice } from "#bus/direct.ts";
 import { type ChipKey, chipNamed } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/probe.ts";
@@ -52,8 +52,13 @@ class Setup implements Disposable {
     this.#bound = bind(rtl8169, this.#device, { clock, mtu: 1500, weaklyOrdered: false });
     this.nic = this.#bound.driver;
     this.nic.up();
-    while (!this.nic.refreshLink().up) clock.delay(STEP_MICROS);
+    this.linked();
     this.host = new Host(this.nic, this.#device.dma);
+  }
+
+  /** Waits until autonegotiation has completed. */
+  linked(): void {
+    while (!this.nic.refreshLink().up) this.clock.delay(STEP_MICROS);
   }
 
   /** Sends frames in both directions, and returns how many were delivered in each. */
@@ -74,15 +79,8 @@ class Setup implements Disposable {
 
 const INBOUND = udp(ends({ inbound: true }), payload(1000));
 
-/**
- * The time in microseconds, on the setup's clock, from the start of a reset under traffic until a frame has passed in
- * each direction.
- */
-const outage = (setup: Setup): number => {
-  setup.traffic(IN_FLIGHT);
-  for (let i = 0; i < IN_FLIGHT; i++) setup.cable.nic!.receive(INBOUND, 0, INBOUND.length);
-  const begin = setup.clock.now();
-  setup.nic.reset();
+/** Microseconds on the setup's clock until a frame has passed in each direction. */
+const untilTraffic = (setup: Setup, begin: number): number => {
   for (;;) {
     const [out, back] = setup.traffic(1);
     if (out > 0 && back > 0) return setup.clock.now() - begin;
@@ -90,10 +88,38 @@ const outage = (setup: Setup): number => {
   }
 };
 
-const measured = (key: ChipKey, clock: VirtualClock | PacedClock, rounds: number): readonly number[] => {
+/** The time in microseconds from the start of a reset under traffic until a frame has passed in each direction. */
+const outage = (setup: Setup): number => {
+  setup.traffic(IN_FLIGHT);
+  for (let i = 0; i < IN_FLIGHT; i++) setup.cable.nic!.receive(INBOUND, 0, INBOUND.length);
+  const begin = setup.clock.now();
+  setup.nic.reset();
+  return untilTraffic(setup, begin);
+};
+
+/**
+ * The time in microseconds that a NIC with all wake-up events enabled takes to resume, and then, with the link up, to
+ * pass a frame in each direction. The time that autonegotiation takes is not included.
+ */
+const resumption = (setup: Setup): number => {
+  setup.nic.wake.armed = setup.nic.wake.supported;
+  setup.nic.power.suspend();
+  const begin = setup.clock.now();
+  setup.nic.power.resume();
+  const resumed = setup.clock.now() - begin;
+  setup.linked();
+  return untilTraffic(setup, setup.clock.now() - resumed);
+};
+
+const measured = (
+  key: ChipKey,
+  clock: VirtualClock | PacedClock,
+  rounds: number,
+  once: (setup: Setup) => number,
+): readonly number[] => {
   using setup = new Setup(key, clock);
-  outage(setup);
-  return Array.from({ length: rounds }, () => outage(setup));
+  once(setup);
+  return Array.from({ length: rounds }, () => once(setup));
 };
 
 const millis = (micros: readonly number[]): string => spread(summarize(micros.map((each) => each / 1000)), 2);
@@ -104,20 +130,24 @@ const run = (options: BenchOptions): Promise<Report> => {
     options.say(`reset: ${chip}`);
     return {
       chip,
-      virtualMicros: measured(chip, new VirtualClock(), rounds),
-      realMicros: measured(chip, new PacedClock(), rounds),
+      virtualMicros: measured(chip, new VirtualClock(), rounds, outage),
+      realMicros: measured(chip, new PacedClock(), rounds, outage),
+      resumeVirtualMicros: measured(chip, new VirtualClock(), rounds, resumption),
+      resumeRealMicros: measured(chip, new PacedClock(), rounds, resumption),
     };
   });
-  const rows = data.map(({ chip, virtualMicros, realMicros }) => ({
+  const rows = data.map(({ chip, virtualMicros, realMicros, resumeVirtualMicros, resumeRealMicros }) => ({
     chip,
-    "waits of the driver ms": millis(virtualMicros),
-    "real time ms": millis(realMicros),
+    "reset: waits ms": millis(virtualMicros),
+    "reset: real time ms": millis(realMicros),
+    "resume: waits ms": millis(resumeVirtualMicros),
+    "resume: real time ms": millis(resumeRealMicros),
   }));
   return Promise.resolve({ rows, data });
 };
 
 export const reset: Bench = {
   name: "reset",
-  about: "time without frames when a NIC of each generation is reset under traffic",
+  about: "time without frames when a NIC of each generation is reset under traffic, and the time of a resume",
   run,
 };

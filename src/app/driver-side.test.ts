@@ -42,7 +42,7 @@ test("a FIFO that never drains is reported once and counted, and the NIC comes u
   assert.equal(bench.statistics.linkUp, 1);
   assert.ok(bench.statistics.overdueWaits > 2, `${bench.statistics.overdueWaits} waits`);
   assert.deepEqual(bench.warnings, [
-    "timed out waiting for the MAC's FIFOs to drain; the chip was reset and continues",
+    "timed out while waiting for the MAC's FIFOs to drain; the driver continues",
   ]);
 });
 

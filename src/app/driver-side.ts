@@ -180,8 +180,8 @@ export class DriverSide implements Disposable {
     const { count, last } = this.#nic.expiredWaits;
     if (count === 0 || this.#expiredWaitReported) return;
     this.#expiredWaitReported = true;
-    const message = `timed out waiting for ${last}; the chip was reset and continues`;
-    const hint = "Frames in its FIFOs may be lost. `overdueWaits` counts how often this happens.";
+    const message = `timed out while waiting for ${last}; the driver continues`;
+    const hint = "If the chip was being stopped, frames in its FIFOs may be lost. `overdueWaits` counts such timeouts.";
     this.#event({ kind: "warning", message, hint });
   }
 

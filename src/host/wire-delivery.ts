@@ -14,7 +14,7 @@ export interface WireCounts {
   sentBytes: number;
   receivedFrames: number;
   receivedBytes: number;
-  /** Number of frames that the NIC did not accept: its receiver is off, or they are not addressed to it. */
+  /** Number of frames that the NIC did not accept: the NIC's receiver is off, or the frame is not addressed to the NIC. */
   unwanted: number;
   /** Number of frames from the NIC that were dropped: no peer is connected, or the peer does not read. */
   unsent: number;

@@ -18,7 +18,7 @@ const sentence = ({ address, from, changed }: BindResult): string => {
 const afterwards = (address: string, lacks: readonly Missing[]): readonly string[] => [
   ...(lacks.length === 0
     ? [`Bring it up with \`sudo ${FERRULE} up ${address}\`.`]
-    : lacks.map(({ what, saw, fix }) => `Still missing: ${what}: ${saw}. Fix: ${fix.join("; ")}`)),
+    : lacks.map(({ what, saw, fix }) => `Not ready yet (${what}): ${saw}. Fix: ${fix.join("; ")}`)),
   `Undo this with \`sudo ${FERRULE} unbind ${address}\`.`,
 ];
 

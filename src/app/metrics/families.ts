@@ -64,7 +64,7 @@ const METRICS = {
     "Reports by the NIC that its receive ring had no descriptors.",
   ),
   ...OF_CAUSES,
-  overdueWaits: counter("ferrule_overdue_waits", "Timeouts of waits for the chip, each followed by a reset."),
+  overdueWaits: counter("ferrule_overdue_waits", "Timeouts of the driver while it waited for the chip."),
   interrupts: counter("ferrule_interrupts", "Interrupts of the NIC."),
   spuriousInterrupts: counter("ferrule_spurious_interrupts", "Interrupts without a cause."),
   polls: counter("ferrule_polls", "Rounds of the driver's polling loop."),

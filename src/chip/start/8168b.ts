@@ -1,5 +1,5 @@
 /**
- * The first chips on PCI Express: RTL8168B, 8401, and 8102E with 8103E. (The RTL8101E needs no start-up values.)
+ * Start-up values of the first PCI Express chips: RTL8168B, 8401, 8102E and 8103E. The RTL8101E needs none.
  *
  * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY`. Realtek's FreeBSD driver
  * 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`, methods 14, 15, 22 and 41
