@@ -10,7 +10,7 @@ export interface Sums {
   readonly sum: { readonly packets: number; readonly lost_packets: number };
 }
 
-const PORT = 5201;
+export const PORT = 5201;
 
 /** Starts a server at the far end; resolves when it listens. */
 export const serveStreams = async ({ far }: Pick<Rig, "far">, port = PORT): Promise<Background> => {

@@ -10,11 +10,11 @@ import { openSession } from "#app/open-session.ts";
 import { openServer } from "#app/serve/open-server.ts";
 import type { DeviceSpec } from "#app/session.ts";
 import { KEY } from "#driver/rss.ts";
-import { Toeplitz } from "#model/frames/rss.ts";
 import { Interfaces } from "#sys/interface.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
 import { whyNoNamespace, whyNoTap } from "#sys/permitted.ts";
 import { eventually } from "../rigs/eventually.ts";
+import { portsOfQueues } from "../rigs/queue-ports.ts";
 import { DownloadsResult, type DownloadsTask, FILE_BYTES } from "../rigs/tcp-flows.ts";
 import { type FlowsTask, FlowsResult } from "../rigs/udp-flows.ts";
 
@@ -35,25 +35,6 @@ const address = (namespace: NetworkNamespace, name: string, ip: string): void =>
 /** Payload length of a TCP segment with timestamps at an MTU of 1500. */
 const SEGMENT_BYTES = 1448;
 const PORT = 8000;
-
-/**
- * For each queue, `flows` ports of one end: the hash of the flow from `THERE` to `HERE` selects the queue. The other
- * end's port is `PORT`.
- */
-const portsOfQueues = (queues: number, variable: "source" | "destination", flows: number): readonly number[] => {
-  const toeplitz = new Toeplitz();
-  toeplitz.set((i) => KEY[i]!);
-  const queueOf = (port: number): number => {
-    const addresses = [THERE, HERE].flatMap((ip) => ip.split(".").map(Number));
-    const ports = variable === "source" ? [port, PORT] : [PORT, port];
-    const hashed = Uint8Array.from([...addresses, ...ports.flatMap((number) => [number >> 8, number & 0xff])]);
-    return toeplitz.part(hashed, 0, hashed.length, 0) & (queues - 1);
-  };
-  const candidates = Array.from({ length: 1000 }, (_, i) => 5000 + i);
-  return Array.from({ length: queues }, (_, queue) =>
-    candidates.filter((port) => queueOf(port) === queue).slice(0, flows),
-  ).flat();
-};
 
 /** Starts a thread of test/rigs. `words` is the number of words of its result. */
 const start = <T extends { readonly result: SharedArrayBuffer }>(
@@ -125,7 +106,13 @@ describe("ferrule up --queues", { skip }, () => {
           namespace: far.fd,
           host: HERE,
           port: PORT,
-          send: { from: portsOfQueues(queues, "source", FLOWS / queues), datagrams: DATAGRAMS },
+          send: {
+            from: portsOfQueues({ key: KEY, queues, flows: FLOWS / queues }, (port) => ({
+              source: [THERE, port],
+              destination: [HERE, PORT],
+            })),
+            datagrams: DATAGRAMS,
+          },
         });
         workers.push(sender.worker);
         await eventually("all datagrams", () => Atomics.load(sender.result, FlowsResult.state) === 2 || undefined);
@@ -172,12 +159,11 @@ describe("ferrule up --queues", { skip }, () => {
       scope.defer(async () => void (await server.worker.terminate()));
       await eventually("the server", () => Atomics.load(server.result, DownloadsResult.state) === 1 || undefined);
       const before = await received();
-      const client = startDownloads({
-        namespace: near.fd,
-        host: THERE,
-        port: PORT,
-        from: portsOfQueues(4, "destination", 1),
-      });
+      const from = portsOfQueues({ key: KEY, queues: 4, flows: 1 }, (port) => ({
+        source: [THERE, PORT],
+        destination: [HERE, port],
+      }));
+      const client = startDownloads({ namespace: near.fd, host: THERE, port: PORT, from });
       scope.defer(async () => void (await client.worker.terminate()));
       await eventually("all downloads", () => Atomics.load(client.result, DownloadsResult.state) === 2 || undefined);
       assert.equal(client.result[DownloadsResult.complete], 4);

@@ -19,11 +19,6 @@ import {
 import { PROCESSOR, type ProcessorName } from "./processors.ts";
 import { kernelOf } from "./vmlinux.ts";
 
-/** Build options of Realtek's drivers that are off by default: for the chips that have several queues. */
-const VENDOR_OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  r8125: ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"],
-  r8168: [],
-};
 /** Folders of modules that a guest with network cards may want. */
 const KEPT = [
   "net",
@@ -102,7 +97,7 @@ const makeVendor = (unpacked: string, folder: string): void => {
   writeFileSync(makefile, readFileSync(makefile, "utf8").replace("/usr/src", sources));
   const modules = globSync(join(sources, "r8*")).map((source) => {
     const [name] = basename(source).split("-");
-    const args = ["-s", "-C", headers, `M=${source}`, ...VENDOR_OPTIONS[name!]!, "modules"];
+    const args = ["-s", "-C", headers, `M=${source}`, ...RECIPES.vendor.options![name!]!, "modules"];
     execFileSync("make", args, { stdio: ["ignore", "ignore", "inherit"] });
     const module = only(join(source, "*.ko"));
     return { path: `vendor/${basename(module)}`, bytes: readFileSync(module) };

@@ -66,6 +66,8 @@ interface Recipe {
   readonly components?: readonly string[];
   /** The kernel for which the packages' sources are compiled. */
   readonly kernel?: KernelName;
+  /** Options of make(1) for each driver that is compiled. */
+  readonly options?: Readonly<Record<string, readonly string[]>>;
   /** The processor that the packages are for; default: amd64. */
   readonly processor?: ProcessorName;
 }
@@ -86,6 +88,11 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
     packages: ["r8125-dkms", "r8168-dkms"],
     components: ["non-free"],
     kernel: "6.1",
+    // Off by default: what chips with several queues need. With both options, r8168 would send on two queues.
+    options: {
+      r8125: ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"],
+      r8168: ["ENABLE_RSS_SUPPORT=y"],
+    },
   },
   // This suite is in no other recipe: mirrors will drop it because of its age, and the other parts must remain
   // available.
