@@ -41,9 +41,7 @@ test("a FIFO that never drains is reported once and counted, and the NIC comes u
   bench.run(100_000);
   assert.equal(bench.statistics.linkUp, 1);
   assert.ok(bench.statistics.overdueWaits > 2, `${bench.statistics.overdueWaits} waits`);
-  assert.deepEqual(bench.warnings, [
-    "timed out while waiting for the MAC's FIFOs to drain; the driver continues",
-  ]);
+  assert.deepEqual(bench.warnings, ["timed out while waiting for the MAC's FIFOs to drain; the driver continues"]);
 });
 
 test("a card without a station address gets a random one, with a warning that says how to set one", { skip }, () => {
