@@ -45,7 +45,7 @@ export type RegisterBlock =
   | "singlePointers"
   | "separatePointers"
   | "fifoProtection"
-  /** The clock of the Precision Time Protocol, on dies that have it in the MAC. */
+  /** The PTP clock, on dies that have it in the MAC. */
   | "macClock"
   /** The SerDes of an SFP cage. */
   | "serdes";
@@ -93,7 +93,7 @@ export interface Profile {
   readonly gigaLite?: PhyBits;
   /** Undefined if no source describes a cable test. */
   readonly cableTest?: CableTestFacts;
-  /** Where the clock of the Precision Time Protocol is: in the MAC or in the PHY; undefined if the die has none. */
+  /** Where the PTP clock is: in the MAC or in the PHY; undefined if the die has none. */
   readonly ptp?: "mac" | "phy";
   /**
    * How the LEDs are configured: by Config1's patterns, by four bits for each LED in LED_CTRL, or by one word for each

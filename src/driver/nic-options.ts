@@ -48,7 +48,7 @@ export interface NicOptions {
   /** Makes the NIC hash received frames (see `Link.hashes`). Supported by the RTL8168H, and from the RTL8125 on. */
   readonly receiveHash?: boolean;
   /**
-   * Enables the clock of the Precision Time Protocol and timestamps of its messages: `Nic.ptp`, `Link.times`. The
+   * Enables the PTP clock and timestamps of PTP messages: `Nic.ptp`, `Link.times`. The
    * RTL8125B and later chips have such a clock.
    */
   readonly timestamps?: boolean;
@@ -134,7 +134,7 @@ export const checkOptions = (chip: Chip, windowBytes: number, options: NicOption
   if (options.receiveHash === true && profile.frames.hashedFormat === undefined)
     throw new OutOfRange(`${name} does not hash frames`, "Leave `receiveHash` out.");
   if (options.timestamps === true && profile.ptp === undefined)
-    throw new OutOfRange(`${name} has no clock for the Precision Time Protocol`, "Leave `timestamps` out.");
+    throw new OutOfRange(`${name} has no PTP clock`, "Leave `timestamps` out.");
   // A thread that polls a single queue may not use the registers with the timestamps.
   if (options.timestamps === true && options.queueThreads === true)
     throw new OutOfRange("timestamps are for the thread that polls every queue", "Leave `queueThreads` out.");

@@ -82,7 +82,7 @@ export class ImpairedWire implements Port {
     return this.#lane(direction).counts;
   }
 
-  /** Number of frames of one direction by result, and number of frames that are now held. */
+  /** Counts of one direction: frames and bytes by result, and frames that are now held. */
   totals(direction: Direction): Readonly<LaneTotals> {
     return { ...this.#lane(direction).totals };
   }

@@ -152,7 +152,7 @@ export class DmaArena implements DmaDomain, Disposable {
     return undefined;
   }
 
-  /** Frees all pieces at once, because the device is gone. */
+  /** Frees all pieces: the device is gone, or no longer needs them. */
   revoke(): void {
     this.#revoked = true;
     for (const piece of this.#live) piece[Symbol.dispose]();

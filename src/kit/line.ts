@@ -31,7 +31,7 @@ export class SoftInterrupts implements Interrupts {
     this.#lines = Array.from<undefined>({ length: vectors });
   }
 
-  /** Number of events for vectors that were not requested. */
+  /** Number of events for vectors that do not exist or were not requested. */
   get stray(): number {
     return this.#stray;
   }

@@ -50,7 +50,7 @@ test("the multicast list has the groups of one interface, and shows changes", { 
   const index = interfaces.index(tap.name);
   const groups = (): string[] => list.of(index).map((address) => Buffer.from(address).toString("hex"));
   assert.ok(!groups().includes("01005e000001"));
-  // An interface that is up is in the group of all hosts.
+  // An interface that is up is a member of the group of all hosts (224.0.0.1).
   interfaces.up("ft0");
   assert.ok(groups().includes("01005e000001"));
   interfaces.down("ft0");

@@ -40,8 +40,8 @@ const GROUPS = Array.from({ length: 192 }, (_, i) => {
 const bytesOf = (mac: string): Uint8Array => Uint8Array.from(mac.split(":"), (digits) => Number.parseInt(digits, 16));
 
 /**
- * Number of an address's bit in the multicast hash: the six bits of the CRC that Ethernet sends first. The first bit
- * sent is bit 0 of `crc`, and the most significant bit of the number.
+ * Index of an address in the 64-bit multicast hash: the six most significant bits of the big-endian CRC-32. `crc` has
+ * the reverse bit order, so its bits 0 to 5 become bits 5 to 0 of the index.
  */
 const hashBit = (mac: string): number => {
   const crc = ~crc32(bytesOf(mac)) >>> 0;

@@ -58,8 +58,8 @@ const modelSpec = (
   const wire = parseWire(typed);
   if (wire.kind === "tap" && wire.name === interfaceName)
     throw new WrongUsage(
-      `both ends of the wire are called ${interfaceName}`,
-      "Give the wire another name: --wire tap:fe0w.",
+      `the interface and the TAP of the wire are both called ${interfaceName}`,
+      "Give the TAP another name: --wire tap:fe0w.",
     );
   const socketMode = parseSocketMode(mode);
   return { kind: "model", chip, wire, ...(capture !== undefined && { capture }), ...(socketMode && { socketMode }) };

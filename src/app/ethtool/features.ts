@@ -13,7 +13,7 @@ interface Changed {
   readonly after: FeatureStates;
 }
 
-/** Parses pairs of a feature's name, either ethtool's or the kernel's, and "on" or "off". */
+/** Parses pairs of a feature's name (ethtool's or the kernel's) and "on" or "off". */
 const wantedOf = (words: readonly string[]): Argument => {
   if (words.length === 0) throw new BadLine();
   const wanted: Record<string, boolean> = {};

@@ -26,7 +26,7 @@ export interface DataPathParts {
   readonly interrupts: InterruptBlock;
   readonly counters: TallyCounters;
   readonly phy: Phy;
-  /** The clock of the Precision Time Protocol, if the chip has one. */
+  /** The PTP clock, if the chip has one. */
   readonly stamps: MessageStamps | undefined;
   readonly stampsReceived: ReceiveParts["stampsReceived"];
   /** Also write the FCS of received frames to memory. */

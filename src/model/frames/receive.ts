@@ -81,7 +81,7 @@ export class ReceiveEngine {
   /** The memory of the last frame, with its view as words. */
   #source: Memory = newMemory(0);
   #copy: Memory | undefined;
-  /** The memory of the connected port. */
+  /** `Port.memory` of the connected port, from which segments are taken; undefined if it has none. */
   #wire: Memory | undefined;
   #open = false;
   #verify = false;

@@ -161,7 +161,7 @@ test("the chip wraps after 1024 descriptors when none is marked, on chips before
   assert.equal(guest.cable.frames.at(-1)!.length, 61);
 });
 
-test("a doorbell without work is an offence only before the first frame: later ones may come after their frames", () => {
+test("a doorbell without work is an offence only before the first frame; later, its frames may have been sent already", () => {
   const guest = up();
   guest.w8(TxPoll, Poll.normalPriority);
   assert.equal(guest.nic.offences.idle, 1);

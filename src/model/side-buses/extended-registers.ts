@@ -1,4 +1,4 @@
-/** Extended registers (ERI): 32 bits at multiples of 4, by type, with byte enables. */
+/** Extended registers (ERI), of 32 bits each. A command has an address, a type of registers, and byte enables. */
 import type { Chip } from "#chip/chips.ts";
 import { ERIDR, Eri } from "#chip/registers.ts";
 import type { Access } from "../registers/handshake.ts";
