@@ -77,7 +77,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.hangsOnShortUdp,
   },
   unsummedOptions: {
-    because: "The IPv4 header checksum does not cover options. For packets with options, software computes checksums and segments super-frames.",
+    because: "The chip leaves options out of the IPv4 header checksum that it computes. So software computes the checksums of packets with options, and segments such super-frames.",
     evidence: "FreeBSD if_re.c (8168C)",
     proof: { file: RULES, title: "checksums and segmentation of IPv4 packets with options are done in software on the 8168C" },
     fact: "checksumOmitsOptions",

@@ -129,7 +129,7 @@ export class MessageStream implements Disposable {
     return result;
   }
 
-  /** Whether descriptors are accepted. */
+  /** Whether file descriptors are accepted. */
   get takesFds(): boolean {
     return this.#takenFds > 0;
   }

@@ -33,7 +33,7 @@ test("a new namespace differs from the thread's own one, and the thread does not
 });
 
 test(
-  "`within` runs a function in the namespace and returns to the thread's own one, also after an error",
+  "`within` runs a function in the namespace and then restores the thread's own, even after an error",
   { skip },
   () => {
     using home = NetworkNamespace.current();

@@ -137,7 +137,8 @@ test("anything but a TCP packet with the given offsets is refused unchanged", ()
   refused(14, 34, 50, [23, 17]); // UDP
   refused(14, 34, 50, [20, 0x20]); // a fragment
   refused(14, 34, 50, [46, 0x40]); // a TCP header of 16 bytes
-  refused(14, 34, 50, [14, 0x65]); // neither version
+  refused(14, 34, 50, [14, 0x65]); // IPv6, but only 20 bytes before the TCP header
+  refused(14, 34, 50, [14, 0x55]); // neither IPv4 nor IPv6
   assert.equal(frames.length, 0);
 });
 

@@ -56,7 +56,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         await peer?.[Symbol.asyncDispose]();
       });
 
-      test("are used by the driver if the card has no better kind", async (t) => {
+      test("are used by the driver if the NIC offers no better kind", async (t) => {
         const { rig } = bench();
         await rig.guest.mustRun("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; modprobe r8169");
         peer = await EchoPeer.open(rig.cable, (await rig.nic.state()).mac);

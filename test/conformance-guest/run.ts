@@ -44,9 +44,9 @@ const wanted = argumentsOf(
     name: "test:guest",
     summary: "unmodified drivers on the models, in guests under QEMU",
     about: [
-      `SUBJECT is one or more of ${SUBJECTS.join(", ")}; all but`,
-      `${BY_NAME.join(", ")} unless given. Kernels and QEMU are fetched once, about 400 MB, and nothing is installed. Lists are separated`,
-      "by commas.",
+      `SUBJECT is one or more of ${SUBJECTS.join(", ")};`,
+      `the default is all but ${BY_NAME.join(", ")}. The first run downloads kernels and QEMU (about 400 MB); nothing is installed.`,
+      "CHIPS and KERNELS are separated by commas.",
     ].join("\n"),
     operands: [{ placeholder: "[SUBJECT…]", summary: "what is tested", many: true, optional: true }],
     options: {

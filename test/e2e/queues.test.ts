@@ -36,7 +36,7 @@ const address = (namespace: NetworkNamespace, name: string, ip: string): void =>
 const SEGMENT_BYTES = 1448;
 const PORT = 8000;
 
-/** Starts a thread of test/rigs. `words` is the number of words of its result. */
+/** Starts a worker thread that runs `test/rigs/RIG.ts`. @param words length of its result in 32-bit words */
 const start = <T extends { readonly result: SharedArrayBuffer }>(
   rig: "tcp-flows" | "udp-flows",
   task: Omit<T, "result">,

@@ -1,6 +1,6 @@
 /**
- * Commands given to the real ethtool and to ours, in this order, on an interface `fe0` that is up with a link of the
- * chip's full speed.
+ * Commands given to the real ethtool and to ours, in this order, on an interface `fe0` with the link up at the chip's
+ * highest speed.
  */
 
 /** Commands that change nothing. */

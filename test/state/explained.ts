@@ -101,7 +101,7 @@ export const CAUSES: readonly Cause[] = [
   },
   {
     name: "clause 45 through registers 13 and 14",
-    because: "Linux's PHY layer uses these registers to look for EEE, and finds that these PHYs do not support this access.",
+    because: "Linux's PHY layer looks for EEE through these registers, which then keep its last writes; these PHYs do not support clause 45. Ours does not look.",
     rows: [{ space: "phy", words: "0xd=0/4003 0xe=0/14 0xa41a=0 0xa41c=0" }],
   },
   {

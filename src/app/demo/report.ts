@@ -204,7 +204,7 @@ export const reportLines = (report: DemoReport, stream: Pick<Stream, "paint">): 
           "between",
           report.rig === "tap"
             ? "Linux's TCP/IP in two network namespaces"
-            : `a host without a network stack and the built-in responder (${report.rigReason})`,
+            : `the built-in responder and a host that has no network stack (${report.rigReason})`,
         ],
         ["link", `${linkSpeed(link.megabits)}, ${link.fullDuplex ? "full" : "half"} duplex, MTU ${link.mtu}`],
         ["offloads", report.offloads.join(", ")],

@@ -29,7 +29,7 @@ const ERI: readonly Word[] = [
 ];
 /** The source does not write this on the 8411B. */
 const ERI_8168G: Word = [0x1d0, 0, 1 << 1];
-/** Interrupts of the PHY's MCU; powering the PHY down disables them. */
+/** Enables interrupts of the PHY's MCU. Linux disables them when it powers the PHY down; this driver does not. */
 const PHY_INTERRUPTS: Word = [0x1a8, 0, 0xfc00_0000];
 /** Wake-up by checksum off. */
 const NO_CHECKSUM_WAKE: Word = [0xc140, 0xffff];

@@ -40,7 +40,7 @@ export class Moderation {
     else this.#hold(count);
   }
 
-  /** Call when the limits changed. Raises a delayed event now. */
+  /** Call after the limits have changed. An event that is being delayed is raised at once. */
   changed(): void {
     this.#load();
     if (this.#frames > 0) this.#release();

@@ -15,7 +15,7 @@ export const Status = { interrupt: 1 << 3, masterAbort: 1 << 13 } as const;
 /** Bits in the control and status register of the power management capability. */
 export const Pmcsr = { state: 3, noSoftReset: 1 << 3, enable: 1 << 8, status: 1 << 15 } as const;
 
-/** Length in bytes of the I/O window, which contains the first registers. */
+/** Length in bytes of the I/O BAR, through which the first registers can be accessed. */
 const IO_BYTES = 256;
 /** Length in bytes of the window with the MSI-X table; the pending bits follow the table. */
 export const MSIX_BYTES = 16384;

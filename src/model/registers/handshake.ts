@@ -39,7 +39,7 @@ export class Handshake {
     this.#access = access;
   }
 
-  /** Called when the guest wrote the command word. A write narrower than 32 bits is ignored. */
+  /** Called after the driver has written the command word. A write narrower than 32 bits is ignored. */
   command(word: number, lanes: number): void {
     if ((lanes | 0) !== -1) return;
     if (this.#cancel !== undefined) this.#offences.commit("busy", this.#register);
