@@ -12,6 +12,7 @@ class Signals {
   raised = false;
   waiting = false;
   readonly line = {
+    level: false as boolean,
     take: (): boolean => {
       const { raised } = this;
       this.raised = false;
@@ -89,6 +90,17 @@ test("the host's frames start polling without a register read; the cause is read
   assert.deepEqual([napi.state, handled], ["polling", [4]]);
   assert.equal(napi.complete(), true);
   assert.equal(napi.state, "armed");
+});
+
+test("the host's frames do not mask a level-triggered interrupt", () => {
+  const { nic, napi, handled } = setUp();
+  nic.line.level = true;
+  napi.schedule();
+  assert.equal(napi.complete(), true);
+  assert.deepEqual([napi.state, nic.done], ["armed", []]);
+  nic.raise(4);
+  napi.interrupt();
+  assert.deepEqual([napi.state, handled], ["polling", [4]]);
 });
 
 test("polling without an interrupt ends at once if the status is empty", () => {

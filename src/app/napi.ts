@@ -124,10 +124,11 @@ export class Napi {
 
   /**
    * Starts polling because the host has frames. Interrupts are masked, because polling finds completions and quick
-   * replies without them, and an interrupt costs more than the two register accesses that mask and unmask.
+   * replies without them, and an interrupt costs more than the two register accesses that mask and unmask. Has no effect
+   * with a level-triggered line, whose interrupts cannot be masked in this way: see `InterruptLine.level`.
    */
   schedule(): void {
-    if (this.#state !== "armed") return;
+    if (this.#state !== "armed" || this.#nic.line.level) return;
     this.#state = "causeUnread";
     this.#nic.mask();
   }

@@ -2,6 +2,8 @@
 import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
+  /** Default: false. */
+  readonly level?: boolean;
   readonly event: { readonly number: number; drain(): boolean };
   /**
    * Called when the driver unmasks the line. Needed if the sender of the events masks the interrupt whenever it signals
@@ -12,10 +14,11 @@ export interface EventLineParts {
 }
 
 /** An event that arrives while the line is masked stays in the descriptor, so it is not lost. */
-export const eventLine = ({ event, unmasked, dispose }: EventLineParts): InterruptLine => {
+export const eventLine = ({ event, level = false, unmasked, dispose }: EventLineParts): InterruptLine => {
   let masked = true;
   return {
     fd: event.number,
+    level,
     take: () => !masked && event.drain(),
     mask: () => {
       masked = true;

@@ -10,6 +10,11 @@
 export interface InterruptLine extends Disposable {
   /** A descriptor for poll(2); undefined on a bus without descriptors (same thread, and browser). */
   readonly fd: number | undefined;
+  /**
+   * True for INTx through VFIO. It is a level, and QEMU, as the host of a guest, notices that a card no longer asserts
+   * it only at the next access to a register. So a driver must handle this interrupt, not mask it in the chip.
+   */
+  readonly level: boolean;
   /** Takes a pending event. Returns whether there was one. */
   take(): boolean;
   mask(): void;

@@ -63,6 +63,7 @@ export class SoftInterrupts implements Interrupts {
 
 class SoftLine implements InterruptLine {
   readonly fd = undefined;
+  readonly level = false;
   readonly #vector: string;
   readonly #onEvent: (() => void) | undefined;
   #release: (() => void) | undefined;

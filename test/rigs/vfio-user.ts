@@ -76,6 +76,7 @@ export const streamCable = (path: string): Cable => {
  */
 const settledLine = (line: InterruptLine, settle: () => void): InterruptLine => ({
   fd: line.fd,
+  level: line.level,
   take() {
     line.unmask();
     settle();

@@ -50,6 +50,7 @@ export class PinInterrupt implements Interrupts {
     };
     return {
       fd: undefined,
+      level: false,
       take: () => {
         check();
         this.#source.poll();

@@ -107,10 +107,11 @@ test("vectors that share a line are enabled with one descriptor, and disabled to
   interrupts.request([0, 1, 2])[Symbol.dispose]();
 });
 
-test("INTx, which the kernel masks when it occurs, is enabled again at each unmask", () => {
+test("INTx is a level, which the kernel masks when it occurs, and is enabled again at each unmask", () => {
   const { kernel, make } = setUp("intx");
   using interrupts = make();
   using line = interrupts.request(0);
+  assert.equal(line.level, true);
   line.unmask();
   line.unmask();
   assert.equal(kernel.calls.filter((call) => call === "unmask").length, 2);

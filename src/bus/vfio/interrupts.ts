@@ -68,6 +68,7 @@ export class VfioInterrupts implements Interrupts, Disposable {
     const owned = scope.move();
     return eventLine({
       event,
+      level: this.kind === "intx",
       unmasked: () => {
         // If the device was removed, this fails; the removal is noticed elsewhere.
         if (this.#used.info.automasked) this.#file.unmask();
