@@ -62,6 +62,20 @@ for (const chip of [...SUBJECTS].filter(({ profile }) => profile.cableTest !== u
     });
 }
 
+test("the words that a cable test needs are in the memory of the PHY's controller, each at its address", () => {
+  for (const key of ["rtl8168h", "rtl8125b"]) {
+    using rig = openDirectRig({ chip: key, carrier: false });
+    rig.nic.up();
+    testCable(rig);
+    const bus = new SideBus(rig.registers, rig.clock);
+    const { setUp } = rig.nic.chip.profile.cableTest!;
+    for (const [address, word] of setUp) {
+      bus.phyWrite(0xa436, address);
+      assert.equal(bus.phyRead(0xa438), word, `${key} ${address.toString(16)}`);
+    }
+  }
+});
+
 test("a board's order of the pairs and their swapped wires are set before the test", () => {
   for (const [key, word] of [
     ["rtl8125a", 0x8284],

@@ -417,10 +417,12 @@ export const conformance = (subject: Subject): void => {
       rig.poll();
       while (rig.nic.line.take()) rig.nic.interrupt();
       rig.nic.mask();
+      assert.equal(rig.nic.pending, false);
       rig.deliver(udp(ends({ inbound: true }), payload(100)));
-      assert.ok(rig.nic.waiting);
+      assert.ok(rig.nic.waiting && rig.nic.pending);
       assert.notEqual(rig.nic.acknowledge() & Events.receive, 0);
       assert.equal(rig.nic.acknowledge(), 0);
+      assert.equal(rig.nic.pending, false);
       rig.nic.unmask();
       assert.equal(rig.nic.line.take(), false);
       assert.equal(rig.poll().length, 1);

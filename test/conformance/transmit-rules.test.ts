@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
+import { PTP_EVENT_PORT } from "#driver/offload-rules.ts";
 import { FRAME_WORDS, NO_BUFFER, Send } from "#kit/link.ts";
 import { ffiProblem } from "#sys/ffi.ts";
 import { hostFrame, traffic } from "../rigs/host-traffic.ts";
-import { payload } from "../rigs/frames.ts";
+import { ends, payload, udp } from "../rigs/frames.ts";
 import { DIES } from "../rigs/generations.ts";
 import { openTransmitter } from "../rigs/transmitter.ts";
 
@@ -39,6 +40,27 @@ for (const chip of DIES)
         }),
         { seed: SEED, numRuns: 60 },
       );
+    });
+
+    test("a short frame is padded in the same way, wherever in a burst it is", () => {
+      using transmitter = openTransmitter(chip.key);
+      const { rig, arena } = transmitter;
+      const { link } = rig.nic.rings;
+      const place = (frame: Uint8Array, entry: number): void => {
+        const at = arena + entry * 1000;
+        rig.dma.window.bytes.set(frame, at);
+        link.burst.set([at, frame.length, 0, 0], entry * FRAME_WORDS);
+      };
+      const short = udp(ends(), payload(18));
+      // The 8125A and 8125B need longer datagrams to the port of PTP event messages.
+      short.set([PTP_EVENT_PORT >> 8, PTP_EVENT_PORT & 0xff], 36);
+      place(short, 0);
+      assert.equal(link.transmit(0, 1), 1);
+      const alone = rig.sent.pop()!;
+      place(udp(ends(), payload(200)), 0);
+      place(short, 1);
+      assert.equal(link.transmit(0, 2), 2);
+      assert.deepEqual(rig.sent.pop(), alone);
     });
 
     test("a frame of any length in any fragments is padded with zeros, and no byte after it is sent", () => {
