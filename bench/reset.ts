@@ -79,7 +79,7 @@ class Setup implements Disposable {
 
 const INBOUND = udp(ends({ inbound: true }), payload(1000));
 
-/** Microseconds on the setup's clock until a frame has passed in each direction. */
+/** Microseconds on the setup's clock from `begin` until a frame has passed in each direction. */
 const untilTraffic = (setup: Setup, begin: number): number => {
   for (;;) {
     const [out, back] = setup.traffic(1);

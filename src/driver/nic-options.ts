@@ -48,8 +48,8 @@ export interface NicOptions {
   /** Makes the NIC hash received frames (see `Link.hashes`). Supported by the RTL8168H, and from the RTL8125 on. */
   readonly receiveHash?: boolean;
   /**
-   * Enables the PTP clock and timestamps of PTP messages: `Nic.ptp`, `Link.times`. The
-   * RTL8125B and later chips have such a clock.
+   * Enables the PTP clock and timestamps of PTP messages: `Nic.ptp`, `Link.times`. The RTL8125B and later chips have
+   * such a clock.
    */
   readonly timestamps?: boolean;
   /** Policy for the low-power states of the chip's PCI Express link; default `auto`. */

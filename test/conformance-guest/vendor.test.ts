@@ -1,7 +1,6 @@
 /**
  * Realtek's own drivers for Linux, r8168 and r8125: they share no code with the kernel's r8169. They use registers that
- * no other driver touches, and check the PHY periodically. Both are compiled with several receive
- * queues and RSS.
+ * no other driver touches, and check the PHY periodically. Both are compiled with several receive queues and RSS.
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +17,7 @@ import { PORT as IPERF_PORT, stream } from "./streams.ts";
 import { checkFrame } from "./wire-check.ts";
 
 const BYTES = "4M";
+const STREAMS = 8;
 /** Least number of frames of a download of `BYTES`. */
 const SEGMENTS = (4 << 20) / 1460;
 const FLAPS = 5;
@@ -110,13 +110,33 @@ onEachChip("vendor", OPTIONS, (bench) => {
     assert.deepEqual(faults, []);
   });
 
+  test("flows are received on several queues if the driver has them", async (t) => {
+    const { rig, cell } = bench();
+    const lines = async (): Promise<readonly (readonly [string, number])[]> => {
+      const text = await rig.guest.mustRun(`grep ${NEAR.name} /proc/interrupts`);
+      return [...text.matchAll(/^\s*\d+:((?:\s+\d+)+).*\s(\S+)$/gm)].map(([, counts, name]) => [
+        name!,
+        counts!
+          .trim()
+          .split(/\s+/)
+          .reduce((sum, one) => sum + Number(one), 0),
+      ]);
+    };
+    const before = new Map(await lines());
+    await stream(rig, `-n ${BYTES} -P ${STREAMS} -R`);
+    const busy = (await lines()).filter(([name, count]) => count - (before.get(name) ?? 0) > 0);
+    t.diagnostic(busy.map(([name]) => name).join(", "));
+    assert.ok(busy.length >= (driverOf(cell) === "r8125" && cell.chip.key !== "rtl8125a" ? 2 : 1));
+  });
+
   test("each download is received in the queue that the hash of its addresses and ports selects", async (t) => {
     const { rig, cell } = bench();
     const variables = `/proc/net/${driverOf(cell)}/${NEAR.name}/debug/driver_var`;
     const variable = async (name: string): Promise<number> =>
       Number((await rig.guest.mustRun(`sed -n 's/^${name}\\t//p' ${variables}`)).trim());
+    if (cell.chip.profile.queues.receive === 1) return t.skip("the chip has one receive queue");
     const queues = await variable("num_rx_rings");
-    if (queues === 1) return t.skip("the driver has one queue for this chip");
+    assert.equal(queues, 4);
     const [, digits] = /hash key:\s+(\S+)/.exec(await rig.guest.mustRun(`ethtool -x ${NEAR.name}`))!;
     const key = Buffer.from(digits!.replaceAll(":", ""), "hex");
     const ports = portsOfQueues({ key, queues, flows: 1 }, (port) => ({
@@ -129,7 +149,6 @@ onEachChip("vendor", OPTIONS, (bench) => {
       const frames = (await variable(`cur_rx${queue}`)) - before;
       assert.ok(frames >= SEGMENTS, `queue ${queue} received only ${frames} frames`);
     }
-    t.diagnostic(`${queues} queues`);
   });
 
   test(`the cable is unplugged and plugged ${FLAPS} times`, async () => {

@@ -1,4 +1,5 @@
 /** Ports whose flows a NIC with RSS receives in known queues. */
+import { toeplitz } from "#model/frames/rss.test-kit.ts";
 
 /** An IPv4 address and a port. */
 type End = readonly [address: string, port: number];
@@ -8,20 +9,10 @@ export interface Flow {
   readonly destination: End;
 }
 
-const bit = (bytes: Uint8Array, at: number): number => (bytes[at >> 3]! >> (7 - (at & 7))) & 1;
-
-/** The Toeplitz hash as Microsoft defines it: the model, which has a quicker form of it, must not be its own judge. */
-const toeplitz = (key: Uint8Array, input: Uint8Array): number => {
-  let sum = 0;
-  for (let at = 0; at < 8 * input.length; at++)
-    if (bit(input, at) === 1) for (let i = 0; i < 32; i++) sum ^= bit(key, at + i) << (31 - i);
-  return sum >>> 0;
-};
-
 const hashOf = (key: Uint8Array, { source, destination }: Flow): number => {
   const addresses = [source, destination].flatMap(([address]) => address.split(".").map(Number));
   const ports = [source, destination].flatMap(([, port]) => [port >> 8, port & 0xff]);
-  return toeplitz(key, Uint8Array.from([...addresses, ...ports]));
+  return toeplitz(key, [...addresses, ...ports]);
 };
 
 /**

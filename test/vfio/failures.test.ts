@@ -6,7 +6,6 @@ import { after, before, describe, test } from "node:test";
 import { CAUSE_NAMES, type CauseName } from "#app/causes.ts";
 import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "#app/restart-budget.ts";
 import { KEY } from "#driver/rss.ts";
-import { Toeplitz } from "#model/frames/rss.ts";
 import { buildTcpFrame } from "#wire/frames.ts";
 import { parseIpv4Address } from "#wire/ipv4.ts";
 import { newMemory } from "#wire/memory.ts";
@@ -14,6 +13,7 @@ import { answered } from "../conformance-guest/echoes.ts";
 import { Nic } from "../guest/nic.ts";
 import { scratchFolder } from "../guest/scratch.ts";
 import { eventually } from "../rigs/eventually.ts";
+import { portsOfQueues } from "../rigs/queue-ports.ts";
 import { noVfio } from "./available.ts";
 import { assertNoOffence } from "./no-offence.ts";
 import { GATEWAY, Machine, userNetwork } from "./machine.ts";
@@ -31,8 +31,6 @@ const [ONE, SEVERAL] = [
 type Card = typeof ONE | typeof SEVERAL;
 const addressOf = ({ slot }: Card): string => `0000:00:${slot}.0`;
 const QUEUES = 4;
-/** The part of a TCP segment over IPv4 that is hashed: addresses and ports. */
-const HASHED = { offset: 14 + 12, bytes: 12 } as const;
 const D3HOT = 3;
 /** A broadcast with an EtherType for experiments, to which no reply is sent. */
 const UNSOLICITED = `ffffffffffff02005e1000ff88b5${"00".repeat(46)}`;
@@ -205,16 +203,9 @@ const unsolicitedSegment = ({ url }: Machine, port: number): Uint8Array => {
   return memory.bytes;
 };
 
-/** A segment for each queue, which the low bits of the segment's hash select. */
-const segmentsOfQueues = (machine: Machine): readonly string[] => {
-  const toeplitz = new Toeplitz();
-  toeplitz.set((i) => KEY[i]!);
-  return Array.from({ length: QUEUES }, (_, queue) => {
-    for (let port = 4000; port <= 0xffff; port++) {
-      const segment = unsolicitedSegment(machine, port);
-      if ((toeplitz.part(segment, HASHED.offset, HASHED.bytes, 0) & (QUEUES - 1)) === queue)
-        return Buffer.from(segment).toString("hex");
-    }
-    throw new Error(`no port selects queue ${queue}`);
-  });
-};
+/** A segment for each queue, which the segment's hash selects. */
+const segmentsOfQueues = (machine: Machine): readonly string[] =>
+  portsOfQueues({ key: KEY, queues: QUEUES, flows: 1 }, (port) => ({
+    source: [GATEWAY, Number(new URL(machine.url).port)],
+    destination: [NEAR, port],
+  })).map((port) => Buffer.from(unsolicitedSegment(machine, port)).toString("hex"));

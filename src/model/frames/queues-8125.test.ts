@@ -22,6 +22,7 @@ import {
 } from "#chip/registers-8125.ts";
 import { RSS_ENTRIES, RSS_KEY_BYTES, QueueCount, RssControl, TransmitQueues } from "#chip/rss.ts";
 import { BASE, BROADCAST, frame, Guest, MAC } from "../guest.test-kit.ts";
+import { toeplitz } from "./rss.test-kit.ts";
 
 const QUEUES = 4;
 const SLOTS = 64;
@@ -108,21 +109,6 @@ class QueueGuest extends Guest {
     return found;
   }
 }
-
-/** The hash as Microsoft defines it, bit by bit. */
-const toeplitz = (key: Uint8Array, input: readonly number[]): number => {
-  const bits = (at: number): number => (key[at >> 3]! >> (7 - (at & 7))) & 1;
-  let sum = 0;
-  input.forEach((byte, i) => {
-    for (let bit = 0; bit < 8; bit++) {
-      if (((byte >> (7 - bit)) & 1) === 0) continue;
-      let window = 0;
-      for (let n = 0; n < 32; n++) window = (window << 1) | bits(8 * i + bit + n);
-      sum ^= window;
-    }
-  });
-  return sum >>> 0;
-};
 
 /** A TCP segment without payload; each `n` is a different flow. */
 const flow = (n: number): { bytes: Uint8Array; input: number[] } => {

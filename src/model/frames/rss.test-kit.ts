@@ -1,4 +1,7 @@
-/** Test vectors for the RSS hash, published by Microsoft: "Verifying the RSS Hash Calculation". */
+/**
+ * Test vectors for the RSS hash, published by Microsoft ("Verifying the RSS Hash Calculation"), and the hash in its
+ * plainest form.
+ */
 
 // prettier-ignore
 // oxfmt-ignore
@@ -32,3 +35,18 @@ export const IPV6: readonly Vector[] = [
   { from: "3ffe:501:8:0:260:97ff:fe40:efab",       fromPort: 14230, to: "ff02:0:0:0:0:0:0:1",             toPort: 4739,  addresses: 0x0f0c461c, withPorts: 0xdde51bbf },
   { from: "3ffe:1900:4545:3:200:f8ff:fe21:67cf",   fromPort: 44251, to: "fe80:0:0:0:200:f8ff:fe21:67cf",  toPort: 38024, addresses: 0x4b61e985, withPorts: 0x02d1feef },
 ];
+
+/** The hash as Microsoft defines it, bit by bit. */
+export const toeplitz = (key: Uint8Array, input: readonly number[]): number => {
+  const bits = (at: number): number => (key[at >> 3]! >> (7 - (at & 7))) & 1;
+  let sum = 0;
+  input.forEach((byte, i) => {
+    for (let bit = 0; bit < 8; bit++) {
+      if (((byte >> (7 - bit)) & 1) === 0) continue;
+      let window = 0;
+      for (let n = 0; n < 32; n++) window = (window << 1) | bits(8 * i + bit + n);
+      sum ^= window;
+    }
+  });
+  return sum >>> 0;
+};
