@@ -7,6 +7,7 @@ import { chipNamed } from "#chip/chips.ts";
 import { ChipCmd, Cmd } from "#chip/registers.ts";
 import { ALL_MULTICAST } from "#driver/receive-filter.ts";
 import { VirtualClock } from "#kit/clock.ts";
+import { Cable } from "#model/guest.test-kit.ts";
 import type { DamagedAddress } from "#model/model-options.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import { NetworkNamespace } from "#sys/namespace.ts";
@@ -35,6 +36,8 @@ export class Bench implements Disposable {
   readonly clock = new VirtualClock();
   readonly reports: Report[] = [];
   readonly model: Rtl8169;
+  /** What the NIC has sent. */
+  readonly cable = new Cable();
   readonly driver: DriverSide;
   /** Number of resets of the chip so far. */
   resets = 0;
@@ -60,6 +63,7 @@ export class Bench implements Disposable {
       timers: clock.timers,
       ...(damagedAddress === undefined ? {} : { damagedAddress }),
     });
+    this.model.connect(this.cable);
     this.model.setCarrier(true);
     this.model.read = altered(this.model.read.bind(this.model));
     const write = this.model.write.bind(this.model);

@@ -191,16 +191,15 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Selects the queues whose frames poll(2) reports: those whose transmit ring has room.
+   * Selects the queues whose frames poll(2) reports: with a link, those whose transmit ring has room.
    * @param first index in `poller` of the first of `hostFds`
    * @returns whether a transmit ring has no room
    */
   watchHost(poller: Poller, first: number): boolean {
     let full = false;
     for (let i = 0; i < this.#queues.fds.length; i++) {
-      const stalled = this.#uplink?.stalled(i) ?? true;
-      poller.include(first + i, !stalled);
-      full ||= stalled;
+      poller.include(first + i, this.#uplink?.accepts(i) ?? false);
+      full ||= this.#uplink?.stalled(i) ?? true;
     }
     return full;
   }
@@ -310,6 +309,7 @@ export class DriverSide implements Disposable {
   #carrier(): void {
     const { link } = this.#nic;
     if (link.up !== this.#linkReport.current.up) this.#tap.setCarrier(link.up);
+    this.#switch(this.#switches.uplink);
     this.#linkReport.changed(link);
   }
 

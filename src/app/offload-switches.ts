@@ -66,13 +66,14 @@ export class OffloadSwitches {
   }
 
   /**
-   * Offloads that the uplink leaves to the NIC. Segmentation is off without checksums, because the kernel requests it
+   * The state of the link, and the offloads that the uplink leaves to the NIC. Segmentation is off without checksums, because the kernel requests it
    * only together with them.
    */
   get uplink(): UplinkSwitches {
     const on = (name: DriverFeature): boolean => this.#requested.get(name) === true;
     const checksum = on("tx-checksum-ipv4") || on("tx-checksum-ipv6");
     return {
+      carrier: this.#nic.link.up,
       checksum,
       tso4: on("tx-tcp-segmentation") && on("tx-checksum-ipv4"),
       tso6: on("tx-tcp6-segmentation") && on("tx-checksum-ipv6"),

@@ -34,7 +34,7 @@ export interface RunQueue {
   readonly switches: UplinkSwitches;
 }
 
-/** Message: users have switched offloads. */
+/** Message: users have switched offloads, or the link has come up or gone down. */
 export interface SwitchQueue {
   readonly command: "switch";
   readonly switches: UplinkSwitches;

@@ -142,7 +142,7 @@ class Queue {
       },
       wait: (block) => {
         const stalled = uplink.stalled();
-        for (let i = HOST; i < HOST + taps.length - 1; i++) poller.include(i, !stalled);
+        for (let i = HOST; i < HOST + taps.length - 1; i++) poller.include(i, uplink.accepts());
         const longest = stalled ? 1 : rechecked ? WAIT_MILLIS : RECHECK_MILLIS;
         if (poller.wait(block ? longest : 0) === 0) {
           rechecked ||= block;

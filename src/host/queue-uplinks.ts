@@ -10,6 +10,8 @@ import { TapUplink, type UplinkCounters, type UplinkSwitches } from "./tap-uplin
 /** The interface that a data-plane thread calls, for one queue or for all. */
 export type Uplink = Pick<TapUplink, "drained" | "pumpOut" | "pumpIn" | "counters" | "switch"> &
   Disposable & {
+    /** Whether frames of this TAP queue can be sent: there is a link, and the transmit queue has room. */
+    accepts(tap: number): boolean;
     /** Whether the transmit queue for this TAP queue has no room: reading from the TAP queue is then useless. */
     stalled(tap: number): boolean;
   };
@@ -60,6 +62,10 @@ export class QueueUplinks implements Uplink {
   constructor(options: QueueUplinksOptions) {
     this.#uplinks = uplinksOf(options);
     this.#senders = this.#uplinks.filter(({ sends }) => sends).length;
+  }
+
+  accepts(tap: number): boolean {
+    return this.#uplinks[tap % this.#senders]!.accepts();
   }
 
   stalled(tap: number): boolean {

@@ -14,8 +14,13 @@ import { UplinkIn } from "./uplink-in.ts";
 import { UplinkOut } from "./uplink-out.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** The offloads that users can switch on and off. The kernel does the work of those that are off. */
+/**
+ * The state of the link, and the offloads that users can switch on and off. The kernel does the work of those that are
+ * off.
+ */
 export interface UplinkSwitches {
+  /** The NIC has a link. Without one, the host's frames wait. */
+  readonly carrier: boolean;
   /** Checksums of frames to be sent. */
   readonly checksum: boolean;
   /** Segmentation of TCP over IPv4. */
@@ -31,6 +36,7 @@ export interface UplinkSwitches {
 }
 
 const ALL_ON: UplinkSwitches = {
+  carrier: true,
   checksum: true,
   tso4: true,
   tso6: true,
@@ -105,13 +111,16 @@ export class TapUplink implements Disposable {
     if (offloads.segmentation) limitSuperFrames(tap, offloads);
   }
 
-  /** Applies the users' switches. Frames that were read already are not affected. @throws {SystemError} */
-  switch({ checksum, tso4, tso6, insertTag, verified, merge }: UplinkSwitches): void {
+  /** Applies the switches. Frames that were read already are not affected. @throws {SystemError} */
+  switch({ carrier, checksum, tso4, tso6, insertTag, verified, merge }: UplinkSwitches): void {
     const { segmentation, ipv6 } = this.#offloads;
     const sums = this.#offloads.checksum && checksum;
     const segments = sums && segmentation;
     this.#tap.setOffload({ checksum: sums, tso4: segments && tso4, tso6: segments && ipv6 && tso6 });
-    if (this.#out !== undefined) this.#out.insertsTag = insertTag;
+    if (this.#out !== undefined) {
+      this.#out.carrier = carrier;
+      this.#out.insertsTag = insertTag;
+    }
     this.#in.setOffloads({ verified, merge });
   }
 
@@ -120,7 +129,12 @@ export class TapUplink implements Disposable {
     return this.#out !== undefined;
   }
 
-  /** True while the NIC has no room: reading from the TAP is then useless. */
+  /** True if frames of the host can be sent: there is a link, and the NIC has room. */
+  accepts(): boolean {
+    return this.#out !== undefined && this.#out.carrier && !this.#out.stalled;
+  }
+
+  /** True while the NIC has a link but no room: reading from the TAP is then useless. */
   stalled(): boolean {
     return this.#out?.stalled ?? false;
   }

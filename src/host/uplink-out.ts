@@ -85,6 +85,11 @@ export class UplinkOut {
   #empty = 0;
   /** Whether a frame's tag is removed so that the NIC inserts it. */
   insertsTag = true;
+  /**
+   * Whether the NIC has a link. Without one, frames stay in the TAP's queues and in the link's entries, because the NIC
+   * would take them and lose them.
+   */
+  carrier = true;
   readonly #link: Link;
   readonly #capture: FrameObserver | undefined;
   readonly #bytes: Uint8Array;
@@ -133,6 +138,11 @@ export class UplinkOut {
    */
   pump(budget: number): number {
     this.#reclaim();
+    if (!this.carrier) {
+      this.stalled = false;
+      this.drained = true;
+      return 0;
+    }
     let moved = this.#count > 0 ? this.#offer() : 0;
     if (this.#count === 0) moved += this.#fill(budget);
     this.stalled = this.#count > 0 || this.#arena.place() < 0;
