@@ -1,27 +1,71 @@
-/** Ferrule's driver on QEMU's rtl8139 through VFIO in a guest, compared with Linux's driver on the same device: pings and a download. */
+/**
+ * Ferrule's driver through VFIO in a guest, compared with Linux's driver on the same card: pings and a download. The
+ * cards are QEMU's rtl8139, and two of Ferrule's models, on which Linux uses r8169.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { Nic } from "../test/guest/nic.ts";
+import { scratchFolder } from "../test/guest/scratch.ts";
 import { noVfio } from "../test/vfio/available.ts";
-import { card, Machine, type Pace } from "../test/vfio/machine.ts";
+import { card, Machine, type Pace, userNetwork } from "../test/vfio/machine.ts";
 import { CannotMeasure, type Bench, type BenchOptions, type Report, type Row } from "./bench.ts";
 import { spread, summarize } from "./statistics.ts";
 
 const DEFAULT_ROUNDS = 5;
-const CARD = "0000:00:05.0";
 const INTERFACE = "fe0";
+const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp r8169 vfio-pci af_packet";
 
-/** One round: both drivers on one device, measured some seconds apart. */
+interface Card {
+  readonly name: string;
+  /** PCI slot, two hexadecimal digits. */
+  readonly slot: string;
+  /** Linux's driver. */
+  readonly driver: string;
+  /** Key of the model's chip; undefined for QEMU's own card. */
+  readonly chip?: string;
+}
+
+const CARDS: readonly Card[] = [
+  { name: "QEMU rtl8139", slot: "05", driver: "8139cp" },
+  { name: "model RTL8168H", slot: "06", driver: "r8169", chip: "rtl8168h" },
+  { name: "model RTL8125B", slot: "07", driver: "r8169", chip: "rtl8125b" },
+];
+const addressOf = ({ slot }: Card): string => `0000:00:${slot}.0`;
+
+/** One round: both drivers on one card, measured some seconds apart. */
 interface Round {
   readonly theirs: Pace;
   readonly ours: Pace;
 }
 
-const underLinux = async (machine: Machine): Promise<Pace> => {
-  if ((await machine.driverOf(CARD)) !== "8139cp") await machine.mustRun(`unbind ${CARD}`);
-  return machine.pace(await machine.interfaceOf(CARD));
+/** Arguments of QEMU for a card with a network of its own. Starts the model of a model's card. */
+const device = async (
+  { slot, chip }: Card,
+  hub: number,
+  folder: string,
+  scope: AsyncDisposableStack,
+): Promise<readonly string[]> => {
+  if (chip === undefined) return card("card", `bus=pcie.0,addr=${slot}`);
+  const wire = join(folder, `${chip}.wire`);
+  const nic = scope.use(await Nic.serve(undefined, { chip, socket: join(folder, chip), wire: `unix:${wire},listen` }));
+  return [...userNetwork(hub, wire), ...nic.device({ id: chip, bus: "pcie.0", addr: slot })];
 };
 
-const underFerrule = async (machine: Machine): Promise<Pace> => {
-  if ((await machine.driverOf(CARD)) !== "vfio-pci") await machine.mustRun(`bind ${CARD}`);
-  await machine.up(CARD, INTERFACE);
+const underLinux = async (machine: Machine, one: Card): Promise<Pace> => {
+  const address = addressOf(one);
+  if ((await machine.driverOf(address)) !== one.driver) await machine.mustRun(`unbind ${address}`);
+  const name = await machine.interfaceOf(address);
+  try {
+    return await machine.pace(name);
+  } finally {
+    await machine.guest.run(`ip link set ${name} down`);
+  }
+};
+
+const underFerrule = async (machine: Machine, one: Card): Promise<Pace> => {
+  const address = addressOf(one);
+  if ((await machine.driverOf(address)) !== "vfio-pci") await machine.mustRun(`bind ${address}`);
+  await machine.up(address, INTERFACE);
   try {
     return await machine.pace(INTERFACE);
   } finally {
@@ -29,13 +73,13 @@ const underFerrule = async (machine: Machine): Promise<Pace> => {
   }
 };
 
-const measure = async (machine: Machine, theirsFirst: boolean): Promise<Round> => {
+const measure = async (machine: Machine, one: Card, theirsFirst: boolean): Promise<Round> => {
   if (!theirsFirst) {
-    const ours = await underFerrule(machine);
-    return { theirs: await underLinux(machine), ours };
+    const ours = await underFerrule(machine, one);
+    return { theirs: await underLinux(machine, one), ours };
   }
-  const theirs = await underLinux(machine);
-  return { theirs, ours: await underFerrule(machine) };
+  const theirs = await underLinux(machine, one);
+  return { theirs, ours: await underFerrule(machine, one) };
 };
 
 /** The compared figures. A ratio above 1 means that Ferrule is slower. */
@@ -46,11 +90,13 @@ const FIGURES = {
   Record<string, { of(pace: Pace): number; ratio(theirs: number, ours: number): number; digits: number }>
 >;
 
-const rowOf = (figure: keyof typeof FIGURES, rounds: readonly Round[]): Row => {
+const rowOf = ({ name, driver }: Card, figure: keyof typeof FIGURES, rounds: readonly Round[]): Row => {
   const { of, ratio, digits } = FIGURES[figure];
   return {
+    card: name,
     figure,
-    "8139cp": spread(summarize(rounds.map(({ theirs }) => of(theirs))), digits),
+    Linux: spread(summarize(rounds.map(({ theirs }) => of(theirs))), digits),
+    "its driver": driver,
     Ferrule: spread(summarize(rounds.map(({ ours }) => of(ours))), digits),
     "times slower": spread(summarize(rounds.map(({ theirs, ours }) => ratio(of(theirs), of(ours)))), 2),
   };
@@ -59,20 +105,26 @@ const rowOf = (figure: keyof typeof FIGURES, rounds: readonly Round[]): Row => {
 const run = async (options: BenchOptions): Promise<Report> => {
   const why = noVfio();
   if (why !== false) throw new CannotMeasure(`no guest with VFIO here: ${why}`, "See test/vfio/available.ts.");
-  await using machine = await Machine.boot({ devices: card("card", "bus=pcie.0,addr=5") });
+  await using scope = new AsyncDisposableStack();
+  const folder = scratchFolder();
+  scope.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const devices = await Promise.all(CARDS.map((one, hub) => device(one, hub, folder, scope)));
+  const machine = scope.use(await Machine.boot({ devices: devices.flat(), prepared: PREPARED }));
   const count = options.rounds ?? DEFAULT_ROUNDS;
-  const rounds: Round[] = [];
-  for (let i = 1; i <= count; i++) {
-    options.stop.throwIfAborted();
-    options.say(`vfio: round ${i} of ${count}`);
-    rounds.push(await measure(machine, i % 2 === 1));
-  }
-  const rows = (Object.keys(FIGURES) as (keyof typeof FIGURES)[]).map((figure) => rowOf(figure, rounds));
-  return { rows, data: { rounds } };
+  const measured = CARDS.map((one) => ({ card: one, rounds: [] as Round[] }));
+  for (let i = 1; i <= count; i++)
+    for (const { card: one, rounds } of measured) {
+      options.stop.throwIfAborted();
+      options.say(`vfio: round ${i} of ${count}, ${one.name}`);
+      rounds.push(await measure(machine, one, i % 2 === 1));
+    }
+  const figures = Object.keys(FIGURES) as (keyof typeof FIGURES)[];
+  const rows = measured.flatMap(({ card: one, rounds }) => figures.map((figure) => rowOf(one, figure, rounds)));
+  return { rows, data: { cards: measured.map(({ card: { name }, rounds }) => ({ name, rounds })) } };
 };
 
 export const vfio: Bench = {
   name: "vfio",
-  about: "QEMU's rtl8139 in a guest: Ferrule's driver through VFIO against Linux's 8139cp",
+  about: "cards in a guest, QEMU's rtl8139 and Ferrule's models: Ferrule through VFIO against Linux's drivers",
   run,
 };

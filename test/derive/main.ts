@@ -19,9 +19,10 @@ const wanted = argumentsOf(
     name: "derive",
     summary: "derive a chip's start-up values from what Linux's r8169 writes",
     about: [
-      "Boots Debian's kernel under QEMU with three models of each chip, whose registers of unknown content read all zeros, all ones",
-      "and other values, which distinguishes stored words from bits that are set or cleared. Prints the steps for",
-      "src/chip/start, operations that depend on values read, and differences from the present steps: `-` present, `+` derived.",
+      "Boots Debian's kernel under QEMU with three models of each chip. Registers of unknown content read as zeros in the first",
+      "model, as ones in the second, and as other values in the third: the differences show which writes store a whole word and",
+      "which change single bits. Prints the steps for src/chip/start, operations that depend on values read, and differences from",
+      "the present steps: `-` present, `+` derived.",
       "Exit code 1 if the steps of a chip differ. See docs/adding-a-chip.md.",
     ].join("\n"),
     operands: [],
