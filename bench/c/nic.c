@@ -41,7 +41,7 @@ static inline uint32_t fold(uint64_t sum) {
     return (uint32_t)sum;
 }
 
-/* Adds bytes to an Internet checksum in memory order. The folded sum must be byte-swapped (`ntohs`). */
+/* The sum of bytes for an Internet checksum, in memory order: the folded sum must be byte-swapped (`ntohs`). */
 static inline uint64_t add(const uint8_t *bytes, size_t count) {
     uint64_t sum = 0;
     size_t i = 0;

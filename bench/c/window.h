@@ -24,7 +24,10 @@ enum { LOOKS = 1 << 16 };
  */
 #define CPU_LIMIT (200 * MS)
 #define WAIT_LIMIT (20000 * MS)
-/* If two steps of the device are more than this many ns apart, the process was not running. Such times do not count. */
+/*
+ * If two steps of the device are more than this many ns apart, the process was not running, and the time between them
+ * is not counted.
+ */
 #define STALL (20 * 1000ull)
 /*
  * Time in ns after which the device reads the ring again if it found too few buffers. A NIC fetches descriptors over

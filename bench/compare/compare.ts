@@ -31,7 +31,7 @@ interface Field {
   readonly missing: readonly (Peer & { readonly missing: Missing })[];
 }
 
-/** Compiles what the peers need. A peer that cannot be compiled is omitted, with the reason. */
+/** Compiles what the peers need. A peer that cannot be compiled is returned in `missing`, with the reason. */
 const prepare = async (plan: Plan, { scratch, say }: CompareContext): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];

@@ -15,7 +15,10 @@ import { memoryOf } from "#wire/memory.ts";
 import { parseMac } from "#wire/mac.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 
-/** The prefix of the socket's framing: a frame's length, most significant byte first. */
+/**
+ * Length in bytes of the prefix of each frame on the socket. The prefix is the frame's length, most significant byte
+ * first.
+ */
 const PREFIX = 4;
 const PAYLOAD = 56;
 /** Offset of the IP header in a frame. */

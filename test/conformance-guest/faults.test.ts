@@ -94,8 +94,8 @@ const NOISE =
   /^(Modules linked in|CPU:|Hardware name|RIP:|Code:|RSP:|RAX:|RDX:|RBP:|R\d\d:|FS:|CS:|CR2:|Call Trace|---| ? ?<\/?TASK>|Workqueue|Tainted| |\?)/;
 
 /**
- * Expected offences: a driver that continues without a reset does not wait ("hurried") and moves rings that are in use;
- * a card that was removed and inserted again is asleep until it is set up again.
+ * Expected offences. A driver that continues without a reset does not wait ("hurried"), and moves rings that are in use
+ * ("running"). A card that was removed and inserted again is asleep until it is set up again ("asleep").
  */
 const OFFENCES = ["hurried", "running", "asleep"];
 

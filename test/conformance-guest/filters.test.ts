@@ -69,7 +69,7 @@ const received = async ({ guest, nic }: Rig, destinations: readonly string[]): P
   return [...text.matchAll(of)].map(([, to]) => to!);
 };
 
-/** The groups that the kernel requests of the driver. */
+/** The multicast groups that the kernel has requested from the driver. */
 const joined = async ({ guest }: Rig): Promise<readonly string[]> => {
   const text = await guest.mustRun(`ip maddr show dev ${NEAR.name}`);
   return text.split("\n").flatMap((line) => /link\s+([0-9a-f:]{17})/.exec(line)?.[1] ?? []);

@@ -12,7 +12,7 @@ import { complaintsOf } from "../guest/kernel-log.ts";
 import { wantedKernels } from "./grid.ts";
 import { ManyNics } from "./many-nics.ts";
 
-/** For fifty cards, each of which takes a second to come up on an idle machine. */
+/** Time limit for fifty NICs, each of which takes a second to come up on an idle machine. */
 const LIMIT_MILLIS = 1_800_000;
 
 /**

@@ -61,7 +61,7 @@ const traffic = (bench: () => Bench): void => {
 
 const OPTIONS: BenchOptions = { far: "inside", capture: true };
 
-/** Before the RTL8168C, Linux uses no memory above 4 GiB. */
+/** For chips that are older than the RTL8168C, Linux uses no memory above 4 GiB. */
 const reachesAll = (chip: Chip): boolean => chip.bus === "pcie" && !["8168b", "8101", "8401"].includes(chip.die);
 
 // With `MEGABYTES` of memory SeaBIOS places devices' registers where a 32-bit kernel reads only zeros, so that even

@@ -36,7 +36,7 @@ export const checkFrame = ({ bytes, direction }: CapturedPacket): CheckedFrame =
   const ported = layer === Layer.transport && (protocol === Protocol.tcp || protocol === Protocol.udp);
   const found = verify(memoryOf(frame), 0, frame.length);
   const faults: string[] = [];
-  // The far end's TAP does not pad.
+  // Frames to the guest may be shorter, because the far end's TAP does not pad.
   if (frame.length < 60 && direction === Direction.outbound) faults.push(`the frame has only ${frame.length} bytes`);
   if ((found & Verified.ip) !== 0 && (found & Verified.ipGood) === 0)
     faults.push(`the checksum of the IP header at ${network} is wrong`);

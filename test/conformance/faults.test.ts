@@ -178,7 +178,9 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   },
 };
 
-/** Faults that their entries in `UNDER` arm, with a count; the other faults are armed before. */
+/**
+ * Faults that are armed by their entry in `UNDER`, with a count. Each other fault is armed before its entry is called.
+ */
 const ARMED_LATER: readonly FaultName[] = ["lost-doorbell", "stuck-transmitter", "stuck-receiver"];
 const CHIPS_UNDER = [...GENERATIONS, "rtl8168h", "rtl8117-54a"];
 
