@@ -130,8 +130,8 @@ export class UnknownRegisters {
   }
 
   /**
-   * Whether a register is in `HELD`. MCU is not counted on chips with an OCP PHY: drivers poll it for the state of the
-   * MAC's controller.
+   * Whether a register is in `HELD`. On chips with an OCP PHY, MCU does not count as one, because drivers poll MCU for
+   * the state of the MAC's controller.
    */
   #isHeld(offset: number, width: number): boolean {
     if (offset === MCU && this.#chip.profile.phyAccess === "ocp") return false;

@@ -140,7 +140,10 @@ const REQUESTS: readonly FilterRequest[] = [
   },
 ];
 
-/** The interface's own address with another IP address, for frames of another length. */
+/**
+ * The interface's MAC address with another IP address: the target of the long frames that show whether the MTU has
+ * changed.
+ */
 const LONG: Target = { ip: "10.77.0.3", mac: NEAR_MAC };
 
 describe("frames reach the interface if a user requests them, and only then", { skip, timeout: 300_000 }, () => {

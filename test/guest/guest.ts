@@ -43,8 +43,8 @@ const CONSOLE_KEPT = 1 << 20;
 
 /**
  * Suspends the guest, without the agent's ports: if they stayed bound, Linux 7 would treat the host as disconnected for
- * ever afterwards. The script first waits until the reply to the command that starts it has been sent: the agent then
- * removes that command's file ($1).
+ * ever afterwards. The script first waits until the agent has replied to the command that starts the script: the agent
+ * then removes that command's file ($1).
  */
 const SLEEP = `
 while [ -e "$1" ]; do sleep 0.02; done

@@ -50,8 +50,8 @@ const where = (program: string): string | undefined => {
 
 /**
  * Why guests cannot run here, or false; for node:test's `skip`. A guest needs a download of 70 MB (the kernel), so
- * guests run only on request; in CI nothing may be skipped. @param programs further programs that the test needs on the
- * host
+ * guests run only on request. In CI, where nothing may be skipped, this throws an error instead of returning a reason.
+ * @param programs further programs that the test needs on the host
  */
 export const noGuest = (programs: readonly string[] = []): string | false => {
   const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
