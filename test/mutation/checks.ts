@@ -44,8 +44,8 @@ const checksFor = (file: string): readonly Check[] =>
   file.startsWith("src/chip/") ? [CHIP, DRIVER, WRITES, ...REST] : [DRIVER, WRITES, ...REST];
 
 /**
- * Limit that ends a mutant that loops; a check needs a quarter of it. It limits processor time, because other programs
- * may use the machine.
+ * Limit that ends a mutant that loops. A check of unchanged code needs a quarter of it. Processor time is limited, not
+ * real time, because other programs may use the machine.
  */
 const MAX_CPU_SECONDS = 50;
 /** Limit that ends a mutant that waits for ever. No test waits for real time to pass. */
