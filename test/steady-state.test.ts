@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { createRingPath, PATHS, SLOTS, type RingPath } from "../bench/ring-path.ts";
 
 const FRAMES = 10_000_000;
-/** Number of frames after which the engine has finished compiling, which itself allocates. */
+/** Number of frames after which the engine has finished compiling. Compiling itself allocates memory. */
 const WARM_UP_FRAMES = 3_000_000;
 const BATCH = 32;
 const LARGEST_GROWTH = 64 * 1024;

@@ -94,7 +94,10 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     const { guest } = machine;
     const given = async (): Promise<number> =>
       Number(await guest.mustRun(`cat /sys/class/net/${INTERFACE}/statistics/tx_packets`));
-    /** The numbers of frames so far, read at a moment at which the kernel gives none: it also sends some by itself. */
+    /**
+     * The numbers of frames so far. They are read again if the kernel gave frames to the driver meanwhile, because it
+     * also sends some by itself.
+     */
     const account = (): Promise<{ readonly given: number; readonly sent: number; readonly lost: number }> =>
       eventually("a moment without frames from the kernel", async () => {
         const frames = await given();

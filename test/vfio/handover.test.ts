@@ -1,6 +1,6 @@
 /**
- * One NIC and its drivers, one after the other, each of which takes over the chip as the one before has left it:
- * Linux's r8169, ours, r8169 again, iPXE in a machine that is started afterwards, and ours in a third one.
+ * One NIC and several drivers, one after the other. Each takes over the chip in the state in which its predecessor left
+ * it: Linux's r8169, ours, r8169 again, iPXE in a machine that is started afterwards, and ours in a third one.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
