@@ -8,7 +8,7 @@ const DEFAULT_ROUNDS = 5;
 const CARD = "0000:00:05.0";
 const INTERFACE = "fe0";
 
-/** One round: both drivers on one device, measured some seconds apart. */
+/** One round: the results of both drivers on the same device, measured some seconds apart. */
 interface Round {
   readonly theirs: Pace;
   readonly ours: Pace;

@@ -56,7 +56,10 @@ const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>
 
 const loadNow = (): number => loadavg()[0] ?? NaN;
 
-/** @throws {CannotMeasure} without a C compiler, which the device needs; {ComparisonFailed} if a driver fails */
+/**
+ * @throws {CannotMeasure} if there is no C compiler, which the device process needs; {ComparisonFailed} if a driver
+ * fails
+ */
 export const compare = async (plan: Plan, context: CompareContext): Promise<Measurement> => {
   const { scratch, say, stop } = context;
   const begin = new Date();

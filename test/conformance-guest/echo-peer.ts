@@ -1,5 +1,5 @@
 /**
- * The other end of a cable, in this process: sends one echo request at a time and waits for its reply. With nothing
+ * The far end of a cable, in this process. It sends one echo request at a time and waits for the reply. With nothing
  * else on the wire, a lost interrupt shows as a missing reply.
  */
 import { once } from "node:events";

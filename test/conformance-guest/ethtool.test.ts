@@ -1,4 +1,7 @@
-/** What ethtool shows and sets, verified: counters against the wire, interrupt delays, autonegotiation, pause. */
+/**
+ * Verifies what ethtool shows and sets: counters (by comparison with the wire), interrupt delays, autonegotiation,
+ * pause.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Chip } from "#chip/chips.ts";

@@ -15,8 +15,8 @@ import { stream } from "./streams.ts";
 const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /**
  * Echo requests for as long as the kernel takes to detect a stalled transmitter. `timeout` ends ping because ping's own
- * limits do not suit: a count would make it wait for late replies for only twice the longest round trip, and a time
- * limit (-w) would end it at the first error.
+ * limits are unsuitable: with a count, ping would wait for late replies for only twice the longest round trip, and with
+ * a time limit (-w) it would end at the first error.
  */
 const LONG_ECHOES = `timeout -s INT 10 ping -q -i 0.2 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /** Waits for a link, which takes a third of a second if it comes up at all. */

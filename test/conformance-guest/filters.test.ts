@@ -1,6 +1,6 @@
 /**
- * Which frames the stack receives: exactly those that the driver's settings accept, by destination. The expected set is
- * computed independently from the guest's list of multicast groups.
+ * Tests that the guest's stack receives exactly the frames whose destinations the driver's settings accept. The
+ * expected set is computed independently from the guest's list of multicast groups.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Every chip of the family in one guest: for each, the driver logs the same name as for the real chip, and the link
- * comes up.
+ * Tests every chip of the family in one guest: the driver must log the same name as for the real chip, and the link
+ * must come up.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -28,7 +28,10 @@ const SERVER = new URL("boot-server.ts", import.meta.url).pathname;
  */
 const OFFENCES = ["short"];
 
-/** The selected chips that iPXE supports: those before the RTL8125. The selected kernels do not matter here. */
+/**
+ * The selected chips that iPXE supports: those that are older than the RTL8125. The selected kernels do not matter
+ * here.
+ */
 const chips = (): readonly Chip[] =>
   [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !chip.profile.registers.includes("multigigabit"));
 

@@ -1,5 +1,5 @@
 /**
- * Drivers and machines are started and stopped repeatedly; the device works every time, and its server keeps no
+ * Starts and stops drivers and machines repeatedly. The device must work every time, and its server must keep no
  * resources of earlier clients.
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * DMA to all of the guest's memory: most of it above 4 GiB, where addresses take two words; and behind an IOMMU, where
- * every page of every buffer is mapped separately, and only while the NIC owns it.
+ * Tests DMA to all of the guest's memory, first with most of the memory above 4 GiB, where an address takes two words,
+ * and then behind an IOMMU, where every page of every buffer is mapped separately, and only while the NIC owns it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

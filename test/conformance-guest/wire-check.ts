@@ -1,4 +1,4 @@
-/** Checks frames as they crossed the wire: tags, lengths and every checksum, each recomputed. */
+/** Checks frames as they crossed the wire: their tags and lengths, and every checksum, by computing it again. */
 import { dissect, DISSECTION_WORDS, Layer, NETWORK, PROTOCOL, TRANSPORT } from "#wire/dissect.ts";
 import { Protocol } from "#wire/ipv4.ts";
 import { memoryOf } from "#wire/memory.ts";

@@ -1,4 +1,7 @@
-/** Our driver under each fault of the model: a clear error or a counted loss, and normal operation afterwards. */
+/**
+ * Tests our driver under each fault of the model. It must report a clear error or count the loss, and must work
+ * normally afterwards.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { QUIRKS } from "#chip/quirks.ts";

@@ -1,4 +1,4 @@
-/** Every combination of offloads; each frame is checked on the wire. */
+/** Sends frames with every combination of offloads, and checks each frame on the wire. */
 import assert from "node:assert/strict";
 import { Send } from "#kit/link.ts";
 import { assertSums, ends, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";

@@ -56,7 +56,7 @@ const isPolledOfPhy = ({ page, address }: Place): boolean =>
 const OF_THE_CHIP: readonly number[] = [0xd006, 0xdc00, 0xe00e];
 
 /**
- * Whether drivers read this PHY register only to change bits. That is true of all but the clause 22 registers, the
+ * Whether drivers read this PHY register only to change bits. The exceptions are the clause 22 registers, the
  * selectors, and the registers that drivers poll.
  */
 const isUnknownOfPhy = (place: Place, chip: Chip): boolean => {
@@ -138,7 +138,9 @@ export class UnknownRegisters {
     return HELD.has(offset) && (width === 1 || offset === MISC);
   }
 
-  /** The value of a register: written bytes have the device's value, the others the chosen one. */
+  /**
+   * The value of a register. A byte that has been written has the device's value, any other byte has the chosen value.
+   */
   #held(offset: number, width: number, value: number): number {
     let answer = value;
     for (let byte = 0; byte < width; byte++) {

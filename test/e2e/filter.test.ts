@@ -1,6 +1,6 @@
 /**
- * Which frames reach an interface of `ferrule up`: those that a user requests and no others, also after changes of MTU,
- * name and network namespace.
+ * Tests that an interface of `ferrule up` receives the frames that a user requests and no others, also after changes of
+ * MTU, name and network namespace.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

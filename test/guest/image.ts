@@ -64,8 +64,8 @@ export const noGuest = (programs: readonly string[] = []): string | false => {
 };
 
 /**
- * The folder `kind`_`version` of the cache; if missing, `fill` creates it, completely or not at all. Older versions of
- * the kind are removed.
+ * The folder `kind`_`version` of the cache. If it is missing, `fill` creates its content; an incomplete folder never
+ * gets this name. Older versions of the kind are removed.
  */
 const cached = (kind: string, version: string, fill: (unfinished: string) => void): string => {
   const folder = join(CACHE, `${kind}_${version}`);
@@ -78,7 +78,7 @@ const cached = (kind: string, version: string, fill: (unfinished: string) => voi
     const outdated = globSync(join(CACHE, `${kind}_*`)).filter((other) => other !== folder);
     for (const other of outdated) rmSync(other, { recursive: true, force: true });
   } catch (error) {
-    // Another run may have created it meanwhile.
+    // Another run may have created the folder meanwhile.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(unfinished, { recursive: true, force: true });

@@ -16,7 +16,7 @@ export interface Check {
   readonly tests?: RegExp;
 }
 
-/** What detected a mutant. */
+/** The check and the test that detected a mutant. */
 export interface Finding {
   readonly check: string;
   readonly failed: string;
@@ -59,7 +59,10 @@ const started = async (): Promise<Worker> => {
   return worker;
 };
 
-/** A thread that judges one mutant at a time. It is replaced after `THREAD_MUTANTS` mutants, or when it is stuck. */
+/**
+ * A thread that runs the checks on one mutant at a time. It is replaced after `THREAD_MUTANTS` mutants, or when it is
+ * stuck.
+ */
 export class Judge implements AsyncDisposable {
   #worker: Worker | undefined;
   #judged = 0;

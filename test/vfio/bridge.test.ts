@@ -17,8 +17,8 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
   after(() => machine?.[Symbol.asyncDispose]());
 
   /**
-   * Makes the cards' registers share a page. The firmware has given each card a separate page; when the kernel assigns
-   * addresses anew, it places the registers next to each other, and then does not permit mapping them.
+   * Makes the cards' registers share a page. The firmware has given each card a separate page. When the kernel assigns
+   * addresses anew, it places the registers of the cards next to each other. VFIO then does not permit mapping them.
    */
   const shareAPage = async (addresses: readonly string[]): Promise<void> => {
     for (const address of addresses) {

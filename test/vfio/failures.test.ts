@@ -1,4 +1,7 @@
-/** Failures of a NIC under load, each caused in the model of a guest's card; then four queues, and sleep without a link. */
+/**
+ * Tests failures of a NIC under load, each caused in the model that is a guest's card. The last tests are of four
+ * queues, and of sleep without a link.
+ */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";

@@ -25,8 +25,8 @@ const NEAR = "10.0.2.15";
 const MODULES = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun vfio-pci af_packet";
 
 /**
- * Chips whose families are taken over differently, and the signal that ends our driver. iPXE supports no chip since the
- * RTL8125.
+ * Chips of families that drivers take over in different ways, each with the signal that ends our driver. iPXE supports
+ * no chip from the RTL8125 on.
  */
 const CARDS = [
   { chip: "rtl8168h", slot: "06", ends: "KILL", ipxe: true },
