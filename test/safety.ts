@@ -12,7 +12,7 @@ export type Kept =
   | "impossible"
   /** The fault is detected where it would occur, and rejected, or counted and dropped. */
   | "checked"
-  /** The driver could have the fault but does not, and a test fails if it does. */
+  /** Nothing rules the fault out, but the driver does not have it, and a test would fail if it had. */
   | "tested";
 
 export interface Hazard {

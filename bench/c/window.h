@@ -34,7 +34,7 @@ enum { LOOKS = 1 << 16 };
  * its bus, and continuous polling would take the descriptors' cache lines from the driver.
  */
 #define FETCH 500ull
-/* Time in ns that the driver and the device run before measurement starts. */
+/* Time in ns for which the driver and the device run before the measurement starts. */
 #define RUN_IN (1 * MS)
 /* Number of bytes that preamble and gap take on the line for each frame. */
 enum { LINE_OVERHEAD = 20 };

@@ -1,4 +1,4 @@
-/** Energy-Efficient Ethernet, ALDPS and giga-lite on every chip that has them, as users set them. */
+/** Tests the settings of Energy-Efficient Ethernet, ALDPS and giga-lite on every chip that has these features. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EEE_MODES } from "#chip/eee.ts";

@@ -1,6 +1,6 @@
 /**
- * Several queues on the direct rig: which queue receives a flow, the order of a flow's frames, interrupts by vector,
- * settings across resets.
+ * Tests several queues on the direct rig: which queue receives a flow, the order of a flow's frames, the interrupt
+ * vectors, and that settings survive resets.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** Cards behind a bridge, all in one IOMMU group; registers that share a page; a card that is removed from its slot. */
+/**
+ * Tests cards behind a bridge, which are all in one IOMMU group, cards whose registers share a page, and a card that is
+ * removed from its slot.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { noVfio } from "./available.ts";
