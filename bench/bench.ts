@@ -8,8 +8,8 @@ export interface BenchOptions {
   /** Repetitions of the whole comparison. If undefined, each bench uses its own default. */
   readonly rounds: number | undefined;
   /**
-   * The folder of another checkout: `ring` compares with that checkout instead of with C; `compare` and `tcp` measure
-   * it too.
+   * Folder of another checkout. The bench `ring` compares this checkout with it instead of with C, and `compare` and
+   * `tcp` measure both.
    */
   readonly against: string | undefined;
   /** Length of one iperf3 run in seconds. */
@@ -20,7 +20,7 @@ export interface BenchOptions {
   readonly stop: AbortSignal;
 }
 
-/** One row of a table: column title to cell. */
+/** One row of a table: each column's title with the cell in that column. */
 export type Row = Readonly<Record<string, string | number>>;
 
 export interface Report {

@@ -1,4 +1,4 @@
-/** Two network namespaces with a path between them, for iperf3 and ping. */
+/** Two network namespaces with a path between them, on which iperf3 and ping measure. */
 import { Child, run, type Limits } from "./child.ts";
 
 /** A program that carries frames between two TAPs that it creates. */

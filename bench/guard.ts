@@ -15,7 +15,10 @@ import { tableOf } from "./table.ts";
 import { argumentsOf } from "../test/program.ts";
 
 const HERE = join(import.meta.dirname, "..");
-/** The largest permitted ratio of the two times. docs/performance.md states how far equal checkouts differ. */
+/**
+ * The largest permitted ratio of this checkout's time to the earlier commit's. docs/performance.md states how far equal
+ * checkouts differ.
+ */
 export const MARGIN = 1.1;
 /** Bursts of 1 show the cost of a burst, and bursts of 32 the cost of a frame. */
 const PLAN = { processes: 3, rounds: 8, batches: [1, 32] } as const;

@@ -1,4 +1,7 @@
-/** A reset under traffic and a resume: the time without frames, on a virtual clock and in real time. */
+/**
+ * Measures for how long no frames pass after a reset under traffic and after a resume, on a virtual clock and in real
+ * time.
+ */
 import { DirectDevice } from "#bus/direct.ts";
 import { type ChipKey, chipNamed } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/probe.ts";

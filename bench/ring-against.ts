@@ -41,8 +41,8 @@ export interface Comparison {
 }
 
 /**
- * The command for Node, on one processor if taskset is installed. The two sides take turns. Without pinning, on a busy
- * machine each could run on a processor of its own, and the ratio would reflect the processors.
+ * The command for Node, on one processor if taskset is installed. The two sides take turns. Without pinning, each side
+ * could run on another processor of a busy machine, and the ratio would reflect the difference between the processors.
  */
 const onOneProcessor = (): readonly [string, ...string[]] => {
   const last = /^Cpus_allowed_list:.*?(\d+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];

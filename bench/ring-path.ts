@@ -20,7 +20,8 @@ const IOVA = 0x1000_0000;
 /** TxPoll, and the bit for work in the normal-priority queue. */
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
-// Imported constants are copied to constants of this module, because the engine loads an import at every use.
+// Imported constants are copied to constants of this module, because the engine reads an imported constant from memory
+// at every use.
 const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 

@@ -15,8 +15,8 @@ const PINGS = 1000;
 const DIRECTIONS = ["out", "back"] as const;
 type Direction = (typeof DIRECTIONS)[number];
 /**
- * Congestion control algorithms: the usual one, and one with pacing. Pacing leaves pauses between super-frames, so the
- * paths differ less.
+ * Congestion control algorithms: Linux's default, and one with pacing. Pacing leaves pauses between super-frames, so
+ * the paths differ less.
  */
 const CONTROLS = ["cubic", "bbr"];
 

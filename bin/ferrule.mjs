@@ -90,7 +90,8 @@ const runIn = (program) => {
     if (signal === null) process.exit(code);
     for (const each of signals) process.removeListener(each, forward);
     process.kill(process.pid, signal);
-    // Reached only if the signal has not ended this process. The exit code is then the one of shells for this signal.
+    // Reached only if the signal has not ended this process. The exit code is then 128 plus the signal's number, as in
+    // shells.
     setTimeout(() => process.exit(128 + constants.signals[signal]), 100);
   });
 };

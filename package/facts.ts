@@ -12,7 +12,7 @@ import { driverSize, LINUX_LINES } from "../test/lines.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** The columns of docs/features.md. A cell is yes, no, or how far the support goes. */
+/** The columns of docs/features.md. A cell is "yes", "no", or a remark on how far the support goes. */
 const DRIVERS = [
   ["Linux r8169", "linux"],
   ["Realtek for Linux", "vendor"],

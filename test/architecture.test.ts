@@ -107,7 +107,7 @@ const globalComplaints = (file: File): string[] =>
     ? []
     : occurrences(file, NODE_GLOBALS, "uses a global that only Node has");
 
-/** Matches code that asks which chip it runs on. Differences between chips belong in the profile. */
+/** Matches code that depends on which chip it drives. Differences between chips belong in the profile. */
 const CHIP_QUESTION =
   /\bsince\(|\.generation\b|\.(key|die|xid)\s*[!=]==(?!\s*undefined)|[!=]==\s*[\w.]+\.(key|die|xid)\b|\.(key|die)\.(startsWith|endsWith|includes|match)\(/;
 

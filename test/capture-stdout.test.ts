@@ -1,4 +1,7 @@
-/** Captures that the command, run as a process, writes to standard output or to a named pipe. No root needed. */
+/**
+ * Tests captures that the command, run as a process, writes to standard output or to a named pipe. The tests need no
+ * root.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

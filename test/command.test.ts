@@ -1,4 +1,4 @@
-/** The `ferrule` command as a process: launcher, exit codes, streams and clean-up. No root needed. */
+/** Tests the `ferrule` command as a process: launcher, exit codes, streams and clean-up. The tests need no root. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

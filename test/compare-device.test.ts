@@ -1,4 +1,4 @@
-/** The device process of bench/compare: the driver faults that it detects, and its time limits. */
+/** Tests the device process of bench/compare: the driver faults that it detects, and its time limits. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** With which commit the guard of the hot loops compares, and when it fails. These tests measure nothing. */
+/** Tests with which commit `npm run guard` compares the hot loops, and when it fails. These tests measure nothing. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

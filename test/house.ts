@@ -1,4 +1,4 @@
-/** The sources to which the house rules apply, and how a rule reads them. */
+/** The sources to which this project's coding rules apply, and how the tests of the rules read them. */
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path/posix";

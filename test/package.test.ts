@@ -1,4 +1,7 @@
-/** The packed form: installed in an empty project, without a network, and used as a command and as a library. */
+/**
+ * Tests the packed form: it is installed in an empty project, without a network, and used as a command and as a
+ * library.
+ */
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 /**
- * Which of root's rights a long-running command keeps, as the kernel shows them for each of its threads. Needs root,
- * and uses its own namespaces.
+ * Tests which of root's rights a long-running command keeps, as the kernel shows them for each of its threads. The
+ * tests need root, and use their own namespaces.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";

@@ -39,7 +39,10 @@ const inParentheses = (code: string, from: number): string => {
   return "";
 };
 
-/** Bits that are used with a register to which they do not belong. Types detect that for single bits, not for sums. */
+/**
+ * Bits that are used with a register to which they do not belong. The types detect this for a single bit, but not for a
+ * sum of bits.
+ */
 const bitComplaints = ({ path, source }: File, of: ReadonlyMap<string, string>): string[] => {
   const code = without(source, "comment", "string", "regex");
   const complain = (at: number, register: string, bits: string): string[] =>

@@ -7,7 +7,7 @@ import { linkTo } from "./shown.ts";
 export const PAGE = join(import.meta.dirname, "../docs/safety.md");
 
 const UNSAFE: readonly Hazard["class"][] = ["memory", "race", "lifetime"];
-/** Fixes that are about memory: what is read, written, shared or freed. */
+/** The faults that concern memory: what is read, written, shared or freed. */
 export const aboutMemory = (hazards: readonly Hazard[]): readonly Hazard[] =>
   hazards.filter((each) => UNSAFE.includes(each.class));
 

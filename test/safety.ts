@@ -1,6 +1,6 @@
 /**
- * What went wrong in the C driver for this family from 2004 to 2026, from its change log, kernel mail and CVE entries,
- * and what could still go wrong in it; for each, what prevents it in this driver, and the test that shows that.
+ * Faults of the C driver for this family from 2004 to 2026, from its change log, kernel mail and CVE entries, and
+ * faults that it may still have. Each entry states what prevents the fault in this driver, and which test shows that.
  */
 import type { Shown } from "./shown.ts";
 
@@ -12,7 +12,7 @@ export type Kept =
   | "impossible"
   /** The fault is detected where it would occur, and rejected, or counted and dropped. */
   | "checked"
-  /** The driver could have the fault but does not, and a test fails if it does. */
+  /** Nothing rules the fault out, but the driver does not have it, and a test would fail if it had. */
   | "tested";
 
 export interface Hazard {
@@ -64,7 +64,7 @@ const UNDER_FAULTS = shown(FAULTS, "${name}: ${FAULTS[name]}");
 const HOSTILE = shown(RECEIVE, "whatever a hostile NIC writes back, every frame handed out is in a buffer of its own");
 const STATES = shown(STATE, "${chip.key} is left as by ${source}, except for explained differences");
 
-/** Fixes of the C driver. */
+/** Faults that were fixed in the C driver. */
 // prettier-ignore
 // oxfmt-ignore
 export const FIXED: readonly Hazard[] = [

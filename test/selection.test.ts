@@ -1,4 +1,4 @@
-/** Which tests the scripts of package.json run: all of them, each once. */
+/** Tests that the scripts of package.json run all tests, each once. */
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";

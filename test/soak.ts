@@ -2,8 +2,8 @@
  * The soak test brings NICs up and down many times, and kills `ferrule up` at random moments; afterwards nothing may be
  * left. Needs root (or `unshare --user --map-root-user --net`). Works in its own network namespace, which contains only
  * its own interfaces and sockets. Ferrule's own namespaces have no names, and exist only as long as processes,
- * descriptors or interfaces use them; these are counted. Exit code 0 if nothing was left; otherwise what was left is
- * printed.
+ * descriptors or interfaces use them; these are counted. The exit code is 0 if nothing was left. Otherwise what was
+ * left is printed.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** The hot path allocates nothing: no garbage collection, and no growth, over ten million frames. */
+/**
+ * Tests that the hot path allocates no memory: ten million frames must cause no garbage collection, and no growth of
+ * the heap.
+ */
 import assert from "node:assert/strict";
 import { PerformanceObserver } from "node:perf_hooks";
 import { test } from "node:test";
@@ -6,7 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { createRingPath, PATHS, SLOTS, type RingPath } from "../bench/ring-path.ts";
 
 const FRAMES = 10_000_000;
-/** Number of frames after which the engine has finished compiling, which itself allocates. */
+/** Number of frames after which the engine has finished compiling. Compiling itself allocates memory. */
 const WARM_UP_FRAMES = 3_000_000;
 const BATCH = 32;
 const LARGEST_GROWTH = 64 * 1024;
@@ -59,8 +62,8 @@ for (const kind of PATHS)
       await setImmediate();
       forward(path, WARM_UP_FRAMES);
       await setImmediate();
-      // If frames caused garbage, it would occur in every round. The engine's compiler runs concurrently, and on a busy
-      // machine late; its garbage occurs only once.
+      // Garbage that frames cause would occur in every round. Garbage of the engine's compiler occurs only once, but on
+      // a busy machine the compiler may run late.
       let seen = await observed(() => forward(path, FRAMES));
       for (let more = 0; more < TRIES && !isSteady(seen); more++) seen = await observed(() => forward(path, FRAMES));
       assert.ok(isSteady(seen), `${seen.collections} garbage collections; the heap grew by ${seen.growth} bytes`);

@@ -93,8 +93,8 @@ static void run_driver(char **argv, int input) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);
     /*
-     * Here the process may run on any processor. Later only the thread that runs the driver is pinned, not the engine's
-     * other threads.
+     * Here the process may run on any processor. Later only the thread that runs the driver is pinned, not the other
+     * threads of the JavaScript engine.
      */
     sched_setaffinity(0, sizeof allowed, &allowed);
     /* stdout carries the device's replies, so a driver's output goes to stderr. */

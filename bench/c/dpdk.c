@@ -6,7 +6,7 @@
  * usage: dpdk REGION started by the device; reads a byte from stdin for each measurement window, ends at end of file
  *        dpdk --paired    one round for each line "go NAME BATCH PASSES" on stdin */
 #define _GNU_SOURCE
-/* Without this, DPDK's headers require libbsd. */
+/* If RTE_USE_LIBBSD were defined, DPDK's headers would require libbsd. */
 #include <rte_config.h>
 #undef RTE_USE_LIBBSD
 

@@ -1,4 +1,5 @@
-/* A driver process with a fault, to show that the device process finds it. It copies each frame to a buffer of its own.
+/* A driver process with a fault, which the device process must detect. The driver copies each frame to a buffer of
+ * its own.
  *
  * usage: faulty FAULT REGION    FAULT: none, or as in `faults` below */
 #include "process.h"

@@ -38,7 +38,7 @@ static inline void add(struct histogram *sum, const struct histogram *h) {
     if (h->max > sum->max) sum->max = h->max;
 }
 
-/* A percentile in ns; `share` is 0.99 for the time that 99 percent of the samples do not exceed. */
+/* A percentile in ns. With a `share` of 0.99, this is the time that 99 percent of the samples do not exceed. */
 static inline uint64_t percentile_of(const struct histogram *h, double share) {
     uint64_t wanted = (uint64_t)(share * (double)h->total + 0.5), seen = 0;
     if (wanted == 0) wanted = 1;

@@ -40,7 +40,7 @@ static __attribute__((unused)) unsigned drop_minimal(unsigned budget) {
     return done;
 }
 
-/* Each slot of the transmit ring holds the buffer that it sent last. */
+/* Each frame is built in the buffer that its slot of the transmit ring already has. */
 static __attribute__((unused)) unsigned generate_minimal(unsigned budget) {
     unsigned done = 0;
     uint32_t slot = tx_next;

@@ -2,10 +2,11 @@
  * this program shows how much of the cost of Ferrule's TCP path is due to the language. The difference between this program and mover.c
  * shows how much is due to the work.
  *
- * From the first TAP to the second, a super-frame is segmented in place, as by a sending NIC: each segment gets headers and checksums
- * of its own. The segments are merged for the second TAP, whose kernel verifies the checksum of the merged frame. In the other
- * direction each segment is copied into a receive buffer of its own, checksummed while it is copied, verified, and reported by a
- * descriptor; the driver's half takes the descriptors and merges the frames in place, so the first TAP's kernel need not verify them.
+ * From the first TAP to the second, a super-frame is segmented in place, as by a sending NIC: each segment gets
+ * headers and checksums of its own. The segments are merged for the second TAP, whose kernel verifies the checksum
+ * of the merged frame. In the other direction each segment is copied into a receive buffer of its own, checksummed
+ * while it is copied, verified, and reported by a descriptor. The driver's half reads the descriptors and merges the
+ * frames in place. Because the checksums have been verified, the first TAP's kernel need not verify them.
  *
  * Only TCP over IPv4 without IP options or tags, in segments of even length, is segmented; other frames pass unchanged.
  *
@@ -41,7 +42,7 @@ static inline uint32_t fold(uint64_t sum) {
     return (uint32_t)sum;
 }
 
-/* Adds bytes to an Internet checksum in memory order. The folded sum must be byte-swapped (`ntohs`). */
+/* The sum of bytes for an Internet checksum, in memory order: the folded sum must be byte-swapped (`ntohs`). */
 static inline uint64_t add(const uint8_t *bytes, size_t count) {
     uint64_t sum = 0;
     size_t i = 0;

@@ -1,5 +1,7 @@
-/* The registers of an RTL8125B that a driver's bring-up polls: some have values that never change, others take
- * commands, which the chip marks as done. Addresses and bits are DPDK's (drivers/net/r8169). */
+/*
+ * The registers of an RTL8125B that a driver polls during bring-up. Some have values that never change. Others are
+ * command registers, in which the chip marks each command as done. Addresses and bits are DPDK's (drivers/net/r8169).
+ */
 #ifndef REGISTERS_8125_H
 #define REGISTERS_8125_H
 

@@ -1,8 +1,8 @@
 /* A driver's rings in C, the reference for Ferrule's rings. This file has the parts that all variants share.
  *
- * A receive ring, a transmit ring, and buffers of 2 KiB in one arena. For each frame, a variant reads the receive
- * descriptor, swaps the MAC addresses, posts the frame on the transmit ring, takes the buffer of an earlier frame from
- * that transmit slot, and refills the receive slot with it.
+ * The driver has a receive ring, a transmit ring, and buffers of 2 KiB in one arena. For each frame, a variant reads
+ * the receive descriptor, swaps the MAC addresses, posts the frame on the transmit ring, takes the buffer of an
+ * earlier frame from that transmit slot, and refills the receive slot with it.
  *
  *   minimal.h  one fused loop that trusts every word that the device wrote: the least possible cost of this work
  *   careful.h  the same loop; each word that the device wrote is read once and validated, and addresses come from the

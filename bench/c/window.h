@@ -24,14 +24,17 @@ enum { LOOKS = 1 << 16 };
  */
 #define CPU_LIMIT (200 * MS)
 #define WAIT_LIMIT (20000 * MS)
-/* If two steps of the device are more than this many ns apart, the process was not running. Such times do not count. */
+/*
+ * If two steps of the device are more than this many ns apart, the process was not running, and the time between them
+ * is not counted.
+ */
 #define STALL (20 * 1000ull)
 /*
  * Time in ns after which the device reads the ring again if it found too few buffers. A NIC fetches descriptors over
  * its bus, and continuous polling would take the descriptors' cache lines from the driver.
  */
 #define FETCH 500ull
-/* Time in ns that the driver and the device run before measurement starts. */
+/* Time in ns for which the driver and the device run before the measurement starts. */
 #define RUN_IN (1 * MS)
 /* Number of bytes that preamble and gap take on the line for each frame. */
 enum { LINE_OVERHEAD = 20 };

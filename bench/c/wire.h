@@ -164,10 +164,7 @@ static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32
     return low == (to | from << 48) && high == (from >> 16 | (uint64_t)ETHERTYPE << 32) && end == number && length == sent;
 }
 
-/*
- * True if the device may read the ring. If the ring was empty at the last check, the driver must have rung the doorbell
- * since that check.
- */
+/* True if the driver has rung the doorbell since the last call that returned true. */
 static int is_rung(struct peer *peer) {
     volatile uint8_t *doorbell = peer->registers + TX_POLL;
     if (!*doorbell) return 0;
@@ -185,7 +182,10 @@ static void send_frame(struct peer *peer, uint32_t opts1, uint64_t address, cons
     else came_back(&peer->sequence, number);
 }
 
-/* Finds frames by the OWN bit, once the doorbell has been rung. */
+/*
+ * Finds frames by the OWN bit. Once the device has found the ring empty, it reads the ring only after the doorbell has
+ * been rung again.
+ */
 static unsigned collect_owned(struct peer *peer, unsigned limit, const struct sizes *sizes) {
     unsigned n = 0;
     if (!peer->fetching && !is_rung(peer)) return 0;

@@ -31,7 +31,7 @@ interface Field {
   readonly missing: readonly (Peer & { readonly missing: Missing })[];
 }
 
-/** Compiles what the peers need. A peer that cannot be compiled is omitted, with the reason. */
+/** Compiles what the peers need. A peer that cannot be compiled is returned in `missing`, with the reason. */
 const prepare = async (plan: Plan, { scratch, say }: CompareContext): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];
@@ -56,7 +56,10 @@ const budgetOf = ({ tasks, latency, processes, quick }: Plan): Budget =>
 
 const loadNow = (): number => loadavg()[0] ?? NaN;
 
-/** @throws {CannotMeasure} without a C compiler, which the device needs; {ComparisonFailed} if a driver fails */
+/**
+ * @throws {CannotMeasure} if there is no C compiler, which the device process needs; {ComparisonFailed} if a driver
+ * fails
+ */
 export const compare = async (plan: Plan, context: CompareContext): Promise<Measurement> => {
   const { scratch, say, stop } = context;
   const begin = new Date();

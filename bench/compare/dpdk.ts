@@ -17,8 +17,7 @@ const LIBRARIES = [DRIVER, "librte-mempool-ring25"];
 /** This package is fetched without its dependencies, because only the headers are used. */
 const HEADERS = "libdpdk-dev";
 /**
- * The libraries to link. The program calls no function of the first two, but they must be loaded, and linking them does
- * that.
+ * The libraries to link. The program calls no function of the first two. They are linked only so that they are loaded.
  */
 const LINKED = ["net_r8169", "mempool_ring", "ethdev", "mbuf", "mempool", "eal"];
 

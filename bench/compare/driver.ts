@@ -1,6 +1,6 @@
 /**
- * A driver process: Ferrule's rings on memory that it shares with the device process. That process starts this one, and
- * wakes it for each measurement window.
+ * A driver process: Ferrule's rings on memory that it shares with the device process. The device process starts this
+ * process, and wakes it for each measurement window.
  */
 import { readSync } from "node:fs";
 import { PerformanceObserver } from "node:perf_hooks";

@@ -35,12 +35,15 @@ export interface Plan {
   readonly sameThread: readonly number[];
   /** Keys of the requested peers. */
   readonly peers: readonly string[];
-  /** Number of processes of each driver, one after the other: in each, the engine compiles slightly differently. */
+  /**
+   * Number of processes of each driver, which run one after the other. In each, the engine compiles the code slightly
+   * differently.
+   */
   readonly processes: number;
   /** Number of rounds with each process. */
   readonly rounds: number;
   readonly quick: boolean;
-  /** Folder of another checkout. */
+  /** Folder of another checkout, whose TypeScript drivers are measured too. */
   readonly against: string | undefined;
 }
 

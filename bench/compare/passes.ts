@@ -13,7 +13,8 @@ export type Kind = (typeof KINDS)[number];
 const BUFFER_BYTES = 2048;
 const TX_POLL = 0x38;
 const NORMAL_QUEUE = 0x40;
-// Imported constants are copied to constants of this module, because the engine loads an import at every use.
+// Imported constants are copied to constants of this module, because the engine reads an imported constant from memory
+// at every use.
 const WORDS = FRAME_WORDS;
 const OFFSET = FRAME_OFFSET;
 const LENGTH = FRAME_LENGTH;
@@ -127,7 +128,8 @@ export const createDriver = (
     let number = account[SEQUENCE]!;
     for (let i = 0; i < budget; i = (i + 1) | 0) {
       const entry = (i * WORDS) | 0;
-      // An entry gets no buffer back as long as some descriptors have not been used, so it is supplied with one.
+      // Until each transmit descriptor has been used once, `transmit` has no buffer to return to the entry, so `supply`
+      // adds one.
       if (burst[entry] === NONE) supply(i, 1);
       const at = burst[entry]! >> 2;
       words[at] = HEADER_0;

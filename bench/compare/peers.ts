@@ -15,7 +15,10 @@ export const REFERENCE = "minimal-c";
 interface Commands {
   /** The driver process; the region's number is appended. */
   readonly process: readonly string[];
-  /** With driver and device in one thread: the program that `Rounds` runs, and that program's name for the driver. */
+  /**
+   * For the measurement with driver and device in one thread: the program that `Rounds` runs, and that program's name
+   * for the driver.
+   */
   readonly sameThread: { readonly command: readonly [string, ...string[]]; readonly variant: string };
 }
 

@@ -64,7 +64,7 @@ export const merged = (times: readonly Times[]): Times["bins"] => {
   return [...counts].toSorted(([a], [b]) => a - b);
 };
 
-/** A percentile in ns; `share` is 0.99 for the time that 99 percent of the samples do not exceed. */
+/** A percentile in ns. With a `share` of 0.99, this is the time that 99 percent of the samples do not exceed. */
 const percentileOf = (bins: Times["bins"], share: number): number => {
   const target = share * sum(bins.map(([, count]) => count));
   let seen = 0;

@@ -81,7 +81,8 @@ const rowOf = (runners: readonly Runner[], place: number, batch: number, rounds:
 };
 
 /**
- * Measures every peer with every batch size, in several processes: in each, the engine compiles slightly differently.
+ * Measures every peer with every batch size. There are several processes, because in each the engine compiles the code
+ * slightly differently.
  */
 export const sameThread = async (
   plan: Plan,

@@ -207,7 +207,8 @@ impl Driver {
         done
     }
 
-    /// The device in the comparison in one thread: completes all sent frames, and fills every posted buffer with 64 bytes.
+    /// The device in the measurement with one thread: completes all sent frames, and reports a frame of 64 bytes in
+    /// every posted buffer.
     pub fn device(&self) {
         for slot in 0..SLOTS {
             let sent = &self.window.transmit[slot].opts1;

@@ -110,7 +110,10 @@ const TO = 0x0a090001;
 const DESTINATION_PORT = 5000;
 /** Source ports, by which the frames of each test are identified. */
 const PORT = { any: 3999, checksum: 4000, cut: 4001, tag: 4002, generated: 9 } as const;
-/** Payload lengths, odd and even. None makes a frame that is padded: these chips include padding in checksums. */
+/**
+ * Payload lengths, odd and even. All make frames that need no padding, because these chips include padding in
+ * checksums.
+ */
 const LENGTHS = [18, 19, 100, 999];
 /** Payload length of the first of several flows. A flow is identified by the length of its frames. */
 const FIRST_FLOW = 100;
@@ -321,7 +324,8 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     t.diagnostic(`${speeds.join(", ")} Mbit/s`);
   });
 
-  // VLAN stripping is not tested: the driver enables it, and then overwrites RxConfig (rtl_rx_init).
+  // VLAN stripping is not tested, because the driver undoes the setting: it enables stripping in RxConfig, and then
+  // overwrites that register (rtl_rx_init).
   test("checksums, segmentation and VLAN tags are offloaded, and every frame on the wire is correct", async () => {
     const { rig } = bench();
     const { mac } = await rig.nic.state();

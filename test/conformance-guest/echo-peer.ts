@@ -1,5 +1,5 @@
 /**
- * The other end of a cable, in this process: sends one echo request at a time and waits for its reply. With nothing
+ * The far end of a cable, in this process. It sends one echo request at a time and waits for the reply. With nothing
  * else on the wire, a lost interrupt shows as a missing reply.
  */
 import { once } from "node:events";
@@ -15,7 +15,10 @@ import { memoryOf } from "#wire/memory.ts";
 import { parseMac } from "#wire/mac.ts";
 import { FAR, NEAR } from "../guest/rig.ts";
 
-/** The prefix of the socket's framing: a frame's length, most significant byte first. */
+/**
+ * Length in bytes of the prefix of each frame on the socket. The prefix is the frame's length, most significant byte
+ * first.
+ */
 const PREFIX = 4;
 const PAYLOAD = 56;
 /** Offset of the IP header in a frame. */

@@ -1,4 +1,7 @@
-/** What ethtool shows and sets, verified: counters against the wire, interrupt delays, autonegotiation, pause. */
+/**
+ * Verifies what ethtool shows and sets: counters (by comparison with the wire), interrupt delays, autonegotiation,
+ * pause.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Chip } from "#chip/chips.ts";
@@ -200,7 +203,8 @@ onEachChip("ethtool", { capture: true, warnings: [SAID_OF_DAMAGE] }, (bench) => 
       assert.notEqual((await guest.run(`ethtool -c ${ETH}`)).exit, 0);
       return t.skip("the driver does not offer it for this chip");
     }
-    // At 10 Mbit/s the unit of interrupt delays is so long that an emulated machine's own delays do not hide it.
+    // At 10 Mbit/s the unit of interrupt delays is long, so the interrupt delay can be distinguished from an emulated
+    // machine's own delays.
     await rig.nic.ask({ command: "partner", abilities: { speeds: [10] } });
     await guest.mustRun(`until ethtool ${ETH} | grep -q 'Speed: 10Mb/s'; do sleep 0.1; done`);
     // Sorted round-trip times in microseconds. A reply waits for the delayed interrupt, but for less than the whole

@@ -15,8 +15,8 @@ import { stream } from "./streams.ts";
 const ECHOES = `ping -q -c 20 -i 0.02 -W 0.5 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /**
  * Echo requests for as long as the kernel takes to detect a stalled transmitter. `timeout` ends ping because ping's own
- * limits do not suit: a count would make it wait for late replies for only twice the longest round trip, and a time
- * limit (-w) would end it at the first error.
+ * limits are unsuitable: with a count, ping would wait for late replies for only twice the longest round trip, and with
+ * a time limit (-w) it would end at the first error.
  */
 const LONG_ECHOES = `timeout -s INT 10 ping -q -i 0.2 ${FAR.ipv4} | sed -n 's/.*received, //p'`;
 /** Waits for a link, which takes a third of a second if it comes up at all. */
@@ -94,8 +94,8 @@ const NOISE =
   /^(Modules linked in|CPU:|Hardware name|RIP:|Code:|RSP:|RAX:|RDX:|RBP:|R\d\d:|FS:|CS:|CR2:|Call Trace|---| ? ?<\/?TASK>|Workqueue|Tainted| |\?)/;
 
 /**
- * Expected offences: a driver that continues without a reset does not wait ("hurried") and moves rings that are in use;
- * a card that was removed and inserted again is asleep until it is set up again.
+ * Expected offences. A driver that continues without a reset does not wait ("hurried"), and moves rings that are in use
+ * ("running"). A card that was removed and inserted again is asleep until it is set up again ("asleep").
  */
 const OFFENCES = ["hurried", "running", "asleep"];
 

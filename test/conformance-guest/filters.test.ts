@@ -1,6 +1,6 @@
 /**
- * Which frames the stack receives: exactly those that the driver's settings accept, by destination. The expected set is
- * computed independently from the guest's list of multicast groups.
+ * Tests that the guest's stack receives exactly the frames whose destinations the driver's settings accept. The
+ * expected set is computed independently from the guest's list of multicast groups.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -69,7 +69,7 @@ const received = async ({ guest, nic }: Rig, destinations: readonly string[]): P
   return [...text.matchAll(of)].map(([, to]) => to!);
 };
 
-/** The groups that the kernel requests of the driver. */
+/** The multicast groups that the kernel has requested from the driver. */
 const joined = async ({ guest }: Rig): Promise<readonly string[]> => {
   const text = await guest.mustRun(`ip maddr show dev ${NEAR.name}`);
   return text.split("\n").flatMap((line) => /link\s+([0-9a-f:]{17})/.exec(line)?.[1] ?? []);

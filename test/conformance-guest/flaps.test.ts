@@ -76,8 +76,8 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     await traffic.waitFor(/ sec /);
     const before = await carriers();
     for (let flap = 0; flap < FLAPS; flap++) {
-      // In every other flap the cable is plugged in again only after the driver has noticed the loss; in the others at
-      // once.
+      // In every second flap the cable is plugged in again only after the driver has noticed the loss. In the remaining
+      // flaps it is plugged in again at once.
       const seen = flap % 2 === 1 ? await carriers() : undefined;
       await nic.ask({ command: "link", up: false });
       if (seen !== undefined) await awaitLosses(seen);

@@ -129,9 +129,9 @@ const LIMIT_MILLIS = 3_600_000;
 
 /**
  * Declares a suite for each chip on each kernel, within a suite named after the subject. The tests for one chip on one
- * kernel share a guest; after all of them, the guest must have logged no warning, and its driver committed no offence.
- * After each test, passed or failed, the NIC's cable, partner and wire are restored; a test that leaves a process or an
- * interface at either end fails.
+ * kernel share a guest; after all of them, the guest must have logged no warning, and its driver must have committed no
+ * offence. After each test, passed or failed, the NIC's cable, partner and wire are restored; a test that leaves a
+ * process or an interface at either end fails.
  */
 export const onEachChip = (subject: string, options: BenchOptions, declare: (bench: () => Bench) => void): void => {
   const {

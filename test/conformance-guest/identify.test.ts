@@ -1,6 +1,6 @@
 /**
- * Every chip of the family in one guest: for each, the driver logs the same name as for the real chip, and the link
- * comes up.
+ * Tests every chip of the family in one guest: the driver must log the same name as for the real chip, and the link
+ * must come up.
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -12,7 +12,7 @@ import { complaintsOf } from "../guest/kernel-log.ts";
 import { wantedKernels } from "./grid.ts";
 import { ManyNics } from "./many-nics.ts";
 
-/** For fifty cards, each of which takes a second to come up on an idle machine. */
+/** Time limit for fifty NICs, each of which takes a second to come up on an idle machine. */
 const LIMIT_MILLIS = 1_800_000;
 
 /**

@@ -11,7 +11,10 @@ import { type Cell, onEachChip, ROUND_TRIPS_VARIABLE } from "./grid.ts";
 
 const TRIPS = Number(process.env[ROUND_TRIPS_VARIABLE] ?? 10_000);
 const MOVED_TRIPS = 3_000;
-/** Maximum number of rounds, each of which drops one interrupt. The rounds end when that of a request was dropped. */
+/**
+ * Maximum number of rounds, each of which drops one interrupt. The rounds end once the dropped interrupt was that of a
+ * request, not that of a reply.
+ */
 const ROUNDS = 20;
 
 const KINDS = { intx: "INTx", msi: "MSI", msix: "MSI-X" } as const;

@@ -22,10 +22,16 @@ import { LIMIT_MILLIS } from "../rigs/eventually.ts";
 import { cells } from "./grid.ts";
 
 const SERVER = new URL("boot-server.ts", import.meta.url).pathname;
-/** Offences of this driver. It never pads frames, even for chips that pad wrongly; Linux does. */
+/**
+ * Offences of iPXE's driver. It pads no frames, not even for chips that pad them wrongly. Linux's driver pads frames
+ * for those chips.
+ */
 const OFFENCES = ["short"];
 
-/** The selected chips that iPXE supports: those before the RTL8125. The selected kernels do not matter here. */
+/**
+ * The selected chips that iPXE supports: those that are older than the RTL8125. The selected kernels do not matter
+ * here.
+ */
 const chips = (): readonly Chip[] =>
   [...new Set(cells().map(({ chip }) => chip))].filter((chip) => !chip.profile.registers.includes("multigigabit"));
 

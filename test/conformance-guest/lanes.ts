@@ -33,7 +33,7 @@ export const LANES: readonly Lane[] = [
   },
 ];
 
-/** The address of end 1 or 2 in the network of `address`, which is that of end 2. */
+/** Returns the address of end 1 or 2 of a VLAN. `address` is the address of end 2. */
 const at = (address: string, end: 1 | 2): string => address.replace(/2$/, String(end));
 
 /** Settings of one end. Its VLAN interfaces are named after their tags: "v5.6". */

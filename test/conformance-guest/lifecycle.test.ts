@@ -1,5 +1,5 @@
 /**
- * Drivers and machines are started and stopped repeatedly; the device works every time, and its server keeps no
+ * Starts and stops drivers and machines repeatedly. The device must work every time, and its server must keep no
  * resources of earlier clients.
  */
 import assert from "node:assert/strict";
@@ -124,7 +124,7 @@ describe("lifecycle, one guest after another", { skip: noRig() }, () => {
         scope.defer(() => rmSync(folder, { recursive: true, force: true }));
         const options = { chip: chip.key, socket: join(folder, "nic"), wire: "responder" };
         const nic = scope.use(await Nic.serve(undefined, options));
-        // What the server holds without guests. It does not grow with the number of guests.
+        // The server's resources without guests. After each guest, the server must hold no more than these.
         const alone = await settled(nic);
         for (let i = 1; i <= CLIENTS; i++) {
           await using guest = await Guest.boot({ kernel, devices: nic.device() });

@@ -1,6 +1,6 @@
 /**
- * DMA to all of the guest's memory: most of it above 4 GiB, where addresses take two words; and behind an IOMMU, where
- * every page of every buffer is mapped separately, and only while the NIC owns it.
+ * Tests DMA to all of the guest's memory, first with most of the memory above 4 GiB, where an address takes two words,
+ * and then behind an IOMMU, where every page of every buffer is mapped separately, and only while the NIC owns it.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -61,7 +61,7 @@ const traffic = (bench: () => Bench): void => {
 
 const OPTIONS: BenchOptions = { far: "inside", capture: true };
 
-/** Before the RTL8168C, Linux uses no memory above 4 GiB. */
+/** For chips that are older than the RTL8168C, Linux uses no memory above 4 GiB. */
 const reachesAll = (chip: Chip): boolean => chip.bus === "pcie" && !["8168b", "8101", "8401"].includes(chip.die);
 
 // With `MEGABYTES` of memory SeaBIOS places devices' registers where a 32-bit kernel reads only zeros, so that even

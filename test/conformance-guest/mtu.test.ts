@@ -1,6 +1,6 @@
 /**
- * The longest frames: those of the chip's largest MTU pass both ways, with and without a VLAN tag; the driver rejects
- * an MTU of one byte more.
+ * Tests the longest frames. Frames of the chip's largest MTU must pass both ways, with and without a VLAN tag, and the
+ * driver must reject an MTU of one byte more.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

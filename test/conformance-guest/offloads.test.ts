@@ -90,7 +90,8 @@ const prepare = async (rig: Rig): Promise<void> => {
   await makeLanes(rig);
   // The receive buffer has room for all datagrams, even if their receiver is delayed.
   await rig.guest.mustRun("echo 8388608 >/proc/sys/net/core/rmem_default");
-  // TCP takes an emulated machine for a slow network, for which it would build super-frames of two segments only.
+  // Without this setting, TCP would build super-frames of only two segments, because an emulated machine looks like a
+  // slow network.
   await rig.guest.mustRun(
     `echo 40 >/proc/sys/net/ipv4/tcp_min_tso_segs; head -c ${BYTES} /dev/urandom >/tmp/data; sha256sum </tmp/data >/tmp/digest`,
   );

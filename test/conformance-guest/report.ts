@@ -1,6 +1,6 @@
 /**
- * Generates docs/conformance.json, and from it docs/conformance.md, from the results of runs: the last one of each
- * subject on each chip and kernel.
+ * Generates docs/conformance.json from the results of runs, and docs/conformance.md from docs/conformance.json. Both
+ * contain the last run of each subject on each chip and kernel.
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
  * `npm run test:guest`: the conformance suite, with the kernel's own r8169 driving our chips in guests, several at once
- * on request (a guest and its NIC keep one processor busy). Writes the results as JSON; `npm run test:guest --
- * --report` adds them to docs/conformance.json, and generates docs/conformance.md from that.
+ * on request (a guest and its NIC keep one processor busy). Writes the results as JSON. `npm run test:guest --
+ * --report` adds them to docs/conformance.json, and generates docs/conformance.md from that file.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 const PAUSES = [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600];
 
 /**
- * Calls `check` up to ten times, and resolves when it passes: since Linux 7 a change of the receive filter reaches the
- * chip from a work queue.
+ * Calls `check` up to ten times, and resolves when it passes. Since Linux 7, a work queue writes a changed receive
+ * filter to the chip, so a check right after the change may fail.
  * @throws the error of the last try
  */
 export const settles = async (check: () => Promise<void>): Promise<void> => {

@@ -1,4 +1,7 @@
-/** Our driver starts a chip before the RTL8168G as Linux's does: the same values in the same order. */
+/**
+ * For chips that are older than the RTL8168G, our driver writes the same start-up values in the same order as Linux's
+ * driver.
+ */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";

@@ -13,8 +13,8 @@ const DATAGRAMS = 400;
 const RATE = "5M";
 
 /**
- * Number of datagrams that arrived but were dropped because their receiver was delayed and its buffer full. Such losses
- * are not the NIC's.
+ * Number of datagrams that arrived but were dropped because their receiver was delayed and its buffer full. The NIC
+ * does not cause such losses.
  */
 const overflowed = async (end: Pick<Far, "mustRun">): Promise<number> => {
   const text = await end.mustRun("cat /proc/net/snmp /proc/net/snmp6");

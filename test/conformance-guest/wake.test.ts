@@ -1,5 +1,6 @@
 /**
- * The guest sleeps, and frames wake it: each kind of wake-up that the driver offers, and frames that must not wake it.
+ * Tests what wakes a sleeping guest: each kind of wake-up that the driver offers must wake it, and other frames must
+ * not.
  */
 import assert from "node:assert/strict";
 import { before, test } from "node:test";

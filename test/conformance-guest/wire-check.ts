@@ -1,4 +1,4 @@
-/** Checks frames as they crossed the wire: tags, lengths and every checksum, each recomputed. */
+/** Checks frames as they crossed the wire: their tags and lengths, and every checksum, by computing it again. */
 import { dissect, DISSECTION_WORDS, Layer, NETWORK, PROTOCOL, TRANSPORT } from "#wire/dissect.ts";
 import { Protocol } from "#wire/ipv4.ts";
 import { memoryOf } from "#wire/memory.ts";
@@ -36,7 +36,7 @@ export const checkFrame = ({ bytes, direction }: CapturedPacket): CheckedFrame =
   const ported = layer === Layer.transport && (protocol === Protocol.tcp || protocol === Protocol.udp);
   const found = verify(memoryOf(frame), 0, frame.length);
   const faults: string[] = [];
-  // The far end's TAP does not pad.
+  // Frames to the guest may be shorter, because the far end's TAP does not pad.
   if (frame.length < 60 && direction === Direction.outbound) faults.push(`the frame has only ${frame.length} bytes`);
   if ((found & Verified.ip) !== 0 && (found & Verified.ipGood) === 0)
     faults.push(`the checksum of the IP header at ${network} is wrong`);

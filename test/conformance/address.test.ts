@@ -1,6 +1,6 @@
 /**
- * A card whose station address is not in the IDR registers: the driver uses another copy in the chip, a configured
- * address, or a random one.
+ * Tests NICs whose station address is not in the IDR registers. The driver must use another copy in the chip, a
+ * configured address, or a random address.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,7 @@
-/** On a checked bus a chip can access only allocated memory, in the direction of the allocation. */
+/**
+ * On a bus that checks DMA (`checked` of src/bus/direct.ts), a chip can access only allocated memory, and only in the
+ * direction of the allocation.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DTCCR, DTCCRHigh, Dtccr } from "#chip/registers.ts";

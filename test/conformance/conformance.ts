@@ -17,7 +17,7 @@ export interface Subject {
   readonly chip: string;
   readonly xid: number;
   readonly speed: number;
-  /** Whether pause is negotiated. It is not on fibre, where the PHY does not show the result. Default: true. */
+  /** Whether pause is negotiated. On fibre it is not, because the PHY does not report the result. Default: true. */
   readonly pause?: boolean;
   /** Titles of the tests that this NIC cannot pass, with the reason in the hardware. */
   readonly cannot: Readonly<Record<string, string>>;
@@ -281,7 +281,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.poll().length, 0);
     });
 
-    // For each of the 64 bits of the hash, a group that has only this bit.
+    // The test uses one group for each of the 64 bits of the hash.
     check("receives the configured groups and no others, also after an MTU change", () => {
       using rig = open();
       rig.up();

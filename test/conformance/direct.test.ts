@@ -16,8 +16,8 @@ import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
 
 /**
- * One chip of each die passes the whole suite; the other chips, which differ only in values, pass a short one. With
- * FERRULE_EVERY_CHIP=1 every chip passes the whole suite.
+ * One chip of each die is tested with the whole suite. The other chips differ from it only in values, and are tested
+ * with a short suite. With FERRULE_EVERY_CHIP=1, every chip is tested with the whole suite.
  */
 const WHOLE: readonly string[] = CHIPS_UNDER_TEST.map(({ key }) => key);
 

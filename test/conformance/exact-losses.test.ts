@@ -1,4 +1,4 @@
-/** Every frame is accounted for, through every kind of failure and restart: no loss is uncounted or counted twice. */
+/** Tests that every lost frame is counted exactly once, through every kind of failure and restart. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";

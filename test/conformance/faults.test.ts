@@ -1,4 +1,7 @@
-/** Our driver under each fault of the model: a clear error or a counted loss, and normal operation afterwards. */
+/**
+ * Tests our driver under each fault of the model. It must report a clear error or count the loss, and must work
+ * normally afterwards.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { QUIRKS } from "#chip/quirks.ts";
@@ -178,7 +181,9 @@ const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   },
 };
 
-/** Faults that their entries in `UNDER` arm, with a count; the other faults are armed before. */
+/**
+ * Faults that are armed by their entry in `UNDER`, with a count. Each other fault is armed before its entry is called.
+ */
 const ARMED_LATER: readonly FaultName[] = ["lost-doorbell", "stuck-transmitter", "stuck-receiver"];
 const CHIPS_UNDER = [...GENERATIONS, "rtl8168h", "rtl8117-54a"];
 

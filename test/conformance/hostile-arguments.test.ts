@@ -1,6 +1,6 @@
 /**
- * Arguments that any client of the control socket may pass to an ethtool operation: the operation is executed, or
- * rejected without effect.
+ * Passes arbitrary arguments to ethtool operations, as any client of the control socket may. Each operation must be
+ * executed, or be rejected without effect.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

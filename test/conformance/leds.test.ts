@@ -1,4 +1,7 @@
-/** The LEDs on every chip: rules that stay in force, and blinking to find the card. */
+/**
+ * Tests the LEDs of every chip: the rules by which they light, which must stay in force, and the blinking by which a
+ * user finds the card.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";

@@ -1,4 +1,7 @@
-/** Queues that are lent to other threads, tested in one thread on a virtual clock: who polls, masks and counts them. */
+/**
+ * Tests queues that are lent to other threads: which side polls, masks and counts them. The tests run in one thread, on
+ * a virtual clock.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";

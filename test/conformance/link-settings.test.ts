@@ -1,4 +1,7 @@
-/** Link settings by users, on every chip: effect on the link, rejected settings, and persistence. */
+/**
+ * Tests link settings that a user makes, on every chip: their effect on the link, which settings are rejected, and that
+ * the others persist.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";

@@ -1,10 +1,13 @@
-/** Every combination of offloads; each frame is checked on the wire. */
+/** Sends frames with every combination of offloads, and checks each frame on the wire. */
 import assert from "node:assert/strict";
 import { Send } from "#kit/link.ts";
 import { assertSums, ends, layout, leaveChecksum, payload, tcp, udp } from "../rigs/frames.ts";
 import type { Rig } from "../rigs/rig.ts";
 
-/** Tags of a frame: none, one inserted by the NIC, or two: the outer one inserted by the NIC, the inner one in the frame. */
+/**
+ * Tags of a frame: none; one, which the NIC inserts; or two, of which the frame contains the inner one and the NIC
+ * inserts the outer one.
+ */
 export const TAGS = ["untagged", "tagged", "stacked"] as const;
 export type Tags = (typeof TAGS)[number];
 

@@ -1,4 +1,7 @@
-/** Interrupt moderation on the direct rig: interrupts counted on the line, and each chip's rounding of settings. */
+/**
+ * Tests interrupt moderation on the direct rig: the number of interrupts on the line, and how each chip rounds
+ * settings.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

@@ -1,4 +1,4 @@
-/** Energy-Efficient Ethernet, ALDPS and giga-lite on every chip that has them, as users set them. */
+/** Tests the settings of Energy-Efficient Ethernet, ALDPS and giga-lite on every chip that has these features. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EEE_MODES } from "#chip/eee.ts";
@@ -144,7 +144,8 @@ for (const chip of ABLE)
 // (Realtek's re_enable_EEE).
 for (const [chip, space, address, bit, off] of [
   ["rtl8168evl", "phyExtension", 0x2015, 1 << 8, 0],
-  // The memory is listed by bytes, of which the first is the high one: bit 13 of the parameter is bit 5 of this byte.
+  // The model's state lists the PHY's memory in bytes, the high byte of a word first, so bit 13 of the parameter is bit
+  // 5 of this byte.
   ["rtl8168evl", "phyMemory", 0x8b85, 1 << 5, 0],
   ["rtl8168f-480", "phyExtension", 0x2015, 1 << 8, 0],
   ["rtl8168g", "phy", 0xa432, 1 << 4, 0],

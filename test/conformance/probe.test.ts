@@ -1,4 +1,7 @@
-/** Probing a device: identification, rejection, and protection against settings left by another system. */
+/**
+ * Tests probing: that the driver identifies or rejects a device, and that it is safe from settings which another system
+ * has left.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";

@@ -228,7 +228,7 @@ test("a frame that the PHY has not timestamped does not get the timestamp of an 
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
     const frame = overUdp(false, true, 0);
     assert.notEqual(receive(rig, [frame])[0], undefined);
-    // With this offset the frame is a fragment; what follows its IP header is not a UDP header.
+    // With this fragment offset the frame is a later fragment, so no UDP header follows its IP header.
     frame[21] = 100;
     rig.pass(1_000_000);
     assert.deepEqual(receive(rig, [frame]), [undefined], key);

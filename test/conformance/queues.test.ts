@@ -1,6 +1,6 @@
 /**
- * Several queues on the direct rig: which queue receives a flow, the order of a flow's frames, interrupts by vector,
- * settings across resets.
+ * Tests several queues on the direct rig: which queue receives a flow, the order of a flow's frames, the interrupt
+ * vectors, and that settings survive resets.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -96,7 +96,7 @@ for (const chip of SEVERAL) {
       assert.equal(arrived!.hashedPorts, true);
       assert.equal(arrived!.queue, table[flow.hash & 127]);
     }
-    // Only the first fragment of a packet has ports.
+    // Fragments are hashed by their addresses alone, because only the first fragment of a packet has ports.
     for (const flow of FLOWS.filter(({ source }) => source.length === 4)) {
       rig.deliver(flowFrame(flow, true));
       const [arrived] = poll(rig);

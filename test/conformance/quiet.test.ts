@@ -1,4 +1,7 @@
-/** A NIC that is down, on one chip of each generation: no interrupt, no access to memory, no frame, whatever arrives. */
+/**
+ * Tests, on one chip of each generation, that a NIC that is down raises no interrupt, accesses no memory and sends no
+ * frame, whatever arrives.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FLAG } from "#chip/registers.ts";

@@ -289,7 +289,10 @@ const CHANGED: readonly number[] = [
 ];
 const PHY_OCP = 0xb8;
 
-/** Makes registers whose bits are changed read all ones. The PHY's own registers, from 0xa400 on, keep their values. */
+/**
+ * Makes the registers of `CHANGED` and the PHY's OCP registers read all ones. The PHY's standard registers (0xa400 to
+ * 0xa4ff) keep their values.
+ */
 const allOnes = (): Alterations => {
   let phyAddress = 0;
   return {

@@ -1,4 +1,4 @@
-/** Ring sizes: limits of each chip, and changes under traffic. */
+/** Tests ring sizes: the limits of each chip, and changes of the size under traffic. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";

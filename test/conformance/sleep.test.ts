@@ -1,4 +1,7 @@
-/** Wake-up, suspend, resume and shutdown on the direct rig: wake-up events of each die, and the state afterwards. */
+/**
+ * Tests wake-up, suspend, resume and shutdown on the direct rig: the wake-up events of each die, and the state of the
+ * NIC afterwards.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";

@@ -1,4 +1,7 @@
-/** Words are derived from register traces: recorded ones of Linux's driver, and those of a driver that writes what each test specifies. */
+/**
+ * Tests that words are derived from register traces. Some traces are recordings of Linux's driver, the others are of a
+ * driver that writes what the test specifies.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** Derives start-up values from runs of one driver in which registers of unknown content read differently. */
+/**
+ * Derives start-up values from runs of one driver. Registers of unknown content read as different values in each run.
+ */
 import type { Chip } from "#chip/chips.ts";
 import type { Word } from "#chip/steps.ts";
 import { type Operation, type Phase, phasesOf } from "./operations.ts";

@@ -93,7 +93,10 @@ export class SideBuses {
     return this.#buses.has(offset) || DATA.has(offset);
   }
 
-  /** To be called when a word is written to the window. Returns the access that this completes, if any. */
+  /**
+   * To be called when a word is written to the window. Returns the access to a side bus that the write completes, if
+   * any.
+   */
   write(offset: number, value: number): Access | undefined {
     const bus = this.#buses.get(offset);
     if (bus === undefined) {
@@ -111,7 +114,10 @@ export class SideBuses {
     return { kind: "write", place, value: written >>> 0, mask: bus.data === undefined ? bus.mask : lanesOf(value) };
   }
 
-  /** To be called when a word was read from the window. Returns the register whose value that is, if any. */
+  /**
+   * To be called when a word was read from the window. Returns the register of a side bus that this word is the value
+   * of, if any.
+   */
   read(offset: number, value: number): Shown | undefined {
     const read = this.#reads.get(DATA.get(offset) ?? offset);
     if (read === undefined) return undefined;

@@ -56,7 +56,7 @@ const isPolledOfPhy = ({ page, address }: Place): boolean =>
 const OF_THE_CHIP: readonly number[] = [0xd006, 0xdc00, 0xe00e];
 
 /**
- * Whether drivers read this PHY register only to change bits. That is true of all but the clause 22 registers, the
+ * Whether drivers read this PHY register only to change bits. The exceptions are the clause 22 registers, the
  * selectors, and the registers that drivers poll.
  */
 const isUnknownOfPhy = (place: Place, chip: Chip): boolean => {
@@ -130,15 +130,17 @@ export class UnknownRegisters {
   }
 
   /**
-   * Whether a register is in `HELD`. MCU is not counted on chips with an OCP PHY: drivers poll it for the state of the
-   * MAC's controller.
+   * Whether a register is in `HELD`. On chips with an OCP PHY, MCU does not count as one, because drivers poll MCU for
+   * the state of the MAC's controller.
    */
   #isHeld(offset: number, width: number): boolean {
     if (offset === MCU && this.#chip.profile.phyAccess === "ocp") return false;
     return HELD.has(offset) && (width === 1 || offset === MISC);
   }
 
-  /** The value of a register: written bytes have the device's value, the others the chosen one. */
+  /**
+   * The value of a register. A byte that has been written has the device's value, any other byte has the chosen value.
+   */
   #held(offset: number, width: number, value: number): number {
     let answer = value;
     for (let byte = 0; byte < width; byte++) {

@@ -1,4 +1,7 @@
-/** Derives what is written to a register from runs in which it read differently: a value, or bits that are set and cleared. */
+/**
+ * Derives what a driver writes to a register (a value, or bits that it sets and clears) from runs in which the register
+ * read as different values.
+ */
 import type { Word } from "#chip/steps.ts";
 import type { Operation } from "./operations.ts";
 import { isChosen, type Place } from "./side-buses.ts";

@@ -1,4 +1,6 @@
-/** Detects what a card carries, on the running kernel: in namespaces, with veth pairs as cards. */
+/**
+ * Tests on the running kernel that the traffic of a card is detected. Veth pairs in namespaces take the place of cards.
+ */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { suite, test } from "node:test";

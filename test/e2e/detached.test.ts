@@ -1,4 +1,4 @@
-/** `ferrule up --detach`: it returns when the interface exists, and leaves nothing behind if the start fails. */
+/** Tests that `ferrule up --detach` returns when the interface exists, and leaves nothing behind if the start fails. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

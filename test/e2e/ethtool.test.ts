@@ -1,4 +1,4 @@
-/** `ferrule ethtool` from another process, on a NIC that carries frames; and what the system's own tools show. */
+/** Tests `ferrule ethtool` from another process on a NIC that carries frames, and what the system's own tools show. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { eventually } from "../rigs/eventually.ts";

@@ -1,6 +1,6 @@
 /**
- * Which frames reach an interface of `ferrule up`: those that a user requests and no others, also after changes of MTU,
- * name and network namespace.
+ * Tests that an interface of `ferrule up` receives the frames that a user requests and no others, also after changes of
+ * MTU, name and network namespace.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -140,7 +140,10 @@ const REQUESTS: readonly FilterRequest[] = [
   },
 ];
 
-/** The interface's own address with another IP address, for frames of another length. */
+/**
+ * The interface's MAC address with another IP address: the target of the long frames that show whether the MTU has
+ * changed.
+ */
 const LONG: Target = { ip: "10.77.0.3", mac: NEAR_MAC };
 
 describe("frames reach the interface if a user requests them, and only then", { skip, timeout: 300_000 }, () => {

@@ -17,8 +17,8 @@ import { HostBackground } from "../rigs/background.ts";
 import { eventually } from "../rigs/eventually.ts";
 
 /**
- * The address of the host's interface that has the default route; passt also gives this address to the guest. And the
- * gateway's address, which passt maps to the host.
+ * Returns the address of the host's interface that has the default route, and the gateway's address. passt gives the
+ * first to the guest too, and maps the second to the host.
  */
 const hostAddress = (): { readonly address: string; readonly gateway: string } | undefined => {
   const route = spawnSync("ip", ["-4", "route", "show", "default"], { encoding: "utf8" }).stdout ?? "";

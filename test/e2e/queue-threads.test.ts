@@ -1,4 +1,7 @@
-/** A thread for each queue, and a NIC that is stopped and started under traffic: every frame of the host is sent or counted. */
+/**
+ * Tests a thread for each queue while the NIC is stopped and started under traffic: every frame of the host must be
+ * sent or counted.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,7 @@
-/** Several queues between two kernels: flows spread over them both ways, each in order, none lost. */
+/**
+ * Tests several queues between two kernels. Flows must spread over the queues both ways, each flow must stay in order,
+ * and no frame may be lost.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** A whole server: its thread, its sockets, a client, and its control commands. No root needed. */
+/** Tests a whole server: its thread and sockets, a client, and the control commands. The tests need no root. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";

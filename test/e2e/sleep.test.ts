@@ -1,6 +1,6 @@
 /**
- * `ferrule suspend`, `resume` and `down --wake` with a running `ferrule up`: traffic before and after the sleep, and
- * settings that are changed during it.
+ * Tests `ferrule suspend`, `resume` and `down --wake` with a running `ferrule up`: traffic before and after the sleep,
+ * and settings that are changed during the sleep.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

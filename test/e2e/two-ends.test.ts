@@ -1,6 +1,6 @@
 /**
- * `ferrule up`, its two ends in two network namespaces, and traffic of every kind; then the wire's capture is compared
- * with tcpdump's on the interface. VLANs are in vlan.test.ts.
+ * Runs `ferrule up` with its two ends in two network namespaces, and sends traffic of every kind. Then compares the
+ * wire's capture with tcpdump's capture on the interface. VLANs are in vlan.test.ts.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

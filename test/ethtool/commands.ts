@@ -45,7 +45,8 @@ const SHOWN = [
 ] as const;
 
 /**
- * Commands that change settings. After each, the interface gets its link back. A later command restores the setting.
+ * Commands that change settings. After each, the next command waits until the link is up again. A later command
+ * restores the setting.
  */
 const CHANGED = [
   "-K fe0 rx off",

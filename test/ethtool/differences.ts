@@ -24,7 +24,7 @@ export const DUMP_MASK: readonly (readonly [first: number, last: number, why: st
 ];
 
 const ANY = /^/;
-/** Chips whose registers ethtool knows, and on which Linux leaves offloads off. */
+/** Chips whose registers ethtool can decode, and on which Linux leaves offloads off. */
 const OLDER: readonly ChipKey[] = ["rtl8169sc-180", "rtl8168b", "rtl8168d-281", "rtl8168evl", "rtl8168g", "rtl8106e"];
 
 export const REASONS: readonly Reason[] = [

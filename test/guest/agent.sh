@@ -1,10 +1,12 @@
 #!/bin/busybox sh
-# A controlled guest's first process. Makes a small system, then runs what the rig asks for over the ports ferrule.0, .1, ...
-# of a virtio serial device: a line "ID SECONDS COMMAND-IN-BASE64" comes in; "ID EXIT STDOUT-BYTES STDERR-BYTES" and the
-# bytes go out. With "shell" on the kernel's command line a person gets a shell on the console instead.
+# The first process of a controlled guest. It sets up a small system, and then executes the commands that the rig sends
+# over the ports ferrule.0, ferrule.1, ... of a virtio serial device. A request is a line "ID SECONDS
+# COMMAND-IN-BASE64". The reply is a line "ID EXIT STDOUT-BYTES STDERR-BYTES", followed by these bytes. With "shell" on
+# the kernel's command line, a person gets a shell on the console instead.
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /sbin /etc
 /bin/busybox --install -s /bin
-# Busybox's own shell prefers its own ip, timeout and the like to those in the path.
+# The shell is dash, because Busybox's shell would run Busybox's ip, timeout and so on instead of the programs in the
+# path.
 ln -sf /usr/bin/dash /bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C TERM=linux
 mount -t proc proc /proc
@@ -18,7 +20,7 @@ ln -sf /proc/mounts /etc/mtab
 echo "root:x:0:0:root:/root:/bin/sh" >/etc/passwd
 hostname guest
 /usr/bin/ip link set lo up
-# Nothing of the kernel's own accord on the wire: no router solicitations, no duplicate address detection.
+# The kernel must send nothing of its own accord: no router solicitations, no duplicate address detection.
 for of in all default; do
   echo 0 >/proc/sys/net/ipv6/conf/$of/router_solicitations
   echo 0 >/proc/sys/net/ipv6/conf/$of/accept_dad
@@ -45,7 +47,7 @@ serve() {
 }
 
 ports=$(sed 's/.*ports=\([0-9]*\).*/\1/' /proc/cmdline)
-# Where there is one, no device starts before it.
+# If there is a virtio IOMMU, no other device starts until its driver is loaded.
 modprobe -q virtio_iommu
 modprobe virtio_pci
 modprobe virtio_console

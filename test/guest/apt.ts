@@ -35,8 +35,8 @@ const mirror = (): string => {
 };
 
 /**
- * apt's configuration. Proxy settings are taken from the system, hooks are not: Docker's images have a hook that
- * empties the system's cache.
+ * apt's configuration. It contains the system's proxy settings, but not the system's hooks, because Docker's images
+ * have a hook that empties the system's cache.
  */
 const configuration = (folder: string, architecture: string): string => `
 ${say("apt-config", "dump", "Acquire")}

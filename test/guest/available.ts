@@ -15,7 +15,7 @@ const mayUse = (path: string): boolean => {
   }
 };
 
-/** Why guests cannot run here, or false; for node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+/** Why guests cannot run here, or false; for node:test's `skip`. @throws {Error} in CI, where nothing may be skipped */
 export const noRig = (): string | false => {
   if (process.env["FERRULE_NO_SKIP"] === undefined && process.env["FERRULE_GUEST"] === undefined)
     return "boots guests: npm run test:guest";

@@ -50,7 +50,7 @@ const MACHINE =
   "-initrd /dev/fd/3 -device virtio-serial-pci " +
   "-chardev file,id=out,path=/dev/fd/4 -device virtserialport,chardev=out,name=out";
 
-/** An unlinked file: it is removed when the last process that has it open ends, for whatever reason. */
+/** An unlinked file. The kernel removes it when the last process that has it open ends, for whatever reason. */
 class Nameless implements Disposable {
   readonly fd: number;
   constructor(fill: (path: string) => void) {

@@ -18,7 +18,7 @@ test("packed files are unpacked again, without directories", () => {
 
 test("an archive truncated at any point is rejected", () => {
   const archive = pack(FILES.slice(0, 3));
-  // The last bytes are padding.
+  // The archive's last bytes are padding, which may be missing.
   for (let length = 0; length < archive.length - 4; length++)
     assert.throws(() => unpack(archive.subarray(0, length)), /is truncated|ends inside/, `${length} bytes`);
 });

@@ -18,8 +18,8 @@ import { CACHE, type DpdkName, partOf } from "./parts.ts";
 const LIBRARIES = "usr/lib/x86_64-linux-gnu";
 const PROGRAM = "usr/bin/dpdk-testpmd";
 /**
- * The loader belongs to DPDK's C library, which may be newer than the guest's, and then replaces the guest's for all
- * programs.
+ * Path of the loader of the C library with which DPDK is linked. That library may be newer than the guest's, and then
+ * replaces the guest's for all programs.
  */
 const LOADER = "lib64/ld-linux-x86-64.so.2";
 /**

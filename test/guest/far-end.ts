@@ -27,7 +27,9 @@ export interface Far {
   start(command: string): Promise<Background>;
 }
 
-/** A file in /proc of a process. Empty if the process has ended meanwhile. */
+/**
+ * Returns the command line of a process, or the name of its network namespace; "" if the process has ended meanwhile.
+ */
 const read = (pid: string, what: "cmdline" | "netns"): string => {
   try {
     if (what === "netns") return readlinkSync(`/proc/${pid}/ns/net`);

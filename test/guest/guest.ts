@@ -43,8 +43,8 @@ const CONSOLE_KEPT = 1 << 20;
 
 /**
  * Suspends the guest, without the agent's ports: if they stayed bound, Linux 7 would treat the host as disconnected for
- * ever afterwards. The script first waits until the reply to the command that starts it has been sent: the agent then
- * removes that command's file ($1).
+ * ever afterwards. The script first waits until the agent has replied to the command that starts the script: the agent
+ * then removes that command's file ($1).
  */
 const SLEEP = `
 while [ -e "$1" ]; do sleep 0.02; done
@@ -73,7 +73,7 @@ const KERNEL_WORDS = [
   "nokaslr",
   "audit=0",
   "apparmor=0",
-  // For the agent, which waits for this many ports before it serves them.
+  // The agent waits for this many ports before it serves them.
   `ports=${PORTS}`,
 ];
 
@@ -87,7 +87,10 @@ const initrdOf = ({ kernel = DEFAULT_KERNEL, archives = [] }: GuestOptions, fold
   return whole;
 };
 
-/** All arguments except the agent's ports. @param folder for files that are needed as long as the guest runs */
+/**
+ * All of QEMU's arguments except those for the agent's ports. @param folder for files that are needed as long as the
+ * guest runs
+ */
 export const qemuArguments = (options: GuestOptions, folder: string): readonly string[] => {
   const { kernel = DEFAULT_KERNEL, smp = 1, megabytes = 512, append = [], devices = [] } = options;
   const { vmlinux, vmlinuz, processor } = bootOf(kernel);

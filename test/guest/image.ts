@@ -50,8 +50,8 @@ const where = (program: string): string | undefined => {
 
 /**
  * Why guests cannot run here, or false; for node:test's `skip`. A guest needs a download of 70 MB (the kernel), so
- * guests run only on request; in CI nothing may be skipped. @param programs further programs that the test needs on the
- * host
+ * guests run only on request. In CI, where nothing may be skipped, this throws an error instead of returning a reason.
+ * @param programs further programs that the test needs on the host
  */
 export const noGuest = (programs: readonly string[] = []): string | false => {
   const needed = process.env["FERRULE_NO_SKIP"] !== undefined;
@@ -64,8 +64,8 @@ export const noGuest = (programs: readonly string[] = []): string | false => {
 };
 
 /**
- * The folder `kind`_`version` of the cache; if missing, `fill` creates it, completely or not at all. Older versions of
- * the kind are removed.
+ * The folder `kind`_`version` of the cache. If it is missing, `fill` creates its content; an incomplete folder never
+ * gets this name. Older versions of the kind are removed.
  */
 const cached = (kind: string, version: string, fill: (unfinished: string) => void): string => {
   const folder = join(CACHE, `${kind}_${version}`);
@@ -78,7 +78,7 @@ const cached = (kind: string, version: string, fill: (unfinished: string) => voi
     const outdated = globSync(join(CACHE, `${kind}_*`)).filter((other) => other !== folder);
     for (const other of outdated) rmSync(other, { recursive: true, force: true });
   } catch (error) {
-    // Another run may have created it meanwhile.
+    // Another run may have created the folder meanwhile.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(unfinished, { recursive: true, force: true });

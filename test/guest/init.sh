@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The guest's first process: mounts what programs expect, loads the run's modules, runs /payload and switches off.
-# Of what it prints, the last line is for the rig: the payload's exit code. Files left in /out are sent to the rig.
+# The guest's first process: mounts what programs expect, loads the run's modules, runs /payload and switches off. The
+# last line of output reports the payload's exit code to the rig. Files left in /out are sent to the rig.
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /out
 /bin/busybox --install -s /bin
 export PATH=/usr/bin:/bin HOME=/ TMPDIR=/tmp NO_COLOR=1
@@ -12,7 +12,7 @@ stty -onlcr
 for module in /modules/*; do insmod "$module" || echo "init: $module cannot be loaded"; done
 ip link set lo up
 
-# Not busybox's shell, which prefers its own ip and ping to those in the path.
+# This is not Busybox's shell, which would run Busybox's ip and ping instead of those in the path.
 /usr/bin/sh /payload </dev/null 2>&1
 code=$?
 

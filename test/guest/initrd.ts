@@ -58,8 +58,8 @@ const MODULES = [
 
 export interface Boot {
   /**
-   * The kernel's image that QEMU starts faster, but that cannot be suspended; for some processors the same file as
-   * `vmlinuz`.
+   * An image of the kernel that QEMU starts faster than `vmlinuz`, but that cannot be suspended. For some processors it
+   * is the same file as `vmlinuz`.
    */
   readonly vmlinux: string;
   readonly vmlinuz: string;

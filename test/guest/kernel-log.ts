@@ -1,4 +1,4 @@
-/** Warnings in a guest's kernel log, without those that are known and not caused by the devices. */
+/** Finds the warnings in a guest's kernel log, except known ones that no device has caused. */
 
 /** Lines that may appear on a busy machine without any fault. */
 const HARMLESS = [/random: crng/, /hrtimer: interrupt took/, /net_ratelimit: \d+ callbacks suppressed/];

@@ -1,7 +1,7 @@
 /**
  * Components of guests, as shipped by Debian: a QEMU with vfio-user-pci, the guest's programs, kernels, and on request
- * DPDK and iPXE. Fetched once into `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest`, of the current user (root's under
- * sudo), and used from there; nothing is installed.
+ * DPDK and iPXE. They are fetched once into the current user's cache (root's under sudo),
+ * `${XDG_CACHE_HOME:-~/.cache}/ferrule/guest`, and used from there; nothing is installed.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -22,8 +22,8 @@ export const KERNELS = ["5.10", "6.1", "6.1-i386", "6.12", "6.12-arm64", "newest
 export type KernelName = (typeof KERNELS)[number];
 
 /**
- * Versions of DPDK: that of Debian's release, and the current one, which is only in unstable, where versions are
- * replaced.
+ * Versions of DPDK: that of Debian's release, and the current one, which is only in Debian unstable, where each version
+ * replaces the previous one.
  */
 export const DPDKS = ["24.11", "newest"] as const;
 export type DpdkName = (typeof DPDKS)[number];
@@ -88,7 +88,8 @@ export const RECIPES: Readonly<Record<PartName, Recipe>> = {
     packages: ["r8125-dkms", "r8168-dkms"],
     components: ["non-free"],
     kernel: "6.1",
-    // Off by default: what chips with several queues need. With both options, r8168 would send on two queues.
+    // Options that chips with several queues need, and that are off by default. r8168 gets only the first, because with
+    // both it would send on two queues.
     options: {
       r8125: ["ENABLE_RSS_SUPPORT=y", "ENABLE_MULTIPLE_TX_QUEUE=y"],
       r8168: ["ENABLE_RSS_SUPPORT=y"],
@@ -152,7 +153,7 @@ export const partOf = (part: PartName): string => {
   mkdirSync(CACHE, { recursive: true });
   console.error(`guest: fetching ${part} from Debian into ${CACHE}`);
   const node = [process.execPath, "--disable-warning=ExperimentalWarning", BUILD, part];
-  // Executed by flock when it has the lock; both end with this process.
+  // flock executes this command once it has the lock. Both end with this process.
   const locked = ["flock", "--no-fork", "--timeout", String(LIMIT_SECONDS), join(CACHE, "lock"), ...node];
   execFileSync("setpriv", ["--pdeathsig", "KILL", ...locked], {
     stdio: ["ignore", 2, 2],

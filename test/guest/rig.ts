@@ -170,8 +170,8 @@ const addresses = async (far: Far): Promise<void> => {
 };
 
 /**
- * Opens a NIC, and the far end of its cable if that is on the host. Returns them with QEMU's arguments. The interactive
- * shell uses this, too.
+ * Opens a NIC, and the far end of its cable if that is on the host. Returns them with QEMU's arguments.
+ * test/guest/shell.ts uses this function, too.
  */
 export const openNic = async (
   scope: AsyncDisposableStack,

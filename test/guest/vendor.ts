@@ -9,7 +9,7 @@ export const VENDOR_KERNEL = RECIPES.vendor.kernel!;
 
 const NEEDED = ["gcc", "make"];
 
-/** Why the drivers cannot be compiled on this machine, or false. In CI nothing may be skipped. @throws {Error} */
+/** Why the drivers cannot be compiled on this machine, or false. @throws {Error} in CI, where nothing may be skipped */
 export const noVendor = (): string | false => {
   const folders = (process.env["PATH"] ?? "").split(":");
   const missing = NEEDED.filter((program) => !folders.some((folder) => existsSync(join(folder, program))));

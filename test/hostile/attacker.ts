@@ -12,8 +12,8 @@ import type { ServeEvent } from "#app/serve/serve-messages.ts";
 import { openServer, type Serving } from "#app/serve/open-server.ts";
 
 /**
- * Time limit for operations that take almost no time. It is long, so that a slow machine is not taken for a server that
- * hangs.
+ * Time limit for operations that take almost no time. It is long, so that a slow machine is not mistaken for a server
+ * that hangs.
  */
 const LIMIT_MILLIS = 10_000;
 

@@ -1,4 +1,4 @@
-/** A hostile server: the session ends with the right reason, and soon. */
+/** Tests sessions with a hostile server. A session must end soon, and with the right reason. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

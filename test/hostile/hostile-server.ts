@@ -1,4 +1,7 @@
-/** A proxy between our driver and a correct server, in a thread: it forwards everything until told to misbehave. */
+/**
+ * A proxy between our driver and a correct server, in a thread. It forwards all messages until a test selects a
+ * misbehaviour.
+ */
 import assert from "node:assert/strict";
 import { Worker, parentPort, workerData } from "node:worker_threads";
 import { Command, Flag, HEADER_BYTES, SIZE } from "#bus/vfio-user/protocol.ts";

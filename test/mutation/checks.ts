@@ -16,7 +16,7 @@ export interface Check {
   readonly tests?: RegExp;
 }
 
-/** What detected a mutant. */
+/** The check and the test that detected a mutant. */
 export interface Finding {
   readonly check: string;
   readonly failed: string;
@@ -44,8 +44,8 @@ const checksFor = (file: string): readonly Check[] =>
   file.startsWith("src/chip/") ? [CHIP, DRIVER, WRITES, ...REST] : [DRIVER, WRITES, ...REST];
 
 /**
- * Limit that ends a mutant that loops; a check needs a quarter of it. It limits processor time, because other programs
- * may use the machine.
+ * Limit that ends a mutant that loops. A check of unchanged code needs a quarter of it. Processor time is limited, not
+ * real time, because other programs may use the machine.
  */
 const MAX_CPU_SECONDS = 50;
 /** Limit that ends a mutant that waits for ever. No test waits for real time to pass. */
@@ -59,7 +59,10 @@ const started = async (): Promise<Worker> => {
   return worker;
 };
 
-/** A thread that judges one mutant at a time. It is replaced after `THREAD_MUTANTS` mutants, or when it is stuck. */
+/**
+ * A thread that runs the checks on one mutant at a time. It is replaced after `THREAD_MUTANTS` mutants, or when it is
+ * stuck.
+ */
 export class Judge implements AsyncDisposable {
   #worker: Worker | undefined;
   #judged = 0;

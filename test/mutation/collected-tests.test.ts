@@ -1,4 +1,4 @@
-/** The stand-in for node:test, with which mutants are judged. */
+/** Tests of the module that replaces node:test while mutants are checked. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as collected from "./collected-tests.ts";

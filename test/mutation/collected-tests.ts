@@ -1,6 +1,6 @@
 /**
- * What a judge loads in place of node:test. It collects tests instead of running them, so that one thread can run many
- * versions.
+ * The module that judge.ts loads in place of node:test. It collects tests instead of running them, so that one thread
+ * can run many versions of a test, one for each mutant.
  */
 
 type Act = (context: { readonly diagnostic: (text: string) => void }) => unknown;

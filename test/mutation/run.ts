@@ -79,7 +79,7 @@ const allMutants = (): readonly Mutant[] =>
 
 const seconds = (): number => Math.round(performance.now() / 1000);
 
-/** A check that fails on unchanged code would appear to detect every mutant. */
+/** Throws if a check fails on unchanged code, because such a check would appear to detect every mutant. */
 const checkTheChecks = async (judge: Judge): Promise<void> => {
   const found = await judge.noticedBy(undefined);
   if (found !== undefined)

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Milliseconds after which a rig is considered broken. It is not a property of a device: on a busy machine everything
- * may take a hundred times as long as on an idle one.
+ * Milliseconds after which a rig is considered broken. The limit is far longer than any device needs, because on a busy
+ * machine everything may take a hundred times as long as on an idle one.
  */
 export const LIMIT_MILLIS = 300_000;
 

@@ -45,7 +45,7 @@ export const udp = (where: Ends, data: Uint8Array): Uint8Array => {
   return bytes.slice(0, buildUdpFrame(memoryOf(bytes), 0, where, { sourcePort: 1000, destinationPort: 2000 }, data));
 };
 
-/** Offsets in an untagged frame without options. */
+/** Offsets in a frame without IP options. VLAN tags are skipped. */
 export const layout = (frame: Uint8Array): { network: number; transport: number; v6: boolean; protocol: number } => {
   let network = 14;
   while (frame[network - 2] === 0x81 && frame[network - 1] === 0x00) network += 4;

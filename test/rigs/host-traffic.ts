@@ -1,4 +1,7 @@
-/** Frames as a kernel may pass them to a TAP, for property tests: every kind that some chip is known to process wrongly. */
+/**
+ * Frames as a kernel may pass them to a TAP, for property tests. They include every kind that some chip is known to
+ * process wrongly.
+ */
 import * as fc from "fast-check";
 import { type HostFrame, NO_REQUEST } from "#host/frame-sockets.test-kit.ts";
 import { Gso, NEEDS_CHECKSUM } from "#host/vnet-header.ts";

@@ -13,7 +13,9 @@ import { skipFor } from "./skip.ts";
 
 const has = (program: string): boolean => spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 
-/** Why the rig cannot run here, or false; for node:test's `skip`. In CI nothing may be skipped. @throws {Error} */
+/**
+ * Why the rig cannot run here, or false; for node:test's `skip`. @throws {Error} in CI, where nothing may be skipped
+ */
 export const noQtest = ({ program }: QtestModel = OWN_MODEL): string | false => {
   const missing = [program, "setpriv"].filter((program) => !has(program));
   return skipFor(missing.length > 0 && `needs ${missing.join(", ")}`);
@@ -102,7 +104,7 @@ export class QtestMachine implements Disposable {
 
   constructor(options: MachineOptions) {
     using scope = new DisposableStack();
-    // Descriptors for QEMU, which are closed here once QEMU has them, so that its exit is detected.
+    // Descriptors for QEMU. This process closes them once QEMU has them, so that it can detect QEMU's exit.
     using theirs = new DisposableStack();
     const pair = (what: string): readonly [ours: Fd, theirs: number] => {
       const [ours, other] = socketPair(what);

@@ -1,4 +1,4 @@
-/** Ports whose flows a NIC with RSS receives in known queues. */
+/** Finds, for each queue of a NIC with RSS, ports whose flows the NIC receives in that queue. */
 import { toeplitz } from "#model/frames/rss.test-kit.ts";
 
 /** An IPv4 address and a port. */

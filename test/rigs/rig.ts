@@ -1,6 +1,6 @@
 /**
- * The interface of the rigs that conformance tests run on, the same for every kind of device: our driver, a NIC, and
- * the far end of its cable.
+ * The interface of the rigs that conformance tests run on. It is the same for every kind of device. A rig consists of
+ * our driver, a NIC, and the far end of the NIC's cable.
  */
 import type { Chip } from "#chip/chips.ts";
 import type { Nic } from "#driver/rtl8169.ts";

@@ -71,7 +71,8 @@ const run = async (task: FlowsTask): Promise<void> => {
   NetworkNamespace.fromFd(task.namespace).enter();
   const result = new Int32Array(task.result);
   if (task.send !== undefined) {
-    // A first datagram has the address resolved: meanwhile the kernel keeps few datagrams, and drops the others.
+    // One datagram is sent first, so that the kernel resolves the address. Until then, the kernel keeps only a few
+    // datagrams and drops the others.
     const { from, datagrams } = task.send;
     await flow(task, 0, 1, new Int32Array(FlowsResult.words));
     await Promise.all(from.map((port) => flow(task, port, datagrams, result)));

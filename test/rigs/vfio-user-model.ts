@@ -36,7 +36,7 @@ const BYTES_AT = 64;
 const FRAME_BYTES = 64 << 10;
 const Request = { carrier: 1, deliver: 2, take: 3, settle: 4, end: 5 } as const;
 
-/** Executes a request of the test's thread concerning the cable. Returns false if it asks the thread to end. */
+/** Executes a request of the test's thread concerning the cable. Returns false if the request is `end`. */
 const handleRequest = (words: Int32Array, bytes: Uint8Array, model: Rtl8169, bench: Bench): boolean => {
   const request = Atomics.load(words, Word.request);
   if (request === Request.carrier) model.setCarrier(words[Word.value] === 1);

@@ -86,7 +86,8 @@ const takeSnapshotAsleep = async (guest: Guest, cards: readonly Card[]): Promise
 /** Records the chips that this kernel's driver supports; returns the others. */
 const record = async (kernel: KernelName, chips: readonly Chip[]): Promise<readonly Chip[]> => {
   using nics = new ManyNics(chips, undefined, MAC);
-  // Prevents frames that the kernel sends by itself.
+  // With these kernel parameters the guest's kernel sends no frames by itself, and keeps the devices suspended for
+  // `ASLEEP_SECONDS`.
   await using guest = await Guest.boot({
     kernel,
     devices: nics.devices,

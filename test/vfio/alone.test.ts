@@ -1,4 +1,4 @@
-/** A card with its own IOMMU group: from the kernel's driver to ours and back, as a new user would do it. */
+/** A card with its own IOMMU group is passed from the kernel's driver to ours and back, as a new user would do it. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";

@@ -1,4 +1,7 @@
-/** Cards behind a bridge, all in one IOMMU group; registers that share a page; a card that is removed from its slot. */
+/**
+ * Tests cards behind a bridge, which are all in one IOMMU group, cards whose registers share a page, and a card that is
+ * removed from its slot.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { noVfio } from "./available.ts";
@@ -17,8 +20,8 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
   after(() => machine?.[Symbol.asyncDispose]());
 
   /**
-   * Makes the cards' registers share a page. The firmware has given each card a separate page; when the kernel assigns
-   * addresses anew, it places the registers next to each other, and then does not permit mapping them.
+   * Makes the cards' registers share a page. The firmware has given each card a separate page. When the kernel assigns
+   * addresses anew, it places the registers of the cards next to each other. VFIO then does not permit mapping them.
    */
   const shareAPage = async (addresses: readonly string[]): Promise<void> => {
     for (const address of addresses) {

@@ -1,4 +1,7 @@
-/** Failures of a NIC under load, each caused in the model of a guest's card; then four queues, and sleep without a link. */
+/**
+ * Tests failures of a NIC under load, each caused in the model that is a guest's card. The last tests are of four
+ * queues, and of sleep without a link.
+ */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -94,7 +97,10 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
     const { guest } = machine;
     const given = async (): Promise<number> =>
       Number(await guest.mustRun(`cat /sys/class/net/${INTERFACE}/statistics/tx_packets`));
-    /** The numbers of frames so far, read at a moment at which the kernel gives none: it also sends some by itself. */
+    /**
+     * The numbers of frames so far. They are read again if the kernel gave frames to the driver meanwhile, because it
+     * also sends some by itself.
+     */
     const account = (): Promise<{ readonly given: number; readonly sent: number; readonly lost: number }> =>
       eventually("a moment without frames from the kernel", async () => {
         const frames = await given();

@@ -20,8 +20,8 @@ const INTERFACE = "fe0";
 const FIRST_SLOT = 5;
 const PREPARED = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun r8169 vfio-pci af_packet";
 /**
- * More interrupts than 50 pings and a download need. While an INTx line remains asserted without a cause, the processor
- * is interrupted 10,000 times; then QEMU's IOAPIC waits.
+ * More interrupts than 50 pings and a download need. If an INTx line stays asserted without a cause, the processor is
+ * interrupted 10,000 times before QEMU's IOAPIC pauses.
  */
 const STORM = 10_000;
 /** Names of the vectors in /proc/interrupts. */

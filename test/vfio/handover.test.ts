@@ -1,6 +1,6 @@
 /**
- * One NIC and its drivers, one after the other, each of which takes over the chip as the one before has left it:
- * Linux's r8169, ours, r8169 again, iPXE in a machine that is started afterwards, and ours in a third one.
+ * One NIC and several drivers, one after the other. Each takes over the chip in the state in which its predecessor left
+ * it: Linux's r8169, ours, r8169 again, iPXE in a machine that is started afterwards, and ours in a third one.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -25,8 +25,8 @@ const NEAR = "10.0.2.15";
 const MODULES = "cp /etc/passwd.rig /etc/passwd; modprobe -a tun vfio-pci af_packet";
 
 /**
- * Chips whose families are taken over differently, and the signal that ends our driver. iPXE supports no chip since the
- * RTL8125.
+ * Chips of families that drivers take over in different ways, each with the signal that ends our driver. iPXE supports
+ * no chip from the RTL8125 on.
  */
 const CARDS = [
   { chip: "rtl8168h", slot: "06", ends: "KILL", ipxe: true },

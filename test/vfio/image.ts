@@ -61,7 +61,7 @@ export const nodeArchive = (scratch: string): string => {
   const unfinished = `${archive}.${process.pid}`;
   writeFileSync(unfinished, pack(files));
   renameSync(unfinished, archive);
-  // Another test may be about to rename its own file.
+  // Files whose names end in a process id are kept, because another test may be about to rename its own.
   for (const other of globSync("node_*", { cwd: CACHE }))
     if (other !== basename(archive) && !/\.\d+$/.test(other)) rmSync(join(CACHE, other), { force: true });
   return archive;

@@ -1,8 +1,8 @@
 /**
  * A machine with an IOMMU and QEMU's rtl8139, an independent model, with Debian's kernel and the packed Ferrule. Its
- * cable ends in QEMU's user network, where 10.0.2.2 assigns addresses, answers pings and is this machine's loopback.
- * There is no IPv6, because a router advertisement could add a default route at any moment, and `bind` refuses a card
- * that carries one.
+ * cable ends in QEMU's user network. There, 10.0.2.2 assigns addresses, answers pings and stands for this machine's
+ * loopback interface. There is no IPv6, because a router advertisement could add a default route at any moment, and
+ * `bind` refuses a card that carries one.
  */
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";

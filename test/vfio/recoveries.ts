@@ -14,13 +14,13 @@ export interface Provocation {
   readonly counts: Partial<Record<CauseName, number>>;
   /**
    * The load during the fault; default: a flood of echo requests. With `seldom` there is one request every three
-   * seconds, because the next frame's doorbell replaces a lost one. With `incoming` there are only broadcasts without
-   * replies, because a sent frame makes the driver poll.
+   * seconds, because the doorbell of a frame that follows soon would replace a lost one. With `incoming` there are only
+   * broadcasts without replies, because a sent frame makes the driver poll.
    */
   readonly load?: "seldom" | "incoming";
   /**
-   * Whether the NIC must have its full budget of restarts. With less, the NIC is stopped some time before it is
-   * started, and the fault affects only the stop.
+   * Whether the NIC must have its full budget of restarts. With a smaller budget, the NIC is started some time after it
+   * is stopped, and the fault would affect only the stop.
    */
   readonly steady?: boolean;
 }

@@ -26,8 +26,8 @@ export interface SessionOptions {
 }
 
 /**
- * The user's PATH. Programs in it are started from dash, because busybox's shell prefers its own programs to those in
- * the path.
+ * The user's PATH. Programs in it are started from dash, because busybox's shell would run its own programs instead of
+ * those in the path.
  */
 const PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 const RAISE = "/usr/bin/raise";

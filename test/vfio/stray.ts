@@ -1,7 +1,7 @@
 /**
  * A program for the guest that sends two frames with raw descriptors, without the driver. The first frame is in memory
- * that is mapped for the card. The second is given by its physical address in a page of a program (this one), which is
- * not mapped for the card.
+ * that is mapped for the card. The second is in a page of this program that is not mapped for the card; the descriptor
+ * has its physical address.
  */
 import { VfioDevice } from "#bus/vfio/device.ts";
 import { rw16, rw32, rw8, wo8 } from "#kit/mmio.ts";

@@ -96,7 +96,10 @@ const ETC: readonly Packed[] = [
 const librariesOf = (program: string): readonly string[] =>
   [...execFileSync("ldd", [program], { encoding: "utf8" }).matchAll(/=> (\/\S+) \(/g)].map(([, file]) => file!);
 
-/** A library for the guest. The guest's own takes precedence over this machine's, because its C library is newer. */
+/**
+ * A library for the guest. If the guest has the library too, the guest's is used and not this machine's, because the
+ * guest's C library is newer.
+ */
 const library = (path: string): Packed => {
   const place = join(LIBRARIES, basename(path));
   const guests = join(partOf("tools"), place);

@@ -23,7 +23,7 @@ export interface Stop {
 const CARD = "0000:00:05.0";
 const FILES = `/sys/bus/pci/devices/${CARD}`;
 const ALONE = card("card", "bus=pcie.0,addr=5");
-/** Prepares the guest as distributions have done by the time of a log-in; vfio-pci is not loaded. */
+/** Commands that prepare the guest as a distribution does before any log-in. vfio-pci is not loaded. */
 const PREPARED = `cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp af_packet; chmod 0666 /dev/net/tun; echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range; ${MAKE_SUDO}`;
 const tool = (path: string): Packed => ({ path, bytes: readFileSync(join(partOf("tools"), path)), executable: true });
 /** Programs that the sessions use, and that other guests do not contain. */
