@@ -66,7 +66,7 @@ suite("registers and descriptors", () => {
     none(files.flatMap(addressComplaints));
   });
 
-  test("the driver writes to a register, and tests in it, only bits of its own", () => {
+  test("the driver writes and tests only bits that belong to the register", () => {
     const of = namesOfBits(
       files.filter(({ path }) => /^src\/chip\/(registers.*|rss)\.ts$/.test(path) && !/test/.test(path)),
     );

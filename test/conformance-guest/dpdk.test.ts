@@ -255,7 +255,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     });
   });
 
-  test("frames that it sends as fast as possible reach the wire", async (t) => {
+  test("frames that testpmd sends as fast as possible reach the wire", async (t) => {
     const { rig } = bench();
     await pmd.ask("clear port stats all");
     const { traffic: before } = await rig.nic.state();
@@ -426,7 +426,7 @@ onEachChip(SUBJECT, { ...OPTIONS, offences: OFFENCES }, (bench) => {
     }
   });
 
-  test("closed, ended and restarted, it works, and links at each speed with a partner that has no other", async () => {
+  test("the driver works after its port is closed and testpmd is restarted, and the link comes up at each speed if the partner supports only that speed", async () => {
     const { rig, cell } = bench();
     await pmd.ask("port stop 0");
     await pmd.ask("port close 0");

@@ -121,7 +121,7 @@ onEachChip("filters", { mac: MAC, warnings: [/Rx ERROR. status/] }, (bench) => {
     await guest(`ip link set ${NEAR.name} allmulticast off`);
   });
 
-  test("promiscuous, every frame reaches the stack; afterwards it does not", async () => {
+  test("every frame reaches the stack while the interface is promiscuous, and only accepted frames afterwards", async () => {
     const all = [...OTHER_STATIONS, ...GROUPS, MAC, BROADCAST];
     await guest(`ip link set ${NEAR.name} promisc on`);
     await assertReceived(all, all);

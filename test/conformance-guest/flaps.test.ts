@@ -101,7 +101,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     t.diagnostic(pace(await stream(rig, `-n ${BYTES}`)));
   });
 
-  test("every mode of the chip links with a partner that has no other", async (t) => {
+  test("the link comes up in each mode of the chip if the partner supports only that mode", async (t) => {
     const { rig, cell } = bench();
     const modes = await supported();
     for (const duplex of ["half", "full"] as const)
@@ -126,7 +126,7 @@ onEachChip("flaps", { warnings: PULLED_MEANWHILE }, (bench) => {
     }
   });
 
-  test("modes that do not need autonegotiation link without it", async () => {
+  test("in modes that do not need autonegotiation, the link comes up without autonegotiation", async () => {
     const { nic, guest } = bench().rig;
     for (const mode of (await supported()).filter(({ speed }) => speed <= 100)) {
       await nic.ask({

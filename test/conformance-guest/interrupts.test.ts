@@ -106,7 +106,7 @@ for (const kind of ["intx", "msi", "msix"] as const)
         });
       });
 
-      test("are detected as lost if the model drops one", async () => {
+      test("are reported as lost by the test if the model drops one", async () => {
         const { rig } = bench();
         // The dropped interrupt may be one that a sent reply has caused. The next request is then still answered.
         let lost = 0;

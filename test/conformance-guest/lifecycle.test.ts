@@ -118,7 +118,7 @@ onEachChip("lifecycle", {}, (bench) => {
 describe("lifecycle, one guest after another", { skip: noRig() }, () => {
   for (const { chip, kernel } of cells())
     describe(`${chip.key} on Linux ${kernel}`, { timeout: 3 * LIMIT_MILLIS }, () => {
-      test(`nothing is kept of ${CLIENTS} guests whose QEMU was killed`, async (t) => {
+      test(`the server keeps no resources of ${CLIENTS} guests whose QEMU was killed`, async (t) => {
         const folder = mkdtempSync(join(tmpdir(), "ferrule-nic-"));
         await using scope = new AsyncDisposableStack();
         scope.defer(() => rmSync(folder, { recursive: true, force: true }));

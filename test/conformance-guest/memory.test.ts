@@ -69,7 +69,7 @@ const reachesAll = (chip: Chip): boolean => chip.bus === "pcie" && !["8168b", "8
 const roomy = ({ kernel }: Cell): boolean => processorOf(kernel) !== "i386";
 
 onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES, only: roomy }, (bench) => {
-  test("holds the rings of chips that reach it", async (t) => {
+  test("contains the rings of chips that can access it", async (t) => {
     const { rig, cell } = bench();
     const dump = await rig.guest.run(`ethtool -d ${NEAR.name} raw on`);
     assert.equal(dump.exit, 0, dump.stderr);
@@ -84,7 +84,7 @@ onEachChip("memory above 4 GiB", { ...OPTIONS, megabytes: MEGABYTES, only: roomy
 
 const behind = (iommu: string, options: BenchOptions): void =>
   onEachChip(`memory behind ${iommu}`, { ...OPTIONS, ...options }, (bench) => {
-    test("translates the addresses that the NIC is given", async () => {
+    test("translates the addresses that the driver writes to the NIC", async () => {
       const { guest } = bench().rig;
       assert.equal((await guest.mustRun(`cat /sys/class/net/${NEAR.name}/device/iommu_group/type`)).trim(), "DMA");
     });

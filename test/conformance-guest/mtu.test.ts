@@ -41,7 +41,7 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     for (const to of [NEAR.ipv4, NEAR.ipv6]) await echoes("far", to, size);
   };
 
-  test("the driver reports the limit, and rejects one byte more, and less than an IP packet", async (t) => {
+  test("the driver reports the largest MTU, and rejects an MTU of one byte more and one that is too short for an IP packet", async (t) => {
     const { rig, cell } = bench();
     const { guest } = rig;
     max = Number(/maxmtu (\d+)/.exec(await guest.mustRun(`ip -d link show ${NEAR.name}`))?.[1]);
@@ -72,7 +72,7 @@ onEachChip("mtu", { far: "inside", capture: true, prepare: makeLanes }, (bench) 
     assert.notEqual(exit, 0);
   });
 
-  test("with a VLAN tag, the limit passes too", async () => {
+  test("frames of the largest MTU also pass with a VLAN tag", async () => {
     const { guest, far } = bench().rig;
     // The far end's own interface sends no frame longer than its largest MTU; a tag counts towards that length.
     const mtu = Math.min(limit(), 16_362 - 4);

@@ -103,7 +103,7 @@ const check = (chip: string, plan: readonly Step[]): void => {
   assert.equal(count.received + received, count.arrived, "received + counted = arrived");
 };
 
-describe("whatever fails, and however the NIC is restarted, sent and counted frames equal those given:", () => {
+describe("whatever fails, and however the NIC is restarted, the numbers of sent and of counted lost frames add up to that of the given frames:", () => {
   for (const chip of GENERATIONS)
     test(chip, () =>
       fc.assert(

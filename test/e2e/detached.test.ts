@@ -27,7 +27,7 @@ const setUp = async (scope: AsyncDisposableStack) => {
 };
 
 describe("ferrule up --detach", { skip: noTwoEnds(["ip", "setpriv"]) }, () => {
-  test("returns when the interface is there; `status` describes it and `down` ends it", async () => {
+  test("returns when the interface exists; `status` then describes the interface, and `down` removes it", async () => {
     await using scope = new AsyncDisposableStack();
     const { namespace, log, ferrule, left, up } = await setUp(scope);
     const started = ferrule("up", "model:rtl8168h", ...up);

@@ -33,7 +33,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.match(await ends.ferrule.ended(), /"renamed".*"lan0"/);
   });
 
-  test("is taken down by its original name, and another `up` of that name reports the new one", async () => {
+  test("is taken down by its original name, and another `up` with the original name reports the interface's new name", async () => {
     await using ends = await openTwoEnds();
     const { near, host } = ends;
     await ip(`-n ${near} link set ${host} down name lan0`);

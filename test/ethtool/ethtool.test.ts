@@ -38,7 +38,7 @@ describe("ethtool", { skip }, () => {
   const all: Difference[] = [];
 
   for (const chip of CHIPS)
-    test(`${chip}: each line equals the real one's, or its difference is explained`, async () => {
+    test(`${chip}: each line equals that of the real ethtool, or the difference is explained`, async () => {
       using ours = new Ours(chip);
       ours.stimulate();
       const found: Difference[] = [];

@@ -112,7 +112,7 @@ describe("ethtool's switches", { skip }, () => {
     assert.ok(ours.model.link.up);
   });
 
-  test("interrupts are delayed as set, and limits that the chip does not support leave the old ones", async () => {
+  test("interrupts are delayed as set, and a limit that the chip does not support is rejected without changing the limits", async () => {
     using ours = new Ours("rtl8125b");
     await must(ours, "-C fe0 rx-usecs 100");
     const before = await must(ours, "-c fe0");

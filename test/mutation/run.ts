@@ -38,7 +38,7 @@ const options = argumentsOf(
     about: [
       "Each mutant (a comparison inverted, a bit shifted, a call omitted) is checked by the unit tests of both rooms, the",
       "recorded register writes, and conformance of one chip of each generation. A mutant that survives shows a missing",
-      "test, needless code, or a change without effect. No file is changed. Exit code 1 if too few mutants are detected, or if the checks fail without a mutant.",
+      "test, needless code, or a change without effect. No file is changed. Exit code 1 if too few mutants are detected, or if a check fails on unchanged code.",
     ].join("\n"),
     operands: [],
     options: {

@@ -55,9 +55,19 @@ export const qtestModel = (environment: Environment = process.env): QtestModel =
   const device = environment["FERRULE_QTEST_DEVICE"];
   const bar = environment["FERRULE_QTEST_BAR"];
   if (device !== undefined && !/^[\w.-]+(,[^,=]+=[^,]*)*$/.test(device))
-    throw new BadVariable("FERRULE_QTEST_DEVICE", device, "no device", "Use NAME or NAME,PROPERTY=VALUE.");
+    throw new BadVariable(
+      "FERRULE_QTEST_DEVICE",
+      device,
+      "not the name of a device",
+      "Use NAME or NAME,PROPERTY=VALUE.",
+    );
   if (bar !== undefined && !/^[0-5]$/.test(bar))
-    throw new BadVariable("FERRULE_QTEST_BAR", bar, "no base address register", `Use 0 to ${BARS - 1}.`);
+    throw new BadVariable(
+      "FERRULE_QTEST_BAR",
+      bar,
+      "not the number of a base address register",
+      `Use 0 to ${BARS - 1}.`,
+    );
   return {
     program: environment["FERRULE_QTEST_QEMU"] ?? "qemu-system-x86_64",
     device: device ?? DEFAULT_DEVICE,

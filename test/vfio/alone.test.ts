@@ -106,7 +106,7 @@ describe("a card behind an IOMMU", { skip: noVfio() }, () => {
     await machine.mustRun(`down ${INTERFACE}`);
   });
 
-  test("works after another driver left it running, with rings that no longer exist", async () => {
+  test("works after another driver has left the card running, with rings that no longer exist", async () => {
     await bound();
     // The state in which another driver left the card: bus mastering is enabled, and registers are written as Linux's
     // driver does, for C+ mode, rings, promiscuous mode and all interrupts.

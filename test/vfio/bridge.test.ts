@@ -43,7 +43,7 @@ describe("cards behind bridges", { skip: noVfio() }, () => {
     assert.match(await machine.mustRun("list"), new RegExp(SECOND));
   });
 
-  test("a card works once the other is bound too, with registers that cannot be mapped", async (t) => {
+  test("a card works once the other card of its group is bound too, although its registers cannot be mapped", async (t) => {
     for (const address of [FIRST, SECOND])
       if ((await machine.driverOf(address)) !== "vfio-pci") await machine.mustRun(`bind ${address}`);
     const up = await machine.up(FIRST, INTERFACE);

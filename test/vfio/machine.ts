@@ -268,7 +268,8 @@ export class Machine implements AsyncDisposable {
       `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -p ${local} ${hostname} ${port} | tail -c ${DOWNLOAD_BYTES} | sha256sum >/tmp/${local} &`;
     const digests = await this.guest.mustRun(`${ports.map(flow).join(" ")} wait; cd /tmp; cat ${ports.join(" ")}`);
     const arrived = digests.split("\n").filter((line) => line.startsWith(this.#offer.digest));
-    if (arrived.length !== ports.length) throw new Error(`of ${ports.length} downloads some differ:\n${digests}`);
+    if (arrived.length !== ports.length)
+      throw new Error(`some of the ${ports.length} downloads differ from what was sent:\n${digests}`);
   }
 
   /** Sends pings over an interface. Returns the times of those that were answered, in milliseconds. */
