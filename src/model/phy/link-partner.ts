@@ -14,14 +14,14 @@ export interface Partner {
   readonly gbsr: number;
   /** Speed bits of `Partner10G`. */
   readonly multigigabit?: number;
-  /** Bits of `Eee`, and in `eee2` bits of `Eee2`. */
+  /** Bits of `Eee`; `eee2` has bits of `Eee2`. */
   readonly eee?: number;
   readonly eee2?: number;
   /** Clock role for 1000BASE-T and faster; default: prefers to be master, as switches do. */
   readonly clock?: ClockRole;
   /** Crossover of the partner's connector, if fixed; default: automatic. */
   readonly socket?: "mdi" | "mdix";
-  /** The partner does not negotiate, and is set to this mode. */
+  /** If present, the partner does not negotiate, and is set to this mode. */
   readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };
 }
 
