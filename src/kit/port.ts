@@ -41,11 +41,14 @@ export interface SegmentSource {
 
 /** A NIC, as the cable sees it. */
 export interface Plug {
-  /** Delivers a frame: `length` bytes at `offset` of `bytes`, valid during the call. Returns false if the NIC dropped it. */
+  /**
+   * Delivers the frame of `length` bytes at `offset` of `bytes`, valid during the call. Returns false if the NIC
+   * dropped it.
+   */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
   /**
    * As `receive`, for several segments in the memory of the port that the NIC is connected to, as long as there are
-   * buffers. Returns the number of segments taken; if it is 0, call `receive`.
+   * buffers. Returns the number of segments received; if it is 0, call `receive`.
    */
   receiveSegments?(segments: SegmentSource): number;
   /**

@@ -73,7 +73,7 @@ export interface TransmitParts {
 /**
  * Sends the frames of one ring.
  *
- * Invariants: each descriptor word is read once; memory is accessed only inside regions of the bus; one turn takes at
+ * Invariants: each descriptor word is read once; memory is accessed only inside regions from the bus; one turn takes at
  * most `MAX_DESCRIPTORS` descriptors and makes at most `FRAMES_PER_TURN` frames; a timer starts the next turn.
  */
 export class TransmitEngine {

@@ -1,4 +1,4 @@
-/** A status register with pending events. It handles events that arrive before a late acknowledge. */
+/** A status register with pending events. An acknowledge that arrives late does not clear newer events. */
 import type { Page } from "../registers/page.ts";
 
 /**
@@ -11,7 +11,7 @@ export interface LatchLayout {
   /** Offset and size of the status register, which is inside one word. */
   readonly status: number;
   readonly bytes: 1 | 2 | 4;
-  /** Offsets of the mask; it has the same value at each of them. */
+  /** Offsets of the mask register, which has the same value at each of them. */
   readonly masks: readonly [number, ...number[]];
   /** The vector that all events share; or "own": the vector of each event is its bit number. */
   readonly vector: number | "own";

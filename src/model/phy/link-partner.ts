@@ -27,7 +27,9 @@ export interface Partner {
 
 export type ClockRole = "preferred-master" | "preferred-slave" | "forced-master" | "forced-slave";
 
-/** Role set by bits 12:10 of GBCR, which stand for manual configuration, the manual role, and a multiport device. */
+/**
+ * Clock role set in GBCR: bit 12 selects manual configuration, bit 11 the manual role; bit 10 is for multiport devices.
+ */
 export const clockRole = (gbcr: number): ClockRole => {
   if ((gbcr & Gbcr.manualMaster) !== 0) return (gbcr & Gbcr.master) === 0 ? "forced-slave" : "forced-master";
   return (gbcr & Gbcr.multiport) === 0 ? "preferred-slave" : "preferred-master";
@@ -62,8 +64,8 @@ export interface PartnerAbilities {
   readonly clock?: ClockRole;
   readonly socket?: "mdi" | "mdix";
   /**
-   * A station that does not negotiate uses the highest of its speeds up to 100 Mbit/s, and full duplex unless `duplex`
-   * is half.
+   * Whether the partner negotiates; default true. Otherwise it uses the highest of its speeds up to 100 Mbit/s, and
+   * full duplex unless `duplex` is half.
    */
   readonly negotiates?: boolean;
 }
