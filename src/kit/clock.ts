@@ -28,7 +28,9 @@ export const until = (clock: Clock, limitMicros: number, stepMicros: number, con
   return true;
 };
 
-/** As `until`, but throws `Timeout`, which names the condition, when the time is up. */
+/**
+ * Like `until`, but throws `Timeout` if the condition does not hold in time. `what` names the condition in the error.
+ */
 export const expect = (
   clock: Clock,
   what: string,
@@ -40,8 +42,8 @@ export const expect = (
 };
 
 /**
- * Largest number of entries that one call of `run` executes. A larger number means that a timer keeps rescheduling
- * itself for the same time.
+ * Largest number of entries that one call of `run` executes. If there are more, a timer is assumed to reschedule itself
+ * endlessly for the same time.
  */
 const MAX_AT_ONCE = 1_000_000;
 
@@ -93,7 +95,7 @@ export class RealClock implements Clock {
   }
 }
 
-/** A deterministic clock. It stands still until someone waits; then it jumps from timer to timer. */
+/** A deterministic clock. Its time changes only during `delay`, and then jumps from timer to timer. */
 export class VirtualClock implements Clock {
   readonly timers = new Timers();
   #now = 0;

@@ -18,7 +18,7 @@ export interface PciPower {
   /** The states in which the function can signal PME. */
   readonly wakesFrom: { readonly d3hot: boolean; readonly d3cold: boolean };
   /**
-   * Enables or disables PME in the system, on buses where the system controls it. @throws if this user has no
+   * Enables or disables PME in the system, on buses where the system controls it. @throws if the process has no
    * permission
    */
   allowWake(on: boolean): void;
@@ -35,7 +35,7 @@ export interface PciPower {
   wake(clock: Clock): boolean;
 }
 
-/** All parts of a device that a driver may use. They stop working when the device is unbound or gone. */
+/** All parts of a device that a driver may use. The parts stop working when the device is unbound or gone. */
 export interface PciDevice {
   /** Name for display: a PCI address, or `model:rtl8168h`. */
   readonly name: string;
@@ -57,8 +57,8 @@ export interface RemovableDevice extends PciDevice {
   /** For poll(2): becomes ready after an error of the device, on buses that report such errors. */
   readonly busErrorFd?: number;
   /**
-   * Why the device must be released; undefined if it need not be. (A register that reads all ones would not show the
-   * reason.)
+   * Why the device must be released; undefined if the device can stay bound. (Registers that read all ones show that a
+   * device is gone, but not why.)
    */
   whyLost(): FerruleError | undefined;
 }

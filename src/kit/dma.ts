@@ -31,7 +31,10 @@ export const storeHigh = (words: Int32Array, at: number, high: BusHigh): void =>
 /** Direction of the data, as seen from the CPU. */
 export type Direction = "toDevice" | "fromDevice" | "both";
 
-/** A piece of DMA memory. Disposing frees it; use after that, or after the device is gone, throws `Revoked`. */
+/**
+ * A piece of DMA memory, which is freed by disposing it. Access to the contents of a freed piece, or after the device
+ * is gone, throws `Revoked`.
+ */
 export interface DmaMemory extends Disposable {
   /** The device's address of the first byte. */
   readonly iova: BusAddress;
@@ -77,7 +80,7 @@ const GIB4 = 2 ** 32;
 const MAX_ALIGN = 2 ** 30;
 
 /**
- * A window divided into pieces, first fit.
+ * Allocates pieces of a window, in the first free span that is large enough (first fit).
  *
  * Invariants: pieces never overlap; freed memory is zeroed before it is allocated again; after `revoke` no piece can be
  * reached through its handle.

@@ -3,16 +3,17 @@
 /**
  * A requested interrupt line.
  *
- * An event that arrives while the line is masked is held and delivered at `unmask`; several events are merged into one.
- * A driver must tolerate an interrupt without a cause (spurious), and a cause without an interrupt (lost), so it checks
- * for work again after unmasking.
+ * An event that arrives while the line is masked is delivered at `unmask`. Several events are merged into one. A driver
+ * must tolerate an interrupt without a cause (spurious) and a cause without an interrupt (lost). It must therefore
+ * check for work again after unmasking.
  */
 export interface InterruptLine extends Disposable {
   /** A descriptor for poll(2); undefined on a bus without descriptors (same thread, and browser). */
   readonly fd: number | undefined;
   /**
-   * True for INTx through VFIO. It is a level, and QEMU, as the host of a guest, notices that a card no longer asserts
-   * it only at the next access to a register. So a driver must handle this interrupt, not mask it in the chip.
+   * True for INTx through VFIO, which is level-triggered. If the driver runs in a guest and masks the interrupt in the
+   * chip, QEMU notices only at the next register access that the line has fallen. So a driver must handle this
+   * interrupt, not mask it in the chip (decision 16).
    */
   readonly level: boolean;
   /** Takes a pending event. Returns whether there was one. */
@@ -31,13 +32,13 @@ export interface Interrupts {
   readonly vectors: number;
   /**
    * Excludes kinds better than `best`, because some devices offer kinds that do not work. Call it before the first
-   * request. A bus that has only one kind keeps it. @throws {OutOfRange} once a vector is requested, or if no kind is
-   * left
+   * request. On a bus with only one kind, this has no effect. @throws {OutOfRange} once a vector is requested, or if no
+   * kind is left
    */
   limit(best: InterruptKind): void;
   /**
-   * Requests a vector, or several that share a line. `onEvent` is called by buses that deliver in the driver's own
-   * thread.
+   * Requests a vector, or several vectors that share a line. Buses that deliver events in the driver's own thread call
+   * `onEvent`.
    * @throws {OutOfRange} for a vector that the device does not have, or that is already requested
    */
   request(vectors: number | readonly number[], onEvent?: () => void): InterruptLine;

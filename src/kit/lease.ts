@@ -1,11 +1,11 @@
 /**
  * Lends a resource in shared memory to another thread, and takes it back when the borrower has confirmed that the
- * resource is no longer in use. There is no lock: the borrower reads one word at each point at which it can give the
- * resource back.
+ * resource is no longer in use. There is no lock: at each point where the borrower can give the resource back, it reads
+ * one word.
  *
- * Terms are numbers that only grow: odd while the resource is lent, even while it is not. A borrower that takes a term
- * and a lender that recalls it each store their own word before they load the other's, so that at least one of them
- * sees both.
+ * Terms are numbers that only grow: odd while the resource is lent, even while it is not. If the borrower takes a term
+ * while the lender recalls that term, each side stores its own word before it loads the word of the other side. So at
+ * least one side sees what the other has stored.
  */
 import { OutOfRange } from "./errors.ts";
 
@@ -32,10 +32,7 @@ export class Lender {
     this.#words = words;
   }
 
-  /**
-   * Begins a term and returns its number for the borrower. Whatever is lent must be written completely before this
-   * call.
-   */
+  /** Begins a term and returns its number, which the borrower needs. Write everything that is lent before this call. */
   lend(): number {
     this.recall();
     this.#term = (this.#term + 1) | 0;

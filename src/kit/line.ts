@@ -8,8 +8,8 @@ import type { InterruptLine, Interrupts } from "./interrupts.ts";
 const MAX_VECTORS = 2048;
 
 /**
- * Largest number of consecutive calls of a handler, for a device that raises its interrupt again during each call.
- * Later events are held until the next `raise` or `unmask`.
+ * Largest number of consecutive calls of a handler. It limits a device that raises its interrupt again during each
+ * call: the event after the last call is held until the next `raise` or `unmask`.
  */
 const STORM = 256;
 

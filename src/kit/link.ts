@@ -1,10 +1,10 @@
 /**
  * The interface between a driver and a network stack: frames of layer 2 are passed in bursts, without copies.
  *
- * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A link has one array of entries, four words
- * for each frame (or fragment, for sending), so a burst needs no objects. The caller owns the buffers in the entries. `receive` and `transmit`
- * exchange them: an empty buffer for one with a frame, and a frame for a buffer whose frame was sent. So no buffer
- * has to be returned.
+ * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A link has one array
+ * of entries, four words for each frame (or fragment, for sending), so a burst needs no objects. The caller owns the
+ * buffers in the entries. `receive` exchanges the buffer in an entry for a buffer with a received frame. `transmit`
+ * exchanges a frame to be sent for a buffer whose frame was sent earlier. So no separate call returns buffers.
  */
 import { OutOfRange } from "./errors.ts";
 
@@ -47,7 +47,9 @@ export const Received = {
   udpChecksumGood: 1 << 2,
   /** A VLAN tag was stripped from the frame; it is in word 3. */
   tagged: 1 << 3,
-  /** More of this frame follows in the next entry; the other bits and the tag are the same in all of its entries. */
+  /**
+   * More of this frame follows in the next entry. The other bits and the tag are the same in all entries of a frame.
+   */
   more: 1 << 4,
   /** The FCS is wrong or the frame is too short; such frames are received only on request. */
   damaged: 1 << 5,
@@ -61,7 +63,7 @@ export const Received = {
 
 /**
  * Offloads requested for a frame, the same in every fragment of the frame. Request checksums and segmentation only as
- * far as `Offloads` allows, and do the rest in software; a tag may always be inserted.
+ * far as `Offloads` allows, and do the rest in software. Insertion of a tag may always be requested.
  */
 export const Send = {
   /** Bits 10:0, the maximum segment size: nonzero requests segmentation. */
@@ -93,8 +95,9 @@ export interface Offloads {
   /** Largest number of segments of a super-frame. */
   readonly segments: number;
   /**
-   * Whether the chip has a known fault in what `flags` requests for the frame of `length` bytes at `frame` (a checksum
-   * or segmentation, not a tag). Software must then do that work. Undefined for chips without such faults.
+   * Whether a known erratum of the chip affects the offloads that `flags` requests (checksums or segmentation, not a
+   * tag) for the frame of `length` bytes at offset `frame`. Software must then do the work of these offloads. Undefined
+   * for chips without such errata.
    */
   readonly refuses: ((bytes: Uint8Array, frame: number, length: number, flags: number) => boolean) | undefined;
 }
@@ -136,8 +139,8 @@ export interface Link {
   readonly times?: BigInt64Array | undefined;
   /**
    * Receives whole frames into entry `first` and the following ones, up to `budget` entries; returns the number of
-   * entries. Each of these entries gives the receiver its buffer in exchange. For an entry without a buffer, a spare is
-   * used; while no spare is left, the NIC keeps the frames. A frame that is longer than a buffer has one entry for each
+   * entries. The buffers of these entries go to the NIC in exchange. For an entry without a buffer, a spare is used;
+   * while no spare is left, frames stay in the NIC's ring. A frame that is longer than a buffer has one entry for each
    * of its buffers, all but the last marked with `Received.more`.
    * @throws {OutOfRange} for a frame of more entries than the budget allows, and for an entry whose buffer is not a
    * receive buffer
@@ -145,14 +148,14 @@ export interface Link {
   receive(first: number, budget: number): number;
   /**
    * Sends the fragments from entry `first` on as long as there is room, but only whole frames. Returns the number of
-   * fragments taken. In exchange, each fragment's entry gets the buffer that was last sent with the same descriptor, or
-   * `NO_BUFFER` if there is none.
+   * fragments that were accepted. In exchange, each fragment's entry gets the buffer that was last sent with the same
+   * descriptor, or `NO_BUFFER` if there is none.
    * @throws {OutOfRange} if the first frame is invalid
    */
   transmit(first: number, count: number): number;
   /**
-   * Gives each entry that has no buffer a spare receive buffer, in which a frame can be built. Returns the number of
-   * entries up to the first for which no spare is left.
+   * Gives each of the `count` entries that has no buffer a spare receive buffer, in which a frame can be built. If no
+   * spare is left for an entry, returns the number of entries before it; otherwise returns `count`.
    */
   supply(first: number, count: number): number;
   /**

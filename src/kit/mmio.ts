@@ -30,7 +30,7 @@ export type Bit<B extends string> = number & { readonly [owner]: B };
 /** Values accepted by a register: its own bits, and plain numbers (the result of `|`), but no other register's bits. */
 export type BitsOf<B extends string> = number & { readonly [owner]?: B };
 
-/** Ties bits to the registers that were made with the same name. */
+/** Gives bits the name of their registers: only registers created with this name accept the bits. */
 export const bits = <B extends string, T extends Readonly<Record<string, number>>>(
   _name: B,
   all: T,
@@ -105,9 +105,7 @@ export class Mmio {
     this.#length = 0;
   }
 
-  /**
-   * Makes each access throw `Sleeping` until `resume`, because the function sleeps and its registers do not respond.
-   */
+  /** Makes each access throw `Sleeping` until `resume`, because the registers of a sleeping function do not respond. */
   suspend(what: string): void {
     this.#asleep = what;
     this.#length = 0;

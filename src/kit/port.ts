@@ -20,9 +20,9 @@ export const Damage = {
 } as const;
 
 /**
- * The segments of one super-frame, built one at a time as the far end's NIC takes them. All have the same headers
- * except for the fields that segmentation changes. The current segment is in the port's memory; its headers are valid
- * after `make`.
+ * The segments of one super-frame, each of which is built when the receiving NIC is ready for it. All have the same
+ * headers except for the fields that segmentation changes. The current segment is in the port's memory; its headers are
+ * valid after `make`.
  */
 export interface SegmentSource {
   /** Number of segments left, including the current one. */
@@ -41,11 +41,14 @@ export interface SegmentSource {
 
 /** A NIC, as the cable sees it. */
 export interface Plug {
-  /** Delivers a frame: `length` bytes at `offset` of `bytes`, valid during the call. Returns false if the NIC dropped it. */
+  /**
+   * Delivers the frame of `length` bytes at `offset` of `bytes`, valid during the call. Returns false if the NIC
+   * dropped it.
+   */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
   /**
    * As `receive`, for several segments in the memory of the port that the NIC is connected to, as long as there are
-   * buffers. Returns the number of segments taken; if it is 0, call `receive`.
+   * buffers. Returns the number of segments received; if it is 0, call `receive`.
    */
   receiveSegments?(segments: SegmentSource): number;
   /**
@@ -69,9 +72,9 @@ export interface Port {
    */
   reserve(length: number): number;
   /**
-   * Call when the frame of `length` bytes in the reserved space is complete. `continues` says that this frame and the
-   * previous one are TCP segments of one super-frame, and that this payload directly follows the previous one in the
-   * stream. A port that merges segments then need not check that.
+   * Call when the frame of `length` bytes in the reserved space is complete. `continues` is true if this frame and the
+   * previous one are TCP segments of one super-frame, and the payload of this one directly follows the previous payload
+   * in the stream. A port that merges segments then need not check these two conditions.
    */
   commit(length: number, continues?: boolean): void;
   /**

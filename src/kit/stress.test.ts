@@ -10,7 +10,7 @@ import { Borrower, LEASE_WORDS, Lender } from "./lease.ts";
 import { SequenceReader, SequenceWriter } from "./seqlock.ts";
 import { SpscConsumer, SpscProducer, spscWords } from "./spsc.ts";
 
-/** Microseconds that a thread may be delayed, even on a very busy machine. */
+/** Time limit in microseconds. It is long because a very busy machine may delay a thread. */
 const LIMIT_MICROS = 300_000_000;
 const ROUNDS = 20_000;
 const SET = 12;

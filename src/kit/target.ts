@@ -23,8 +23,9 @@ export interface MemoryRegion extends FrameMemory {
  * Transfers parts of a region between guest memory and the region's copy. `offset` is in bytes from the region's start;
  * the part must be inside the region.
  *
- * A device fetches before it reads, and stores after it has written. During a call the guest may run and access
- * registers. A call returns false if the memory no longer exists or its owner does not respond.
+ * A device calls `fetch` before it reads the copy, and `store` after it has written to the copy. During these calls the
+ * guest may run and access registers. A call returns false if the memory no longer exists or its owner does not
+ * respond.
  */
 export interface MemoryCopy {
   fetch(offset: number, length: number): boolean;
@@ -34,8 +35,8 @@ export interface MemoryCopy {
 /** Guest memory as the device sees it through its bus master port. */
 export interface GuestMemory {
   /**
-   * The region that contains [address, address + length); undefined if none does: such an access fails, as with an
-   * IOMMU. Addresses are integers below 2^53. Usually the same object is returned each time.
+   * The region that contains [address, address + length). Undefined if there is none; the device's access then fails,
+   * as with an IOMMU. Addresses are integers below 2^53. Usually the same object is returned each time.
    */
   region(address: number, length: number): MemoryRegion | undefined;
 }
@@ -57,7 +58,10 @@ export interface Target {
   reset(): void;
   /** Turns power off and on: nothing that a guest has set is preserved. */
   powerCycle(): void;
-  /** Connects bus mastering and the interrupt line. `raise` may be called from any of the target's methods. */
+  /**
+   * Connects the device to guest memory and to the interrupt line. The device may call `raise` during any call of its
+   * methods.
+   */
   attach(memory: GuestMemory, raise: (vector: number) => void): void;
   /**
    * Undoes `attach` when a bus's client has left. Afterwards, pending work accesses no memory and raises no interrupt.

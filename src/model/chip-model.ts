@@ -199,7 +199,7 @@ export class ChipModel {
     this.interrupts.reset();
   }
 
-  /** The factory's address, if it is stored in places besides the registers. */
+  /** The factory's address for the places besides the registers; undefined if these places are blank. */
   get #copy(): Uint8Array | undefined {
     const { options, mac } = this.#parts;
     return (options.damagedAddress?.copies ?? true) ? mac : undefined;
@@ -269,7 +269,8 @@ export class ChipModel {
   }
 
   /**
-   * Called when the guest changed the power state. On return to D0, events that became pending meanwhile are signalled.
+   * Called when the guest changed the power state. On return to D0, signals events that became pending in a sleep
+   * state.
    */
   #powered(state: PowerState, before: PowerState): void {
     if (state !== 0) return;

@@ -1,4 +1,4 @@
-/** Each fault occurs as many times as it was armed for, and no more. */
+/** Effects of each fault. A fault occurs as many times as its count says, and no more. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipCmd, Cmd, DTCCR, DTCCRHigh, Dtccr, FLAG, Intr, IntrMask, IntrStatus, PHYOCP } from "#chip/registers.ts";

@@ -47,7 +47,7 @@ interface State {
   struck: number;
 }
 
-/** Limit that catches typing errors. */
+/** Largest count that is accepted. A larger one is probably a typing error. */
 const MAX_COUNT = 1_000_000_000;
 
 const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name);
@@ -116,8 +116,8 @@ export class Faults {
 }
 
 /**
- * Guest memory that a fault can make reject accesses. When the fault is armed, the chip must discard the regions that
- * it has cached.
+ * Guest memory that rejects accesses while certain faults are armed. When such a fault is armed, the chip must discard
+ * the regions that it has cached.
  */
 export class RefusedMemory implements GuestMemory {
   /** Set if the last access was rejected because of a fault and not because of a driver error. */

@@ -50,7 +50,7 @@ export class Cable implements Port {
   nic: Plug | undefined;
   #at = 0;
 
-  /** Every second frame gets an odd position, to test alignment. */
+  /** Leaves three bytes before each frame, so that frames have different alignments. */
   reserve(length: number): number {
     if (this.frames.length >= this.room) return -1;
     this.#at = this.#at + length + 7 > this.bytes.length ? 0 : this.#at + 3;
@@ -68,7 +68,7 @@ export class Cable implements Port {
   }
 }
 
-/** A region of memory. Accesses to a part of it can be rejected. */
+/** Guest memory that consists of one region. Accesses outside it are rejected. */
 export class OneRegion implements GuestMemory {
   readonly one: MemoryRegion;
   constructor(address: number, length: number, memory: FrameMemory = newMemory(length)) {

@@ -11,8 +11,8 @@ export interface DamagedAddress {
   /** The value that the station address registers load at power-on. */
   readonly registers: Uint8Array;
   /**
-   * Whether the other places (extended register 0xe0, backup registers, EEPROM) contain the factory's address; they are
-   * blank if not.
+   * Whether the other places (extended register 0xe0, backup registers, EEPROM) contain the factory's address. If
+   * false, they are blank.
    */
   readonly copies: boolean;
 }
@@ -29,7 +29,7 @@ export interface ModelOptions {
   readonly strict?: Strictness;
   /** PCI identity in the EEPROM, if the board's manufacturer replaced the chip's own. */
   readonly identity?: Partial<PciIdentity>;
-  /** The best kind of interrupt that configuration space offers; default: all that the chip has. */
+  /** The best kind of interrupt that configuration space offers; default: the best that the chip has. */
   readonly interrupts?: InterruptKind | undefined;
   readonly report?: (offence: Offence) => void;
   /** `pageBytes(chip)` bytes of memory for the registers and configuration space, shared if a bus exposes them. */
@@ -46,8 +46,8 @@ export interface ModelOptions {
   /** Duration of a PHY reset or wake-up in microseconds; default 1000. */
   readonly phyResetMicros?: number;
   /**
-   * Compute the FCS of received frames and write it to the buffers; this takes one or two nanoseconds for each byte. By
-   * default the length includes its four bytes, but they are not written.
+   * Whether the FCS of received frames is computed and written to the buffers, which takes one or two nanoseconds for
+   * each byte. Default false: the length then includes the four bytes of the FCS, but they are not written.
    */
   readonly frameCheck?: boolean;
   /** Whether management firmware (DASH) runs in chips that have a controller for it; default false. */

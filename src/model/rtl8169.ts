@@ -20,7 +20,7 @@ import { stationAddress } from "./registers/station.ts";
 import type { ModelState } from "./observation/state.ts";
 import type { OffenceName } from "./observation/strict.ts";
 
-/** A length that no frame reaches. */
+/** A length in bytes that no frame reaches. */
 const MAX_FRAME_BYTES = 1 << 14;
 
 /** The port of a NIC without a cable. */
@@ -47,7 +47,7 @@ export class Rtl8169 implements Target, Plug {
   readonly mac: Readonly<Uint8Array>;
   /** Faults, injected at run time. */
   readonly faults: Faults;
-  /** The register page, as a threaded bus shares it. */
+  /** The memory of the register page, which a threaded bus shares with the driver's thread. */
   readonly memory: ArrayBufferLike;
   readonly #regions: Readonly<Record<RegionName, number>>;
   readonly #chip: ChipModel;
@@ -98,7 +98,7 @@ export class Rtl8169 implements Target, Plug {
   }
 
   /**
-   * Whether the chip responds on the bus: not if it was removed, or has left the bus after an offence in strict mode
+   * Whether the chip responds on the bus. False if it was removed, or has left the bus after an offence in strict mode
    * "error".
    */
   get answers(): boolean {
@@ -110,7 +110,7 @@ export class Rtl8169 implements Target, Plug {
     return this.#chip.phy.link;
   }
 
-  /** Adds errors between frames, which the PHY counts at 1000 Mbit/s. */
+  /** Adds idle errors (errors between frames), which the PHY counts at 1000 Mbit/s. */
   disturbIdle(errors: number): void {
     this.#chip.phy.disturbIdle(errors);
   }
@@ -133,7 +133,7 @@ export class Rtl8169 implements Target, Plug {
     this.#chip.side.setLatency(bus, micros);
   }
 
-  /** The LEDs at the socket in order; empty on chips for which their meaning is unknown. */
+  /** The LEDs at the socket in order; empty on PCI chips, whose LEDs are not modelled. */
   get leds(): readonly Led[] {
     return ledsOf(this.chip, this.#chip.page, this.#chip.phy.link.speed);
   }
@@ -302,11 +302,10 @@ export class Rtl8169 implements Target, Plug {
   }
 
   /**
-   * What happens when a fault is armed or disarmed. Faults that are checked at the place where they occur have no
-   * entry.
+   * What happens when a fault is armed or disarmed. Faults that other code checks when they could occur have no entry.
    */
   readonly #onFault: Readonly<Partial<Record<FaultName, (armed: boolean) => void>>> = {
-    // Without this, regions found earlier would still be used.
+    // Otherwise the chip would still use regions that it found earlier.
     "dma-error": () => this.#chip.dma.forget(),
     "silent-phy": (armed) => this.setLatency("phy", armed ? Infinity : this.#accessMicros),
     "upset-phy": (armed) => {
@@ -324,7 +323,7 @@ export class Rtl8169 implements Target, Plug {
     removal: () => this.#absent(() => this.powerCycle()),
   };
 
-  /** Called when the card has left the bus, or when it is back; in the latter case, calls `back`. */
+  /** Called when the card has left the bus, and when it is back. Calls `back` when it is back. */
   #absent(back: () => void): void {
     this.#chip.dma.forget();
     if (this.faults.removed) this.#chip.resetRegisters();

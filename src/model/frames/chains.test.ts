@@ -1,6 +1,6 @@
 /**
- * Random frames in random fragments with random requests, on chips of each format: the frames sent equal those of an
- * independent oracle.
+ * Sends random frames in random fragments with random offload requests, on chips of each format, and compares the
+ * frames on the wire with those of an independent oracle.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,7 +26,7 @@ type Kind = keyof typeof BUILD | "other";
 
 interface Job {
   readonly kind: Kind;
-  /** Number of payload bytes; no frame is short, because short frames are tested separately. */
+  /** Number of payload bytes. No frame is so short that it is padded, because padding is tested separately. */
   readonly payload: number;
   readonly ask: "nothing" | "checksum" | "segments";
   readonly size: number;

@@ -25,7 +25,7 @@ const move = (from: Uint8Array, to: Uint8Array, offset: number, length: number):
   to.set(from.subarray(offset, offset + length), offset);
   return true;
 };
-/** A guest whose memory the model accesses by copies. `guest.memory` is the guest's own. */
+/** A guest whose memory the model accesses by copies. `guest.memory` is the guest's own memory, not the copy. */
 const copied = (meanwhile: (guest: Guest) => void = () => {}): { guest: Guest; calls: number[] } => {
   const own = new OneRegion(BASE, MEMORY_BYTES);
   const view = newMemory(MEMORY_BYTES);
@@ -110,7 +110,7 @@ test("whatever the guest does while memory is copied, a frame is complete or los
       for (let i = 0; i < 6; i++) guest.nic.receive(frame(MAC, 200), 0, 200);
       guest.clock.delay(1000);
       for (const { length } of guest.cable.frames) assert.ok([99, 1054].includes(length), `${length}`);
-      // Afterwards the chip works as before.
+      // After a reset, the chip sends and receives again.
       next = acts.length;
       guest.w8(ChipCmd, Cmd.reset);
       guest.bringUp(RxConf.acceptMask);

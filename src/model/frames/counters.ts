@@ -17,7 +17,7 @@ const LAYOUT = [
 
 /**
  * Counters that the RTL8125 adds (OpenBSD's driver as ported to illumos, struct re_stats): some of the older counters
- * at full width, and new counters. rx_mac_missed in that source is assumed to be an older counter at full width.
+ * at full width, and new counters. rx_mac_missed in that source is assumed to be `rxMissed` at full width.
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -64,7 +64,7 @@ export interface CounterParts {
   readonly macOcp: (address: number) => number;
 }
 
-/** Counts live in one array, so that counting a frame allocates nothing. */
+/** All counts are in one array, so that counting a frame allocates nothing. */
 export class TallyCounters {
   readonly values = new Float64Array(NAMES.length);
   /** Whether the chip has the counters of the extension. */
@@ -73,7 +73,7 @@ export class TallyCounters {
   readonly #delayMicros: number;
   readonly #resets: boolean;
 
-  /** @param delayMicros time from command to completion */
+  /** @param delayMicros time from command to completion, in microseconds */
   constructor(delayMicros: number, parts: CounterParts) {
     this.#delayMicros = delayMicros;
     this.#parts = parts;
@@ -86,8 +86,8 @@ export class TallyCounters {
   }
 
   /**
-   * Counts a sent frame of `length` bytes, without FCS, at `frame`. Octets include the FCS, as in RMON's counters; no
-   * source says what the chip does.
+   * Counts a sent frame of `length` bytes, without FCS, at `frame`. The octets include the FCS, as in RMON's counters;
+   * no source says whether the chip's octets do.
    */
   sent(bytes: Uint8Array, frame: number, length: number): void {
     const counts = this.values;

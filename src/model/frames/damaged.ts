@@ -10,7 +10,7 @@ import type { ScatterList } from "./scatter.ts";
 const FCS_BYTES = 4;
 const check = newMemory(FCS_BYTES);
 
-/** Status bits of opts1 for a damaged frame, or 0 if RxConfig does not accept it. */
+/** Status bits of opts1 for a damaged frame, or 0 if the receive settings do not accept the frame. */
 export const damageStatus = (damage: number, layout: ReceiveLayout, settings: ReceiveSettings): number => {
   const crc = (damage & (Damage.crc | Damage.alignment)) !== 0;
   const long = (damage & Damage.long) !== 0;

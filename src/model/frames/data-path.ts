@@ -29,7 +29,7 @@ export interface DataPathParts {
   /** The PTP clock, if the chip has one. */
   readonly stamps: MessageStamps | undefined;
   readonly stampsReceived: ReceiveParts["stampsReceived"];
-  /** Also write the FCS of received frames to memory. */
+  /** Whether the FCS of received frames is also written to memory. */
   readonly frameCheck: boolean;
   /** Reads a MAC-OCP register. */
   readonly macOcp: (address: number) => number;
@@ -148,7 +148,10 @@ export class DataPath {
     this.#configureReceiver();
   }
 
-  /** Takes frames that do not reach the wire: in loopback they are received, without a link they are lost. */
+  /**
+   * Timestamps a sent event message. Returns true for a frame that must not go to the port: in loopback the chip
+   * receives the frame, and without a link the frame is lost.
+   */
   #divert(bytes: Uint8Array, offset: number, length: number): boolean {
     const { phy, stamps } = this.#parts;
     if (stamps?.active === true) {
@@ -209,7 +212,7 @@ export class DataPath {
     const receiving = (command & Cmd.receiveEnable) !== 0;
     if (transmitting && !this.#transmitting) this.#transmitter.start();
     if (receiving && !this.#receiving) for (const ring of this.#receiver.rings) ring.start();
-    // StopReq also stops both directions: FreeBSD's driver sets it while they are enabled, and then frees its buffers.
+    // StopReq also stops both directions: FreeBSD's driver sets it while both are enabled, and then frees its buffers.
     const stopped = (command & Cmd.stopRequest) !== 0;
     this.#transmitting = transmitting && !stopped;
     this.#receiving = receiving && !stopped;

@@ -8,7 +8,8 @@ import { BASE, BROADCAST, frame, Guest, MAC, MEMORY_BYTES, OneRegion, RX_RING, T
 import { newMemory } from "#wire/memory.ts";
 
 /**
- * Memory of which the device gets a copy. Only bytes that were fetched are valid in the copy. `one` is the guest's own.
+ * Memory of which the device gets a copy. Only bytes that were fetched are valid in the copy. `one` is the guest's own
+ * memory.
  */
 class CopiedMemory extends OneRegion {
   /** If true, transfers from and to the guest's memory fail. */

@@ -7,7 +7,10 @@ import type { ConfigSpace } from "../pci/config-space.ts";
 import type { Offences } from "../observation/strict.ts";
 
 const GIB4 = 2 ** 32;
-/** Larger offsets are not small integers in V8; a bus divides larger memory into several regions. */
+/**
+ * Largest offset at which an access may end. Larger offsets are not small integers in V8, and a bus divides larger
+ * memory into several regions.
+ */
 const LARGEST_OFFSET = 2 ** 31 - 1;
 const MEGABYTE = 20;
 const PLACES = 64;
@@ -15,7 +18,7 @@ const NOWHERE: MemoryRegion = { address: 0, length: 0, bytes: new Uint8Array(0),
 
 /**
  * Finds guest memory, and caches the regions found last. An address is passed as the two words of a descriptor, a
- * position as a byte offset. These are small integers, which need no allocation; an address in one number would be
+ * position as a byte offset. Both are small integers, which need no allocation; an address in a single number would be
  * allocated for each frame. Invariant: the cache is discarded when the bus reports a change of its memory.
  */
 export class Dma {
@@ -76,9 +79,9 @@ export class Dma {
   }
 
   /**
-   * Called when the driver has given the chip work for which the chip must access memory now. Reports an offence if bus
-   * mastering is off. A frame from the wire is no such work, because with Linux's r8169 the receiver is on while bus
-   * mastering is off in two cases: shortly before the receiver is stopped, and on a sleeping RTL8168B, which wakes the
+   * Called when the driver has given a command for which the chip must access memory now. Reports an offence if bus
+   * mastering is off. Not called for a frame from the wire, because Linux's r8169 leaves the receiver on while bus
+   * mastering is off in two cases: shortly before it stops the receiver, and on a sleeping RTL8168B, which wakes the
    * system only while its receiver is enabled.
    */
   ordered(): void {
@@ -91,15 +94,15 @@ export class Dma {
   }
 
   /**
-   * Finds `length` bytes to be read at address `high`:`low`. Returns their offset in `region`; -1 if they are not in
-   * guest memory: the caller must then clean up and call `abort`. `allowed` must be true.
+   * Finds `length` bytes to be read at address `high`:`low`. Returns their offset in `region`, or -1 if they are not in
+   * guest memory. After -1 the caller must clean up and call `abort`. `allowed` must be true.
    */
   find(low: number, high: number, length: number): number {
     const offset = this.#locate(low, high, length);
     const region = this.#last;
     if (region.writeOnly === true) return -1;
     if (region.copy === undefined || offset < 0) return offset;
-    // During the transfer the guest may run and start other engines.
+    // During the transfer the guest may run and make the chip access other memory, which changes `#last`.
     const { epoch } = this;
     if (!region.copy.fetch(offset, length) || this.epoch !== epoch) return -1;
     this.#last = region;

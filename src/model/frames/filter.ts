@@ -67,7 +67,7 @@ export class ReceiveFilter {
   /**
    * Returns the bits of opts1 for the destination of the frame at `frame`: `Rx.physical`, `Rx.multicast`,
    * `Rx.broadcast`, or 0 for a unicast frame to another station. Returns a negative number if the frame is not
-   * accepted; `PAUSE` if it is a pause frame.
+   * accepted: `PAUSE` for a pause frame, `OUT` for others.
    */
   admit(bytes: Uint8Array, frame: number): number {
     const a = bytes[frame]! | (bytes[frame + 1]! << 8);

@@ -1,4 +1,4 @@
-/** Pause frames: obeyed, not delivered to the guest, and sent when descriptors run out. */
+/** Pause frames: the chip obeys them, does not deliver them to the guest, and sends them when descriptors run out. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CPlus, CPlusCmd, PHYstatus, PhyStatus, RxConf } from "#chip/registers.ts";

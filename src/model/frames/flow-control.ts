@@ -84,7 +84,7 @@ export class FlowControl {
   /** Called when a frame was lost because there was no descriptor. */
   exhausted(): void {
     if (this.#cancel !== undefined || !this.#sends()) return;
-    // Deferred, because the port may have delivered the frame from within its own commit.
+    // Deferred, because the port may have delivered the frame during a call of its own `commit`.
     this.#cancel = this.#parts.schedule.after(1, () => {
       this.#cancel = undefined;
       if (!this.#send(MAX_PAUSE)) return;

@@ -50,7 +50,7 @@ for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8
       guest.words[at + 8 * i + 5] = HIGH;
       guest.words[at + 8 * i + 7] = Own | 2048 | (i === 3 ? EndOfRing : 0);
     }
-    // Both queues share the ring in this test.
+    // Only queue 0 is used, so all frames go to one ring.
     guest.w16(Q_NUM_CTRL, 0);
     const four = sealed(ipv4Tcp({ payload: 100 }));
     const six = sealed(ipv6Tcp({ payload: 100 }));
@@ -105,7 +105,7 @@ test("flows with different hashes go to different queues, each with its own ring
   const taken = [0, 0];
   const bytes = sealed(ipv4Tcp({ payload: 10 }));
   for (let port = 0; port < 64; port++) {
-    // Each source port is a flow of its own.
+    // Each source port is a separate flow.
     bytes[35] = port;
     assert.equal(guest.nic.hasRoom(), true);
     assert.equal(give(guest, bytes), true);

@@ -60,8 +60,9 @@ export const parseFirstFormat: ParseRequest = (request, opts1, opts2) => {
 };
 
 /**
- * Second descriptor format: 8102E, 8168C and later. For checksums, the transport offset is used only with IPv6, because
- * DPDK's and FreeBSD's drivers set it to 0 with IPv4; NetBSD's also does that for segmentation.
+ * Second descriptor format: 8102E, 8168C and later. For checksums, the chip uses the transport offset only with IPv6,
+ * because DPDK's and FreeBSD's drivers set the offset to 0 with IPv4. NetBSD's driver also sets it to 0 for
+ * segmentation, and the chip then finds the header itself.
  */
 export const parseSecondFormat: ParseRequest = (request, opts1, opts2) => {
   const segment = opts1 & (TxV2.segment4 | TxV2.segment6 | TxV1.segment);

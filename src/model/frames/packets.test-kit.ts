@@ -88,8 +88,8 @@ export const sealed = (bytes: Uint8Array): Uint8Array => {
 };
 
 /**
- * The segments that a second, simpler implementation makes (`#wire/segment.test-kit.ts`). @param transport offset of
- * the TCP header
+ * The segments of the super-frame `whole`, from a second, simpler implementation (`#wire/segment.test-kit.ts`). @param
+ * transport offset of the TCP header
  */
 export const segmentsOf = (whole: Uint8Array, transport: number, size: number): Uint8Array[] => {
   const frames: Uint8Array[] = [];

@@ -1,4 +1,6 @@
-/** A transmit ring of the RTL8125 and later. Software and chip can use counts instead of OWN bits. */
+/**
+ * A transmit ring of the RTL8125 and later. Driver and chip can hand over descriptors by counts instead of OWN bits.
+ */
 import { Own } from "#chip/descriptors.ts";
 import type { RingPointers } from "#chip/queues.ts";
 import { TxConf, TxConfig } from "#chip/registers.ts";

@@ -25,9 +25,9 @@ export interface PtpMacParts {
 const { sent: SENT } = MacClock;
 
 /**
- * The clock runs from 0 when it is enabled, and a software reset disables it. No source says whether real chips do so;
- * a driver that restores the time after a reset works in either case. Received messages are stamped by the receive
- * engine, in descriptors.
+ * The clock starts at 0 when it is enabled, and a software reset disables it. No source says whether real chips behave
+ * like this; a driver that restores the time after a reset works in either case. The receive engine writes the
+ * timestamps of received messages to descriptors.
  */
 export class PtpMac implements MessageStamps {
   readonly effects: Pick<Effects, "ptpControl" | "ptpCommand" | "ptpAcknowledge">;
@@ -50,7 +50,7 @@ export class PtpMac implements MessageStamps {
     return this.#clock.time;
   }
 
-  /** Stores the timestamp of a sent message. The places for timestamps are used in turn. */
+  /** Stores the timestamp of a sent message. The chip uses its places for timestamps in turn. */
   sent(_message: number): void {
     const { page, macOcp, putMacOcp } = this.#parts;
     if ((macOcp(MacClock.source.macOcp) & MacClock.source.mac) === 0) return;

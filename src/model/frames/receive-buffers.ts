@@ -27,7 +27,8 @@ const NOWHERE: MemoryRegion = { address: 0, length: 0, ...newMemory(0) };
 const BUFFER_ALIGN = 8;
 
 /**
- * The buffers of one ring. Nearly every frame fits one buffer; others go through a list of pieces.
+ * The buffers of one ring. Nearly every frame fits into one buffer; for other frames, the buffers are in a list of
+ * pieces.
  *
  * Invariants: a descriptor is written only while the chip owns it, opts1 last; a frame is written only after buffers
  * for all of it were found.
@@ -37,7 +38,7 @@ export class ReceiveBuffers {
   readonly #offences: Offences;
   readonly #countsLastPiece: boolean;
   #layout: ReceiveLayout;
-  /** Cached fields of the layout, which each frame needs. */
+  /** Copies of the layout's fields that each frame needs. */
   #opts1Word = 0;
   #opts2Word = 0;
   #addressWord = 0;
@@ -48,7 +49,7 @@ export class ReceiveBuffers {
   #next = 0;
   /** Region of the claimed buffer, if there is only one. */
   #region: MemoryRegion = NOWHERE;
-  /** Offset of that buffer in the region. */
+  /** Offset of the claimed buffer in `#region`. */
   #place = 0;
   readonly #pieces = new ScatterList();
   readonly #opts1 = new Int32Array(MAX_DESCRIPTORS);
@@ -150,7 +151,7 @@ export class ReceiveBuffers {
 
   /**
    * Copies the frame, without its VLAN tag of `tag` (0 or 4) bytes, and appends the padding. Returns the partial sum
-   * that `verifySummed` needs: of the whole frame, or, with a tag, of what follows the tag.
+   * that `verifySummed` needs: the sum of the whole frame, or, with a tag, of the bytes after the tag.
    */
   write(from: Memory, frame: number, length: number, tag: number, padding: number): number {
     const behind = tag === 0 ? 0 : ADDRESSES + tag;
@@ -182,7 +183,7 @@ export class ReceiveBuffers {
   }
 
   /**
-   * Writes the FCS after the frame; if `wrong`, an incorrect FCS.
+   * Writes the FCS after the frame. If `wrong` is true, the FCS is incorrect.
    * @param stored number of bytes in the buffers: frame, padding and FCS
    */
   writeCheck(from: Memory, frame: number, length: number, padding: number, stored: number, wrong: boolean): void {

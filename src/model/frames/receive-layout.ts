@@ -36,10 +36,10 @@ interface VerdictBits {
   readonly tcpChecksumFailed: number;
 }
 
-/** Bits for the input of the hash. */
+/** Bits that report which headers were hashed. */
 type HashedBits = Readonly<Record<"udp" | "tcp" | "ipv4" | "ipv6", number>>;
 
-/** One format. Positions are words from the start of the descriptor; statuses are bits of opts1. */
+/** One format. Positions are counted in words from the start of the descriptor; statuses are bits of opts1. */
 export interface ReceiveLayout {
   readonly bytes: number;
   readonly opts1: number;
@@ -133,7 +133,7 @@ const FOURTH: ReceiveLayout = {
   verdicts2: table(family),
 };
 
-/** The format in use: the chip's own, or another if descriptors with a hash are enabled. */
+/** The format in use: format `hashed` if descriptors with a hash are enabled, otherwise the chip's own. */
 export const receiveLayout = (facts: FrameFacts, hashed: 2 | 3 | 4 | undefined): ReceiveLayout => {
   if (hashed === 2) return SECOND_HASHED;
   if (hashed === 3) return THIRD;

@@ -1,4 +1,7 @@
-/** One frame on each path through the receive engine: aligned or not, in one buffer or in many. All must agree. */
+/**
+ * One frame on each path through the receive engine: aligned or not, in one buffer or in many. All paths must have the
+ * same result.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

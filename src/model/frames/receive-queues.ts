@@ -24,7 +24,9 @@ export interface ReceiveQueueParts extends Omit<ReceiveParts, "interrupts" | "fa
 /** The receiving part of a chip, with one ring or several. */
 export interface Receiver extends Required<Plug> {
   readonly rings: readonly DescriptorRing[];
-  /** The object that takes frames at present: the receiver, or the engine of queue 0 if frames are not hashed. */
+  /**
+   * The object to which frames are passed at present: this receiver, or the engine of queue 0 if frames are not hashed.
+   */
   readonly front: Receiver;
   connect(port: Port): void;
   /** Called when registers that control reception changed. */
@@ -62,7 +64,7 @@ export class ReceiveQueues implements Receiver {
     return this.#engines[this.#steering.steer(bytes, offset, length)]!.receive(bytes, offset, length);
   }
 
-  /** Each segment needs a hash and a queue of its own, so they are received on the slower path for whole frames. */
+  /** Takes none: each segment needs its own hash and queue, so segments are received one by one, as whole frames. */
   receiveSegments(_segments: SegmentSource): number {
     return 0;
   }
@@ -101,7 +103,9 @@ export const receiverOf = (parts: ReceiveQueueParts): Receiver => {
   return steering === undefined ? engines[0]! : new ReceiveQueues(engines, steering);
 };
 
-/** Called when half of a ring base was written, at `offset`: every ring with this base latches it. */
+/**
+ * Called when half of a ring base was written, at `offset`. Every ring that has this base register latches the base.
+ */
 export const latchReceive = ({ rings }: Receiver, value: number, offset: number): void => {
   const low = rings.filter(({ register }) => register === offset);
   // Only the first of these rings reports a wrong value.

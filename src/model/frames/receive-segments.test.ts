@@ -1,4 +1,7 @@
-/** Segments passed while they are built, and passed as frames: the result for the guest is the same. */
+/**
+ * Whether segments are passed to the NIC while they are built, or as whole frames, the result for the guest is the
+ * same.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

@@ -39,7 +39,7 @@ const up = (accept?: number): Guest => {
 };
 const give = (guest: Guest, bytes: Uint8Array): boolean => guest.nic.receive(bytes, 0, bytes.length);
 const OTHER = Uint8Array.of(0x02, 9, 9, 9, 9, 9);
-/** 224.0.0.1: bit 31 of the hash, as FreeBSD and Linux compute it. */
+/** The multicast address of 224.0.0.1. Its hash selects bit 31, as FreeBSD and Linux compute the hash. */
 const ALL_SYSTEMS = Uint8Array.of(0x01, 0x00, 0x5e, 0x00, 0x00, 0x01);
 
 const swap = (word: number): number =>
@@ -69,7 +69,8 @@ test("the chip accepts frames to other stations in promiscuous mode", () => {
 
 test("the chip accepts multicast frames whose hash bit is set, with the words exchanged and byte-swapped", () => {
   const guest = up(RxConf.acceptMulticast);
-  // Computed by hand from CRC-32 of 01:00:5e:00:00:01: the top six bits of the bit-reversed register.
+  // The hash, computed without the model's code: the top six bits of the bit-reversed register of the CRC-32 of
+  // 01:00:5e:00:00:01.
   let crc = -1;
   for (const byte of ALL_SYSTEMS) {
     crc ^= byte;
@@ -206,7 +207,7 @@ test("an IP packet that is neither TCP nor UDP is reported as IP only, and so is
   const fragment = ipv4Tcp({ payload: 40 });
   fragment[20] = 0x20;
   for (const bytes of [icmp, fragment]) give(guest, bytes);
-  // The header checksums of these frames were not filled in.
+  // The header checksums of these frames were not filled in, so they are wrong.
   for (const i of [0, 1]) assert.equal(guest.received(i).opts1 & 0x7c000, Rx.protocol | Rx.ipChecksumFailed);
 });
 

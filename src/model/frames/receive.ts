@@ -51,15 +51,15 @@ export interface ReceiveParts {
   /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
   readonly flow?: FlowControl;
-  /** On chips with hashes in descriptors: contains the hash of the current frame, and the number of queues. */
+  /** Only on chips that can write hashes to descriptors: has the current frame's hash, and the number of queues. */
   readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed" | "enabled">;
   /** The queue's number, if descriptors with a hash alternate between the queues. */
   readonly alternating?: number | undefined;
-  /** On chips that stamp event messages in descriptors: the time to stamp them with. */
+  /** Only on chips that write timestamps of event messages to descriptors: the clock. */
   readonly stampsReceived?: { readonly active: boolean; readonly time: bigint } | undefined;
   /**
-   * Compute the FCS of each frame and write its four bytes too, which is slow. Otherwise the length includes them, as
-   * drivers expect, but the bytes in the buffer are not changed.
+   * Whether the FCS of each frame is computed and written, which is slow. Otherwise the length includes the four bytes
+   * of the FCS, as drivers expect, but these bytes of the buffer are not changed.
    */
   readonly frameCheck?: boolean;
 }
@@ -71,7 +71,7 @@ export interface ReceiveParts {
 export class ReceiveEngine {
   readonly ring: DescriptorRing;
   readonly rings: readonly DescriptorRing[];
-  /** The receiver of a chip with one queue, see `Receiver`. */
+  /** On a chip with one queue, this engine is the whole `Receiver`. */
   readonly front = this;
   readonly #parts: ReceiveParts;
   readonly #interrupts: Pick<QueueInterrupts, "frames" | "raise">;
@@ -187,9 +187,10 @@ export class ReceiveEngine {
   }
 
   /**
-   * Receives segments from the memory of the connected port. Each is verified like any frame, from its headers and the
-   * sum of its payload; the sum is computed once, while copying, and the sender uses it too. Stops before a segment for
-   * which there is no buffer, or that needs the slower path. The guest may run during this call.
+   * Receives segments from the memory of the connected port. The checksums of each segment are verified from its
+   * headers and the sum of its payload. This sum is computed once, while the payload is copied; `make` uses it to fill
+   * in the TCP checksum. Stops before a segment for which there is no buffer, or that needs the slower path. The guest
+   * may run during this call.
    */
   receiveSegments(segments: SegmentSource): number {
     const from = this.#wire;
@@ -206,12 +207,13 @@ export class ReceiveEngine {
   }
 
   /**
-   * The filter's result for the segments, which all have the same addresses; also negative if a tag must be stripped.
+   * The filter's result for the segments, which all have the same addresses. Also negative if they are too long, or if
+   * a tag must be stripped.
    */
   #kindOfAll(segments: SegmentSource, bytes: Uint8Array): number {
     const { offset, length } = segments;
     if (length > this.#longest) return -1;
-    // Only the headers are used here, not the sum.
+    // The sum 0 makes a wrong checksum, but here only the addresses and the tag are read.
     segments.make(0);
     return this.#strip && tagOf(bytes, offset, length) >= 0 ? -1 : this.#filter.admit(bytes, offset);
   }
@@ -232,8 +234,8 @@ export class ReceiveEngine {
   }
 
   /**
-   * Receives a frame that was damaged on the wire; `damage` has bits of `Damage`. The frame is counted, and dropped
-   * unless RxConfig accepts such frames. No padding is added.
+   * Receives a frame that was damaged on the wire; `damage` has bits of `Damage`. Counts the frame, and drops it unless
+   * the receive settings accept such frames. No padding is added.
    */
   receiveDamaged(bytes: Uint8Array, offset: number, length: number, damage: number): boolean {
     if (!this.#open || length < HEADER) return false;
@@ -258,7 +260,7 @@ export class ReceiveEngine {
     return false;
   }
 
-  /** The model has no FIFO, so a frame without a descriptor is lost at once. */
+  /** The model has no FIFO, so a frame for which there is no descriptor is lost at once. */
   #missed(): false {
     const { flow } = this.#parts;
     flow?.exhausted();
@@ -268,8 +270,8 @@ export class ReceiveEngine {
   }
 
   /**
-   * Receives a frame above the usual length. Reads the jumbo setting again, so that a write to its registers needs no
-   * handler.
+   * Receives a frame above the usual length. Reads the jumbo setting again, because writes to its registers (Config3,
+   * Config4) have no effect function.
    */
   #receiveLong(bytes: Uint8Array, offset: number, length: number, kind: number): boolean {
     this.configure();
@@ -309,7 +311,7 @@ export class ReceiveEngine {
     );
   }
 
-  /** The frame's memory as bytes and words. The view is created only when the sender changes. */
+  /** The frame's memory as bytes and words. Memory that is not aligned to words is copied. */
   #memoryOf(bytes: Uint8Array, offset: number, length: number): Memory {
     if (bytes.byteOffset % 4 === 0) {
       this.#source = memoryOf(bytes);

@@ -61,7 +61,7 @@ export class DescriptorRing {
    * Set if `words` are a copy of guest memory: descriptors are fetched before they are read, and stored when returned.
    */
   #copy: MemoryCopy | undefined;
-  /** Whether `words` are guest memory, and plain loads and stores are ordered. */
+  /** True if `words` are guest memory itself, not a copy, and the processor keeps plain loads and stores in order. */
   #plain = false;
   /** The `Dma.epoch` for which `words` is valid; -1 after the ring has moved. */
   #mapped = -1;
@@ -108,8 +108,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Moves the ring to the base in the registers. While the engine is enabled, this is an offence only after it has used
-   * its ring, because drivers of the oldest chips enable the engines before they write the base.
+   * Moves the ring to the base in the registers. Moving the ring of an enabled engine is an offence, but only once the
+   * engine has used the ring, because drivers of the oldest chips enable the engines before they write the base.
    */
   #move(): void {
     if (this.#mapped >= 0 && this.#enabled()) this.#offences.commit("running", this.register);
@@ -144,8 +144,8 @@ export class DescriptorRing {
   }
 
   /**
-   * Locates the ring in memory. Returns false if bus mastering is off. If the ring is not in guest memory, returns
-   * false and halts it.
+   * Locates the ring in memory. Returns false if bus mastering is off or the ring is halted. If the ring is not in
+   * guest memory, halts it and returns false.
    */
   map(): boolean {
     if (this.halted || !this.#dma.allowed) return false;
@@ -188,15 +188,17 @@ export class DescriptorRing {
   }
 
   /**
-   * Whether the chip owns a descriptor. The load is atomic, because a far end may poll this and V8 must not keep the
-   * word in a register.
+   * Whether the chip owns a descriptor. The load is atomic, because a far end may call this in a loop, and V8 must then
+   * not keep the word in a CPU register.
    */
   owns(at: number): boolean {
     if (this.#copy !== undefined && !this.#fetch(this.#copy, at)) return false;
     return Atomics.load(this.words, at) < 0;
   }
 
-  /** Returns a descriptor to the guest. Write its other words and its buffer before. */
+  /**
+   * Returns a descriptor to the guest. The descriptor's other words and its buffer must be written before this call.
+   */
   publish(at: number, opts1: number): void {
     if (this.#plain) this.words[at] = opts1;
     else if (this.#copy !== undefined) this.#store(this.#copy, at, opts1);

@@ -1,6 +1,6 @@
 /**
- * Test vectors for the RSS hash, published by Microsoft ("Verifying the RSS Hash Calculation"), and the hash in its
- * plainest form.
+ * Test vectors for the RSS hash, published by Microsoft ("Verifying the RSS Hash Calculation"), and a slow, simple
+ * implementation of the hash.
  */
 
 // prettier-ignore

@@ -16,7 +16,7 @@ export class ScatterList {
   readonly #lengths = new Int32Array(MAX_DESCRIPTORS);
   #count = 0;
   #total = 0;
-  /** The piece that was used last: most frames are copied from front to back. */
+  /** The piece that was used last. The next search starts there, because most frames are copied from front to back. */
   #piece = 0;
   /** Position of the first byte of that piece. */
   #start = 0;
@@ -37,7 +37,7 @@ export class ScatterList {
   add(region: MemoryRegion, offset: number, length: number): void {
     if (length === 0) return;
     const last = this.#count - 1;
-    // The pages of one buffer are mostly adjacent.
+    // Adjacent buffers, such as consecutive pages, form one piece.
     if (last >= 0 && this.#regions[last] === region && offset === this.#offsets[last]! + this.#lengths[last]!) {
       this.#lengths[last] = this.#lengths[last]! + length;
       this.#total += length;

@@ -84,7 +84,8 @@ test("the chip tells the port which frames directly continue the previous segmen
   guest.send({ bytes: ipv4Tcp({ payload: 4000 }), ...mss1000 });
   guest.cable.room = Infinity;
   guest.clock.delay(1000);
-  // The third segment of the last super-frame waited for room, so other frames may have been sent before it.
+  // The third segment of the last super-frame waited for room. Other frames may have been sent before it, so it is not
+  // marked.
   assert.deepEqual(marks, [false, true, true, false, false, true, false, true]);
 });
 
@@ -114,7 +115,7 @@ declare const WebAssembly: {
   readonly Memory: new (size: { initial: number; maximum: number; shared: true }) => SharedMemory;
 };
 
-/** Memory for the checksum kernel: 1 MiB and a page. */
+/** Memory for the checksum kernel: 17 pages of 64 KiB, that is, 1 MiB and one page. */
 const newShared = (): SharedMemory => new WebAssembly.Memory({ initial: 17, maximum: 17, shared: true });
 
 /** A port in the guest's own memory that can read payload in place. */
@@ -149,7 +150,7 @@ const gathering = (guest: Guest, apart: Uint8Array[]): Port & { readonly splits:
       at += headerBytes;
     },
     flush: () => {
-      // Returned memory belongs to the guest again and may be overwritten.
+      // The guest may overwrite the payload once the chip has returned its descriptors, so the chip must flush before.
       assert.ok(held.length === 0 || guest.descriptor(TX_RING, 0).opts1 >>> 31 === 1);
       apart.push(...held.map((frame) => frame()));
       held = [];
@@ -175,7 +176,7 @@ test("with a port that can gather, the payload is taken from guest memory, and t
     guest.nic.connect(port);
     send(guest);
     assert.deepEqual(apart, copied.cable.frames);
-    // All segments, except a last one that is so short that it is padded.
+    // All segments are split, except a last segment that is so short that it is padded.
     assert.equal(port.splits, Math.floor(payload / 1448) + (payload % 1448 > 5 ? 1 : 0));
   }
 });

@@ -26,8 +26,8 @@ const { SEQUENCE, FLAGS, CHECKSUM: TCP_CHECKSUM } = tcp;
 /**
  * A super-frame that is being segmented. `begin` starts with a super-frame; then `build` makes one segment at a time.
  * Lengths and checksums in the super-frame's headers are ignored, and computed for each segment. IPv4 identifications
- * count up from the super-frame's. The constant part of the headers is summed once. Headers are kept at the alignment
- * of frames in the port's memory, so that they can be copied by words.
+ * count up from the super-frame's. The constant part of the headers is summed once. The headers are stored with the
+ * same alignment as frames in the port's memory, so that they can be copied by words.
  */
 export class Segmentation {
   /** The super-frame's headers from byte `#alignment` on, with room for a tag. */

@@ -1,6 +1,6 @@
 /**
- * The registers of receive side scaling, which are in the register window. On the RTL8168H, most of them are extended
- * registers instead.
+ * The registers of receive side scaling. They are in the register window; only on the RTL8168H, most are extended
+ * registers.
  */
 import { RSS_TABLE } from "#chip/registers.ts";
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";

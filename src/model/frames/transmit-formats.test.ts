@@ -1,4 +1,4 @@
-/** Transmit descriptors as different drivers write them; the chips accept all these forms. */
+/** Different drivers write transmit descriptors in different forms. The chips accept all of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chipNamed } from "#chip/chips.ts";

@@ -92,7 +92,8 @@ export class TransmitQueues {
   }
 
   /**
-   * Called when a register was written. Returns false if `offset` is not half of the ring base of queue 1 or higher.
+   * Called when half of a queue's ring base was written, in either direction. Returns false if `offset` is not half of
+   * the base of transmit queue 1 or higher.
    */
   latch(value: number, offset: number): boolean {
     const from = offset - TNPDS_Q1[0]!;

@@ -315,7 +315,7 @@ test("after a reset the transmitter is at the start of the ring", () => {
   guest.send({ bytes: frame(BROADCAST, 60) });
   guest.w8(ChipCmd, Cmd.reset);
   guest.w8(ChipCmd, Cmd.transmitEnable);
-  // This frame is after the first descriptor, which the chip does not own.
+  // This frame is in the second descriptor. The chip is at the first, which it does not own, so it sends nothing.
   guest.send({ bytes: frame(BROADCAST, 61) });
   assert.equal(guest.cable.frames.length, 1);
   const again = up();

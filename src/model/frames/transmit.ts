@@ -66,14 +66,14 @@ export interface TransmitParts {
   readonly enabled: () => boolean;
   /** Whether frames go to the port: the link is up and loopback is off. */
   readonly straight: () => boolean;
-  /** Takes the frame of `length` bytes at `offset` if it must not go to the port. Returns false if it may go there. */
+  /** Returns true if it has handled the frame of `length` bytes at `offset`, which must then not go to the port. */
   readonly divert: (bytes: Uint8Array, offset: number, length: number) => boolean;
 }
 
 /**
  * Sends the frames of one ring.
  *
- * Invariants: each descriptor word is read once; memory is accessed only inside regions of the bus; one turn takes at
+ * Invariants: each descriptor word is read once; memory is accessed only inside regions from the bus; one turn takes at
  * most `MAX_DESCRIPTORS` descriptors and makes at most `FRAMES_PER_TURN` frames; a timer starts the next turn.
  */
 export class TransmitEngine {
@@ -105,8 +105,9 @@ export class TransmitEngine {
   /** Cancels the pause requested by the link partner. */
   #paused: (() => void) | undefined;
   /**
-   * Set once descriptors were taken after a start. From then on a doorbell without work is no offence: the guest cannot
-   * know how far the chip is, and FreeBSD's driver rings twice because some chips miss a doorbell.
+   * Set once the engine has processed descriptors after a start. From then on a doorbell without work is no offence:
+   * the guest cannot know how far the chip has come, and FreeBSD's driver rings twice because some chips miss a
+   * doorbell.
    */
   #started = false;
   #cancel: (() => void) | undefined;
@@ -158,7 +159,7 @@ export class TransmitEngine {
     else this.#run(true);
   }
 
-  /** @param rung whether a doorbell started this turn: an empty ring is then reported as an offence */
+  /** @param rung whether a doorbell started this turn; if so, an empty ring is reported as an offence */
   #run(rung: boolean): void {
     if (this.#paused !== undefined) this.#runAgain = true;
     if (this.#running || this.#paused !== undefined || !this.#parts.enabled() || !this.ring.map()) return;
@@ -192,7 +193,7 @@ export class TransmitEngine {
     if (this.ring.epoch !== epoch) return;
     if (taken > 0 || waits) this.#started = true;
     else if (rung && !this.#started && !this.ring.halted) this.#parts.offences.commit("idle", this.ring.index);
-    // `#runAgain`: the guest rang the doorbell during this turn.
+    // `#runAgain` is set if the guest rang the doorbell during this turn.
     if (waits || this.#runAgain || taken >= MAX_DESCRIPTORS) this.#continue(waits && this.#frames < FRAMES_PER_TURN);
     this.#interrupt(good, bad, waits);
   }
@@ -292,7 +293,7 @@ export class TransmitEngine {
     if (!segmentation.begin(this.#request, this.#pieces)) return this.#drop();
     // The first segment is the longest.
     if (segmentation.length(0) > (facts.segmentsJumbo ? facts.longestFrame : STANDARD) + TAG_BYTES) return this.#drop();
-    // The 8168E-VL's behaviour in this case is not documented.
+    // What the 8168E-VL does with such a super-frame is not documented; the model drops it.
     if (facts.segmentsPlainOnly && !segmentation.isPlain(SHORT_PAYLOAD)) return this.#drop();
     const memory = this.#memory;
     const payloadAt = this.#port?.gathers === true && this.#parts.straight() ? segmentation.payloadIn(memory) : -1;

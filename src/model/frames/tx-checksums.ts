@@ -20,7 +20,8 @@ const DAMAGED_BELOW = 42;
 
 /**
  * Fills in the requested checksums of the frame of `length` bytes at `frame`, which contains an inserted tag of
- * `tagBytes`. Returns false if the frame does not match the request; it is then sent unchanged.
+ * `tagBytes`. Returns false if the frame does not match the request, or if the chip's error stalls it or damages the
+ * frame. The frame is sent in any case.
  */
 export type FillChecksums = (
   request: OffloadRequest,
@@ -93,8 +94,8 @@ const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) 
 };
 
 /**
- * Frames shorter than this are affected if they contain a UDP datagram that has a PTP port and fewer bytes than
- * `SHORTEST_PTP`.
+ * Frames with fewer bytes than this are affected if their UDP header is incomplete, or if the UDP datagram is to a PTP
+ * port and has fewer bytes than `SHORTEST_PTP`.
  */
 const STALL_BELOW = 175;
 const SHORTEST_PTP = 47;

@@ -1,5 +1,6 @@
 /**
- * The status register, compared with a plain one, and tested with guests whose writes arrive late: no event is lost.
+ * Compares the status register with a plain write-1-to-clear register, and checks that guests whose writes arrive late
+ * lose no event.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -69,7 +70,7 @@ class PostingGuest {
   /** Vectors that were signalled and not yet handled. */
   signalled = 0;
   interrupts = 0;
-  /** For each event, whether it was raised and not yet found by the guest. */
+  /** Events that were raised and that the guest has not found yet. */
   readonly waiting = new Set<number>();
   readonly #posted: (() => void)[] = [];
   readonly #steps: (() => void)[] = [];

@@ -1,9 +1,9 @@
-/** A status register with pending events. It handles events that arrive before a late acknowledge. */
+/** A status register with pending events. An acknowledge that arrives late does not clear newer events. */
 import type { Page } from "../registers/page.ts";
 
 /**
- * Length of arrays with an entry for each bit. Registers of 16 bits need only half of it, but V8 keeps arrays of up to
- * 64 bytes on its heap, where they are slower.
+ * Length of arrays with an entry for each bit. Registers of 16 bits need only 16 entries, but V8 keeps arrays of up to
+ * 64 bytes on its heap, where access is slower.
  */
 const PLACES = 32;
 
@@ -11,7 +11,7 @@ export interface LatchLayout {
   /** Offset and size of the status register, which is inside one word. */
   readonly status: number;
   readonly bytes: 1 | 2 | 4;
-  /** Offsets of the mask; it has the same value at each of them. */
+  /** Offsets of the mask register, which has the same value at each of them. */
   readonly masks: readonly [number, ...number[]];
   /** The vector that all events share; or "own": the vector of each event is its bit number. */
   readonly vector: number | "own";
@@ -21,10 +21,10 @@ export interface LatchLayout {
  * A vector's line is high while one of its events is pending and not masked; the bus is notified of the rising edge.
  *
  * The guest reads the status, or gets the message of an event's own vector, and later acknowledges. If writes are
- * posted, the acknowledge may arrive much later. It would then clear an event that was raised in between, which is
- * unlikely on real hardware. Therefore the latch counts raises, and stores for each event the count at its first and
- * last raise. An acknowledge clears an event only if it was not raised again after the guest saw it. An event that the
- * guest has not seen at all is cleared, as on the chip.
+ * posted, the acknowledge may arrive much later. The acknowledge would then also clear an event that was raised in
+ * between, which is unlikely on real hardware. Therefore the latch counts the calls of `raise`, and stores for each
+ * event the count at its first and last raise. An acknowledge clears an event only if it was not raised again after the
+ * guest saw it. An event that the guest has not seen at all is cleared, as on the chip.
  */
 export class EventLatch {
   readonly #page: Page;
@@ -85,8 +85,8 @@ export class EventLatch {
   }
 
   /**
-   * For a guest that reads the status from shared memory: `events` is the count of raises before its last read. The
-   * guest may have seen a later event too, which is then treated as new; at worst that causes one extra interrupt.
+   * For a guest that reads the status from shared memory: `events` is the count of raises before the guest's last read.
+   * The guest may have seen a later event too, which is then treated as new; at worst that causes one extra interrupt.
    */
   seen(events: number): void {
     this.#observed = events;
@@ -114,7 +114,7 @@ export class EventLatch {
     this.#set(status & ~events);
     this.update();
     if (again === 0) return;
-    // The result is as if the acknowledge had arrived in time, before the event.
+    // The result is as if the acknowledge had arrived before the event.
     this.#set(this.status | again);
     for (let bit = 0; bit < PLACES; bit++) if (((again >>> bit) & 1) !== 0) this.#first[bit] = this.#last[bit]!;
     this.update();

@@ -1,6 +1,6 @@
 /**
- * Interrupts of the RTL8125 and later: one status register and one for each further receive queue, or a vector for each
- * event.
+ * Interrupts of the RTL8125 and later: either a main status register and one for each further receive queue, or a
+ * vector for each event.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -57,7 +57,7 @@ class Bench {
     this.block.effects.interruptMask(value, -1, at);
   }
 
-  /** Enables vectors, with these events unmasked. */
+  /** Enables a vector for each event, and unmasks the events `open`. */
   vector(open: number): void {
     this.write(INT_CFG0, 1, IntCfg0.enable);
     this.block.effects.interruptConfigure(IntCfg0.enable, 0xff, INT_CFG0);
@@ -104,7 +104,10 @@ test("without vectors, receive queues from 1 on have a status register and a vec
   assert.equal(bench.block.asserted, false);
 });
 
-/** Vectors by event, from OpenBSD's and illumos's rge: receive 0 and 3, transmit 0 and 1, link. */
+/**
+ * For each chip, the vectors of receive queues 0 and 3, transmit queues 0 and 1, and the link, from OpenBSD's and
+ * illumos's rge.
+ */
 // prettier-ignore
 // oxfmt-ignore
 const VECTORS = [

@@ -112,7 +112,7 @@ test("the count of events may wrap", () => {
 
 test("mitigation delays the interrupt until enough frames arrived", () => {
   const guest = up(Intr.receiveOk);
-  // Receive: 15 units of time, 2 × 4 frames.
+  // Limits for received frames: 15 units of time, and 2 × 4 frames.
   guest.w16(IntrMitigate, 0x00f2);
   for (let i = 0; i < 7; i++) arrive(guest);
   assert.equal(guest.interrupts, 0);

@@ -105,10 +105,11 @@ type InterruptEffects = Pick<
 >;
 
 /**
- * Chips up to the RTL8117 have one status register and one vector. On the RTL8168H, and on the RTL8125 and later,
- * receive queues 1 to 3 have a register and a vector each, and one register has all other events. From the RTL8125B on,
- * IntCfg0 can select another register in which each bit has its own vector. Of the events that belong to no queue, only
- * the link change has a documented bit in that register; the model does not signal the others in this mode.
+ * Chips up to the RTL8117, except the RTL8168H, have one status register and one vector. On the RTL8168H, and on the
+ * RTL8125 and later, receive queues 1 to 3 have a register and a vector each, and one register has all other events.
+ * From the RTL8125B on, IntCfg0 can select another register in which each bit has its own vector. Of the events that
+ * belong to no queue, only the link change has a documented bit in that register; the model does not signal the others
+ * in this mode.
  */
 export class InterruptBlock {
   readonly receiveQueues: readonly QueueInterrupts[];
@@ -125,7 +126,7 @@ export class InterruptBlock {
   readonly #main: EventLatch;
   readonly #others: readonly EventLatch[];
   readonly #vectored: EventLatch | undefined;
-  /** The latches that are used while IntCfg0 selects vectors; the others are used while it does not. */
+  /** The latches that are used while IntCfg0 selects a vector for each event. Otherwise the other latches are used. */
   readonly #byVector: readonly EventLatch[];
   #isVectored = false;
 
@@ -159,7 +160,7 @@ export class InterruptBlock {
     else if ((events & Intr.linkChange) !== 0) this.#vectored!.raise(1 << this.#queues.vectored!.linkChange);
   }
 
-  /** Whether a vector's line is high; used by a bus that signals again after unmasking. */
+  /** Whether a vector's line is high. A bus checks this when the guest unmasks a vector, and then signals again. */
   pending(vector: number): boolean {
     return this.#latches.some((latch) => latch.pending(vector));
   }

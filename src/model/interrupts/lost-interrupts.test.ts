@@ -1,4 +1,4 @@
-/** No chip loses an interrupt for a guest whose writes arrive late, with any moderation. */
+/** With any moderation, a guest whose writes arrive late loses no interrupt of any chip. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -120,7 +120,7 @@ class Driver {
       () => {
         this.#signalled = false;
         if (unread) return;
-        // A read pushes the writes before it.
+        // A read waits until earlier writes have arrived.
         while (this.#posted.length > 0) this.arrive();
         seen = width === 2 ? this.guest.r16(status) : this.guest.r32(status);
       },

@@ -47,8 +47,8 @@ const inOneWord = (
 };
 
 /**
- * Each queue has one byte of time for each direction. No source says whether the next bytes are limits of frames. The
- * model ignores them, the blocks that belong to no queue, and IntCfg0.timeoutBypass.
+ * Each queue has a block with one byte of delay for each direction. No source says whether the byte after each of them
+ * is a limit of frames. The model ignores these bytes, the blocks that belong to no queue, and IntCfg0.timeoutBypass.
  */
 const inBlocks = (page: Page, queues: Queues, index: number, direction: "receive" | "transmit"): LimitSource => {
   const at = INT_MITI[0]! + BLOCK * index + (direction === "transmit" ? TRANSMIT : 0);

@@ -3,7 +3,7 @@ import type { Schedule } from "../registers/schedule.ts";
 
 /** The limits set by the guest. */
 export interface Limits {
-  /** Maximum delay of an event, in units of time; 0 disables moderation. */
+  /** Maximum delay of an event, in the chip's units of time; 0 disables moderation. */
   readonly time: number;
   /** Number of frames that ends the delay; 0 for no limit. */
   readonly frames: number;
@@ -22,7 +22,7 @@ export class Moderation {
   #frames = 0;
   #cancel: (() => void) | undefined;
 
-  /** @param unitMicros returns the unit of time; read when a delay starts */
+  /** @param unitMicros returns the unit of time in microseconds; called when a delay starts */
   constructor(schedule: Schedule, limits: () => Limits, unitMicros: () => number, deliver: () => void) {
     this.#schedule = schedule;
     this.#limits = limits;

@@ -66,8 +66,8 @@ class Timer {
 
   /**
    * Called when the threshold or the count was written. A threshold below the count is reached after the count has
-   * wrapped. The clock is read only once: if the thread were delayed between two readings, the count could already be
-   * beyond a threshold that was still ahead.
+   * wrapped. The clock is read only once, because the count could pass the threshold unnoticed if the thread were
+   * delayed between two readings.
    */
   arm(now = this.#schedule.now()): void {
     this.#cancel?.();
@@ -87,8 +87,8 @@ class Timer {
 }
 
 /**
- * One timer, or four from the RTL8125 on. No driver sets the other three to a value other than 0; they are assumed to
- * raise the same event as the first.
+ * One timer, or four from the RTL8125 on. Drivers set the thresholds of timers 2 to 4 only to 0; these timers are
+ * assumed to raise the same event as the first.
  */
 export class TimerBlock {
   readonly effects: Pick<Effects, "timerRead" | "timerRestart" | "timerThreshold">;

@@ -1,4 +1,4 @@
-/** Names for an access, from the datasheets: of the registers at its offset, and of the fields of its value. */
+/** Names, from the datasheets, of the registers that an access covers and of the fields of its value. */
 import { decode, type Fields, fieldsOf, isFlag } from "#chip/bits.ts";
 import type { Chip } from "#chip/chips.ts";
 import {
@@ -31,7 +31,7 @@ export interface Entry {
 export interface CoveredRegister {
   readonly entry: Entry;
   readonly value: number;
-  /** The access covers the whole register. */
+  /** Whether the access covers the whole register. */
   readonly whole: boolean;
 }
 
@@ -107,7 +107,7 @@ const entries = (prefix: string, at: number, registers: readonly ConfigRegister[
 /** Sorts by offset; if registers start at the same offset, the longer one comes first. */
 const sorted = (list: readonly Entry[]): readonly Entry[] => {
   const order = list.toSorted((a, b) => a.offset - b.offset || b.bytes - a.bytes);
-  // Other names for a register, or for parts of it, would repeat the same values.
+  // Further names for a register or its parts are left out, because they would repeat the same values.
   return order.filter((entry, i) => {
     const before = order.slice(0, i);
     return !before.some((other) => other.offset + other.bytes > entry.offset && other.bytes >= entry.bytes);

@@ -70,7 +70,7 @@ test("pages of a PHY, its extension pages and the memory of its controller have 
   });
 });
 
-/** Returns the state of the PHY's memory after the program `words` was uploaded, and before it another program. */
+/** Returns the state of the PHY's memory after two programs were uploaded: first another one, then `words`. */
 const memoryAfter = (...words: readonly number[]): Words | undefined =>
   changes("rtl8168h", (guest) => {
     for (const change of [7, 0]) {

@@ -1,4 +1,6 @@
-/** Offences: driver errors that would fail on a real chip, with the register accesses that led to them. */
+/**
+ * Offences: driver errors that would make a real chip fail or misbehave, with the register accesses that led to them.
+ */
 import { ChipCmd, Cmd } from "#chip/registers.ts";
 
 /** Kinds of offences: what the driver did, and the effect on a real chip. */
@@ -114,14 +116,17 @@ export interface Offence {
 }
 
 /**
- * `off`: offences are only counted. `warn`: each one is also reported, once for each place. `error`: the chip also
- * leaves the bus: from then on all registers read as ones, so no test passes by chance. The model never throws because
- * of what a guest does. With `off` the order of accesses is not checked, so `alignment` and `hurried` are not counted.
+ * `off`: offences are only counted, except `alignment` and `hurried`, which are not checked. `warn`: each kind is also
+ * reported, once for each `where`. `error`: the chip also leaves the bus at the first offence. All registers then read
+ * as ones, so no test passes by chance. The model never throws because of what a guest does.
  */
 export type Strictness = "off" | "warn" | "error";
 
 const TRACE = 32;
-/** Maximum number of remembered places, so that a guest cannot make the model use memory without limit. */
+/**
+ * Maximum number of remembered places (offence and `where`), so that a guest cannot make the model use memory without
+ * limit.
+ */
 const MAX_PLACES = 4096;
 
 const covers = (offset: number, width: number, at: number, length: number): boolean =>

@@ -26,7 +26,7 @@ export interface TraceOptions {
   readonly write: (line: string) => void;
 }
 
-/** Registers whose write makes the chip read a transmit ring. */
+/** Names of registers to which any write makes the chip read a transmit ring. */
 const DOORBELL = /^(TPPOLL|SW_TAIL_PTR|SW_TAIL_PTR_V6|TX_PTR_V4)\d*$/;
 /** Bits of TxPoll that make the chip read a transmit ring. */
 const POLL = Poll.normalPriority | Poll.highPriority;
@@ -82,7 +82,7 @@ export class Trace {
     this.emit({ event: "offence", name, where, because });
   }
 
-  /** Call when an access begins. Events until its `end` are listed as its consequences. */
+  /** Call when an access begins. Interrupts and offences until its `end` are listed as its consequences. */
   begin(): void {
     this.#under.push({ effects: [], events: [] });
   }
@@ -155,7 +155,7 @@ const eventText = (event: TraceEvent): string => {
   }
 };
 
-/** Forwards every call, and records it. */
+/** Forwards every call, and records accesses, resets, power cycles and interrupts. */
 class TracedTarget implements Target {
   readonly #target: Target;
   readonly #names: RegisterNames;

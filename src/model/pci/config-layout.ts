@@ -25,7 +25,10 @@ const PCI_CONFIG_BYTES = 256;
 
 const isPci = (chip: Chip): boolean => chip.bus === "pci";
 
-/** Length of each region: BAR0 is I/O; PCI chips have registers in BAR1, Express ones in BAR2 and MSI-X in BAR4. */
+/**
+ * Length of each region in bytes. BAR0 is for I/O. PCI chips have their registers in BAR1, PCI Express chips in BAR2,
+ * and the MSI-X table is in BAR4.
+ */
 export const regionsOf = (chip: Chip): Readonly<Record<RegionName, number>> => ({
   config: isPci(chip) ? PCI_CONFIG_BYTES : CONFIG_BYTES,
   0: IO_BYTES,
@@ -51,7 +54,7 @@ const header = (chip: Chip, id: PciIdentity): Field[] => {
   return [
     [0x00, 2, id.vendor, 0],
     [0x02, 2, id.device, 0],
-    // Writable: I/O, memory, bus master, parity, SERR, INTx disable; on PCI also memory write and invalidate.
+    // Writable: I/O, memory, bus master, parity, SERR; on PCI memory write and invalidate, on Express INTx disable.
     [COMMAND, 2, 0, isPci(chip) ? 0x0157 : 0x0547],
     // The function has capabilities; on PCI it also reports 66 MHz, fast back to back, and medium decoding. Error bits
     // are cleared by writing ones.
@@ -80,8 +83,8 @@ interface Capability {
 }
 
 /**
- * Supports D1 and D2, and PME from all states including D3cold. Version 3 preserves the function's state from D3hot to
- * D0; version 2 does not.
+ * Supports D1 and D2, and PME from D1, D2, D3hot and D3cold. Version 3 of the capability also has PME from D0, and
+ * preserves the function's state from D3hot to D0; version 2 does not.
  */
 const power = ({ powerAt, keepsState }: PciFunction): Capability => ({
   id: 0x01,
@@ -163,7 +166,7 @@ const capabilitiesOf = (pci: PciFunction, best: InterruptKind): Capability[] => 
   productData(pci),
 ];
 
-/** Errors never occur here; masks and severities only keep their values. */
+/** The model has no errors to report; masks and severities only keep the written values. */
 const errorReporting: Capability = {
   id: 0x2_0001,
   at: 0x100,
@@ -204,7 +207,10 @@ const latencyTolerance = (at: number): Capability => ({
   ],
 });
 
-/** Supports all four substates. The times are from one card's listing and are assumed for the other chips. */
+/**
+ * L1 PM substates; all four are supported. The times are from the `lspci` listing of one card, and assumed for the
+ * other chips.
+ */
 const substates = (at: number): Capability => ({
   id: 0x1_001e,
   at,
@@ -243,7 +249,7 @@ const chain = (list: readonly Capability[], link: (id: number, next: number) => 
 export interface LayoutOptions {
   readonly identity: PciIdentity;
   readonly mac: Uint8Array;
-  /** The best kind of interrupt that has a capability; default: the chip's best. */
+  /** The best kind of interrupt that gets a capability; default: the best that the chip has. */
   readonly interrupts?: InterruptKind | undefined;
 }
 

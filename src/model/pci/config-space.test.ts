@@ -112,7 +112,9 @@ test("a bus error is remembered until it is cleared by writing a one", () => {
   assert.equal(guest.nic.read("config", 6, 2) & 0x2000, 0);
 });
 
-/** Actions of the guest, and a second, independent model of the resulting state. */
+/**
+ * Random actions of a guest (`Real`), compared with a second, independent model of the resulting state (`Expected`).
+ */
 interface Real {
   readonly guest: Guest;
   readonly chip: Chip;

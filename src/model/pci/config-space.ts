@@ -29,7 +29,10 @@ export interface ConfigParts extends LayoutOptions {
   readonly productData: (address: number) => number;
 }
 
-/** Flag in bit 15 of the VPD address: set when a read is complete, cleared when a write is complete. */
+/**
+ * Flag in bit 15 of the address register for vital product data (VPD): set when a read is complete, cleared when a
+ * write is complete.
+ */
 const PRODUCT_DATA_FLAG = 1 << 15;
 
 /**
@@ -53,7 +56,7 @@ export class ConfigSpace {
   readonly #writable: Uint8Array;
   readonly #clearable: Uint8Array;
   readonly #pmcsr: number;
-  /** Offset of the VPD address; the data register follows two bytes later. */
+  /** Offset of the VPD address register; the data register is two bytes after it. */
   readonly #product: number;
 
   constructor(parts: ConfigParts) {

@@ -40,8 +40,8 @@ type Kind = "mine" | "broadcast" | "multicast" | "stranger";
 /**
  * Checks frames and link changes while the chip is in D1 to D3hot. Before that, the driver has enabled wake-up events
  * in Config3 and Config5, and magic packets in a register that depends on the chip. From the 8168D on, a frame must
- * first pass the receive filter and the gate, so drivers open both. On older chips frames wake the NIC even if the
- * driver has left the filter empty. The model compares no frame with the multicast hash.
+ * first pass the receive filter, and from the 8168G on also the receive gate, so drivers open them. On older chips
+ * frames wake the NIC even if the driver has left the filter empty. The model does not apply the multicast hash here.
  */
 export class WakeFilter {
   readonly #parts: WakeParts;

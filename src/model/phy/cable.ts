@@ -16,7 +16,10 @@ const PAIRS = 4;
 const TEST_MICROS = 50_000;
 const WORDS = { ok: 0x60, open: 0x48, short: 0x50, mismatch: 0x44 } as const;
 
-/** Tests pairs when bit 0 of its register is set, and writes the results to the controller's memory. */
+/**
+ * Tests the pairs when bit 0 of the PHY's test register is set, and writes the results to the memory of the PHY's
+ * controller.
+ */
 export class CableTester {
   faults: readonly CableFault[] = [];
   readonly #facts: CableTestFacts;
@@ -31,8 +34,8 @@ export class CableTester {
   }
 
   /**
-   * Called when the register changed. @param plugged the cable has a link partner @param done called when the test has
-   * ended
+   * Called when the register changed. @param plugged whether the cable has a link partner @param done called when the
+   * test has ended
    */
   write(before: number, value: number, plugged: boolean, done: () => void): void {
     if ((value & ~before & CableTest.start) === 0 || (value & CableTest.pairs) !== CableTest.pairs) return;

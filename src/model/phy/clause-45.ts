@@ -23,7 +23,7 @@ export interface Negotiated {
   /** The station with which this link was negotiated, if any. */
   readonly partner: Partner | undefined;
   readonly master: boolean;
-  /** Both ends are manually set to the same clock role. */
+  /** Whether both ends are manually set to the same clock role. */
   readonly clockFault: boolean;
 }
 
@@ -46,7 +46,7 @@ export class Clause45 {
     this.#eee2 = this.#kind.eee2;
   }
 
-  /** The abilities that are advertised and that this PHY has. */
+  /** The advertised abilities, limited to those that this PHY has. */
   get offered(): { readonly multigigabit: number; readonly eee: number; readonly eee2: number } {
     return { multigigabit: this.#multigigabit & this.#kind.multigigabit, eee: this.#eee, eee2: this.#eee2 };
   }

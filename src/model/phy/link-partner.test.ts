@@ -65,7 +65,7 @@ const offers = fc.record({
   speedDown: fc.boolean(),
 });
 
-/** The modes, highest first: annex 28B.3, written down independently. */
+/** The modes of annex 28B.3, highest first, without the model's constants. */
 const LADDER: readonly [LinkSpeed, boolean, (offer: Offer) => boolean, (partner: Partner) => boolean][] = [
   [10000, true, (o) => (o.multigigabit & 0x1000) !== 0, (p) => (p.multigigabit! & 0x800) !== 0],
   [5000, true, (o) => (o.multigigabit & 0x100) !== 0, (p) => (p.multigigabit! & 0x40) !== 0],

@@ -14,20 +14,22 @@ export interface Partner {
   readonly gbsr: number;
   /** Speed bits of `Partner10G`. */
   readonly multigigabit?: number;
-  /** Bits of `Eee`, and in `eee2` bits of `Eee2`. */
+  /** Bits of `Eee`; `eee2` has bits of `Eee2`. */
   readonly eee?: number;
   readonly eee2?: number;
   /** Clock role for 1000BASE-T and faster; default: prefers to be master, as switches do. */
   readonly clock?: ClockRole;
   /** Crossover of the partner's connector, if fixed; default: automatic. */
   readonly socket?: "mdi" | "mdix";
-  /** The partner does not negotiate, and is set to this mode. */
+  /** If present, the partner does not negotiate, and is set to this mode. */
   readonly fixed?: { readonly speed: 10 | 100; readonly fullDuplex: boolean };
 }
 
 export type ClockRole = "preferred-master" | "preferred-slave" | "forced-master" | "forced-slave";
 
-/** Role set by bits 12:10 of GBCR, which stand for manual configuration, the manual role, and a multiport device. */
+/**
+ * Clock role set in GBCR: bit 12 selects manual configuration, bit 11 the manual role; bit 10 is for multiport devices.
+ */
 export const clockRole = (gbcr: number): ClockRole => {
   if ((gbcr & Gbcr.manualMaster) !== 0) return (gbcr & Gbcr.master) === 0 ? "forced-slave" : "forced-master";
   return (gbcr & Gbcr.multiport) === 0 ? "preferred-slave" : "preferred-master";
@@ -62,8 +64,8 @@ export interface PartnerAbilities {
   readonly clock?: ClockRole;
   readonly socket?: "mdi" | "mdix";
   /**
-   * A station that does not negotiate uses the highest of its speeds up to 100 Mbit/s, and full duplex unless `duplex`
-   * is half.
+   * Whether the partner negotiates; default true. Otherwise it uses the highest of its speeds up to 100 Mbit/s, and
+   * full duplex unless `duplex` is half.
    */
   readonly negotiates?: boolean;
 }

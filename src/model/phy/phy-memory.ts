@@ -15,9 +15,9 @@ const fold = (sum: number, word: number): number => Math.imul(sum ^ (word & 0xff
  * The window has an address register and a data register. A data word has its high byte first: a parameter may have an
  * odd address, and drivers change the parameter in the upper half of a word without changing the one in the lower half
  * (0x80ec and 0x80ed in DPDK `rtl8168ep.c`). A write increments the address, so a table needs its address only once
- * (0x81b3 in DPDK `rtl8125a.c`). A read leaves the address unchanged, because drivers modify words in place. So does a
- * write to a register of the controller, because firmware is written to one such register word by word. Firmware is
- * accepted but not run; `state` has a checksum of each program.
+ * (0x81b3 in DPDK `rtl8125a.c`). A read leaves the address unchanged, because drivers modify words in place. A write to
+ * a register of the controller also leaves it unchanged, because firmware is written to one such register word by word.
+ * Firmware is accepted but not run; `state` has a checksum of each program.
  */
 export class PhyMemory {
   readonly #bytes = new Uint8Array(0x1_0000);
@@ -56,8 +56,8 @@ export class PhyMemory {
   }
 
   /**
-   * Bytes of the memory; in place of the controller's registers, checksums of what was written to them. @param base
-   * added to addresses
+   * Bytes of the memory. Addresses of the controller's registers have a checksum of the words written there instead.
+   * @param base added to addresses
    */
   state(base: number): Words {
     const programs = [...this.#programs].map(([at, sum]) => [addressKey(base + at), sum]);

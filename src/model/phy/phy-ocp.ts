@@ -53,7 +53,7 @@ const CLAUSE_45: ReadonlyMap<number, readonly [device: number, register: number]
   [Ocp.eee2Partner, [Mmd.negotiation, 63]],
 ]);
 
-/** Registers without a function keep the written value, because firmware and tuning write to them. */
+/** Registers without a function keep the value that a driver's firmware or tuning writes to them. */
 export class OcpPhy implements PhyFront {
   readonly #phy: Phy;
   readonly #words = new Uint16Array(0x8000);
@@ -77,7 +77,7 @@ export class OcpPhy implements PhyFront {
 
   powerOn(): void {
     this.#words.fill(0);
-    // Speed-down is on by default, as in Realtek's separate PHYs, although drivers also set it.
+    // Speed-down is on by default, as in Realtek's PHYs that are separate chips, although drivers also set it.
     this.#words[Ocp.speedDown >> 1] = SPEED_DOWN;
     this.#memory.clear();
     this.#memory2.clear();
@@ -109,7 +109,10 @@ export class OcpPhy implements PhyFront {
     return (command & ~0xffff) | this.read(address);
   };
 
-  /** The PHY has one memory for firmware; on the 8127 there is a second one, whose addresses have bit 16 set here. */
+  /**
+   * The PHY has a memory for firmware. PHYs for 2.5 Gbit/s and faster have a second one, whose addresses have bit 16
+   * set here.
+   */
   get state(): PhyFront["state"] {
     const words = Uint16Array.from(this.#words);
     this.#phy.held.forEach((value, register) => (words[(OCP_STANDARD >> 1) + register] = value));
@@ -212,7 +215,8 @@ export class OcpPhy implements PhyFront {
   }
 
   /**
-   * Registers 13 and 14 read 0 and give no access to clause 45 registers. Linux recognises these PHYs by that.
+   * Register 14 reads 0, because registers 13 and 14 give no access to clause 45 registers here. Linux recognises these
+   * PHYs by the 0.
    */
   #standard(register: number): number {
     return register === MMD_DATA ? 0 : this.#phy.read(register);

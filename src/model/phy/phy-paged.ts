@@ -27,12 +27,13 @@ const SPEED_DOWN = 1 << 15;
 const { control: CROSSOVER } = CROSSOVER_8211;
 /** The address of a word in `state`. */
 const paged = (i: number): number => ((i >> 5) << 8) | (i & 31);
-/** Offset of the ready word in the controller's memory. */
+/** Address in the controller's memory of the word that reports that the controller is ready for firmware. */
 const READY_AT = 0x1b;
 
 /**
  * Pages other than 0 have registers of their own at all numbers except 31 (drivers of the 8169S write the
- * lowest-numbered ones of page 1). They keep the written value, because firmware and tuning write to them.
+ * lowest-numbered ones of page 1). Registers without a function keep the value that a driver's firmware or tuning
+ * writes to them.
  */
 export class PagedPhy implements PhyFront {
   readonly #phy: Phy;

@@ -85,7 +85,7 @@ test("after settling nothing is pending, reset is complete, and the link is the 
       phy.read(BMSR);
       assert.equal((phy.read(BMSR) & Bmsr.linkUp) !== 0, before.up);
       assert.equal((phy.status & 2) !== 0, before.up);
-      // If the last change restarted the link, another restart with the same registers gives the same result.
+      // With autonegotiation, two restarts with the same registers give the same link.
       if (!off && (control & Bmcr.autonegotiate) !== 0) {
         phy.write(BMCR, control | Bmcr.restart);
         bench.wait();

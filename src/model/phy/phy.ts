@@ -57,7 +57,7 @@ const RATES: Readonly<Record<0 | LinkSpeed, number>> = {
 const BMSR_FIXED =
   Bmsr.full100 | Bmsr.half100 | Bmsr.full10 | Bmsr.half10 | Bmsr.noPreamble | Bmsr.autonegotiable | Bmsr.extended;
 const ANAR_RESET = Advertise.selector | Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
-/** Bits whose change restarts the link. */
+/** Bits of BMCR whose change restarts the link; without autonegotiation, a change of the `FORCED` bits does so too. */
 const ALWAYS = Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate;
 const FORCED = Bmcr.speedHigh | Bmcr.speedLow | Bmcr.fullDuplex;
 const GIGABIT = Gbcr.full1000 | Gbcr.half1000;
@@ -139,7 +139,10 @@ export class Phy {
     return this.#link.speed >= 1000 && this.#clock(this.#link.speed) === "master";
   }
 
-  /** Whether this end is MDI. With automatic crossover, this end takes the opposite of the link partner's setting. */
+  /**
+   * Whether this end is MDI, not MDI-X. With automatic crossover, this end takes the opposite of the link partner's
+   * setting.
+   */
   get mdi(): boolean {
     const ours = this.crossover();
     return ours === undefined ? this.#partner?.socket !== "mdi" : ours === "mdi";
@@ -172,7 +175,10 @@ export class Phy {
     this.#start();
   }
 
-  /** Adds errors between frames. At 1000 Mbit/s they are counted, up to 255, until GBSR is read (40.5.1.1). */
+  /**
+   * Adds idle errors (errors between frames). At 1000 Mbit/s the PHY counts them, up to 255, until GBSR is read
+   * (40.5.1.1).
+   */
   disturbIdle(errors: number): void {
     if (this.#link.speed === 1000) this.#idleErrors = Math.min(255, this.#idleErrors + errors);
   }
@@ -285,7 +291,7 @@ export class Phy {
     return fixed | (up ? Bmsr.linkUp : 0) | (this.#complete ? Bmsr.negotiated : 0);
   }
 
-  /** The partner's abilities: those that it advertises, or the one that its signal shows. */
+  /** Value of ANLPAR: the abilities that the partner advertises, or the one that parallel detection has found. */
   #partnerShown(): number {
     if (!this.#complete) return 0;
     const { anlpar, fixed } = this.#partner!;
@@ -364,8 +370,8 @@ export class Phy {
       });
       return;
     }
-    // While the PHY is isolated from the MAC there is no link. That the link partner then loses the link too is an
-    // assumption.
+    // While the PHY is isolated from the MAC there is no link. It is assumed that the link partner then loses the link
+    // too.
     const off = (this.#registers[BMCR]! & (Bmcr.powerDown | Bmcr.isolate)) !== 0;
     if (off || this.#partner === undefined) return;
     this.#after(this.#times.negotiateMicros, () => this.#setLink(this.#settle(this.#partner!)));

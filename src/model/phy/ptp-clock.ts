@@ -7,7 +7,7 @@ const WRAPS_AT = 2n ** 48n * SECOND;
 
 export class PtpClock {
   readonly #schedule: Schedule;
-  /** Time at the moment `#since` of the schedule. */
+  /** PTP time in nanoseconds when the schedule's time was `#since`. */
   #time = 0n;
   #since = 0;
   #rate = 0;

@@ -1,4 +1,6 @@
-/** The PTP clock in the PHY, by the accesses of Realtek's driver: addresses and values typed in from its source. */
+/**
+ * The PTP clock in the PHY, accessed as by Realtek's driver: addresses and values are copied from the driver's source.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -16,7 +18,7 @@ const make = () => {
   const phy = new Phy(phyKind(chip), schedule, { negotiateMicros: 0, resetMicros: 0 }, () => {});
   const space = new OcpPhy(phy, { ptp: "phy", schedule });
   const words = (at: number): number[] => [0, 2, 4, 6, 8].map((offset) => space.read(at + offset));
-  /** Nanoseconds and seconds of the words at an address. */
+  /** Seconds and nanoseconds from the words at an address. */
   const time = (at: number): readonly [number, number] => {
     const [low = 0, high = 0, first = 0, second = 0, third = 0] = words(at);
     return [third * 2 ** 32 + second * 2 ** 16 + first, (high & 0x3fff) * 2 ** 16 + low];

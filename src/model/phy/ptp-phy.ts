@@ -5,9 +5,9 @@ import { PhyClock, PhyClockCommand, PhyClockControl, PhyClockEvent, PhyStamp } f
 import type { Schedule } from "../registers/schedule.ts";
 import { PtpClock, timeOf, timeWords } from "./ptp-clock.ts";
 
-/** Stamps event messages, wherever the chip has its clock. */
+/** Timestamps event messages. Implemented by the clock in the PHY and by the clock in the MAC. */
 export interface MessageStamps {
-  /** False while no message is stamped, which saves the search for such messages. */
+  /** False while timestamping is off; the chip then need not check whether frames are event messages. */
   readonly active: boolean;
   /** Called when an event message of this type was sent or received. */
   sent(message: number): void;
@@ -80,13 +80,15 @@ export class PtpPhy implements MessageStamps {
     }
   }
 
-  /** The rate, a signed number in the words of the nanoseconds. The words of the seconds are not used. */
+  /** The rate, a signed number in the two words that otherwise have nanoseconds. The words for seconds are not used. */
   #rate(): number {
     const above = 32 - PhyClock.rateBits;
     return ((this.#word(PhyClock.time) | (this.#word(PhyClock.time + 2) << 16)) << above) >> above;
   }
 
-  /** Shows a timestamp in the registers for reading, and marks its place as free for the next one. */
+  /**
+   * Copies a timestamp to the registers from which drivers read it, and marks its place as free for the next timestamp.
+   */
   #show(value: number): void {
     const ready = this.#word(PhyClock.stampCommand) & ~0xff;
     const message = (value >>> PhyStamp.messageShift) & PhyStamp.messageMask;

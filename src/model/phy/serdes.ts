@@ -25,8 +25,9 @@ const SPEEDS: ReadonlyMap<number, SerdesSpeed> = new Map([
 ]);
 
 /**
- * The SerDes has 16-bit registers at 16-bit addresses, which keep the written value; this and the mode words are from
- * DPDK `drivers/net/r8169/r8169_fiber.c`. The SerDes is assumed to be stopped until a driver starts it.
+ * The SerDes has 16-bit registers at 16-bit addresses, which keep the written value. The width of registers and the
+ * mode words are from DPDK `drivers/net/r8169/r8169_fiber.c`. The SerDes is assumed to be stopped until a driver starts
+ * it.
  */
 export class SerDes {
   readonly effects: Pick<Effects, "serdesCommand" | "serdesMode">;

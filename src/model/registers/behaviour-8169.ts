@@ -10,7 +10,8 @@ const { Tbi } = chip;
 const rows = {
   ERBCR:           { width: 16, reset: 0, writable: 0 },
   MULINT:          { width: 16, reset: 0, writable: 0x0fff },
-  // There is no transceiver: the interface keeps its settings and never has a link.
+  // The model has no transceiver at the ten-bit interface (TBI): the registers keep their settings, and there is never
+  // a link.
   TBICSR:          { width: 32, reset: 0, writable: (Tbi.reset | Tbi.loopback | Tbi.enable) >>> 0 },
   TBI_ANAR:        { width: 16, reset: 0, writable: 0xffff },
   TBI_LPAR:        { width: 16, reset: 0, writable: 0 },

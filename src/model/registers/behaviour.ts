@@ -35,7 +35,7 @@ const rows = {
   TNPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "transmitBaseHigh" },
   THPDS:            { width: 32, reset: 0, writable: 0xffff_ff00, onWrite: "priorityBase" },
   THPDSHigh:        { width: 32, reset: 0, writable: ALL, onWrite: "priorityBaseHigh" },
-  // There is no boot ROM.
+  // The model has no boot ROM.
   FLASH:            { width: 32, reset: 0, writable: ALL },
   ERSR:             { width: 8,  reset: 0, writable: 0 },
   // Cmd.bufferEmpty is for the receive buffer of the RTL8139; with descriptors it reads 0.
@@ -49,11 +49,11 @@ const rows = {
   TxConfig:         { width: 32, reset: (row) => identification(row) | (reportsFifoEmpty(row) ? TxConf.fifoEmpty : 0), writable: (row) => row.profile.txConfig, onWrite: "transmitConfig" },
   RxConfig:         { width: 32, reset: 0, writable: (row) => row.profile.rxConfig, softReset: true, onWrite: "receiveConfig" },
   TimerCount:       { width: 32, reset: 0, writable: 0, onWrite: "timerRestart", onRead: "timerRead" },
-  // PCIe chips no longer have this 24-bit counter; the register reads 0.
+  // PCIe chips do not have this 24-bit counter, and the register reads 0.
   MissedPackets:    { width: 32, reset: 0, writable: (row) => (row.profile.frames.countsMissed ? 0xff_ffff : 0) },
   Cfg9346:          { width: 8,  reset: Lock.lock, writable: 0xcf, onWrite: "eeprom" },
   Config0:          { width: 8,  reset: 0, writable: 0, locked: true },
-  // Memory and I/O mapped, as after the EEPROM was loaded.
+  // The reset value says that memory and I/O are mapped, as after the EEPROM was loaded.
   Config1:          { width: 8,  reset: 0x0c | chip.Conf1.powerManagement, writable: 0xd3, locked: true },
   Config2:          { width: 8,  reset: 0, writable: 0xff, locked: true },
   Config3:          { width: 8,  reset: 0, writable: 0xff, locked: true },
@@ -93,7 +93,7 @@ const rows = {
   OCPDR:            { width: 32, reset: 0, writable: ALL, on: "gate" },
   OCPAR:            { width: 32, reset: 0, writable: 0, onWrite: "managementOcp", on: "gate" },
   COMBO_LTR_EXTEND: { width: 8,  reset: 0, writable: 0xff, on: "latency" },
-  // On the 8168DP, a bit of the same word is the MDIO gate.
+  // On the 8168DP this byte is part of RDSAR1, in which bit 17 is the MDIO gate.
   DLLPR:            { width: 8,  reset: 0, writable: 0xff & (Dllpr.pfm | Dllpr.tenMegPowerSave), on: "linkPower" },
   RDSAR1:           { width: 32, reset: 0, writable: ALL, on: "gate" },
   DBG_REG:          { width: 8,  reset: 0, writable: 0xff, on: "linkPower" },

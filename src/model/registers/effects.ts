@@ -4,7 +4,7 @@
  */
 
 export type Effect =
-  // Composition and rings
+  // Filter, rings, start and stop
   | "station"
   | "filter"
   | "transmitBase"
@@ -55,8 +55,8 @@ export type Effect =
   | "serdesMode";
 
 /**
- * Called with the written value and a mask of the written bits, both aligned to the register and both 0 for a read; and
- * with the register's offset.
+ * Called with the written value, a mask of the written bits, and the register's offset. Value and mask are aligned to
+ * the register; for a read both are 0.
  */
 export type EffectFunction = (value: number, lanes: number, offset: number) => void;
 

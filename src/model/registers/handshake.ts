@@ -1,4 +1,7 @@
-/** The handshake by a flag that indirect registers use: MDIO, PHY-OCP, ERI, CSI, EPHY, EFUSE. */
+/**
+ * The handshake of indirect registers, which uses a flag in the command word: MDIO, PHY-OCP, ERI, CSI, EPHY, EFUSE,
+ * OCPAR.
+ */
 import { FLAG } from "#chip/registers.ts";
 import type { Page } from "./page.ts";
 import type { Schedule } from "./schedule.ts";

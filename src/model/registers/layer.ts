@@ -22,7 +22,7 @@ export interface Behaviour<W extends Width = Width> {
   readonly onWrite?: Effect;
   /** Called before the value is read. */
   readonly onRead?: Effect;
-  /** This is another name for a register, or a part of one, that has its own row. */
+  /** The name is an alias of a register that has its own row, or of a part of such a register. */
   readonly alias?: true;
   /** The register block to which the register belongs; if absent, each chip of the layer has the register. */
   readonly on?: RegisterBlock;

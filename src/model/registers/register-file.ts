@@ -6,7 +6,10 @@ import { type AccessWidth, ones, type Page } from "./page.ts";
 import type { Words } from "../observation/state.ts";
 import type { Offences } from "../observation/strict.ts";
 
-/** Length in bytes of the datasheets' register table. Reserved bytes in it may be read, as register dumps do. */
+/**
+ * Length in bytes of the datasheets' register table. Reading reserved bytes in this table is no offence, because
+ * register dumps read them.
+ */
 const TABLE_BYTES = 256;
 
 interface Cell {

@@ -8,7 +8,7 @@ import { parseMac } from "#wire/mac.ts";
 import type { Page } from "./page.ts";
 
 /**
- * @throws {OutOfRange} unless it is a unicast address other than zero
+ * @throws {OutOfRange} unless `mac` is a unicast address other than zero
  * @throws {InvalidMacAddress}
  */
 export const stationAddress = (mac: string | Uint8Array): Uint8Array => {

@@ -58,7 +58,7 @@ export class Eeprom {
     return (this.words[at % WORDS]! | (this.words[(at + 1) % WORDS]! << 16)) >>> 0;
   }
 
-  /** Called when Cfg9346 was written. Returns the value of its bit 0. */
+  /** Called when Cfg9346 was written. Returns the new value of its bit 0, which is the EEPROM's output pin. */
   setPins(pins: number): number {
     const before = this.#pins;
     this.#pins = (pins & Pins.mode) === Pins.programming ? pins : 0;
@@ -131,10 +131,10 @@ export class Eeprom {
 const FUSE_BYTES = 0x400;
 
 /**
- * One-time memory (EFUSE) of the 8168D and later, read and programmed through EFUSEAR. Its command word has the address
- * in bits 17:8 and the data in 7:0 (DPDK `r8169_compat.h`, EFUSE_*). A blank memory is all ones. Programming only
- * clears bits; other memories of this kind work this way, but that is not documented for this one. The contents are
- * kept without power.
+ * One-time programmable memory (EFUSE) of the 8168D and later, read and programmed through EFUSEAR. The command word
+ * has the address in bits 17:8 and the data in 7:0 (DPDK `r8169_compat.h`, EFUSE_*). A blank memory is all ones, and
+ * programming only clears bits. Other memories of this kind work like this; for this one it is not documented. The
+ * contents are kept without power.
  */
 export class Efuse {
   readonly #bytes = new Uint8Array(FUSE_BYTES).fill(0xff);

@@ -13,7 +13,9 @@ const TYPES = 4;
  * registers.
  */
 const MAC_COPY = 0xe0;
-/** Bits 29:18 of a command to the management controller of 8168FP: its base address. DPDK RTL8168FP_OOBMAC_BASE. */
+/**
+ * Bits 29:18 of a command: the base address of the 8168FP's management controller, or 0. DPDK RTL8168FP_OOBMAC_BASE.
+ */
 const BASE = 0xfff << 18;
 const OOB_BASE = 0xf70 << 18;
 

@@ -13,10 +13,10 @@ const FIRMWARE_PAGE = 0xe446;
 const FIRMWARE_PAGES = 4;
 const programAddress = (i: number): number =>
   0x1_0000 * Math.floor(i / FIRMWARE_WORDS) + FIRMWARE_AT + 2 * (i % FIRMWARE_WORDS);
-/** 8125 and later: bit 7 is set while the PHY is not in ALDPS. */
+/** 8125 and later: bit 7 is set while the PHY is not in ALDPS (power saving while no cable is plugged in). */
 const ALDPS_STATE = 0xe908;
 const ALDPS_AWAKE = 1 << 7;
-/** 8127: the low byte reports an SFP cage, where Linux's r8169 reads it. */
+/** 8127: the register in whose low byte Linux's r8169 looks for an SFP cage. */
 const MEDIUM = 0xd006;
 const FIBRE = 7;
 

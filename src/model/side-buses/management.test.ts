@@ -1,4 +1,7 @@
-/** Management controllers: what a driver finds with and without firmware, through each generation's access. */
+/**
+ * Management controllers: what a driver finds with and without firmware, by the way in which each generation gives
+ * access.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

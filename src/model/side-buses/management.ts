@@ -21,8 +21,8 @@ export const isManaged = (chip: Chip): boolean => chip.profile.management !== un
  * Registers of 32 bits at multiples of 4. Without firmware they keep the written value and nothing responds, as on
  * boards that do not use the controller.
  *
- * Sources: DPDK `drivers/net/r8169/r8169_dash.c` for EP and BP; for DP, which DPDK does not support, what Linux's
- * driver expects.
+ * Sources: DPDK `drivers/net/r8169/r8169_dash.c` for the 8168EP and 8125BP; for the 8168DP, which DPDK does not
+ * support, what Linux's driver expects.
  */
 export class Management {
   readonly #words = new Int32Array(WORDS);
@@ -86,13 +86,13 @@ export class Management {
   }
 }
 
-/** The mailbox between this function's MAC and the controller's: registers 0xf8 to 0xfb. */
+/** The mailbox between the NIC's MAC and the management controller's MAC: registers 0xf8 to 0xfb. */
 const CONTROL2 = 0xf9;
 const STATUS = 0xfb;
 const TRANSMIT_IDLE = 1 << 5;
 
 /**
- * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2`, waits up to 100 s for a status bit,
+ * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2`, waits up to 100 ms for a status bit,
  * and clears the status bit by writing it (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in
  * transmission.
  */

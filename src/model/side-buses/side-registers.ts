@@ -25,9 +25,9 @@ export interface SideParts extends HandshakeParts {
   readonly phy: PhyFront;
   /** Duration of an access with a handshake in microseconds. */
   readonly accessMicros: number;
-  /** Whether management firmware runs, on chips that have a controller. */
+  /** Whether management firmware runs, on chips that have a management controller. */
   readonly managed: boolean;
-  /** The board has an SFP cage. */
+  /** Whether the board has an SFP cage. */
   readonly fibre: boolean;
   /** Called when an extended register was written. */
   readonly extendedWritten: (address: number) => void;
@@ -80,7 +80,8 @@ type SideEffect =
   | "eeprom";
 
 /**
- * All side buses. If a chip does not have one, its register map has no row for it, so the effects are never called.
+ * All side buses. If a chip does not have a side bus, its register map has no row for the bus, so the bus's effect is
+ * never called.
  */
 export class SideRegisters {
   readonly effects: Pick<Effects, SideEffect>;
