@@ -119,7 +119,7 @@ test("a timer for the time NaN is rejected", () => {
   assert.throws(() => new Timers().schedule(NaN, () => {}), OutOfRange);
 });
 
-test("the real clock waits at least as long as it is asked to", () => {
+test("a delay of the real clock lasts at least as long as requested", () => {
   const clock = new RealClock();
   for (const micros of [0, 50, 500]) {
     const start = clock.now();

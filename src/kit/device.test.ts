@@ -87,7 +87,7 @@ test("when a device is gone, everything that its driver acquired is released too
   assert.throws(() => bound.driver, Revoked);
 });
 
-test("a failure to release one resource does not keep the others", () => {
+test("a failure to release one resource does not prevent the release of the others", () => {
   const log: string[] = [];
   const clumsy: Driver<string, undefined> = {
     name: "clumsy",

@@ -21,7 +21,7 @@ test("the borrower has the resource until it gives it back after a recall", () =
   assert.equal(lender.returned(0), true);
 });
 
-test("a term that was recalled before it was taken cannot be taken, and nobody waits for it", () => {
+test("a term that was recalled before the borrower took it cannot be taken, and the lender does not wait for it", () => {
   const { lender, borrower } = setUp();
   const early = lender.lend();
   lender.recall();

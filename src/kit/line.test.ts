@@ -105,7 +105,7 @@ test("a device that raises its interrupt whenever the handler runs does not hang
   assert.equal(calls, before + 1, "the held event is not lost");
 });
 
-test("a handler that throws passes its error on and leaves the line working", () => {
+test("an error of a handler is passed on to the caller of raise, and the line works afterwards", () => {
   const interrupts = new SoftInterrupts(1);
   let broken = true;
   let calls = 0;
@@ -133,7 +133,7 @@ test("an event for a vector that was not requested, or does not exist, is counte
   assert.equal(interrupts.request(0).take(), false);
 });
 
-test("a released line delivers nothing, is unusable and can be requested again", () => {
+test("a released line delivers nothing and cannot be used, and its vector can be requested again", () => {
   const interrupts = new SoftInterrupts(1);
   let calls = 0;
   const line = interrupts.request(0, () => calls++);

@@ -129,7 +129,7 @@ if (isMainThread) {
     }
     Atomics.store(words, OVER, 1);
     await borrowing;
-    assert.ok(words[COUNT]! > ours, "the borrower never held the lease");
+    assert.ok(words[COUNT]! > ours, "the borrower never used the resource");
   });
 } else {
   const { task, words } = workerData as Errand;

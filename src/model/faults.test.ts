@@ -24,7 +24,7 @@ const serve = (guest: Guest): number => {
   return status;
 };
 
-test("a lost interrupt leaves its event pending, and the next one is signalled", () => {
+test("a lost interrupt leaves its event pending, and the next interrupt is signalled", () => {
   const guest = up();
   guest.nic.faults.arm("lost-interrupt", { count: 1 });
   arrive(guest);
@@ -147,7 +147,7 @@ test("a PHY that loses its settings brings the link up again with its power-on d
   assert.deepEqual([guest.phyRead(register(ANAR)), guest.nic.link.up], [before, true]);
 });
 
-test("a lost doorbell leaves its frame in the ring, and the next one sends both", () => {
+test("a lost doorbell leaves its frame in the ring, and the next doorbell sends both frames", () => {
   const guest = up();
   guest.nic.faults.arm("lost-doorbell", { count: 1 });
   guest.send({ bytes: frame(BROADCAST, 60) });
@@ -176,7 +176,7 @@ test("a stuck transmitter or receiver stays stuck for as many resets as the coun
   assert.deepEqual([guest.cable.frames.length, arrive(guest)], [1, true]);
 });
 
-test("a lost PCI Express link comes back, and the card is then as after a bus reset", () => {
+test("after a lost PCI Express link has come back, the card is in the state after a bus reset", () => {
   const guest = up();
   guest.nic.faults.arm("link-loss");
   assert.deepEqual([guest.r32(IntrStatus - 2), guest.nic.read("config", 0, 4)], [0xffff_ffff, 0xffff_ffff]);

@@ -4,7 +4,7 @@ import type { GuestMemory, MemoryRegion } from "#kit/target.ts";
 
 /** Each fault, with its effect. */
 export const FAULTS = {
-  "lost-interrupt": "an interrupt is due but not signalled; the level of the line is correct",
+  "lost-interrupt": "an interrupt is not signalled although its event is pending; the line still has the correct level",
   "repeated-interrupt": "an interrupt is signalled again shortly after, with no new event pending",
   "stuck-reset": "a software reset never completes: ChipCmd keeps the bit, and nothing is reset",
   "stuck-counters": "a command to dump or reset the counters never completes: DTCCR keeps the bit",
@@ -12,10 +12,10 @@ export const FAULTS = {
   "silent-phy": "the PHY does not respond: the flag of PHYOCP, or PHYAR on older chips, never changes",
   "upset-phy": "an electrostatic discharge: the PHY loses its settings, and reads all ones until it is reset",
   "forgetful-phy": "the PHY loses its settings, and continues with its power-on defaults",
-  "lost-doorbell": "a doorbell has no effect: its descriptors stay where they are",
+  "lost-doorbell": "a doorbell has no effect: its descriptors are not sent before the next doorbell",
   "stuck-transmitter":
-    "the transmitter ignores every doorbell until a software reset; a count is the number of resets needed",
-  "stuck-receiver": "the receive FIFO stays full until a software reset; a count is the number of resets needed",
+    "the transmitter ignores every doorbell until a software reset; with a count, until that many software resets",
+  "stuck-receiver": "the receive FIFO stays full until a software reset; with a count, until that many software resets",
   "receive-overflow": "the receive FIFO is full when a frame arrives: the frame is counted as missed",
   "link-loss":
     "the PCI Express link is lost for 100 ms, as if the card were removed; then the card is as after a bus reset",

@@ -175,7 +175,7 @@ test("each chip sends frames up to its own largest MTU and none beyond", () => {
   }
 });
 
-test("PCIe gigabit chips do not checksum jumbo frames; PCI ones and the 8125 do", () => {
+test("PCIe gigabit chips do not fill in checksums of jumbo frames; PCI chips and the 8125 do", () => {
   const opts = { rtl8169s: { opts1: TxV1.ipChecksum | TxV1.tcpChecksum } } as Record<string, object>;
   for (const key of ["rtl8169s", "rtl8168h", "rtl8125b"]) {
     const guest = up(key);
@@ -188,7 +188,7 @@ test("PCIe gigabit chips do not checksum jumbo frames; PCI ones and the 8125 do"
   }
 });
 
-test("the 8168E-VL and the 8125 pad with old bytes, and include padding in TCP's length", () => {
+test("the 8168E-VL and the 8125 pad frames with old bytes, and include the padding in the length for the TCP checksum", () => {
   for (const key of ["rtl8168evl", "rtl8125b"]) {
     const guest = up(key);
     guest.cable.bytes.fill(0xa5);
@@ -282,7 +282,7 @@ test("the first 8168F accepts multicast only with all bits of the hash set", () 
   assert.equal(give(guest, frame(group, 64)), true);
 });
 
-test("short UDP to PTP's ports is an offence on 8125A and 8125B only", () => {
+test("a short UDP datagram to a PTP port is an offence only on the 8125A and 8125B", () => {
   for (const [key, port, payload, expected] of [
     ["rtl8125a", 319, 30, 1],
     ["rtl8125b", 320, 38, 1],
@@ -358,7 +358,7 @@ test("a write to either half of a ring's base applies; on the PCI chips the low 
   }
 });
 
-test("every chip returns descriptors", () => {
+test("every chip returns the descriptors of a sent frame to the guest", () => {
   for (const key of [...FIRST_FORMAT, ...SECOND_FORMAT, ...MULTIGIGABIT]) {
     const guest = up(key);
     for (let i = 0; i < 300; i++) guest.send({ bytes: frame(BROADCAST, 60 + i) });

@@ -296,7 +296,7 @@ test("the link comes up after negotiation and is reported in PHYstatus", () => {
   assert.ok(guest.r16(IntrStatus) & Intr.linkChange);
 });
 
-test("bus reset restores the factory's state", () => {
+test("a bus reset restores the registers, the station address and configuration space", () => {
   const guest = new Guest();
   guest.bringUp();
   guest.w8(Cfg9346, Lock.unlock);
@@ -338,7 +338,7 @@ test("the NIC does not interrupt while asleep, and signals pending events when i
   assert.deepEqual([guest.interrupts, guest.nic.asserted()], [before + 1, true]);
 });
 
-test("rejects a multicast address and too little memory", () => {
+test("the model rejects a multicast address and too little memory", () => {
   const { clock } = new Guest();
   const base = { chip: RTL8168H, mac: MAC, clock, timers: clock.timers };
   assert.throws(() => new Rtl8169({ ...base, mac: "01:00:5e:00:00:01" }), OutOfRange);

@@ -221,7 +221,7 @@ test("padding after the IP packet does not affect the result", () => {
   assert.equal(guest.received(0).opts1 & 0x7c000, Rx.protocolTcp);
 });
 
-test("the chip divides a frame over several buffers of any size, and verifies it too", () => {
+test("the chip divides a frame over several buffers of any size, and verifies the checksums of such a frame", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum);
   const sizes = [100, 33, 513, 2000, 2000];

@@ -161,7 +161,7 @@ test("the chip wraps after 1024 descriptors when none is marked, on chips before
   assert.equal(guest.cable.frames.at(-1)!.length, 61);
 });
 
-test("a doorbell without work is an offence only before the first frame; later, its frames may have been sent already", () => {
+test("a doorbell without work is an offence only before the first frame; later, the chip may already have sent the doorbell's frames", () => {
   const guest = up();
   guest.w8(TxPoll, Poll.normalPriority);
   assert.equal(guest.nic.offences.idle, 1);

@@ -124,7 +124,7 @@ const VECTORS = [
 ] as const;
 
 for (const [key, expected] of VECTORS)
-  test(`with vectors, each event of an ${chipOf(key).name} has its own (${key})`, () => {
+  test(`with vectors, each event of an ${chipOf(key).name} has its own vector (${key})`, () => {
     const bench = new Bench(key);
     bench.vector(0xffff_ffff);
     const { receiveQueues, transmitQueues } = bench.block;
@@ -148,7 +148,7 @@ for (const [key, expected] of VECTORS)
     assert.ok(vectors.every((vector) => vector < chipOf(key).profile.queues.vectors));
   });
 
-test("mask bits are set and cleared by separate registers, and read in both", () => {
+test("mask bits are set and cleared through separate registers, and both registers read as the mask", () => {
   const bench = new Bench("rtl8125b");
   bench.vector(0x0020_0001);
   bench.block.effects.interruptMaskSet(0x0001_0000, -1, IMR_V2_SET);
@@ -175,7 +175,7 @@ test("an event pending in one mode is not signalled in the other", () => {
   assert.deepEqual(bench.taken(), [0]);
 });
 
-test("an RTL8127A masks signalled events when that is enabled", () => {
+test("an RTL8127A masks each event that it signals, if self-masking is enabled", () => {
   const bench = new Bench("rtl8127a");
   bench.vector(0xffff_ffff);
   bench.write(INT_CFG0, 1, IntCfg0.enable | IntCfg0.msixEntryMode);

@@ -213,7 +213,7 @@ test("the timer counts 125 ticks a microsecond and restarts when written", () =>
   assert.equal(guest.r32(TimerCount), 0);
 });
 
-test("a restarted timer is not lost when the thread is delayed meanwhile", () => {
+test("a restarted timer still interrupts if the thread is delayed during the restart", () => {
   // Each reading of the clock takes longer than the timer runs.
   const clock = new VirtualClock();
   const timers = new Timers();

@@ -155,7 +155,7 @@ const moves = fc.array(
 );
 
 for (const style of STYLES)
-  test(`${style.key}${style.unread ? ", vectored" : ""}: each frame is found without the interrupt of another`, () => {
+  test(`${style.key}${style.unread ? ", vectored" : ""}: the guest finds each frame without waiting for the interrupt of a later frame`, () => {
     let frames = 0;
     fc.assert(
       fc.property(moves, (list) => {

@@ -14,7 +14,7 @@ export const OFFENCES = {
     hardware: "The chip ignores the low bits and uses another address than the driver intended.",
   },
   outside: {
-    what: "the chip was given an address outside DMA memory, or in memory of the other direction",
+    what: "an address that the driver gave to the chip is outside DMA memory, or in memory for the other direction",
     hardware: "A bus error: SYSErr is raised and an IOMMU logs a fault. Without an IOMMU, other memory is overwritten.",
   },
   width: {
@@ -27,7 +27,8 @@ export const OFFENCES = {
   },
   idle: {
     what: "the doorbell rang while there was no descriptor to send",
-    hardware: "The chip finds no descriptor and raises TDU. The usual cause: OWN was written after the doorbell.",
+    hardware:
+      "The chip finds no descriptor and raises TDU (descriptor unavailable). Usually the driver wrote OWN after the doorbell.",
   },
   disabled: {
     what: "the doorbell rang while the transmitter was disabled",
@@ -63,7 +64,7 @@ export const OFFENCES = {
   },
   frame: {
     what: "a frame cannot be sent as requested: it is too long, or its headers do not allow the offload",
-    hardware: "It is sent damaged, or the transmitter stops with TER.",
+    hardware: "The frame is sent damaged, or the transmitter stops with a transmit error (TER).",
   },
   short: {
     what: "a frame below 60 bytes was not padded, on a chip whose padding is faulty",

@@ -247,7 +247,7 @@ test("vital product data is the EEPROM from its signature on, and zeros on chips
   }
 });
 
-test("the chip offers fewer kinds of interrupts on request", () => {
+test("configuration space offers no kinds of interrupts better than the model's option allows", () => {
   for (const [interrupts, expected] of [
     ["intx", [0x01, 0x10, 0x03]],
     ["msi", [0x01, 0x05, 0x10, 0x03]],

@@ -111,7 +111,7 @@ test("pause is as in table 28B-3, and never at half duplex", () => {
   }
 });
 
-test("a link to a station that does not negotiate has its speed and half duplex, if that was advertised", () => {
+test("a link to a station that does not negotiate has that station's speed and half duplex, if this end has advertised this mode", () => {
   for (const speed of [10, 100] as const) {
     const fixed = partnerOf({ speeds: [speed], negotiates: false });
     assert.deepEqual(fixed.fixed, { speed, fullDuplex: true });
@@ -122,7 +122,7 @@ test("a link to a station that does not negotiate has its speed and half duplex,
 
 const force = (bmcr: number, partner: Partner): PhyLink => settle({ ...EVERYTHING, bmcr }, partner);
 
-test("a forced speed requires the same at the other end, and gigabit cannot be forced", () => {
+test("a forced speed needs the same speed at the other end, and 1000 Mbit/s cannot be forced", () => {
   const at100 = partnerOf({ speeds: [100], negotiates: false });
   assert.deepEqual(shown(force(Bmcr.speedLow | Bmcr.fullDuplex, at100)), [true, 100, true]);
   assert.deepEqual(shown(force(Bmcr.speedLow, at100)), [true, 100, false]);

@@ -76,7 +76,7 @@ test("8168D reports that it is ready for firmware, each revision with its own va
   }
 });
 
-test("page 7 has banks", () => {
+test("registers of extension page 7 are in banks", () => {
   const { paged } = make("rtl8168f-481");
   paged.write(PAGE, 7);
   paged.write(30, 0x2d);
@@ -114,7 +114,7 @@ test("clause 45 registers are accessed through registers 13 and 14, as in annex 
   assert.deepEqual([paged.read(MMD_DATA), paged.read(MMD_DATA)], [0, 0x000e]);
 });
 
-test("PHYs without clause 45 have tuning registers at 13 and 14, Fast Ethernet ones have none", () => {
+test("gigabit PHYs without clause 45 have tuning registers at 13 and 14; Fast Ethernet PHYs have no registers there", () => {
   const gigabit = make("rtl8168c-3c0").paged;
   gigabit.write(MMD_CONTROL, 0x0020);
   assert.equal(gigabit.read(MMD_CONTROL), 0x0020);
@@ -130,7 +130,7 @@ test("register 17 of the gigabit PHYs reports the negotiated mode", () => {
   assert.equal(paged.read(17), 0xac00);
 });
 
-test("MDIO words carry register and data", () => {
+test("the command word of PHYAR has the register number and the data", () => {
   const { paged } = make("rtl8168b");
   assert.equal(paged.mdio(PHYID2 << 16, false), (PHYID2 << 16) | 0xc912);
   paged.mdio((0x14 << 16) | 0x8020, true);

@@ -71,7 +71,7 @@ test("the PHY negotiates the best mode that both ends support", () => {
   }
 });
 
-test("the PHY has no link when both ends have nothing in common", () => {
+test("the PHY has no link when the two ends have no common mode", () => {
   const guest = new Guest();
   guest.phyWrite(at(ANAR), Advertise.full10 | 1);
   guest.phyWrite(at(GBCR), 0);

@@ -26,7 +26,7 @@ test("a register of a later layer replaces all that it overlaps, even partially"
   assert.deepEqual(names(below, corner), ["First@0:16", "Corner@3:8", "Third@4:32", "ThirdLow@4:16"]);
 });
 
-test("an alias is removed with its register, and replaces no other register", () => {
+test("when a register is replaced, its aliases are removed; an alias itself replaces no register", () => {
   const narrow = registerLayer({ Narrow: rw8(5) }, { Narrow: { width: 8, reset: 0, writable: 0 } });
   assert.deepEqual(names(below, narrow), ["First@0:16", "Second@2:16", "Narrow@5:8"]);
   const alias = registerLayer({ High: rw8(3) }, { High: { width: 8, reset: 0, writable: 0, alias: true } });

@@ -7,7 +7,7 @@ import { BASE, BROADCAST, frame, Guest, MAC } from "../guest.test-kit.ts";
 const LANES = 0xf000;
 const DUMP = BASE + 0x400;
 
-test("MAC-OCP registers are valid at the next read", () => {
+test("a value read from a MAC-OCP register is valid at once, without a handshake", () => {
   const guest = new Guest({ accessMicros: 20 });
   guest.w32(MACOCP, FLAG + (0xe8de << 15) + 0x1234);
   guest.w32(MACOCP, 0xe8de << 15);
