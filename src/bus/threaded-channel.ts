@@ -27,8 +27,8 @@ export const VECTORS = 32;
 const CONTROL_WORDS = Word.vectors + VECTORS;
 
 /**
- * A posted access has three words: the first has its kind and offset, the second the value, and the third the number of
- * interrupt events that the driver had seen.
+ * A posted access has three words: the first has its kind, region, width and offset, the second the value, and the
+ * third the number of interrupt events that the driver had seen.
  */
 const RING: RingShape = { records: 1024, recordWords: 3 };
 export const Access = { write: 0, read: 1 } as const;

@@ -47,7 +47,7 @@ export class Schedule {
     return this.#latest;
   }
 
-  /** Measures the times of the next packets from this one. */
+  /** Makes the times of the next packets relative to this packet. */
   #restart({ seconds, nanoseconds }: Timed): void {
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;

@@ -33,7 +33,7 @@ export interface TapState {
 
 /** The network namespace from which the interface is observed: both sockets belong to it. */
 interface View {
-  /** That namespace's `NetworkNamespace.identity`. */
+  /** The `NetworkNamespace.identity` of the namespace. */
   readonly identity: number;
   readonly routes: RouteSocket;
   readonly multicast: MulticastList | undefined;
@@ -55,7 +55,8 @@ export class TapObserver implements Disposable {
     const { address } = this.#tap;
     const view = this.#follow();
     const link = view === undefined ? undefined : interfaceState(view.routes, name);
-    // If the kernel does not report the namespace, this interface may be another one with the same name.
+    // If the kernel does not report the TAP's namespace, the interface found here may be another one with the same
+    // name, so the addresses are compared.
     if (view === undefined || link === undefined || !same(link.address, address))
       return { name, visible: false, mtu: undefined, address, promiscuous: false, groups: "all" };
     return {

@@ -73,8 +73,8 @@ export class TapWriter {
   }
 
   /**
-   * Sets the I/O vector entries for the virtio header, the tag, and the piece that starts with the Ethernet header.
-   * Returns their number.
+   * Sets the I/O vector entries for the tag and for the piece that starts with the Ethernet header. Returns their
+   * number, including the virtio header's entry.
    */
   #pointFirst(offset: number, length: number, tag: number): number {
     const iovecs = this.#iovecs;

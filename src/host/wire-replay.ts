@@ -85,7 +85,7 @@ export class ReplayWire implements Port {
 
   flush(): void {}
 
-  /** Delivers up to `budget` due frames to the NIC. Returns the number accepted. */
+  /** Delivers up to `budget` due frames to the NIC. Returns the number of frames delivered or dropped. */
   pump(budget: number): number {
     const now = this.#options.clock.now();
     if (Number.isNaN(this.#start)) {

@@ -70,7 +70,7 @@ export interface IrqInfo {
   readonly fixed: boolean;
 }
 
-/** A function that is also affected by a reset of the bus or slot. */
+/** A function that is affected by a reset of the bus or slot. */
 export interface Affected {
   /** PCI address, such as 0000:03:00.1. */
   readonly address: string;

@@ -33,7 +33,7 @@ export const Trait = {
   malformed: 1 << 3,
 } as const;
 
-/** The innermost layer that was parsed. The words of `out` for layers above it are 0. */
+/** The innermost layer that was parsed. The lengths in `out` of headers that were not parsed are 0. */
 export const Layer = { none: 0, ethernet: 1, network: 2, transport: 3 } as const;
 
 /**

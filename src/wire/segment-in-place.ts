@@ -221,7 +221,7 @@ export class InPlaceSegmenter {
       for (let i = START; i < end; i = (i + 1) | 0) to.bytes[(offset + i - START) | 0] = from.bytes[i]!;
       return;
     }
-    // Written as bytes, because half of this word belongs to other data.
+    // The first two bytes are written singly, because the other half of their word belongs to other data.
     to.bytes[offset] = from.bytes[START]!;
     to.bytes[(offset + 1) | 0] = from.bytes[START + 1]!;
     const source = from.words;

@@ -20,7 +20,7 @@ const SLOTS = 32;
 
 const INTERRUPT_PIN = 0x3d;
 
-/** Free addresses of a q35 machine: above the RAM below 4 GiB, and below the interrupt controllers. */
+/** Free addresses of a q35 machine: between the part of RAM below 4 GiB and the interrupt controllers. */
 const MEMORY_AT = 0xe000_0000;
 /** I/O ports from here on are unused. */
 const PORTS_AT = 0xc000;

@@ -120,7 +120,7 @@ export class ClientMemory implements RemoteMemory {
   }
 
   #waitUntil(request: PendingRequest, end: number): void {
-    // Requests that the client sent before it received ours arrive before its reply.
+    // Requests that the client sent before it received our request arrive before its reply, so they are executed first.
     for (let step = this.#serve(); request.answer === "none"; step = this.#serve()) {
       if (step === "end") return;
       const left = Math.ceil(end - performance.now());

@@ -20,7 +20,7 @@ export const connectionBuffers = (close?: (fd: number) => void): MessageStream =
 
 /** The connection has ended, because the other end closed it or violated the protocol. */
 export class Ended {
-  /** The reason as text; empty if the other end has just closed the connection. */
+  /** The reason as text; empty if the other end closed the connection without an error. */
   readonly why: string;
   constructor(why: string) {
     this.why = why;

@@ -282,7 +282,7 @@ export class Rig implements Disposable {
 }
 
 /**
- * Open descriptors and shared mappings of this process. Its heap is mapped too, so only pages of shared memory are
+ * Numbers of this process's open descriptors and of its mappings of memfds. Other mappings, such as the heap, are not
  * counted.
  */
 export const holdings = (): { descriptors: number; sharedMaps: number } => ({
