@@ -123,7 +123,8 @@ export class ThreadedQueue {
         throw new Misuse(`a queue's thread reads register 0x${offset.toString(16)}`);
       },
       write: (offset, width, value) => {
-        // An event that is raised from now on is not cleared when the model executes this acknowledgement.
+        // The write may be an acknowledgement, which the model executes later. An event that is raised from now on must
+        // not be cleared then, so the count is loaded here.
         const seen = Atomics.load(words, rules.eventsWord);
         this.#posted.post(encode(Access.write, 0, offset, width), value, seen);
       },

@@ -75,8 +75,10 @@ export interface CaptureOptions {
  *
  * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops
  * the capture and is reported; traffic continues. Writing never blocks on a pipe: while the buffer is full, frames are
- * counted and dropped. Invariant: while no write is in progress, the file consists of whole blocks, even after an error
- * (except a pipe, which cannot be truncated).
+ * counted and dropped.
+ *
+ * Invariant: while no write is in progress, the file consists of whole blocks, even after an error (except a pipe,
+ * which cannot be truncated).
  */
 export class CaptureFile implements FrameObserver, Disposable {
   /** Number of captured frames. */

@@ -9,7 +9,7 @@ import { buildReplay, type CaptureContents, type Replay } from "./replay.ts";
 
 /** Maximum size of a file in bytes: files are held in memory. */
 const LARGEST_FILE = 1 << 30;
-/** Maximum number of faults in the report. */
+/** Maximum number of unreadable blocks that are recorded. */
 const MAX_FAULTS = 1000;
 
 /** A capture file cannot be replayed. */

@@ -64,7 +64,7 @@ const LINK_NAMES: Readonly<Record<number, string>> = {
 const withHeader = (source: string, etherType = "0x0800"): string => `${source} -x | text2pcap -e ${etherType} - OUT`;
 const AGAIN = "capture on an Ethernet interface by its name: tcpdump -i NAME -w OUT";
 
-/** Advice for a link type other than Ethernet. Conversions lose information; the advice says which. */
+/** Advice for a link type other than Ethernet. Conversions lose information; the advice says what is lost. */
 const linkHint = (linkType: number, path: string): string => {
   const file = quoted(path);
   const invented = "invented addresses and without times";

@@ -1,8 +1,8 @@
 /**
  * Settings of a TAP: its name, MTU, address, and the frames it must receive.
  *
- * The kernel notifies a driver of these (ndo_set_rx_mode and others), but the owner of a TAP has to poll them. A
- * macvlan, another unicast address or a multicast group causes no netlink notification.
+ * The kernel notifies a driver of changes of these settings (ndo_set_rx_mode and others), but the owner of a TAP has to
+ * poll them. A macvlan, an additional unicast address or a multicast group causes no netlink notification.
  */
 import { Errno, SystemError } from "#sys/errno.ts";
 import { InterfaceFlag } from "#sys/interface.ts";
@@ -23,8 +23,8 @@ export interface TapState {
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
   /**
-   * Whether all frames must be received: because of an administrator, a packet socket, a bridge, or another unicast
-   * address.
+   * Whether all frames must be received: because of an administrator, a packet socket, a bridge, or an additional
+   * unicast address.
    */
   readonly promiscuous: boolean;
   /** Multicast addresses to receive; "all" also if the kernel does not report them. */

@@ -16,7 +16,7 @@ export type FrameQueue = Pick<Tap, "name" | "number">;
 export const NO_TAG = -1;
 
 export class TapWriter {
-  /** The virtio header of the next frame; `writeFrame` and `writeRun` write it unchanged. */
+  /** The virtio header of the next frame. All methods write this header unchanged. */
   readonly header = new VnetHeader();
   /** Number of frames written; a merged frame counts once. */
   writes = 0;

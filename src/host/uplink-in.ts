@@ -156,8 +156,9 @@ export class UplinkIn {
   /**
    * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores
    * VIRTIO_NET_HDR_F_DATA_VALID (tested on Linux 6.18). Therefore the frame gets a partial checksum, like a frame that
-   * this machine sends, and every kernel trusts that. @param first number of the frame's bytes at `offset`, if the rest
-   * is elsewhere; a frame is not marked unless they include all headers
+   * this machine sends; every kernel trusts such a checksum.
+   * @param first number of the frame's bytes at `offset`, if the rest is elsewhere; a frame is not marked unless they
+   * include all headers
    */
   #markVerified(offset: number, length: number, shift: number, first = length): void {
     const { memory } = this.#link;

@@ -75,8 +75,8 @@ export interface Affected {
   /** PCI address, such as 0000:03:00.1. */
   readonly address: string;
   /**
-   * Number of the function's IOMMU group. With `byIdentity`, its identity within this process's iommufd: 0 if it is in
-   * the same group as the device, -1 if this process does not own it.
+   * Number of the function's IOMMU group. With `byIdentity`, the function's identity within this process's iommufd: 0
+   * if it is in the same group as the device, -1 if this process does not own it.
    */
   readonly owner: number;
 }

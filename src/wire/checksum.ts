@@ -89,7 +89,10 @@ const sumWords = (words: Int32Array, from: number, to: number): number => {
   return halves(total, high);
 };
 
-/** Folds the two accumulators to at most 17 bits. Each is below 2^31, so their sum is below 2^32. */
+/**
+ * Folds the two accumulators to at most 17 bits. The sums of the lower and of the upper halves are each below 2^31, so
+ * their total is below 2^32.
+ */
 const halves = (total: number, high: number): number => {
   const both = ((total - (high << 16)) | 0) + high;
   return (both & 0xffff) + (both >>> 16);

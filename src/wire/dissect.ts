@@ -19,7 +19,7 @@ export const TRANSPORT = 4;
 export const TRANSPORT_LENGTH = 5;
 /** Offset of the payload of the innermost header that was parsed. */
 export const PAYLOAD = 6;
-/** Length of that payload in bytes, without the frame's padding. */
+/** Length in bytes of the payload at `PAYLOAD`, without the frame's padding. */
 export const PAYLOAD_LENGTH = 7;
 export const TRAITS = 8;
 export const DISSECTION_WORDS = 9;

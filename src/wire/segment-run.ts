@@ -324,7 +324,8 @@ export class SegmentRun {
   }
 
   /**
-   * Whether the IPv4 identification is the expected one: it is incremented in each segment or, with DF set, constant.
+   * Whether the IPv4 identification is the expected one: it is incremented in each segment or, with DF (don't fragment)
+   * set, constant.
    */
   #counts(identification: number): boolean {
     if (identification !== this.#nextIdentification) {

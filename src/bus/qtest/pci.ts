@@ -84,8 +84,8 @@ export interface Window {
 }
 
 /**
- * Assigns addresses to each base address register (BAR), and returns where the device's registers are. @param wanted
- * the BAR with the registers; default: the first memory BAR
+ * Assigns addresses to each base address register (BAR), and returns where the device's registers are.
+ * @param wanted the BAR with the registers; default: the first memory BAR
  * @throws {NoSuchFunction}
  */
 export const assignWindows = (config: Mmio, name: string, wanted?: number): Window => {

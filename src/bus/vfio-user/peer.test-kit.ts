@@ -130,7 +130,7 @@ export const versionBody = (json = '{"capabilities":{}}', minor = 1, major = 0):
 /** One receive buffer for all clients, so that memory use stays constant. */
 const into = new Uint8Array(1 << 18);
 
-/** A client. The test runs the server between its calls. */
+/** A client. The test runs the server between the client's calls. */
 export class Peer implements Disposable {
   readonly socket: UnixSocket;
   #id = 0;
