@@ -1,6 +1,7 @@
 /**
  * Guest memory with checks: the device may access only pieces that the driver has allocated, and each access must be
- * within one piece and in the piece's direction. An IOMMU checks whole pages; this also detects errors within a page.
+ * within one piece and in the piece's direction. An IOMMU checks whole pages; these checks also detect errors within a
+ * page.
  */
 import type { DmaArena, DmaMemory } from "#kit/dma.ts";
 import type { GuestMemory, MemoryRegion } from "#kit/target.ts";

@@ -51,7 +51,7 @@ export class DirectDevice implements PciDevice, Disposable {
       : new WindowMemory(memory ?? this.dma.window, WINDOW_IOVA, dmaBytes);
     target.attach(guest, (vector) => this.interrupts.raise(vector));
     this.config = new Mmio(this.#region(target, "config"));
-    // Enables memory space, as a system does before it passes a device to a driver.
+    // Enables memory space, but not bus mastering, as a system does before it passes a device to a driver.
     setBusMaster(this.config, false);
     this.registers = new Mmio(this.#region(target, options.registers));
     this.id = identity(this.config);

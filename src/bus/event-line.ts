@@ -2,7 +2,7 @@
 import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {
-  /** Default: false. */
+  /** See `InterruptLine.level`. Default: false. */
   readonly level?: boolean;
   readonly event: { readonly number: number; drain(): boolean };
   /**

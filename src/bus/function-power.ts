@@ -1,18 +1,21 @@
-/** Power states D0 and D3hot of a PCI function, and PME, through configuration space (PCI Power Management 1.2). */
+/**
+ * Power states D0 and D3hot of a PCI function, and its wake-up signal (PME), through configuration space. The section
+ * numbers below are those of PCI Power Management 1.2.
+ */
 import type { Clock } from "#kit/clock.ts";
 import type { PciPower } from "#kit/device.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import { type Mmio, ro16, rw16, rw32, rw8 } from "#kit/mmio.ts";
 import { CONTROL, findCapability, PME_STATUS, POWER_MANAGEMENT, STATE, wake } from "./power.ts";
 
-/** 3.2.3: offset, in the capability, of the word that lists the states in which the function can signal PME. */
+/** Offset in the capability of the word that lists the states in which the function can signal PME (3.2.3). */
 const CAPABILITIES = 2;
 const PME_FROM_D3HOT = 1 << 14;
 const PME_FROM_D3COLD = 1 << 15;
 const PME_ENABLE = 1 << 8;
 const NO_SOFT_RESET = 1 << 3;
 const D3HOT = 3;
-/** 5.6.1: time after a change to D3hot during which the function must not be accessed. */
+/** Time after a change to D3hot during which the function must not be accessed (5.6.1). */
 const ENTER_MICROS = 10_000;
 const VENDOR = ro16(0);
 

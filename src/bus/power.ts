@@ -10,7 +10,7 @@ export const POWER_MANAGEMENT = 0x01;
 /** PCI Power Management 1.2, 3.2.4: the control word after the capability's header. */
 export const CONTROL = 4;
 export const STATE = 0b11;
-/** Cleared by writing one; the code that handles the wake-up event does that. */
+/** Cleared by writing one, which `FunctionPower` does; `wake` below leaves the bit unchanged. */
 export const PME_STATUS = 1 << 15;
 /** The most capabilities that a list in 256 bytes can have. */
 const MAX_CAPABILITIES = 48;

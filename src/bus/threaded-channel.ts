@@ -2,7 +2,8 @@
  * What a driver's threads share with the model's thread: a page of registers, a ring of posted writes for each of the
  * driver's threads, and eventfds that wake them.
  *
- * As on PCI Express, writes are posted. Those of one thread stay in order; those of different threads are not ordered.
+ * As on PCI Express, writes are posted. The writes of one thread stay in order; writes of different threads are not
+ * ordered.
  */
 import { Timeout } from "#kit/errors.ts";
 import { type RingShape, SpscConsumer, SpscProducer, spscWords } from "#kit/spsc.ts";
@@ -27,8 +28,8 @@ export const VECTORS = 32;
 const CONTROL_WORDS = Word.vectors + VECTORS;
 
 /**
- * A posted access has three words: the first has its kind and offset, the second the value, and the third the number of
- * interrupt events that the driver had seen.
+ * A posted access has three words: the first has its kind, region, width and offset, the second the value, and the
+ * third the number of interrupt events that the driver had seen.
  */
 const RING: RingShape = { records: 1024, recordWords: 3 };
 export const Access = { write: 0, read: 1 } as const;

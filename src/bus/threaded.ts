@@ -58,7 +58,7 @@ export class ThreadedDevice implements PciDevice {
     this.registers = new Mmio(this.#region(0, 0, rules.bytes, asked, relaxed));
     this.config = new Mmio(this.#region(1, rules.bytes, CONFIG_BYTES, new Set(), new Set()));
     this.id = identity(this.config);
-    // Enables memory space, as a system does before it passes a device to a driver.
+    // Enables memory space, but not bus mastering, as a system does before it passes a device to a driver.
     setBusMaster(this.config, false);
     this.power = new FunctionPower(this);
   }
@@ -79,7 +79,8 @@ export class ThreadedDevice implements PciDevice {
       read: (offset, width) => {
         if (asked.has(offset)) return this.#ask(region, offset, width);
         if (!relaxed.has(offset)) this.#posted.flush();
-        // The count is loaded before the register, whose value may or may not include an event counted later.
+        // The count is loaded before the register. If an event is counted between the two loads, the register's value
+        // may include it, but it is not treated as seen.
         else this.#seen = Atomics.load(this.#words, this.#eventsWord);
         const at = base + offset;
         if (width === 1) return Atomics.load(this.#bytes, at);
@@ -122,7 +123,8 @@ export class ThreadedQueue {
         throw new Misuse(`a queue's thread reads register 0x${offset.toString(16)}`);
       },
       write: (offset, width, value) => {
-        // An event that is raised from now on is not cleared when the model executes this acknowledgement.
+        // The write may be an acknowledgement, which the model executes later. An event that is raised from now on must
+        // not be cleared then, so the count is loaded here.
         const seen = Atomics.load(words, rules.eventsWord);
         this.#posted.post(encode(Access.write, 0, offset, width), value, seen);
       },

@@ -52,7 +52,7 @@ export class Answerer {
   readonly #room: number;
   readonly #parts = new Int32Array(d.DISSECTION_WORDS);
 
-  /** @param room limit of the length of a reply's frame, at least 128 */
+  /** @param room maximum length of a reply's frame in bytes, at least 128 */
   constructor(memory: Memory, room: number, identity: Identity, counts: AnswerCounts) {
     this.#memory = memory;
     this.#bytes = memory.bytes;
@@ -153,15 +153,16 @@ export class Answerer {
   }
 
   /**
-   * Builds the reply to a datagram, but not its Ethernet and IP addresses. A reply of the bulk stream also gets new
-   * lengths and a checksum.
+   * Builds the reply to a datagram, except for the Ethernet and IP addresses, which the caller sets. A reply of the
+   * bulk stream also gets new lengths and a checksum.
    */
   #answerUdp(frame: number, length: number): number {
     const bytes = this.#bytes;
     const transport = frame + this.#parts[d.TRANSPORT]!;
     const port = get16(bytes, transport + udp.DESTINATION_PORT);
     const from = get16(bytes, transport + udp.SOURCE_PORT);
-    // Two echo services that reply to each other would never stop (CERT CA-1996-01).
+    // Two echo services that reply to each other would never stop (CERT CA-1996-01), so a datagram from a served port
+    // gets no reply.
     if (!this.#serves(port) || this.#serves(from) || from === 0) return 0;
     if (!this.#undamaged(frame, true)) return 0;
     const answered = port === this.#identity.bulkPort ? this.#answerBulk(frame) : length;

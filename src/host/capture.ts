@@ -10,7 +10,7 @@ import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Maximum length of a frame that is captured as a whole: a super-frame of 64 KiB with Ethernet header and two tags. */
+/** Longer frames are truncated in the capture. A super-frame of 64 KiB with an Ethernet header and two tags fits. */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
 /** Maximum time to wait for the reader of a pipe when the capture is closed. */
@@ -75,8 +75,10 @@ export interface CaptureOptions {
  *
  * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops
  * the capture and is reported; traffic continues. Writing never blocks on a pipe: while the buffer is full, frames are
- * counted and dropped. Invariant: while no write is in progress, the file consists of whole blocks, even after an error
- * (except a pipe, which cannot be truncated).
+ * counted and dropped.
+ *
+ * Invariant: while no write is in progress, the file consists of whole blocks, even after an error (except a pipe,
+ * which cannot be truncated).
  */
 export class CaptureFile implements FrameObserver, Disposable {
   /** Number of captured frames. */
@@ -96,7 +98,7 @@ export class CaptureFile implements FrameObserver, Disposable {
   #closed = false;
   /** Number of bytes of the buffer that are already in the file. */
   #written = 0;
-  /** Size that the file had before those bytes were written. */
+  /** Number of bytes in the file that come before the buffer's first byte. */
   #before = 0;
   /** The array that contained the last frame, as bytes and as words. */
   #seen: Memory = newMemory(0);
@@ -213,8 +215,8 @@ const openFile = (path: string): CaptureSink => {
 };
 
 /**
- * A port around `port` that captures every frame in both directions. Outgoing frames are those that the NIC sends. Each
- * frame passes in one piece.
+ * A port around `port` that captures every frame in both directions. Outgoing frames are those that the NIC sends. A
+ * frame always passes whole, never as separate headers and payload or as segments.
  */
 export const captured = (port: Port, capture: CaptureFile, interfaceId = 0): Port => {
   let reserved = 0;

@@ -1,4 +1,4 @@
-/** Reads frames from the far end's kernel, and segments and checksums them as that machine's NIC would. */
+/** Reads frames from the far end's kernel, and segments and checksums them as the far machine's NIC would. */
 import { Errno } from "#sys/errno.ts";
 import { Iovecs, readv } from "#sys/memory.ts";
 import { InPlaceSegmenter } from "#wire/segment-in-place.ts";
@@ -16,15 +16,15 @@ const SHORTEST = MIN_FRAME;
 
 /** Reads one frame at a time from the kernel, and yields it as one or more wire frames. */
 export class FarFrames {
-  /** The rest of a super-frame, for a NIC that accepts each segment when it is built; undefined for a whole frame. */
+  /** The segmenter with the remaining segments, if the last frame read is a super-frame; otherwise undefined. */
   superFrame: InPlaceSegmenter | undefined;
-  /** Offset of the current wire frame, after `complete`. */
+  /** Offset of the current wire frame; valid after `complete`. */
   offset = 0;
   /** Length of the current wire frame; 0 if there is none. */
   length = 0;
   /** Number of wire frames that remain of the last frame read, including the current one. */
   left = 0;
-  /** Number of frames dropped because their virtio header did not match, or because they were too long. */
+  /** Number of frames dropped because their virtio header did not match, or because they were too short or too long. */
   drops = 0;
   readonly #tap: FrameQueue;
   readonly #memory: Memory;
@@ -56,7 +56,7 @@ export class FarFrames {
     }
   }
 
-  /** Completes the current wire frame. */
+  /** Builds the current wire frame, if it is a segment of a super-frame. Other frames are already complete. */
   complete(): void {
     const { superFrame } = this;
     if (superFrame === undefined) return;
@@ -102,7 +102,7 @@ export class FarFrames {
     this.offset = offset;
     this.length = length;
     this.left = left;
-    // Only the last segment is padded: padding another one would overwrite the payload of the next.
+    // Only the last segment is padded: padding an earlier one would overwrite the payload of the next segment.
     if (length < SHORTEST && left === 1) this.#pad();
   }
 

@@ -23,7 +23,7 @@ export interface HostFrame {
 
 export const NO_REQUEST = { flags: 0, gso: 0, headerBytes: 0, segmentBytes: 0, checksumStart: 0, checksumOffset: 0 };
 
-/** The kernel's end of the fake TAP. */
+/** A fake TAP. With its methods, a test acts as the kernel behind the TAP. */
 export class FakeTap implements Disposable {
   readonly tap: FrameQueue & { setOffload(): void };
   readonly #near: Fd;
@@ -50,7 +50,7 @@ export class FakeTap implements Disposable {
     write(this.#far.number, bytes);
   }
 
-  /** All frames that the kernel has received. */
+  /** Returns the frames that the fake kernel has received since the last call. */
   received(): HostFrame[] {
     const frames: HostFrame[] = [];
     const into = new Uint8Array(70_000);

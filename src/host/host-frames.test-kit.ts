@@ -33,7 +33,7 @@ export const udpFrame = (ends: Ends, length: number): Uint8Array => {
   return memory.bytes.slice(0, buildUdpFrame(memory, 0, ends, TCP, data(length)));
 };
 
-/** Offloads of a NIC without limits or faults. */
+/** The `Offloads` of a NIC that has every offload and refuses no frame. */
 export const OFFLOADS: Offloads = {
   checksum: true,
   segmentation: true,

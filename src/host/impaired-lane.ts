@@ -12,7 +12,7 @@ import { Damage } from "#kit/port.ts";
 export const IMPAIRMENTS = ["loss", "corrupt", "crc", "duplicate", "reorder", "delay"] as const;
 export type ImpairmentName = (typeof IMPAIRMENTS)[number];
 
-/** As seen from the NIC: `out` is what it sends. */
+/** Directions as seen from the NIC: frames that the NIC sends go `out`. */
 export const DIRECTIONS = ["out", "in"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
@@ -26,7 +26,7 @@ export interface Impairment {
   readonly micros: number;
 }
 
-/** What happened to a frame that left this direction. */
+/** What happened to a frame at the end of the cable. */
 export const DeliveryResult = { delivered: 0, refused: 1, lost: 2 } as const;
 export type DeliveryResult = (typeof DeliveryResult)[keyof typeof DeliveryResult];
 
@@ -54,7 +54,7 @@ export interface LaneTotals {
 
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
-/** Maximum number of frames in transit; more frames are lost. */
+/** Maximum number of frames in transit; further frames are lost. */
 const MAX_HELD = 4096;
 /** A frame that should be swapped with the next one is delivered without a swap if none follows within this time. */
 const MAX_REORDER_MICROS = 10_000;

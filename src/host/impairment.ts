@@ -30,11 +30,14 @@ export class ImpairedWire implements Port {
   readonly #in: Lane;
   #nic: Plug | undefined;
   #reserved = 0;
-  /** Set if the previous frame was not passed unchanged. The next frame then cannot be marked as its continuation. */
+  /**
+   * Set if the previous frame may have been lost, changed or delayed. The next frame then cannot be marked as its
+   * continuation.
+   */
   #broken = false;
-  /** Set during a commit. Outside a commit, a frame is delivered by a timer and needs a flush of its own. */
+  /** Set during a commit. A frame that is sent at another time was delayed, and needs a flush of its own. */
   #inCommit = false;
-  /** Buffer for held frames, so that the NIC always reads from the same memory. */
+  /** Frames that passed the impairments are copied here, so that the NIC reads all of them from the same memory. */
   readonly #inbox = new Uint8Array(MAX_FRAME);
 
   readonly #segments = new CountedSegments((length) => this.#in.passed(length, DeliveryResult.delivered));
@@ -186,7 +189,7 @@ export class ImpairedWire implements Port {
       return this.#nic?.receive(this.#inbox, 0, bytes.length) === true
         ? DeliveryResult.delivered
         : DeliveryResult.refused;
-    // A NIC that supports damaged frames may accept this one.
+    // A NIC that has `receiveDamaged` may accept the damaged frame.
     return this.#nic?.receiveDamaged?.(this.#inbox, 0, bytes.length, damage) === true
       ? DeliveryResult.delivered
       : DeliveryResult.lost;

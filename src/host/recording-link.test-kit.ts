@@ -25,9 +25,9 @@ export class RecordingLink implements Link {
   readonly bufferBytes = 2048;
   readonly burst = emptyBurst();
   readonly frames: Sent[] = [];
-  /** Number of fragments that the link accepts at a time. */
+  /** Number of fragments that the link still accepts; completed fragments increase it. */
   room = Infinity;
-  /** Number of fragments completed at a time. */
+  /** Maximum number of fragments that one call of `sent` completes. */
   pace = Infinity;
   #pending = 0;
   #completed = 0;

@@ -9,7 +9,7 @@ import { buildReplay, type CaptureContents, type Replay } from "./replay.ts";
 
 /** Maximum size of a file in bytes: files are held in memory. */
 const LARGEST_FILE = 1 << 30;
-/** Maximum number of faults in the report. */
+/** Maximum number of unreadable blocks that are recorded. */
 const MAX_FAULTS = 1000;
 
 /** A capture file cannot be replayed. */
@@ -40,7 +40,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 const PIPE = "a pipe";
 
-/** What a file is, if it cannot be replayed because it has no known end; undefined for a regular file. */
+/** The kind of a file that is not a regular file and therefore cannot be replayed; undefined for a regular file. */
 const kindOf = (stats: Stats): string | undefined => {
   if (stats.isFile()) return undefined;
   if (stats.isDirectory()) return "a directory";
@@ -51,7 +51,10 @@ const kindOf = (stats: Stats): string | undefined => {
 const notFileHint = (kind: string, path: string): string =>
   kind === PIPE ? `Save its data to a file: cat ${quoted(path)} > OUT` : "Use a pcap or pcapng file.";
 
-/** The present contents of a file. Pipes are not opened, because that could block. */
+/**
+ * The present contents of a file. With O_NONBLOCK, opening a pipe does not wait for a writer; the pipe is then
+ * rejected.
+ */
 const readWhole = (path: string): Uint8Array => {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {

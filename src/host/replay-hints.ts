@@ -1,4 +1,4 @@
-/** Advice for capture files that cannot be replayed. `replay-file.test.ts` runs each command. */
+/** Advice for capture files that cannot be replayed as they are. `replay-file.test.ts` runs most of the commands. */
 import { get16 } from "#wire/bigendian.ts";
 import { EtherType } from "#wire/ethernet.ts";
 import { MAX_PAUSE_SECONDS } from "./replay-schedule.ts";
@@ -39,7 +39,7 @@ const FORMATS: readonly Format[] = [
   { name: "a Sniffer file", magic: bytesOf("TRSNIFF"), hint: convert },
 ];
 
-/** Format of a file that is neither pcap nor pcapng, with advice. */
+/** The name of a file's format, with advice, if it is one of `FORMATS`; otherwise undefined. */
 export const formatOf = (bytes: Uint8Array, path: string): readonly [name: string, hint: string] | undefined => {
   const format = FORMATS.find(({ magic }) => magic.every((byte, i) => bytes[i] === byte));
   return format === undefined ? undefined : [format.name, format.hint(path)];
@@ -64,7 +64,7 @@ const LINK_NAMES: Readonly<Record<number, string>> = {
 const withHeader = (source: string, etherType = "0x0800"): string => `${source} -x | text2pcap -e ${etherType} - OUT`;
 const AGAIN = "capture on an Ethernet interface by its name: tcpdump -i NAME -w OUT";
 
-/** Advice for a link type other than Ethernet. Conversions lose information; the advice says which. */
+/** Advice for a link type other than Ethernet. Conversions lose information; the advice says what is lost. */
 const linkHint = (linkType: number, path: string): string => {
   const file = quoted(path);
   const invented = "invented addresses and without times";
@@ -119,8 +119,8 @@ export const leftOutHintOf = (replay: Replay, path: string): string => {
 };
 
 /**
- * Number of super-frames, which were captured between a kernel and a NIC with segmentation offload. If one exceeds 64
- * KiB, its IPv4 length is 0.
+ * Number of super-frames: frames that were captured between a kernel and a NIC with segmentation offload. If one
+ * exceeds 64 KiB, its IPv4 length is 0.
  */
 const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): number => {
   let found = 0;

@@ -1,6 +1,6 @@
 /** The times at which the packets of a capture file are replayed: the recorded ones, unless they are implausible. */
 
-/** Longer pauses are shortened to this: otherwise a wrong time stamp could delay all later packets for years. */
+/** Longer pauses are shortened to this length. Otherwise a wrong time stamp could delay all later packets for years. */
 export const MAX_PAUSE_SECONDS = 60;
 /**
  * Packets that were captured from several queues may be out of order by less than this. If time goes back further, the
@@ -47,7 +47,7 @@ export class Schedule {
     return this.#latest;
   }
 
-  /** Measures the times of the next packets from this one. */
+  /** Makes the times of the next packets relative to this packet. */
   #restart({ seconds, nanoseconds }: Timed): void {
     this.#seconds = seconds;
     this.#nanoseconds = nanoseconds;

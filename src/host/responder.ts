@@ -2,7 +2,7 @@
  * A far end without a network stack: replies to ARP, ping, UDP echo and a checked bulk stream, for use without a TAP.
  *
  * There is no neighbour table: each reply is built in place of its request and goes to the sender. Only requests with
- * correct checksums get a reply, which also tests a NIC's transmit offloads.
+ * correct checksums get a reply, so that a missing reply reveals an error in a NIC's transmit offloads.
  */
 import type { Plug, Port } from "#kit/port.ts";
 import { BULK_PORT, type BulkServer } from "#wire/bulk.ts";

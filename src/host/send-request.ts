@@ -58,7 +58,8 @@ export class SendRequest {
   /**
    * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative
    * results.
-   * @param shift number of bytes removed in front of the network header since the kernel described the frame
+   * @param shift number of bytes (of a tag) that were removed before the network header, but are still included in the
+   * header's offsets
    */
   translate(header: VnetHeader, bytes: Uint8Array, frame: number, length: number, shift: number): number {
     const segment = header.gso !== Gso.none;
@@ -124,7 +125,8 @@ export class SendRequest {
     const payload = this.parts[PAYLOAD_LENGTH]!;
     if (size === 0 || this.parts[PAYLOAD]! + payload !== length) return INVALID;
     const { segmentation, superFrameBytes, segments } = this.#offloads;
-    // It is not known whether the chips set CWR only in the first segment, so such frames are segmented in software.
+    // With ECN, only the first segment may have the TCP flag CWR. It is not known whether the chips ensure this, so
+    // software segments these frames.
     const supported = segmentation && !summed && (header.gso & Gso.ecn) === 0 && this.#offers(transport);
     const fits = length <= superFrameBytes && payload <= segments * size && size <= Send.segmentSize;
     const start = this.parts[TRANSPORT]!;

@@ -3,7 +3,7 @@ import { SystemError } from "#sys/errno.ts";
 import { type LinkMode, setLinkSettings } from "#sys/link-settings.ts";
 import type { Tap } from "#sys/tap.ts";
 
-/** This is only for display: if the kernel does not support it or does not permit it, nothing changes. */
+/** The values are only for display, so an error is ignored if the kernel does not support or permit the change. */
 export const showLink = (tap: Tap, { up, speed, fullDuplex }: LinkMode): void => {
   try {
     tap.withInterfaces((interfaces, name) => setLinkSettings(interfaces, name, { up, speed, fullDuplex }));

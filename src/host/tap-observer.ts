@@ -1,8 +1,8 @@
 /**
  * Settings of a TAP: its name, MTU, address, and the frames it must receive.
  *
- * The kernel notifies a driver of these (ndo_set_rx_mode and others), but the owner of a TAP has to poll them. A
- * macvlan, another unicast address or a multicast group causes no netlink notification.
+ * The kernel notifies a driver of changes of these settings (ndo_set_rx_mode and others), but the owner of a TAP has to
+ * poll them. A macvlan, an additional unicast address or a multicast group causes no netlink notification.
  */
 import { Errno, SystemError } from "#sys/errno.ts";
 import { InterfaceFlag } from "#sys/interface.ts";
@@ -23,8 +23,8 @@ export interface TapState {
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
   /**
-   * Whether all frames must be received: because of an administrator, a packet socket, a bridge, or another unicast
-   * address.
+   * Whether all frames must be received: because of an administrator, a packet socket, a bridge, or an additional
+   * unicast address.
    */
   readonly promiscuous: boolean;
   /** Multicast addresses to receive; "all" also if the kernel does not report them. */
@@ -33,7 +33,7 @@ export interface TapState {
 
 /** The network namespace from which the interface is observed: both sockets belong to it. */
 interface View {
-  /** That namespace's `NetworkNamespace.identity`. */
+  /** The `NetworkNamespace.identity` of the namespace. */
   readonly identity: number;
   readonly routes: RouteSocket;
   readonly multicast: MulticastList | undefined;
@@ -55,7 +55,8 @@ export class TapObserver implements Disposable {
     const { address } = this.#tap;
     const view = this.#follow();
     const link = view === undefined ? undefined : interfaceState(view.routes, name);
-    // If the kernel does not report the namespace, this interface may be another one with the same name.
+    // If the kernel does not report the TAP's namespace, the interface found here may be another one with the same
+    // name, so the addresses are compared.
     if (view === undefined || link === undefined || !same(link.address, address))
       return { name, visible: false, mtu: undefined, address, promiscuous: false, groups: "all" };
     return {

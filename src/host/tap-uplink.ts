@@ -62,7 +62,10 @@ export interface TapUplinkOptions {
   readonly offloads: Offloads;
   /** Offloads that users have left on; default: all. */
   readonly switches?: UplinkSwitches | undefined;
-  /** Receives each frame as the host sends it and as the NIC delivers it, with tags stripped. */
+  /**
+   * Receives each frame: as the host sends it, with its tag, or as the NIC delivers it, when the tag is already
+   * stripped.
+   */
   readonly capture?: FrameObserver | undefined;
 }
 
@@ -70,11 +73,13 @@ export interface TapUplinkOptions {
 export interface UplinkCounters {
   /** Number of frames read from the host; a super-frame counts once. */
   readonly frames: number;
-  /** Number of those frames that were checksummed in software. */
+  /** Number of frames from the host that were checksummed in software. */
   readonly softwareSums: number;
-  /** Number of those frames that were segmented in software. */
+  /** Number of frames from the host that were segmented in software. */
   readonly softwareCuts: number;
-  /** Number of frames from the host that were dropped: too long, or with a virtio header that did not match. */
+  /**
+   * Number of frames from the host that were dropped: too short, too long, or with a virtio header that did not match.
+   */
   readonly sendDrops: number;
   /** Number of frames and segments read but not passed to the NIC; counted when the uplink is disposed. */
   readonly sendDiscards: number;

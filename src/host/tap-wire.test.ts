@@ -250,7 +250,7 @@ test("a NIC without room does not block others: its frames are dropped and count
 
 test("a short frame from the far kernel is padded with zeros, as its own NIC would do", { skip }, () => {
   using r = rig();
-  // The buffer's old contents, which must not be sent.
+  // Fills the buffer; the padding of the next frame must not contain these bytes.
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(200).fill(0xee) });
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(42).fill(7) });
   while (r.wire.pump(64) > 0);
@@ -280,7 +280,7 @@ test("for any virtio header, the NIC gets frames no longer than the one received
   );
 });
 
-/** Two kernels' network stacks with all of `src/host` in between, pumped by the event loop. */
+/** Two kernels' network stacks, with an uplink, a NIC and a wire between them that the event loop pumps. */
 const network = (options: Omit<MemoryNicOptions, "port"> = {}) => {
   const scope = new DisposableStack();
   const make = (name: string, address: string): { tap: Tap; namespace: NetworkNamespace; interfaces: Interfaces } => {
@@ -318,7 +318,7 @@ const digest = async (socket: Socket): Promise<string> => {
   return hash.digest("hex");
 };
 
-/** Sends bytes over TCP, if `forth` to the far end, otherwise from there. Returns a hash of the received data. */
+/** Sends bytes over TCP: to the far end if `forth`, otherwise from the far end. Returns a hash of the received data. */
 const transfer = async (n: ReturnType<typeof network>, bytes: Uint8Array, forth: boolean): Promise<string> => {
   // A socket belongs to the namespace of its thread at the time of creation.
   const server = n.far.namespace.within(() => createServer().listen(5000));

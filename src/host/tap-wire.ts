@@ -175,8 +175,8 @@ export class TapWire implements Port {
   }
 
   /**
-   * Gives the NIC up to `budget` frames. Does not begin a super-frame that exceeds the rest of the budget: in two
-   * bursts, it would be merged into two frames and acknowledged twice. Returns the number accepted.
+   * Delivers up to `budget` frames to the NIC. Returns the number of delivered and dropped frames. Begins a super-frame
+   * only if the rest of the budget suffices: in two bursts, it would be merged into two frames and acknowledged twice.
    * @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {

@@ -16,7 +16,7 @@ export type FrameQueue = Pick<Tap, "name" | "number">;
 export const NO_TAG = -1;
 
 export class TapWriter {
-  /** The virtio header of the next frame; `writeFrame` and `writeRun` write it unchanged. */
+  /** The virtio header of the next frame. All methods write this header unchanged. */
   readonly header = new VnetHeader();
   /** Number of frames written; a merged frame counts once. */
   writes = 0;
@@ -73,8 +73,8 @@ export class TapWriter {
   }
 
   /**
-   * Sets the I/O vector entries for the virtio header, the tag, and the piece that starts with the Ethernet header.
-   * Returns their number.
+   * Sets the I/O vector entries for the tag and for the piece that starts with the Ethernet header. Returns their
+   * number, including the virtio header's entry.
    */
   #pointFirst(offset: number, length: number, tag: number): number {
     const iovecs = this.#iovecs;

@@ -73,7 +73,8 @@ export class UplinkIn {
   }
 
   /**
-   * @param wanted whether the NIC's checksum results are used, and whether segments with a correct checksum are merged
+   * `verified`: whether the NIC's checksum results are used. `merge`: whether segments with a correct checksum are
+   * merged.
    */
   setOffloads({ verified, merge }: { readonly verified: boolean; readonly merge: boolean }): void {
     this.#flagMask = verified ? -1 : ~ALL_GOOD;
@@ -103,7 +104,7 @@ export class UplinkIn {
     return 1;
   }
 
-  /** Writes a frame in several buffers, which is not merged with others. Frames before it are written first. */
+  /** Writes a frame that is in several buffers, and does not merge it. Earlier frames are written first. */
   #writePieces(burst: Int32Array, word: number, tag: number): number {
     this.#coalescer.flush();
     const offset = burst[word + OFFSET]!;
@@ -155,8 +156,9 @@ export class UplinkIn {
   /**
    * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores
    * VIRTIO_NET_HDR_F_DATA_VALID (tested on Linux 6.18). Therefore the frame gets a partial checksum, like a frame that
-   * this machine sends, and every kernel trusts that. @param first number of the frame's bytes at `offset`, if the rest
-   * is elsewhere; they must include all headers
+   * this machine sends; every kernel trusts such a checksum.
+   * @param first number of the frame's bytes at `offset`, if the rest is elsewhere; a frame is not marked unless they
+   * include all headers
    */
   #markVerified(offset: number, length: number, shift: number, first = length): void {
     const { memory } = this.#link;

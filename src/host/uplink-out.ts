@@ -42,7 +42,7 @@ const BIAS = 6;
  */
 const FRAGMENT = 16 << 10;
 const LAST_FRAGMENT = FRAGMENT + 64;
-/** After this many fragments or bytes the doorbell is rung, before more frames are read. */
+/** After `BURST` fragments or `BURST_BYTES` bytes, the frames are passed to the NIC before more are read. */
 const BURST = 512;
 /** The first of the link's entries used for sending; those before it are for received frames. */
 const FIRST = 256;
@@ -149,7 +149,7 @@ export class UplinkOut {
     return moved;
   }
 
-  /** Counts the fragments that the NIC has not taken, and discards them. */
+  /** Discards the frames and segments that the NIC has not taken, and counts them. */
   discard(): void {
     for (let i = FIRST; i < FIRST + this.#count; i++)
       if ((this.#burst[i * FRAME_WORDS + FRAME_FLAGS]! & Send.more) === 0) this.discards++;

@@ -265,7 +265,7 @@ test("frames and segments that the NIC has not taken are counted when they are d
     rig.out.pump(64);
     rig.out.discard();
     rig.out.discard();
-    // Nothing of the second frame was read while the first was being segmented.
+    // The second frame is not read while the first is still being segmented.
     const read = rig.out.frames === 2 ? [60_000, 30_000] : [60_000];
     const segments = read.reduce((sum, size) => sum + Math.ceil(size / 1448), 0);
     assert.equal(rig.link.frames.length + rig.out.discards, segments, `${room} descriptors`);
@@ -296,7 +296,6 @@ test("segments that the NIC has verified reach the host as one frame with a part
     assert.deepEqual(none, []);
     const expected = superFrame(ends, 5000, 1000);
     assert.deepEqual({ ...got, frame: [] }, { ...expected, frame: [] });
-    // The frames are equal, except that a checksum of 0 has two correct forms.
     assert.deepEqual(got!.frame, expected.frame);
     assert.equal(rig.uplink.merged, 5);
   }

@@ -18,7 +18,7 @@ export const NEEDS_CHECKSUM = 1;
 /** `flags`: the frame's checksum was already verified. */
 export const DATA_VALID = 2;
 
-/** `gso`: the type of segmentation, and a bit for CWR in the first segment only. */
+/** `gso`: the type of segmentation, and a bit (`ecn`) that requests the TCP flag CWR in the first segment only. */
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, ecn: 0x80 } as const;
 
 const TYPE_VLAN = 0x8100;

@@ -88,7 +88,9 @@ export class DatagramWire implements Port {
 
   flush(): void {}
 
-  /** Reads frames, and delivers up to `budget` of them to the NIC. Returns the number accepted. */
+  /**
+   * Reads frames, and delivers up to `budget` of them to the NIC. Returns the number of frames delivered or dropped.
+   */
   pump(budget: number): number {
     let frames = 0;
     // Invalid frames also count as steps; otherwise a stream of them would keep this loop running.

@@ -1,6 +1,6 @@
 /**
- * The part of a far end that delivers frames to the NIC: it retries while the NIC has no room, for a limited time, and
- * counts frames.
+ * The part of a far end that delivers frames to the NIC: it counts frames, and retries a limited number of times while
+ * the NIC has no room.
  */
 import type { Plug } from "#kit/port.ts";
 import type { FrameObserver } from "./frame-observer.ts";
@@ -18,7 +18,7 @@ export interface WireCounts {
   unwanted: number;
   /** Number of frames from the NIC that were dropped: no peer is connected, or the peer does not read. */
   unsent: number;
-  /** Number of frames dropped because the NIC had no room for too long. */
+  /** Number of frames dropped because the NIC had no room for too long, or no NIC was connected. */
   missed: number;
   /** Number of invalid frames: too short or too long. */
   malformed: number;

@@ -1,6 +1,6 @@
 /**
- * A capture file as the far end of the cable: its frames are delivered at their times, and frames from the NIC are
- * discarded.
+ * A capture file as the far end of the cable: its frames are delivered at the recorded times or at a given rate, and
+ * frames from the NIC are discarded.
  */
 import { Misuse, OutOfRange } from "#kit/errors.ts";
 import type { FrameMemory } from "#kit/link.ts";
@@ -58,7 +58,10 @@ export class ReplayWire implements Port {
     return this.#next >= this.#replay.times.length;
   }
 
-  /** The time at which to call `pump` again: when the next frame is due; `Infinity` after the last one. */
+  /**
+   * The time at which to call `pump` again: when the next frame is due, or after `POLL_MICROS` if the first frame was
+   * not delivered yet; `Infinity` after the last frame.
+   */
   get due(): number {
     if (this.done) return Infinity;
     return Number.isNaN(this.#start) ? this.#options.clock.now() + POLL_MICROS : this.#start + this.#at(this.#next);
@@ -85,7 +88,7 @@ export class ReplayWire implements Port {
 
   flush(): void {}
 
-  /** Delivers up to `budget` due frames to the NIC. Returns the number accepted. */
+  /** Delivers up to `budget` due frames to the NIC. Returns the number of frames delivered or dropped. */
   pump(budget: number): number {
     const now = this.#options.clock.now();
     if (Number.isNaN(this.#start)) {

@@ -79,7 +79,7 @@ export class StreamWire implements Port, Disposable {
     return this.#socket?.number ?? -1;
   }
 
-  /** True if the socket did not accept all bytes: also wait until the socket is writable. */
+  /** True if the socket did not accept all bytes. The caller must then also wait until the socket is writable. */
   get blocked(): boolean {
     return this.#head < this.#tail;
   }
@@ -101,7 +101,7 @@ export class StreamWire implements Port, Disposable {
       this.#makeRoom();
       at = this.#tail;
       if (at + PREFIX + length > OUT_BYTES) {
-        // The peer is slow, but still reads: the NIC keeps the frame.
+        // The peer is slow, but still reads. The result -1 makes the NIC keep the frame.
         if (!this.#stalled()) return -1;
         at = LOST_AT;
       }
@@ -150,7 +150,9 @@ export class StreamWire implements Port, Disposable {
     this.#head = this.#tail = 0;
   }
 
-  /** Reads frames, and delivers up to `budget` of them to the NIC. Returns the number accepted. */
+  /**
+   * Reads frames, and delivers up to `budget` of them to the NIC. Returns the number of frames delivered or dropped.
+   */
   pump(budget: number): number {
     if (this.blocked) this.flush();
     let frames = 0;

@@ -8,10 +8,11 @@ const MIN_MICROS = 10;
 
 /**
  * Waits on a poller. After a short wait, the next wait first polls repeatedly for a while, and yields to other threads
- * that want the processor. After a long wait, the next wait sleeps at once, so an idle device costs nothing. On a
- * virtual machine it takes 20 to 40 µs to wake a thread that sleeps on an idle processor, and 10 µs of the waker's
- * time; the waker here is the guest's processor. Without yielding, everything would be slower if there are fewer
- * processors than threads.
+ * that want the processor. After a long wait, the next wait sleeps at once, so an idle device costs nothing.
+ *
+ * On a virtual machine it takes 20 to 40 µs to wake a thread that sleeps on an idle processor, and 10 µs of the waker's
+ * time. For a served NIC, the waker is the guest's processor. Without yielding, everything would be slower if there are
+ * fewer processors than threads.
  */
 export class BusyPoll {
   readonly #poller: Pick<Poller, "wait">;

@@ -51,7 +51,10 @@ export const deviceFeatures = (interfaces: Interfaces, name: string): ReadonlyMa
   );
 };
 
-/** Requests changes of features by name. Names that the kernel does not know, or that users may not change, are ignored. @throws {SystemError} */
+/**
+ * Requests changes of features by name. Ignores features that the kernel does not know or that users may not change.
+ * @throws {SystemError}
+ */
 export const setDeviceFeatures = (
   interfaces: Interfaces,
   name: string,

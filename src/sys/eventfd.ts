@@ -17,9 +17,12 @@ const CURRENT = -1n;
 
 /**
  * An event of this process that poll(2) can wait on. Several signals before a drain are merged into one. Neither end
- * allocates or blocks. O_NONBLOCK is a flag of the open file, not of the descriptor, so another process with a copy of
- * the descriptor can clear it. Therefore `shared` events are drained with a call that cannot block. For events that
- * another process created, see `PeerEvent`.
+ * allocates or blocks.
+ *
+ * O_NONBLOCK is a flag of the open file, not of the descriptor, so another process with a copy of the descriptor can
+ * clear it. Therefore `shared` events are drained with a call that cannot block.
+ *
+ * For events that another process created, see `PeerEvent`.
  */
 export class EventFd implements Disposable {
   readonly #owner: Fd | undefined;

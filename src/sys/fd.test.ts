@@ -11,7 +11,7 @@ test("an owner closes its descriptor exactly once, and cannot be used afterwards
   const first = openFile("/dev/null", Open.readWrite);
   const { number } = first;
   first[Symbol.dispose]();
-  // The kernel gives the lowest free number, so a second close of `first` would close this one.
+  // The kernel gives the lowest free number, so closing `first` twice would close `second`.
   using second = openFile("/dev/null", Open.readWrite);
   assert.equal(second.number, number);
   first[Symbol.dispose]();

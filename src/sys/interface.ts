@@ -114,7 +114,7 @@ export const parseIpv4 = (text: string): Uint8Array => {
  */
 export class Interfaces implements Disposable {
   readonly #socket: Fd;
-  /** One structure for all calls: no call waits, so they do not overlap. */
+  /** One structure for all calls: they are synchronous, so they do not overlap. */
   readonly #request = new Struct(IFREQ_BYTES);
 
   private constructor(socket: Fd) {

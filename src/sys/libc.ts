@@ -3,10 +3,13 @@ import { bindLibrary } from "./ffi.ts";
 
 // Addresses and sizes are u64, and therefore BigInts, which callers create once. The type `pointer` would cost
 // microseconds in each call. Byte counts are returned as i32, which allocates nothing and is large enough, because
-// Linux transfers at most 0x7ffff000 bytes at once. ioctl, open, fcntl and prctl are variadic in C; on Linux x86-64 and
-// arm64 variadic integer arguments are passed like others. SAFETY: arguments match the prototypes on 64-bit Linux,
-// glibc and musl. Functions that take addresses are called only from this room. The memory at these addresses stays
-// reachable during the call, and is as long as the caller states.
+// Linux transfers at most 0x7ffff000 bytes at once.
+//
+// ioctl, open, fcntl and prctl are variadic in C; on Linux x86-64 and arm64 variadic integer arguments are passed like
+// others.
+//
+// SAFETY: arguments match the prototypes on 64-bit Linux, glibc and musl. Functions that take addresses are called only
+// from this room. The memory at these addresses stays reachable during the call, and is as long as the caller states.
 export const libc = bindLibrary({
   /** int open(const char *path, int flags, mode_t mode) */
   open: { arguments: ["u64", "i32", "u32"], return: "i32" },

@@ -70,12 +70,15 @@ const unreachable = new FinalizationRegistry<{ address: bigint; length: bigint }
 });
 
 /**
- * A shared mapping of a descriptor, or private memory. Invariant: no access through a view of it can fault. Disposing
- * frees the memory at once by mapping private zero pages over it; a stale view then reads and writes these without
- * effect on others. The address range is unmapped when the garbage collector finds that no view is left. (Detaching the
- * buffer instead would slow every hot path in the process.) The caller must avoid two things that would break the
- * invariant: mapping a file that its owner may shorten (those of `createMemory` cannot be shortened), and transferring
- * the buffer to another thread, which must map the memory itself.
+ * A shared mapping of a descriptor, or private memory.
+ *
+ * Invariant: no access through a view of it can fault. Disposing frees the memory at once by mapping private zero pages
+ * over it; a stale view then reads and writes these without effect on others. The address range is unmapped when the
+ * garbage collector finds that no view is left. (Detaching the buffer instead would slow every hot path in the
+ * process.)
+ *
+ * The caller must avoid two things that would break the invariant: mapping a file that its owner may shorten (those of
+ * `createMemory` cannot be shortened), and transferring the buffer to another thread, which must map the memory itself.
  */
 export class Mapping implements Disposable {
   readonly length: number;

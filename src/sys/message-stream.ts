@@ -82,8 +82,8 @@ class Side {
 /**
  * A receive buffer, a send buffer, and the system calls that use them.
  *
- * After a `receive`, the caller takes the descriptors and owns them; those that it does not take are closed at the next
- * `receive`.
+ * After a `receive`, the caller takes the descriptors and owns them. Those that it does not take are closed when the
+ * next descriptors arrive, or on disposal.
  */
 export class MessageStream implements Disposable {
   /** Buffer for received bytes. */
@@ -134,7 +134,10 @@ export class MessageStream implements Disposable {
     return this.#takenFds > 0;
   }
 
-  /** Whether the last receive got descriptors. They belong to the last message that starts in the received bytes. */
+  /**
+   * Whether descriptors were received and not yet taken. They belong to the last message that starts in the bytes that
+   * were received with them.
+   */
   get carriesFds(): boolean {
     return this.#fds !== NO_FDS || this.#tooMany;
   }

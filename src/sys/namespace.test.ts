@@ -57,7 +57,7 @@ test("within the thread's own namespace no privileges are needed", () => {
     const { NetworkNamespace } = await import(${module});
     using home = NetworkNamespace.current();
     process.stdout.write(home.within(() => "there"));`;
-  // A process like a service that may create interfaces and has no other privileges.
+  // A process without CAP_SYS_ADMIN, such as a service that may only create interfaces.
   const less = process.getuid?.() === 0 ? "setpriv --bounding-set=-sys_admin" : "env";
   const [program, ...args] = `${less} ${process.execPath} --disable-warning=ExperimentalWarning -e`.split(" ");
   assert.equal(execFileSync(program!, [...args, script], { encoding: "utf8" }), "there");

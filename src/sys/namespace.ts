@@ -26,9 +26,11 @@ const fail = (syscall: string, what: string): never => {
 
 /**
  * A network namespace, identified by a descriptor. It exists as long as a descriptor refers to it, or a thread or an
- * interface is in it. Entering a namespace moves only the calling thread. Node's thread pool (used by `fs` with
- * promises and by `dns.lookup`) stays in the namespace in which the process started. A socket always belongs to the
- * namespace in which it was made.
+ * interface is in it.
+ *
+ * Entering a namespace moves only the calling thread. Node's thread pool (used by `fs` with promises and by
+ * `dns.lookup`) stays in the namespace in which the process started. A socket always belongs to the namespace in which
+ * it was made.
  */
 export class NetworkNamespace implements Disposable {
   readonly #fd: Fd | undefined;

@@ -1,4 +1,4 @@
-/** rtnetlink: those settings and states of an interface for which there is no ioctl. */
+/** rtnetlink: settings of an interface for which there is no ioctl, and its state in one request. */
 import { OutOfRange } from "#kit/errors.ts";
 import { Errno, SystemError } from "./errno.ts";
 import { Struct } from "./memory.ts";
@@ -77,9 +77,9 @@ export interface InterfaceState {
   readonly mtu: number;
   /** Ethernet address; undefined for an interface of another kind. */
   readonly address: Uint8Array | undefined;
-  /** Number of users that need all frames: administrator, packet sockets, bridges, additional unicast addresses. */
+  /** Number of requests for all frames: by an administrator, packet sockets, bridges, additional unicast addresses. */
   readonly promiscuity: number;
-  /** Number of users that need all multicast frames; undefined if the kernel does not report the number. */
+  /** Number of requests for all multicast frames; undefined if the kernel does not report the number. */
   readonly allMulticast: number | undefined;
 }
 

@@ -71,7 +71,7 @@ const ip = (words: string): void => void execFileSync("ip", words.split(" "), { 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const defaults = (tables: KernelTables): readonly Route[] =>
   tables.routes(1000).filter(({ prefix, unicast }) => prefix === 0 && unicast);
-/** The links in order, because the kernel's order of IPv6 routes varies. */
+/** Sorted link indices of a route's next hops. The kernel's order of the next hops of an IPv6 route varies. */
 const linksOf = (found: Route | undefined): readonly number[] | undefined =>
   found?.hops.map(({ link }) => link).sort((a, b) => a - b);
 

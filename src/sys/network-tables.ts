@@ -178,7 +178,7 @@ const UNREACHABLE: readonly number[] = [Errno.ENETUNREACH, Errno.EHOSTUNREACH, E
 export interface NetworkTables {
   /** @throws {SystemError} */
   links(): readonly LinkInfo[];
-  /** Routes from all tables and of both families; at most the first `max`. @throws {SystemError} */
+  /** Routes from all tables and of both families; at most the first `max` of each family. @throws {SystemError} */
   routes(max: number): readonly Route[];
   /**
    * The route that the kernel would use to an address (4 or 16 bytes), optionally for packets from a local address;

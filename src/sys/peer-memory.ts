@@ -105,7 +105,7 @@ export class PeerMemory implements Disposable {
       const part = Math.min(length - done, bytes.length);
       const address = this.#at(to + done, part);
       bytes.set(source.subarray(offset + done, offset + done + part), 0);
-      // SAFETY: as for read. Pages that may not be written fail in the same way.
+      // SAFETY: as for read. The call also fails if the pages may not be written.
       if (libc.pread(file, address, BigInt(part), START) !== part) return false;
       done += part;
     }

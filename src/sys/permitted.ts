@@ -21,8 +21,8 @@ export const whyNoNamespace = (): FerruleError | undefined =>
 const openAndClose = (): void => Tap.open(`ferrule${process.pid}`)[Symbol.dispose]();
 
 /**
- * Why this process cannot create TAPs; undefined if it can. If possible this is tried in a new namespace, where the
- * interface does not disturb others.
+ * Why this process cannot create TAPs; undefined if it can. If possible, a TAP is created in a new namespace, where it
+ * does not disturb others.
  */
 export const whyNoTap = (): FerruleError | undefined =>
   problemOf(() => {

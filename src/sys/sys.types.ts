@@ -10,7 +10,7 @@ declare const fd: Fd;
 declare const namespace: NetworkNamespace;
 
 export const misuse = (): void => {
-  // @ts-expect-error addresses are BigInt
+  // @ts-expect-error a descriptor is a number, not a BigInt
   libc.close(0n);
   // @ts-expect-error addresses are BigInt
   libc.read(0, 0, 0);

@@ -73,7 +73,10 @@ export class InterfaceNameInUse extends FerruleError {
 export interface TapOptions {
   /** Each frame is preceded by a struct virtio_net_hdr, so that offloads can pass. */
   readonly vnetHeader?: boolean;
-  /** Length of that header in bytes: 10, or 12 (default) with the field for a number of buffers, which is not used. */
+  /**
+   * Length of the virtio header in bytes: 10, or 12 (default) with the field for a number of buffers, which is not
+   * used.
+   */
   readonly vnetHeaderBytes?: 10 | 12;
   /** `addQueue` can be called. */
   readonly multiQueue?: boolean;

@@ -48,7 +48,7 @@ export class VfioDeviceFile implements Disposable {
   readonly #shorts = new Uint16Array(this.#bytes.buffer);
   readonly #words = new Uint32Array(this.#bytes.buffer);
 
-  /** INTx is the only kind of interrupt that the kernel masks automatically. */
+  /** The request that unmasks INTx, the only kind of interrupt that the kernel masks automatically. */
   readonly #unmask = new Struct(Bytes.irqSet);
 
   constructor(fd: Fd) {
@@ -101,7 +101,10 @@ export class VfioDeviceFile implements Disposable {
     return libc.ioctl(this.number, SET_IRQS, this.#unmask.address) < 0 ? -errno() : 0;
   }
 
-  /** Resets the function: by FLR, by its power state, or by a reset of its bus if no other function is on that bus. */
+  /**
+   * Resets the function: by function-level reset (FLR), by its power state, or by a reset of its bus if no other
+   * function is on that bus.
+   */
   reset(): void {
     requestValue(this.number, RESET, "VFIO_DEVICE_RESET", 0n);
   }

@@ -70,13 +70,13 @@ export interface IrqInfo {
   readonly fixed: boolean;
 }
 
-/** A function that is also affected by a reset of the bus or slot. */
+/** A function that is affected by a reset of the bus or slot. */
 export interface Affected {
   /** PCI address, such as 0000:03:00.1. */
   readonly address: string;
   /**
-   * Number of the function's IOMMU group. With `byIdentity`, its identity within this process's iommufd: 0 if it is in
-   * the same group as the device, -1 if this process does not own it.
+   * Number of the function's IOMMU group. With `byIdentity`, the function's identity within this process's iommufd: 0
+   * if it is in the same group as the device, -1 if this process does not own it.
    */
   readonly owner: number;
 }

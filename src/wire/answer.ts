@@ -56,7 +56,7 @@ export const answerPing = (memory: Memory, transport: number, length: number): v
   put16(bytes, transport + icmp.CHECKSUM, finish(sum(memory, transport, length)));
 };
 
-/** As `answerPing`, for ICMPv6. Call `reverseIpv6` first, because the checksum includes the addresses. */
+/** As `answerPing`, for ICMPv6, whose checksum includes the addresses. Swapping the addresses does not change it. */
 export const answerPing6 = (memory: Memory, network: number, transport: number, end: number): void => {
   memory.bytes[transport + icmp.TYPE] = icmp.Icmpv6Type.echoReply;
   fillTransportChecksum(memory, network, transport, end, ipv4.Protocol.icmpv6);

@@ -1,12 +1,17 @@
 /**
- * A stream over UDP with checked contents, for tests without a network stack. A request has a sequence number, the
- * number of bytes that it requests, and payload for the server, possibly empty. The server accepts payloads strictly in
- * order. It replies to each request with one datagram: the sequence number that it expects next, and the requested
- * bytes, which are a pattern derived from the request's sequence number. Both ends hash what they have sent and
- * received, and compare the hashes. If a request or reply is lost, the client repeats the request; a repeated request
- * gets the same reply and is not hashed again. A request after a gap gets an empty reply. The client decides how many
- * requests are outstanding, and when to go back to the number that the server expects. Formats, in 32-bit words:
- * request "FBLK", sequence, bytes requested, payload; reply "FBLk", sequence, next expected, pattern.
+ * A stream over UDP with checked contents, for tests without a network stack.
+ *
+ * A request has a sequence number, the number of bytes that it requests, and payload for the server, possibly empty.
+ * The server accepts payloads strictly in order. It replies to each request with one datagram: the sequence number that
+ * it expects next, and the requested bytes, which are a pattern derived from the request's sequence number. Both ends
+ * hash what they have sent and received, and compare the hashes.
+ *
+ * If a request or reply is lost, the client repeats the request; a repeated request gets the same reply and is not
+ * hashed again. A request after a gap gets an empty reply. The client decides how many requests are outstanding, and
+ * when to go back to the number that the server expects.
+ *
+ * Formats, in 32-bit words: request "FBLK", sequence, bytes requested, payload; reply "FBLk", sequence, next expected,
+ * pattern.
  */
 import { get32, put32 } from "./bigendian.ts";
 

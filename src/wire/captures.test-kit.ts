@@ -110,7 +110,10 @@ export class Section {
     return this.block(3, (body) => body.put(4, bytes.length).add(bytes));
   }
 
-  /** Writes options. A value of four bytes is written as a word, one of eight bytes as two words, others as bytes. */
+  /**
+   * Writes options. A value of four bytes is a little-endian word, which is written in the section's byte order. Other
+   * values are written as they are.
+   */
   #options(body: Bytes, options: readonly Option[]): void {
     for (const [code, value] of options) {
       body.put(2, code, value.length).add(this.#little || value.length !== 4 ? value : value.toReversed());

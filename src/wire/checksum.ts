@@ -1,13 +1,18 @@
 /**
  * The Internet checksum (RFC 1071), alone or combined with a copy. These are the hottest loops of the model's offload
- * engines. A partial sum is a number from 0 to 0xffff in network order. Partial sums of pieces that start at an even
- * distance from each other are added with `+`, together with lengths and protocol numbers, and folded once at the end.
+ * engines.
+ *
+ * A partial sum is a number from 0 to 0xffff in network order. Partial sums of pieces that start at an even distance
+ * from each other are added with `+`, together with lengths and protocol numbers, and folded once at the end.
+ *
  * Words are added in memory order and only the final sum is swapped, which one's complement addition allows. Each word
  * is added to two accumulators: the whole word to `total`, which may wrap, and its upper half to `high`. `high` cannot
- * wrap before 2^31 / 65535 words, so a piece may have up to 128 KiB; the sum of the lower halves is then exactly `total
- * - (high << 16)`. The loops were chosen by measurements (Node 26, 1448 bytes in cache, arrays that the engine does not
- * treat as constants). Summing takes 341 ns in a plain loop, 222 ns in one unrolled by 4, and 212 ns in one unrolled by
- * 8. Copying and summing takes 560, 397 and 365 ns; with shifting, it takes 606 ns in a plain loop and 507 ns in one
+ * wrap before 2^31 / 65535 words, so a piece may have up to 128 KiB; the sum of the lower halves is then exactly
+ * `total - (high << 16)`.
+ *
+ * The loops were chosen by measurements (Node 26, 1448 bytes in cache, arrays that the engine does not treat as
+ * constants). Summing takes 341 ns in a plain loop, 222 ns in one unrolled by 4, and 212 ns in one unrolled by 8.
+ * Copying and summing takes 560, 397 and 365 ns; with shifting, it takes 606 ns in a plain loop and 507 ns in one
  * unrolled by 8. `| 0` on every index avoids an overflow check, which saves a quarter of the time. If the arrays are
  * constants of the compiled function (closures over one memory), the loops are 1.5 times as fast, but only while there
  * is just one such closure. BigInt is too slow. If the memory has sums of its own (`sum-kernel.ts`), those are 6 to 8
@@ -84,7 +89,10 @@ const sumWords = (words: Int32Array, from: number, to: number): number => {
   return halves(total, high);
 };
 
-/** Folds the two accumulators to at most 17 bits. Each is below 2^31, so their sum is below 2^32. */
+/**
+ * Folds the two accumulators to at most 17 bits. The sums of the lower and of the upper halves are each below 2^31, so
+ * their total is below 2^32.
+ */
 const halves = (total: number, high: number): number => {
   const both = ((total - (high << 16)) | 0) + high;
   return (both & 0xffff) + (both >>> 16);

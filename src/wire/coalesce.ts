@@ -24,8 +24,10 @@ export interface CoalescerOptions {
    *
    * "carry": the segments were not verified. The merged frame's checksum is computed from their checksum fields, not
    * from the payload. It is correct if and only if the checksums of all segments are, so a receiver that verifies the
-   * merged frame verifies every segment. "partial": only segments added with `verified` are merged. The field then
-   * contains the sum of the pseudo header, as in frames that network stacks do not verify (Linux: CHECKSUM_PARTIAL).
+   * merged frame verifies every segment.
+   *
+   * "partial": only segments added with `verified` are merged. The field then contains the sum of the pseudo header, as
+   * in frames that network stacks do not verify (Linux: CHECKSUM_PARTIAL).
    */
   readonly checksum: "carry" | "partial";
 }

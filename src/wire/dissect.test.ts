@@ -80,7 +80,9 @@ test("a transport header that does not fit into its packet is ignored", () => {
   assert.equal(dissected(memory.bytes, 0, length).out[d.PAYLOAD_LENGTH], 39);
 });
 
-/** Frames that start with plausible headers, because random bytes rarely get past the EtherType. */
+/**
+ * Frames that start with plausible headers, because random bytes rarely have an EtherType that is dissected further.
+ */
 const hostile = fc
   .tuple(
     fc.constantFrom("0800", "86dd", "8100 0001 0800", "88a8 0001 8100 0002 86dd", "8100", "0806", ""),
@@ -89,7 +91,7 @@ const hostile = fc
   )
   .map(([type, first, rest]) => new Uint8Array([...new Uint8Array(12), ...hex(type), ...hex(first), ...rest]));
 
-/** An array that records the furthest index read. */
+/** An array that throws when an index outside `from` to `to` is read. */
 const watched = (bytes: Uint8Array, from: number, to: number): Uint8Array =>
   new Proxy(bytes, {
     get(target, key) {

@@ -19,7 +19,7 @@ export const TRANSPORT = 4;
 export const TRANSPORT_LENGTH = 5;
 /** Offset of the payload of the innermost header that was parsed. */
 export const PAYLOAD = 6;
-/** Length of that payload in bytes, without the frame's padding. */
+/** Length in bytes of the payload at `PAYLOAD`, without the frame's padding. */
 export const PAYLOAD_LENGTH = 7;
 export const TRAITS = 8;
 export const DISSECTION_WORDS = 9;
@@ -33,7 +33,7 @@ export const Trait = {
   malformed: 1 << 3,
 } as const;
 
-/** The innermost layer that was parsed. The words of `out` for layers above it are 0. */
+/** The innermost layer that was parsed. The lengths in `out` of headers that were not parsed are 0. */
 export const Layer = { none: 0, ethernet: 1, network: 2, transport: 3 } as const;
 
 /**

@@ -73,7 +73,10 @@ export const buildUdpFrame = (
   return finishFrame(memory, at, ends, transport, length, Protocol.udp);
 };
 
-/** Builds a TCP frame at `at`; returns its length. If the IP packet exceeds 64 KiB, its length field is 0. */
+/**
+ * Builds a TCP frame at `at`; returns its length. If the IP packet exceeds 64 KiB, its length field has only the low 16
+ * bits of the length.
+ */
 export const buildTcpFrame = (memory: Memory, at: number, ends: Ends, header: Tcp, payload: Uint8Array): number => {
   const length = header.headerLength + payload.length;
   const transport = buildNetwork(memory.bytes, at, ends, Protocol.tcp, length);

@@ -36,9 +36,13 @@ const halves = (word: number): number => (word & 0xffff) + (word >>> 16);
 
 /**
  * Payload is never copied: each segment's headers are written in front of its payload, over the end of the previous
- * payload. All checksums are filled in. `begin` and `advance` complete each segment. A caller that copies the payload
- * itself, and so knows its sum, uses `prepare`, `make` and `skip` instead. The constant part of the headers is kept as
- * words and summed once. For each segment, a few words are updated, the headers are copied, and the payload is summed.
+ * payload. All checksums are filled in.
+ *
+ * `begin` and `advance` complete each segment. A caller that copies the payload itself, and so knows its sum, uses
+ * `prepare`, `make` and `skip` instead.
+ *
+ * The constant part of the headers is kept as words and summed once. For each segment, a few words are updated, the
+ * headers are copied, and the payload is summed.
  */
 export class InPlaceSegmenter {
   /** Byte offset of the current segment. */
@@ -221,7 +225,7 @@ export class InPlaceSegmenter {
       for (let i = START; i < end; i = (i + 1) | 0) to.bytes[(offset + i - START) | 0] = from.bytes[i]!;
       return;
     }
-    // Written as bytes, because half of this word belongs to other data.
+    // The first two bytes are written singly, because the other half of their word belongs to other data.
     to.bytes[offset] = from.bytes[START]!;
     to.bytes[(offset + 1) | 0] = from.bytes[START + 1]!;
     const source = from.words;

@@ -2,7 +2,10 @@
 import { fold } from "./checksum.ts";
 import { DONT_FRAGMENT, PSH, addressSum, pseudoTail, sum, swap16, type TcpView } from "./tcp-view.ts";
 
-/** Largest number of frames in a run. With 1,448 bytes of payload each, 46 frames fill the longest IP packet. */
+/**
+ * Largest number of frames in a run. The longest IP packet has room for 45 full segments of 1,448 bytes, and a short
+ * one.
+ */
 const MAX_SEGMENTS = 48;
 /** Largest number of pieces: the headers of the first frame, and the payload of every frame. */
 export const MAX_PIECES = MAX_SEGMENTS + 1;
@@ -212,7 +215,7 @@ export class SegmentRun {
     return offset < 0 || offset + length > this.#halves.length << 1 ? 0 : payload;
   }
 
-  /** Whether the TCP header at `transport` starts where the run ends. */
+  /** Whether the TCP header at `transport` has the sequence number at which the run ends. */
   #isNext(transport: number): boolean {
     const high = swap16(this.#halves[transport + SEQUENCE]!);
     return ((high << 16) | swap16(this.#halves[transport + SEQUENCE + 1]!)) === this.#nextSequence;
@@ -321,7 +324,8 @@ export class SegmentRun {
   }
 
   /**
-   * Whether the IPv4 identification is the expected one: it is incremented in each segment or, with DF set, constant.
+   * Whether the IPv4 identification is the expected one: it is incremented in each segment or, with DF (don't fragment)
+   * set, constant.
    */
   #counts(identification: number): boolean {
     if (identification !== this.#nextIdentification) {
@@ -356,7 +360,7 @@ export class SegmentRun {
   }
 
   /**
-   * Whether this frame and the first one differ in the half words `from` to `to`, counted from the start of the frame.
+   * Whether the frame in `view` and the first frame differ in the half words `from` to `to` from the start of a frame.
    */
   #differs(view: TcpView, from: number, to: number): boolean {
     const halves = this.#halves;

@@ -11,7 +11,7 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 };
 
-/** The used part of a `WebAssembly.Memory`, which must be shared. */
+/** The part of the type `WebAssembly.Memory` that is used here. The memory must be shared. */
 export interface SharedMemory {
   readonly buffer: ArrayBufferLike;
 }

@@ -45,7 +45,7 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
 
 const BYTES = 2048;
 
-/** Builds the frame in `memory`, with random bytes around it. Returns its length. */
+/** Builds the frame in `memory`, with other bytes around it. Returns its length. */
 const build = (s: Shape, memory: Memory): number => {
   const { bytes } = memory;
   for (let i = 0; i < BYTES; i++) bytes[i] = i * 37 + (i >> 3);

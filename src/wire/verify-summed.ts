@@ -1,9 +1,12 @@
 /**
- * Returns the same as `verify`, at lower cost, for a frame that was summed as a whole while it was copied. In most
- * frames the headers are aligned to words (the frame starts two bytes before a multiple of 4), IPv4 has no options,
- * IPv6 has no extension headers, and the packet ends where the frame ends. For such frames only a few words must be
- * read: the sum for the transport checksum is the sum of the frame minus the parts that belong neither to the transport
- * nor to its pseudo header. Words and half words are in memory order.
+ * Returns the same as `verify`, at lower cost, for a frame that was summed as a whole while it was copied.
+ *
+ * In most frames the headers are aligned to words (the frame starts two bytes before a multiple of 4), IPv4 has no
+ * options, IPv6 has no extension headers, and the packet ends where the frame ends. For such frames only a few words
+ * must be read: the sum for the transport checksum is the sum of the frame minus the parts that belong neither to the
+ * transport nor to its pseudo header.
+ *
+ * Words and half words are in memory order.
  */
 import { fold } from "./checksum.ts";
 import type { Memory } from "./memory.ts";

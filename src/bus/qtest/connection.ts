@@ -23,8 +23,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * Invariant: after any error no request is sent, because a late reply would be mistaken for the reply to the next
- * request. `gone` has the reason.
+ * Invariant: after any error except `QtestRefused`, no request is sent, because a late reply would be mistaken for the
+ * reply to the next request. `gone` has the reason.
  */
 export class QtestConnection implements Disposable {
   readonly #name: string;

@@ -17,7 +17,9 @@ import { assignWindows, findFunction, interruptPin } from "./pci.ts";
 import { ENDIANNESS, interceptPins, readMemory, writeMemory } from "./protocol.ts";
 
 export interface QtestOptions {
-  /** The qtest socket of a QEMU that was started with machine type q35; the device then owns it. */
+  /**
+   * The qtest socket of a QEMU that was started with machine type q35. The `QtestDevice` takes ownership of the socket.
+   */
   readonly socket: Fd;
   /** The device is the first function that matches one of these. */
   readonly ids: readonly PciMatch[];

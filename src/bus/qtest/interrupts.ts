@@ -10,7 +10,7 @@ export interface PinSource {
 
 /**
  * An interrupt line with a level: `take` returns true until the device withdraws its request. There is no descriptor
- * for poll(2), because QEMU's messages are read with each request; use `QtestDevice.wait`.
+ * for poll(2), because a request may already have read QEMU's message from the socket; use `QtestDevice.wait`.
  */
 export class PinInterrupt implements Interrupts {
   readonly vectors = 1;

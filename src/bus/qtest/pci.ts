@@ -20,7 +20,7 @@ const SLOTS = 32;
 
 const INTERRUPT_PIN = 0x3d;
 
-/** Free addresses of a q35 machine: above the RAM below 4 GiB, and below the interrupt controllers. */
+/** Free addresses of a q35 machine: between the part of RAM below 4 GiB and the interrupt controllers. */
 const MEMORY_AT = 0xe000_0000;
 /** I/O ports from here on are unused. */
 const PORTS_AT = 0xc000;
@@ -84,8 +84,8 @@ export interface Window {
 }
 
 /**
- * Assigns addresses to each base address register (BAR), and returns where the device's registers are. @param wanted
- * the BAR with the registers; default: the first memory BAR
+ * Assigns addresses to each base address register (BAR), and returns where the device's registers are.
+ * @param wanted the BAR with the registers; default: the first memory BAR
  * @throws {NoSuchFunction}
  */
 export const assignWindows = (config: Mmio, name: string, wanted?: number): Window => {

@@ -1,7 +1,7 @@
 /**
- * Guest memory that was mapped without a file descriptor: it is accessed by messages. While this end waits for a reply,
- * it executes the client's own requests: otherwise both could wait for each other, because a virtual processor that
- * reads a register holds QEMU's big lock, and QEMU needs that lock to reply.
+ * Guest memory that was mapped without a file descriptor; the server accesses it by messages. While the server waits
+ * for a reply, it executes the client's own requests. Otherwise both could wait for each other: a virtual processor
+ * that reads a register holds QEMU's big lock, which QEMU needs in order to reply.
  */
 import { put64, u16, u32 } from "./codec.ts";
 import type { Connection } from "./connection.ts";
@@ -10,7 +10,10 @@ import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MA
 
 /** QEMU waits 5 s for a device by default, so this limit is shorter. */
 const LIMIT_MILLIS = 500;
-/** Maximum total duration of all waits in one turn. During the waits the server answers no control request. */
+/**
+ * Maximum total duration of all waits in one turn (a call of `Session.work`). During the waits the server answers no
+ * control request.
+ */
 const TURN_MILLIS = 2000;
 /** Maximum depth of nested waits: a register access by the guest during a wait may make the device wait again. */
 const MAX_DEPTH = 8;
@@ -120,7 +123,7 @@ export class ClientMemory implements RemoteMemory {
   }
 
   #waitUntil(request: PendingRequest, end: number): void {
-    // Requests that the client sent before it received ours arrive before its reply.
+    // Requests that the client sent before it received our request arrive before its reply, so they are executed first.
     for (let step = this.#serve(); request.answer === "none"; step = this.#serve()) {
       if (step === "end") return;
       const left = Math.ceil(end - performance.now());

@@ -109,7 +109,7 @@ class EventInterrupts implements Interrupts {
     return this.#requests.ask(Command.irqInfo, IRQ_INFO, values).count;
   }
 
-  /** If the connection fails here, the next register access reports it. */
+  /** Does not throw if the connection fails; `whyLost` then has the reason. */
   #tryToSet(vector: number, flags: number): void {
     this.#requests.attempt(() => this.#set(vector, flags));
   }

@@ -20,7 +20,7 @@ export const connectionBuffers = (close?: (fd: number) => void): MessageStream =
 
 /** The connection has ended, because the other end closed it or violated the protocol. */
 export class Ended {
-  /** The reason as text; empty if the other end has just closed the connection. */
+  /** The reason as text; empty if the other end closed the connection without an error. */
   readonly why: string;
   constructor(why: string) {
     this.why = why;
@@ -95,7 +95,7 @@ export class Connection implements Disposable {
     this.#end += length;
     if (!this.#stream.carriesFds) return true;
     if (this.#stream.tooMany && !this.#stream.takesFds) {
-      // These buffers take no descriptors, so all were dropped. The caller decides whether that is an error.
+      // These buffers accept no descriptors, so all were dropped. The caller decides whether that is an error.
       this.#stream.take();
       this.dropped = true;
       return true;
@@ -120,7 +120,7 @@ export class Connection implements Disposable {
     return this.#keepFds(left);
   }
 
-  /** Takes the next message, of `size` bytes, with its descriptors: the caller owns them. */
+  /** Takes the next message, which has `size` bytes. Returns its descriptors, which the caller then owns. */
   take(size: number): readonly Fd[] {
     const startsHere = this.#at >= this.#chunk;
     this.#at += size;

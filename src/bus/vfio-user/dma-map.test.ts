@@ -122,7 +122,7 @@ test("a read-only map is marked, and a store to it never reaches the client", ()
   assert.equal(new Uint8Array(mine.buffer)[1], 0);
 });
 
-// An unsealed memfd or a file on tmpfs: its owner may truncate it at any time, before or after it is mapped.
+// The owner of an unsealed memfd or of a file on tmpfs may truncate it at any time, before or after it is mapped.
 test("memory that can be truncated is copied, not mapped: after truncation accesses fail without a signal", () => {
   using rig = new Rig();
   using memory = createMemory("guest", 8192, { sealed: false });

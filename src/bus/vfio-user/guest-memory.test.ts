@@ -9,7 +9,7 @@ import { MapFlag, PAGE } from "./protocol.ts";
 
 /** Number of pages of the client's memory. */
 const PAGES = 8;
-/** Number of addresses at which any of the pages may be mapped. */
+/** Number of page addresses, from `BASE` on, at which the test maps pages. */
 const PLACES = 24;
 const BASE = 0xffff_0000;
 

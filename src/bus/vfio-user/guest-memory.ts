@@ -11,7 +11,10 @@ import { type BounceBuffer, PeerMemory } from "#sys/peer-memory.ts";
 import { BLOCK, endOf, firstAfter, MapBlock } from "./map-block.ts";
 import { MAX_MAPPED_BYTES, MAX_MAPS, MapFlag, PAGE, Refused } from "./protocol.ts";
 
-/** A larger map is divided into several regions, each of which also includes the beginning of the next. */
+/**
+ * A map of more than `STEP` bytes is divided into regions of this size, each of which also includes the first `OVERLAP`
+ * bytes of the next.
+ */
 const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
 /** An access across the border of two maps gets a region of its own (a crossing), of up to twice this size. */
@@ -60,7 +63,7 @@ export interface GuestMapsParts {
   readonly remote: RemoteMemory;
   /** Called before a region is removed, and after one was added. */
   readonly changed: () => void;
-  /** Called when an access of the device to memory failed, during that access. */
+  /** Called when an error ends an access of the device to memory, while the device still waits for the access. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -69,9 +72,9 @@ export interface GuestMapsParts {
  *
  * A descriptor is mapped for the device only if its file can never become shorter: a memfd sealed against shrinking.
  * Other memory (an unsealed memfd, a file on tmpfs, huge pages) is copied by the kernel instead: its owner could remove
- * pages, and the next access would kill this process. Descriptors of anything but memory are rejected, because an
- * access might block forever. This process does not seal the file itself, because that would wait for a lock that the
- * owner may hold.
+ * pages, and an access to a removed page would kill this process. Descriptors of anything but memory are rejected,
+ * because an access might block forever. This process does not seal the file itself, because that would wait for a lock
+ * that the owner may hold.
  */
 export class GuestMaps implements GuestMemory {
   readonly #windows: MapWindows;

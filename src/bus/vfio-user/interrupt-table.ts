@@ -29,8 +29,8 @@ const isEmpty = (vectors: readonly Vector[]): boolean => vectors.every(({ event 
 /**
  * A client selects INTx, MSI or MSI-X by setting eventfds for it; if several kinds have eventfds, MSI-X is preferred to
  * MSI, and MSI to INTx. INTx is a level and is masked when it is signalled, as in VFIO; if the line is still high after
- * unmasking, it is signalled again. MSI and MSI-X are messages: one that is raised while its vector is masked or has no
- * eventfd is signalled later.
+ * unmasking, it is signalled again. MSI and MSI-X are messages: a message that is raised while its vector is masked or
+ * has no eventfd is signalled later.
  */
 export class InterruptTable {
   readonly counts: IrqCounts;

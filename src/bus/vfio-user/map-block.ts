@@ -1,14 +1,15 @@
 /**
  * A block of the device's address space. Maps that are contiguous for the device are also contiguous in the block. With
- * an IOMMU, a guest maps each page of a ring or buffer separately, from anywhere in its memory.
+ * an IOMMU, a guest maps each page of a ring or buffer separately, from anywhere in its memory; without blocks, each
+ * page would be a region.
  */
 import type { MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { MapWindow } from "#sys/map-window.ts";
 
 /**
- * Size of a block. No ring is larger, and none crosses a block, because an IOMMU's allocator aligns a range to its
- * size.
+ * Size of a block. No ring is larger, and none crosses the border of two blocks, because an IOMMU's allocator aligns a
+ * range to the range's size.
  */
 export const BLOCK = 2 ** 24;
 

@@ -130,7 +130,7 @@ export const versionBody = (json = '{"capabilities":{}}', minor = 1, major = 0):
 /** One receive buffer for all clients, so that memory use stays constant. */
 const into = new Uint8Array(1 << 18);
 
-/** A client. The test runs the server between its calls. */
+/** A client. The test runs the server between the client's calls. */
 export class Peer implements Disposable {
   readonly socket: UnixSocket;
   #id = 0;
@@ -282,7 +282,7 @@ export class Rig implements Disposable {
 }
 
 /**
- * Open descriptors and shared mappings of this process. Its heap is mapped too, so only pages of shared memory are
+ * Numbers of this process's open descriptors and of its mappings of memfds. Other mappings, such as the heap, are not
  * counted.
  */
 export const holdings = (): { descriptors: number; sharedMaps: number } => ({

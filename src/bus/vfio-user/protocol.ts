@@ -1,6 +1,6 @@
 /**
- * Numbers of the vfio-user protocol: commands, flags, errors, offsets of fields. Little-endian, as both ends of a Unix
- * socket are.
+ * Numbers of the vfio-user protocol: commands, flags, errors, offsets of fields. Numbers are little-endian, because
+ * both ends of a Unix socket are on one little-endian machine.
  *
  * Sources: the protocol's specification (QEMU, docs/interop/vfio-user.rst), VFIO's own structures (linux/vfio.h), and,
  * for what both leave open, QEMU's client and libvfio-user's server.

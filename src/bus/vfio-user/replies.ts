@@ -214,7 +214,7 @@ export class Replies {
     });
   }
 
-  /** Replies that no register is available as an eventfd or as shared memory. */
+  /** Builds the reply that no register is available as an eventfd or as shared memory. */
   #regionIoFds(at: number, size: number): Outcome {
     const request = this.#fixed(REGION_IO_FDS, at, size);
     if (request === undefined || request.index >= REGIONS || request.flags !== 0 || request.count !== 0)

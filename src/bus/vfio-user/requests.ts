@@ -250,7 +250,7 @@ export class Requests implements Disposable {
     const { bytes } = this.#connection;
     const id = u16(bytes, at + ID);
     if (!isReply(bytes, at)) {
-      // The server has sent a request of its own, although it needs none, because memory is shared.
+      // The server has sent a request of its own. It is rejected: a server needs none, because memory is shared.
       const asked = u16(bytes, at + COMMAND);
       this.#connection.commit(id, asked, HEADER_BYTES, Flag.reply | Flag.error, Refused.EOPNOTSUPP);
       return false;

@@ -47,8 +47,8 @@ export interface ServerOptions {
 /** Time limit for a client to send its version, because others wait meanwhile. Clients send it immediately. */
 const VERSION_MICROS = 5_000_000;
 /**
- * While the device is in use, the queue is checked at this interval, and a client that has waited this long is
- * rejected.
+ * While the device is in use, the server checks at this interval whether other clients wait. A client that waits at two
+ * checks in a row is rejected.
  */
 const QUEUE_MICROS = 250_000;
 /**

@@ -53,7 +53,10 @@ export class Session implements Disposable {
   /** Offset in the receive buffer of the first byte after the innermost request in progress. */
   #floor = 0;
 
-  /** Takes the socket. The device is attached to the client's memory and interrupts until the session is disposed. */
+  /**
+   * Takes ownership of the socket. The device is attached to the client's memory and interrupts until the session is
+   * disposed.
+   */
   constructor(socket: Fd, parts: SessionParts) {
     const { target, windows, bounce, signaller, irqs, buffers } = parts;
     this.#connection = new Connection(socket, buffers);

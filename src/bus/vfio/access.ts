@@ -68,7 +68,7 @@ const claim = <T>(card: VfioCard, act: () => T): T => {
   }
 };
 
-/** Opens the group's file. Resources are added to `scope`. */
+/** Opens the device through its group's file. Resources are added to `scope`. */
 const openGroup = (kernel: VfioKernel, card: VfioCard, scope: DisposableStack): Access => {
   const container = scope.use(step(card, card.containerPath, () => kernel.container(card.containerPath)));
   const kind = card.unsafe ? IommuKind.none : IommuKind.type1v2;
@@ -89,7 +89,7 @@ const openGroup = (kernel: VfioKernel, card: VfioCard, scope: DisposableStack): 
   };
 };
 
-/** Opens the device's own file. */
+/** Opens the device through its own file. Resources are added to `scope`. */
 const openNode = (
   kernel: VfioKernel,
   card: VfioCard,

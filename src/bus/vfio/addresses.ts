@@ -3,15 +3,15 @@ import type { IommuInfo, IovaRange } from "#sys/vfio-structs.ts";
 
 const GIB4 = 2 ** 32;
 /**
- * Nothing is mapped below this address, so an access through a zeroed descriptor, or to a small number mistaken for an
- * address, faults instead of changing a frame.
+ * Nothing is mapped below this address, so a DMA access through a zeroed descriptor, or to a small number mistaken for
+ * an address, faults instead of changing a frame.
  */
 const LOWEST = 16 << 20;
 /** Alignment to large pages of the IOMMU. */
 const LARGE_PAGE = 2 << 20;
 /**
- * Used if the kernel reports no ranges. It ends below 0xfee00000, the first address of interrupt messages (Intel SDM
- * 3A, 11.11.1).
+ * Used if the kernel reports no ranges. The range ends below 0xfee00000, the first address of interrupt messages (Intel
+ * SDM 3A, 11.11.1).
  */
 const DEFAULT_RANGES: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
 

@@ -178,7 +178,7 @@ test("the error for a group that is not viable names the other functions and the
 test("a sleeping card is woken, and one that stays asleep is rejected", () => {
   using roots = new Tree([CARD]);
   const kernel = new FakeKernel();
-  // PME_Status and PME_En are set as well.
+  // The card is in D3hot, with PME_Status and PME_En set.
   kernel.config.set([0x03, 0x81], POWER_MANAGEMENT_AT + 4);
   using device = openOn(kernel, roots);
   assert.deepEqual([...kernel.config.subarray(POWER_MANAGEMENT_AT + 4, POWER_MANAGEMENT_AT + 6)], [0, 0x01]);

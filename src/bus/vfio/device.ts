@@ -158,7 +158,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
 
   /**
    * Also restores the interrupts if a reset of the bus has cleared them. The kernel restores the BARs when the command
-   * register is written, but not MSI or MSI-X. @throws {SystemError} if the kernel cannot do that now
+   * register is written, but not MSI or MSI-X. @throws {SystemError} if the kernel cannot enable the interrupts now
    */
   setBusMaster(on: boolean): void {
     this.#interruptsLost ||= !decodesMemory(this.config);

@@ -180,7 +180,8 @@ export class MemlockTooLow extends FerruleError {
     );
     this.limit = fields.limit;
     this.wanted = fields.wanted;
-    // An ordinary user cannot raise the limit beyond the hard limit with `ulimit -l`.
+    // The hint does not name `ulimit -l`, because an ordinary user cannot raise the limit beyond the hard limit with
+    // it.
     const bytes = 1024 * Math.ceil(fields.wanted / 1024);
     this.hint = `Raise it: \`sudo prlimit --pid $$ --memlock=${bytes}\` in this shell, "memlock" in /etc/security/limits.conf, or LimitMEMLOCK= in the unit.`;
   }

@@ -70,7 +70,8 @@ export class VfioInterrupts implements Interrupts, Disposable {
       event,
       level: this.kind === "intx",
       unmasked: () => {
-        // If the device was removed, this fails; the removal is noticed elsewhere.
+        // If the device was removed, this has no effect, and no error is reported here; `VfioDevice.whyLost` reports
+        // the removal.
         if (this.#used.info.automasked) this.#file.unmask();
       },
       dispose: () => owned.dispose(),

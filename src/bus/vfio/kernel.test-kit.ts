@@ -23,7 +23,7 @@ export class FakeKernel implements VfioKernel {
   failAt = -1;
   /** Error number of the call that fails. */
   failWith: number = Errno.EIO;
-  /** Name of a call that fails. */
+  /** Calls whose name starts with this text fail; empty if there are none. */
   failOn = "";
   viable = true;
   version = 0;
@@ -260,7 +260,7 @@ export class FakeKernel implements VfioKernel {
     this.live.add(what);
   }
 
-  /** Resources that the kernel fails to release are released when the files are closed. */
+  /** The resource is removed from `live` even if the call fails, because closing the files then releases it. */
   #release(call: string, what: string): void {
     this.live.delete(what);
     this.#call(call);

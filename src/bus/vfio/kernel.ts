@@ -43,7 +43,8 @@ export const parseMemlock = (limits: string): number => {
 };
 
 /**
- * CAP_IPC_LOCK in "CapEff:\t000001ffffffffff" of /proc/self/status. The limit does not apply to processes that have it.
+ * CAP_IPC_LOCK in "CapEff:\t000001ffffffffff" of /proc/self/status. The limit does not apply to processes with this
+ * capability.
  */
 const IPC_LOCK = 1n << 14n;
 export const mayLockAll = (status: string): boolean => {
