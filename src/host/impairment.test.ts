@@ -318,7 +318,7 @@ const segmentsOf = (count: number): SegmentSource & { left: number } => ({
   },
 });
 
-test("segments pass as they are built and count as frames, unless an impairment is armed or the NIC takes none", () => {
+test("segments pass as they are built and count as frames, unless an impairment is armed or the NIC does not accept segments", () => {
   const { far, wire } = setUp();
   wire.plug({
     receive: () => true,

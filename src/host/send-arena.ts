@@ -66,7 +66,7 @@ export class SendArena {
   /** Frees the `count` oldest outstanding fragments. @throws {Misuse} if there are fewer */
   free(count: number): void {
     if (count < 0 || count > this.outstanding)
-      throw new Misuse(`${count} fragments were sent, but ${this.outstanding} are outstanding`);
+      throw new Misuse(`${count} fragments were reported as sent, but only ${this.outstanding} are outstanding`);
     this.#oldest = (this.#oldest + count) | 0;
   }
 

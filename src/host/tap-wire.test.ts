@@ -248,7 +248,7 @@ test("a NIC without room does not block others: its frames are dropped and count
   assert.equal(r.wire.pending, 0);
 });
 
-test("a short frame from the far kernel is padded with zeros, as its own NIC would do", { skip }, () => {
+test("a short frame from the far kernel is padded with zeros, as the far machine's NIC would do", { skip }, () => {
   using r = rig();
   // Fills the buffer; the padding of the next frame must not contain these bytes.
   r.far.send({ ...NO_REQUEST, frame: new Uint8Array(200).fill(0xee) });

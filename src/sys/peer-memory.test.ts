@@ -69,7 +69,7 @@ test("copies stay inside the mapped range, and are refused once it is unmapped",
   assert.doesNotMatch(readFileSync("/proc/self/maps", "utf8"), /memfd:peer/);
 });
 
-test("read-only memory takes no copies, and a descriptor that may not be written is not mapped for writing", () => {
+test("read-only memory cannot be written, and a read-only descriptor is not mapped for writing", () => {
   using memory = createMemory("peer", PAGE, { sealed: false });
   using bounce = new BounceBuffer();
   using readable = openFile(`/proc/self/fd/${memory.number}`, Open.readOnly);

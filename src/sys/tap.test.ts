@@ -42,7 +42,7 @@ test("a TAP exists while it is open, and is gone afterwards", { skip }, () => {
   assert.throws(() => tap.number, DescriptorClosed);
 });
 
-test("a name in use is refused, be it a TAP or another kind of interface", { skip }, () => {
+test("a name in use is rejected, whether by a TAP or by another kind of interface", { skip }, () => {
   inNamespace((_tap, _interfaces, namespace) => {
     assert.throws(() => namespace.within(() => Tap.open("ft0")), InterfaceNameInUse);
     assert.throws(() => namespace.within(() => Tap.open("lo")), InterfaceNameInUse);

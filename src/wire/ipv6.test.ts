@@ -28,13 +28,13 @@ test("extension headers are skipped up to the transport header", () => {
   assert.equal(skipExtensions(chain, 4, 8, 17), 4 * 256 + 17);
 });
 
-test("a fragment stops the walk, unless it is the only one", () => {
+test("a fragment header is not skipped, unless the packet is its only fragment", () => {
   assert.equal(skipExtensions(hex("1100 0009 00000001"), 0, 8, 44), 44);
   assert.equal(skipExtensions(hex("1100 0001 00000001"), 0, 8, 44), 44);
   assert.equal(skipExtensions(hex("1100 0000 00000001"), 0, 8, 44), 8 * 256 + 17);
 });
 
-test("a route with segments left stops the walk: the checksum is over another destination", () => {
+test("a routing header with segments left is not skipped: the checksum includes another destination", () => {
   assert.equal(skipExtensions(hex("0600 0001 00000000"), 0, 8, 43), 43);
   assert.equal(skipExtensions(hex("0600 0000 00000000"), 0, 8, 43), 8 * 256 + 6);
 });

@@ -1,7 +1,7 @@
 ;; The Internet checksum over memory, sixteen bytes at a time, alone and while copying.
 ;;
-;; Both functions return the folded sum (0 to 0x1ffff) of 16-bit units as they lie in memory, a last odd byte being the
-;; lower half of one. Lanes of 32 bits take two units each 16 bytes: they hold 128 KiB four times over.
+;; Both functions return a sum (0 to 0x1ffff) of the 16-bit units in memory order. A last odd byte is a unit's low half.
+;; Each 16 bytes add two units to each lane of 32 bits, so that a lane can overflow only after four times MAX_SUM_BYTES.
 (module
   (import "ferrule" "memory" (memory 1 65536 shared))
 
@@ -13,7 +13,7 @@
                  (i64.extend_i32_u (i32x4.extract_lane 1 (local.get $lanes))))
         (i64.add (i64.extend_i32_u (i32x4.extract_lane 2 (local.get $lanes)))
                  (i64.extend_i32_u (i32x4.extract_lane 3 (local.get $lanes))))))
-    ;; At most 34 bits: twice folded it is below 2^17.
+    ;; The total has at most 34 bits, so that folding it twice gives less than 2^17.
     (local.set $total
       (i64.add (i64.and (local.get $total) (i64.const 0xffff)) (i64.shr_u (local.get $total) (i64.const 16))))
     (i32.wrap_i64

@@ -70,7 +70,10 @@ export class QtestConnection implements Disposable {
   /** Sends a request whose reply is a number of `bytes` bytes. @throws as `ask` */
   askNumber(request: string, bytes: 1 | 2 | 4): number {
     const answer = this.ask(request);
-    return parseValue(answer, bytes) ?? this.#fail(new QtestBroken(this.#name, `\`${request}\` gave \`${answer}\``));
+    return (
+      parseValue(answer, bytes) ??
+      this.#fail(new QtestBroken(this.#name, `the reply to \`${request}\` is \`${answer}\``))
+    );
   }
 
   /**
@@ -108,7 +111,7 @@ export class QtestConnection implements Disposable {
     this.#iovecs.point(0, 0, written + 1);
     const sent = writev(this.#socket.number, this.#iovecs, 1);
     if (sent === written + 1) return;
-    this.#fail(new QemuEnded(this.#name, sent < 0 ? errorName(-sent) : "it takes no more requests"));
+    this.#fail(new QemuEnded(this.#name, sent < 0 ? errorName(-sent) : "it accepts no more requests"));
   }
 
   #receive(millis: number): void {

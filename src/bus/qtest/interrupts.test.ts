@@ -16,7 +16,7 @@ test("an interrupt is pending as long as the device requests it", () => {
   assert.equal(pin.raised, 1);
 });
 
-test("a request that is withdrawn before it is taken still counts", () => {
+test("an interrupt that the device withdraws before `take` is still reported once", () => {
   const pin = new PinInterrupt({ poll: () => {} });
   using line = pin.request(0);
   line.unmask();
@@ -26,7 +26,7 @@ test("a request that is withdrawn before it is taken still counts", () => {
   assert.equal(line.take(), false);
 });
 
-test("a masked line reports nothing, and after unmasking what is still pending", () => {
+test("a masked line reports nothing; after unmasking, it reports an interrupt that is still pending", () => {
   const pin = new PinInterrupt({ poll: () => {} });
   using line = pin.request(0);
   pin.change(true);

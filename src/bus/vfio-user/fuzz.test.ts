@@ -153,7 +153,7 @@ const withServer = (property: (rig: Rig) => fc.IProperty<unknown[]>): void => {
   fc.assert(property(rig) as fc.IProperty<[unknown]>, { numRuns: RUNS });
 };
 
-test("arbitrary messages", () => {
+test("arbitrary messages do no harm", () => {
   withServer((rig) => {
     const before = holdings();
     return fc.property(fc.array(messages, { maxLength: 12 }), fc.nat(40), fc.boolean(), (sendings, cut, polite) => {

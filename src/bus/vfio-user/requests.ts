@@ -206,7 +206,7 @@ export class Requests implements Disposable {
     this.#id = (this.#id + 1) & 0xffff;
     if (fds.length === 0) this.#connection.commit(this.#id, command, size, Flag.request, 0);
     else if (!this.#connection.commitWith(this.#id, command, size, fds))
-      throw new ServerLost(this.#name, "the server takes no descriptors");
+      throw new ServerLost(this.#name, "the server accepts no descriptors");
   }
 
   /**

@@ -92,7 +92,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     this.warnings = card.unsafe ? [unsafeWarning(address)] : [];
     this.#info = file.info();
     if (!this.#info.pci || this.#info.regions <= CONFIG_REGION || this.#info.irqs <= Irq.msix)
-      throw new UnknownVfio(`${address} is not a PCI function for VFIO`, "Bind it to vfio-pci and to nothing else.");
+      throw new UnknownVfio(`${address} is not a PCI function for VFIO`, "Bind it to vfio-pci.");
     this.config = this.#mmio(new FileRegisters(file, file.region(CONFIG_REGION)), scope);
     if (this.config.read16(VENDOR) === 0xffff) throw new DeviceGone(`${address}'s configuration space`);
     wake(this.config, clock, address);
