@@ -12,8 +12,8 @@ import type { OpenQueue, QueueChannel, QueueCommand } from "./queue-messages.ts"
 import { StatisticsReader } from "./statistics-page.ts";
 
 /**
- * Time limit in milliseconds for a thread to return its rings. A thread checks once a round, which takes at most a
- * millisecond, but other programs may keep the processor busy.
+ * Time limit in milliseconds for a thread to return its rings. A thread checks once a round whether it must return
+ * them. A round takes at most a millisecond, but other programs may keep the processor busy.
  */
 const LIMIT_MILLIS = 10_000;
 
@@ -76,8 +76,8 @@ export class QueueThreads {
   }
 
   /**
-   * The counts of the threads, apart from those of their rings. They are exact after `recall`, and otherwise up to 50
-   * ms old.
+   * The counts of the threads, without those of their rings. They are exact after `recall`, and otherwise up to 50 ms
+   * old.
    */
   get counts(): readonly QueueThreadCounts[] {
     return this.#threads.map(({ counters }) => counters.read());

@@ -30,13 +30,13 @@ export class RestartBudget {
   /** Number of restarts since the start. */
   restarts = 0;
   readonly #clock: Clock;
-  /** Number of consecutive failures: after each of them the NIC ran for less than `STEADY_MICROS` before the next. */
+  /** Number of consecutive failures. After each of them, the NIC failed again before it had run for `STEADY_MICROS`. */
   #failures = 0;
   /** Time of the first of the consecutive failures. */
   #since = 0;
-  /** Time of the NIC's last start. */
+  /** Time of the NIC's last restart. */
   #started = -Infinity;
-  /** The time at which the next restart is due; undefined if there is to be none. */
+  /** The time at which the next restart is due; undefined if no restart is planned. */
   #due: number | undefined;
 
   constructor(clock: Clock) {
@@ -49,8 +49,9 @@ export class RestartBudget {
   }
 
   /**
-   * Takes a failure of the NIC or of a restart. The next restart becomes due after a delay.
-   * @returns the number of the restart, from 1 on @throws {NicGivenUp} if the budget is exhausted
+   * Records a failure of the NIC or of a restart. The next restart becomes due after a delay.
+   * @returns the number of the restart, from 1 on
+   * @throws {NicGivenUp} if the budget is exhausted
    */
   fail(reason: string): number {
     const now = this.#clock.now();

@@ -67,7 +67,7 @@ const routeUse = (route: Route, what: string): Use => {
   return { what, about: family + table, links: linksOf(route) };
 };
 
-/** The default routes of every table, and the interface to which the kernel would send Internet traffic. */
+/** The default routes of every table, and the routes over which the kernel would send packets to the Internet. */
 const externalRouteUses = (tables: NetworkTables, routes: readonly Route[]): readonly Use[] => {
   const external = routes.filter(isExternalRoute).map((route) => {
     const network = `${addressText(route.destination)}/${route.prefix}`;
@@ -89,7 +89,7 @@ const holders = ({ addresses }: Network, stack: LinkStack, address: string): rea
 
 const textOfEnd = ({ address, text }: End): string => (address === undefined ? text : addressText(address));
 
-/** The interfaces of an SSH session: that of incoming packets, and that of replies. */
+/** The interfaces of an SSH session: the one that receives its packets, and the one that sends the replies. */
 const sessionUse = (network: Network, stack: LinkStack, { client, server }: SshSession): Use => {
   const zones = [client, server].flatMap(({ zone }) => (zone === undefined ? [] : (stack.index(zone) ?? [])));
   const answers = client.address === undefined || isLinkLocal(client.address) ? [] : [client.address];

@@ -26,8 +26,8 @@ export const hasEnded = (files: Files, pid: number): boolean => {
 
 /**
  * Waits until this namespace has no interface of that name, or the process has ended. The interface alone does not show
- * that the process is done: a persistent TAP stays, and if a user moved the TAP to another namespace, another interface
- * may have the name here.
+ * whether the process has ended: a persistent TAP stays, and if a user moved the TAP to another namespace, another
+ * interface may have this name here.
  * @returns whether a TAP stays
  */
 const untilEnded = async (name: string, pid: number, deadline: number): Promise<boolean> => {

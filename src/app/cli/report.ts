@@ -52,7 +52,8 @@ export const report = command({
   async run({ values, operands, terminal }) {
     const what = deviceOf(operands[0]!, values["unsafe-noiommu"]);
     const files = new Files();
-    // The card's files are read before it is opened, so that the report shows the state in which the kernel left it.
+    // The card's files are read before the card is opened, so that the report shows the state in which the kernel left
+    // the card.
     const card = what.kind === "pci" ? readCard(files, what.address) : undefined;
     using scope = new DisposableStack();
     const output = values.output === undefined ? undefined : scope.use(new OutputFile(values.output));

@@ -1,7 +1,4 @@
-/**
- * Runs the programs that measure and count. In a checkout and in a package alike, they are next to the command's own
- * code.
- */
+/** Runs the programs that measure and count. Both a checkout and a package contain them. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -128,7 +125,7 @@ const readFacts = async (stop: AbortSignal): Promise<Facts> =>
   parseFacts(IS_CHECKOUT ? await run([FACTS], { say: () => undefined, stop }) : readFileSync(FACTS, "utf8"), FACTS);
 
 /**
- * Measures and counts. Takes a few minutes; with `quick`, about one.
+ * Measures and counts. Takes a few minutes; with `quick`, about one minute.
  * @throws {NotMeasured}; {NotAComparison} if the program's output is invalid; if `stop` is aborted, its reason
  */
 export const measure = async ({ quick, say, stop }: Request): Promise<Comparison> => {

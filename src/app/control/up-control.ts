@@ -2,9 +2,9 @@
  * Control of a running `ferrule up`: a Unix socket with an abstract name derived from the interface's name.
  *
  * A socket with an abstract name has no file, so it disappears with its process, however the process ends. Such a name
- * cannot be bound twice, which also prevents two programs from using one interface. Like the names of interfaces, it
- * belongs to the network namespace. Any local user may take such a name or connect to it, so each end checks which user
- * runs the other (up-process.ts, exchange.ts).
+ * cannot be bound twice, which also prevents two programs from using one interface. Like the name of an interface, an
+ * abstract name belongs to the network namespace. Any local user may take such a name or connect to it, so each end
+ * checks which user runs the other (up-process.ts, exchange.ts).
  */
 import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -122,7 +122,8 @@ export class ControlServer implements AsyncDisposable {
     scope.use(control);
     const plain = plainAddress(name);
     const first = await listenAt(control.#server, plain);
-    // A process of another user that has the address must not block the name for this user.
+    // If another user's process has the address, this process listens at an address of its own, so that the name is not
+    // blocked.
     const own = first ? plain : spareAddress(name);
     if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
     const { found } = findUpProcess(name, own);

@@ -10,7 +10,7 @@ import { Timeout } from "#kit/errors.ts";
 import type { FarEnd, FarEndParts } from "./far-end.ts";
 
 const RETRY_MICROS = 500_000;
-/** Errors that mean that nobody listens at the path yet, or nobody does any longer. */
+/** Errors that mean that nobody listens at the path yet, or that nobody listens there any longer. */
 const NOT_LISTENING: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
 
 export interface StreamSpec {
