@@ -1,4 +1,4 @@
-/** Names and positions of the counters that threads publish in shared memory. All are 53-bit counts. */
+/** Names and positions of the counters that threads publish in shared memory. All are integers of up to 53 bits. */
 import { CAUSE_NAMES } from "./causes.ts";
 
 /** Counters of the driver's thread. It counts frames as the host and the rings see them. */

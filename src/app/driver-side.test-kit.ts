@@ -31,7 +31,6 @@ export interface BenchOptions {
   readonly withoutLinkMicros?: number;
 }
 
-/** One NIC, its driver, and a TAP in a separate namespace; time is virtual. */
 export class Bench implements Disposable {
   readonly clock = new VirtualClock();
   readonly reports: Report[] = [];

@@ -60,7 +60,7 @@ export class DriverSide implements Disposable {
   readonly #tap: Tap;
   readonly #queues: HostQueues;
   readonly #capture: CaptureFile | undefined;
-  /** The connection of rings and TAP; undefined while the NIC is down and waits for its restart. */
+  /** The connection of rings and TAP; undefined while the NIC is down. */
   #uplink: Uplink | undefined;
   readonly #recovery: Recovery;
   readonly #sleep: SystemSleep;
@@ -213,7 +213,7 @@ export class DriverSide implements Disposable {
 
   /**
    * Moves frames once in each direction, and returns the number of frames.
-   * @param budget maximum number of frames taken from the host
+   * @param budget maximum number of frames read from the host
    */
   pump(budget = BUDGET): number {
     this.#polls++;

@@ -19,7 +19,7 @@ import type { SessionEvent } from "./session.ts";
 const POLL_MILLIS = 50;
 /**
  * The inverse of the largest share of time that polling may take. Without a limit this share could be large, because
- * each read of the multicast groups returns those of all interfaces in the namespace, of which there may be thousands.
+ * each poll reads the multicast groups of all interfaces in the namespace, of which there may be thousands.
  */
 const SHARE = 20;
 

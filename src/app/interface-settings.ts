@@ -33,7 +33,7 @@ export class InterfaceSettings {
   readonly #report: (report: Report) => void;
   /** The MTU of the interface that the NIC has rejected. It is not tried again until the interface's MTU changes. */
   #refusedMtu: number | undefined;
-  /** The filter that was reported last; initially that of a new NIC. */
+  /** The filter that was reported last; initially the filter of a new NIC. */
   #filter = "all groups";
 
   /** @param parts.changeMtu throws if the NIC rejects the MTU */

@@ -17,7 +17,7 @@
 import type { Nic } from "#driver/rtl8169.ts";
 
 export type NapiState =
-  /** The NIC has no rings: it waits for its restart. */
+  /** The NIC has no rings, because it was stopped or waits for its restart. */
   | "down"
   /** Interrupts are enabled, and the thread may sleep. */
   | "armed"

@@ -1,6 +1,6 @@
 /**
- * The threads of queues 1 and up, as seen by the NIC's thread, which lends them the rings when the NIC is up, and takes
- * the rings back before the NIC is stopped.
+ * The threads of queues 1 and up, as seen by the NIC's thread. The NIC's thread lends them the rings when the NIC is
+ * up, and takes the rings back before the NIC is stopped.
  */
 import { FerruleError } from "#kit/errors.ts";
 import { Lender } from "#kit/lease.ts";

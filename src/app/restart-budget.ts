@@ -43,7 +43,7 @@ export class RestartBudget {
     this.#clock = clock;
   }
 
-  /** Whether the budget is full: the next failure would be the first one. */
+  /** Whether the budget is full: the next failure would be the first of a series. */
   get full(): boolean {
     return this.#failures === 0 || this.#clock.now() - this.#started >= STEADY_MICROS;
   }

@@ -1,9 +1,9 @@
 /**
  * Sleep of the NIC when the machine is suspended, or powered off with wake-up events enabled. The kernel freezes a
  * process without notice. Before that, systemd runs `ferrule suspend`, which enables wake-up events and puts the NIC to
- * sleep. If systemd did not run it, the thread detects the suspend afterwards by comparing two clocks, and starts the
- * NIC from the beginning. A new start is needed because the kernel has put the card into D3 and back, and the card
- * loses most of its state in D3.
+ * sleep. If systemd did not run that command, the thread detects the suspend afterwards by comparing two clocks, and
+ * starts the NIC from the beginning. A new start is needed because the kernel has put the card into D3 and back, and
+ * the card loses most of its state in D3.
  */
 import { uptime } from "node:os";
 import { IdleSleep } from "./idle-sleep.ts";

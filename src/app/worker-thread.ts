@@ -68,8 +68,8 @@ const failureOf = (report: object): ThreadFailure | undefined => {
 };
 
 /**
- * A data-plane thread. `Command` is the type of messages to the thread, `Report` that of messages from it. The command
- * `{ command: "close" }` ends the thread.
+ * A data-plane thread. `Command` is the type of messages to the thread, and `Report` is the type of messages from the
+ * thread. The command `{ command: "close" }` ends the thread.
  */
 export class WorkerThread<Command extends object, Report extends object> {
   readonly #worker: Worker;

@@ -33,8 +33,8 @@ interface Use {
 }
 
 /**
- * Maximum number of routes that are read for each address family. A router with a full table has hundreds of thousands;
- * its route to the Internet is found with PROBES.
+ * Maximum number of routes that are read for each address family. A router with a full table has hundreds of thousands
+ * of routes; its route to the Internet is found with PROBES.
  */
 const MAX_ROUTES = 20_000;
 /** Maximum number of connections that are examined. */
@@ -48,8 +48,8 @@ const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:50
 const MAIN_TABLES = [253, 254];
 
 /**
- * Whether a route covers so many networks that it leads out of the site: the default route, one of the two halves into
- * which VPNs split it, or 2000::/3; but not the private 10.0.0.0/8 or fc00::/7.
+ * Whether a route covers so many networks that it leads out of the site. Examples are the default route, the two halves
+ * into which VPNs split the default route, and 2000::/3. The private networks 10.0.0.0/8 and fc00::/7 are excluded.
  */
 const isExternalRoute = ({ unicast, destination, prefix }: Route): boolean => {
   const first = destination[0]!;

@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
-/** Maximum number of bytes that are read from a file. The longest one is /proc/net/tcp of a busy server. */
+/** Maximum number of bytes that are read from a file. The longest of these files is /proc/net/tcp of a busy server. */
 const MAX_BYTES = 1 << 23;
 /** Number of bytes that one read requests. For most files in /proc the kernel returns a page or less. */
 const PIECE = 1 << 16;

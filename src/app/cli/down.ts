@@ -10,7 +10,7 @@ import { ask, NotRunning } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
 import { TookTooLong } from "../limit.ts";
 
-/** Time limit in milliseconds for each reply of the other process, and for the kernel to remove the interface. */
+/** Time limit in milliseconds for each reply of the `ferrule up`, and for the kernel to remove the interface. */
 const LIMIT_MILLIS = 5_000;
 
 const exists = (name: string): boolean => {

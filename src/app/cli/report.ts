@@ -15,7 +15,7 @@ import { WrongUsage } from "../terminal/usage.ts";
 
 const MODEL = "model:";
 
-/** The device of the report. @throws {WrongUsage}; for a card that cannot be used, the reason with a fix */
+/** The device of the report. @throws {WrongUsage}; the errors of `checkCard` */
 const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
   // Every chip of the family is accepted, because a chip that cannot be brought up can still be inspected.
   const device = typed.startsWith(MODEL)

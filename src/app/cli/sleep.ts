@@ -24,8 +24,8 @@ const sentence = (name: string, { asleep, armed, woken }: Answer): string => {
 };
 
 /**
- * The NICs to suspend or resume, with their original and present names, and the errors that occurred while the NICs
- * were looked for.
+ * The NICs to suspend or resume, with their original and present names, and the errors that occurred during the search
+ * for them.
  */
 interface Found {
   readonly found: readonly { readonly interface: string; readonly now: string }[];

@@ -1,4 +1,7 @@
-/** Runs the programs that measure and count. Both a checkout and a package contain them. */
+/**
+ * Runs the program that measures, and in a checkout also the program that counts. In a package, the counts are in a
+ * file.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -129,7 +129,7 @@ export class ControlServer implements AsyncDisposable {
     const { found } = findUpProcess(name, own);
     using _other = found;
     if (found !== undefined) {
-      // If two start at once, the one that has the plain address continues, and the other gives up.
+      // If two processes take the name at once, the one that has the plain address continues, and the other gives up.
       if (!first) await control[Symbol.asyncDispose]();
       const status = await statusOf(name, own);
       if (!first || status !== undefined) throw new AlreadyUp(name, status);
@@ -172,7 +172,7 @@ export const ask = async (
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
   const hint = `Process ${peer.pid} is still busy with the request. Wait, or end it with \`kill ${peer.pid}\`.`;
-  // The limit is part of the request, because the other end does not begin an operation after that time.
+  // The limit is part of the request, so that the other end does not begin an operation after that time.
   const limited = request.command === "operate" ? { ...request, limitMillis } : request;
   return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };

@@ -1,5 +1,6 @@
 /**
- * A stream socket at the far end of the wire: connects to the other side, and reconnects when the connection is lost.
+ * A stream socket at the far end of the wire: connects to the other side or accepts its connection, and does so again
+ * when the connection is lost.
  */
 import { statSync } from "node:fs";
 import { StreamWire } from "#host/wire-stream.ts";
