@@ -13,8 +13,8 @@ import type { FollowCommand } from "./session-messages.ts";
 import type { SessionEvent } from "./session.ts";
 
 /**
- * Polling interval in milliseconds. A change takes effect within this time, or within twice this time on a busy
- * machine.
+ * Shortest polling interval in milliseconds. A change usually takes effect within this time. The interval is longer if
+ * a poll takes long: see SHARE.
  */
 const POLL_MILLIS = 50;
 /**

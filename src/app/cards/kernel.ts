@@ -1,4 +1,4 @@
-/** Kernel operations on a card: writes to /sys, and loading of modules. Each has a time limit. */
+/** Kernel operations on a card: writes to /sys, and loading of modules. Operations that may block have a time limit. */
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { BindNotPermitted, StepRefused } from "./errors.ts";
