@@ -53,8 +53,8 @@ const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
 
 const RESTARTED = "FERRULE_LESSER";
 /**
- * Environment variable of the second start. It prevents a third start if capabilities cannot be dropped. `ferrule up
- * --detach` also sets it for the process in the background.
+ * Environment variable of the second start. It prevents a third start if capabilities cannot be dropped. It is also set
+ * for the background process of `--detach`.
  */
 export const RESTARTED_ENVIRONMENT = { [RESTARTED]: "1" } as const;
 
