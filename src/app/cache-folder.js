@@ -1,6 +1,6 @@
 /**
- * Folders in which this program may keep files of its own. Plain JavaScript, because bin/ferrule.mjs needs it before
- * any types are stripped.
+ * Folders in which this program may keep files of its own. This module is plain JavaScript, because bin/ferrule.mjs
+ * imports it before any types are stripped.
  */
 import { statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
@@ -22,13 +22,16 @@ const ownerOf = (path) => {
 };
 
 /**
- * Whether a file that this process creates at the path has the same owner as the folder around it. Under sudo, root
- * would own a file in the checkout or home of another user, whose npm could then not remove it.
+ * Whether a file that this process creates at the path has the same owner as the folder around it. Under sudo, a new
+ * file in another user's checkout or home would belong to root, and that user's npm could not remove it.
  * @type {(path: string) => boolean}
  */
 const isOurs = (path) => ownerOf(path) === process.geteuid?.();
 
-/** This user's home according to the user database. Under sudo, HOME may still be the caller's. */
+/**
+ * This user's home according to the user database. Under sudo, HOME may still name the home of the user who called
+ * sudo.
+ */
 const homeOfUser = () => {
   try {
     return userInfo().homedir;
@@ -48,8 +51,8 @@ export const userCache = () => {
 };
 
 /**
- * The folder in which Node keeps the code of a checkout without its types. If node_modules, which `npm ci` empties,
- * belongs to this user, the folder is in node_modules; otherwise it is in the user's cache folder. Undefined if neither
+ * The folder in which Node keeps the code of a checkout without its types. If node_modules belongs to this user, the
+ * folder is in node_modules, which `npm ci` empties. Otherwise it is in the user's cache folder. Undefined if neither
  * is possible.
  * @type {() => string | undefined}
  */

@@ -4,9 +4,9 @@ import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./restart-budget.ts";
 interface Cause {
   readonly what: string;
   /**
-   * The driver's reaction. `nothing`: it continues. `phy`: it restarts the PHY. `restart`: it resets the NIC, which
-   * keeps its link; if that does not help, it starts the NIC from the beginning. `wait`: it waits until the card
-   * responds again, and then starts it as after power-on.
+   * The driver's reaction. `nothing`: it continues. `phy`: it restarts the PHY. `restart`: it resets the NIC without
+   * dropping the link; if the NIC fails again, it starts the NIC from the beginning. `wait`: it waits until the card
+   * responds again, and then starts the NIC as after power-on.
    */
   readonly remedy: "nothing" | "phy" | "restart" | "wait";
   readonly hint: string;

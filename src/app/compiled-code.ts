@@ -1,8 +1,8 @@
 /**
- * Provides the data-plane threads with code whose types are already stripped. If a thread strips types itself, that
- * detaches an ArrayBuffer. From then on, V8 checks for detached buffers at every access in that thread, which costs a
- * fifth of its speed. In a checkout, the main thread therefore writes stripped code to Node's compile cache, and the
- * threads load it from there. An installed package contains JavaScript and does not need this.
+ * Provides the data-plane threads with code whose types are already stripped. If a thread strips types itself, an
+ * ArrayBuffer is detached. From then on, V8 checks for detached buffers at every access in that thread, and the thread
+ * loses a fifth of its speed. In a checkout, the main thread therefore writes stripped code to Node's compile cache,
+ * and the threads load it from there. An installed package contains JavaScript and does not need this.
  */
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";
@@ -30,6 +30,9 @@ export const prepareThreads = async (load: () => Promise<unknown>): Promise<void
   flushCompileCache();
 };
 
-/** URL of a thread's entry file in the folder of the module `from`: TypeScript in a checkout, the emitted JavaScript in a package. */
+/**
+ * URL of a thread's entry file, which is in the folder of the module `from`. The file is TypeScript in a checkout, and
+ * the emitted JavaScript in a package.
+ */
 export const entryUrl = (file: `./${string}.ts`, from: string): URL =>
   new URL(from.endsWith(".ts") ? file : file.replace(/\.ts$/, ".js"), from);

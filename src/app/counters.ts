@@ -1,4 +1,4 @@
-/** Names and positions of the counters that threads publish in shared memory. All are 53-bit counts. */
+/** Names and positions of the counters that threads publish in shared memory. All are integers of up to 53 bits. */
 import { CAUSE_NAMES } from "./causes.ts";
 
 /** Counters of the driver's thread. It counts frames as the host and the rings see them. */
@@ -31,7 +31,7 @@ export const DRIVER_COUNTERS = [
   "receiveDrops",
   /** Received frames that the NIC marked bad. */
   "receiveErrors",
-  /** Invalid words that the device wrote. */
+  /** Invalid words that the device wrote into descriptors. */
   "deviceNonsense",
   /** Frames that were waiting to be sent when the NIC was stopped, and were lost. */
   "sendDiscards",
@@ -45,7 +45,9 @@ export const DRIVER_COUNTERS = [
   "restarts",
   /** Occurrences of each cause in causes.ts. */
   ...CAUSE_NAMES,
-  /** Waits for the chip that timed out, such as for its FIFOs to drain. After each, the driver continued. */
+  /**
+   * Waits for the chip that timed out, for example while its FIFOs drained. After each timeout, the driver continued.
+   */
   "overdueWaits",
   "interrupts",
   "spuriousInterrupts",
@@ -71,7 +73,7 @@ export const DRIVER_COUNTERS = [
 ] as const;
 export type DriverCounter = (typeof DRIVER_COUNTERS)[number];
 
-/** Counters of the rings of one queue. Each is a part of the counter with the same name. */
+/** Counters of the rings of one queue. Each is this queue's share of the driver's counter with the same name. */
 export const QUEUE_COUNTERS = [
   "sentFrames",
   "sentBytes",
@@ -86,7 +88,10 @@ export const QUEUE_COUNTERS = [
 ] as const satisfies readonly DriverCounter[];
 export type QueueCounts = Readonly<Record<(typeof QUEUE_COUNTERS)[number], number>>;
 
-/** Counters of a queue's thread, apart from its rings. Each is a part of the counter with the same name. */
+/**
+ * Counters of a queue's thread, without those of its rings. Each is this thread's share of the driver's counter with
+ * the same name.
+ */
 export const QUEUE_THREAD_COUNTERS = [
   "tagsTaken",
   "mergedFrames",

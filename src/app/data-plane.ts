@@ -97,7 +97,7 @@ const drive = (
     wait: (block) => {
       const stalled = driver.watchHost(poller, HOST);
       if (poller.wait(block ? (stalled ? 1 : driver.waitMillis) : 0) === 0) {
-        // A card may have been removed without this loop having been told yet.
+        // The card may have been removed although no descriptor has reported that yet.
         if (block) checkDevice();
         return;
       }
@@ -125,8 +125,8 @@ runThread((port, report) => {
   try {
     drive(task, port, report, () => (opened = open(task.device, task.queues, scope)));
   } catch (error) {
-    // If the device was removed, the driver's error is about registers that read as all ones, or about an unknown chip.
-    // Only the bus knows the reason.
+    // If the device was removed, the driver's error only says that registers read as all ones, or that the chip is
+    // unknown. The bus knows the real reason.
     throw opened?.whyLost?.() ?? error;
   }
 });

@@ -1,4 +1,4 @@
-/** The options that the driver gets for the NIC of a task. */
+/** The driver's options for the NIC of a task. */
 import type { NicOptions } from "#driver/probe.ts";
 import type { Clock } from "#kit/clock.ts";
 import { firmwareFiles } from "./firmware-files.ts";

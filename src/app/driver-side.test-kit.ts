@@ -1,4 +1,4 @@
-/** A bench for tests of the driver side: one NIC, its driver, and a TAP in a separate namespace. Time is virtual. */
+/** A setup for tests of the driver side: one NIC, its driver, and a TAP in a separate namespace. Time is virtual. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync } from "node:fs";
@@ -31,12 +31,11 @@ export interface BenchOptions {
   readonly withoutLinkMicros?: number;
 }
 
-/** One NIC, its driver, and a TAP in a separate namespace; time is virtual. */
 export class Bench implements Disposable {
   readonly clock = new VirtualClock();
   readonly reports: Report[] = [];
   readonly model: Rtl8169;
-  /** What the NIC has sent. */
+  /** Keeps the frames that the NIC has sent. */
   readonly cable = new Cable();
   readonly driver: DriverSide;
   /** Number of resets of the chip so far. */
@@ -126,7 +125,8 @@ export class Bench implements Disposable {
   }
 
   /**
-   * Executes an operation within a time limit. @returns its result
+   * Requests an operation, and runs the loop for `micros`.
+   * @returns the reply; undefined if there is none yet
    */
   operate(operation: string, argument: Argument, micros: number): AnswerReport | undefined {
     const id = ++this.#operations;
@@ -168,7 +168,7 @@ export class Bench implements Disposable {
     assert.equal(status, 0, String(stderr));
   }
 
-  /** Number of events about a cause so far. */
+  /** The events about a cause so far. */
   occurrences(cause: CauseName): readonly { readonly kind: string; readonly message: string }[] {
     return this.reports.flatMap((each) =>
       each.report === "event" && "cause" in each.event && each.event.cause === cause ? [each.event as never] : [],

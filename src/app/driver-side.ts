@@ -1,6 +1,6 @@
 /**
- * The driver and its TAP in a data-plane thread: brings the NIC up, restarts one that fails, and moves frames between
- * its rings and the TAP. napi.ts schedules it.
+ * The driver and its TAP in a data-plane thread: brings the NIC up, restarts it when it fails, and moves frames between
+ * its rings and the TAP. The loop in napi.ts calls these functions.
  */
 import { Events } from "#driver/events.ts";
 import { checkMtu } from "#driver/nic-options.ts";
@@ -60,14 +60,14 @@ export class DriverSide implements Disposable {
   readonly #tap: Tap;
   readonly #queues: HostQueues;
   readonly #capture: CaptureFile | undefined;
-  /** The connection of rings and TAP; undefined while the NIC is down and waits for its restart. */
+  /** The connection of rings and TAP; undefined while the NIC is down. */
   #uplink: Uplink | undefined;
   readonly #recovery: Recovery;
   readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
-  /** Changes of the interface that users made while the card was absent. */
+  /** The last change of the interface that users made while the card was absent or the NIC slept. */
   #deferred: FollowCommand | undefined;
-  /** Whether a close leaves the NIC asleep; it does so only if wake-up events are enabled. */
+  /** Whether the NIC is left asleep on close, provided that wake-up events are enabled. */
   #handingOver = false;
   #closing = false;
   #polls = 0;
@@ -83,8 +83,8 @@ export class DriverSide implements Disposable {
       this.publish(this.#pauses);
       this.#event({ kind: "carrier", up, speed, fullDuplex });
     });
-    // The TAP is opened before the device is accessed: if its name is in use or permission is missing, the NIC need not
-    // be brought up.
+    // The TAP is opened before the device is accessed, so that the NIC is not brought up if the TAP's name is in use or
+    // permission is missing.
     const taps = openTapQueues(task, scope);
     this.#tap = taps[0];
     this.#capture =
@@ -146,8 +146,8 @@ export class DriverSide implements Disposable {
     this.#nic.up();
     this.#connect();
     this.interruptFd = this.#nic.line.fd;
-    // The scope runs its clean-ups in reverse order: first, while the NIC and its memory exist, a running operation
-    // ends; then the NIC is handed over.
+    // The scope runs its clean-ups in reverse order. First, a running operation ends. Then the NIC is handed over. The
+    // NIC and its memory are released after that.
     scope.defer(() => {
       if (this.#handingOver && !this.#recovery.absent) this.#sleep.handOver();
     });
@@ -171,7 +171,7 @@ export class DriverSide implements Disposable {
     this.#report({ report: "ready", facts: this.#facts.read(), tap: handOut(this.#tap) });
     for (const { message, hint } of warnings) this.#event({ kind: "warning", message, hint });
     for (const event of startEvents(this.#nic, this.#task)) this.#event(event);
-    // If the link is already up, there is no event for it.
+    // If the link is already up, the NIC signals no event for it.
     if (this.#nic.link.up) this.#carrier();
   }
 
@@ -191,9 +191,10 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Selects the queues whose frames poll(2) reports: with a link, those whose transmit ring has room.
+   * Selects the queues whose frames poll(2) reports: while there is a link, those whose transmit ring has room;
+   * otherwise none.
    * @param first index in `poller` of the first of `hostFds`
-   * @returns whether a transmit ring has no room
+   * @returns whether a transmit ring has no room, or the NIC is down
    */
   watchHost(poller: Poller, first: number): boolean {
     let full = false;
@@ -212,7 +213,7 @@ export class DriverSide implements Disposable {
 
   /**
    * Moves frames once in each direction, and returns the number of frames.
-   * @param budget maximum number of frames taken from the host
+   * @param budget maximum number of frames read from the host
    */
   pump(budget = BUDGET): number {
     this.#polls++;
@@ -220,7 +221,7 @@ export class DriverSide implements Disposable {
     return uplink === undefined ? 0 : uplink.pumpOut(budget) + uplink.pumpIn(BUDGET);
   }
 
-  /** Whether the last read from the host found no more frames; poll(2) then reports new ones. */
+  /** Whether the last read from the host found no more frames. In that case poll(2) reports new ones. */
   get hostDrained(): boolean {
     return this.#uplink?.drained ?? true;
   }
@@ -230,7 +231,9 @@ export class DriverSide implements Disposable {
     return !this.hostDrained || this.#nic.waiting;
   }
 
-  /** Applies users' changes of the interface, runs an operation, or prepares for power-off. */
+  /**
+   * Applies users' changes of the interface, queues an operation, or notes that the NIC is to be left asleep on close.
+   */
   handleCommand(command: DriverCommand): void {
     if (command.command !== "follow") this.#sleep.wakeIdle();
     if (command.command === "handOver") this.#handingOver = true;
@@ -251,8 +254,8 @@ export class DriverSide implements Disposable {
    * @throws {NicGivenUp} {DeviceGone} {BusError}
    */
   runWatchdog(): void {
-    // During a self-test nothing is checked, because its loopback looks like a PHY that has lost its settings. If a
-    // card was removed while it slept, the driver waits for it as for one that was awake.
+    // Nothing is checked during a self-test, because a PHY in loopback looks like one that has lost its settings. A
+    // sleeping NIC is not checked either, unless the card was removed: the driver then waits for it to return.
     if (this.napi.lent || !(this.#sleep.check() || this.#recovery.absent) || !this.#recovery.run()) return;
     if (this.napi.checkLostInterrupts()) this.#recovery.note("lostInterrupts");
     const deferred = this.#deferred;
@@ -262,7 +265,7 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Handles an error of the loop. If the driver can wait for the card to return, it does so.
+   * Handles an error of the loop. If the card is gone and the driver may wait for it, the driver begins to wait.
    * @throws the same error otherwise
    */
   handleError(error: unknown): void {
@@ -332,8 +335,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Runs `act`, which creates new rings. If that fails, a NIC that is down is restarted, and one that has kept its
-   * rings continues.
+   * Runs `act`, which creates new rings. If `act` fails, a NIC that is down is restarted, and a NIC that has kept its
+   * rings continues with them.
    * @throws errors of `act`; {NicGivenUp}
    */
   #rebuild(what: string, act: () => void, wasUp = this.#uplink !== undefined): void {

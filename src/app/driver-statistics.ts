@@ -54,7 +54,7 @@ const ofUplink = (uplink: Uplink | undefined): UplinkCounts => {
 const sum = <T extends Readonly<Record<string, number>>>(a: T, b: T): T =>
   Object.fromEntries(Object.entries(a).map(([name, count]) => [name, count + b[name]!])) as T;
 
-/** The parts of the driver's thread whose counts are published. */
+/** The uplink and the polling loop, whose counters are published, and other counts to be published. */
 export interface Counting {
   readonly uplink: Uplink | undefined;
   /** The threads of other queues. */

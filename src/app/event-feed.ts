@@ -29,7 +29,9 @@ export class EventFeed<Event extends { readonly kind: string }> {
     return this.#failure;
   }
 
-  /** Must be called when the session begins to close. Later failures are consequences of that, and are not reported. */
+  /**
+   * Must be called when the session begins to close. Later failures are consequences of closing, and are not reported.
+   */
   close(): void {
     this.#closing = true;
   }

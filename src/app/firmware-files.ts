@@ -25,8 +25,8 @@ export class NoFirmware extends FerruleError {
 }
 
 /**
- * The system's folders in the order of search: the one in the kernel loader's module parameter, then those in the
- * documentation of Linux's `drivers/base/firmware_loader`.
+ * The system's folders in the order of search: first the folder in the module parameter of the kernel's loader, then
+ * those in the documentation of Linux's `drivers/base/firmware_loader`.
  */
 const systemFolders = (): readonly string[] => {
   let named = "";
@@ -66,8 +66,8 @@ const isFile = (path: string): boolean => {
 };
 
 /**
- * Returns a function that reads a firmware file by its name in the chip table, such as `rtl_nic/rtl8168h-2.fw`. @param
- * folder used instead of the system's folders
+ * Returns a function that reads a firmware file by its name in the chip table, such as `rtl_nic/rtl8168h-2.fw`.
+ * @param folder used instead of the system's folders
  * @returns the function, which throws {NoFirmware} {BadFirmware}
  */
 export const firmwareFiles =

@@ -13,13 +13,13 @@ import type { FollowCommand } from "./session-messages.ts";
 import type { SessionEvent } from "./session.ts";
 
 /**
- * Polling interval in milliseconds. A change takes effect within this time, or within twice this time on a busy
- * machine.
+ * Shortest polling interval in milliseconds. A change usually takes effect within this time. The interval is longer if
+ * a poll takes long: see SHARE.
  */
 const POLL_MILLIS = 50;
 /**
- * The inverse of the largest share of time that polling may take. Without a limit that share could be large, because a
- * namespace may have thousands of interfaces.
+ * The inverse of the largest share of time that polling may take. Without a limit this share could be large, because
+ * each poll reads the multicast groups of all interfaces in the namespace, of which there may be thousands.
  */
 const SHARE = 20;
 
@@ -42,7 +42,7 @@ export class Follower implements Disposable {
     this.#send = parts.send;
     this.#report = parts.report;
     this.#name = this.#reported = parts.tap.name;
-    // The interface shows no link until one is reported. Without this, a TAP would report 10 Gbit/s.
+    // The interface shows no link until the driver reports one. Without this call, a TAP would report 10 Gbit/s.
     this.carrier({ up: false, speed: 0, fullDuplex: false });
     this.#poll();
   }
@@ -59,8 +59,8 @@ export class Follower implements Disposable {
   }
 
   /**
-   * Reports that the chip rejected the interface's MTU, and sets the interface back to `mtu`, which the chip uses, if
-   * this user may do that.
+   * Reports that the chip rejected the interface's MTU, and sets the interface's MTU back to `mtu`, which the chip
+   * uses. If this user may not do that, a second warning is reported.
    */
   refuse(mtu: number, error: PlainError): void {
     this.#warn(error);
@@ -104,8 +104,8 @@ export class Follower implements Disposable {
   }
 
   /**
-   * Runs `act`. It may fail while an interface is deleted, moved or renamed; the next poll, or the data path, detects
-   * that change.
+   * Runs `act`, and ignores an error of the system unless `failed` handles it. `act` may fail while an interface is
+   * deleted, moved or renamed; the next poll, or the data path, detects that change.
    */
   #attempt(act: () => void, failed: (error: SystemError) => void = () => {}): void {
     if (this.#ended) return;

@@ -1,6 +1,6 @@
 /**
  * A NIC that has had no link for a while is put to sleep until it has one, as Linux's runtime power management does.
- * VFIO does not pass PME on to its users, so the PHY of a sleeping NIC is checked once a second.
+ * VFIO does not pass wake-up signals (PME) on to its users, so the PHY of a sleeping NIC is checked once a second.
  */
 import { plainError } from "./plain-error.ts";
 import { type DataPlane, isFinal } from "./recovery.ts";
@@ -18,7 +18,7 @@ export interface IdleSleepParts extends Pick<DataPlane, "nic" | "clock" | "event
 
 export class IdleSleep {
   readonly #parts: IdleSleepParts;
-  /** The time from which on the NIC has had no link; undefined while it has one. */
+  /** The time since which the NIC has had no link; undefined while it has a link. */
   #since: number | undefined;
   #nextCheck = 0;
   #sleeping = false;
@@ -32,7 +32,7 @@ export class IdleSleep {
     const { nic, clock, afterMicros } = this.#parts;
     if (afterMicros === undefined) return;
     const now = clock.now();
-    // A card that left the bus while it slept is awake when it is back.
+    // A card that left the bus while it slept is awake when it returns.
     this.#sleeping &&= nic.power.asleep;
     if (this.#sleeping) {
       if (now < this.#nextCheck) return;
@@ -47,7 +47,7 @@ export class IdleSleep {
     }
   }
 
-  /** Wakes the NIC if it sleeps, because it is needed or has a link. @throws {DeviceGone} {NicGivenUp} */
+  /** Wakes the NIC if it sleeps. Must be called when the NIC is needed. @throws {DeviceGone} {NicGivenUp} */
   wake(woken = false): void {
     if (!this.#sleeping) return;
     this.#sleeping = false;
@@ -67,8 +67,8 @@ export class IdleSleep {
   }
 
   /**
-   * Runs `act`, which sleeps or wakes the NIC. If that fails and the NIC still sleeps, the error is reported. If it
-   * fails and the NIC is awake, `act` has started a restart, which is reported on its own.
+   * Runs `act`, which puts the NIC to sleep or wakes it. If `act` fails and the NIC still sleeps, the error is
+   * reported. If `act` fails and the NIC is awake, `act` has started a restart, which is reported separately.
    */
   #attempt(act: () => void): void {
     try {

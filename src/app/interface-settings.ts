@@ -8,8 +8,8 @@ import type { FollowCommand, Report } from "./session-messages.ts";
 import { isFinal } from "./recovery.ts";
 
 /**
- * Sets the interface's MTU to `mtu`, and returns the MTU that the NIC must use. That is `mtu`, or, if this user may not
- * set the MTU of a prepared interface, the one that the interface has.
+ * Sets the interface's MTU to `mtu`, and returns the MTU that the NIC must use. This is `mtu`, unless the interface was
+ * prepared by an administrator and this user may not set its MTU. The NIC then uses the MTU that the interface has.
  */
 export const syncMtu = (tap: Tap, mtu: number, report: (report: Report) => void): number =>
   tap.withInterfaces((interfaces, name) => {
@@ -33,7 +33,7 @@ export class InterfaceSettings {
   readonly #report: (report: Report) => void;
   /** The MTU of the interface that the NIC has rejected. It is not tried again until the interface's MTU changes. */
   #refusedMtu: number | undefined;
-  /** The filter that was reported last; initially that of a new NIC. */
+  /** The filter that was reported last; initially the filter of a new NIC. */
   #filter = "all groups";
 
   /** @param parts.changeMtu throws if the NIC rejects the MTU */

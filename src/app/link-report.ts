@@ -24,7 +24,7 @@ export class LinkReport {
   }
 
   /**
-   * Takes a change that the NIC signalled. The change is reported at once or, if the last report was too recent, by a
+   * Records a change that the NIC signalled. The change is reported at once or, if the last report was too recent, by a
    * later `flush`.
    */
   changed(link: LinkState): void {

@@ -20,8 +20,8 @@ export const modelPage = (chip: Chip): PageRules => ({
   // The model must see reads of ChipCmd, because strict mode reports a driver that does not wait for the end of a
   // reset.
   asked: [...readHasEffect(chip), ChipCmd],
-  // The interrupt status may be read while earlier writes are pending. Only the write that acknowledges it must come
-  // after them.
+  // The interrupt status may be read while earlier writes are pending. Only the write that acknowledges events must not
+  // overtake earlier writes.
   relaxed: [chip.profile.mac.interrupts === 16 ? IntrStatus : ISR0],
   eventsWord: raisedAt(chip) >> 2,
 });

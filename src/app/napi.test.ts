@@ -1,4 +1,4 @@
-/** The states of polling, with a NIC that only signals interrupts. */
+/** Tests the states of polling with a fake NIC that only signals interrupts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Nic } from "#driver/rtl8169.ts";

@@ -17,18 +17,18 @@
 import type { Nic } from "#driver/rtl8169.ts";
 
 export type NapiState =
-  /** The NIC has no rings: it waits for its restart. */
+  /** The NIC has no rings, because it was stopped or waits for its restart. */
   | "down"
   /** Interrupts are enabled, and the thread may sleep. */
   | "armed"
-  /** An interrupt started polling: interrupts are masked, and the cause of this one was acknowledged. */
+  /** An interrupt started polling: interrupts are masked, and the cause of that interrupt was acknowledged. */
   | "polling"
-  /** Frames of the host started polling: interrupts are masked, and the interrupt status was not read. */
+  /** Frames of the host started polling: interrupts are masked, and the interrupt status was not read yet. */
   | "causeUnread";
 
 /**
- * Maximum number of frames that are moved in one direction before the other gets its turn. This number of frames fills
- * a ring of the default size, so that a burst is merged in one piece.
+ * Maximum number of frames that are moved in one direction before the other direction gets its turn. It is the default
+ * size of a ring, so that all frames of a full ring are in one burst and can be merged.
  */
 export const BUDGET = 256;
 
@@ -43,9 +43,12 @@ export class Napi {
   interrupts = 0;
   /** Number of interrupts without a cause. */
   spurious = 0;
-  /** Number of interrupts lost since one last arrived. */
+  /** Number of interrupts lost since the last one that arrived. */
   #lost = 0;
-  /** The value of `interrupts` when a pending event without interrupt was first seen; -1 if there is none. */
+  /**
+   * The value of `interrupts` when an event was first seen whose interrupt has not arrived; -1 if there is no such
+   * event.
+   */
   #suspected = -1;
   /** Whether a self-test, and not this object, handles the interrupts now. */
   lent = false;
@@ -102,8 +105,9 @@ export class Napi {
   }
 
   /**
-   * Looks for an event whose interrupt did not arrive: one that is pending at two successive calls although interrupts
-   * are enabled. If there is one, handles it and returns true. Must be called repeatedly, with a wait between calls.
+   * Looks for an event whose interrupt did not arrive: an event that is pending at two successive calls although
+   * interrupts are enabled. If there is such an event, handles it and returns true. Must be called repeatedly, with a
+   * wait between calls.
    * @throws {DeviceGone}
    */
   checkLostInterrupts(): boolean {

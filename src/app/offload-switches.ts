@@ -1,6 +1,6 @@
 /**
- * Offloads that users switch on and off. Some are in the NIC, some are work that the TAP leaves to this process, and
- * some are done by the kernel on the TAP.
+ * Offloads that users switch on and off. Some are executed by the NIC, some by this process, to which the TAP leaves
+ * them, and some by the kernel on the TAP.
  */
 import { ALL_MULTICAST, type ReceiveFilter } from "#driver/receive-filter.ts";
 import type { Nic } from "#driver/rtl8169.ts";
@@ -66,8 +66,8 @@ export class OffloadSwitches {
   }
 
   /**
-   * The state of the link, and the offloads that the uplink leaves to the NIC. Segmentation is off without checksums, because the kernel requests it
-   * only together with them.
+   * The state of the link, and the offloads that the uplink leaves to the NIC. Segmentation is off while checksums are
+   * off, because the kernel requests segmentation only together with checksums.
    */
   get uplink(): UplinkSwitches {
     const on = (name: DriverFeature): boolean => this.#requested.get(name) === true;
@@ -132,8 +132,8 @@ export class OffloadSwitches {
   }
 
   /**
-   * Whether the chip supports the feature at all, and whether it supports it at the present MTU: some chips lose an
-   * offload with jumbo frames.
+   * Whether the chip supports the feature at all, and whether the feature is available at the present MTU. Some chips
+   * lose an offload with jumbo frames.
    */
   #support(name: DriverFeature): { readonly supported: boolean; readonly available: boolean } {
     const { offloads, chip } = this.#nic;

@@ -45,7 +45,7 @@ runThread((port, report) => {
       return control.closing;
     },
     round: () => {
-      // The device is run first, because some of its events, such as link up, come only from its timers.
+      // The model runs first, because some of its events, such as link up, come only from its timers.
       const received = side.pump();
       napi.interrupt();
       return received + driver.pump() > 0 ? "busy" : "idle";

@@ -131,7 +131,7 @@ const modelChannel = (
   scope: DisposableStack,
 ): Pick<ModelTask, "channel" | "memory"> => {
   const dmaBytes = Math.max(DMA_BYTES, QUEUE_BYTES * queues);
-  // Shared WebAssembly memory, because the model's checksum engine requires it.
+  // The memory is shared WebAssembly memory, because the model's checksum engine requires that.
   const pages = (dmaBytes + STAGING_BYTES) / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   return {
@@ -211,8 +211,9 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
   const leadPorts = plans.map(({ lead }) => lead.port);
   const threads: Thread[] = [];
   /**
-   * Starts the threads of the queues. They must exist before the driver's thread, which lends them rings, and before
-   * the model's thread, to which they write. They end after both, because threads end in reverse order.
+   * Starts the threads of the queues. They must be started before the driver's thread, which lends them rings, and
+   * after the model's thread, to which they write. Threads end in reverse order, so that each ends before the threads
+   * that it uses.
    */
   const startQueues = async (): Promise<void> => {
     const started = await Promise.all(
@@ -276,7 +277,8 @@ class OpenSession implements Session {
   readonly #queueCounters: readonly StatisticsReader<keyof QueueCounts>[];
   readonly #wireCounters: StatisticsReader<(typeof WIRE_COUNTERS)[number]>;
   readonly #scope: AsyncDisposableStack;
-  // When a thread has failed, its interface is removed with it, so polling the interface ends.
+  // When a thread has failed, its interface is removed, so the follower stops polling the interface and closes its
+  // descriptor of the TAP.
   readonly #events = new EventFeed<SessionEvent>((failure) => {
     this.#follower[Symbol.dispose]();
     this.#requests.end(failure);

@@ -20,7 +20,7 @@ const SLICE_MICROS = 200;
 /** Time after which an operation that has not ended is aborted. */
 export const OPERATION_MICROS = 20_000_000;
 const MAX_WAITING = 16;
-/** Operations for which the machine waits. They are executed before others, and abort a running one. */
+/** Operations for which the machine waits. They are executed before others, and abort a running operation. */
 const URGENT: ReadonlySet<string> = new Set(["suspend", "resume", "handOver"]);
 
 /** Objects available to an operation. */
@@ -45,7 +45,7 @@ export interface Operated {
  * is the reply.
  */
 export type Operation = (on: Operated, argument: Argument) => object | Steps;
-/** A slow operation. Each step may yield the number of microseconds until the next one. */
+/** A slow operation. Each step may yield the number of microseconds until the next step. */
 export type Steps = Generator<number | void, object>;
 
 /** The requested operation does not exist in this version of the program. */
@@ -193,7 +193,9 @@ export class Operations implements Disposable {
     this.#report({ report: "answer", id, value: next.value });
   }
 
-  /** Runs `act`. If it throws, the error is the reply; an error that means that the NIC has stopped is also thrown. */
+  /**
+   * Runs `act`. If `act` throws, the error is the reply. An error that means that the NIC has stopped is also thrown.
+   */
   #attempt(id: number, act: () => void): void {
     try {
       act();

@@ -1,6 +1,6 @@
 /**
- * Counts garbage collections of the calling thread. This needs no event loop, because a data-plane thread never runs
- * one.
+ * Counts garbage collections of the calling thread. It works without an event loop, which a data-plane thread never
+ * runs.
  */
 import { GCProfiler } from "node:v8";
 

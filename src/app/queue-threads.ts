@@ -1,6 +1,6 @@
 /**
- * The threads of queues 1 and up, as seen by the NIC's thread, which lends them the rings when the NIC is up, and takes
- * the rings back before the NIC is stopped.
+ * The threads of queues 1 and up, as seen by the NIC's thread. The NIC's thread lends them the rings when the NIC is
+ * up, and takes the rings back before the NIC is stopped.
  */
 import { FerruleError } from "#kit/errors.ts";
 import { Lender } from "#kit/lease.ts";
@@ -12,8 +12,8 @@ import type { OpenQueue, QueueChannel, QueueCommand } from "./queue-messages.ts"
 import { StatisticsReader } from "./statistics-page.ts";
 
 /**
- * Time limit in milliseconds for a thread to return its rings. A thread checks once a round, which takes at most a
- * millisecond, but other programs may keep the processor busy.
+ * Time limit in milliseconds for a thread to return its rings. A thread checks once a round whether it must return
+ * them. A round takes at most a millisecond, but other programs may keep the processor busy.
  */
 const LIMIT_MILLIS = 10_000;
 
@@ -76,8 +76,8 @@ export class QueueThreads {
   }
 
   /**
-   * The counts of the threads, apart from those of their rings. They are exact after `recall`, and otherwise up to 50
-   * ms old.
+   * The counts of the threads, without those of their rings. They are exact after `recall`, and otherwise up to 50 ms
+   * old.
    */
   get counts(): readonly QueueThreadCounts[] {
     return this.#threads.map(({ counters }) => counters.read());

@@ -119,7 +119,8 @@ export class Recovery {
 
   /**
    * Handles an error of the data plane. If the error means that the card is gone, the driver begins to wait for it.
-   * @throws any other error; also this one if the driver does not wait for cards, or has waited for `waitMicros`
+   * @throws `error` if it has another meaning, if the driver does not wait for cards, or if it has waited for
+   * `waitMicros`
    */
   handleError(error: unknown): void {
     const { clock, waitMicros, retire, carrier } = this.#parts;
@@ -133,7 +134,7 @@ export class Recovery {
     try {
       this.#takeDown();
     } catch {
-      // The removal of the card, which is reported below, is the better reason.
+      // The absence of the card, which is reported below, explains this error.
     }
     carrier();
     this.#absence = { error, since: clock.now() };

@@ -19,7 +19,8 @@ export class Requests {
   }
 
   /**
-   * Requests an operation, and waits for `requestedMillis`, but not longer than an operation may take in the thread.
+   * Requests an operation, and waits for its reply for at most `requestedMillis`, but never longer than
+   * `ANSWER_MILLIS`.
    * @throws the errors of `PendingRequests.ask`
    */
   ask(operation: string, argument: Argument, requestedMillis = ANSWER_MILLIS): Promise<object> {

@@ -30,27 +30,28 @@ export class RestartBudget {
   /** Number of restarts since the start. */
   restarts = 0;
   readonly #clock: Clock;
-  /** Number of consecutive failures: after each of them the NIC ran for less than `STEADY_MICROS` before the next. */
+  /** Number of consecutive failures. After each of them, the NIC failed again before it had run for `STEADY_MICROS`. */
   #failures = 0;
   /** Time of the first of the consecutive failures. */
   #since = 0;
-  /** Time of the NIC's last start. */
+  /** Time of the NIC's last restart. */
   #started = -Infinity;
-  /** The time at which the next restart is due; undefined if there is to be none. */
+  /** The time at which the next restart is due; undefined if no restart is planned. */
   #due: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Whether the budget is full: the next failure would be the first one. */
+  /** Whether the budget is full: the next failure would be the first of a series. */
   get full(): boolean {
     return this.#failures === 0 || this.#clock.now() - this.#started >= STEADY_MICROS;
   }
 
   /**
-   * Takes a failure of the NIC or of a restart. The next restart becomes due after a delay.
-   * @returns the number of the restart, from 1 on @throws {NicGivenUp} if the budget is exhausted
+   * Records a failure of the NIC or of a restart. The next restart becomes due after a delay.
+   * @returns the number of the restart, from 1 on
+   * @throws {NicGivenUp} if the budget is exhausted
    */
   fail(reason: string): number {
     const now = this.#clock.now();

@@ -46,8 +46,8 @@ export class FactsReader {
   }
 
   /**
-   * The facts if they have changed since they were last read. Undefined if they have not, if they were never read, or
-   * if the NIC is down.
+   * The facts if they have changed since they were last read. Undefined if they have not changed, if they were never
+   * read, or if the NIC is down.
    */
   changed(): SessionFacts | undefined {
     if (this.#last === "" || !this.#nic.running) return undefined;
@@ -85,7 +85,7 @@ export const startEvents = (
   const { firmware } = nic.chip;
   if (nic.firmware !== undefined && firmware !== undefined)
     events.push({ kind: "firmware", file: firmware, version: nic.firmware });
-  // A PHY usually works without firmware, so missing firmware is reported only for a real card.
+  // A model's PHY works without firmware, so missing firmware is reported only for a real card.
   else if (firmware !== undefined && device.bus === "vfio")
     events.push({
       kind: "warning",

@@ -117,7 +117,7 @@ export type Report =
   /** Facts have changed. */
   | { readonly report: "facts"; readonly facts: SessionFacts }
   | { readonly report: "event"; readonly event: SessionEvent }
-  /** The chip rejected an MTU, and still uses the present one, `mtu`. */
+  /** The chip rejected an MTU, and still uses the old MTU, which is `mtu`. */
   | { readonly report: "mtuRefused"; readonly mtu: number; readonly error: PlainError }
   | AnswerReport
   | { readonly report: "closed" };

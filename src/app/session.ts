@@ -101,13 +101,11 @@ export type SessionEvent =
   | { readonly kind: "firmware"; readonly file: string; readonly version: string }
   /** Quirks of this chip that the driver handles, by their names in chip/quirks.ts and docs/quirks.md. */
   | { readonly kind: "quirks"; readonly names: readonly string[] }
-  /**
-   * The NIC went to sleep with the wake-up events `armed`, as ethtool writes them; or it has resumed, and `woken` is
-   * whether one of the events occurred.
-   */
+  /** The NIC went to sleep with the wake-up events `armed`, as ethtool writes them. */
   | { readonly kind: "power"; readonly state: "suspended"; readonly armed: string }
   /** The NIC has had no link for a while, and sleeps until it has one. */
   | { readonly kind: "power"; readonly state: "idle" }
+  /** The NIC is awake again. `woken`: a wake-up event occurred, or a NIC that slept without a link has a link now. */
   | { readonly kind: "power"; readonly state: "resumed"; readonly woken: boolean }
   /** The interface was renamed. */
   | { readonly kind: "renamed"; readonly name: string }

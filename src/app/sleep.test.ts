@@ -9,7 +9,7 @@ import type { AnswerReport } from "./session-messages.ts";
 const D3HOT = 3;
 
 /**
- * A bench whose NIC has a link. While `inReset` is set, the chip's reset does not end. While `gone` is set, the card
+ * A `Bench` whose NIC has a link. While `inReset` is set, the chip's reset does not end. While `gone` is set, the card
  * does not respond.
  */
 class SleepBench extends Bench {

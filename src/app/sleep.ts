@@ -1,9 +1,9 @@
 /**
  * Sleep of the NIC when the machine is suspended, or powered off with wake-up events enabled. The kernel freezes a
  * process without notice. Before that, systemd runs `ferrule suspend`, which enables wake-up events and puts the NIC to
- * sleep. If that did not happen, the thread detects the suspend afterwards by comparing two clocks, and starts the NIC
- * from the beginning. This is needed because the kernel has put the card into D3 and back, in which the card loses most
- * of its state.
+ * sleep. If systemd did not run that command, the thread detects the suspend afterwards by comparing two clocks, and
+ * starts the NIC from the beginning. A new start is needed because the kernel has put the card into D3 and back, and
+ * the card loses most of its state in D3.
  */
 import { uptime } from "node:os";
 import { IdleSleep } from "./idle-sleep.ts";
@@ -80,8 +80,8 @@ export class SystemSleep {
   }
 
   /**
-   * Brings the NIC back to its state before `suspend`. @param found whether the NIC slept for lack of a link, and has
-   * one now
+   * Brings the NIC back to its state before `suspend`.
+   * @param found whether the NIC slept for lack of a link, and has a link now
    * @throws the reason that it stays asleep or down; a NIC that is down is restarted
    */
   resume(found = false): { readonly asleep: boolean; readonly woken: boolean } {
@@ -171,7 +171,7 @@ export class SystemSleep {
     });
   }
 
-  /** Runs `act`, and restarts the NIC if it is then down and awake. @throws what `act` throws; {NicGivenUp} */
+  /** Runs `act`. If `act` fails and the NIC is awake, restarts the NIC. @throws what `act` throws; {NicGivenUp} */
   #attempt<T>(what: string, act: () => T): T {
     try {
       return act();

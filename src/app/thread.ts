@@ -47,7 +47,9 @@ export class Periodic implements Disposable {
     this.publish();
   }
 
-  /** Publishes the counters of all tasks. The first task's include the garbage collections of the thread. */
+  /**
+   * Publishes the counters of all tasks. The counters of the first task include the garbage collections of the thread.
+   */
   publish(): void {
     for (const [i, task] of this.#tasks.entries()) task.publish(i === 0 ? this.#pauses : NO_PAUSES);
   }

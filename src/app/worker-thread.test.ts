@@ -24,7 +24,7 @@ const withStuckThread = async (act: (thread: WorkerThread<object, object>) => Pr
     await thread.until(20_000, (report) => report);
     await act(thread);
   } finally {
-    // This opens the other end as soon as the thread waits in open(2), and so releases the thread.
+    // Once the thread waits in open(2), this call opens the other end of the FIFO, which releases the thread.
     for (;;)
       try {
         closeSync(openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK));

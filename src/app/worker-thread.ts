@@ -68,8 +68,8 @@ const failureOf = (report: object): ThreadFailure | undefined => {
 };
 
 /**
- * A data-plane thread. `Command` is the type of messages to the thread, `Report` that of messages from it. The command
- * `{ command: "close" }` ends the thread.
+ * A data-plane thread. `Command` is the type of messages to the thread, and `Report` is the type of messages from the
+ * thread. The command `{ command: "close" }` ends the thread.
  */
 export class WorkerThread<Command extends object, Report extends object> {
   readonly #worker: Worker;
@@ -139,8 +139,8 @@ export class WorkerThread<Command extends object, Report extends object> {
   }
 
   /**
-   * Notes that the thread has created sockets at these paths. `end` removes them if the thread is stuck and cannot do
-   * so itself.
+   * Notes that the thread has created sockets at these paths. `end` removes the sockets if the thread is stuck and
+   * cannot remove them itself.
    */
   leaves(paths: readonly string[]): void {
     this.#sockets = paths.map((path) => new SocketPlace(path));
@@ -151,7 +151,7 @@ export class WorkerThread<Command extends object, Report extends object> {
    * @throws {ThreadStuck}
    */
   async end(limits: { readonly close: number; readonly terminate: number } = LIMITS): Promise<void> {
-    // From now on, the thread's end is not a failure. Its reports are still taken, because the last ones may be
+    // From now on, the thread's end is not a failure. Its reports are still received, because the last ones may be
     // warnings, for example about an unfinished capture.
     this.#failed = () => {};
     this.send({ command: "close" });

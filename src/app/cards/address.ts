@@ -1,4 +1,4 @@
-/** Converts PCI addresses from the form that people type, such as "03:00.0", to the kernel's, "0000:03:00.0". */
+/** Converts PCI addresses from the form that people type, such as "03:00.0", to the kernel's form, "0000:03:00.0". */
 
 const ADDRESS = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([01][0-9a-f])\.([0-7])$/i;
 

@@ -223,8 +223,8 @@ suite("returning a card", () => {
 });
 
 /**
- * Runs `act` again and again. In the n-th run the process is killed at the n-th request; the loop ends when `act`
- * completes.
+ * Runs `act` repeatedly. The process is killed at the first request to the kernel, then at the second, and so on, each
+ * time once before and once after the kernel executes the request. The loop ends when `act` completes.
  * @returns the number of requests
  */
 const atEveryStep = async (

@@ -60,7 +60,7 @@ export const cardAt = (files: Files, address: string): Card => {
 
 const driverOf = (files: Files, address: string): string | undefined => linkOf(join(files.device(address), "driver"));
 
-/** Sets the only driver that may bind to the card; undefined permits any. */
+/** Sets the only driver that may bind to the card; undefined permits any driver. */
 const override = (
   { files, kernel }: BindContext,
   { address, override: now }: Card,
@@ -195,7 +195,7 @@ const bindToAny = async (context: BindContext, address: string): Promise<void> =
 };
 
 /**
- * Returns a card to its former driver; if that is unknown, to any driver that accepts the card.
+ * Returns a card to its former driver. If the former driver is unknown, returns it to any driver that accepts the card.
  * @throws {UnknownCard} {NotOfFamily} {CardInUse} {BindNotPermitted} {BindFailed}
  */
 export const restoreDriver = async (

@@ -1,6 +1,6 @@
 /**
- * A lock, so that only one command at a time binds or unbinds a card. It is an abstract Unix socket with the card's
- * name, which the kernel releases when the process that holds it ends.
+ * A lock, so that only one command at a time binds or unbinds a card. The lock is an abstract Unix socket with the
+ * card's address in its name. The kernel closes the socket when the process that holds the lock ends.
  */
 import { createServer } from "node:net";
 import { BindInProgress } from "./errors.ts";

@@ -33,8 +33,8 @@ interface Use {
 }
 
 /**
- * Maximum number of routes that are read for each address family. A router with a full table has hundreds of thousands;
- * its route to the Internet is found with PROBES.
+ * Maximum number of routes that are read for each address family. A router with a full table has hundreds of thousands
+ * of routes; its route to the Internet is found with PROBES.
  */
 const MAX_ROUTES = 20_000;
 /** Maximum number of connections that are examined. */
@@ -48,8 +48,8 @@ const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:50
 const MAIN_TABLES = [253, 254];
 
 /**
- * Whether a route covers so many networks that it leads out of the site: the default route, one of the two halves into
- * which VPNs split it, or 2000::/3; but not the private 10.0.0.0/8 or fc00::/7.
+ * Whether a route covers so many networks that it leads out of the site. Examples are the default route, the two halves
+ * into which VPNs split the default route, and 2000::/3. The private networks 10.0.0.0/8 and fc00::/7 are excluded.
  */
 const isExternalRoute = ({ unicast, destination, prefix }: Route): boolean => {
   const first = destination[0]!;
@@ -67,7 +67,7 @@ const routeUse = (route: Route, what: string): Use => {
   return { what, about: family + table, links: linksOf(route) };
 };
 
-/** The default routes of every table, and the interface to which the kernel would send Internet traffic. */
+/** The default routes of every table, and the routes over which the kernel would send packets to the Internet. */
 const externalRouteUses = (tables: NetworkTables, routes: readonly Route[]): readonly Use[] => {
   const external = routes.filter(isExternalRoute).map((route) => {
     const network = `${addressText(route.destination)}/${route.prefix}`;
@@ -89,7 +89,7 @@ const holders = ({ addresses }: Network, stack: LinkStack, address: string): rea
 
 const textOfEnd = ({ address, text }: End): string => (address === undefined ? text : addressText(address));
 
-/** The interfaces of an SSH session: that of incoming packets, and that of replies. */
+/** The interfaces of an SSH session: the one that receives its packets, and the one that sends the replies. */
 const sessionUse = (network: Network, stack: LinkStack, { client, server }: SshSession): Use => {
   const zones = [client, server].flatMap(({ zone }) => (zone === undefined ? [] : (stack.index(zone) ?? [])));
   const answers = client.address === undefined || isLinkLocal(client.address) ? [] : [client.address];

@@ -16,7 +16,7 @@ export interface PciFunction extends PciId {
 
 export interface NetworkInterface {
   readonly name: string;
-  /** Whether there is a carrier; undefined while the interface is down, because the kernel then does not know. */
+  /** Whether there is a carrier; undefined while the interface is down, because the kernel then does not report it. */
   readonly carrier: boolean | undefined;
   /** Speed of the link in Mbit/s; undefined without a carrier. */
   readonly speed: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * Identifies a card's chip without unbinding it: one read of TxConfig through the I/O window that every card of the
- * family has. The read has no side effect, so it does not disturb the card's driver.
+ * Identifies a card's chip without unbinding the card: reads TxConfig once, through the I/O window that every card of
+ * the family has. The read has no side effect, so it does not disturb the card's driver.
  */
 import { join } from "node:path";
 import { chipOf } from "#chip/chips.ts";

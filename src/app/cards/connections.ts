@@ -43,8 +43,8 @@ const addresses = (...texts: readonly (string | undefined)[]): readonly Uint8Arr
   texts.map((text) => addressBytes(text?.replace(/^\[|\]$/g, "") ?? "")).filter((bytes) => bytes !== undefined);
 
 /**
- * File systems on other machines, from proc_mounts(5): device, place, type, options. They are listed in addition to
- * connections, because an NFS client closes its connection while it is idle.
+ * File systems on other machines, from proc_mounts(5). Its columns are device, mount point, type, options, …. These
+ * file systems are listed in addition to connections, because an idle NFS client closes its connection.
  */
 const mounts = (files: Files): readonly Storage[] =>
   (textOf(join(files.proc, "self/mounts")) ?? "").split("\n").flatMap((line) => {

@@ -1,8 +1,8 @@
-/** Reads files of /sys, /proc and /dev. Any may be missing, unreadable or malformed. */
+/** Reads files of /sys, /proc and /dev. Any of these files may be missing, unreadable or malformed. */
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
-/** Maximum number of bytes that are read from a file. The longest one is /proc/net/tcp of a busy server. */
+/** Maximum number of bytes that are read from a file. The longest of these files is /proc/net/tcp of a busy server. */
 const MAX_BYTES = 1 << 23;
 /** Number of bytes that one read requests. For most files in /proc the kernel returns a page or less. */
 const PIECE = 1 << 16;
@@ -53,8 +53,8 @@ const tried = <T>(attempt: () => T): T | undefined => {
 };
 
 /**
- * Reads a file up to its end, but at most `maxBytes` bytes. @param at position of the first byte; default: the file's
- * present position
+ * Reads a file up to its end, but at most `maxBytes` bytes.
+ * @param at position of the first byte; default: the file's present position
  */
 export const bytesOf = (path: string, maxBytes = MAX_BYTES, at?: number): Uint8Array | undefined =>
   tried(() => {

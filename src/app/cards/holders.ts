@@ -41,7 +41,8 @@ const target = (path: string): string => {
 };
 
 /**
- * The files through which a card is accessed: the file of its group and, if the kernel has iommufd, that of the card.
+ * The files through which a card is accessed: the file of its group and, if the kernel has iommufd, the file of the
+ * card itself.
  */
 const filesOf = (files: Files, address: string): readonly string[] => {
   const group = linkOf(join(files.device(address), "iommu_group"));

@@ -70,8 +70,8 @@ const iommu = ({ card, machine }: CardState): readonly Missing[] => {
 };
 
 /**
- * Drivers that VFIO accepts for the other functions of a group: VFIO's own, those of bridges, and those that do not use
- * DMA.
+ * Drivers that VFIO accepts for the other functions of a group: VFIO's own driver, drivers of bridges, and drivers that
+ * do not use DMA.
  */
 const HARMLESS_DRIVERS = ["pcieport", "pci-stub", VFIO_PCI];
 const BRIDGE_PCI = 0x0604;

@@ -11,7 +11,9 @@ const WORD = "intel_iommu=on";
 const SETTINGS = "etc/default/grub";
 const DROP_IN = "etc/default/grub.d/50-cloudimg-settings.cfg";
 
-/** A stand-in for GRUB's generator. Like that, it sources the settings files, which set shell variables. */
+/**
+ * A stand-in for GRUB's generator. Like the real generator, it sources the settings files, which set shell variables.
+ */
 const generator = (root: string): string => `
 set -e
 . ${root}/etc/default/grub
@@ -36,7 +38,9 @@ class BootMachine extends FakeMachine {
     chmodSync(path, 0o755);
   }
 
-  /** Runs a command on this machine, with paths below the root and without sudo. @returns whether it rebooted */
+  /**
+   * Runs a command on this machine, with paths below the root and without sudo. @returns whether the machine rebooted
+   */
   type(command: string): boolean {
     this.program("sudo", 'exec "$@"');
     this.program("reboot", `touch ${this.root}/rebooted`);

@@ -1,4 +1,4 @@
-/** Kernel operations on a card: writes to /sys, and loading of modules. Each has a time limit. */
+/** Kernel operations on a card: writes to /sys, and loading of modules. Operations that may block have a time limit. */
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { BindNotPermitted, StepRefused } from "./errors.ts";
@@ -6,7 +6,7 @@ import { BindNotPermitted, StepRefused } from "./errors.ts";
 /** The kernel's operations for binding cards; simulated in tests. */
 export interface Kernel {
   /**
-   * Writes a value to a kernel file. The write has taken effect when this returns.
+   * Writes a value to a kernel file. The write has taken effect when this function returns.
    * @throws {BindNotPermitted} {StepRefused}
    */
   set(path: string, value: string): void;
@@ -30,8 +30,8 @@ const refusal = (path: string, value: string, code: string): Error =>
     : new StepRefused(`"${value.trim()}" in ${path}`, code);
 
 /**
- * The script of a separate process that does the write. A write(2) that waits for a device cannot be cancelled, and
- * would block this process.
+ * The script of a separate process that executes the write. In this process, a write(2) that waits for a device would
+ * block everything else and could not be cancelled.
  */
 const WRITE_SCRIPT = `
 const { constants, openSync, writeSync } = require("node:fs");

@@ -15,15 +15,15 @@ const TUNNELS =
 const OPEN_VSWITCH = "openvswitch";
 
 /**
- * Protocols of packet sockets (if_ether.h): all, and the two of PPPoE. A program that listens for them may implement a
- * tunnel.
+ * Protocol numbers of packet sockets (if_ether.h): that for all protocols, and the two of PPPoE. A program with such a
+ * packet socket may implement a tunnel.
  */
 const TUNNEL_PROTOCOLS = ["0003", "8863", "8864"];
 
 export interface LowerDevices {
   /** Interfaces that certainly carry the frames: the interface itself, lower devices, ports. */
   readonly certain: ReadonlySet<number>;
-  /** Interfaces that possibly carry the frames: those under a tunnel. */
+  /** Interfaces that possibly carry the frames: the interfaces under a tunnel. */
   readonly possible: ReadonlySet<number>;
 }
 
@@ -74,8 +74,8 @@ export class LinkStack {
   }
 
   /**
-   * The interfaces directly below this one: its ports, its `lower_*` entries in sysfs, its parent, and, for a veth, the
-   * bridge of the other end.
+   * The interfaces directly below an interface: its ports, its `lower_*` entries in sysfs, its parent, and, for one end
+   * of a veth pair, the bridge that has the other end as a port.
    */
   #lowers({ index, name, link, kind }: LinkInfo): readonly number[] {
     const ports = this.#where(({ master }) => master === index);

@@ -63,7 +63,10 @@ export class FakeMachine implements Disposable {
   readonly open = new Set<string>();
   /** Cards for which vfio-pci's probe fails. */
   readonly broken = new Set<string>();
-  /** The process is killed at operation number `in` from now: after it if `after` is true, otherwise before it. */
+  /**
+   * When the process is killed: at operation number `in` from now, after the operation if `after` is true, otherwise
+   * before.
+   */
   dies: { in: number; after: boolean } | undefined;
   trafficOver: readonly string[] = [];
   machine: Machine = MACHINE;

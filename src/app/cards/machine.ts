@@ -37,12 +37,12 @@ const processorOf = (cpuinfo: string): Machine["processor"] => {
   return vendor === "AuthenticAMD" || vendor === "HygonGenuine" ? "amd" : "other";
 };
 
-/** Capability of processes to which the limit does not apply (linux/capability.h). */
+/** The capability with which a process may lock any amount of memory (linux/capability.h). */
 const CAP_IPC_LOCK = 14n;
 
 /**
- * Number of bytes that this process may lock: the soft limit of proc_pid_limits(5). The kernel enforces it, not the
- * hard limit.
+ * Number of bytes that this process may lock: the soft limit of proc_pid_limits(5). The kernel enforces the soft limit,
+ * not the hard limit.
  */
 const lockable = (limits: string, status: string): number => {
   const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1] ?? "0"}`);

@@ -13,7 +13,7 @@ export interface Origin {
   readonly override: string | undefined;
 }
 
-/** The folder does not survive a restart of the machine, and neither do bindings. */
+/** A restart of the machine removes this folder, and also undoes all bindings. */
 const FOLDER = "/run/ferrule/cards";
 /** Valid names of drivers and modules. They are checked because they become parts of paths. */
 const NAME = /^[\w-]{1,64}$/;

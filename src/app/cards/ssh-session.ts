@@ -19,7 +19,7 @@ export interface SshSession {
 /** Maximum number of parent processes that are examined. */
 const MAX_PARENTS = 32;
 
-/** SSH_CONNECTION of this process, or of a parent process, because `sudo` does not pass it on. */
+/** SSH_CONNECTION of this process or, because `sudo` does not pass this variable on, of a parent process. */
 const sshConnection = (files: Files, environment: NodeJS.ProcessEnv): string | undefined => {
   const own = environment["SSH_CONNECTION"];
   if (own !== undefined) return own;

@@ -41,7 +41,10 @@ export interface UpRequest {
   readonly onUp?: (event: UpEvent) => Promise<void>;
 }
 
-/** Waits until a stop is requested, and resolves with the reason. @throws the session's error if it ends by itself */
+/**
+ * Waits until a stop is requested, and resolves with the reason. @throws the session's error if the session ends by
+ * itself
+ */
 const untilStopped = async (stop: Stop, failed: Promise<ThreadFailure>): Promise<string> => {
   const end = await Promise.race([stop.asked, failed]);
   if (end instanceof ThreadFailure) throw end;
@@ -77,8 +80,8 @@ const supervise = async (session: Session, stop: Stop, request: UpRequest, termi
     await request.onUp?.(up);
     let link = DOWN;
     session.onEvent((event: SessionEvent) => {
-      // A carrier event is reported only if the link has changed. "No link" after a reset is therefore not reported,
-      // but a new speed is.
+      // A carrier event is reported only if the link differs from the one that was reported last. A new speed is
+      // therefore reported, but a first event without a link is not.
       const before = link;
       if (event.kind === "carrier") link = linkOf(event);
       const isNew = event.kind !== "carrier" || link !== before;
@@ -133,7 +136,8 @@ export const bringUp = async (
   });
   const scrape = (): string | undefined =>
     session && metricsOf({ session, ownWire: wire !== undefined, upSeconds: upSeconds() });
-  // The metrics server is opened before the NIC is accessed: if it cannot listen, the NIC need not be brought up.
+  // The metrics server is opened before the NIC is accessed, so that the NIC is not brought up if the server cannot
+  // listen.
   await using metrics = request.metrics && (await MetricsServer.open(request.metrics, scrape));
   try {
     session = await open(request.session, stop.signal);

@@ -1,4 +1,4 @@
-/** All commands. Each is loaded only when it is used, because most need only a small part of the program. */
+/** All commands. Each is loaded only when it is used, because most commands need only a small part of the program. */
 import type { Command } from "./command.ts";
 import { HELP_WORDS } from "../terminal/usage.ts";
 

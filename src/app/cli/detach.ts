@@ -1,7 +1,7 @@
 /**
- * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists.
- * Node's channel connects the two processes. If the channel closes before the interface exists, the background process
- * stops, so an interrupted or killed start leaves nothing behind.
+ * `ferrule up --detach`: the command starts itself again in the background, and returns once the interface exists. A
+ * channel of Node's (`ipc`) connects the two processes. If the channel closes before the interface exists, the
+ * background process stops, so an interrupted or killed start leaves nothing behind.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,10 @@ import type { UpEvent } from "./up-events.ts";
 
 /** Environment variable that is set in the background process. */
 const IN_BACKGROUND = "FERRULE_BACKGROUND";
-/** Time limit in milliseconds for the start, longer than the sum of a session's limits to start and to end threads. */
+/**
+ * Time limit in milliseconds for the start. It is longer than a session's limits to start a thread (120 s) and to end
+ * all threads (15 s) together.
+ */
 const START_MILLIS = 150_000;
 
 /** The single message from the background process to the foreground process. */

@@ -10,7 +10,7 @@ import { ask, NotRunning } from "../control/up-control.ts";
 import { findUp } from "../control/find-up.ts";
 import { TookTooLong } from "../limit.ts";
 
-/** Time limit in milliseconds for each reply of the other process, and for the kernel to remove the interface. */
+/** Time limit in milliseconds for each reply of the `ferrule up`, and for the kernel to remove the interface. */
 const LIMIT_MILLIS = 5_000;
 
 const exists = (name: string): boolean => {
@@ -26,8 +26,8 @@ export const hasEnded = (files: Files, pid: number): boolean => {
 
 /**
  * Waits until this namespace has no interface of that name, or the process has ended. The interface alone does not show
- * that the process is done: a persistent TAP stays, and if a user moved the TAP to another namespace, another interface
- * may have the name here.
+ * whether the process has ended: a persistent TAP stays, and if a user moved the TAP to another namespace, another
+ * interface may have this name here.
  * @returns whether a TAP stays
  */
 const untilEnded = async (name: string, pid: number, deadline: number): Promise<boolean> => {

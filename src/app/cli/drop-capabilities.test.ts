@@ -25,7 +25,7 @@ test("permission bits decide what a user can access without capabilities, also f
     chmodSync(folder, 0o700);
     chmodSync(locked, 0);
     assert.deepEqual(found(join(locked, "file")), [false, false, false]);
-    // A missing file does not count as closed: it is reported with an error of its own when it is used.
+    // A missing file is regarded as accessible, because its use fails later with an error of its own.
     assert.equal(isAccessible({ path: join(folder, "none", "file"), use: "make" }), true);
   } finally {
     rmSync(folder, { recursive: true });

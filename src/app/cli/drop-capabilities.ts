@@ -1,7 +1,7 @@
 /**
  * A command that keeps running drops the capabilities that it does not use. Each thread has capabilities of its own,
- * and Node starts threads before any of this code runs. Therefore the process executes the program again, with fewer
- * capabilities in all threads.
+ * and Node starts threads before this code runs. Therefore the process executes the program again, so that all threads
+ * have fewer capabilities.
  */
 import { type Stats, existsSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -13,8 +13,8 @@ export interface Needs {
   readonly capabilities: readonly CapabilityName[];
   readonly paths: readonly PathNeed[];
   /**
-   * Whether the command locks memory for a card's DMA. It does so after the capabilities have been dropped, when the
-   * limit of locked memory applies.
+   * Whether the command locks memory for a card's DMA. It locks the memory after the capabilities have been dropped,
+   * when the limit of locked memory applies.
    */
   readonly locksMemory?: boolean;
 }
@@ -48,13 +48,13 @@ export const isAccessible = ({ path, use }: PathNeed): boolean => {
   }
 };
 
-/** This program's code, represented by this one file. */
+/** This program's code. Access to this file stands for access to all of the code. */
 const CODE: PathNeed = { path: fileURLToPath(import.meta.url), use: "read" };
 
 const RESTARTED = "FERRULE_LESSER";
 /**
- * Environment variable of the second start. It prevents a third start if capabilities cannot be dropped. Child
- * processes inherit it.
+ * Environment variable of the second start. It prevents a third start if capabilities cannot be dropped. It is also set
+ * for the background process of `--detach`.
  */
 export const RESTARTED_ENVIRONMENT = { [RESTARTED]: "1" } as const;
 

@@ -27,7 +27,7 @@ process.on("uncaughtException", giveUp);
 process.on("unhandledRejection", giveUp);
 
 const parent = Number(process.env[PARENT]);
-// SIGTERM, not SIGKILL, because a clean end also completes capture files.
+// The signal is SIGTERM, not SIGKILL, so that the process ends cleanly and completes its capture files.
 if (Number.isInteger(parent) && parent > 0) dieWithParent("SIGTERM", parent);
 
 const argv = process.argv.slice(2);

@@ -9,7 +9,7 @@ import { table } from "../terminal/format.ts";
 import { parseInterfaceName } from "../terminal/usage.ts";
 import { visible } from "../terminal/visible.ts";
 
-/** Time limit in milliseconds for a reply; longer than the limits in the other process. */
+/** Time limit in milliseconds for a reply. It is longer than the limits in the `ferrule up` that replies. */
 const LIMIT_MILLIS = 30_000;
 
 const askUp = async (name: string, operation: string, argument: Argument): Promise<object> => {

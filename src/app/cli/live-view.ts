@@ -152,8 +152,8 @@ export class LiveLines {
   }
 
   draw(picture: readonly string[]): void {
-    // Lines that do not fit on the screen are omitted. They would make it scroll, and the next view would be drawn in
-    // the wrong place.
+    // Lines that do not fit on the screen are omitted. They would make the screen scroll, and the next view would be
+    // drawn in the wrong place.
     const lines = picture.slice(0, this.#stream.rows() - 1);
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : "";
     const body = lines.map((line) => `${visiblePainted(line)}\u001b[K\n`).join("");

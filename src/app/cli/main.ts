@@ -13,7 +13,10 @@ import { versionLines } from "./version.ts";
 const groupOf = (word: string, commands: readonly Command[]): readonly Command[] =>
   commands.filter((each) => each.name.startsWith(`${word} `));
 
-/** The command with whose name the arguments begin (the longest one, if several match), and the other arguments. */
+/**
+ * The command whose name is at the beginning of the arguments (the longest name, if several match), and the arguments
+ * after the name.
+ */
 const choose = (argv: readonly string[], commands: readonly Command[]): [Command, readonly string[]] => {
   const matching = commands
     .filter((each) => each.name.split(" ").every((word, i) => word === argv[i]))

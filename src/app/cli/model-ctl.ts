@@ -9,7 +9,7 @@ import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts"
 import { CTL_SYNTAX, requestOf } from "./ctl-words.ts";
 import { amount, count, counted, linkSpeed, table } from "../terminal/format.ts";
 
-/** Time limit in milliseconds for a server to close; the server has the same limit. */
+/** Time limit in milliseconds for a server to close. The server's own limit is one second shorter. */
 const STOPPING = 16_000;
 
 const linkText = ({ answers, link, cable, plugged }: ServeState): string => {

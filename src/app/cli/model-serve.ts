@@ -1,4 +1,6 @@
-/** `ferrule model serve`: one NIC on a vfio-user socket, for QEMU and others, until it is stopped. */
+/**
+ * `ferrule model serve`: serves one NIC on a vfio-user socket, to QEMU and other clients, until the command is stopped.
+ */
 import { resolve } from "node:path";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import { INTERRUPT_KINDS, type InterruptKind, interruptKinds } from "#chip/pci-function.ts";
@@ -99,7 +101,7 @@ export const serve = async (
       if (end instanceof ThreadFailure) throw end;
       reason = end;
     } finally {
-      // The thread's last counters arrive when it ends.
+      // The thread publishes its last counters when it ends.
       await within(serving.close(), "taking the server down", CLOSING).finally(closed.resolve);
       if (reason !== "failed") reporter.report({ kind: "stopped", reason, statistics: serving.statistics() });
     }

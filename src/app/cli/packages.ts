@@ -11,7 +11,7 @@ const INSTALL = {
 export type PackageManager = keyof typeof INSTALL;
 export const PACKAGE_MANAGERS = Object.keys(INSTALL) as readonly PackageManager[];
 
-/** A package's name, if it differs between package managers. */
+/** A package's usual name, and its name in each package manager that has another name for it. */
 export type PackageNames = { readonly all: string } & { readonly [manager in PackageManager]?: string };
 
 export const UTIL_LINUX: PackageNames = { all: "util-linux" };

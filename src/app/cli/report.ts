@@ -15,7 +15,7 @@ import { WrongUsage } from "../terminal/usage.ts";
 
 const MODEL = "model:";
 
-/** The device of the report. @throws {WrongUsage}; for a card that cannot be used, the reason with a fix */
+/** The device of the report. @throws {WrongUsage}; the errors of `checkCard` */
 const deviceOf = (typed: string, unsafeNoIommu: boolean): ReportedDevice => {
   // Every chip of the family is accepted, because a chip that cannot be brought up can still be inspected.
   const device = typed.startsWith(MODEL)
@@ -52,7 +52,8 @@ export const report = command({
   async run({ values, operands, terminal }) {
     const what = deviceOf(operands[0]!, values["unsafe-noiommu"]);
     const files = new Files();
-    // The card's files are read before it is opened, so that the report shows the state in which the kernel left it.
+    // The card's files are read before the card is opened, so that the report shows the state in which the kernel left
+    // the card.
     const card = what.kind === "pci" ? readCard(files, what.address) : undefined;
     using scope = new DisposableStack();
     const output = values.output === undefined ? undefined : scope.use(new OutputFile(values.output));

@@ -8,7 +8,7 @@ import type { Terminal } from "../terminal/terminal.ts";
 import { command, Exit, JSON_OPTION, printJson, printLines } from "./command.ts";
 import { printFailure } from "./failure.ts";
 
-/** Time limit of an operation in milliseconds: a suspend sends the frames in the rings; a resume waits for a link. */
+/** Time limit in milliseconds for each reply. */
 const LIMIT_MILLIS = 10_000;
 
 interface Answer {
@@ -24,8 +24,8 @@ const sentence = (name: string, { asleep, armed, woken }: Answer): string => {
 };
 
 /**
- * The NICs to suspend or resume, with their original and present names, and the errors that occurred while the NICs
- * were looked for.
+ * The NICs to suspend or resume, with their original and present names, and the errors that occurred during the search
+ * for them.
  */
 interface Found {
   readonly found: readonly { readonly interface: string; readonly now: string }[];

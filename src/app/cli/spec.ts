@@ -109,7 +109,10 @@ export const parseWait = (text: string): number => {
   return seconds;
 };
 
-/** Shortest time without a link, in seconds. A negotiation takes three seconds, and more with a slow partner. */
+/**
+ * Shortest time without a link, in seconds. It is longer than a negotiation, which takes three seconds, or more with a
+ * slow partner.
+ */
 const SHORTEST_IDLE = 5;
 
 /** Parses the number of seconds without a link after which a NIC sleeps. @throws {WrongUsage} */

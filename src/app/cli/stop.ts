@@ -1,4 +1,4 @@
-/** Requests to stop a running command: the first signal requests it, the second ends the process. */
+/** Requests to stop a running command: the first signal requests a stop, the second ends the process. */
 import { constants } from "node:os";
 import { exitNow } from "#sys/process.ts";
 

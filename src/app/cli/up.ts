@@ -65,7 +65,7 @@ const modelSpec = (
   return { kind: "model", chip, wire, ...(capture !== undefined && { capture }), ...(socketMode && { socketMode }) };
 };
 
-/** The device and its options. @throws {WrongUsage}; for a card that cannot be used, the reason with a fix */
+/** The device and its options. @throws {WrongUsage}; the errors of `checkCard` */
 const deviceSpec = (device: Device, chosen: Chosen, interfaceName: string): DeviceSpec => {
   const unsafeNoIommu = chosen["unsafe-noiommu"];
   if (unsafeNoIommu && device.kind !== "pci")

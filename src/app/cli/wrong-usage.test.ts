@@ -94,7 +94,7 @@ const valuesOf = ({ options }: Command) =>
 for (const each of COMMANDS) {
   const words = each.name.split(" ");
   const good = GOOD[each.name] ?? [];
-  /** The other options that the command needs. */
+  /** The valid operands and options, without the option `name`. */
   const others = (name: string): readonly string[] => (good[0] === `--${name}` ? good.slice(2) : good);
 
   test(`${each.name}: an option that is misspelt, or stands before the command, is refused`, async () => {

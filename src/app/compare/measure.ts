@@ -1,6 +1,6 @@
 /**
- * Runs the programs that measure and count. In a checkout and in a package alike, they are next to the command's own
- * code.
+ * Runs the program that measures, and in a checkout also the program that counts. In a package, the counts are in a
+ * file.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -128,7 +128,7 @@ const readFacts = async (stop: AbortSignal): Promise<Facts> =>
   parseFacts(IS_CHECKOUT ? await run([FACTS], { say: () => undefined, stop }) : readFileSync(FACTS, "utf8"), FACTS);
 
 /**
- * Measures and counts. Takes a few minutes; with `quick`, about one.
+ * Measures and counts. Takes a few minutes; with `quick`, about one minute.
  * @throws {NotMeasured}; {NotAComparison} if the program's output is invalid; if `stop` is aborted, its reason
  */
 export const measure = async ({ quick, say, stop }: Request): Promise<Comparison> => {

@@ -17,7 +17,7 @@ export interface Axis {
   readonly label: (value: number) => string;
 }
 
-/** A value, with quartiles if it has some. `text` is shown when the pointer is over it. */
+/** A value, with quartiles if it has some. `text` is shown while the pointer is over the marker. */
 export interface Point {
   readonly x: number;
   readonly y: number;

@@ -5,7 +5,10 @@
 
 import type { Size } from "./line-count.ts";
 
-/** Increased when a field is removed or its meaning changes; a file of another version is rejected. */
+/**
+ * Version of the format. It is increased when a field is removed or its meaning changes. A file of another version is
+ * rejected.
+ */
 export const COMPARISON_VERSION = 1;
 
 /** A figure of several rounds: the median and the quartiles, of which q1 is the lower one. */

@@ -1,6 +1,6 @@
 /**
- * Parsers for JSON of unknown origin. Each checks a value and returns it with its type. The parser of an object or a
- * list is built from the parsers of its fields or items. An error names the first wrong field.
+ * Parsers for JSON of unknown origin. Each parser checks a value and returns it with its type. The parser of an object
+ * or a list is built from the parsers of its fields or items. An error names the first wrong field.
  */
 
 /** A field is missing, or its value is not valid. */

@@ -1,7 +1,7 @@
 /** The style of a comparison's page: light or dark as the reader has chosen, readable on a phone and on paper. */
 
 /**
- * Colours of the drivers, in the comparison's order: first the colour on white, then the one on black. Each has a
+ * Colours of the drivers, in the comparison's order: first the colour on white, then the colour on black. Each has a
  * contrast of at least 3 to 1.
  */
 const COLOURS = [

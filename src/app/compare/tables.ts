@@ -47,7 +47,7 @@ const shorten = (
 ): Table => {
   const rows = along(axis, found.throughput);
   const measured = distinct(rows.map((row) => row[axis]));
-  // With only one value, the table would repeat a row of the table of sizes.
+  // With only one value, the table would repeat a column of the table of sizes, so it has no rows and is omitted.
   const values = axis === "bytes" || measured.length > 1 ? measured : [];
   const peers =
     values.length === 0 ? [] : measuredPeers(found).filter(({ key }) => rows.some(({ peer }) => peer === key));

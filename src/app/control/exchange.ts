@@ -11,7 +11,7 @@ import { createOwnersServer } from "./owners-server.ts";
 
 /** Maximum number of characters in a line. A frame of 16 KiB in hexadecimal digits fits into a line. */
 const MAX_LINE = 64 << 10;
-/** Time limit in milliseconds for a request to arrive, and for the reply to a request that changes nothing. */
+/** Time limit in milliseconds for a request to arrive, and the default limit for a reply. */
 export const PROMPT_MILLIS = 5_000;
 /** Time limit in milliseconds for sending the remaining replies when the server closes. */
 const CLOSING_MILLIS = 200;
@@ -45,7 +45,10 @@ const fromJson = (line: string): unknown => {
   }
 };
 
-/** The first line received, without newline. Rejects if the other end closes first or the line is too long. */
+/**
+ * The first line received, without newline. Rejects if the line is too long, or if the other end closes the connection
+ * before it has sent a line.
+ */
 const firstLine = (socket: Socket): Promise<string> => {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let text = "";

@@ -25,7 +25,7 @@ const renamedTo = async (name: string): Promise<Status | undefined> => {
   const end = performance.now() + SEARCH_MILLIS;
   for (const first of firstNames()) {
     if (performance.now() >= end) return undefined;
-    // A process of another user, or one that does not reply, cannot be controlled anyway.
+    // A process that belongs to another user or does not reply cannot be controlled anyway.
     const status = await statusOf(first).catch(() => undefined);
     if (status?.now === name) return status;
   }

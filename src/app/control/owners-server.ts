@@ -28,8 +28,8 @@ const peerAt = (handle: Handle | undefined): Peer | undefined => {
 export const credentialsOf = (socket: Socket): Peer | undefined => peerAt(handleOf(socket));
 
 /**
- * Closes connections of other users before Node creates a socket object for them. Node would allocate memory for each,
- * and V8 would keep that memory after a flood of connections.
+ * Closes connections of other users before Node creates a socket object for them. Node would allocate memory for each
+ * socket object, and V8 would keep that memory after a flood of connections.
  */
 const screen = (server: Server): void => {
   const handle = handleOf(server);

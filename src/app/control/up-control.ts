@@ -2,9 +2,9 @@
  * Control of a running `ferrule up`: a Unix socket with an abstract name derived from the interface's name.
  *
  * A socket with an abstract name has no file, so it disappears with its process, however the process ends. Such a name
- * cannot be bound twice, which also prevents two programs from using one interface. Like the names of interfaces, it
- * belongs to the network namespace. Any local user may take such a name or connect to it, so each end checks which user
- * runs the other (up-process.ts, exchange.ts).
+ * cannot be bound twice, which also prevents two programs from using one interface. Like the name of an interface, an
+ * abstract name belongs to the network namespace. Any local user may take such a name or connect to it, so each end
+ * checks which user runs the other (up-process.ts, exchange.ts).
  */
 import { Socket } from "node:net";
 import { FerruleError } from "#kit/errors.ts";
@@ -122,13 +122,14 @@ export class ControlServer implements AsyncDisposable {
     scope.use(control);
     const plain = plainAddress(name);
     const first = await listenAt(control.#server, plain);
-    // A process of another user that has the address must not block the name for this user.
+    // If another user's process has the address, this process listens at an address of its own, so that the name is not
+    // blocked.
     const own = first ? plain : spareAddress(name);
     if (!first && !(await listenAt(control.#server, own))) throw new AlreadyUp(name, undefined);
     const { found } = findUpProcess(name, own);
     using _other = found;
     if (found !== undefined) {
-      // If two start at once, the one that has the plain address continues, and the other gives up.
+      // If two processes take the name at once, the one that has the plain address continues, and the other gives up.
       if (!first) await control[Symbol.asyncDispose]();
       const status = await statusOf(name, own);
       if (!first || status !== undefined) throw new AlreadyUp(name, status);
@@ -171,7 +172,7 @@ export const ask = async (
 ): Promise<object> => {
   const { socket, peer } = connectTo(name, except);
   const hint = `Process ${peer.pid} is still busy with the request. Wait, or end it with \`kill ${peer.pid}\`.`;
-  // The limit is part of the request, because the other end does not begin an operation after that time.
+  // The limit is part of the request, so that the other end does not begin an operation after that time.
   const limited = request.command === "operate" ? { ...request, limitMillis } : request;
   return exchange(socket, limited, { what: `"${request.command}" of ${name}`, limitMillis, hint });
 };

@@ -1,9 +1,9 @@
 /**
  * Finds the process that is the `ferrule up` of an interface name.
  *
- * Its control socket is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` if another user has taken that name first. This
- * is possible because abstract names have no permissions. The name therefore does not show who listens, but the
- * credentials that the kernel recorded for the listener do.
+ * The control socket of that process is called `ferrule/NAME`, or `ferrule/NAME/NUMBER` if another user has taken that
+ * name first. Any user can take an abstract name, because such names have no permissions. The name therefore does not
+ * show who listens, but the credentials that the kernel recorded for the listener do.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -29,8 +29,8 @@ export const isTrusted = (peer: Peer | undefined): boolean =>
   peer !== undefined && (peer.uid === ROOT || peer.uid === process.getuid?.());
 
 /**
- * Whether a process has a TAP open, as every `ferrule up` does. Ordinary users cannot start another program that opens
- * a TAP.
+ * Whether a process has a TAP open, as every `ferrule up` does. This identifies an ordinary user's `ferrule up`,
+ * because ordinary users cannot start another program that opens a TAP.
  */
 export const holdsTap = (pid: number): boolean => {
   try {
@@ -66,7 +66,8 @@ const connect = (address: string): UpProcess | undefined => {
     if (socket === undefined) return undefined;
     return { socket, peer: peerOf(socket.number), [Symbol.dispose]: () => socket[Symbol.dispose]() };
   } catch (error) {
-    // A listener that does not accept a connection shows no credentials. It must not block the name for others.
+    // A listener that accepts no connection shows no credentials. It is skipped, so that it does not block the name for
+    // others.
     if (error instanceof Timeout) return undefined;
     throw error;
   }

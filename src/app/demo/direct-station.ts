@@ -45,7 +45,7 @@ export class DirectStation implements Disposable {
   readonly #arena: DmaMemory;
   readonly #link: RunningNic;
   readonly #pauses: Pauses;
-  /** Number of frames given to the NIC since it came up. */
+  /** Number of frames passed to the NIC since it came up. */
   #posted = 0;
   #interrupts = 0;
 
@@ -79,7 +79,7 @@ export class DirectStation implements Disposable {
   }
 
   /**
-   * Sends a frame, which `build` writes at the given offset and whose length it returns. Returns false if the NIC is
+   * Sends a frame. `build` writes the frame at the given offset and returns its length. Returns false if the NIC is
    * busy.
    */
   send(flags: number, build: (offset: number) => number): boolean {

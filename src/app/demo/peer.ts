@@ -9,7 +9,7 @@ import { plainError } from "../plain-error.ts";
 import type { CallName, PeerCall, PeerCalls, PeerTask, PeerWord } from "./peer-messages.ts";
 import { download, offer } from "./transfer.ts";
 
-/** Time in milliseconds after which a ping counts as lost. */
+/** Time in milliseconds without a reply after which a ping is regarded as lost. */
 const PING_LIMIT_MILLIS = 1_000;
 /** Number of lost pings after which the test ends. */
 const MAX_PINGS_LOST = 5;

@@ -10,7 +10,7 @@ import { TransferFailed } from "./peer-messages.ts";
 // rest of the start.
 const { createServer, get } = process.getBuiltinModule("node:http");
 
-/** Time in milliseconds without a byte after which a transfer counts as stalled. */
+/** Time in milliseconds without a byte after which a transfer is aborted. */
 const STALL = 10_000;
 /** Buffer size of the streams in bytes. It is large enough to keep the socket's buffer full. */
 const SEND_BUFFER_BYTES = 4 * 2 ** 20;

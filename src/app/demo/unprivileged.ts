@@ -1,4 +1,4 @@
-/** Runs the same command line as root of a new user and network namespace. */
+/** Runs this process's command line again, as root of a new user and network namespace. */
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { UNSHARED } from "./choose-rig.ts";

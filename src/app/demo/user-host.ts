@@ -31,7 +31,7 @@ export const BULK_BYTES = 1500 - IPV4_BYTES - UDP_BYTES - BULK_HEADER_BYTES;
 /** Maximum number of outstanding requests. The NIC and the responder have room for more. */
 const MAX_IN_FLIGHT = SEND_SLOTS / 2;
 /**
- * Flags with which the NIC computes the checksum. The frame's checksum field then contains the sum of the pseudo
+ * Flags that make the NIC compute the UDP checksum. The checksum field of such a frame contains the sum of the pseudo
  * header.
  */
 const SUMMED = Send.udpChecksum | (TRANSPORT << Send.transportOffsetShift);

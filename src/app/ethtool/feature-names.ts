@@ -65,8 +65,8 @@ export const FEATURES = [
 export type FeatureName = (typeof FEATURES)[number];
 
 /**
- * A line of `-k` with a name of ethtool's own. If it stands for several features, they are listed below the line, and
- * the line itself has no state.
+ * A line of `-k` with a name of ethtool's own. If the name stands for several features, they are listed below the line,
+ * and the line shows only whether any of them is on.
  */
 export interface FeatureGroup {
   readonly short: string;

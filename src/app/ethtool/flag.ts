@@ -11,7 +11,7 @@ export interface Flag {
   /** Words after the interface's name. */
   readonly words: string;
   readonly summary: string;
-  /** The name of its operation in the table of the driver's thread. */
+  /** The name of the flag's operation in the table of the driver's thread. */
   readonly operation: string;
   /** The lines that ethtool prints for a failure, in which % stands for the reason; default: "netlink error: %". */
   readonly failure?: readonly string[];
@@ -71,7 +71,7 @@ export class NotSupported extends FerruleError {
   }
 }
 
-/** An operation that no chip of the family supports. */
+/** An operation that the driver does not support on any chip. */
 export const unsupported =
   (hint: string): Operation =>
   () => {

@@ -35,7 +35,8 @@ const changeOf = (words: readonly string[]): Argument => {
 };
 
 /**
- * The link modes to advertise: those of a mask, or those with a given speed and duplex; all if none of these is given.
+ * The link modes to advertise: those of a mask, or those with a given speed and duplex, or all. Without a mask,
+ * 1000baseT/Half is never advertised.
  */
 const offered = (
   { speed, duplex, advertise }: Argument,
@@ -59,7 +60,7 @@ const offered = (
 
 const CROSSOVER = { auto: "auto", on: "mdix", off: "mdi" } as const;
 
-/** The requested change of the link's settings; undefined if the words are only about other settings. */
+/** The requested change of the link's settings; empty if the words are only about other settings. */
 const linkChange = (
   argument: Argument,
   { autonegotiate }: LinkSettings,

@@ -4,7 +4,7 @@ import { OutOfRange } from "#kit/errors.ts";
 import { BadLine, flag, type Group } from "./flag.ts";
 import { taking } from "./words.ts";
 
-/** The longest time for which the LEDs blink. It is below the limit of every operation, 20 s. */
+/** The longest time in seconds for which the LEDs blink. It is below the limit of every operation, which is 20 s. */
 const MAX_SECONDS = 15;
 const ALL = 0xffff_ffff;
 

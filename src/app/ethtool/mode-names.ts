@@ -25,7 +25,7 @@ export const ordered = (modes: readonly LinkModeName[]): readonly LinkModeName[]
 
 /** Whether the text is a mask of link modes: up to 16 hexadecimal digits. */
 export const isMask = (text: string): boolean => /^(?:0x)?[0-9a-f]{1,16}$/i.test(text);
-/** The modes in a mask, which ethtool takes in hexadecimal. @throws {OutOfRange} for an invalid mask */
+/** The modes in a mask, which is written in hexadecimal, as in ethtool. @throws {OutOfRange} for an invalid mask */
 export const modesIn = (mask: string): readonly LinkModeName[] => {
   if (!isMask(mask))
     throw new OutOfRange(`"${mask.slice(0, 32)}" is not a mask of link modes`, "Write up to 16 hexadecimal digits.");

@@ -17,7 +17,7 @@ const parseSetting = (typed: string, name: string): Setting => {
   const [flag = "", ...words] = typed.split(/\s+/);
   try {
     const call = parseCall([flag, name, ...words]);
-    // Rejects words that the flag does not take.
+    // This call rejects words that the flag does not accept.
     call.flag.argument(call.words);
     return { typed, call };
   } catch (error) {
@@ -26,7 +26,7 @@ const parseSetting = (typed: string, name: string): Setting => {
   }
 };
 
-/** @throws {WrongUsage} for an unknown flag, and for words that it does not take */
+/** @throws {WrongUsage} for an unknown flag, and for words that the flag does not accept */
 export const parseSettings = (text: string, name = "fe0"): readonly Setting[] =>
   text
     .split(";")
@@ -35,8 +35,8 @@ export const parseSettings = (text: string, name = "fe0"): readonly Setting[] =>
     .map((each) => parseSetting(each, name));
 
 /**
- * Applies the settings, one after the other. If the NIC rejects one, that is reported as a warning; the old setting
- * remains, and the next one is tried.
+ * Applies the settings, one after the other. If the NIC rejects a setting, a warning is reported, the old setting
+ * remains, and the next setting is tried.
  */
 export const applySettings = async (
   settings: readonly Setting[],

@@ -23,7 +23,10 @@ const NAMES = [
   ["txUnderrun", "tx_underrun"],
 ] as const satisfies readonly (readonly [keyof Tally, string])[];
 
-/** IEEE 802.3, 30.3.1.1 and 30.3.3.4, in the kernel's order. Counters that a chip does not have are omitted. */
+/**
+ * The counters of IEEE 802.3, 30.3.1.1 and 30.3.3.4, in the kernel's order. Counters that a chip does not have are
+ * omitted.
+ */
 const STANDARD = [
   ["eth-mac", "FramesTransmittedOK", "txPackets"],
   ["eth-mac", "SingleCollisionFrames", "txOneCollision"],

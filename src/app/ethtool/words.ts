@@ -55,7 +55,7 @@ const VALID = {
 } as const satisfies Record<string, readonly [(value: unknown) => boolean, string]>;
 
 /**
- * Defines an operation that takes these values and no others; each may be omitted.
+ * Defines an operation that accepts these values and no others. Each value may be omitted.
  * @throws {OutOfRange} before the operation begins, if a value is invalid
  */
 export const taking =

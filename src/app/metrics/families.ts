@@ -1,6 +1,6 @@
 /**
- * A session's counters as metrics. Quantities that node_exporter also has get the same names as there; others get the
- * prefix `ferrule_`.
+ * A session's counters as metrics. Quantities that node_exporter also reports have the names that it uses. The names of
+ * all others begin with `ferrule_`.
  */
 import { CAUSE_NAMES, CAUSES, type CauseName } from "../causes.ts";
 import { type CounterName, type QueueCounts, type Statistics, WIRE_COUNTERS } from "../counters.ts";
@@ -88,7 +88,10 @@ const METRICS = {
   ),
 } as const satisfies Record<CounterName, Metric>;
 
-/** Metrics of each queue, if there are several queues. Each is a part of the counter of the same name above. */
+/**
+ * Metrics of each queue, if there are several queues. Each is one queue's share of the counter with the same key in
+ * METRICS.
+ */
 const OF_QUEUES = {
   sentFrames: counter("ferrule_queue_transmit_packets", "Frames that the host handed over to be sent, by queue."),
   sentBytes: counter(

@@ -148,7 +148,7 @@ test("only local addresses are accepted, unless others are allowed", () => {
     assert.equal(parseMetricsAddress(`${host}:9101`, true).kind, "tcp");
   }
   assert.ok(isLoopback("127.1.2.3") && isLoopback("::1") && !isLoopback("128.0.0.1") && !isLoopback("::2"));
-  // The loopback address of IPv4 in IPv6 notation also counts as loopback.
+  // The loopback address of IPv4 in IPv6 notation is a loopback address too.
   assert.ok(isLoopback("::ffff:127.0.0.1") && !isLoopback("::ffff:10.0.0.1"));
 });
 

@@ -170,7 +170,7 @@ const bringUpOnce = (device: PciDevice, clock: Clock, readRegisters: () => reado
   };
 };
 
-/** Inspects an open device; this includes bringing it up, if the driver can do that. */
+/** Inspects an open device, and tries to bring it up. */
 export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
   const { registers: io, config, id } = device;
   const { xid, chip } = identify(io, id.device, clock);

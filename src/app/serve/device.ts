@@ -27,9 +27,9 @@ const WAKE_ON_LAN = 0x0842;
 export type DeviceRequest = Exclude<ServeRequest, { command: "unplug" | "disconnect" }>;
 
 /**
- * Duration of negotiation. Real partners take one to three seconds. This is shorter, but long enough for a driver to
- * find the link down after a change event. If it did not, Linux's PHY layer would take the new link for the old one and
- * keep the old speed.
+ * Duration of negotiation. Real partners take one to three seconds. The model takes less, but long enough for a driver
+ * to find the link down after a change event. If the driver always found the link up, Linux's PHY layer would take the
+ * new link for the old one and keep the old speed.
  */
 const NEGOTIATE_MICROS = 300_000;
 

@@ -42,7 +42,7 @@ export type ServeRequest =
   /** Ends the client's connection. */
   | { readonly command: "disconnect" };
 
-/** Requests to the server: those to its device, and the one to stop. */
+/** Requests to the server: the requests to its device, and the request to stop. */
 export type ControlRequest = ServeRequest | { readonly command: "stop" };
 
 export interface ServeTraffic extends WireTraffic {

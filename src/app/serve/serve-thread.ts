@@ -124,7 +124,8 @@ class Service implements Disposable, PeriodicTasks {
     const { fd, pending } = this.#wire;
     poller.aim(WIRE, pending ? -1 : fd);
     poller.watch(WIRE, this.#wire.events);
-    // All other work is found by poll(2). Checking for it without waiting would cost a system call each time.
+    // The loop does not wait if there is more work that poll(2) does not report. Otherwise it waits, because looking
+    // for other work without waiting would cost a system call in each turn.
     const again = !rests || (pumped > 0 && (pending || fd < 0));
     const ready = this.#busyPoll.wait(again ? 0 : this.#pollTimeout());
     this.#asked = !rests || poller.ready(SERVER);
@@ -183,7 +184,8 @@ class Service implements Disposable, PeriodicTasks {
   #pollTimeout(): number {
     if (this.#wire.pending) return 1;
     const next = Math.min(this.#timers.next, this.#wire.due);
-    // Without a guest, the next frame of a replay would always be due, so due times count only while there is a guest.
+    // Without a guest, the next frame of a replay is always due, and the loop would never wait. Due times are therefore
+    // ignored while no guest is connected.
     const micros = this.#server.connected ? next - this.#clock.now() : Infinity;
     return Math.max(0, Math.min(MAX_WAIT_MILLIS, Math.ceil(micros / 1000)));
   }

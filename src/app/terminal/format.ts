@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 const scaled = (value: number, step: number, units: readonly string[]): string => {
   let unit = 0;
   let rest = value;
-  // A value that three digits would round up to one of the next unit is printed in the next unit.
+  // A value that rounding to three digits would turn into 1 of the next unit is printed in the next unit.
   while (unit < units.length - 1 && rest >= step * 0.9995) {
     rest /= step;
     unit++;

@@ -9,7 +9,7 @@ import { coloured } from "./terminal.ts";
 import { LiveLines } from "../cli/live-view.ts";
 import { visible, visiblePainted } from "./visible.ts";
 
-/** Clears the screen, sets the window's title, moves up, and turns the reading direction round. */
+/** Text that clears the screen, sets the window's title, moves the cursor up, and reverses the direction of text. */
 const HOSTILE = "\u001b[2J\u001b]0;owned\u0007\u009b3A\r\u202eevil\u007f";
 // oxlint-disable-next-line no-control-regex -- control characters are the subject
 const OBEYED = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/;

@@ -37,7 +37,7 @@ export interface FarEnd {
   readonly fd: number;
   /** The events for which poll(2) must wait at `fd`. They may change with every `pump`. */
   readonly events: number;
-  /** Time of the next work that no descriptor signals; `Infinity` for none. */
+  /** The time at which work is due that no descriptor signals; `Infinity` if there is none. */
   readonly due: number;
   /** Whether frames wait because the NIC has no room. While they do, poll(2) need not report more. */
   readonly pending: boolean;

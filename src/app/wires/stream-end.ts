@@ -1,5 +1,6 @@
 /**
- * A stream socket at the far end of the wire: connects to the other side, and reconnects when the connection is lost.
+ * A stream socket at the far end of the wire: connects to the other side or accepts its connection, and does so again
+ * when the connection is lost.
  */
 import { statSync } from "node:fs";
 import { StreamWire } from "#host/wire-stream.ts";
@@ -10,7 +11,7 @@ import { Timeout } from "#kit/errors.ts";
 import type { FarEnd, FarEndParts } from "./far-end.ts";
 
 const RETRY_MICROS = 500_000;
-/** Errors that mean that nobody listens at the path yet, or nobody does any longer. */
+/** Errors that mean that nobody listens at the path yet, or that nobody listens there any longer. */
 const NOT_LISTENING: readonly number[] = [Errno.ENOENT, Errno.ECONNREFUSED];
 
 export interface StreamSpec {
