@@ -23,7 +23,7 @@ export const CAUSES = {
   transmitTimeouts: {
     what: "the NIC sent no frame for 5 s although its link is up and frames are waiting",
     remedy: "restart",
-    hint: `${BUDGET}. A frequent cause is a power-saving state of the PCI Express link: the chip no longer enters these.`,
+    hint: `${BUDGET}. A frequent cause is a power-saving state of the PCI Express link, so the chip no longer enters such states.`,
   },
   receiveStalls: {
     what: "the NIC drops all frames although its receive ring has free descriptors",
@@ -53,7 +53,7 @@ export const CAUSES = {
   lostDoorbells: {
     what: "a descriptor was not processed for 0.5 s, until the doorbell was rung again",
     remedy: "nothing",
-    hint: "Frames were delayed, none was lost. Many pause frames from the link partner have the same symptom.",
+    hint: "Frames were delayed, but none was lost. Many pause frames from the link partner cause the same symptom.",
   },
   lostInterrupts: {
     what: "the NIC had an event, but no interrupt arrived",

@@ -27,7 +27,7 @@ test("the first listener also gets earlier events; every listener gets a failure
   assert.equal(feed.failure?.message, "the NIC has gone");
 });
 
-test("of several failures the first is reported, and a failure while closing is not reported", () => {
+test("only the first of several failures is reported, and a failure while closing is not reported", () => {
   const { feed, failures } = setUp();
   const kinds = received(feed);
   feed.push(FAILED);

@@ -1,6 +1,6 @@
 /** Reports the first loss of each kind. Later ones are only counted. */
 
-const COUNTED = "Only the first one is reported; the counter is in the summary at the end";
+const COUNTED = "Only the first loss of this kind is reported; the counter is in the summary at the end";
 
 /** Counters that should stay 0, each with the message for its first loss. */
 const MEANINGS = {

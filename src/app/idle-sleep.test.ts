@@ -102,7 +102,7 @@ test(
   },
 );
 
-test("a card that leaves while it sleeps is waited for, and works when it is back", { skip }, () => {
+test("the driver waits for a card that is removed while it sleeps; the card works when it is back", { skip }, () => {
   using bench = resting();
   bench.model.faults.arm("removal");
   bench.run(LINK_CHECK_MICROS + 200_000);

@@ -71,7 +71,7 @@ export class OperationTooLate extends FerruleError {
   readonly code = "OPERATION_TOO_LATE";
   readonly hint = "Wait until earlier commands have ended, then try again.";
   constructor(name: string, limitMillis: number) {
-    super(`the operation "${name}" was not started: others took longer than ${limitMillis / 1000} s`);
+    super(`the operation "${name}" was not started: earlier operations took longer than ${limitMillis / 1000} s`);
   }
 }
 

@@ -104,7 +104,7 @@ test("a NIC whose reset never ends is given up, and its statistics can be read m
   assert.throws(() => bench.run(60 * second), { code: "NIC_GIVEN_UP", message: /still in reset/ });
 });
 
-test("a removed card is waited for, and if it does not return the session ends", { skip }, () => {
+test("the driver waits for a removed card; if the card does not return, the session ends", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   bench.model.faults.arm("removal");
@@ -158,7 +158,7 @@ const FAILING: readonly (readonly [fault: FaultName, count: number | undefined, 
 ];
 
 for (const [fault, count, cause] of FAILING)
-  test(`after ${fault} frames pass with the users' settings, and ${cause} counts one`, { skip }, () => {
+  test(`after ${fault}, frames pass with the users' settings, and ${cause} is 1`, { skip }, () => {
     using bench = new Bench();
     bench.run(100_000);
     // With jumbo frames the PHY advertises what it advertises after power-on, so a loss of its settings would not be

@@ -81,18 +81,22 @@ test("a NIC that is down is not reset, and the reply says so", { skip }, () => {
   assert.deepEqual(bench.ask("reset").value, {});
 });
 
-test("a card that was removed while it slept is waited for, and runs again when it returns", { skip }, () => {
-  using bench = new SleepBench();
-  bench.ask("suspend");
-  bench.trouble.gone = true;
-  assert.equal(bench.ask("resume").error?.code, "DEVICE_GONE");
-  bench.run(1_000_000);
-  assert.equal(bench.occurrences("absences").length, 1);
-  bench.trouble.gone = false;
-  bench.run(5_000_000);
-  assert.equal(bench.model.powerState, 0);
-  assert.equal(bench.statistics.linkUp, 1);
-});
+test(
+  "the driver waits for a card that was removed while it slept; the card runs again when it returns",
+  { skip },
+  () => {
+    using bench = new SleepBench();
+    bench.ask("suspend");
+    bench.trouble.gone = true;
+    assert.equal(bench.ask("resume").error?.code, "DEVICE_GONE");
+    bench.run(1_000_000);
+    assert.equal(bench.occurrences("absences").length, 1);
+    bench.trouble.gone = false;
+    bench.run(5_000_000);
+    assert.equal(bench.model.powerState, 0);
+    assert.equal(bench.statistics.linkUp, 1);
+  },
+);
 
 test("a card that was removed while it slept and does not return ends the session", { skip }, () => {
   using bench = new SleepBench();

@@ -16,7 +16,7 @@ const twoCards = (): FakeNetwork => {
 const over = ({ network }: FakeNetwork, ...cards: string[]): readonly string[] => trafficOver(network, cards);
 
 suite("a card carries the default route", () => {
-  test("a default route of either family, in any table, counts if it has a next hop on the card", () => {
+  test("a default route is reported, whatever its address family and table, if one of its next hops is on the card", () => {
     using host = twoCards();
     host.route(V4, ["eth0", "eth1"]);
     host.route(V6, ["eth1"]);

@@ -201,7 +201,7 @@ const end = (...words: string[]): string | undefined => {
   return holdersOf(machine.files, CARD)[0]?.end;
 };
 
-test("a `ferrule up` is ended by its interface's name, other programs by a signal", () => {
+test("the recommended command ends a `ferrule up` by its interface's name, and other programs by a signal", () => {
   assert.equal(end("node", "/usr/bin/ferrule", "up", "03:00.0"), "npx ferrule down fe0");
   assert.equal(end("node", "bin/ferrule.mjs", "up", "03:00.0", "--name", "fe1"), "npx ferrule down fe1");
   assert.equal(end("node", "src/app/cli/entry.ts", "up", "--name=fe2", "03:00.0"), "npx ferrule down fe2");

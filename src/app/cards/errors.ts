@@ -33,7 +33,7 @@ export class NotOfFamily extends FerruleError {
       `${found.address} is ${idText(found)} revision ${hex(found.revision, 2)}, which is not a card of this family`,
     );
     this.hint = olderRelative
-      ? "This is an RTL8139 older than the C+, with another engine: its driver is 8139too."
+      ? "This is an RTL8139 older than the C+, which has no descriptor rings: its driver is 8139too."
       : "`ferrule list` shows this machine's cards of the family.";
   }
 }

@@ -65,7 +65,7 @@ test("a session stays up until a signal, and the command then ends with exit cod
   assert.equal(lines[2], `${interfaceName}: down (SIGINT): sent 3 frames (180 B), received 0 (0 B); errors: none`);
 });
 
-test("SIGTERM, which a machine sends when it is powered off, leaves wake-up armed; Ctrl-C does not", async () => {
+test("SIGTERM, which every process gets when the machine is powered off, leaves wake-up armed; Ctrl-C does not", async () => {
   for (const [signal, wakes] of [
     ["SIGTERM", true],
     ["SIGINT", false],

@@ -100,7 +100,7 @@ export const doctor = command({
   name: "doctor",
   summary: "report what is missing on this machine, and how to fix it",
   about: [
-    "Changes nothing. Exit code 0 unless even `ferrule demo` cannot run. For each card of the family it reports what is",
+    "Changes nothing. The exit code is 0 if `ferrule demo` can run here, otherwise 1. For each card of the family it reports what is",
     "missing and the command that fixes it, for the present user. An ordinary user needs the card's group file, a TAP and",
     "permission to lock memory; the commands shown for these are for an administrator.",
   ].join("\n"),

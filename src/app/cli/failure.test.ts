@@ -12,7 +12,7 @@ const linesOf = (error: unknown): readonly string[] => {
 };
 const coded = (message: string, code: string): Error => Object.assign(new Error(message), { code });
 
-test("of several failures the first is reported", () => {
+test("only the first of several failures is reported", () => {
   const second = new SuppressedError(new Error("a third"), new OutOfRange("the first", "Do this."));
   const both = new SuppressedError(new OutOfRange("the last"), second);
   assert.deepEqual(linesOf(both), ["ferrule: the first", "hint: Do this."]);

@@ -21,9 +21,10 @@ export interface QueuesInUse {
 
 /** The reason that the queues cannot have a thread each, and what to do; undefined if they can. */
 const whyNot = ({ queues, device, captured }: QueuesInUse): readonly [string, string] | undefined => {
-  if (queues === 1) return ["one queue has one thread", "Add --queues, or omit --threads."];
-  if (device === "vfio-user") return ["registers behind a socket are accessed by one thread", "Use --threads one."];
-  return captured ? ["a capture of the host's side is written by one thread", "Use --threads one."] : undefined;
+  if (queues === 1) return ["a NIC with one queue has one thread", "Add --queues, or omit --threads."];
+  if (device === "vfio-user")
+    return ["only one thread can access the registers of a device behind a socket", "Use --threads one."];
+  return captured ? ["only one thread can write a capture of the host's side", "Use --threads one."] : undefined;
 };
 
 /** Whether each queue gets a thread of its own. @throws {WrongUsage} if that is requested and not possible */

@@ -17,7 +17,7 @@ const chipHint = (text: string): string => {
   if (ancestor !== undefined) return `The ${ancestor.name} has no model; a card with it is supported.`;
   const near = chipsNear(text);
   if (near.length === 1) return `Did you mean ${keysOf(near)}? ${ALL_CHIPS_HINT}`;
-  return near.length === 0 ? ALL_CHIPS_HINT : `Similar ones: ${keysOf(near)}.`;
+  return near.length === 0 ? ALL_CHIPS_HINT : `Similar names: ${keysOf(near)}.`;
 };
 
 /**

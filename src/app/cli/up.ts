@@ -166,7 +166,11 @@ export const up = command({
     const metrics = metricsAddress(values);
     const settings = parseSettings(values.ethtool ?? "", interfaceName);
     if (values.detach && foreground === undefined) {
-      if (shown !== terminal) throw new WrongUsage("--detach leaves no standard output", "Write to a file.");
+      if (shown !== terminal)
+        throw new WrongUsage(
+          "with --detach there is no standard output to which a capture could be written",
+          "Write to a file.",
+        );
       return await upInBackground(interfaceName, values, stop, terminal.out);
     }
     const queues = values.queues === undefined ? 1 : parseQueues(values.queues, chip);

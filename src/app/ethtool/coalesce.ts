@@ -52,7 +52,10 @@ export const coalesce: Group = {
       const wanted = (name: (typeof NUMBERS)[number], now: number): number => Number(argument[name] ?? now);
       const named = NUMBERS.some((name) => argument[name] !== undefined);
       if (named && adaptive === true)
-        throw new OutOfRange("adaptive moderation takes no limits", "Give either adaptive-rx or limits.");
+        throw new OutOfRange(
+          "limits cannot be combined with adaptive moderation",
+          "Give either adaptive-rx or limits.",
+        );
       if (named)
         moderation.set({
           receive: { micros: wanted("rx-usecs", receive.micros), frames: wanted("rx-frames", receive.frames) },

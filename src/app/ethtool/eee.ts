@@ -5,7 +5,7 @@ import { modeLines, modesIn, ordered } from "./mode-names.ts";
 import { pairs, taking } from "./words.ts";
 
 const TAKES = { eee: "switch", advertise: "text", "tx-lpi": "switch", "tx-timer": "number" } as const;
-const NONE = "The chip does not support energy-efficient Ethernet, or not together with this transceiver.";
+const NONE = "The chip does not support energy-efficient Ethernet, or does not support it with this transceiver.";
 
 const statusOf = ({ enabled, active }: EeeReport): string =>
   enabled ? `enabled - ${active ? "active" : "inactive"}` : "disabled";

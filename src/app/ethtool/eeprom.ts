@@ -18,7 +18,9 @@ export const eeprom: Group = {
         yield;
       }
       if (bytes.length === 0)
-        throw new NotSupported("The chip supports no EEPROM, or the board has none; the settings are then in fuses.");
+        throw new NotSupported(
+          "The chip supports no EEPROM, or the board has none. In both cases the settings are in fuses.",
+        );
       const start = Number(offset);
       return { offset: start, bytes: bytes.slice(start, length === undefined ? undefined : start + Number(length)) };
     }),

@@ -67,7 +67,7 @@ test("frames that arrive before the receiver is on are counted as rejected, thos
   assert.deepEqual([wire.in.entered, wire.in.struck["loss"]], [14, 3]);
 });
 
-test("a magic packet that wakes the guest counts as accepted; one to a guest that cannot be woken does not", () => {
+test("a magic packet that wakes the guest is reported as received; a magic packet for a guest that cannot be woken is not", () => {
   const { chip, device, events } = setUp();
   const { nic } = device;
   nic.write("config", chip.profile.function.powerAt + 4, 2, D3_WITH_PME);

@@ -24,7 +24,7 @@ export class NoSuchPart extends FerruleError {
   readonly code = "NO_SUCH_PART";
   readonly hint: string;
   constructor(fault: string, chip: string, possible: readonly string[]) {
-    super(`${fault} has no effect on ${chip}: it has no such registers`);
+    super(`${fault} has no effect on ${chip}: this chip does not have these registers`);
     this.hint = `Faults of this chip: ${possible.join(", ")}.`;
   }
 }
