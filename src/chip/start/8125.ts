@@ -12,7 +12,7 @@ export const ocp = (words: readonly Word[]): Step => ({ on: "phy", words });
 /** Write words of the first and of the second memory of the PHY's MCU. */
 export const memory = (words: readonly Word[]): Step => ({ through: PARAMETER_8168G, words });
 export const memory2 = (words: readonly Word[]): Step => ({ through: PARAMETER_8125, words });
-/** The registers that take the address in each memory; the register after each holds the data. */
+/** For each memory, the register for the address. The next register holds the data. */
 export const MEMORY = 0xa436;
 export const MEMORY2 = 0xb87c;
 /** Writes consecutive words of a memory, from an address on. */
@@ -140,7 +140,7 @@ export const phy8125 = (own: readonly Step[]): Start["phy"] => [
   { firmware: "phy" },
   ...own,
   ocp([
-    // Disables ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds.
+    // Disables ALDPS, because with it a link partner that is slow to wake up loses traffic in the first seconds.
     [0xa430, 1 << 2, 0],
     // A forced speed is set through the clause 22 registers.
     [0xa5b4, 1 << 15, 0],

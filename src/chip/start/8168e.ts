@@ -79,7 +79,10 @@ const pause = (high: number): readonly Word[] => [
   [0xcc, 0x0000_0050],
   [0xd0, high],
 ];
-/** Enables low-power idle of the MAC in both directions. It is used once the PHYs have agreed on EEE. */
+/**
+ * Enables low-power idle of the MAC in both directions. The MAC enters low-power idle only once the PHYs have agreed on
+ * EEE.
+ */
 const EEE: Step = { on: "eri", words: [[0x1b0, 0, 0x0003]] };
 /** @param events events that make the link leave L1 */
 const leaveL1 = (events: number): Step => ({ on: "eri", words: [[0xd4, 0, events]] });
@@ -145,7 +148,7 @@ export const START_8168EVL: Start = {
     { firmware: "phy" },
     { extension: 0xac, words: [[0x18, 0x0006]] },
     { page: 3, words: [[0x09, 0xa20f]] },
-    // This step and the next as observed. Realtek's driver sets bits 2:1 in parameter 0x8b80, not in register 0x17.
+    // This step and the next are as observed. Realtek's driver sets bits 2:1 in parameter 0x8b80, not in register 0x17.
     { through: PARAMETER_8168D, words: [[0x8b5b, 0x9222], [0x8b6d, 0x8000], [0x8b76, 0x8000]] },
     { page: 5, words: [[0x05, 0x8b80], [0x17, 0, 0x0006]] },
     ...GREEN,

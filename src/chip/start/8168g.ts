@@ -45,7 +45,7 @@ export const TEN_MEGABIT_8168G: readonly Step[] = [
 ];
 export const FILTER_8168G: Step = { through: PARAMETER_8168G, words: [[0x8012, 0, 1 << 15]] };
 export const GAIN_8168G: Step = { page: 0xc42, words: [[17, 1 << 13, 1 << 14]] };
-/** Disables ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds. */
+/** Disables ALDPS, because with it a link partner that is slow to wake up loses traffic in the first seconds. */
 export const ALDPS_OFF: Step = { page: 0xa43, words: [[16, 1 << 2, 0]] };
 
 /** Settings of the digital signal processor, from the 8168GU on; the values are upper bytes. */
@@ -114,7 +114,7 @@ export const START_8168GU: Start = {
   ],
 };
 
-/** Code for the MAC's MCU: without it the receiver may stop after the PHY was powered down. */
+/** Code for the MAC's MCU. Without this code the receiver may stop after the PHY was powered down. */
 // prettier-ignore
 // oxfmt-ignore
 const PATCH_8411B: readonly number[] = [

@@ -30,7 +30,7 @@ const ERI: readonly Word[] = [
   [0xd0, 0xff, 0x48],
   // Transmit FIFO: size of its static and of its dynamic part.
   [0xe8, 0xffff_ffff, 0x0010_0006],
-  // One receive queue, and nothing is hashed: another system's driver may have left several.
+  // One receive queue, and no hash, because another system's driver may have left several queues enabled.
   [ExtendedRss.queues, QueueCount.mask << QueueCount.shift, 0],
   [ExtendedRss.control, 0],
   // Wake-up by magic packet only; the source sets one more bit.
@@ -73,7 +73,7 @@ const POWER: readonly Word[] = [
 /** @param ppsw bits to clear in page 0xa44, register 17: "EthPhyPPSW", which the source does not clear on the 8168M */
 const tenMegabit = (ppsw: number): Step => ({ page: 0xa44, words: [[17, ppsw, 1 << 11]] });
 const TEN_MEGABIT = tenMegabit(1 << 7);
-/** Clears bit 2, ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds. */
+/** Clears bit 2, ALDPS, because with it a link partner that is slow to wake up loses traffic in the first seconds. */
 const aldpsOff = (set: number): Step => ({ page: 0xa43, words: [[16, 1 << 2, set]] });
 
 const phy = (tenMegabit: Step): readonly Step[] => [
