@@ -55,7 +55,7 @@ export const RTL8201: PhyKind = { ...paged, id: 0x0000_8201, estatus: 0 };
  */
 export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
 /**
- * The first gigabit PHY, in 8169S and 8110S. It differs from later ones in some way: the vendor's driver has a
+ * The first gigabit PHY, in 8169S and 8110S. It must differ from later PHYs, because the vendor's driver has a
  * workaround for these two chips only.
  */
 export const RTL8211: PhyKind = { ...paged, id: 0x001c_c910, estatus: BOTH };

@@ -20,7 +20,10 @@ export interface VectoredStatus {
   readonly masksItself: boolean;
 }
 
-/** Offsets of queue 0's software pointer (`tail`) and hardware pointer (`close`); queue n's are n × `step` higher. */
+/**
+ * Offsets of queue 0's software pointer (`tail`) and hardware pointer (`close`); those of queue n are n × `step`
+ * higher.
+ */
 export interface RingPointers {
   readonly tail: number;
   readonly close: number;

@@ -46,7 +46,8 @@ export const TxPoll8139 = wo8(0xd9, "Poll");
 export const CPlus8139 = bits("CPlus", { receiveEnable: 1 << 1, transmitEnable: 1 << 0 });
 
 /**
- * RxConfig: FIFO fill level at which the chip starts to write a frame to memory; all ones: when the frame is complete.
+ * RxConfig: FIFO fill level at which the chip starts to write a frame to memory. With all ones, the chip starts when
+ * the frame is complete.
  */
 export const RxConf8139 = bits("RxConf", { wholeFrames: 7 << 13 });
 

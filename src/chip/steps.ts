@@ -17,7 +17,7 @@ export type Word = readonly [address: number, value: number] | readonly [address
  */
 export type Space = "io8" | "io16" | "io32" | "mac" | "eri" | "csi" | "ephy" | "phy";
 
-/** Indirect access through two PHY registers: one takes the address, the other holds the word. */
+/** Indirect access through two PHY registers: one for the address, one for the word at that address. */
 export interface PhyWindow {
   readonly page: number;
   readonly address: number;

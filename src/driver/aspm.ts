@@ -77,7 +77,7 @@ export class LinkPower {
   }
 
   /**
-   * Writes the policy to the chip. This is the last step of a start: the PCI Express PHY must not be written
+   * Writes the policy to the chip. This is the last step of a start, because the PCI Express PHY must not be written
    * afterwards. @throws {SideBusTimeout}
    */
   apply(): void {

@@ -178,9 +178,7 @@ const openGate = ({ io, chip }: Hardware): void => {
   if (chip.profile.frames.receiveGate) io.update32(MISC, Misc.receiveGate, 0);
 };
 
-/**
- * Writes the rings' addresses, high halves first: the chip takes over an address when its low half is written.
- */
+/** Writes the rings' addresses, high halves first, because a new address takes effect when its low half is written. */
 const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeHigh(TNPDSHigh, rings.transmit);
   io.writeLow(TNPDS, rings.transmit);

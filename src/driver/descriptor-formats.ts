@@ -45,7 +45,10 @@ export interface ReceiveFormat {
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
-  /** Mask of a length: in a descriptor that the NIC owns, of the buffer; otherwise, of the frame with FCS. */
+  /**
+   * Mask of the length field: the buffer's length in a descriptor that the NIC owns, otherwise the frame's length with
+   * FCS.
+   */
   readonly length: number;
   /** If any of these bits is set, the frame is bad. */
   readonly bad: number;

@@ -9,8 +9,8 @@ export const Events = {
   transmit: Intr.transmitOk | Intr.transmitError,
   link: Intr.linkChange,
   /**
-   * The chip could not access memory, or its bus failed: it must be reset. This bit is never set for chips that raise
-   * the event without a reason.
+   * The chip could not access memory, or its bus failed, so the chip must be reset. This bit is never set for chips
+   * that raise the event without a reason.
    */
   broken: Intr.systemError,
 } as const;

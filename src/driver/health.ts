@@ -108,7 +108,7 @@ export class Health {
     if ((status & Intr.receiveUnavailable) !== 0) this.ringsExhausted++;
   }
 
-  /** Call about every 50 ms; most calls read no register. @throws {DeviceGone} */
+  /** Call it about every 50 ms. Most calls read no register. @throws {DeviceGone} */
   check(queues: readonly RingPair[], phy: Phy, linkUp: boolean): Finding | undefined {
     const now = this.#hw.clock.now();
     for (const [i, { transmit }] of queues.entries()) {

@@ -92,7 +92,7 @@ const phyPowerSavingOff = (hw: Hardware): void => {
   releasePhyPatch(hw);
 };
 
-/** Disables the PHY's own interrupts; reading the status clears pending ones (rtl_tgphy_irq_mask_and_ack). */
+/** Disables the PHY's own interrupts, and clears pending ones by reading the status (rtl_tgphy_irq_mask_and_ack). */
 const phyInterruptsOff = (hw: Hardware): void => {
   const bus = hw.side;
   bus.phyWrite(0xa4d2, 0);

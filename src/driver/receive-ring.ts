@@ -174,8 +174,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   /** The buffer of each slot, as a byte offset in the window, and the stack of spare buffers. */
   const held = new Int32Array(buffer(4 * slots));
   const free = new Int32Array(buffer(4 * total));
-  // Both arrays have more than 64 bytes: smaller typed arrays live on the engine's heap and cost twice as much in the
-  // loop below.
+  // Both arrays have more than 64 bytes, because smaller typed arrays live on the engine's heap and cost twice as much
+  // in the loop below.
   const state = new Int32Array(buffer(128));
   const counters = new Float64Array(buffer(128));
 
@@ -228,8 +228,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let others = 0;
     let refused = 0;
     let opts1 = words[(own + (slot << step)) | 0]! | 0;
-    // If the slot seems empty, read it once more through Atomics: V8 may have reused the word that an earlier pass
-    // read.
+    // If the slot seems empty, its word is read once more through Atomics, because V8 may have reused the word that an
+    // earlier pass read.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
     while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;

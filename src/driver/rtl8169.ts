@@ -271,7 +271,7 @@ export class Nic {
 
   /**
    * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in flight and in entries of the old `Link` are lost.
-   * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw; the NIC is then down
+   * @throws {BadMtu} before anything has changed; or whatever `down` and `up` throw, with the NIC down
    */
   setMtu(mtu: number): RunningNic | undefined {
     checkMtu(this.chip, mtu);

@@ -92,8 +92,8 @@ export const createTurnaround = (
     let bytes = 0;
     let bad = 0;
     let opts1 = words[(base + (slot << 2)) | 0]! | 0;
-    // If the slot seems empty, read it once more through Atomics: the engine may have reused the word that an earlier
-    // pass read.
+    // If the slot seems empty, its word is read once more through Atomics, because the engine may have reused the word
+    // that an earlier pass read.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && turns > 0) {
       const at = (base + (slot << 2)) | 0;

@@ -73,7 +73,7 @@ const MAC_3C2: readonly Step[] = [
 
 export const START_8168C_3C2: Start = { mac: MAC_3C2, phy: phy(DSP_3C2, 0x0761) };
 export const START_8168C_3C3: Start = { mac: MAC_3C2, phy: phy([], 0x5461) };
-/** XIDs from 3C4 on. */
+/** The steppings with XID 3C1, and with XIDs from 3C4 on. */
 export const START_8168C_3CX: Start = { mac: [ENTRY_LATENCY, COMMON], phy: phy([], 0x5461) };
 
 // prettier-ignore

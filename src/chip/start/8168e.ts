@@ -50,7 +50,7 @@ export const START_8168E: Start = {
     { page: 2, words: [[0x08, 0xff00, 0x8000]] },
     { extension: 0x2d, words: [[0x18, 0, 0x0050]] },
     { page: 0, words: [[0x14, 0, 1 << 15]] },
-    // The first word, and bit 12 of extension 0x20, as observed.
+    // The first word, and bit 12 of extension 0x20, are as observed.
     { through: PARAMETER_8168D, words: [[0x8b86, 0, 1 << 0], [0x8b85, 1 << 13, 0]] },
     { extension: 0x20, words: [[0x15, 0x1100, 0]] },
     { page: 6, words: [[0x00, 0x5a00]] },
@@ -131,9 +131,9 @@ export const START_8168EVL: Start = {
   linkUp: THRESHOLDS,
   mac: [
     ENTRY_LATENCY,
-    // Register 0 as observed; Realtek's driver sets bit 3.
+    // Register 0 is written as observed; Realtek's driver sets bit 3.
     { on: "ephy", words: [[0x09, 0, 0x0080], EPHY_19, [0x00, 0, 0x0004], EPHY_0C] },
-    // Bit 1 of 0x1d0 as observed; Realtek's driver clears it.
+    // Bit 1 of 0x1d0 is set, as observed; Realtek's driver clears it.
     { on: "eri", words: [...FIFOS, [0x1d0, 0, 1 << 1], ...FILTER_RESET, [0x1b0, 0, 1 << 4], ...pause(0x07ff_0060)] },
     { on: "io8", words: [OURS] },
     EEE,
@@ -162,8 +162,8 @@ export const START_8168EVL: Start = {
 };
 
 /**
- * The part that 8168F and 8411 have in common; the values of each chip follow it. Bit 1 of 0x1d0 as observed; Realtek's
- * driver clears it.
+ * The part that 8168F and 8411 have in common; the values of each chip follow it. Bit 1 of 0x1d0 is set, as observed;
+ * Realtek's driver clears it.
  */
 // prettier-ignore
 // oxfmt-ignore

@@ -18,20 +18,20 @@ const ERI: readonly Word[] = [
   // Transmit FIFO: size of its static and of its dynamic part.
   [0xe8, 0xffff_ffff, 0x0010_0006],
   [0x5f0, 0xffff, 0x4f87],
-  // Wake-up by magic packet only; resets the packet filter.
+  // Disables all wake-up events but the magic packet, and resets the packet filter.
   [0xdc, (0xfe << 16) | (1 << 0), 0],
   [0xdc, 0, 1 << 0],
   [0x1b0, 1 << 12, 0],
   [0x2fc, 0x07, 0x01],
   [0x2f8, 0xffff, 0x1d8f],
-  // Events that make the link leave L1.
+  // Enables the events that make the link leave L1.
   [0xd4, 0, 0x1f80],
 ];
 /** The source does not write this on the 8411B. */
 const ERI_8168G: Word = [0x1d0, 0, 1 << 1];
 /** Enables interrupts of the PHY's MCU. Linux disables them when it powers the PHY down; this driver does not. */
 const PHY_INTERRUPTS: Word = [0x1a8, 0, 0xfc00_0000];
-/** Wake-up by checksum off. */
+/** Disables wake-up by checksum. */
 const NO_CHECKSUM_WAKE: Word = [0xc140, 0xffff];
 
 /** Settings for 10 Mbit/s and for ALDPS. */

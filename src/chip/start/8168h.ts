@@ -33,7 +33,7 @@ const ERI: readonly Word[] = [
   // One receive queue, and no hash, because another system's driver may have left several queues enabled.
   [ExtendedRss.queues, QueueCount.mask << QueueCount.shift, 0],
   [ExtendedRss.control, 0],
-  // Wake-up by magic packet only; the source sets one more bit.
+  // Disables all wake-up events but the magic packet; the source sets one more bit.
   [0xdc, 0xfe << 16, (1 << 4) | (1 << 3) | (1 << 2)],
   [0x5f0, 0x0f0f, 0],
   // Resets the packet filter.
@@ -44,7 +44,7 @@ const ERI: readonly Word[] = [
 ];
 /** The source does not write this on the 8168M. */
 const ERI_8168H: Word = [0x1d0, 0, 1 << 1];
-/** Events that make the link leave L1. */
+/** Enables the events that make the link leave L1. */
 const L1_EXIT: Word = [0xd4, 0, 0x1f80];
 
 const MAC: readonly Word[] = [
@@ -63,7 +63,7 @@ const MAC: readonly Word[] = [
 ];
 /** Disables ultra power saving. The source does not write this on the 8168M. */
 const UPS_OFF: Word = [0xd400, 1 << 0, 0];
-/** Writes that the two later steppings do not need. */
+/** These words are not written on the two later steppings. */
 const POWER: readonly Word[] = [
   [0xe056, 0x00f0, 0],
   [0xe052, 0xe008, 1 << 15],
