@@ -1,7 +1,7 @@
 /**
  * ASPM, the power saving of the PCI Express link: which chips may use it, and how the driver enables it.
  *
- * The switches are in Config5 and Config2 (8126 and 8127: Config5 and INT_CFG0) as in DPDK `drivers/net/r8169`,
+ * The switches are in Config5 and Config2 (8125CP, 8126 and 8127: Config5 and INT_CFG0) as in DPDK `drivers/net/r8169`,
  * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No source with a free
  * licence has the words for L1.2 and for latency tolerance reports (LTR); they were derived from what Linux writes
  * (`test/derive/aspm.ts`).
@@ -16,7 +16,8 @@ export interface Aspm {
   readonly on: readonly Step[];
   readonly off: readonly Step[];
   /**
-   * The chip has MAC-OCP 0xc0b2 (`TESTED`), which shows whether the board vendor has validated L1 and its substates.
+   * True if the chip has MAC-OCP 0xc0b2 (`TESTED`), which shows whether the board vendor has validated L1 and its
+   * substates.
    */
   readonly marked: boolean;
   /**
@@ -26,7 +27,7 @@ export interface Aspm {
   readonly stopped: readonly Step[];
 }
 
-/** Bits of MAC-OCP 0xc0b2: L1 is validated if any of them is set. */
+/** Bits of MAC-OCP 0xc0b2. L1 is validated if any of them is set. */
 export const TESTED = { address: 0xc0b2, bits: 0xf } as const;
 
 const io8 = (...words: readonly Word[]): Step => ({ on: "io8", words });
@@ -111,7 +112,10 @@ const ASPM_8168EVL = plain([NO_EXITS_ERI]);
 const ASPM_8168H = later(BY_CONFIG2, LATENCY_8168H, NO_EXITS_ERI);
 const ASPM_8125 = later(BY_CONFIG2, LATENCY_8125, NO_EXITS_MAC);
 
-/** By die; on a die without an entry, no driver enables ASPM. On the 8125CP, Linux uses Config2 and DPDK INT_CFG0. */
+/**
+ * By die; on a die without an entry, no driver enables ASPM. For the 8125CP, Linux uses Config2, and DPDK uses
+ * INT_CFG0, as here.
+ */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8168e": ASPM_8168E,
   "8106": ASPM_8168E,
@@ -132,8 +136,8 @@ const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
 };
 
 /**
- * Chips that differ from the rest of their die: the 8168EP and the 8117 do not enter L1.2 by themselves, and report
- * other latencies.
+ * Entries for chips of one die that differ: the 8168EP and the 8117 report different latencies. Neither enters L1.2 by
+ * itself.
  */
 const BY_CHIP: Readonly<Record<string, Aspm>> = {
   rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on, LATENCY_8168EP], marked: true },

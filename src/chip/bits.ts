@@ -20,9 +20,12 @@ export type Fields = Readonly<Record<string, Field>>;
 
 const { Intr, QueueIntr, TxConf } = common;
 
-/** Registers for indirect access. Whether the driver or the chip sets the flag differs from register to register. */
+/**
+ * The flag of a register for indirect access. The driver sets the flag to write, and the chip sets it when a read is
+ * complete.
+ */
 const FLAG = { flag: common.FLAG };
-/** The address is even. Its bit 1 is stored in bit 16, so the shift is 15. */
+/** The address is even. Its bit 1 is in bit 16 of the register, so the shift is 15. */
 const OCP = { ...FLAG, address: [0x7fff_0000, 15], data: 0xffff } as const;
 const ETHERNET = { half10: 1 << 5, full10: 1 << 6, half100: 1 << 7, full100: 1 << 8, pause: 1 << 10 } as const;
 const queues = (name: string, count: number): Fields =>
@@ -128,7 +131,9 @@ const beside = (fields: Fields, others: Fields): Fields => {
 /** RxConfig of the 8125 and later: the fields that are new there, and the older ones that are unchanged. */
 const RX_CONFIG_8125: Fields = { ...later.RxConf8125, ...beside(BITS["RxConfig"]!, later.RxConf8125) };
 
-/** RxConfig of the PCI chips: they have FIFO thresholds in the bits that control descriptor fetching on later chips. */
+/**
+ * RxConfig of the PCI chips, which have a FIFO threshold in the bits that control descriptor fetching on later chips.
+ */
 const FIFO_THRESHOLD = { fifoThreshold: 7 << 13 } as const;
 const RX_CONFIG_PCI: Fields = { ...FIFO_THRESHOLD, ...beside(BITS["RxConfig"]!, FIFO_THRESHOLD) };
 
@@ -170,7 +175,10 @@ const txConfig = ({ txConfig: writable }: Profile): Fields => {
   };
 };
 
-/** On PCI chips these bits enable MSI and report PME; on PCI Express chips they signal PME and enable ASPM. */
+/**
+ * Bit 5 of Config2 enables MSI on PCI chips, and signals PME on PCI Express chips. Bit 0 of Config5 reports PME on PCI
+ * chips, and enables ASPM on PCI Express chips.
+ */
 const { clockRequest: _clock, pmeSignal, ...config2 } = common.Conf2;
 const { aspm, ...config5 } = common.Conf5;
 const ON_PCI = { Config2: { ...config2, msi: pmeSignal }, Config5: { ...config5, pmeStatus: aspm } } as const;

@@ -41,20 +41,20 @@ export const chipsCalled = (text: string): readonly Chip[] => {
   const name = plain(text);
   const wanted = Object.hasOwn(PRINTED, name) ? PRINTED[name]! : name;
   const called = CHIPS.filter((chip) => namesOf(chip).includes(wanted));
-  // A text that is a key stands for that one chip, even if the text is also a name of other chips.
+  // A text that is a key means only the chip with that key, even if the text is also a name of other chips.
   const own = called.filter(({ key }) => plain(key) === wanted);
   if (own.length > 0) return own;
-  // Steppings that differ only in registers have the same marking; they are selected by key.
+  // Steppings that differ only in registers have the same marking, so they can be selected only by key.
   const printed = called.filter(({ only }) => only?.macOcp === undefined);
   return printed.length > 0 ? printed : called;
 };
 
-/** A prefix must be at least this long: shorter ones match most of the family. */
+/** A prefix must have at least this length, because shorter ones match most of the family. */
 const SHORTEST_PREFIX = 4;
 
 /**
- * The chips with a name that starts with the text. If no name does: the chips with the longest name with which the text
- * starts.
+ * The chips with a name that starts with the text. If there is none, the chips with the longest name with which the
+ * text starts.
  */
 export const chipsNear = (text: string): readonly Chip[] => {
   const name = plain(text);

@@ -1,8 +1,8 @@
 /**
  * The cable test of the PHYs of the RTL8168H, 8125A and 8125B: time domain reflectometry on each pair.
  *
- * Source: Realtek's own drivers for Linux, r8168 8.055 and r8125 9.016.01, which offer it on one stepping of the RTL8168H. The other chips
- * with that die are assumed to have it too.
+ * Source: Realtek's own drivers for Linux, r8168 8.055 and r8125 9.016.01, which offer the test on one stepping of the
+ * RTL8168H. The other chips of that die are assumed to have it too.
  */
 
 /** A PHY-OCP register: bits that select the pairs to test, start the test, and show that it has ended. */

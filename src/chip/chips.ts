@@ -1,8 +1,8 @@
 /**
  * Every chip of the family, as data. The PCI id does not identify a chip; bits 31:20 of TxConfig (the "XID") do.
  *
- * Order matters: the first row with `(xid & mask) === row.xid` is the chip, if the row's further conditions (`only`)
- * hold.
+ * Order matters, because the first matching row is the chip. A row matches if `(xid & row.mask) === row.xid` and its
+ * further conditions (`only`) hold.
  * Sources: Realtek's numbering as used by DPDK `drivers/net/r8169` and FreeBSD `sys/dev/re`; rows missing in both are
  * from Linux's log messages on real cards.
  */
@@ -34,9 +34,9 @@ interface Row {
   readonly speed: number;
   /** Highest MTU, in bytes (layer 3). */
   readonly largestMtu: number;
-  /** The best interrupt type that works. */
+  /** `intx` if the chip has no MSI, or loses MSI interrupts (quirk `brokenMsi`). */
   readonly interrupts: "intx" | "msi";
-  /** PHY firmware file; undefined if the chip needs none. */
+  /** Firmware file; undefined if the chip needs none. */
   readonly firmware: string | undefined;
 }
 
@@ -127,7 +127,7 @@ export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(wit
 
 /**
  * The family's predecessor: a Fast Ethernet chip that already has the descriptors and rings of the later ones. The
- * driver supports it. There is no model of it here, because QEMU has one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
+ * driver supports it. This project has no model of it, because QEMU has one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
  */
 // prettier-ignore
 // oxfmt-ignore
@@ -136,9 +136,9 @@ export const LEGACY_CHIPS: readonly Chip[] = ([
 ] as const satisfies readonly Row[]).map(withProfile);
 
 /**
- * What a driver knows about a card besides its XID. Registers are read only if a row with that XID requires it: other
- * chips may not have them, and a window of 256 bytes ends before TxConfigV2. A row that requires a clue does not match
- * if the clue is missing.
+ * What a driver knows about a card besides its XID. Registers are read only if a row with that XID requires it, because
+ * other chips may not have them, and because a window of 256 bytes ends before TxConfigV2. A row that requires a clue
+ * does not match if the clue is missing.
  */
 export interface Clues {
   /** PCI device id. */
@@ -164,7 +164,8 @@ const STEPPING = 7;
 /**
  * For a stepping that the table does not list: the chip with the nearest stepping in the same family, or the older one
  * of two that are equally near. DPDK and Realtek's own drivers do the same. Undefined if the XID belongs to no family.
- * Chips whose identification requires other registers are not candidates: an unknown chip may not have those registers.
+ * Chips whose identification requires other registers are not candidates, because an unknown chip may not have those
+ * registers.
  */
 export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   const distance = (row: Chip): number => Math.abs((xid & STEPPING) - (row.xid & STEPPING));

@@ -2,9 +2,9 @@
  * Receive descriptors that report a hash. The RTL8125 and later support them in addition to the classic ones.
  *
  * Source: DPDK `drivers/net/r8169`, r8169_ethdev.h (rtl_rx_descv3, rtl_rx_descv4), r8169_compat.h and r8169_rxtx.c
- * (bits). All support format 3, which OpenBSD's rge(4) uses on every chip; DPDK uses format 4 on chips after the 8125A
- * and 8125B. The sources do not name the bits for unicast, multicast and broadcast, nor format 4's watchdog bit; they
- * are assumed to have moved with the adjacent bits.
+ * (bits). All these chips support format 3, and OpenBSD's rge(4) uses it on all of them; DPDK uses format 4 on chips
+ * after the 8125A and 8125B. The sources do not name the bits for unicast, multicast and broadcast, nor format 4's
+ * watchdog bit; they are assumed to have moved with the adjacent bits.
  */
 
 /** Format 3: 32 bytes, enabled by RxConfig bit 24. `V3Word` has the index of each word. */
@@ -25,9 +25,9 @@ export const RxV3 = {
   crcError: 1 << 17,
 } as const;
 /**
- * Descriptor types in `RxV3.kind`: `followed` is a frame whose timestamp is in the next descriptor, `stamp` is that
- * descriptor. The timestamp is in the words of the address and in the lower half of opts2. Source: Realtek's own driver
- * for Linux.
+ * Descriptor types in `RxV3.kind`: `followed` is a frame whose timestamp is in the next descriptor, `stamp` is the
+ * descriptor with the timestamp. The timestamp is in the words of the address and in the lower half of opts2. Source:
+ * Realtek's own driver for Linux.
  */
 export const StampV3 = {
   followed: 1 << 26,
@@ -49,8 +49,8 @@ export const RxV3Verdict = {
 export const V4_BYTES = 16;
 export const V4Word = { address: 0, header: 0, hash: 1, opts2: 2, opts1: 3 } as const;
 /**
- * Bits of opts1. The bits for unicast, multicast and broadcast are not repeated here: they are the same as in classic
- * descriptors.
+ * Bits of opts1. The bits for unicast, multicast and broadcast are not listed here, because they are the same as in
+ * classic descriptors.
  */
 export const RxV4 = {
   watchdog: 1 << 23,

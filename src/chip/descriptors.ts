@@ -45,7 +45,8 @@ export const TxV1Status = 0x0fff_0000;
 
 /**
  * Transmit, second descriptor format: 8102E, 8168C and later. Segmentation can still be requested with the bit of the
- * first format, for IPv4 only; the segment size is then in this format's position (FreeBSD if_re.c, re_encap).
+ * first format, for IPv4 only; the segment size is then in the position of the second format (FreeBSD if_re.c,
+ * re_encap).
  */
 export const TxV2 = {
   /** opts1: segmentation of an IPv4 or IPv6 frame; the transport offset is in bits 24:18. */
@@ -122,7 +123,7 @@ export const RxCPlus = {
 } as const;
 
 /**
- * Receive, opts2, chips with the second transmit format: IP version of the packet (FreeBSD `if_rlreg.h`,
+ * Receive, opts2, chips with the second transmit format: the IP version of the packet (FreeBSD `if_rlreg.h`,
  * RL_RDESC_IPV4).
  */
 export const RxV2 = { ipv6: 0x8000_0000 | 0, ipv4: 1 << 30 } as const;

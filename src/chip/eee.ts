@@ -16,9 +16,9 @@ export interface EeeFacts {
   readonly off: readonly Step[];
   /** Bits that enable low-power idle of the MAC, in each direction. */
   readonly idle: { readonly on: Space; readonly words: readonly (readonly [address: number, bits: number])[] };
-  /** How long the transmitter waits before it idles, in byte times. */
+  /** Register with the time, in byte times, for which the transmitter waits before it idles. */
   readonly timer?: { readonly on: Space; readonly address: number };
-  /** Whether Linux leaves EEE on. */
+  /** True if EEE is on by default, as in Linux. */
   readonly onByDefault: boolean;
   /** A link mode in which EEE does not work, although the PHY has a bit for it. */
   readonly broken?: LinkModeName;

@@ -177,8 +177,8 @@ export const FRAMES_8168F_480: FrameFacts = { ...FRAMES_8168F, allMulticastOnly:
 export const FRAMES_8168G: FrameFacts = {
   ...FRAMES_8168F,
   ringLimit: 4096,
-  // According to FreeBSD's source this is false for older chips; according to DPDK's it is true for newer ones. Which
-  // chip was the first is not known.
+  // According to FreeBSD's source this is false for older chips; according to DPDK's source it is true for newer ones.
+  // Which chip was the first is not known.
   countsLastPiece: true,
   receiveGate: true,
 };

@@ -11,8 +11,9 @@ const OLDEST_TRIED = "5.10";
 const TRIED: Partial<Record<ChipKey, string>> = { rtl8125cp: "7.3" };
 
 /**
- * The commits, in the order of the rows below: e6d6ca6e1204, 3907f1ffc0ec, 69cb89981c7a, 39f59c72ad3a, 9b968bcab7a6,
- * b3593df26ab1, b11bff90f2ad; for the RTL8127A, a commit of May 2025; 1479493c91fc, d6eea0048bc3, 5e3c5a2b85da.
+ * The commits, in the order of the rows below (8125d-689 and 8168kd, which have one XID, share a commit): e6d6ca6e1204,
+ * 3907f1ffc0ec, 69cb89981c7a, 39f59c72ad3a, 9b968bcab7a6, b3593df26ab1, b11bff90f2ad; for the RTL8127A, a commit of May
+ * 2025; 1479493c91fc, d6eea0048bc3, 5e3c5a2b85da.
  */
 const MERGED: Partial<Record<ChipKey, string>> = {
   "rtl8117-54b": "5.12",

@@ -35,7 +35,7 @@ export type TakeOver =
   | "none"
   /** Clears NowIsOob; hands the list of packet buffers over in two steps. */
   | "link-list"
-  /** As `link-list`, without the second step. */
+  /** As `link-list`, but the second step only waits. */
   | "link-list-8125";
 
 export interface MacFacts {

@@ -3,9 +3,9 @@
  * and BP; for DP, which DPDK does not support, the values that Linux's driver expects.
  */
 export interface ManagementRegisters {
-  /** The bit that shows that firmware is present and enabled. */
+  /** The bit that shows that the controller's firmware is present and enabled. */
   readonly enabled: readonly [address: number, bit: number];
-  /** The bit that shows that firmware has acknowledged the driver. */
+  /** The bit that shows that the firmware has acknowledged the driver. */
   readonly ready: readonly [address: number, bit: number];
   /**
    * Addresses of the driver's message, of the doorbell for it, and of the version. `word` is undefined on the 8168DP,

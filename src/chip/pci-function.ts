@@ -22,8 +22,8 @@ export interface PciFunction {
   readonly maskableMsi: boolean;
   readonly powerAt: number;
   /**
-   * The power management capability has version 3 and sets No_Soft_Reset: registers keep their values in the transition
-   * from D3hot to D0.
+   * The power management capability has version 3 and sets No_Soft_Reset, so registers keep their values in the
+   * transition from D3hot to D0.
    */
   readonly keepsState: boolean;
   readonly expressAt: number;

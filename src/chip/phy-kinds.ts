@@ -50,12 +50,12 @@ const EEE_GIGABIT = Eee.full100 | Eee.full1000;
 
 export const RTL8201: PhyKind = { ...paged, id: 0x0000_8201, estatus: 0 };
 /**
- * Every driver disables EEE on the 100 Mbit/s chips (8105E and later), so the model does not have it. The revision
- * (last digit of the identifier) is not known.
+ * Every driver disables EEE on the 100 Mbit/s chips (8105E and later), so its bits are 0 here. The revision (last digit
+ * of the identifier) is not known.
  */
 export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
 /**
- * The first gigabit PHY, in 8169S and 8110S. It differs from later ones in some way: the vendor's driver has a
+ * The first gigabit PHY, in 8169S and 8110S. It must differ from later PHYs, because the vendor's driver has a
  * workaround for these two chips only.
  */
 export const RTL8211: PhyKind = { ...paged, id: 0x001c_c910, estatus: BOTH };
@@ -118,6 +118,7 @@ export const phyKind = ({
   readonly profile: { readonly phy: PhyKind };
 }): PhyKind => {
   if (speed < 1000) return { ...phy, estatus: 0, eee: phy.eee & Eee.full100 };
-  // Linux supports these chips, and recognizes a PHY without 2.5 Gbit/s only by this identifier.
+  // Linux supports the 8168KB and 8168KD, and recognizes a PHY without 2.5 Gbit/s only by this identifier, so they must
+  // have it.
   return speed === 1000 && phy.multigigabit !== 0 ? { ...phy, id: RTL8168G.id, multigigabit: 0, eee2: 0 } : phy;
 };

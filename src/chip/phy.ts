@@ -11,7 +11,7 @@ export const ANER = 6;
 export const GBCR = 9;
 export const GBSR = 10;
 export const ESTATUS = 15;
-/** Realtek's page select register, and the value that selects page 0. */
+/** Realtek's page select register. */
 export const PAGE = 31;
 
 export const Bmcr = {
@@ -53,7 +53,10 @@ export const Advertise = {
 } as const;
 
 export const Gbcr = {
-  /** Manual master/slave configuration: this end is the master (it provides the clock). */
+  /**
+   * Enables manual configuration of the clock role. This end is then the master, which provides the clock, if `master`
+   * is set.
+   */
   manualMaster: 1 << 12,
   master: 1 << 11,
   /** With automatic configuration, prefer to be the master, as a multiport device does. */
@@ -221,8 +224,8 @@ export const CROSSOVER_8211: Crossover = {
 };
 /**
  * OCP PHYs. Source: FreeBSD's RGEPHY_F_MII_PCR1 and RGEPHY_F_MII_SSR of the RTL8211F, on page 0xa43. The built-in PHYs
- * also have that page, and bit 2 of PCR1 is ALDPS in both PHYs (DPDK rtl_disable_aldps). In the RTL8211F's datasheet,
- * bit 9 of PHYCR1 selects manual mode, and bit 8 is 1 for MDI.
+ * are assumed to have the same registers, because they have that page, and bit 2 of PCR1 is ALDPS in both PHYs (DPDK
+ * rtl_disable_aldps). In the RTL8211F's datasheet, bit 9 of PHYCR1 selects manual mode, and bit 8 is 1 for MDI.
  */
 export const CROSSOVER_OCP: Crossover = {
   control: { page: PHYSR_PAGE, register: 16, mask: 3 << 8, auto: 0, mdi: 3 << 8, mdix: 1 << 9 },

@@ -25,7 +25,10 @@ export type RegisterBlock =
    */
   | "gate"
   | "linkPower"
-  /** Interrupt words of additional queues; only Realtek's drivers for the 8168 use them. */
+  /**
+   * Interrupt masks and status of additional queues. Apart from this driver, only Realtek's drivers for the 8168 use
+   * them.
+   */
   | "formerQueues"
   /** The indirection table of the 8168H. */
   | "steering"

@@ -12,7 +12,7 @@ export const EVENT_MESSAGES = 4;
 
 /** PTP_CTRL. Realtek's driver sets the bits of `on`, but describes only bit 0, which enables the clock. */
 export const PtpControl = bits("PtpControl", { enable: 1 << 0, on: 0x1459 });
-/** PTP_ISR: a sent message was timestamped, or could not be. */
+/** PTP_ISR: a sent message was timestamped, or could not be timestamped. */
 export const PtpEvent = bits("PtpEvent", { sent: 1 << 1, failed: 1 << 2 });
 /**
  * PTP_TIME_CORRECT_CMD: what the chip does with the words of time. The chip clears `execute`. Realtek's driver uses

@@ -16,11 +16,14 @@ export interface VectoredStatus {
   /** Distance between the bits of consecutive transmit queues. */
   readonly transmitStep: number;
   readonly linkChange: number;
-  /** IntCfg0 can make the chip mask an interrupt when it signals it. */
+  /** The chip can mask an interrupt by itself when it signals the interrupt (IntCfg0). */
   readonly masksItself: boolean;
 }
 
-/** Offsets of queue 0's software pointer (`tail`) and hardware pointer (`close`); queue n's are n × `step` higher. */
+/**
+ * Offsets of queue 0's software pointer (`tail`) and hardware pointer (`close`); those of queue n are n × `step`
+ * higher.
+ */
 export interface RingPointers {
   readonly tail: number;
   readonly close: number;
@@ -32,8 +35,8 @@ export interface Queues {
   readonly receive: number;
   readonly transmit: number;
   /**
-   * Each receive queue has a ring of its own, or the descriptors of all receive queues in use alternate in one ring:
-   * descriptor n of queue q of Q is descriptor n × Q + q of the ring.
+   * `separate`: each receive queue has a ring of its own. `alternating`: the descriptors of all receive queues in use
+   * alternate in one ring, and descriptor n of queue q of Q is descriptor n × Q + q of the ring.
    */
   readonly rings: "separate" | "alternating";
   /** Number of MSI-X vectors. */
@@ -55,7 +58,7 @@ const CP: VectoredStatus = { receive: 0, transmit: 27, transmitStep: 1, linkChan
 const D: VectoredStatus = { receive: 0, transmit: 16, transmitStep: 1, linkChange: 18, masksItself: false };
 const TEN: VectoredStatus = { receive: 0, transmit: 8, transmitStep: 1, linkChange: 29, masksItself: true };
 
-/** The unit in microseconds: 256 ticks of the 125 MHz timer. On later chips it is 512 ticks. */
+/** The unit in microseconds: 256 ticks of the 125 MHz timer. On the chips with `LATER` it is 512 ticks. */
 const UNIT = 2.048;
 const SEPARATE: RingPointers = { tail: 0x2800, close: 0x2802, step: 4, bytes: 2 };
 const SAME: RingPointers = { tail: 0x2800, close: 0x2800, step: 4, bytes: 4 };
@@ -74,8 +77,8 @@ export const QUEUES_SINGLE: Queues = {
 };
 /**
  * RTL8168H and 8168M: a status byte for each receive queue but the first. Realtek's own driver for Linux uses the
- * second transmit ring only on request, and one vector for all queues. That driver decides by the XID; Realtek's
- * driver for the RTL8107E, which has the same XID, uses one queue.
+ * second transmit ring only on request, and one vector for all queues. That driver decides by the XID which chips have
+ * four queues. Realtek's driver for the RTL8107E, which has the same XID, uses one queue.
  */
 export const QUEUES_8168H: Queues = { ...QUEUES_SINGLE, receive: 4, rings: "alternating", vectors: 4 };
 export const QUEUES_8125A: Queues = {

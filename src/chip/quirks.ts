@@ -11,7 +11,10 @@ export interface Quirk {
   readonly evidence: string;
   /** A test that fails if the driver does not handle the quirk. */
   readonly proof: { readonly file: string; readonly title: string };
-  /** What the driver reads: a field of the profile, or the quirk's name in the profile's list of quirks. */
+  /**
+   * A name in the driver's source that shows that it handles the quirk: a field of the profile, a constant, or the
+   * quirk's own name.
+   */
   readonly fact: string;
   readonly on: (chip: Chip) => boolean;
 }

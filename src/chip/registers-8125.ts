@@ -41,7 +41,7 @@ export const IntCfg0 = bits("IntCfg0", {
   enable: 1 << 0,
   timeoutBypass: 1 << 1,
   mitigationBypass: 1 << 2,
-  /** 8126 and 8127: allow the reference clock to be switched off (CLKREQ#). */
+  /** 8125CP, 8126 and 8127: allow the reference clock to be switched off (CLKREQ#). */
   clockRequest: 1 << 3,
   unavailableBypass: 1 << 4,
   msixEntryMode: 1 << 5,
@@ -156,7 +156,7 @@ export const RSS_INDIRECTION_TBL = run32(0x4700, 32);
 export const Q_NUM_CTRL = rw16(0x4800, "QueueCount");
 
 export const EEE_TXIDLE_TIMER = rw16(0x6048);
-/** Identifies the chips whose XID says only that this register must be read. */
+/** Identifies the chips with XID 7C8. */
 export const TxConfigV2 = ro32(0x60b0);
 
 /** The PTP clock (8125B): see `ptp.ts`. The time is nanoseconds, then seconds in two words. */
@@ -170,7 +170,7 @@ export const PTP_TIME_S_HIGH = rw16(0x6810);
 /** Bits 11:10: the place of the next timestamp of a sent message. */
 export const At2032 = ro16(0x2032);
 
-/** Every driver writes these at start; no source says what they do. */
+/** Drivers write these registers at start. What most of them do is not public. */
 export const At0382 = rw16(0x382);
 export const RADMFIFO_PROTECT = rw16(0x402);
 export const RADMFIFO_PROTECT_0 = rw8(0x402);

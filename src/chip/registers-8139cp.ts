@@ -18,7 +18,10 @@ export const Msr = bits("Msr", {
   linkDown: 1 << 2,
 });
 
-/** Configuration, loaded from EEPROM; all of these registers but the last are writable while unlocked. */
+/**
+ * Configuration, loaded from EEPROM. Config3 and Config4 are writable only while configuration is unlocked, Config5
+ * always.
+ */
 export const Config3_8139 = rw8(0x59);
 export const Config4_8139 = rw8(0x5a);
 export const Config5_8139 = rw8(0xd8);
@@ -26,7 +29,7 @@ export const Config5_8139 = rw8(0xd8);
 /** Enables early receive interrupts for several packets (datasheet: multiple interrupt select). */
 export const MULINT_8139 = rw16(0x5c);
 
-/** The PHY's clause 22 registers. The first is writable while configuration is unlocked. */
+/** The PHY's clause 22 registers. The first is writable only while configuration is unlocked. */
 export const BMCR_8139 = rw16(0x62);
 export const BMSR_8139 = ro16(0x64);
 export const ANAR_8139 = rw16(0x66);
@@ -43,7 +46,8 @@ export const TxPoll8139 = wo8(0xd9, "Poll");
 export const CPlus8139 = bits("CPlus", { receiveEnable: 1 << 1, transmitEnable: 1 << 0 });
 
 /**
- * RxConfig: FIFO fill level at which the chip starts to write a frame to memory; all ones: when the frame is complete.
+ * RxConfig: FIFO fill level at which the chip starts to write a frame to memory. With all ones, the chip starts when
+ * the frame is complete.
  */
 export const RxConf8139 = bits("RxConf", { wholeFrames: 7 << 13 });
 

@@ -164,7 +164,7 @@ export const Conf5 = bits("Conf5", {
 
 /** Transmit descriptors per fetch. */
 export const TDFNR = rw8(0x57);
-/** Timer interrupt threshold: Intr.timer is raised when TimerCount reaches it; 0 disables it. */
+/** Timer interrupt threshold: Intr.timer is raised when TimerCount reaches the threshold; 0 disables the interrupt. */
 export const TimerInt = rw32(0x58);
 /** Interrupt thresholds of additional timers, which no driver uses. */
 export const TimerInt1 = rw32(0x5c);
@@ -215,8 +215,8 @@ export const EPHY_RXER_NUM = rw32(0x7c);
 export const EPHYAR = rw32(0x80);
 
 /**
- * Interrupts of additional receive queues. The 8168G to 8168FP have these queues; the vendor's driver masks and
- * acknowledges the interrupts on every PCI Express chip before the RTL8125.
+ * Interrupts of additional receive queues. This project uses such queues on the RTL8168H and 8168M (`queues.ts`). The
+ * vendor's driver masks and acknowledges the interrupts on every PCI Express chip before the RTL8125.
  */
 export const IntrMask1 = rw8(0x84, "QueueIntr");
 export const IntrMask2 = rw8(0x85, "QueueIntr");
@@ -241,8 +241,8 @@ export const MACOCP = rw32(0xb0);
 /** PHY registers of the OCP generation: flag, address << 15, data. */
 export const PHYOCP = rw32(0xb8);
 /**
- * Depending on the register, the driver sets the flag and the chip clears it when the access is done, or the driver
- * clears the flag and the chip sets it.
+ * To write, the driver sets the flag, and the chip clears it when the access is complete. To read, the driver clears
+ * the flag, and the chip sets it when the access is complete.
  */
 export const FLAG = 0x8000_0000;
 
@@ -308,7 +308,10 @@ export const IntrMitigate = rw16(0xe2);
 export const RDSAR = low32(0xe4);
 export const RDSARHigh = high32(0xe8);
 
-/** Longest frame that the transmitter accepts, in units of 128 bytes. */
+/**
+ * Longest frame that the transmitter accepts, in units of 128 bytes; on PCI chips, a FIFO threshold
+ * (`MacFacts.transmitThreshold`).
+ */
 export const MaxTxPacketSize = rw8(0xec);
 
 export const MISC = rw32(0xf0, "Misc");
@@ -316,7 +319,7 @@ export const Misc = bits("Misc", {
   txplaReset: 1 << 29,
   disableLan: 1 << 23,
   pwm: 1 << 22,
-  /** `receiveGate`: no received frame enters the FIFO. */
+  /** While `receiveGate` is set, no received frame enters the FIFO. */
   receiveGate: 1 << 19,
   earlyTally: 1 << 16,
 });
@@ -335,5 +338,5 @@ export const IBCR2 = rw8(0xf9);
 export const IBIMR0 = rw8(0xfa);
 export const IBISR0 = rw8(0xfb);
 
-/** The bits of `TxConfig` that identify the chip. */
+/** `TxConfig`, read-only, for the identification of the chip. */
 export const ChipId = ro32(0x40);

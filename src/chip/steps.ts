@@ -17,7 +17,7 @@ export type Word = readonly [address: number, value: number] | readonly [address
  */
 export type Space = "io8" | "io16" | "io32" | "mac" | "eri" | "csi" | "ephy" | "phy";
 
-/** Indirect access through two PHY registers: one takes the address, the other holds the word. */
+/** Indirect access through two PHY registers: one for the address, one for the word at that address. */
 export interface PhyWindow {
   readonly page: number;
   readonly address: number;
@@ -78,7 +78,7 @@ export type Step =
   /** Waits this number of microseconds. */
   | { readonly wait: number }
   /**
-   * Loads the chip's firmware file. If `when` is given, it loads the file only if the word at that address has that
+   * Loads the chip's firmware file. If `when` is given, the file is loaded only if the word at that address has that
    * value.
    */
   | {
@@ -95,6 +95,6 @@ export interface Start {
   readonly mac: readonly Step[];
   /** Runs after a reset of the PHY, before the PHY negotiates. */
   readonly phy: readonly Step[];
-  /** Runs each time the link has come up, by speed in Mbit/s; empty on most chips. */
+  /** Runs each time the link has come up, by speed in Mbit/s; absent on most chips. */
   readonly linkUp?: Readonly<Record<10 | 100 | 1000, readonly Step[]>>;
 }

@@ -19,8 +19,8 @@ export interface WakeFacts {
   /** The receiver stays enabled while the chip sleeps. */
   readonly receives: boolean;
   /**
-   * How PMCH is set. "armed": the PLL runs in D3hot, and in D3cold while wake-up is armed. "always": it runs in both
-   * states, because the chip otherwise hangs when it goes to sleep.
+   * How PMCH is set. "armed": the PLL runs in D3hot, and also in D3cold if wake-up is enabled. "always": it runs in
+   * both states, because the chip otherwise hangs when it goes to sleep.
    */
   readonly pll: "unknown" | "armed" | "always";
   /** Steps that run after the chip has stopped. They are in effect until the next start. */

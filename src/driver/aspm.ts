@@ -14,8 +14,8 @@ import { run } from "./steps.ts";
 
 /**
  * `auto`: ASPM is on if the system has enabled it and the board's vendor has marked it as tested. `off`: it is always
- * off. `full`: it is on even on boards about which nothing is known, and so are L1 substates and latency reports on
- * chips that have them.
+ * off. `full`: it is on with any board. While ASPM is on, L1 substates and latency reports are on too, on chips that
+ * have them.
  */
 export const ASPM_POLICIES = ["auto", "off", "full"] as const;
 export type AspmPolicy = (typeof ASPM_POLICIES)[number];
@@ -31,8 +31,8 @@ export interface AspmState {
   readonly allowed: boolean;
   readonly because: string;
   /**
-   * The low-power states that the system allows at this end; undefined on PCI. They are used only if the other end
-   * allows them too.
+   * The low-power states that the system allows at this end; undefined on PCI. The link uses only those that the other
+   * end allows too.
    */
   readonly link: (typeof LINK_STATES)[number] | undefined;
 }
@@ -50,7 +50,7 @@ export class LinkPower {
   readonly #hw: Hardware;
   readonly #config: Mmio;
   #policy: AspmPolicy;
-  /** Set after the transmitter has timed out, which is usually caused by ASPM. */
+  /** True after a transmit time-out, which is usually caused by ASPM. ASPM is then disabled. */
   #transmitterTimedOut = false;
   #state: AspmState;
 
@@ -67,7 +67,7 @@ export class LinkPower {
   }
 
   /**
-   * Sets the policy; it is applied at once if the NIC is up. @throws {BadAspm} before anything is written;
+   * Sets the policy. If the NIC is up, the policy is applied at once. @throws {BadAspm} before anything is written;
    * {SideBusTimeout} if the chip does not respond
    */
   set(policy: AspmPolicy, running: boolean): void {
@@ -77,7 +77,7 @@ export class LinkPower {
   }
 
   /**
-   * Writes the policy to the chip. This is the last step of a start: the PCI Express PHY must not be written
+   * Writes the policy to the chip. This is the last step of a start, because the PCI Express PHY must not be written
    * afterwards. @throws {SideBusTimeout}
    */
   apply(): void {
@@ -122,8 +122,8 @@ export class LinkPower {
   }
 
   /**
-   * Disables ASPM at this end. ASPM must be disabled at the other end afterwards (PCI Express 3.0, 5.4.1.3). This call
-   * has no effect if the system does not let drivers write Link Control, as with VFIO.
+   * Disables ASPM at this end of the link. The system may disable ASPM at the other end only afterwards (PCI Express
+   * 3.0, 5.4.1.3). This call has no effect if the system does not let drivers write Link Control, as with VFIO.
    */
   #forbidLink(): void {
     const control = rw16(this.#hw.chip.profile.function.expressAt + LINK_CONTROL);

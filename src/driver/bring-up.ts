@@ -1,4 +1,4 @@
-/** Brings a chip up by a list of steps, one per line, and shuts it down. */
+/** Brings a chip up, in steps of one line each, and stops it. */
 import { STANDARD_MTU } from "#chip/frames.ts";
 import {
   CPlusCmd,
@@ -71,7 +71,7 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   clearSleep(hw);
   if (!configuredOnceOn) configureTransmitter(hw);
   run(hw, hw.start.mac, rings.mtu);
-  // `setReceiveFormat` must follow: the start values of some chips clear a bit of a register that this call writes.
+  // `setReceiveFormat` must come after the start values, because those of some chips clear a bit of `RxFormat`.
   setReceiveFormat(hw, rings);
   limitReceive(hw, rings);
   if (!configuredOnceOn) setTransmitThreshold(hw, rings);
@@ -114,16 +114,16 @@ export const maskInterrupts = ({ io, chip, allInterrupts }: Hardware): void => {
 };
 
 /**
- * Enables receive checksums and tag stripping. This must be the first write after a reset, because on the oldest chips
- * this register changes the meaning of others (FreeBSD, re_init_locked).
+ * Enables receive checksums and tag stripping. After a reset, CPlusCmd must be written before the other configuration
+ * registers, because on the oldest chips it changes their meaning (FreeBSD, re_init_locked).
  */
 const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): void =>
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
  * Selects the format of receive descriptors, on chips with several formats. Also disables the mode in which the chip
- * drops frames with a bad FCS: in that mode, which another system may have enabled, the reported lengths exclude the
- * FCS (DPDK 1e370595f4).
+ * drops frames with a bad FCS, because the lengths that the chip reports in that mode exclude the FCS. Another system
+ * may have enabled that mode (DPDK 1e370595f4).
  */
 const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
   const { hashedFormat } = chip.profile.frames;
@@ -178,9 +178,7 @@ const openGate = ({ io, chip }: Hardware): void => {
   if (chip.profile.frames.receiveGate) io.update32(MISC, Misc.receiveGate, 0);
 };
 
-/**
- * Writes the rings' addresses, high halves first: the chip takes over an address when its low half is written.
- */
+/** Writes the rings' addresses, high halves first, because a new address takes effect when its low half is written. */
 const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
   io.writeHigh(TNPDSHigh, rings.transmit);
   io.writeLow(TNPDS, rings.transmit);
@@ -206,7 +204,10 @@ const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   io.update8(INT_CFG0, 0, IntCfg0.enable);
 };
 
-/** Sets the number of queues whose descriptors alternate in the receive ring. The receiver is still disabled. */
+/**
+ * Sets the number of queues whose descriptors alternate in the receive ring. Called while the receiver is still
+ * disabled.
+ */
 const alternateQueues = (hw: Hardware): void => {
   const { mask, shift } = QueueCount;
   hw.side.eriUpdate(ExtendedRss.queues, mask << shift, Math.log2(hw.queues) << shift);

@@ -1,4 +1,6 @@
-/** Bus errors reported in the PCI status register. PCI 3.0, 6.2.3; PCI Express keeps the bits' meaning (7.5.1.1.4). */
+/**
+ * Bus errors reported in the PCI status register. PCI 3.0, 6.2.3; in PCI Express the bits mean the same (7.5.1.1.4).
+ */
 import { type Mmio, w1c16 } from "#kit/mmio.ts";
 
 const STATUS = w1c16(0x06);

@@ -1,6 +1,6 @@
 /**
- * The cable test, run in short steps. It finds out for each pair whether it is open, shorted or mismatched, and at what
- * distance.
+ * The cable test, run in short steps. The test finds out for each pair whether the pair is open, shorted or mismatched,
+ * and at what distance.
  */
 import { CableResult, CableTest, type CableTestFacts, CableWiring } from "#chip/cable-test.ts";
 import { Ocp } from "#chip/phy.ts";
@@ -20,7 +20,7 @@ export interface PairReport {
 }
 
 const PAIRS = ["A", "B", "C", "D"] as const;
-/** Limit of the number of turns. Together they take 5 s, which is also the limit in Realtek's driver. */
+/** Limit of the number of turns, which together take 5 s. Realtek's driver has the same limit. */
 const MAX_TURNS = 500;
 const TURN_MICROS = 10_000;
 /** Lowest speed in Mbit/s at which a link uses all four pairs. Such a link proves that the pairs are good. */

@@ -1,6 +1,6 @@
 /**
- * Checks the ownership of receive buffers on every burst. For tests, and to find code that gives a buffer to the NIC
- * twice.
+ * Checks the ownership of receive buffers on every burst. Used in tests, and to find code that gives a buffer to the
+ * NIC twice.
  */
 import { Misuse } from "#kit/errors.ts";
 import { FRAME_WORDS, type Link, NO_BUFFER, checkEntries } from "#kit/link.ts";
@@ -35,7 +35,8 @@ export const checkedBuffers = (
   };
 
   /**
-   * Notes that the caller no longer owns the buffers in the entries `first` to `end` - 1: the NIC may take them.
+   * Notes that the caller no longer owns the buffers in the entries `first` to `end` - 1, because the NIC may take
+   * them.
    * @param max largest permitted distance from the start of a buffer
    */
   const take = (first: number, end: number, max: number): void => {

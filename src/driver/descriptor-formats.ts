@@ -45,7 +45,10 @@ export interface ReceiveFormat {
   readonly overwritesAddress: boolean;
   readonly first: number;
   readonly last: number;
-  /** Mask of the length of the frame with FCS or, in a descriptor given to the NIC, of the length of the buffer. */
+  /**
+   * Mask of the length field: the buffer's length in a descriptor that the NIC owns, otherwise the frame's length with
+   * FCS.
+   */
   readonly length: number;
   /** If any of these bits is set, the frame is bad. */
   readonly bad: number;
@@ -98,8 +101,8 @@ interface VerdictBits {
 }
 
 /**
- * Returns `Received` bits for the results in `word`. Both protocol bits together mean IP with an unknown protocol. If a
- * checksum has failed, returns 0, so that software verifies the frame.
+ * Returns `Received` bits for the results in `word`. If both protocol bits are set, the packet is IP with another
+ * protocol. If a checksum has failed, returns 0, so that software verifies the frame.
  */
 const received = (word: number, bits: VerdictBits): number => {
   if ((word & (bits.ipChecksumFailed | bits.udpChecksumFailed | bits.tcpChecksumFailed)) !== 0) return 0;

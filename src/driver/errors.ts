@@ -87,7 +87,7 @@ export class BadRss extends FerruleError {
   }
 }
 
-/** The chip cannot delay interrupts for that long, or for that many frames. */
+/** The chip cannot delay interrupts for the requested time or number of frames. */
 export class BadModeration extends FerruleError {
   readonly code = "BAD_MODERATION";
   readonly hint: string;
@@ -135,7 +135,7 @@ export class NoWakeUp extends FerruleError {
   }
 }
 
-/** The chip's link must not enter a low-power state. The previous policy is kept. */
+/** The chip does not support the requested ASPM policy. The previous policy is kept. */
 export class BadAspm extends FerruleError {
   readonly code = "BAD_ASPM";
   readonly hint = "Use `auto` or `off`.";

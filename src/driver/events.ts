@@ -9,8 +9,8 @@ export const Events = {
   transmit: Intr.transmitOk | Intr.transmitError,
   link: Intr.linkChange,
   /**
-   * The chip could not access memory, or its bus failed: it must be reset. This bit is never set for chips that raise
-   * the event without a reason.
+   * The chip could not access memory, or its bus failed, so the chip must be reset. This bit is never set for chips
+   * that raise the event without a reason.
    */
   broken: Intr.systemError,
 } as const;
@@ -18,8 +18,8 @@ export const Events = {
 const ALL = Events.receive | Events.transmit | Events.link | Events.broken;
 
 /**
- * The events for which a chip raises an interrupt. Bus errors are among them, because a chip that stops on one raises
- * no other event afterwards.
+ * The events for which a chip raises an interrupt. Bus errors are among them, because a chip that stops after a bus
+ * error raises no other event.
  */
 export const handledEvents = (chip: Chip): number =>
   ALL &

@@ -172,7 +172,8 @@ interface Registers {
 const phyRegisters = (phy: PhyBus, file: string): Registers => {
   let page = 0;
   /**
-   * Pages are checked at run time, because a jump may skip a page selection and only the bus knows which pages exist.
+   * Checks pages at run time, because a jump may skip a page selection, and because only the bus knows which pages
+   * exist.
    */
   const access = <T>(register: number, act: () => T): T => {
     try {

@@ -15,7 +15,7 @@ export interface IdentifiedChip {
   readonly chip: Chip;
 }
 
-/** Counts waits that expired without ending bring-up, and describes the last one. */
+/** Counts waits that expired and after which the driver continued, and describes the last one. */
 export class ExpiredWaits {
   count = 0;
   /** The condition that the last expired wait waited for; empty if no wait has expired. */

@@ -15,8 +15,8 @@ import type { TransmitRing } from "./transmit-ring.ts";
 export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "receiveStall" | "phyLost";
 
 /**
- * Time that a descriptor may wait while the link is up before the doorbell is rung once more. A pause frame at 100
- * Mbit/s stops the transmitter for a shorter time.
+ * Time that a descriptor may wait while the link is up before the doorbell is rung once more. It is longer than the
+ * time for which one pause frame can stop the transmitter at 100 Mbit/s.
  */
 export const RING_AGAIN_MICROS = 500_000;
 /** Time that a descriptor may wait before the chip is reset. Linux's network stack has the same limit. */
@@ -24,8 +24,8 @@ export const TRANSMIT_LIMIT_MICROS = 5_000_000;
 /** Interval at which the status and the PHY are checked. */
 export const CHECK_MICROS = 1_000_000;
 /**
- * Number of consecutive checks that must find lost frames, no filled descriptor and no received frame before this
- * counts as a receive stall.
+ * A receive stall is reported after this number of consecutive checks that found lost frames, but no filled descriptor
+ * and no received frame.
  */
 const STALLED_CHECKS = 3;
 
@@ -97,7 +97,7 @@ export class Health {
 
   /**
    * Counts the losses of frames that an interrupt status reports, and reads the cause of a bus error. Call it with each
-   * status, before that status is acknowledged.
+   * status that was read.
    */
   note(status: number): void {
     if ((status & Intr.systemError) !== 0) {
@@ -108,7 +108,7 @@ export class Health {
     if ((status & Intr.receiveUnavailable) !== 0) this.ringsExhausted++;
   }
 
-  /** Call about every 50 ms; most calls read no register. @throws {DeviceGone} */
+  /** Call it about every 50 ms. Most calls read no register. @throws {DeviceGone} */
   check(queues: readonly RingPair[], phy: Phy, linkUp: boolean): Finding | undefined {
     const now = this.#hw.clock.now();
     for (const [i, { transmit }] of queues.entries()) {
@@ -120,7 +120,7 @@ export class Health {
     this.#checkStatus();
     if (this.#broken) return "systemError";
     if (phy.lost) {
-      // The PHY also reads all ones if the card has left the bus meanwhile; this check then throws.
+      // The PHY also reads all ones if the card has left the bus. In that case `#status` throws.
       this.#status();
       return "phyLost";
     }
@@ -128,8 +128,8 @@ export class Health {
   }
 
   /**
-   * Checks the status bits of events that raise no interrupt: lost frames and, on some chips, bus errors. These chips
-   * sometimes set SYSErr without a reason; PCI status then shows no error.
+   * Checks the status bits of events that raise no interrupt: lost frames and, on chips that sometimes set SYSErr
+   * without a reason, bus errors. If SYSErr was set without a reason, PCI status shows no error.
    */
   #checkStatus(): void {
     const { io, interrupts, chip } = this.#hw;
@@ -151,8 +151,8 @@ export class Health {
   }
 
   /**
-   * Status bits that the vectored status does not have. Another register reports lost frames, and PCI status reports
-   * bus errors.
+   * Returns the status bits that the vectored status does not have. RDU_STA reports lost frames. The bit for bus errors
+   * is always returned, so that `note` reads PCI status, which reports them.
    */
   #unvectoredStatus(): number {
     const { io } = this.#hw;

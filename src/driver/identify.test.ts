@@ -1,4 +1,4 @@
-/** Tests with simulated registers the check that the card that responds after a removal is the same as before. */
+/** After a removal, the card that responds must have the same chip as before. The registers are simulated. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChipId, TxConf } from "#chip/registers.ts";

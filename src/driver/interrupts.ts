@@ -1,7 +1,7 @@
 /**
  * The chip's interrupt mask and status, in `Intr` bits. The registers' address and width differ between generations.
- * Chips with several queues have a second, vectored status word, with a bit and a vector for each queue, or a status
- * byte for each queue but the first.
+ * Chips with several queues also have either a vectored status word, with a bit and a vector for each queue, or a
+ * status byte for each queue but the first.
  */
 import type { Queues } from "#chip/queues.ts";
 import { IMR0, IMR_V2_CLEAR, IMR_V2_SET, ISR0, ISR_V2 } from "#chip/registers-8125.ts";
@@ -70,7 +70,7 @@ const bitsOf = ({ vectored, transmit: transmitQueues }: Queues, first: number, c
   return { receive, transmit, link: first === 0 ? 1 << vectored.linkChange : 0 };
 };
 
-/** The bits of one queue in both directions, with which it is masked and acknowledged. */
+/** The bits with which both directions of one queue are masked and acknowledged. */
 export const queueBits = (facts: Queues, queue: number): number => {
   const { receive, transmit } = bitsOf(facts, queue, 1);
   return receive | transmit;
@@ -108,8 +108,8 @@ export const vectorsOf = (
 
 /**
  * Interrupt registers of the vectored word, for `queues` queues that are polled together. The word has no bits for
- * errors and overflows. A bit that both directions of a queue share is reported as both. An event is acknowledged for
- * all `queues` queues at once, because all of them are polled afterwards.
+ * errors and overflows. A bit that both directions of a queue share is reported as an event of both. An event is
+ * acknowledged for all `queues` queues at once, because all of them are polled afterwards.
  */
 const vectoredInterrupts = (facts: Queues, queues: number): InterruptRegisters => {
   const { receive, transmit, link } = bitsOf(facts, 0, queues);
@@ -143,7 +143,7 @@ const OTHERS = [
 ] as const;
 
 /**
- * Interrupt registers of `queues` queues; each except the first has a status byte. All queues are acknowledged
+ * Interrupt registers of `queues` queues, each of which except the first has a status byte. All queues are acknowledged
  * together, because all are polled afterwards.
  */
 const byteInterrupts = (queues: number): InterruptRegisters => {

@@ -61,7 +61,7 @@ const clockOf = ({ gigabit, faster }: PartnerRegisters, speed: number): LinkRepo
 
 const names = (modes: readonly LinkMode[]): readonly LinkModeName[] => modes.map(({ name }) => name);
 
-/** @param pause the bits of ANAR that are advertised @param gigabitStatus reads GBSR */
+/** @param pause the pause bits that ANAR advertises @param gigabitStatus reads GBSR */
 export const linkReport = (
   hw: Hardware,
   settings: LinkSettings,

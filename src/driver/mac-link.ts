@@ -52,8 +52,7 @@ const LINKS: Readonly<Record<Hardware["chip"]["profile"]["mac"]["link"], (hw: Ha
 };
 
 /**
- * Adapts the MAC to the speed of a link that has come up. If a side bus does not respond, this counts as an expired
- * wait.
+ * Adapts the MAC to the speed of a link that has come up. If a side bus does not respond, an expired wait is counted.
  */
 export const adaptTo = (hw: Hardware, { speed }: MacLink, mtu: number, more: () => readonly Step[]): void => {
   try {

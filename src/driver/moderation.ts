@@ -42,8 +42,8 @@ const ADAPTIVE = [
   { from: 80_000, micros: 60 },
 ] as const;
 /**
- * The level drops only when the rate is below this fraction of the level's own rate, so that a steady rate near a limit
- * does not make it switch back and forth.
+ * The level drops only when the rate is below this fraction of the level's own rate, so that the level does not switch
+ * back and forth at a steady rate near a limit.
  */
 const HYSTERESIS = 0.7;
 const SHORTEST_SAMPLE_MICROS = 10_000;
@@ -52,7 +52,7 @@ const ROUNDING = 1e-9;
 
 /**
  * Settings are kept across reset, MTU change and ring change. They are written again when the link speed changes,
- * because the unit of time depends on it.
+ * because the unit of time depends on the speed.
  */
 export class Moderation {
   readonly #hw: Hardware;
@@ -67,7 +67,7 @@ export class Moderation {
   #level = 0;
   #sample = { at: 0, frames: 0 };
 
-  /** @param rings returns undefined while the chip is down; settings are then written by `restore` */
+  /** @param rings returns undefined while the chip is down; `restore` writes the settings at the next start */
   constructor(hw: Hardware, rings: () => readonly RingPair[] | undefined) {
     this.#hw = hw;
     this.#rings = rings;
@@ -120,7 +120,7 @@ export class Moderation {
     this.#put(this.#current());
   }
 
-  /** Call when the link has come up, with its speed in Mbit/s. */
+  /** Call it when the link has come up, with the link's speed in Mbit/s. */
   linkUp(speed: number): void {
     this.#speed = speed;
     this.#put(this.#current());

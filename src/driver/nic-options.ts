@@ -17,11 +17,12 @@ export interface NicOptions {
   readonly mtu: number;
   /** Station address to use; default: the chip's own, or a random one if it has none. */
   readonly address?: Uint8Array;
-  /** The CPU may reorder loads and stores (arm64). */
+  /** True if the CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
   /**
-   * Returns the contents of the firmware file that `Chip.firmware` names, or undefined if there is no such file: the
-   * chip then runs without firmware, as with Linux's driver. It is called once, before anything is written to the chip.
+   * Returns the contents of the firmware file that `Chip.firmware` names, or undefined if there is no such file. The
+   * chip then runs without firmware, as with Linux's driver. The function is called once, before anything is written to
+   * the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
   /** Number of descriptors in each ring: a power of two up to the chip's limit. Default: 256, or the limit if lower. */
@@ -88,8 +89,8 @@ export const checkAddress = (mac: Uint8Array): void => {
 };
 
 /**
- * Smallest ring that users may set: smaller ones lose frames whenever the host pauses. Tests use smaller ones on
- * purpose.
+ * Smallest ring that users may set, in descriptors. Smaller rings lose frames whenever the driver's thread is delayed.
+ * Tests use smaller rings on purpose.
  */
 const SMALLEST_RING = 64;
 const DEFAULT_RING = 256;

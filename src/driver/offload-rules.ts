@@ -44,8 +44,8 @@ export interface PaddingRule {
 /** Shortest frame on the wire, without FCS. */
 const MIN_FRAME = 60;
 /**
- * Frames below `UDP_HANG_BELOW` bytes may need padding because of a UDP datagram. A datagram to a PTP port must have
- * `SHORTEST_PTP` bytes.
+ * Frames below `UDP_HANG_BELOW` bytes may need padding because of a UDP datagram. A datagram to a PTP port must have at
+ * least `SHORTEST_PTP` bytes.
  */
 const UDP_HANG_BELOW = 175;
 const SHORTEST_PTP = 47;
@@ -53,7 +53,9 @@ const UDP_BYTES = 8;
 /** UDP port of event messages of the Precision Time Protocol (IEEE 1588). */
 export const PTP_EVENT_PORT = 319;
 const PTP_GENERAL_PORT = 320;
-/** Some chips damage frames shorter than this when they insert a checksum (FreeBSD if_re.c, re_encap). */
+/**
+ * Some chips damage frames shorter than this number of bytes when they insert a checksum (FreeBSD if_re.c, re_encap).
+ */
 const SHORTEST_CHECKSUMMED = 42;
 /** Size in bytes of a buffer that has room for any padded frame. */
 export const PADDED_BYTES = 256;
@@ -65,7 +67,7 @@ export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
 };
 
 /**
- * The shortest length with which a frame cannot stop the transmitter of an 8125A or 8125B: the UDP header must be
+ * The shortest length with which a frame cannot stop the transmitter of an 8125A or 8125B. The UDP header must be
  * complete, and datagrams to PTP ports need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len; Linux's
  * r8169).
  */
@@ -87,8 +89,8 @@ const IPV6_BYTES = 40;
 const TCP_BYTES = 20;
 const UDP = 17;
 /**
- * IPv6 extension headers that may precede UDP: hop-by-hop options, routing, destination options. Fragments are not
- * affected by the fault.
+ * IPv6 extension headers that may precede UDP: hop-by-hop options, routing, destination options. Fragments do not stop
+ * the transmitter, so the fragment header is not listed.
  */
 const EXTENSIONS = [0, 43, 60];
 
@@ -130,14 +132,14 @@ const OVER_IPV6 = Send.ipv6;
 const OFFSET = Send.transportOffset;
 const OFFSET_SHIFT = Send.transportOffsetShift;
 
-/** Returns one function that knows all faults of a chip; undefined for a chip without faults. */
+/** Returns one function that checks a frame for all faults of a chip; undefined for a chip without faults. */
 const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   const { checksumsPadding, checksumOmitsOptions, segmentsPlainOnly, hangsOnShortUdp } = facts;
   const stale = facts.padding === "stale";
   const shortest = checksumsPadding ? MIN_FRAME : facts.damagesShortFrames ? SHORTEST_CHECKSUMMED : 0;
   const plainIpv4 = checksumOmitsOptions || segmentsPlainOnly;
-  // These chips find the headers themselves. No source says whether they find them behind a tag in the frame; QEMU's
-  // RTL8139C+ does not.
+  // These chips find the headers themselves. No source says whether they find them behind a VLAN tag in the frame, and
+  // QEMU's RTL8139C+ does not. So no offload is requested for such frames.
   const findsHeaders = facts.transmitFormat === 1;
   if (shortest === 0 && !plainIpv4 && !stale && !findsHeaders) return undefined;
 

@@ -19,7 +19,7 @@ export interface Padding extends PaddingRule {
   readonly missing: (burst: Int32Array, first: number, fragments: number, slot: number) => number;
 }
 
-/** Allocates a buffer for each slot on `scope`. */
+/** Allocates a buffer for each slot. `scope` frees the buffers. */
 export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: number, rule: PaddingRule): Padding => {
   const room = scope.use(
     dma.allocate({ what: "padded frames", bytes: slots * PADDED_BYTES, align: 64, direction: "toDevice" }),
@@ -33,7 +33,7 @@ export const createPadding = (dma: DmaDomain, scope: DisposableStack, slots: num
     return at;
   };
 
-  /** Copies the headers to one place for parsing, because they may be in several fragments. */
+  /** Copies the fragments to one place for parsing, because the headers may be in several of them. */
   const missing = (burst: Int32Array, first: number, fragments: number, slot: number): number => {
     const frame = room.offset + slot * PADDED_BYTES;
     let length = 0;

@@ -1,6 +1,6 @@
 /**
  * The built-in PHY: reset, autonegotiation or a forced mode, and the resulting link. IEEE 802.3 clauses 22, 28, 40 and
- * 45. Chips differ only in their start-up values.
+ * 45. Chips differ in their start-up values, and in the facts of `chip/phy-kinds.ts`.
  */
 import { LINK_MODES, offerOf } from "#chip/link-modes.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -169,8 +169,8 @@ export class Phy {
   }
 
   /**
-   * Wakes the PHY up and resets it. If its controller then does not seem to run, resets it once more. @throws
-   * {Timeout} if the reset does not end; {PhyDisabled} before the PHY is accessed
+   * Wakes the PHY up and resets it. If the PHY's controller then does not seem to run, resets the PHY once more.
+   * @throws {Timeout} if the reset does not end; {PhyDisabled} before the PHY is accessed
    */
   reset(): void {
     const { chip, expiredWaits } = this.#hw;
@@ -182,8 +182,8 @@ export class Phy {
   }
 
   /**
-   * Sets a bit that the PHY's controller clears if it runs, and returns whether it was cleared. Only PHYs for more than
-   * 1000 Mbit/s have that bit.
+   * Sets a bit that the PHY's controller clears if it runs, and returns whether it was cleared. PHYs for at most 1000
+   * Mbit/s do not have that bit; for them the result is true.
    */
   #alive(): boolean {
     const { chip, side, clock } = this.#hw;
@@ -261,9 +261,9 @@ export class Phy {
   }
 
   /**
-   * True if the PHY has lost its settings, reads all zeros or all ones, or does not respond. An electrostatic discharge
-   * can cause this (Realtek's drivers check for it once a second). The RTL8139C+ has no bit for asymmetric pause, so
-   * that bit is not compared.
+   * True if the PHY has lost its settings, if its registers read all zeros or all ones, or if it does not respond. An
+   * electrostatic discharge can cause this (Realtek's drivers check for this once a second). The RTL8139C+ has no bit
+   * for asymmetric pause, so that bit is not compared.
    */
   get lost(): boolean {
     // With an SFP cage there are no negotiation registers to check.
@@ -272,7 +272,8 @@ export class Phy {
     try {
       if (((this.read(BMCR) ^ control) & (Bmcr.autonegotiate | Bmcr.powerDown | Bmcr.isolate)) !== 0) return true;
       if (((this.read(ANAR) ^ ability) & ~Advertise.asymmetricPause) !== 0) return true;
-      // GBCR's power-on value advertises half duplex at 1000 Mbit/s, which few users want.
+      // GBCR's power-on value advertises half duplex at 1000 Mbit/s. If that mode is advertised although it was not
+      // written, the PHY has lost its settings.
       return phyKind(this.#hw.chip).estatus !== 0 && (this.read(GBCR) & ~gigabit & Gbcr.half1000) !== 0;
     } catch (error) {
       if (error instanceof SideBusTimeout) return true;
@@ -286,8 +287,8 @@ export class Phy {
   }
 
   /**
-   * The link as the MAC reports it. This also reads the PHY's latched link bit, which clears the bit; the result is
-   * kept in `flapped`.
+   * The link as the MAC reports it. While the link is up, also reads the PHY's latched link bit, which the read clears,
+   * and keeps the result in `flapped`.
    */
   link(): LinkState {
     const { up, speed, fullDuplex } = macLink(this.#hw);

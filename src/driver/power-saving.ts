@@ -1,6 +1,6 @@
 /**
- * Power saving while the interface is up: energy-efficient Ethernet (EEE), sleep without a cable (ALDPS), and
- * giga-lite.
+ * Power saving while the interface is up: energy-efficient Ethernet (EEE), sleep of the PHY while no cable is connected
+ * (ALDPS), and giga-lite, a link over two pairs.
  */
 import { ALDPS, ALDPS_ENDED, EEE_MODES, EEE_REGISTERS, type EeeFacts, type EeeMode, type PhyBits } from "#chip/eee.ts";
 import type { LinkModeName } from "#chip/link-modes.ts";
@@ -122,8 +122,8 @@ export class PowerSaving {
   }
 
   /**
-   * True if the PHY sleeps while no cable is connected. It is off by default, as in every driver, because with it a
-   * link takes longer to come up.
+   * True if the PHY sleeps while no cable is connected. ALDPS is off by default, as in every driver, because a link
+   * takes longer to come up with it.
    */
   get aldps(): boolean {
     return this.#aldps;
@@ -136,8 +136,8 @@ export class PowerSaving {
   }
 
   /**
-   * True if a link over a cable with two pairs is possible. Undefined until it is set: the PHY keeps its power-on
-   * value.
+   * True if a link over a cable with two pairs is possible. Undefined until a user sets it; until then the PHY keeps
+   * its power-on value.
    */
   get gigaLite(): boolean | undefined {
     return this.#gigaLite;
@@ -193,8 +193,8 @@ export class PowerSaving {
   }
 
   /**
-   * Steps that set the MAC for a link that has come up: low-power idle, if both ends have agreed on it, and the time
-   * before it begins.
+   * Steps that set the MAC for a link that has come up: low-power idle, if both ends have agreed on EEE, and the time
+   * before low-power idle begins.
    */
   stepsAt(link: LinkState): readonly Step[] {
     const facts = this.#facts;

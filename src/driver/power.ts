@@ -79,7 +79,7 @@ export class Power {
 
   /**
    * Returns to D0, and brings the NIC up if it was up, with all of its settings.
-   * @throws {DeviceGone} or {Asleep} if the card does not wake; whatever `up` throws, the NIC is then down and awake
+   * @throws {DeviceGone} or {Asleep} if the card does not wake; or whatever `up` throws, with the NIC down and awake
    */
   resume(): Resumed {
     const woken = this.#wake();
@@ -87,9 +87,10 @@ export class Power {
   }
 
   /**
-   * Stops the chip and restores the address that it had before this driver, for the firmware or the next driver. The
-   * chip stays in D0, or, with `wake` and at least one wake-up event enabled, goes to sleep; the events stay enabled
-   * after this driver has ended. Only `resume` may be called afterwards. @throws {ResetTimeout}
+   * Stops the chip and restores the address that it had before this driver, for the firmware or the next driver. If
+   * `wake` is true and at least one wake-up event is enabled, the chip then goes to sleep, and the events stay enabled
+   * after this driver has ended. Otherwise the chip stays in D0. Only `resume` may be called afterwards. @throws
+   * {ResetTimeout}
    */
   shutdown(options: { readonly wake: boolean }): void {
     this.#nic.down();

@@ -34,8 +34,8 @@ const swapBytes = (word: number): number => ((word & 0xff) << 8) | (word >> 8);
 
 /**
  * RTL8125A on a board with its pairs in reverse order: the calibration values that the fuses hold for pairs 0 to 3 are
- * written to pairs 3 to 0, and this is done only once (rtl_init_software_variable: RequirePhyMdiSwapPatch;
- * rtl_hw_phy_config_8125a_2).
+ * written to pairs 3 to 0. Bit 1 of 0xd068 is then clear, so that this is done only once (rtl_init_software_variable:
+ * RequirePhyMdiSwapPatch; rtl_hw_phy_config_8125a_2).
  */
 const swapPairs = (hw: Hardware): void => {
   const bus = hw.side;
@@ -79,7 +79,7 @@ const PHY_POWER_SAVING = { address: 0xc416, off: 0x0500 } as const;
 
 /**
  * Disables power saving of the PHY's registers. The PHY's controller must be halted during the change. DPDK's
- * rtl_disable_ocp_phy_power_saving compares the old value with 0x0050 on this chip, and on all other chips with the
+ * rtl_disable_ocp_phy_power_saving compares the old value with 0x0050 on the RTL8125A, and on all other chips with the
  * value that it writes. This code always compares the old value with the value that it writes.
  */
 const phyPowerSavingOff = (hw: Hardware): void => {
@@ -92,7 +92,7 @@ const phyPowerSavingOff = (hw: Hardware): void => {
   releasePhyPatch(hw);
 };
 
-/** Disables the PHY's own interrupts; reading the status clears pending ones (rtl_tgphy_irq_mask_and_ack). */
+/** Disables the PHY's own interrupts, and clears pending ones by reading the status (rtl_tgphy_irq_mask_and_ack). */
 const phyInterruptsOff = (hw: Hardware): void => {
   const bus = hw.side;
   bus.phyWrite(0xa4d2, 0);

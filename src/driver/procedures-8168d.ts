@@ -13,8 +13,8 @@ const FUSE_LIMIT_MICROS = 30_000;
 const BLANK = 0xff;
 
 /**
- * A byte of the one-time programmable memory, at 0 to 0x3ff. If it cannot be read, the value of a blank byte is
- * returned.
+ * Reads a byte of the one-time programmable memory, at address 0 to 0x3ff. If the memory does not respond, returns the
+ * value of a blank byte.
  */
 const fuse = ({ io, clock, expiredWaits }: Hardware, address: number): number => {
   io.write32(EFUSEAR, address << 8);

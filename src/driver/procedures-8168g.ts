@@ -18,8 +18,8 @@ const followPhyStatus = ({ phy }: Hardware): void => {
 };
 
 /**
- * 8168H: takes the bias of the PHY's converters from the fuses, four bits for each pair. If the fuses are blank (all
- * ones), nothing is written (rtl8168h_require_adc_bias_patch_check).
+ * 8168H: sets the bias of the PHY's converters to the value in the fuses, four bits for each pair. If the fuses are
+ * blank (all ones), nothing is written (rtl8168h_require_adc_bias_patch_check).
  */
 const biasFromFuses = (hw: Hardware): void => {
   const bus = hw.side;
@@ -71,7 +71,7 @@ const stopManagementMac =
     io.update8(IBCR0, 1, 0);
   };
 
-/** Value of bits 6:3 of MAC-OCP 0xdc00, which identify the package. */
+/** Values of bits 6:3 of MAC-OCP 0xdc00, which identify the package. */
 const PACKAGE_DASH = 0xf;
 const PACKAGE_SERDES = 0x6;
 

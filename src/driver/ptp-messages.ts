@@ -1,6 +1,6 @@
 /**
- * Timestamps of received PTP messages, on chips whose PHY, and not the descriptors, holds them: one for each type of
- * message.
+ * Timestamps of received PTP messages, on chips on which they are in the PHY and not in descriptors. The PHY keeps one
+ * timestamp for each type of message.
  */
 import { EVENT_MESSAGES } from "#chip/ptp.ts";
 import { FRAME_FLAGS, FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS, type FrameMemory, Received } from "#kit/link.ts";

@@ -1,6 +1,6 @@
 /**
- * The interface to the PTP clock's registers, which is the same for a clock in the MAC and for one in the PHY; and the
- * conversion of times from and to register values.
+ * The interface to the PTP clock's registers, which is the same for a clock in the MAC and a clock in the PHY. Also
+ * converts times from and to register values.
  */
 
 /** The clock, whether in the MAC or in the PHY. Times are in nanoseconds. */

@@ -88,7 +88,7 @@ export class Ptp {
 
   /**
    * @internal A function that returns the timestamp of the last received event message of a type, or undefined if the
-   * PHY has none or does not respond. There is no such function if descriptors hold the timestamps.
+   * PHY has none or does not respond. Undefined if the timestamps are in descriptors.
    */
   get received(): ((message: number) => bigint | undefined) | undefined {
     const { received } = this.#clock;
@@ -96,12 +96,12 @@ export class Ptp {
   }
 
   /**
-   * @internal Called before the chip is stopped: notes the time. If the chip does not respond, or its clock is not
-   * enabled, the time noted before remains.
+   * @internal Called before the chip is stopped: saves the time. If the chip does not respond, or its clock is not
+   * enabled, the time saved before is kept.
    */
   save(): void {
     const time = this.#tryRead(() => (this.#clock.enabled() ? this.#clock.read() : undefined));
-    // The registers of a card that has left the bus read all ones, which is later than `LATEST`.
+    // If the card has left the bus, its registers read all ones, and the time is then later than `LATEST`.
     if (time !== undefined && time <= LATEST) this.#note(time);
   }
 

@@ -10,12 +10,12 @@ import { FCS_BYTES, type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED }
 
 export interface Chains {
   /**
-   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. The burst takes the
-   * words `begin` to `end`; the frame's entries begin at word `from`. Returns the number of entries; 0 if the frame was
-   * counted and dropped; or a negative number if the frame must wait, because the NIC is still writing it, it does not
-   * fit the burst, or there are too few spare buffers.
-   * @throws {OutOfRange} if the first frame of a burst does not fit the burst, or one of the frame's entries has
-   * anything but a receive buffer
+   * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. The burst may use
+   * the words `begin` to `end` of the entries, and the frame those from `from` on. Returns the number of entries; 0 if
+   * the frame was counted and dropped; or a negative number if the frame must wait, because the NIC is still writing
+   * the frame, the frame does not fit the burst, or there are too few spare buffers.
+   * @throws {OutOfRange} if the first frame of a burst does not fit the burst, or one of its entries has memory that is
+   * not a receive buffer
    */
   readonly slowPath: (begin: number, from: number, end: number) => number;
   /** Same as `Link.supply`. */
@@ -132,7 +132,8 @@ export const createChains = (
   };
 
   /**
-   * Supplies entries that have no buffer. Returns true if each entry of the frame has a receive buffer afterwards.
+   * Supplies buffers to entries that have none. Returns true if each entry of the frame has a receive buffer
+   * afterwards.
    * @throws {OutOfRange} for memory that is not a receive buffer, in the first frame of a burst
    */
   const haveBuffers = (begin: number, from: number, entries: number): boolean => {

@@ -21,8 +21,8 @@ export const ReceiveState = {
   /** Number of spare buffers on the stack. */
   spares: 1,
   /**
-   * Number of bytes of the FCS that are handed out: 0 or 4. Its initial value is 0, as in zeroed memory, because
-   * another thread that creates the ring again must not change the value.
+   * Number of bytes of the FCS that are handed out: 0 or 4. The initial value is that of zeroed memory, 0, so that
+   * another thread that creates the ring again does not change the value.
    */
   keptFcs: 2,
   /** 1 if damaged frames are handed out too, otherwise 0. */
@@ -34,8 +34,8 @@ export const ReceiveState = {
 
 /**
  * A ring's loop counts bytes in its integer state, and adds them to the counters when their number exceeds this limit.
- * Adding to a double costs more than a nanosecond, which is significant for a burst of one frame. The limit is low
- * enough that the burst that exceeds it does not overflow the integer.
+ * Adding to a double costs more than a nanosecond, which is significant for a burst of one frame. The limit is so low
+ * that the burst that exceeds it cannot overflow the integer.
  */
 export const MAX_UNSETTLED = 2 ** 30;
 

@@ -62,7 +62,9 @@ export interface ReceiveRingOptions {
    * ring.
    */
   readonly spare: number;
-  /** The CPU may reorder loads and stores (arm64): the word with the OWN bit is then accessed through Atomics. */
+  /**
+   * True if the CPU may reorder loads and stores (arm64). The word with the OWN bit is then accessed through Atomics.
+   */
   readonly weaklyOrdered: boolean;
   /** The meaning of descriptor words; default: that of the 8169 and later. */
   readonly format?: ReceiveFormat;
@@ -124,8 +126,9 @@ export const allocateRing = (
   );
 
 /**
- * Allocates a ring and its buffers on `scope`. This is a factory and not a class, so that the engine can treat the
- * ring's address and size as constants. It can do so as long as a thread has only one ring of each kind.
+ * Allocates a ring and its buffers, which `scope` frees. This is a factory and not a class, so that the engine can
+ * treat the ring's address and size as constants. The engine can do so as long as a thread has only one ring of each
+ * kind.
  * @throws {OutOfRange} {DmaExhausted}
  */
 export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, options: ReceiveRingOptions): ReceiveRing => {
@@ -171,8 +174,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   /** The buffer of each slot, as a byte offset in the window, and the stack of spare buffers. */
   const held = new Int32Array(buffer(4 * slots));
   const free = new Int32Array(buffer(4 * total));
-  // Both arrays have more than 64 bytes: smaller typed arrays live on the engine's heap and cost twice as much in the
-  // loop below.
+  // Both arrays have more than 64 bytes, because smaller typed arrays live on the engine's heap and cost twice as much
+  // in the loop below.
   const state = new Int32Array(buffer(128));
   const counters = new Float64Array(buffer(128));
 
@@ -225,8 +228,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let others = 0;
     let refused = 0;
     let opts1 = words[(own + (slot << step)) | 0]! | 0;
-    // If the slot seems empty, read it once more through Atomics: V8 may have reused the word that an earlier pass
-    // read.
+    // If the slot seems empty, its word is read once more through Atomics, because V8 may have reused the word that an
+    // earlier pass read.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
     while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;
@@ -249,7 +252,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         held[slot] = fresh;
         pointAt(words, (at + toLow) | 0, addressLow, fresh);
         if (overwritesAddress) setHigh(words, (at + toHigh) | 0, addressHigh);
-        // opts1 is written last: it gives the slot to the NIC.
+        // opts1 is written last, because it gives the slot to the NIC.
         words[(at + toOpts2) | 0] = 0;
         const posted = OWN | bufferBytes | (((slot + 1) & slots) << endShift);
         if (weaklyOrdered) Atomics.store(words, at, posted);
@@ -260,7 +263,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         const entries = slowPath(begin, out, end);
         if (entries < 0) break;
         // The loop passes at most once around the ring: a NIC that returns invalid descriptors as fast as they are
-        // rejected must not keep it running.
+        // rejected must not keep the loop running.
         refused += ((state[SLOT] - slot - 1) & mask) + 1;
         others += entries;
         out = (out + entries * STRIDE) | 0;

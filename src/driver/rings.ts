@@ -128,8 +128,8 @@ const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
   Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
 
 /**
- * Creates a receive ring but does not arm it: if another thread has created it before, the NIC may own its descriptors
- * already. @throws {DmaExhausted} {OutOfRange}
+ * Creates a receive ring but does not arm it. If another thread has created the ring before, the NIC may already own
+ * its descriptors. @throws {DmaExhausted} {OutOfRange}
  */
 const createReceiver = (
   { dma, buffer, burst }: RingMemory,
@@ -226,7 +226,7 @@ export const sameRings = (
   { io, window, iova }: { readonly io: Mmio; readonly window: FrameMemory; readonly iova: BusAddress },
 ): RingPair => {
   const same = sameMemory(window, iova, memory);
-  // Frees nothing: the other thread owns the memory.
+  // This scope frees nothing, because the other thread owns the memory.
   const scope = new DisposableStack();
   const receive = createReceiver(same, scope, profile, settings);
   if (queue >= profile.queues.transmit) return pairOf(window, receive, undefined, settings);

@@ -46,7 +46,7 @@ export const RSS_REGISTERS: Readonly<Record<Queues["rings"], RssRegisters>> = {
       for (let at = 0; at < key.length; at += 4) side.eriWrite(ExtendedRss.key + at, word(key, at / 4));
       for (const [i, register] of RSS_TABLE.entries()) io.write32(register, plane(table, i));
     },
-    // The number of queues was set before the receiver was enabled.
+    // `bringUp` has set the number of queues before it enabled the receiver.
     start({ side, queues }) {
       side.eriWrite(ExtendedRss.control, ExtendedRss.hashes | ENTRIES | (queues === 4 ? ExtendedRss.four : 0));
     },

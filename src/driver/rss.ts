@@ -29,7 +29,7 @@ export class Rss {
   readonly #running: () => boolean;
   #settings: RssSettings;
 
-  /** @param running returns true while the chip runs; otherwise settings are written by `restore` */
+  /** @param running returns true while the chip runs; otherwise `restore` writes the settings at the next start */
   constructor(hw: Pick<Hardware, "io" | "side" | "chip" | "queues">, running: () => boolean) {
     this.#hw = hw;
     this.#running = running;

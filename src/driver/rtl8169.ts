@@ -60,7 +60,7 @@ export class Nic {
   readonly wake: Wake;
   /** Suspend, resume, shutdown. */
   readonly power: Power;
-  /** The chip's own address; undefined if it has none: `address` was then given or is random. */
+  /** The chip's own address; undefined if it has none. `address` then comes from an option or is random. */
   readonly permanentAddress: Uint8Array | undefined;
   readonly health: Health;
   /** Frames lost when the NIC was stopped: those not sent, and those that the NIC had written but the host had not received. */
@@ -74,7 +74,7 @@ export class Nic {
   #mtu: number;
   #slots: number;
   #link: LinkState = LINK_DOWN;
-  /** The station address, if it is not the chip's own. */
+  /** The station address that was set, if it is not the chip's own. */
   #address: Uint8Array | undefined;
   #filter = ALL_MULTICAST;
 
@@ -121,7 +121,7 @@ export class Nic {
     return this.#running?.pairs[0].link ?? this.#bringUp(true);
   }
 
-  /** @param phy restart the PHY too, which drops the link */
+  /** @param phy whether to restart the PHY too, which drops the link */
   #bringUp(phy: boolean): RunningNic {
     const running = createRings(this.#device.dma, this.#hw, this, this.#options);
     this.#running = running;
@@ -162,7 +162,7 @@ export class Nic {
     this.health.reset();
     this.line.unmask();
     this.unmask();
-    // The link may already be up; in that case no event follows.
+    // If the link is already up, no event will report it.
     this.refreshLink();
   }
 
@@ -252,7 +252,7 @@ export class Nic {
   set address(mac: Uint8Array) {
     checkAddress(mac);
     setStationAddress(this.#hw, mac);
-    // Kept, because some chips load their own address again when they are reset.
+    // The address is kept, because some chips load their own address again when they are reset.
     this.#address = mac.slice();
   }
 
@@ -271,7 +271,7 @@ export class Nic {
 
   /**
    * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in flight and in entries of the old `Link` are lost.
-   * @throws {BadMtu} before anything has changed; whatever `down` and `up` throw; the NIC is then down
+   * @throws {BadMtu} before anything has changed; or whatever `down` and `up` throw, with the NIC down
    */
   setMtu(mtu: number): RunningNic | undefined {
     checkMtu(this.chip, mtu);
@@ -283,7 +283,7 @@ export class Nic {
 
   /**
    * Rebuilds both rings with this many descriptors, and returns the new `Link` like `setMtu`. @throws {BadRingSize}
-   * before any change; {DmaExhausted}: the NIC keeps its old rings; after other errors it is down
+   * before any change; {DmaExhausted}, with the NIC up again with rings of the old size; after other errors it is down
    */
   setRings(slots: number): RunningNic | undefined {
     const before = this.#slots;
@@ -310,7 +310,7 @@ export class Nic {
     return this.#acknowledge(status);
   }
 
-  /** Masks interrupts before polling that was not started by an interrupt. */
+  /** Masks interrupts before polling that no interrupt has started. */
   mask(): void {
     this.#hw.interrupts.allow(this.#hw.io, 0);
   }
@@ -321,7 +321,7 @@ export class Nic {
     return status === 0 ? 0 : this.#acknowledge(status);
   }
 
-  /** Unmasks interrupts after polling. An event that is pending in the status raises one at once. */
+  /** Unmasks interrupts after polling. An event that is pending in the status raises an interrupt at once. */
   unmask(): void {
     this.moderation.sample();
     this.#hw.interrupts.allow(this.#hw.io, this.#handledEvents);
@@ -366,7 +366,7 @@ export class Nic {
     return this.#hw.firmware?.version;
   }
 
-  /** Waits that expired. Each was followed by a reset, which recovered the chip. */
+  /** Waits that expired. The driver continued after each of them. */
   get expiredWaits(): Readonly<ExpiredWaits> {
     return this.#hw.expiredWaits;
   }

@@ -1,9 +1,9 @@
 /**
  * Self-test, in short steps: registers, DMA, interrupts, link, and loopback in the MAC or the PHY.
  *
- * Online it does not affect traffic. Offline it needs the rings for itself until it ends: the data plane must not send or receive.
- * Frames that arrive meanwhile are dropped, and the link comes up again afterwards. A `Link` that forwards frames has to be renewed
- * (`Nic.reset`), because the transmit ring holds the test's memory.
+ * Online it does not affect traffic. Offline it needs the rings for itself until it ends: the data plane must not send
+ * or receive. Frames that arrive meanwhile are dropped, and the link comes up again afterwards. A caller that forwards
+ * frames must then renew its `Link` (`Nic.reset`), because the transmit ring still holds the test's memory.
  */
 import { BMCR, Bmcr } from "#chip/phy.ts";
 import { phyKind } from "#chip/phy-kinds.ts";
@@ -37,12 +37,15 @@ const PATTERNS = [0x5555_5555, 0xaaaa_aaaa, 0, 0xffff_ffff];
 const FILL = 0xa5;
 /** Frame lengths without FCS: the shortest, an odd one, and the longest with the usual MTU. */
 const LENGTHS = [60, 601, 1514];
-/** IEEE Ethernet's loopback protocol. */
+/** EtherType of the Ethernet loopback protocol. */
 const ETHERTYPE = 0x9000;
 const TURN_MICROS = 500;
 const MAX_TURNS = 40;
 const LINK_TURN_MICROS = 10_000;
-/** Limit of the number of turns. FreeBSD's re_diag waits as long (0.5 s) for the PHY to enter loopback. */
+/**
+ * Limit of the number of turns, which together take 0.5 s. FreeBSD's re_diag waits as long for the PHY to enter
+ * loopback.
+ */
 const MAX_LINK_TURNS = 50;
 const HEADER = 14;
 const BURST = 64;
@@ -164,7 +167,7 @@ function* exchange(nic: Nic, memory: DmaMemory): Operation<string> {
   return "";
 }
 
-/** Receives frames; returns true if `frame` was among them. */
+/** Receives frames, and returns true if `frame` was among them. */
 const returned = (nic: Nic, frame: Uint8Array): boolean => {
   let found = false;
   for (const { link } of nic.queues) {

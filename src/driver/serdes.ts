@@ -46,7 +46,7 @@ const reset = ({ io, clock }: Hardware): void => {
   clock.delay(10);
 };
 
-/** True if the chip has an SFP cage instead of the copper PHY. Only this register shows it. */
+/** True if the chip has an SFP cage instead of the copper PHY. Only `MEDIUM` shows this. */
 export const hasCage = ({ chip, side }: Hardware): boolean =>
   chip.profile.registers.includes("serdes") && (side.macRead(MEDIUM.address) & MEDIUM.mask) === MEDIUM.fibre;
 
@@ -63,7 +63,7 @@ const SPEEDS = {
 export const startSerdes = (hw: Hardware, speed: number, pause: boolean): void => {
   const bus = hw.side;
   const words = SPEEDS[speed as keyof typeof SPEEDS];
-  // Leaves the mode 1000BASE-X, in case it is the present mode.
+  // Leaves the mode 1000BASE-X, in case the SerDes is in that mode.
   update(hw, 1, 31, 1 << 3, 0);
   update(hw, 2, 0, (1 << 13) | (1 << 12), 1 << 6);
   reset(hw);

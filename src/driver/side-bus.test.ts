@@ -12,7 +12,7 @@ const open = ({ answers = true } = {}) => {
   const words = new Map<number, number>();
   const io = new Mmio({
     length: 256,
-    // A read completes with the flag set, a write with it clear.
+    // A read completes with the flag set, a write with the flag clear.
     read: (offset) => ((words.get(offset) ?? 0) ^ (answers ? FLAG : 0)) >>> 0,
     write(offset, _width, value) {
       words.set(offset, value);

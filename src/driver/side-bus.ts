@@ -1,8 +1,9 @@
 /**
  * Side buses: registers that are accessed through other registers. These are the PHY, the MAC controller, extended MAC
- * registers, the PCI Express PHY of the OCP generation, and the chip's own configuration space. Each has a command word
- * with a flag that shows when an access is complete. Sources: DPDK `drivers/net/r8169/r8169_hw.c` (rtl_eri_*,
- * rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
+ * registers, the PCI Express PHY of the OCP generation, and the chip's own configuration space. Each has a command
+ * word. Except for the MAC controller, a flag in that word shows when an access is complete. Sources: DPDK
+ * `drivers/net/r8169/r8169_hw.c` (rtl_eri_*, rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*),
+ * BSD-3-Clause.
  */
 import { CSIAR, CSIDR, EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
 import { type Clock, until } from "#kit/clock.ts";
@@ -54,7 +55,7 @@ export class SideBus {
     this.phyWrite(address, (this.phyRead(address) & ~clear) | set);
   }
 
-  /** MAC controller register at an even OCP address. The access is immediate, without a flag. */
+  /** MAC controller register at an even OCP address. The access is complete at once, so no flag is awaited. */
   macRead(address: number): number {
     this.#io.write32(MACOCP, ocp(address));
     return this.#io.read32(MACOCP) & 0xffff;

@@ -26,8 +26,8 @@ const fromExtendedRegister: Source = ({ side }) => bytesOf(side.eriRead(MAC_COPY
 const fromBackupRegister: Source = ({ io }) => bytesOf(io.read32(BACKUP_ADDR0), io.read16(BACKUP_ADDR1));
 
 /**
- * Reads one word of the EEPROM: sends a start bit, the opcode and the address; the EEPROM replies with a 0 and the
- * data.
+ * Reads one word of the EEPROM. The driver sends a start bit, the opcode and the address, and the EEPROM replies with a
+ * 0 and the data.
  */
 const readWord = ({ io, clock }: Hardware, addressBits: number, address: number): number => {
   const move = (pins: number): void => {
@@ -84,7 +84,7 @@ const fromEeprom: Source = (hw) => {
   }
 };
 
-/** The places where this chip may store its address, in order of preference. */
+/** The places where this chip may have stored its address, in order of preference. */
 const sourcesOf = ({ chip: { profile } }: Hardware): readonly Source[] => [
   ...(profile.addressCopies.includes("backup") ? [fromBackupRegister] : []),
   ...(profile.addressCopies.includes("eri") ? [fromExtendedRegister] : []),

@@ -44,7 +44,7 @@ export const run = (hw: Hardware, steps: readonly Step[], mtu = DEFAULT_MTU): vo
   }
 };
 
-/** Runs the chip's firmware, if there is a file and the chip is ready. */
+/** Runs the chip's firmware, if there is a firmware file and the chip is ready for it. */
 const load = (
   hw: Hardware,
   { mac }: Readonly<Record<Space, Words>>,

@@ -57,7 +57,7 @@ export const TransmitCount = {
 export const TransmitState = {
   /** Number of the next slot to fill. Like `clean`, it does not wrap at the ring's size. */
   next: 0,
-  /** Number of the first slot that is not known to be sent. */
+  /** Number of the first slot whose fragment is not known to have been sent. */
   clean: 1,
   /** Numbers of frames, of bytes and of doorbells that are not yet added to the counters: see `settle`. */
   frames: 2,
@@ -105,7 +105,7 @@ export interface TransmitRingOptions {
   readonly slots: number;
   /** Notifies the NIC of new descriptors. */
   readonly doorbell: () => void;
-  /** The CPU may reorder loads and stores (arm64). */
+  /** True if the CPU may reorder loads and stores (arm64). */
   readonly weaklyOrdered: boolean;
   /** The encoding of offloads in descriptors; default: the second format. */
   readonly format?: TransmitFormat;
@@ -143,13 +143,13 @@ const BYTES = TransmitState.bytes;
 const DOORBELLS = TransmitState.doorbells;
 const UNSETTLED = MAX_UNSETTLED;
 
-/** Returns 0: no fragment of an invalid frame is posted. @throws {OutOfRange} for the first frame of a burst */
+/** Returns 0, because no fragment of an invalid frame is posted. @throws {OutOfRange} for the first frame of a burst */
 const rejected = (isFirst: boolean, message: string, hint?: string): 0 => {
   if (isFirst) throw new OutOfRange(message, hint);
   return 0;
 };
 
-/** Allocates a ring on `scope`. This is a factory for the same reason as `createReceiveRing`. */
+/** Allocates a ring, which `scope` frees. This is a factory for the same reason as `createReceiveRing`. */
 export const createTransmitRing = (
   dma: DmaDomain,
   scope: DisposableStack,
@@ -364,7 +364,7 @@ export const createTransmitRing = (
     const from = state[CLEAN]!;
     const clean = oldest();
     state[CLEAN] = clean;
-    // On the RTL8168 a doorbell that closely follows another can be lost. Linux's r8169 also rings it again here.
+    // On the RTL8168 a doorbell that closely follows another can be lost. Linux's r8169 also rings again here.
     if (clean !== from && clean !== state[NEXT]) ringAgain();
     return clean;
   };
@@ -384,7 +384,7 @@ export const createTransmitRing = (
     ring: ringAgain,
     oldest() {
       const at = oldest();
-      // A faulty NIC may set OWN in a free descriptor. That stops the ring too, and a reset recovers it.
+      // A faulty NIC may set OWN in a free descriptor. That stops the ring too, and a reset recovers the ring.
       return at === state[NEXT] && !isOwned(at) ? -1 : at & 0x7fff_ffff;
     },
     unsent() {

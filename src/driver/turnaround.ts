@@ -37,9 +37,9 @@ export type Edit = (words: Int32Array, at: number, length: number) => void;
  * function stops when the NIC has not yet filled the next receive slot, or has not yet sent the frame in the next
  * transmit slot.
  *
- * The rings must be as `arm` and `clear` left them. The function owns both until they are armed and cleared again,
- * which restores their original buffers. This is a factory for the same reason as `createReceiveRing`; here `edit`
- * becomes part of the loop too.
+ * The rings must be as `arm` and `clear` left them. The function owns both rings until they are armed and cleared
+ * again, which restores their original buffers. This is a factory for the same reason as `createReceiveRing`, and so
+ * that `edit` becomes part of the loop too.
  * @throws {OutOfRange} if the receive ring has fewer spare buffers than the transmit ring has slots, if frames may take
  * several buffers, if descriptors have a hash, or if software must pad frames
  */
@@ -75,8 +75,8 @@ export const createTurnaround = (
   const span = bufferBytes - FCS - SHORTEST;
   /**
    * The buffer of each receive slot, then of each transmit slot. Each transmit slot starts with a spare buffer, as if
-   * that buffer had been sent, so the loop always exchanges two buffers. Both are in one array, because the engine
-   * checks each array for every frame.
+   * that buffer had been sent, so the loop always exchanges two buffers. The buffers of both rings are in one array,
+   * because the engine checks each array for every frame.
    */
   const buffers = new Int32Array(Math.max(32, slots + sendSlots));
   buffers.set(held.subarray(0, slots));
@@ -92,8 +92,8 @@ export const createTurnaround = (
     let bytes = 0;
     let bad = 0;
     let opts1 = words[(base + (slot << 2)) | 0]! | 0;
-    // If the slot seems empty, read it once more through Atomics: the engine may have reused the word that an earlier
-    // pass read.
+    // If the slot seems empty, its word is read once more through Atomics, because the engine may have reused the word
+    // that an earlier pass read.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + (slot << 2)) | 0;
     while (opts1 >= 0 && turns > 0) {
       const at = (base + (slot << 2)) | 0;

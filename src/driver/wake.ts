@@ -52,7 +52,7 @@ export class Wake {
   readonly #hw: Hardware;
   readonly #power: PciPower;
   #armed: readonly WakeForm[] = [];
-  /** True after a user has set the events. Until then the driver leaves the chip as its firmware has set it. */
+  /** True after a user has set the events. Until then, `apply` does not write them to the chip. */
   #asked = false;
 
   constructor(hw: Hardware, power: PciPower) {
@@ -158,7 +158,7 @@ export class Wake {
     else if (!this.#armed.includes("link")) slowDown(this.#hw);
   }
 
-  /** Sets bits of a register. The register is written only if these bits change. */
+  /** Sets the bits of a register under `mask`. The register is written only if these bits change. */
   #change(register: Register<8, "rw">, mask: number, bits: number): void {
     const { io } = this.#hw;
     const before = io.read8(register);

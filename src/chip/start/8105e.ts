@@ -18,7 +18,7 @@ const OUT_OF_BAND: Word = [0xd3, 0, 0x0c];
 const NOT_TO_L23: Step = { on: "io8", words: [[0x54, 1 << 1, 0]] };
 
 /**
- * Disables ALDPS, which would interfere with loading the firmware. @param micros time until this takes effect
+ * Disables ALDPS, which would interfere with loading the firmware, then loads it. @param micros time until ALDPS is off
  */
 const awake = (micros: number): readonly Step[] => [
   { page: 0, words: [[0x18, 0x0310]] },
@@ -64,7 +64,7 @@ const noEee = (value: number): Step => ({ page: 4, words: [[0x10, value], [0x19,
 // prettier-ignore
 // oxfmt-ignore
 export const START_8402: Start = {
-  // For 10 Mbit/s, as Linux's r8169 writes it; there is no other source.
+  // The values for 10 Mbit/s are those that Linux's r8169 writes; there is no other source.
   linkUp: {
     10: [{ on: "eri", words: [[0x1d0, 0x4d02], [0x1dc, 0x060a]] }],
     100: [{ on: "eri", words: [[0x1d0, 0x0000]] }],
@@ -74,19 +74,19 @@ export const START_8402: Start = {
     ENTRY_LATENCY,
     { on: "io32", words: [LEAVE_ASPM] },
     { on: "io8", words: [[0xd3, 1 << 7, 0]] },
-    // Register 0x1e as observed.
+    // Register 0x1e is written as observed.
     { on: "ephy", words: [[0x19, 0xff64], [0x1e, 0, 0x4000]] },
     {
       on: "eri",
       words: [
-        // FIFO sizes, receive and transmit: static and dynamic part.
+        // Sizes of the static and of the dynamic part of the receive FIFO and of the transmit FIFO.
         [0xc8, 0x0000_0002], [0xe8, 0x0000_0006],
         // Resets the packet filter.
         [0xdc, 1 << 0, 0], [0xdc, 0, 1 << 0],
         [0xc0, 0xffff, 0], [0xb8, 0xffff, 0],
-        // Events that make the link leave L1; Realtek's driver sets only bits 10 and 11.
+        // Enables events that make the link leave L1. Realtek's driver sets only bits 10 and 11.
         [0xd4, 0xff00, 0x0e00],
-        // EEE off.
+        // Disables EEE.
         [0x1b0, 0xffff, 0],
       ],
     },
@@ -102,9 +102,9 @@ export const START_8106E: Start = {
   mac: [
     // Bit 23 disables listening to the network in low power.
     { on: "io32", words: [LEAVE_ASPM, [0xf0, EARLY_TALLY, 1 << 23]] },
-    // Bit 6 of DLLPR as observed; Realtek's driver sets it.
+    // Bit 6 of DLLPR is cleared, as observed; Realtek's driver sets it.
     { on: "io8", words: [OUT_OF_BAND, [0xd0, 1 << 6, 0]] },
-    // The link is idle for 7 µs before L0s and for 32 µs before L1.
+    // The link enters L0s after it was idle for 7 µs, and L1 after 32 µs.
     { on: "csi", words: [[0x70c, 0xff00_0000, 0x2f00_0000]] },
     { on: "eri", words: [[0x1d0, 0xffff, 0], [0x1b0, 0xffff, 0]] },
     NOT_TO_L23,

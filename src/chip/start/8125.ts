@@ -12,7 +12,7 @@ export const ocp = (words: readonly Word[]): Step => ({ on: "phy", words });
 /** Write words of the first and of the second memory of the PHY's MCU. */
 export const memory = (words: readonly Word[]): Step => ({ through: PARAMETER_8168G, words });
 export const memory2 = (words: readonly Word[]): Step => ({ through: PARAMETER_8125, words });
-/** The registers that take the address in each memory; the register after each holds the data. */
+/** For each memory, the register for the address. The next register holds the data. */
 export const MEMORY = 0xa436;
 export const MEMORY2 = 0xb87c;
 /** Writes consecutive words of a memory, from an address on. */
@@ -25,7 +25,7 @@ export const RELEASE: Step = { call: "releasePhyPatch" };
 
 interface Own {
   readonly thresholds: Procedure;
-  /** Words in configuration space. */
+  /** Words that are written to configuration space. */
   readonly config: readonly Word[];
   readonly pciePhy: readonly Word[];
   readonly registers: readonly Step[];
@@ -36,14 +36,16 @@ export const UNREPORTED: Word = [0x108, 0, 1 << 20];
 /** Disables a time-out in L1 (8126, 8127). */
 export const L1_WITHOUT_LIMIT: Word = [0x890, 1 << 0, 0];
 
-/** MAC-OCP 0xeb58: the standard format of transmit descriptors; 8126 and 8127 have an additional bit for it. */
+/**
+ * MAC-OCP 0xeb58: selects the standard format of transmit descriptors. The 8126 and 8127 have an additional bit for it.
+ */
 export const USUAL_DESCRIPTORS: Word = [0xeb58, 1 << 0, 0];
 export const USUAL_DESCRIPTORS_8126: Word = [0xeb58, (1 << 1) | (1 << 0), 0];
 /** MAC-OCP 0xe614: bits 11:8 are the number of transmit tags in use. */
 export const transmitTags = (count: number): Word => [0xe614, count > 7 ? 0x0f00 : 0x0700, count << 8];
-/** 8125BP and later: the standard format of receive descriptors. */
+/** 8125BP and later: selects the standard format of receive descriptors. */
 export const USUAL_RECEIVE: Step = { on: "io8", words: [[0xd8, 1 << 1, 0]] };
-/** 8125A and 8125B: the TCAM, a memory for classifying frames. */
+/** 8125A and 8125B: configures the TCAM, a memory for classifying frames. */
 export const TCAM: Step = { on: "io16", words: [[0x382, 0x221b]] };
 /** INT_CFG1, on chips with a bypass for each vector. */
 export const NO_BYPASS: Step = { on: "io16", words: [[0x7a, 0]] };
@@ -55,7 +57,7 @@ export const OWN_8125CP: readonly Word[] = [
 
 /** MAC-OCP words that are written after the chip's own words. */
 const MAC: readonly Word[] = [
-  // "TXPLA packet valid start": off and on, then both bits set.
+  // Clears and sets bit 0, "TXPLA packet valid start", then sets bits 3 and 2.
   [0xc0b4, 1 << 0, 0],
   [0xc0b4, 0, 1 << 0],
   [0xc0b4, 0, (1 << 3) | (1 << 2)],
@@ -67,7 +69,7 @@ const MAC: readonly Word[] = [
   [0xe080, 1 << 1, 0],
   [0xea1c, 0x0003, 0x0001],
   [0xe052, (1 << 7) | (1 << 3), (1 << 6) | (1 << 5)],
-  // Events that make the link leave L1.
+  // Enables the events that make the link leave L1.
   [0xc0ac, 0, 0x1f80],
   [0xd430, 0x0fff, 0x045f],
   [0xe098, 0xc302],
@@ -94,14 +96,14 @@ export const mac8125 = (own: Own): readonly Step[] => [
     words: [
       // Keeps the speed while waiting for wake-up.
       [0x52, 1 << 4, 0],
-      // Interrupts: one vector and no bypass.
+      // Selects one interrupt vector, without bypasses.
       [0x34, 0],
     ],
   },
   {
     on: "mac",
     words: [
-      // No wake-up by magic packet, nor by checksum.
+      // Disables wake-up by magic packet and by checksum.
       [0xc0b6, 0],
       [0xc140, 0xffff],
       [0xc142, 0xffff],
@@ -118,14 +120,14 @@ export const mac8125 = (own: Own): readonly Step[] => [
     on: "io16",
     words: [
       [0x1880, (1 << 5) | (1 << 4), 0],
-      // One receive queue.
+      // Selects one receive queue.
       [0x4800, 0],
     ],
   },
   {
     on: "io32",
     words: [
-      // No receive side scaling; four timers off.
+      // Disables receive side scaling and the four timers.
       [0x4500, 0],
       [0x58, 0],
       [0x5c, 0],
@@ -140,7 +142,7 @@ export const phy8125 = (own: readonly Step[]): Start["phy"] => [
   { firmware: "phy" },
   ...own,
   ocp([
-    // Disables ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds.
+    // Disables ALDPS, because with it a link partner that is slow to wake up loses traffic in the first seconds.
     [0xa430, 1 << 2, 0],
     // A forced speed is set through the clause 22 registers.
     [0xa5b4, 1 << 15, 0],

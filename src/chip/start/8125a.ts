@@ -80,7 +80,7 @@ export const START_8125A: Start = {
         on: "mac",
         words: [USUAL_DESCRIPTORS, transmitTags(3), [0xe63e, 0x0c30, 0x0020], [0xe0c0, 0x4000], [0xea1c, 1 << 2, 0]],
       },
-      // MCU: a bit that the source sets on this die only.
+      // MCU: sets a bit that the source sets on this die only.
       { on: "io8", words: [[0xd3, 0, 1 << 0]] },
     ],
   }),

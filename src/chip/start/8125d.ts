@@ -130,5 +130,5 @@ const PHY_9151A: readonly Step[] = [
 
 export const START_8125D_688: Start = { mac: MAC, phy: phy8125(PHY_688) };
 export const START_8125D_689: Start = { mac: MAC, phy: phy8125(PHY_689) };
-/** This chip cannot access configuration space from inside. */
+/** This chip cannot access its own configuration space. */
 export const START_9151A: Start = { mac: mac8125({ ...OWN, config: [] }), phy: phy8125(PHY_9151A) };

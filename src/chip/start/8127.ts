@@ -110,7 +110,7 @@ export const START_8127A: Start = {
     config: [UNREPORTED, L1_WITHOUT_LIMIT],
     pciePhy: [...paged(EPHY), [PAGE, 0]],
     registers: [
-      // A bit that controls the write-back of descriptors.
+      // Clears a bit that controls the write-back of descriptors.
       { on: "io8", words: [[0x20e4, 1 << 2, 0]] },
       USUAL_RECEIVE,
       NO_BYPASS,

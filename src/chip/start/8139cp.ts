@@ -15,7 +15,7 @@ export const START_8139CP: Start = {
         [0xd8, 0x72, 0],
       ],
     },
-    // No early receive interrupts.
+    // Disables early receive interrupts.
     { on: "io16", words: [[0x5c, 0]] },
     // The high-priority ring is never used, but its base may be undefined after a reset.
     {

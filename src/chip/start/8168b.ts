@@ -61,7 +61,7 @@ export const START_8102E_349: Start = {
   phy: PHY_8102E,
 };
 
-/** XIDs from 34A on. */
+/** The steppings with XIDs from 24A and from 34A on. */
 export const START_8102E_34X: Start = {
   mac: [ENTRY_LATENCY, { on: "io8", words: [CONFIG1_8102E, NO_BEACON] }],
   phy: PHY_8102E,

@@ -4,8 +4,8 @@
  * Source: observed: Linux 6.12.117's r8169 on the model, by `npm run derive -- --chip KEY`. Realtek's FreeBSD driver
  * 1.99.04 `if_re.c`, `re_hw_start_unlock`, `re_hw_phy_config` and `re_phy_power_up`, methods 24 to 28 (BSD-4-Clause,
  * Realtek; values only) has most of these values for the chips that it supports (XIDs 3C3 and 3C8 are not among them).
- * That driver writes more PHY registers, mainly on the 8168CP, and differs in: bit 5 of register 0x0d from 3C2 on; on
- * 3C0, register 0xd1 and page 2, register 0; on 3C2, bit 9 of register 3 of the PCIe PHY.
+ * That driver writes more PHY registers, mainly on the 8168CP, and differs in these places: bit 5 of PHY register 0x0d,
+ * from 3C2 on; register 0xd1 and register 0 of PHY page 2, on 3C0; bit 9 of register 3 of the PCIe PHY, on 3C2.
  */
 import type { Start, Step, Word } from "../steps.ts";
 import { AWAKE, ENTRY_LATENCY, NO_BEACON } from "./before-8168g.ts";
@@ -73,7 +73,7 @@ const MAC_3C2: readonly Step[] = [
 
 export const START_8168C_3C2: Start = { mac: MAC_3C2, phy: phy(DSP_3C2, 0x0761) };
 export const START_8168C_3C3: Start = { mac: MAC_3C2, phy: phy([], 0x5461) };
-/** XIDs from 3C4 on. */
+/** The steppings with XID 3C1, and with XIDs from 3C4 on. */
 export const START_8168C_3CX: Start = { mac: [ENTRY_LATENCY, COMMON], phy: phy([], 0x5461) };
 
 // prettier-ignore

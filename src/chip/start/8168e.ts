@@ -50,7 +50,7 @@ export const START_8168E: Start = {
     { page: 2, words: [[0x08, 0xff00, 0x8000]] },
     { extension: 0x2d, words: [[0x18, 0, 0x0050]] },
     { page: 0, words: [[0x14, 0, 1 << 15]] },
-    // The first word, and bit 12 of extension 0x20, as observed.
+    // The first word, and bit 12 of extension 0x20, are as observed.
     { through: PARAMETER_8168D, words: [[0x8b86, 0, 1 << 0], [0x8b85, 1 << 13, 0]] },
     { extension: 0x20, words: [[0x15, 0x1100, 0]] },
     { page: 6, words: [[0x00, 0x5a00]] },
@@ -79,7 +79,10 @@ const pause = (high: number): readonly Word[] => [
   [0xcc, 0x0000_0050],
   [0xd0, high],
 ];
-/** Enables low-power idle of the MAC in both directions. It is used once the PHYs have agreed on EEE. */
+/**
+ * Enables low-power idle of the MAC in both directions. The MAC enters low-power idle only once the PHYs have agreed on
+ * EEE.
+ */
 const EEE: Step = { on: "eri", words: [[0x1b0, 0, 0x0003]] };
 /** @param events events that make the link leave L1 */
 const leaveL1 = (events: number): Step => ({ on: "eri", words: [[0xd4, 0, events]] });
@@ -128,9 +131,9 @@ export const START_8168EVL: Start = {
   linkUp: THRESHOLDS,
   mac: [
     ENTRY_LATENCY,
-    // Register 0 as observed; Realtek's driver sets bit 3.
+    // Register 0 is written as observed; Realtek's driver sets bit 3.
     { on: "ephy", words: [[0x09, 0, 0x0080], EPHY_19, [0x00, 0, 0x0004], EPHY_0C] },
-    // Bit 1 of 0x1d0 as observed; Realtek's driver clears it.
+    // Bit 1 of 0x1d0 is set, as observed; Realtek's driver clears it.
     { on: "eri", words: [...FIFOS, [0x1d0, 0, 1 << 1], ...FILTER_RESET, [0x1b0, 0, 1 << 4], ...pause(0x07ff_0060)] },
     { on: "io8", words: [OURS] },
     EEE,
@@ -145,7 +148,7 @@ export const START_8168EVL: Start = {
     { firmware: "phy" },
     { extension: 0xac, words: [[0x18, 0x0006]] },
     { page: 3, words: [[0x09, 0xa20f]] },
-    // This step and the next as observed. Realtek's driver sets bits 2:1 in parameter 0x8b80, not in register 0x17.
+    // This step and the next are as observed. Realtek's driver sets bits 2:1 in parameter 0x8b80, not in register 0x17.
     { through: PARAMETER_8168D, words: [[0x8b5b, 0x9222], [0x8b6d, 0x8000], [0x8b76, 0x8000]] },
     { page: 5, words: [[0x05, 0x8b80], [0x17, 0, 0x0006]] },
     ...GREEN,
@@ -159,8 +162,8 @@ export const START_8168EVL: Start = {
 };
 
 /**
- * The part that 8168F and 8411 have in common; the values of each chip follow it. Bit 1 of 0x1d0 as observed; Realtek's
- * driver clears it.
+ * The part that 8168F and 8411 have in common; the values of each chip follow it. Bit 1 of 0x1d0 is set, as observed;
+ * Realtek's driver clears it.
  */
 // prettier-ignore
 // oxfmt-ignore

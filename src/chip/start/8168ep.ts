@@ -18,11 +18,11 @@ const ERI: readonly Word[] = [
   [0xd0, 0xff, 0x5f],
   // Transmit FIFO: size of its static and of its dynamic part.
   [0xe8, 0xffff_ffff, 0x0010_0006],
-  // Wake-up by magic packet only; resets the packet filter.
+  // Disables all wake-up events but the magic packet, and resets the packet filter.
   [0xdc, (0xfe << 16) | (1 << 0), 0],
   [0xdc, 0, 1 << 0],
 ];
-/** Wake-up by checksum off. */
+/** Disables wake-up by checksum. */
 const NO_CHECKSUM_WAKE: readonly Word[] = [
   [0xc140, 0xffff],
   [0xc142, 0xffff],

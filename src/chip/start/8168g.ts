@@ -18,20 +18,20 @@ const ERI: readonly Word[] = [
   // Transmit FIFO: size of its static and of its dynamic part.
   [0xe8, 0xffff_ffff, 0x0010_0006],
   [0x5f0, 0xffff, 0x4f87],
-  // Wake-up by magic packet only; resets the packet filter.
+  // Disables all wake-up events but the magic packet, and resets the packet filter.
   [0xdc, (0xfe << 16) | (1 << 0), 0],
   [0xdc, 0, 1 << 0],
   [0x1b0, 1 << 12, 0],
   [0x2fc, 0x07, 0x01],
   [0x2f8, 0xffff, 0x1d8f],
-  // Events that make the link leave L1.
+  // Enables the events that make the link leave L1.
   [0xd4, 0, 0x1f80],
 ];
 /** The source does not write this on the 8411B. */
 const ERI_8168G: Word = [0x1d0, 0, 1 << 1];
 /** Enables interrupts of the PHY's MCU. Linux disables them when it powers the PHY down; this driver does not. */
 const PHY_INTERRUPTS: Word = [0x1a8, 0, 0xfc00_0000];
-/** Wake-up by checksum off. */
+/** Disables wake-up by checksum. */
 const NO_CHECKSUM_WAKE: Word = [0xc140, 0xffff];
 
 /** Settings for 10 Mbit/s and for ALDPS. */
@@ -45,7 +45,7 @@ export const TEN_MEGABIT_8168G: readonly Step[] = [
 ];
 export const FILTER_8168G: Step = { through: PARAMETER_8168G, words: [[0x8012, 0, 1 << 15]] };
 export const GAIN_8168G: Step = { page: 0xc42, words: [[17, 1 << 13, 1 << 14]] };
-/** Disables ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds. */
+/** Disables ALDPS, because with it a link partner that is slow to wake up loses traffic in the first seconds. */
 export const ALDPS_OFF: Step = { page: 0xa43, words: [[16, 1 << 2, 0]] };
 
 /** Settings of the digital signal processor, from the 8168GU on; the values are upper bytes. */
@@ -114,7 +114,7 @@ export const START_8168GU: Start = {
   ],
 };
 
-/** Code for the MAC's MCU: without it the receiver may stop after the PHY was powered down. */
+/** Code for the MAC's MCU. Without this code the receiver may stop after the PHY was powered down. */
 // prettier-ignore
 // oxfmt-ignore
 const PATCH_8411B: readonly number[] = [

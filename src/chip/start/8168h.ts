@@ -30,10 +30,10 @@ const ERI: readonly Word[] = [
   [0xd0, 0xff, 0x48],
   // Transmit FIFO: size of its static and of its dynamic part.
   [0xe8, 0xffff_ffff, 0x0010_0006],
-  // One receive queue, and nothing is hashed: another system's driver may have left several.
+  // One receive queue, and no hash, because another system's driver may have left several queues enabled.
   [ExtendedRss.queues, QueueCount.mask << QueueCount.shift, 0],
   [ExtendedRss.control, 0],
-  // Wake-up by magic packet only; the source sets one more bit.
+  // Disables all wake-up events but the magic packet; the source sets one more bit.
   [0xdc, 0xfe << 16, (1 << 4) | (1 << 3) | (1 << 2)],
   [0x5f0, 0x0f0f, 0],
   // Resets the packet filter.
@@ -44,7 +44,7 @@ const ERI: readonly Word[] = [
 ];
 /** The source does not write this on the 8168M. */
 const ERI_8168H: Word = [0x1d0, 0, 1 << 1];
-/** Events that make the link leave L1. */
+/** Enables the events that make the link leave L1. */
 const L1_EXIT: Word = [0xd4, 0, 0x1f80];
 
 const MAC: readonly Word[] = [
@@ -63,7 +63,7 @@ const MAC: readonly Word[] = [
 ];
 /** Disables ultra power saving. The source does not write this on the 8168M. */
 const UPS_OFF: Word = [0xd400, 1 << 0, 0];
-/** Writes that the two later steppings do not need. */
+/** These words are not written on the two later steppings. */
 const POWER: readonly Word[] = [
   [0xe056, 0x00f0, 0],
   [0xe052, 0xe008, 1 << 15],
@@ -73,7 +73,7 @@ const POWER: readonly Word[] = [
 /** @param ppsw bits to clear in page 0xa44, register 17: "EthPhyPPSW", which the source does not clear on the 8168M */
 const tenMegabit = (ppsw: number): Step => ({ page: 0xa44, words: [[17, ppsw, 1 << 11]] });
 const TEN_MEGABIT = tenMegabit(1 << 7);
-/** Clears bit 2, ALDPS: with it, a link partner that is slow to wake up loses traffic in the first seconds. */
+/** Clears bit 2, ALDPS, because with it a link partner that is slow to wake up loses traffic in the first seconds. */
 const aldpsOff = (set: number): Step => ({ page: 0xa43, words: [[16, 1 << 2, set]] });
 
 const phy = (tenMegabit: Step): readonly Step[] => [
