@@ -100,7 +100,7 @@ const open = (mask: number): string =>
     .map(({ xid }) => hex(xid))
     .join(" ");
 
-test("thirteen rows take any stepping of their XID on PCI Express, five on PCI", () => {
+test("thirteen rows of PCI Express chips and five rows of PCI chips match every stepping of their XID", () => {
   assert.equal(open(0x7c8), "488 2c8 2c0 280 3c8 3c0 380 448 440 408 348 248 340");
   assert.equal(open(0xfc8), "980 180 100 40 08");
   assert.ok(CHIPS.every(({ mask }) => mask === 0x7c8 || mask === 0xfc8 || mask === 0x7cf));

@@ -26,7 +26,7 @@ const PHYS = [
   ["1cc890 2000 1180 e 3 ocp", "8127a"],
 ] as const;
 
-test("each chip has the PHY that drivers report for it or for an adjacent chip, and fuses limit four of them", () => {
+test("each chip has the PHY that drivers report for it or for an adjacent chip, and fuses limit five of them", () => {
   const found = (CHIPS as readonly Chip[]).map((chip) => {
     const { id, estatus, multigigabit, eee, eee2, registers, indirect, ready, hidesLink } = phyKind(chip);
     const words = [id, estatus, multigigabit, eee, eee2].map((word) => word.toString(16)).join(" ");

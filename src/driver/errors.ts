@@ -92,7 +92,7 @@ export class BadModeration extends FerruleError {
   readonly code = "BAD_MODERATION";
   readonly hint: string;
   constructor(what: string, maxMicros: number, maxFrames: number) {
-    super(`this chip cannot moderate interrupts by ${what}`);
+    super(`this chip cannot delay interrupts for ${what}`);
     const frames =
       maxFrames === 0 ? "; it has no limit of frames" : ` and, together with a time, 0 to ${maxFrames} frames`;
     this.hint =
@@ -108,7 +108,7 @@ export class BadLinkSetting extends FerruleError {
   readonly hint: string;
   readonly what: string;
   constructor(chip: string, what: string, hint: string) {
-    super(`${chip} cannot be set to ${what}`);
+    super(`${chip} does not support ${what}`);
     this.what = what;
     this.hint = hint;
   }

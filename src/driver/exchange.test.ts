@@ -145,7 +145,7 @@ test("received frames are sent once and in order, even if the NIC sends late", (
   );
 });
 
-test("when checked, rejects a buffer that is in two entries, that the NIC has, or by an offset inside it", () => {
+test("with `checked`, a buffer is rejected if it is in two entries, if the NIC owns it, or if the offset is inside the buffer", () => {
   const link = rig();
   const { burst } = link;
   for (let i = 0; i < 3; i++) link.deliver(i);
@@ -174,7 +174,7 @@ test("when checked, rejects a buffer that is in two entries, that the NIC has, o
   assert.equal(link.receive(0, 2), 1);
 });
 
-test("when checked, an entry with a buffer that the NIC has is rejected even after a supply", () => {
+test("with `checked`, an entry with a buffer that the NIC owns is rejected even after `supply`", () => {
   const link = rig();
   link.deliver(0);
   assert.equal(link.receive(0, 1), 1);

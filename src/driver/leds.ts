@@ -103,13 +103,13 @@ export class Leds {
    */
   identify(seconds: number): Operation<void> {
     const fields =
-      this.#fields ?? this.#refuse("blink its LEDs", "No LED pattern of a PCI chip turns all of them off.");
+      this.#fields ?? this.#refuse("blinking its LEDs", "No LED pattern of a PCI chip turns all of them off.");
     if (!Number.isFinite(seconds) || seconds <= 0)
-      this.#refuse(`blink for ${seconds} s`, "Use a number greater than 0.");
+      this.#refuse(`blinking its LEDs for ${seconds} s`, "Use a number greater than 0.");
     const { running, link } = this.#nic;
     if (!running || !this.speeds.includes(link.speed))
       this.#refuse(
-        `blink its LEDs with ${link.up && running ? `a link of ${link.speed} Mbit/s` : "no link"}`,
+        `blinking its LEDs with ${link.up && running ? `a link of ${link.speed} Mbit/s` : "no link"}`,
         `LEDs can blink only with a link of ${this.speeds.join(", ")} Mbit/s.`,
       );
     return this.#blink(fields, seconds);

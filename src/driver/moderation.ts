@@ -228,7 +228,7 @@ const check = ({ receive, transmit }: Coalescing, { units, max, framesUnit }: Ab
     const areFrames =
       Number.isInteger(frames) && frames >= 0 && (off || (frames <= maxFrames && micros > 0) || frames === 0);
     if (!isTime || !areFrames)
-      throw new BadModeration(`${micros} µs and ${frames} frames on ${name}`, longest, maxFrames);
+      throw new BadModeration(`${micros} µs and ${frames} frames (${name})`, longest, maxFrames);
   }
 };
 

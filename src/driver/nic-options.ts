@@ -114,7 +114,7 @@ export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): n
   if (!isPowerOfTwo || queues > max)
     throw new BadQueues(
       `${queues} receive queues`,
-      max === 1 ? `${name} has one.` : `Use a power of two: ${name} has ${max}.`,
+      max === 1 ? `${name} has one receive queue.` : `Use a power of two: ${name} has ${max} receive queues.`,
     );
   return queues;
 };
@@ -138,7 +138,7 @@ export const checkOptions = (chip: Chip, windowBytes: number, options: NicOption
     throw new OutOfRange(`${name} has no PTP clock`, "Leave `timestamps` out.");
   // A thread that polls a single queue may not use the registers with the timestamps.
   if (options.timestamps === true && options.queueThreads === true)
-    throw new OutOfRange("timestamps are for the thread that polls every queue", "Leave `queueThreads` out.");
+    throw new OutOfRange("timestamps require that one thread polls every queue", "Leave `queueThreads` out.");
 };
 
 /** The checked firmware of the chip; undefined if it has none, or the file is missing. @throws {BadFirmware} */

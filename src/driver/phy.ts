@@ -140,7 +140,7 @@ export class Phy {
     if (!autonegotiate || !this.#nic.running)
       throw new BadLinkSetting(
         this.#hw.chip.name,
-        "restart negotiation",
+        "a restart of negotiation in this state",
         autonegotiate ? "Bring the NIC up first." : "Turn autonegotiation on first.",
       );
     this.write(BMCR, Bmcr.autonegotiate | Bmcr.restart);

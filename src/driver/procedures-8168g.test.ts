@@ -107,10 +107,10 @@ test("8168H: the bias of the PHY's converters is assembled from fuses, and blank
   assert.equal(bias(0, 1 << 4), 0x0008);
 });
 
-test("8168H: for each pair, three less than the PHY reports is written, but not less than 0", () =>
+test("8168H: for each pair, the value that the PHY reports minus 3 is written, or 0 if that is negative", () =>
   assert.deepEqual([0, 3, 4, 0xfff4, 15].map(length), [0, 0, 0x1111, 0x1111, 0xcccc]));
 
-test("8168H: a millisecond is 16 million divided by the oscillator's count, unless that is 0", () => {
+test("8168H: a millisecond is 16 million divided by the oscillator's count, unless the count is 0", () => {
   assert.equal(millisecond(0), undefined);
   assert.equal(millisecond(0xc000), undefined);
   assert.equal(millisecond(8000), 2000);

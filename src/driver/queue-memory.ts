@@ -71,7 +71,7 @@ export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buff
   const buffer = (bytes: number): SharedArrayBuffer => {
     const same = buffers[made++];
     if (same?.byteLength !== bytes)
-      throw new Misuse(`a ring needs ${bytes} bytes, but ${same?.byteLength} were recorded`);
+      throw new Misuse(`a ring needs ${bytes} bytes, but ${same?.byteLength ?? 0} were recorded`);
     return same;
   };
   return { dma: { window, iova, allocate }, buffer, burst: emptyBurst() };

@@ -59,7 +59,7 @@ for (const [name, format, addresses, ports, tcp] of HASHES)
     assert.equal(ring.hashes![0], 0, "the entry does not have the hash of an earlier frame");
   });
 
-test("format 2: if the NIC has not written the hash yet, no hash is reported, and never the hash of an earlier frame", () => {
+test("format 2: while the NIC has not written the hash, the frame has no hash, and not that of an earlier frame", () => {
   const format = RECEIVE_HASHED[2];
   const { ring, words, at, deliver, receive, slots } = rig({ format });
   const hash = (slot: number): number => words[at(slot) + format.hash!.hash]!;

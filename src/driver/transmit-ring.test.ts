@@ -196,7 +196,7 @@ test("rejects a frame of more fragments than the chip supports", () => {
   assert.equal(send(...entries.slice(0, 8)), 2);
 });
 
-test("rejects a frame without an end if its fragments are too many already", () => {
+test("rejects a frame without an end if it already has too many fragments", () => {
   const { send } = rig({ frameDescriptors: 2 });
   assert.equal(send(0, 60, Send.more, 0), 0);
   assert.throws(() => send(0, 60, Send.more, 0, 64, 60, Send.more, 0), OutOfRange);

@@ -28,10 +28,16 @@ test("a device of a QEMU, with program, properties, BAR and chip", () => {
 
 test("a device with an invalid BAR, chip or name is rejected with a hint", () => {
   for (const bar of ["6", "-1", "two", ""])
-    assert.throws(of({ FERRULE_QTEST_BAR: bar }), bad(/^FERRULE_QTEST_BAR=.*: no base address register$/, /0 to 5/));
+    assert.throws(
+      of({ FERRULE_QTEST_BAR: bar }),
+      bad(/^FERRULE_QTEST_BAR=.*: not the number of a base address register$/, /0 to 5/),
+    );
   assert.throws(of({ FERRULE_QTEST_CHIP: "rtl8168" }), bad(/CHIP=rtl8168: no such chip/, /model chips/));
   for (const device of ["", "a b", "rtl8168,", "rtl8168,=1"])
-    assert.throws(of({ FERRULE_QTEST_DEVICE: device }), bad(/DEVICE=.*: no device/, /NAME,PROPERTY=VALUE/));
+    assert.throws(
+      of({ FERRULE_QTEST_DEVICE: device }),
+      bad(/DEVICE=.*: not the name of a device/, /NAME,PROPERTY=VALUE/),
+    );
 });
 
 test("a variable that has no effect without another one is rejected", () => {

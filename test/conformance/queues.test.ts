@@ -362,13 +362,13 @@ for (const key of ["rtl8125b", "rtl8168h"] as const)
 
 test("a number of queues that the chip or the bus does not have is rejected before any write", () => {
   for (const [chip, queues, hint] of [
-    ["rtl8168ep", 2, "RTL8168ep/8111ep has one."],
-    ["rtl8168h", 8, "Use a power of two: RTL8168h/8111h has 4."],
-    ["rtl8125a", 2, "RTL8125A has one."],
-    ["rtl8125b", 8, "Use a power of two: RTL8125B has 4."],
-    ["rtl8125b", 3, "Use a power of two: RTL8125B has 4."],
-    ["rtl8125b", 0, "Use a power of two: RTL8125B has 4."],
-    ["rtl8127a", 16, "Use a power of two: RTL8127A has 8."],
+    ["rtl8168ep", 2, "RTL8168ep/8111ep has one receive queue."],
+    ["rtl8168h", 8, "Use a power of two: RTL8168h/8111h has 4 receive queues."],
+    ["rtl8125a", 2, "RTL8125A has one receive queue."],
+    ["rtl8125b", 8, "Use a power of two: RTL8125B has 4 receive queues."],
+    ["rtl8125b", 3, "Use a power of two: RTL8125B has 4 receive queues."],
+    ["rtl8125b", 0, "Use a power of two: RTL8125B has 4 receive queues."],
+    ["rtl8127a", 16, "Use a power of two: RTL8127A has 8 receive queues."],
   ] as const)
     assert.throws(() => openDirectRig({ chip, nic: { queues } }), { code: "BAD_QUEUES", hint });
   const clock = new VirtualClock();

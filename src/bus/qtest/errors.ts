@@ -35,6 +35,6 @@ export class NoSuchFunction extends FerruleError {
   readonly code = "QTEST_NO_FUNCTION";
   readonly hint = "Give QEMU the device, for example with `-device rtl8139`.";
   constructor(name: string, found: string) {
-    super(`${name}: no matching function on the bus: ${found}`);
+    super(`${name} is not on the bus: ${found}`);
   }
 }

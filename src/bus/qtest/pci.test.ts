@@ -38,7 +38,7 @@ test("the registers are in the requested BAR, or the function cannot be used", (
   for (const bar of [0, 3, 4])
     assert.throws(() => assignWindows(config, "test", bar), {
       code: "QTEST_NO_FUNCTION",
-      message: `test: no matching function on the bus: a function without registers in memory at BAR ${bar}`,
+      message: `test is not on the bus: a function without registers in memory at BAR ${bar}`,
     });
 });
 
