@@ -90,6 +90,7 @@ static inline unsigned send_entries(unsigned first, unsigned count) {
 static __attribute__((unused)) unsigned forward_waiting(unsigned budget) {
     if (waiting) return send_entries(waiting_first, waiting);
     unsigned count = receive(0, budget);
+    if (count == 0) return 0;
     for (unsigned i = 0; i < count; i++) swap_macs(arena + burst[i].offset);
     return send_entries(0, count);
 }

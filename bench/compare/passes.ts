@@ -106,6 +106,7 @@ export const createDriver = (
   const forward = (budget: number): number => {
     if (account[WAITING] !== 0) return send(account[FIRST]!, account[WAITING]!);
     const count = receive(0, budget);
+    if (count === 0) return 0;
     for (let i = 0; i < count; i = (i + 1) | 0) swapAddresses(words, burst[i * WORDS + OFFSET]! >> 2);
     return send(0, count);
   };

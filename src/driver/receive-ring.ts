@@ -218,6 +218,12 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const receive = (first: number, budget: number): number => {
     checkEntries(burst, first, budget);
     let slot = state[SLOT]!;
+    let opts1 = words[(own + (slot << step)) | 0]! | 0;
+    // If the slot seems empty, its word is read once more through Atomics, because V8 may have reused the word that an
+    // earlier pass read.
+    if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
+    // A thread that polls finds no frame most of the time.
+    if (opts1 < 0) return 0;
     const strip = (FCS - state[KEPT_FCS]!) | 0;
     /** The longest frame minus the shortest. One unsigned comparison with it checks both limits. */
     const lengths = (bufferBytes - strip - SHORTEST) >>> 0;
@@ -227,10 +233,6 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
     let bytes = 0;
     let others = 0;
     let refused = 0;
-    let opts1 = words[(own + (slot << step)) | 0]! | 0;
-    // If the slot seems empty, its word is read once more through Atomics, because V8 may have reused the word that an
-    // earlier pass read.
-    if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, own + (slot << step)) | 0;
     while (opts1 >= 0 && out < end) {
       const at = (own + (slot << step)) | 0;
       const length = ((opts1 & lengthBits) - strip) | 0;

@@ -87,14 +87,15 @@ export const createTurnaround = (
   // `| 0` marks an index as an integer. Without it the engine checks every sum for overflow, and keeps values from Atomics as tagged numbers.
   return (budget) => {
     let slot = state[0]!;
-    let next = state[1]!;
-    let turns = budget | 0;
-    let bytes = 0;
-    let bad = 0;
     let opts1 = words[(base + (slot << 2)) | 0]! | 0;
     // If the slot seems empty, its word is read once more through Atomics, because the engine may have reused the word
     // that an earlier pass read.
     if (opts1 < 0 || weaklyOrdered) opts1 = Atomics.load(words, base + (slot << 2)) | 0;
+    if (opts1 < 0) return 0;
+    let next = state[1]!;
+    let turns = budget | 0;
+    let bytes = 0;
+    let bad = 0;
     while (opts1 >= 0 && turns > 0) {
       const at = (base + (slot << 2)) | 0;
       const length = ((opts1 & lengthBits) - FCS) | 0;

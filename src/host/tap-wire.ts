@@ -22,8 +22,6 @@ const STAGING = 256 << 10;
 const INBOX = 68 << 10;
 /** Remainder modulo 8 of each frame's offset: payload after the usual 66 bytes of headers is then aligned. */
 const BIAS = 6;
-/** Number of frames in the longest super-frame at an MTU of 1500. */
-const SUPER_FRAME = 46;
 /** If a NIC has no room for a frame during this many calls of `pump`, the frame is dropped. */
 const MAX_WAITS = 10_000;
 
@@ -175,8 +173,9 @@ export class TapWire implements Port {
   }
 
   /**
-   * Delivers up to `budget` frames to the NIC. Returns the number of delivered and dropped frames. Begins a super-frame
-   * only if the rest of the budget suffices: in two bursts, it would be merged into two frames and acknowledged twice.
+   * Delivers frames to the NIC, up to `budget`; only the first super-frame may exceed it. Returns the number of delivered
+   * and dropped frames. A super-frame for which the rest of the budget does not suffice is kept for the next call,
+   * because in two bursts it would be merged into two frames and acknowledged twice.
    * @throws {SystemError} if the TAP is gone
    */
   pump(budget: number): number {
@@ -186,8 +185,8 @@ export class TapWire implements Port {
     let frames = 0;
     while (frames < budget) {
       if (incoming.left === 0) {
-        if (frames > 0 && frames + SUPER_FRAME > budget) break;
         if (!incoming.read()) break;
+        if (frames > 0 && frames + incoming.left > budget) break;
       }
       const taken = this.#deliverSegments(nic);
       frames += taken;
