@@ -294,7 +294,7 @@ suite("the rules themselves", () => {
       none(chipComplaints({ path: "src/model/planted.ts", source }));
   });
 
-  test("find a call of C without a SAFETY: line", () => {
+  test("find a call of C with an address without a SAFETY: line", () => {
     const reasoned = "const f = () => {\n  // SAFETY: because.\n  libc.mmap(0n);\n};\n";
     none(safetyComplaints(inSys(reasoned), ["mmap"]));
     none(safetyComplaints(inSys("// libc.mmap(0n)\nlibc.getppid();"), ["mmap"]));

@@ -42,7 +42,10 @@ const placeOf = (ticks: readonly Tick[], value: number, transform: Transform): n
   return first.at + ((transform(value) - from!) / (to! - from!)) * (last.at - first.at);
 };
 
-/** Tolerance in pixels, because markers and the digits of ticks are not exactly symmetric. */
+/**
+ * Tolerance in pixels. A position is measured at the centre of an element's box. For some markers and for the text of
+ * ticks, this is not exactly the position at which the element is plotted.
+ */
 const NEAR = 3;
 
 const nearly = (actual: number, expected: number, what: string): void =>

@@ -15,7 +15,10 @@ const LIMIT_MS = 60_000;
 /** Number of bytes of the drivers' output that are kept, to explain a failure. */
 const TAIL_BYTES = 2000;
 
-/** A driver exited, did not respond or violated a rule, or the device process cannot run here. */
+/**
+ * A driver exited, did not respond, or posted an invalid descriptor; or the device process cannot run here, exited or did
+ * not reply.
+ */
 export class ComparisonFailed extends FerruleError {
   readonly code = "COMPARISON_FAILED";
   readonly hint = "The measurement is discarded. Run again; --peer selects the drivers.";

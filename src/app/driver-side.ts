@@ -211,10 +211,7 @@ export class DriverSide implements Disposable {
     return this.#uplink === undefined || this.operations.pending ? 1 : this.napi.waitMillis;
   }
 
-  /**
-   * Moves frames once in each direction, and returns the number of frames.
-   * @param budget maximum number of frames read from the host
-   */
+  /** Moves frames once in each direction; returns their number. @param budget maximum number read from the host */
   pump(budget = BUDGET): number {
     this.#polls++;
     const uplink = this.#uplink;

@@ -1,4 +1,4 @@
-/** An interrupt line whose events arrive through a descriptor. */
+/** An interrupt line whose events arrive through a file descriptor (an eventfd). */
 import type { InterruptLine } from "#kit/interrupts.ts";
 
 export interface EventLineParts {

@@ -136,8 +136,8 @@ const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
 };
 
 /**
- * Entries for chips of one die that differ: the 8168EP and the 8117 report different latencies. Neither enters L1.2 by
- * itself.
+ * Entries for the chips of die `8168ep`, which differ. Both report the same latencies, but the 8117 also sets `IN_ALDPS`
+ * and COMBO_LTR_EXTEND. Neither enters L1.2 by itself.
  */
 const BY_CHIP: Readonly<Record<string, Aspm>> = {
   rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on, LATENCY_8168EP], marked: true },

@@ -162,8 +162,8 @@ export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
 const STEPPING = 7;
 
 /**
- * For a stepping that the table does not list: the chip with the nearest stepping in the same family, or the older one
- * of two that are equally near. DPDK and Realtek's own drivers do the same. Undefined if the XID belongs to no family.
+ * For a stepping that the table does not list: among the chips whose XID differs only in the stepping, the nearest, or the
+ * older one of two that are equally near. DPDK and Realtek's own drivers do the same. Undefined if there is no such chip.
  * Chips whose identification requires other registers are not candidates, because an unknown chip may not have those
  * registers.
  */

@@ -73,8 +73,8 @@ export interface Profile {
   /** How PHY registers are accessed. */
   readonly phyAccess: "registers" | "mdio" | "mdio-gated" | "ocp";
   /**
-   * How the MAC controller's registers are accessed; "paged": the controller's firmware memory is divided into four
-   * pages.
+   * Whether the chip has MAC-OCP registers; with "paged" it has them, and its firmware memory, which is among them, has
+   * four pages.
    */
   readonly macOcp: "none" | "plain" | "paged";
   /**

@@ -1,6 +1,6 @@
 /**
  * The clock of the Precision Time Protocol (IEEE 1588): its commands and fields. It is in the MAC of the RTL8125B and
- * in the PHY of later chips. A time is 30 bits of nanoseconds and 48 of seconds.
+ * in the PHY of later chips, except the RTL8125BP, for which no source describes one. A time is 30 bits of nanoseconds and 48 of seconds.
  *
  * Source: Realtek's own drivers for Linux (r8125 9.016.01 and r8127, their PTP parts), which name only the commands and
  * fields below.

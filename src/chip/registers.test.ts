@@ -114,7 +114,7 @@ const ALIASES = [
  */
 const ONLY_SOME = ["OCPDR", "OCPAR", "RDSAR1", "SecMAC0", "SecMAC4", "At00b0"];
 
-test("every register has the offset of the datasheet's table", () => {
+test("every register has the offset that the table above states", () => {
   const map: Map = { ...registers };
   for (const [offset, , , name] of PAGE) assert.equal(map[name], offset, name);
 });

@@ -1,6 +1,6 @@
 /**
- * Padding in software. The end of a frame is copied and sent from the copy, with zeros after it, because in the
- * caller's memory other data may follow the frame.
+ * Padding in software. The last fragment of a short frame, which is usually the whole frame, is copied and sent from the
+ * copy, with zeros after it. In the caller's memory other data may follow the frame.
  */
 import type { DmaDomain } from "#kit/dma.ts";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";

@@ -35,7 +35,7 @@ import { Wake } from "./wake.ts";
 export type { NicOptions } from "./nic-options.ts";
 export type { RunningNic } from "./rings.ts";
 
-/** A card that the driver has bound. Only the data plane's thread may use it. */
+/** A NIC that the driver has bound. Only the data plane's thread may use it. */
 export class Nic {
   readonly chip: Chip;
   readonly xid: number;

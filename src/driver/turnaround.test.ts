@@ -76,7 +76,7 @@ const rig = ({ slots = 4, sendSlots = 8, spare = 8, weaklyOrdered = false }: Rig
 
 for (const weaklyOrdered of [false, true]) {
   const cpu = weaklyOrdered ? "a weakly ordered CPU" : "x86";
-  test(`every good frame is sent edited, once and in order, and no buffer is in use twice (${cpu})`, () => {
+  test(`every good frame is edited and sent once, in order, and the NIC never owns a buffer in two slots (${cpu})`, () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant("deliver" as const), length: fc.integer({ min: 0, max: 3000 }), bad: fc.nat(9) }),
       fc.record({ kind: fc.constant("send" as const), count: fc.nat(9) }),

@@ -22,7 +22,7 @@ import { type FrameQueue, NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso, TAG_BYTES } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Largest number of frames taken from the ring at once; they occupy the link's first entries. */
+/** Largest number of entries taken from the ring at once. They are the link's first ones. */
 const BURST = 256;
 /** In frames shorter than this, marking the checksum as verified costs more than the kernel's own check. */
 const MIN_VERIFIED_BYTES = 256;
@@ -81,7 +81,7 @@ export class UplinkIn {
     this.#mergeable = merge ? TCP_GOOD : 0;
   }
 
-  /** Moves up to `budget` frames. Returns their number. @throws {SystemError} if the TAP is gone */
+  /** Moves up to `budget` entries. Returns their number; a frame in several buffers has several. @throws {SystemError} if the TAP is gone */
   pump(budget: number): number {
     const { burst } = this.#link;
     const count = this.#link.receive(0, Math.min(budget, BURST));

@@ -225,7 +225,7 @@ test("writing the halves of a ring address in the wrong order, or bits that the 
   assert.equal(guest.r32(RDSAR), 0x1000);
 });
 
-test("a doorbell without a descriptor, or before the transmitter is enabled, is an offence without other effect", () => {
+test("a doorbell without a descriptor, or before the transmitter is enabled, is an offence", () => {
   const guest = new Guest();
   guest.w8(TxPoll, 0x40);
   guest.bringUp();

@@ -13,7 +13,7 @@ import { cString } from "./memory.ts";
 const O_PATH = 0o10000000;
 const MFD_HUGETLB = 4;
 
-test("memory sealed against shrinking is of fixed length; other memory is not, and the check does not seal it", () => {
+test("`memoryFile` reports memory that is sealed against shrinking as fixed, other memory as not fixed, and seals nothing", () => {
   using sealed = createMemory("sealed", 4096);
   using unsealed = createMemory("unsealed", 8192, { sealed: false });
   assert.deepEqual(memoryFile(sealed.number), { bytes: 4096, pageBytes: 4096, fixed: true });

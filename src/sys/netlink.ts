@@ -75,7 +75,7 @@ export interface InterfaceState {
    */
   readonly flags: number;
   readonly mtu: number;
-  /** Ethernet address; undefined for an interface of another kind. */
+  /** Link-layer address; undefined if it does not have six bytes. */
   readonly address: Uint8Array | undefined;
   /** Number of requests for all frames: by an administrator, packet sockets, bridges, additional unicast addresses. */
   readonly promiscuity: number;

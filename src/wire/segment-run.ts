@@ -147,7 +147,7 @@ export class SegmentRun {
     const transport = this.#transport - this.#frame;
     if (view.network - view.frame !== network || view.transport - view.frame !== transport || tag !== this.tag)
       return false;
-    // Ports are compared first, because most flows differ there.
+    // Ports are compared before addresses, because most flows differ in their ports.
     if (this.#differs(view, transport, transport + 2)) return false;
     return !this.#differs(view, transport - (this.ipv6 ? 16 : 4), transport);
   }

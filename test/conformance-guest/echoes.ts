@@ -3,7 +3,7 @@ import type { Far } from "../guest/far-end.ts";
 import * as echoes from "../rigs/echoes.ts";
 
 /**
- * Sends rounds of echo requests from `from` by ping(8) with `args`, until every request of a round is answered.
+ * Runs ping(8) with `args` on `from`, in rounds, until every request of a round is answered.
  * @throws {AssertionError}
  */
 export const answered = (from: Pick<Far, "run">, args: string): Promise<void> =>

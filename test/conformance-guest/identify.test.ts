@@ -12,7 +12,7 @@ import { complaintsOf } from "../guest/kernel-log.ts";
 import { wantedKernels } from "./grid.ts";
 import { ManyNics } from "./many-nics.ts";
 
-/** Time limit for fifty NICs, each of which takes a second to come up on an idle machine. */
+/** Time limit for each command on all NICs, up to 62, each of which takes a second to come up on an idle machine. */
 const LIMIT_MILLIS = 1_800_000;
 
 /**
@@ -61,8 +61,8 @@ const LOGGED: readonly (readonly [key: string, name: string, xid: string, since?
  */
 const NO_DATA = /invalid short VPD tag 0[05] at offset [12]$/;
 /**
- * A warning that this test accepts: fifty cards share one emulated processor, so a card's frames may be processed
- * seconds too late.
+ * A warning that this test accepts: up to 62 cards share one emulated processor, so a card's frames may be
+ * processed seconds too late.
  */
 const SLOW = /NETDEV WATCHDOG: .* transmit queue \d+ timed out/;
 

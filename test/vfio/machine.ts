@@ -168,7 +168,7 @@ export class Machine implements AsyncDisposable {
     return this.guest.run(`ferrule ${words}`, limitMillis);
   }
 
-  /** Runs `ferrule …` as root; returns its output. @throws {Error} unless it ends with 0 */
+  /** Runs `ferrule …` as root; returns its output. @throws {Error} unless its exit code is 0 */
   mustRun(words: string, limitMillis = LIMIT_MILLIS): Promise<string> {
     return this.guest.mustRun(`ferrule ${words}`, limitMillis);
   }

@@ -55,7 +55,7 @@ const DOWN = "down";
 const linkOf = ({ up, speed, fullDuplex }: Extract<SessionEvent, { kind: "carrier" }>): string =>
   up ? `${speed} ${fullDuplex}` : DOWN;
 
-/** Reports the events of a running session until it ends, and takes it down. */
+/** Reports the events of a running session until a stop is requested or the session fails; then takes it down. */
 const supervise = async (session: Session, stop: Stop, request: UpRequest, terminal: Terminal): Promise<void> => {
   const failed = Promise.withResolvers<ThreadFailure>();
   const { interfaceName, json, level, wire } = request;

@@ -7,6 +7,7 @@ export const METHOD: readonly string[] = [
   "A ratio compares two drivers within one round, because the speed of shared processors changes from one moment to the next. The figure is the median of the ratios of all rounds; the quartiles show how far they differ.",
   "If other work took processor time from a driver or the device, the round is repeated, up to three times the wanted number of rounds. The least disturbed rounds are kept, regardless of how fast the drivers were in them.",
   "Every driver is started several times, because the JavaScript engine compiles a program a little differently each time. TypeScript is taken from a cache of compiled code, as in an installed package.",
+  "Saturated: each pass takes the frames that are there, up to the batch. A driver that is faster than the device takes fewer frames in a pass, and both then fetch the same cache lines from each other more often. If this costs more than the driver's own work, a driver that runs more instructions can forward more frames; the times with driver and device in one thread do not have this effect.",
   "Each frame has a sequence number, with which the device detects lost, duplicated and reordered frames.",
 ];
 

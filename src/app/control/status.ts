@@ -12,7 +12,7 @@ export interface Status {
   /** The far end of the wire; absent if the wire belongs to another process. */
   readonly wire?: string | undefined;
   readonly pid: number;
-  /** Seconds since the command was started. */
+  /** Seconds since `ferrule up` was started. */
   readonly upSeconds: number;
   /** Facts about the NIC; absent while it is being brought up. */
   readonly facts?: SessionFacts | undefined;

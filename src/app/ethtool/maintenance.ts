@@ -47,7 +47,7 @@ export const maintenance: Group = {
     flag<SelfTestReport>({
       names: ["-t", "--test"],
       words: "[offline | online]",
-      summary: "test registers, memory, interrupts and loopbacks; the online test is shorter and loses no frame",
+      summary: "test link, registers, DMA, interrupts and loopbacks; the online test is shorter and loses no frame",
       operation: "selfTest",
       failure: ["Cannot test: %"],
       exit: 74,

@@ -45,7 +45,7 @@ test("each of several queues has a sample, a single queue has none", () => {
   assert.doesNotMatch(metricsOf(scraped({ queues: queues.slice(1) })), /ferrule_queue/);
 });
 
-test("without a link there is no speed; without a wire of its own, a session has no counters of a wire", () => {
+test("without a link no speed is exported; if the wire belongs to another process, the counters of the model's thread are not exported", () => {
   assert.equal(valueOf(scraped({ linkUp: 0 }), "node_network_speed_bytes"), undefined);
   assert.equal(valueOf(scraped({ linkUp: 0 }), "node_network_up"), 0);
   const missed = "ferrule_receive_missed_packets_total";

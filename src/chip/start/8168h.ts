@@ -115,11 +115,12 @@ export const START_8168M: Start = {
 };
 
 /**
- * On the later steppings, the sources clear bit 2 of MAC-OCP 0xd438 before they access the PCI Express PHY, and select
- * its bank by bits 1:0 of 0xde28.
+ * On the two later steppings (`START_8168H_100` and `START_8168H_300`), the sources clear bit 2 of MAC-OCP 0xd438, select
+ * a bank of the PCI Express PHY by bits 1:0 of 0xde28, and write its registers. Then they select bank 0, and set bit 2
+ * again.
  */
-const EPHY_CLOSED: Step = { on: "mac", words: [[0xd438, 1 << 2, 0]] };
-const EPHY_OPEN: Step = {
+const EPHY_BEGIN: Step = { on: "mac", words: [[0xd438, 1 << 2, 0]] };
+const EPHY_END: Step = {
   on: "mac",
   words: [
     [0xde28, 0x0003, 0],
@@ -136,10 +137,10 @@ const LATER: readonly Step[] = [
 // oxfmt-ignore
 export const START_8168H_100: Start = {
   mac: [
-    EPHY_CLOSED,
+    EPHY_BEGIN,
     { on: "mac", words: [[0xde28, 0x0003, 1]] },
     { on: "ephy", words: [[0x04, 1 << 9, 0]] },
-    EPHY_OPEN,
+    EPHY_END,
     ...LATER,
   ],
   phy: [
@@ -163,6 +164,6 @@ export const START_8168H_100: Start = {
 };
 /** The stepping whose MAC-OCP 0xd006 has 3 in its high byte. */
 export const START_8168H_300: Start = {
-  mac: [EPHY_CLOSED, EPHY_OPEN, ...LATER],
+  mac: [EPHY_BEGIN, EPHY_END, ...LATER],
   phy: [{ firmware: "phy" }, TEN_MEGABIT, { page: 0xc41, words: [[21, 1 << 1, 0]] }, aldpsOff(0)],
 };

@@ -1,4 +1,4 @@
-/** Receive settings, read from the registers when the registers change. */
+/** Receive settings, read from the registers when most of these are written; some are read with the next write of another. */
 import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
 import { Rx } from "#chip/descriptors.ts";
 import { Config3, Config4, CPlus, CPlusCmd, MISC, Misc, RxConf, RxConfig, RxMaxSize } from "#chip/registers.ts";

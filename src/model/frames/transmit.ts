@@ -105,9 +105,8 @@ export class TransmitEngine {
   /** Cancels the pause requested by the link partner. */
   #paused: (() => void) | undefined;
   /**
-   * Set once the engine has processed descriptors after a start. From then on a doorbell without work is no offence:
-   * the guest cannot know how far the chip has come, and FreeBSD's driver rings twice because some chips miss a
-   * doorbell.
+   * Set once the engine has processed descriptors after a start. From then on a doorbell without work is no offence: the
+   * guest cannot know the chip's progress, and FreeBSD's driver rings twice because some chips miss a doorbell.
    */
   #started = false;
   #cancel: (() => void) | undefined;

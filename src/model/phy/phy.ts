@@ -84,10 +84,7 @@ export class Phy {
   /** Set if both ends are manually set to the same clock role, so there is no link. */
   #clockFault = false;
   #idleErrors = 0;
-  /**
-   * Whether a lower speed is tried on a bad cable. The register space sets this function, because PHYs use different
-   * registers.
-   */
+  /** Whether a lower speed is tried on a bad cable. Like `crossover`, this is set by the register space. */
   speedDown: () => boolean = () => true;
   /** The manual crossover setting. The register space sets this function, because PHYs use different registers. */
   crossover: () => Crossing = () => undefined;
@@ -175,10 +172,7 @@ export class Phy {
     this.#start();
   }
 
-  /**
-   * Adds idle errors (errors between frames). At 1000 Mbit/s the PHY counts them, up to 255, until GBSR is read
-   * (40.5.1.1).
-   */
+  /** Adds errors between frames. At 1000 Mbit/s the PHY counts them, up to 255, until GBSR is read (40.5.1.1). */
   disturbIdle(errors: number): void {
     if (this.#link.speed === 1000) this.#idleErrors = Math.min(255, this.#idleErrors + errors);
   }
