@@ -161,35 +161,35 @@ suite("the device process of the comparison", { skip }, () => {
         }
       });
 
-  for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const)
-    test(`leaves no process behind when the comparison is ended by ${signal}`, async () => {
-      const file = join(import.meta.dirname, "../bench/compare/main.ts");
-      const args = [
-        "--disable-warning=ExperimentalWarning",
-        file,
-        "--load",
-        "forward",
-        "--peer",
-        "link",
-        "--rounds",
-        "1000",
-      ];
-      const scratch = mkdtempSync(join(folder, "tmp-"));
-      const child = spawn(process.execPath, args, {
-        env: { ...process.env, TMPDIR: scratch },
-        stdio: ["ignore", "ignore", "pipe"],
+  const endless = ["--load", "forward", "--peer", "link", "--rounds", "1000"];
+  for (const [program, file, options, signals] of [
+    ["the measuring program", "../bench/compare/main.ts", endless, ["SIGINT", "SIGTERM", "SIGKILL"]],
+    ["`ferrule compare`", "../src/app/cli/entry.ts", ["compare"], ["SIGINT", "SIGKILL"]],
+  ] as const)
+    for (const signal of signals)
+      test(`leaves no process behind when ${program} is ended by ${signal}`, async () => {
+        const args = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, file), ...options];
+        const scratch = mkdtempSync(join(folder, "tmp-"));
+        const child = spawn(process.execPath, args, {
+          env: { ...process.env, TMPDIR: scratch },
+          stdio: ["ignore", "ignore", "pipe"],
+        });
+        const { promise: running, resolve } = Promise.withResolvers<void>();
+        child.stderr.on("data", (chunk) => {
+          if (String(chunk).includes("processes 1")) resolve();
+        });
+        await Promise.race([running, once(child, "exit")]);
+        const started = descendants(child.pid!);
+        assert.ok(started.length > 2, "the device and its driver were not started");
+        child.kill(signal);
+        if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+        assert.notEqual(child.exitCode, 0);
+        for (
+          const end = performance.now() + LIMIT_MS;
+          started.some((pid) => existsSync(`/proc/${pid}`));
+          await sleep(20)
+        )
+          assert.ok(performance.now() < end, "processes are left");
+        if (signal !== "SIGKILL") assert.deepEqual(readdirSync(scratch), []);
       });
-      const { promise: running, resolve } = Promise.withResolvers<void>();
-      child.stderr.on("data", (chunk) => {
-        if (String(chunk).includes("processes 1")) resolve();
-      });
-      await Promise.race([running, once(child, "exit")]);
-      const started = descendants(child.pid!);
-      assert.ok(started.length > 2, "the device and its driver were not started");
-      child.kill(signal);
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-      for (const end = performance.now() + LIMIT_MS; started.some((pid) => existsSync(`/proc/${pid}`)); await sleep(20))
-        assert.ok(performance.now() < end, "processes are left");
-      if (signal !== "SIGKILL") assert.deepEqual(readdirSync(scratch), []);
-    });
 });

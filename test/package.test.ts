@@ -21,8 +21,10 @@ import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { parseMeasurement } from "#app/compare/read-comparison.ts";
 import { olderNode } from "./rigs/older-node.ts";
 import { npm, packFerrule } from "./rigs/packed.ts";
+import { skipFor } from "./rigs/skip.ts";
 
 const MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url));
 /** The optional dependency, which npm installs only if there is a network. */
@@ -32,6 +34,8 @@ const TYPES = ["@types/node", "undici-types"];
 /** Time limit in ms, long enough on a busy machine. */
 const ENOUGH = 300_000;
 
+const COMPARISON = fileURLToPath(new URL("../docs/compare.json", import.meta.url));
+const hasGcc = spawnSync(process.env["CC"] ?? "gcc", ["--version"]).status === 0;
 const EXAMPLES = fileURLToPath(new URL("../examples/", import.meta.url));
 
 /** A program that opens a card that does not exist. */
@@ -114,6 +118,27 @@ suite("the packed form", () => {
     assert.equal(status, 0, stderr);
     const { transfers } = JSON.parse(stdout) as { transfers: { sha256Sent: string; sha256Received: string }[] };
     for (const { sha256Sent, sha256Received } of transfers) assert.equal(sha256Received, sha256Sent);
+  });
+
+  test("measures its drivers, with one round of `compare`", { skip: skipFor(!hasGcc && "needs gcc") }, () => {
+    const file = join(home, "measured.json");
+    const program = join(home, "node_modules/ferrule/dist/bench/compare/main.js");
+    const options = ["--load", "forward", "--peer", "careful-c,link", "--rounds", "1", "--json", file];
+    const { status, stderr } = spawnSync(process.execPath, [program, ...options], { cwd: home, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+    const { throughput } = parseMeasurement(readFileSync(file, "utf8"), file);
+    assert.deepEqual(
+      throughput.map(({ peer, lost, doubled, reordered, damaged }) => [peer, lost + doubled + reordered + damaged]),
+      [
+        ["minimal-c", 0],
+        ["careful-c", 0],
+        ["link", 0],
+      ],
+    );
+    const page = join(home, "compare.html");
+    const shown = ferrule("compare", "--from", COMPARISON, "--html", page);
+    assert.equal(shown.status, 0, shown.stderr);
+    assert.match(readFileSync(page, "utf8"), /Ferrule over Link/);
   });
 
   test("has types with which a strict program compiles", () => {
