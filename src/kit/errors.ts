@@ -1,7 +1,8 @@
-/** Errors. Each reports what was found, in a message and in fields, and gives a hint that says what to do. */
+/** Errors. Each has a message that says what was found, and a hint. */
 
 /**
- * Base of all errors that Ferrule throws deliberately. `code` is stable; `hint` is one sentence that says what to do.
+ * Base of all errors that Ferrule throws deliberately. `code` is stable; `hint` gives a likely cause or says what to
+ * do.
  */
 export abstract class FerruleError extends Error {
   abstract readonly code: string;

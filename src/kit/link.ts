@@ -1,10 +1,11 @@
 /**
  * The interface between a driver and a network stack: frames of layer 2 are passed in bursts, without copies.
  *
- * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A link has one array
- * of entries, four words for each frame (or fragment, for sending), so a burst needs no objects. The caller owns the
- * buffers in the entries. `receive` exchanges the buffer in an entry for a buffer with a received frame. `transmit`
- * exchanges a frame to be sent for a buffer whose frame was sent earlier. So no separate call returns buffers.
+ * Frames are in buffers of the device's DMA window, and a buffer is identified by its byte offset in the window. A link
+ * has one array of entries, four words for each frame (or fragment, for sending), so a burst needs no objects. The
+ * caller owns the buffers in the entries. `receive` exchanges the buffer in an entry for a buffer with a received
+ * frame. `transmit` exchanges a fragment to be sent for a buffer whose contents were sent earlier. So no separate call
+ * returns buffers.
  */
 import { OutOfRange } from "./errors.ts";
 
@@ -121,7 +122,7 @@ export interface FrameMemory {
   readonly sums?: MemorySums | undefined;
 }
 
-/** Passes layer 2 frames in bursts. All calls come from the data-plane thread. */
+/** Passes layer 2 frames in bursts. All calls come from one thread, the data-plane thread that polls the queue. */
 export interface Link {
   readonly memory: FrameMemory;
   /** Length of each receive buffer in bytes. */
