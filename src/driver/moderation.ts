@@ -61,7 +61,7 @@ export class Moderation {
   #actual = OFF;
   /** Speed of the last link in Mbit/s. It is 0 before the first link, and 0 is treated as the fastest speed. */
   #speed = 0;
-  /** True after the registers have been written. With the registers' start values, moderation is off. */
+  /** True if the registers were written since the last start. With the registers' start values, moderation is off. */
   #written = false;
   #adaptive = false;
   #level = 0;

@@ -131,7 +131,7 @@ export interface Link {
    * The link's entries. The caller may move buffers between entries, and set word 0 to `NO_BUFFER` to keep a buffer.
    */
   readonly burst: Int32Array;
-  /** Toeplitz hash of each received entry, 0 if the frame has none; undefined unless hashes were requested. */
+  /** Toeplitz hash of each received entry, 0 if the frame has none; undefined if the descriptors have no hash. */
   readonly hashes?: Int32Array | undefined;
   /**
    * For each entry of the last burst that is marked `stamped`, the time of reception in nanoseconds of the NIC's PTP
@@ -143,8 +143,8 @@ export interface Link {
    * entries. The buffers of these entries go to the NIC in exchange. For an entry without a buffer, a spare is used;
    * while no spare is left, frames stay in the NIC's ring. A frame that is longer than a buffer has one entry for each
    * of its buffers, all but the last marked with `Received.more`.
-   * @throws {OutOfRange} for a frame of more entries than the budget allows, and for an entry whose buffer is not a
-   * receive buffer
+   * @throws {OutOfRange} if the first frame needs more entries than `budget`, or one of its entries has memory outside
+   * the receive buffers
    */
   receive(first: number, budget: number): number;
   /**
