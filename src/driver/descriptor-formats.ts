@@ -138,7 +138,7 @@ const CLASSIC = {
   select: 0,
 } as const;
 
-/** RTL8169 and later. */
+/** RTL8169 and later, for descriptors without a hash. */
 export const RECEIVE_8169: ReceiveFormat = {
   ...CLASSIC,
   ...verdictsOf(Rx),

@@ -26,9 +26,9 @@ export interface Coalescing {
 interface Ability {
   /** Units of time in microseconds, smallest first. Both directions use the same unit. */
   readonly units: readonly number[];
-  /** Limit of the number of units. */
+  /** Largest number of units, of time and of frames. */
   readonly max: number;
-  /** Frames per unit of the frame limit; 0 if the chip has no frame limit. */
+  /** Unit of the frame limit, in frames; 0 if the chip has no frame limit. */
   readonly framesUnit: number;
 }
 

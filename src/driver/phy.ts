@@ -155,8 +155,8 @@ export class Phy {
   }
 
   /**
-   * Counters since the NIC was bound: idle errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs),
-   * and losses of the link, including those that began and ended between two polls.
+   * Counters since the NIC was bound: idle errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs
+   * and with an SFP cage), and losses of the link, including those that began and ended between two polls.
    */
   statistics(): { readonly idleErrors: number | undefined; readonly linkLosses: number } {
     const counts = !this.cage && phyKind(this.#hw.chip).estatus !== 0;

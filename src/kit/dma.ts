@@ -5,8 +5,8 @@ import type { FrameMemory } from "./link.ts";
 declare const bus: unique symbol;
 
 /**
- * An address as seen by the device. Only DMA domains and `addressAt` create one; the result of arithmetic on an address
- * is a plain number.
+ * An address as seen by the device. Only objects that own a DMA window, and `addressAt`, create one; the result of
+ * arithmetic on an address is a plain number.
  */
 export type BusAddress = number & { readonly [bus]: "address" };
 /** The low and high half of a bus address, as 32-bit words. */

@@ -1,8 +1,8 @@
 /** Errors. Each has a message that says what was found, and a hint. */
 
 /**
- * Base of all errors that Ferrule throws deliberately. `code` is stable; `hint` gives a likely cause or says what to
- * do.
+ * Base of almost all of Ferrule's error classes (the room `wire`, which imports nothing, has others). `code` is stable;
+ * `hint` gives a likely cause or says what to do.
  */
 export abstract class FerruleError extends Error {
   abstract readonly code: string;

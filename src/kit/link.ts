@@ -40,11 +40,13 @@ export const checkEntries = (burst: Int32Array, first: number, count: number): v
 
 /** Bits that report what the NIC found about a received frame. */
 export const Received = {
-  /** The IP header checksum was verified and is correct. */
+  /**
+   * The NIC has verified the IPv4 header checksum, and it is correct. Also set for IPv6, whose header has no checksum.
+   */
   ipChecksumGood: 1 << 0,
-  /** The TCP checksum was verified and is correct. */
+  /** The NIC has verified the TCP checksum, and it is correct. */
   tcpChecksumGood: 1 << 1,
-  /** The UDP checksum was verified and is correct. */
+  /** The NIC has verified the UDP checksum, and it is correct. */
   udpChecksumGood: 1 << 2,
   /** A VLAN tag was stripped from the frame; it is in word 3. */
   tagged: 1 << 3,
