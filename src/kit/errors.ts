@@ -52,7 +52,7 @@ export class OutOfWindow extends FerruleError {
   }
 }
 
-/** A value is outside its range: a programming error, found before it reaches the hardware. */
+/** A value is outside its range, or a call is not possible in the present state. */
 export class OutOfRange extends FerruleError {
   readonly code = "OUT_OF_RANGE";
   readonly hint: string;
@@ -62,7 +62,7 @@ export class OutOfRange extends FerruleError {
   }
 }
 
-/** The hardware did not reach a state within the time limit. */
+/** A wait has expired, usually because the hardware did not reach a state within the time limit. */
 export class Timeout extends FerruleError {
   readonly code = "TIMEOUT";
   readonly hint: string;
