@@ -3,9 +3,10 @@
  * resource is no longer in use. There is no lock: at each point where the borrower can give the resource back, it reads
  * one word.
  *
- * The term is a number that `lend` and `recall` increase by 1 (modulo 2^32): odd while the resource is lent, even while
- * it is not. If the borrower takes a term while the lender recalls that term, each side stores its own word before it
- * loads the word of the other side. So at least one side sees what the other has stored.
+ * The number of the term increases by 1 (modulo 2^32) when the resource is lent, and again when it is recalled: it is
+ * odd while the resource is lent, even while it is not. If the borrower takes a term while the lender recalls that
+ * term, each side stores its own word before it loads the word of the other side. So at least one side sees what the
+ * other has stored.
  */
 import { OutOfRange } from "./errors.ts";
 
