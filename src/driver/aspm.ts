@@ -13,8 +13,9 @@ import type { Finding } from "./health.ts";
 import { run } from "./steps.ts";
 
 /**
- * `auto`: ASPM is on if the system has enabled it and the board's vendor has marked it as tested. `off`: it is always
- * off. `full`: it is on with any board. While ASPM is on, L1 substates and latency reports are on too, on chips that
+ * `auto`: ASPM is on if it is known to work on the chip, the system has enabled it and the board's vendor has marked it
+ * as tested. `off`: it is always off. `full`: it is on with any board. After a transmit time-out it is off with every
+ * policy, until a policy is set again. While ASPM is on, L1 substates and latency reports are on too, on chips that
  * have them.
  */
 export const ASPM_POLICIES = ["auto", "off", "full"] as const;

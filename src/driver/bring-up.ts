@@ -87,7 +87,10 @@ export const bringUp = (hw: Hardware, rings: Rings): void => {
   }
 };
 
-/** Stops both directions without losing frames in the FIFOs, then resets. Afterwards the chip accesses no memory. */
+/**
+ * Stops reception, lets the FIFOs drain as far as `drain.ts` can on this chip, then resets. Afterwards the chip
+ * accesses no memory.
+ */
 export const quiesce = (hw: Hardware): void => {
   hw.io.update32(RxConfig, RxConf.acceptMask, 0);
   DRAINS[hw.chip.profile.mac.drain](hw);
@@ -121,9 +124,9 @@ const setOffloads = ({ io, chip: { profile } }: Hardware, { receive }: Rings): v
   io.write16(CPlusCmd, profile.mac.command | (receive < 2 ** 32 ? 0 : profile.mac.commandAbove4GiB));
 
 /**
- * Selects the format of receive descriptors, on chips with several formats. Also disables the mode in which the chip
- * drops frames with a bad FCS, because the lengths that the chip reports in that mode exclude the FCS. Another system
- * may have enabled that mode (DPDK 1e370595f4).
+ * Selects the format of receive descriptors, on chips with several formats. On the RTL8125BP and later, also disables
+ * the mode in which the chip drops frames with a bad FCS, because the lengths that the chip reports in that mode
+ * exclude the FCS. Another system may have enabled that mode (DPDK 1e370595f4).
  */
 const setReceiveFormat = ({ io, chip }: Hardware, { receiveFormat }: Rings): void => {
   const { hashedFormat } = chip.profile.frames;
@@ -187,8 +190,8 @@ const pointAtRings = ({ io }: Hardware, rings: Rings): void => {
 };
 
 /**
- * Sets the rings of queues 1 and up, the number of transmit queues, and the interrupt vectors. `Rss` sets the number of
- * receive queues.
+ * Sets the rings of queues 1 and up and the number of transmit queues, and enables the vectored interrupt registers.
+ * `Rss` sets the number of receive queues.
  */
 const addQueues = ({ io, side }: Hardware, { others }: Rings): void => {
   for (const [i, { receive, transmit }] of others.entries()) {

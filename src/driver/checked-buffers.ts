@@ -21,7 +21,7 @@ export const checkedBuffers = (
   { receive, supply, transmit }: Calls,
   { burst, pool, free, bufferBytes }: ReceiveCore,
 ): Calls => {
-  /** 1 for each buffer that is in an entry, or that the caller keeps. */
+  /** 1 for each buffer that the caller owns, in an entry or elsewhere. */
   const owned = new Uint8Array(Math.max(128, free.length));
   const start = pool.offset;
   const size = free.length * bufferBytes;

@@ -21,7 +21,9 @@ const receiver = (bufferBytes = 2048) => {
   const words = dma.window.words;
   const base = (ring.iova - IOVA) >> 2;
   let slot = 0;
-  /** Writes a descriptor back as the chip does; returns the flags of the resulting frame, or undefined. */
+  /**
+   * Writes a descriptor back as the chip does. Returns the flags of the resulting frame; undefined if there is none.
+   */
   const flagsOf = (opts1: number): number | undefined => {
     words[base + 4 * slot++] = opts1;
     return ring.receive(0, 8) === 0 ? undefined : burst[2];

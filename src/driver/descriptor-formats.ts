@@ -47,7 +47,7 @@ export interface ReceiveFormat {
   readonly last: number;
   /**
    * Mask of the length field: the buffer's length in a descriptor that the NIC owns, otherwise the frame's length with
-   * FCS.
+   * FCS, or on chips with `countsLastPiece` the length in the frame's last buffer.
    */
   readonly length: number;
   /** If any of these bits is set, the frame is bad. */
@@ -56,7 +56,7 @@ export interface ReceiveFormat {
   readonly watchdog: number;
   /** The bits of `bad` that mean a wrong FCS or a runt. Such a frame is in memory as it was received. */
   readonly damaged: number;
-  /** If any of these bits is set, the descriptor does not belong to a frame. */
+  /** If none of these bits is set, the descriptor belongs to a frame. `stamp` names the other values with a meaning. */
   readonly kindMask: number;
   /**
    * If true, the checksum results are in opts2, otherwise in opts1. To get them, that word is shifted right by
@@ -82,8 +82,8 @@ export interface ReceiveFormat {
 interface HashPlaces {
   readonly hash: number;
   /**
-   * Position of the word with the type of the hash, and the bits of that word: `addresses` for a hash of addresses
-   * only, `ports` for one that includes ports.
+   * Position of the word with the type of the hash, and the bits of that word: a bit of `addresses` is set if IP
+   * addresses were hashed, and one of `ports` if TCP or UDP ports were hashed too.
    */
   readonly header: number;
   readonly addresses: number;
@@ -138,7 +138,7 @@ const CLASSIC = {
   select: 0,
 } as const;
 
-/** RTL8169 and later. */
+/** RTL8169 and later, for descriptors without a hash. */
 export const RECEIVE_8169: ReceiveFormat = {
   ...CLASSIC,
   ...verdictsOf(Rx),

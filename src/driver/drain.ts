@@ -1,9 +1,9 @@
 /**
- * Drains both directions before a reset, so that no frame is lost.
+ * Drains both directions before a reset, on chips that can, so that no frame in the FIFOs is lost.
  *
  * A chip in a bad state may never drain. The wait then expires, which is counted, and the reset that follows recovers
- * the chip.
- * Sources: FreeBSD if_re.c, re_stop (stop request, doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset (the rest).
+ * the chip. Sources: FreeBSD if_re.c, re_stop (stop request, doorbell's bit); DPDK `drivers/net/r8169`, rtl_nic_reset
+ * (the rest).
  */
 import type { Drain } from "#chip/mac.ts";
 import { Fifo, FifoStatus } from "#chip/registers-8125.ts";

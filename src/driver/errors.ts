@@ -57,7 +57,7 @@ export class BadMtu extends FerruleError {
   }
 }
 
-/** The chip does not support rings of this size. */
+/** The ring's size is not a power of two, or is outside the range for this chip. */
 export class BadRingSize extends FerruleError {
   readonly code = "BAD_RING_SIZE";
   readonly hint: string;

@@ -18,8 +18,8 @@ export const Events = {
 const ALL = Events.receive | Events.transmit | Events.link | Events.broken;
 
 /**
- * The events for which a chip raises an interrupt. Bus errors are among them, because a chip that stops after a bus
- * error raises no other event.
+ * The events for which a chip raises an interrupt. Bus errors are among them, except on chips that report them without
+ * a reason, because a chip that stops after a bus error raises no other event.
  */
 export const handledEvents = (chip: Chip): number =>
   ALL &

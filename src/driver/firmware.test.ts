@@ -109,7 +109,7 @@ test("a value that was read can be changed and written back", () => {
   assert.deepEqual(done, ["phy 0.5=1224"]);
 });
 
-/** Number of executed writes in a program that reads a 7, executes this instruction, and ends with two writes. */
+/** Number of executed writes in a program that reads a 7, executes the instruction `skip`, and ends with two writes. */
 const skips = (skip: number) => runs([READ(4), skip, WRITE(5, 1), WRITE(6, 1)], { "phy 0.4": 7 }).done.length;
 
 test("a jump can depend on whether the value read equals a constant", () => {

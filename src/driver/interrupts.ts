@@ -1,6 +1,6 @@
 /**
  * The chip's interrupt mask and status, in `Intr` bits. The registers' address and width differ between generations.
- * Chips with several queues also have either a vectored status word, with a bit and a vector for each queue, or a
+ * Chips with several queues also have either a vectored status word, each of whose bits has a vector of its own, or a
  * status byte for each queue but the first.
  */
 import type { Queues } from "#chip/queues.ts";
@@ -27,7 +27,10 @@ export interface InterruptRegisters {
   /** True if the status is the vectored word, which has no bits for errors and overflows. */
   readonly vectored: boolean;
   status(io: Mmio): number;
-  /** Enables interrupts for these events, and disables all others. */
+  /**
+   * Enables interrupts for these events; with 0, disables all interrupts. Registers that are not vectored also disable
+   * the interrupts of all other events.
+   */
   allow(io: Mmio, events: number): void;
   acknowledge(io: Mmio, events: number): void;
 }
@@ -81,7 +84,8 @@ const vectorsIn = (word: number): readonly number[] =>
 
 /**
  * The vectors of each interrupt line. The first line is for the queues that are polled together and for the link; each
- * other queue has a line of its own. @throws {BadQueues} if the bus has fewer vectors
+ * other queue has a line of its own. @throws {BadQueues} if the bus has too few vectors, or if the chip's queues share
+ * an interrupt but are not all polled together
  */
 export const vectorsOf = (
   interrupts: Interrupts,

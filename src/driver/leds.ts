@@ -99,7 +99,8 @@ export class Leds {
 
   /**
    * Blinks all LEDs together for `seconds`, half a second on and half a second off. An LED can be on only while there
-   * is a link at one of its speeds. @throws {BadLinkSetting} if there is no link at one of `speeds`
+   * is a link at one of its speeds. @throws {BadLinkSetting} on PCI chips, for a time that is not above 0 or not
+   * finite, or without a link at one of `speeds`
    */
   identify(seconds: number): Operation<void> {
     const fields =

@@ -17,7 +17,7 @@ export interface LinkReport {
   readonly supported: readonly LinkModeName[];
   /** The modes advertised by this end; empty while autonegotiation is off. */
   readonly advertised: readonly LinkModeName[];
-  /** The partner's modes; empty unless the two ends have negotiated. */
+  /** Those of the partner's modes that this chip supports too; empty unless the two ends have negotiated. */
   readonly partner: readonly LinkModeName[];
   readonly advertisedPause: PauseOffer;
   readonly partnerPause: PauseOffer;
@@ -25,7 +25,7 @@ export interface LinkReport {
   readonly clock: "master" | "slave" | "fault" | undefined;
   /** Whether the pairs are crossed; undefined without a link, or if the PHY does not report it. */
   readonly crossover: "mdi" | "mdix" | undefined;
-  /** True if the cable does not support the best speed that both ends advertise, so that the link is slower. */
+  /** True if the link is slower than the best speed that both ends advertise, for example because of the cable. */
   readonly lowered: boolean;
 }
 

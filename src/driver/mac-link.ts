@@ -16,8 +16,8 @@ export interface MacLink {
 }
 
 /**
- * RTL8139C+: the MAC does not report duplex. The duplex is that of the best mode that both ends advertise, or half if
- * nothing was negotiated.
+ * RTL8139C+: the MAC does not report duplex. With autonegotiation, the duplex is full if the ends have negotiated and
+ * both advertise full duplex at the link's speed, and otherwise half. Without autonegotiation, it is the forced duplex.
  */
 const fromMsr = ({ io, phy }: Hardware): MacLink => {
   const status = io.read8(MSR);

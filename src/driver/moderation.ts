@@ -26,9 +26,9 @@ export interface Coalescing {
 interface Ability {
   /** Units of time in microseconds, smallest first. Both directions use the same unit. */
   readonly units: readonly number[];
-  /** Limit of the number of units. */
+  /** Largest number of units, of time and of frames. */
   readonly max: number;
-  /** Frames per unit of the frame limit; 0 if the chip has no frame limit. */
+  /** Unit of the frame limit, in frames; 0 if the chip has no frame limit. */
   readonly framesUnit: number;
 }
 
@@ -61,7 +61,7 @@ export class Moderation {
   #actual = OFF;
   /** Speed of the last link in Mbit/s. It is 0 before the first link, and 0 is treated as the fastest speed. */
   #speed = 0;
-  /** True after the registers have been written. With the registers' start values, moderation is off. */
+  /** True if the registers were written since the last start. With the registers' start values, moderation is off. */
   #written = false;
   #adaptive = false;
   #level = 0;

@@ -21,15 +21,17 @@ export interface NicOptions {
   readonly weaklyOrdered: boolean;
   /**
    * Returns the contents of the firmware file that `Chip.firmware` names, or undefined if there is no such file. The
-   * chip then runs without firmware, as with Linux's driver. The function is called once, before anything is written to
-   * the chip.
+   * chip then runs without firmware, as with Linux's driver. The function is called at most once, before anything is
+   * written to the chip.
    */
   readonly firmware?: (file: string) => Uint8Array | undefined;
-  /** Number of descriptors in each ring: a power of two up to the chip's limit. Default: 256, or the limit if lower. */
+  /**
+   * Number of descriptors in each ring: a power of two from 2 to the chip's limit. Default: 256, or the limit if lower.
+   */
   readonly slots?: number;
   /**
-   * Number of receive buffers that the host may hold at once, including those in transmit rings. Default: twice the
-   * number of descriptors.
+   * Number of receive buffers of each queue that the host may hold at once, including those in transmit rings. Default:
+   * twice the number of descriptors.
    */
   readonly spareBuffers?: number;
   /** Largest size of a receive buffer in bytes, a multiple of 8; longer frames use several buffers. Default 4096. */
@@ -49,8 +51,8 @@ export interface NicOptions {
   /** Makes the NIC hash received frames (see `Link.hashes`). Supported by the RTL8168H, and from the RTL8125 on. */
   readonly receiveHash?: boolean;
   /**
-   * Enables the PTP clock and timestamps of PTP messages: `Nic.ptp`, `Link.times`. The RTL8125B and later chips have
-   * such a clock.
+   * Enables the PTP clock and timestamps of PTP messages: `Nic.ptp`, `Link.times`. The RTL8125B, 8125CP, 8125D and
+   * later chips have such a clock, but not the 8125BP.
    */
   readonly timestamps?: boolean;
   /** Policy for the low-power states of the chip's PCI Express link; default `auto`. */
@@ -123,7 +125,10 @@ export const queuesOf = ({ profile, name }: Chip, { queues = 1 }: NicOptions): n
 export const hashes = ({ receiveHash = false, queues = 1 }: Pick<NicOptions, "receiveHash" | "queues">): boolean =>
   receiveHash || queues > 1;
 
-/** Rejects options that this chip does not support. @throws {OutOfWindow} {OutOfRange} {BadRingSize} {BadQueues} */
+/**
+ * Rejects options that this chip does not support. @throws {OutOfWindow} {OutOfRange} {BadRingSize} {BadQueues}
+ * {BadAspm}
+ */
 export const checkOptions = (chip: Chip, windowBytes: number, options: NicOptions): void => {
   const { profile, name } = chip;
   const wanted = profile.function.windowBytes;

@@ -47,7 +47,7 @@ export class NicQueue {
     return this.#pair.link;
   }
 
-  /** Like `Nic.interrupt`, but reads nothing: the vector identifies the event. */
+  /** Like `Nic.interrupt`, but reads no status, and always reports both receive and transmit events. */
   interrupt(): number {
     this.mask();
     this.#registers.acknowledge32(ISR_V2, this.#bits);
@@ -59,8 +59,9 @@ export class NicQueue {
   }
 
   /**
-   * Like `Nic.acknowledge`, but does not find out whether there was an event, and returns 0. The NIC may set the bit
-   * again while the write is on its way, so the caller must check the ring once more a little later.
+   * Like `Nic.acknowledge`, but does not find out whether there was an event, and returns 0. If the NIC sets the bit
+   * again while the write is on its way, the write clears that event too, so the caller must check the ring once more a
+   * little later.
    */
   acknowledge(): number {
     this.#registers.acknowledge32(ISR_V2, this.#bits);

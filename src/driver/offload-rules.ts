@@ -44,8 +44,8 @@ export interface PaddingRule {
 /** Shortest frame on the wire, without FCS. */
 const MIN_FRAME = 60;
 /**
- * Frames below `UDP_HANG_BELOW` bytes may need padding because of a UDP datagram. A datagram to a PTP port must have at
- * least `SHORTEST_PTP` bytes.
+ * On the 8125A and 8125B, frames below `UDP_HANG_BELOW` bytes may need padding because of a UDP datagram. A datagram to
+ * a PTP port must have at least `SHORTEST_PTP` bytes, with the UDP header.
  */
 const UDP_HANG_BELOW = 175;
 const SHORTEST_PTP = 47;
@@ -67,9 +67,9 @@ export const paddingRule = (facts: FrameFacts): PaddingRule | undefined => {
 };
 
 /**
- * The shortest length with which a frame cannot stop the transmitter of an 8125A or 8125B. The UDP header must be
- * complete, and datagrams to PTP ports need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len; Linux's
- * r8169).
+ * The shortest length, at least 60, with which a frame cannot stop the transmitter of an 8125A or 8125B. The UDP header
+ * must be complete, and datagrams to PTP ports need 47 bytes (DPDK `drivers/net/r8169`, rtl8125_get_patch_pad_len;
+ * Linux's r8169).
  */
 const lengthForUdp = (bytes: Uint8Array, frame: number, length: number): number => {
   const udp = udpOffset(bytes, frame, length);
@@ -104,7 +104,10 @@ export const networkOffset = (bytes: Uint8Array, frame: number): number => {
   return isTag(get16(bytes, (frame + 16) | 0)) ? 22 : 18;
 };
 
-/** The offset of the UDP header, even if the frame ends inside it; -1 if the packet is not UDP. */
+/**
+ * The offset of the UDP header from the start of the frame, even if the frame ends inside the header; -1 if the packet
+ * is not UDP.
+ */
 export const udpOffset = (bytes: Uint8Array, frame: number, length: number): number => {
   const network = networkOffset(bytes, frame);
   const type = get16(bytes, frame + network - 2);
@@ -139,7 +142,7 @@ const refusals = (facts: FrameFacts): Offloads["refuses"] => {
   const shortest = checksumsPadding ? MIN_FRAME : facts.damagesShortFrames ? SHORTEST_CHECKSUMMED : 0;
   const plainIpv4 = checksumOmitsOptions || segmentsPlainOnly;
   // These chips find the headers themselves. No source says whether they find them behind a VLAN tag in the frame, and
-  // QEMU's RTL8139C+ does not. So no offload is requested for such frames.
+  // QEMU's RTL8139C+ does not. So `refuses` returns true for such frames.
   const findsHeaders = facts.transmitFormat === 1;
   if (shortest === 0 && !plainIpv4 && !stale && !findsHeaders) return undefined;
 

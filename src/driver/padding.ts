@@ -1,6 +1,7 @@
 /**
- * Padding in software. The last fragment of a short frame, which is usually the whole frame, is copied and sent from the
- * copy, with zeros after it. In the caller's memory other data may follow the frame.
+ * Padding in software. The last fragment of a short frame, which is usually the whole frame, is copied and sent from
+ * the copy, with zeros after it. The zeros are not written to the caller's memory, because other data may follow the
+ * frame there.
  */
 import type { DmaDomain } from "#kit/dma.ts";
 import { FRAME_LENGTH, FRAME_OFFSET, FRAME_WORDS } from "#kit/link.ts";
@@ -13,8 +14,8 @@ export interface Padding extends PaddingRule {
    */
   readonly copy: (slot: number, offset: number, length: number, padded: number) => number;
   /**
-   * Number of bytes of padding that a frame of several fragments needs. The frame consists of `fragments` entries of
-   * `burst`, beginning with `first`, and is shorter than `below`.
+   * Number of bytes of padding that a frame needs. The frame consists of `fragments` entries of `burst`, beginning with
+   * `first`, and is shorter than `below`. The buffer of `slot` is overwritten.
    */
   readonly missing: (burst: Int32Array, first: number, fragments: number, slot: number) => number;
 }

@@ -27,7 +27,8 @@ export const resetPhy = ({ phy, clock }: { readonly phy: PhyBus; readonly clock:
 };
 
 /**
- * The bits of BMCR that have their standard meaning; 8139s use the others differently (FreeBSD, re_miibus_writereg).
+ * The bits of BMCR that have their standard meaning on the RTL8139C+; it uses the other bits differently (FreeBSD,
+ * re_miibus_writereg).
  */
 const BMCR_BITS = Bmcr.reset | Bmcr.speedLow | Bmcr.autonegotiate | Bmcr.restart | Bmcr.fullDuplex;
 

@@ -81,7 +81,10 @@ export class Phy {
   readonly #nic: { readonly mtu: number; readonly running: boolean };
   /** True if the chip has a SerDes with an SFP cage instead of a copper PHY. */
   readonly cage: boolean;
-  /** True if the link was down at any time between the last two calls of `link`. */
+  /**
+   * True if the last call of `link` that found the link up also found that the link had been down since the call
+   * before.
+   */
   flapped = false;
   #settings: LinkSettings;
   #idleErrors = 0;
@@ -152,8 +155,8 @@ export class Phy {
   }
 
   /**
-   * Counters since the NIC was bound: idle errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs),
-   * and losses of the link, including those that began and ended between two polls.
+   * Counters since the NIC was bound: idle errors at 1000 Mbit/s (GBSR 7:0, 802.3 40.5.1.1; undefined on slower PHYs
+   * and with an SFP cage), and losses of the link, including those that began and ended between two polls.
    */
   statistics(): { readonly idleErrors: number | undefined; readonly linkLosses: number } {
     const counts = !this.cage && phyKind(this.#hw.chip).estatus !== 0;
@@ -243,7 +246,7 @@ export class Phy {
     );
   }
 
-  /** Writes crossover and downshift if they differ from the settings. */
+  /** Writes the registers of crossover and downshift if they differ from the settings. */
   #cross(): void {
     const { crossover, downshift } = phyKind(this.#hw.chip);
     const settings = this.#settings;

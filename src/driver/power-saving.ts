@@ -32,7 +32,7 @@ export interface EeeReport extends EeeSettings {
   readonly active: boolean;
   /** The modes with EEE that the chip supports; empty if it has no EEE. */
   readonly supported: readonly LinkModeName[];
-  /** The modes for which the partner advertises EEE; empty unless the ends have negotiated. */
+  /** The supported modes for which the partner advertises EEE; empty without a link. */
   readonly partner: readonly LinkModeName[];
   /** The effective time at the link's speed, in microseconds; undefined without a link, or if no register sets it. */
   readonly actualTimer: number | undefined;

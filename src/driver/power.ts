@@ -66,7 +66,10 @@ export class Power {
     this.#state = "suspended";
   }
 
-  /** True if the PHY of a sleeping NIC has a link. Puts the NIC into D0 for 20 ms. @throws {DeviceGone} {Asleep} {SideBusTimeout} */
+  /**
+   * True if the PHY of a sleeping NIC has a link. Puts the NIC into D0 for about 10 ms, and takes about 20 ms. @throws
+   * {DeviceGone} {Asleep} {SideBusTimeout}
+   */
   findLink(): boolean {
     const { device, options } = this.#parts;
     device.power.wake(options.clock);

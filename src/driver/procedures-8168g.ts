@@ -31,7 +31,7 @@ const biasFromFuses = (hw: Hardware): void => {
 };
 
 /**
- * 8168H: writes, for each pair, three less than the value that the PHY reports, but not below 0
+ * 8168H: writes the value that the PHY reports minus 3, or 0 if that is negative, to the fields of all four pairs
  * (hw_phy_config_8168h_2).
  */
 const lengthForPairs = ({ phy }: Hardware): void => {
@@ -51,7 +51,7 @@ const STOP_LIMIT_MICROS = 100_000;
 
 /**
  * If the management controller's firmware runs, stops the controller's transmitter, then its receiver (rtl_check_dash,
- * rtl_dash2_disable_txrx). @param base address of the controller's registers
+ * rtl_dash2_disable_txrx). @param base bits 29:18 of the commands to the controller
  */
 const stopManagementMac =
   (base: number) =>

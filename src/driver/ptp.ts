@@ -15,8 +15,8 @@ const BILLION = 1e9;
 
 /**
  * Exists with the option `timestamps`, on chips that have a clock. Time and rate are kept while the NIC is stopped and
- * across resets. The chip chooses the time at which its clock starts. An access is too slow for the path of a frame:
- * for a clock in the PHY it takes about 100 µs.
+ * across resets. Until the time is set, it counts from a value that the chip chooses. An access is too slow for the
+ * path of a frame: for a clock in the PHY it takes about 100 µs.
  */
 export class Ptp {
   readonly #clock: ClockRegisters;
@@ -135,7 +135,7 @@ export class Ptp {
   }
 }
 
-/** Returns the clock if the option `timestamps` is set. */
+/** Returns the clock if the option `timestamps` is set and the chip has a clock. */
 export const ptpOf = (
   { hw, options }: { readonly hw: Hardware; readonly options: Pick<NicOptions, "timestamps"> },
   running: () => boolean,

@@ -17,7 +17,7 @@ export interface QueueMemory {
 /** The sources from which rings get their memory. */
 export interface RingMemory {
   readonly dma: DmaDomain;
-  /** Zeroed memory for positions and counters. */
+  /** Memory for positions and counters; zero when it is first used. */
   readonly buffer: (bytes: number) => ArrayBufferLike;
   /** The entries of the queue's link. */
   readonly burst: Int32Array;
@@ -50,8 +50,7 @@ export const notedMemory = (dma: DmaDomain): RingMemory & { readonly memory: Que
 
 /**
  * Returns memory that hands out the recorded pieces again, in the same order. Disposing a piece does not free it,
- * because the thread that recorded it owns it.
- * @throws {Misuse}
+ * because the thread that recorded it owns it. A request that does not fit the recorded piece throws `Misuse`.
  */
 export const sameMemory = (window: FrameMemory, iova: BusAddress, { pieces, buffers }: QueueMemory): RingMemory => {
   let [piece, made] = [0, 0];

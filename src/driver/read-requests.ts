@@ -14,7 +14,10 @@ const DEVICE_CONTROL = 8;
 const REQUEST_MASK = 7 << 12;
 const REQUEST = { 512: 2 << 12, 4096: 5 << 12 } as const;
 
-/** Sets the largest request. Chips for at most 100 Mbit/s keep the system's value; PCI chips have no such limit. */
+/**
+ * Sets the size of the chip's largest read request. Chips for at most 100 Mbit/s keep the system's value; PCI chips
+ * have no such setting.
+ */
 export const limitReadRequests = (config: Mmio, { profile, speed }: Chip, mtu: number): void => {
   const { expressAt } = profile.function;
   if (expressAt === 0 || speed < 1000) return;

@@ -1,6 +1,6 @@
 /**
- * The rare cases of the receive ring's loop: frames in several buffers, entries without a buffer, damaged frames that
- * were requested, and invalid descriptors. Also stores the hash of every frame in formats that have one.
+ * The rare cases of the receive ring's loop: frames in several buffers or with a timestamp, entries without a buffer,
+ * damaged frames, and invalid descriptors. Also stores the hash of every frame in formats that have one.
  */
 import { RxTagTaken } from "#chip/descriptors.ts";
 import { OutOfRange } from "#kit/errors.ts";
@@ -11,11 +11,11 @@ import { FCS_BYTES, type ReceiveCore, ReceiveCount, ReceiveState, MIN_RECEIVED }
 export interface Chains {
   /**
    * Processes the frame in the ring's next slot, which the NIC has returned, and advances the ring. The burst may use
-   * the words `begin` to `end` of the entries, and the frame those from `from` on. Returns the number of entries; 0 if
-   * the frame was counted and dropped; or a negative number if the frame must wait, because the NIC is still writing
+   * the words `begin` to `end` - 1 of the entries, and the frame those from `from` on. Returns the number of entries; 0
+   * if the frame was counted and dropped; or a negative number if the frame must wait, because the NIC is still writing
    * the frame, the frame does not fit the burst, or there are too few spare buffers.
-   * @throws {OutOfRange} if the first frame of a burst does not fit the burst, or one of its entries has memory that is
-   * not a receive buffer
+   * @throws {OutOfRange} if the first frame of a burst does not fit the burst, or one of its entries has memory outside
+   * the receive buffers
    */
   readonly slowPath: (begin: number, from: number, end: number) => number;
   /** Same as `Link.supply`. */
@@ -27,8 +27,8 @@ export interface Chains {
   /** The timestamp of each entry in nanoseconds; undefined in formats without timestamps. */
   readonly times: BigInt64Array | undefined;
   /**
-   * Stores the hash of the descriptor whose word with the OWN bit is at `at`, for the entry at word `out`. Returns `Received` bits; 0 if the
-   * NIC has not written the hash yet.
+   * Stores the hash of the descriptor whose word with the OWN bit is at `at`, for the entry at word `out`. Returns
+   * `Received` bits; 0 if the frame has no hash or the NIC has not written it yet.
    */
   readonly noteHash: (at: number, out: number) => number;
 }
@@ -62,8 +62,8 @@ export const createChains = (
   };
 
   /**
-   * True if a frame is dropped because it is bad and damaged frames were not requested. Any of the frame's descriptors
-   * may show the error.
+   * True if a frame is dropped because it is bad: damaged frames were not requested, or its length is unreliable, or it
+   * has neither a wrong FCS nor is a runt. Any of the frame's descriptors may show the error.
    */
   const isRefused = (seen: number): boolean =>
     (seen & bad) !== 0 && (state[ReceiveState.damaged] === 0 || (seen & watchdog) !== 0 || (seen & damaged) === 0);
@@ -134,7 +134,7 @@ export const createChains = (
   /**
    * Supplies buffers to entries that have none. Returns true if each entry of the frame has a receive buffer
    * afterwards.
-   * @throws {OutOfRange} for memory that is not a receive buffer, in the first frame of a burst
+   * @throws {OutOfRange} for memory outside the receive buffers, in the first frame of a burst
    */
   const haveBuffers = (begin: number, from: number, entries: number): boolean => {
     let missing = 0;

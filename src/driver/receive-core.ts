@@ -1,4 +1,7 @@
-/** The state that the parts of a receive ring share: memory, counters and positions. */
+/**
+ * The state of a ring: memory, counters and positions. The parts of a receive ring share it, and `turnaround.ts` uses
+ * it.
+ */
 import type { BusLow, DmaMemory } from "#kit/dma.ts";
 import type { ReceiveFormat } from "./descriptor-formats.ts";
 
@@ -6,11 +9,14 @@ import type { ReceiveFormat } from "./descriptor-formats.ts";
 export const ReceiveCount = {
   /** Number of frames handed out. */
   frames: 0,
-  /** Number of bytes in these frames, without FCS. */
+  /** Number of bytes in these frames, without FCS unless it is kept. */
   bytes: 1,
-  /** Number of frames that the NIC marked bad: wrong FCS, runt, too long. */
+  /** Number of frames that the NIC marked bad (wrong FCS, runt, too long), whether dropped or handed out. */
   errors: 2,
-  /** Number of descriptors dropped as invalid: a part of a frame, or a length that does not fit the buffer. */
+  /**
+   * Number of frames and parts of frames that were dropped because their descriptors are invalid: the first or last one
+   * is missing, or the length does not fit the buffers.
+   */
   nonsense: 3,
 } as const;
 
@@ -65,7 +71,7 @@ export interface ReceiveCore extends RingCore {
   readonly free: Int32Array;
   readonly bufferBytes: number;
   readonly format: ReceiveFormat;
-  /** Distance between two descriptors of the queue in words, as a shift. */
+  /** Binary logarithm of the distance, in words, between two descriptors of the queue. */
   readonly step: number;
   /** The largest number of buffers of a frame. */
   readonly pieces: number;

@@ -11,7 +11,10 @@ import type { Hardware } from "./hardware.ts";
 export interface ReceiveFilter {
   /** Receive every frame, whatever its destination. */
   readonly promiscuous: boolean;
-  /** Group addresses, 6 bytes each; "all" for every group. Frames to other groups may pass too, because the hash has only 64 bits. */
+  /**
+   * Group addresses, 6 bytes each; "all" for every group. Frames to other groups may pass too, because the hash has
+   * only 64 bits, and some chips can only accept all groups or none.
+   */
   readonly groups: "all" | readonly Uint8Array[];
   /**
    * More station addresses, 6 bytes each. The chips have no filter for them: if there are any, every frame is received.

@@ -1,6 +1,6 @@
 /**
  * Hashes in receive descriptors, and rings in which the descriptors of several queues alternate. There is no device:
- * the tests write the words.
+ * the tests write the words that a device would write to memory.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

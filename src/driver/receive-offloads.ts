@@ -5,7 +5,7 @@ import type { Hardware } from "./hardware.ts";
 
 const STRIP_8125 = RxConf8125.stripInnerTag | RxConf8125.stripOuterTag;
 
-/** All receive offloads are on by default. Resets do not change the settings. */
+/** All receive offloads are on by default. The settings survive resets, because `restore` writes them again. */
 export class ReceiveOffloads {
   readonly #hw: Hardware;
   readonly #running: () => boolean;

@@ -26,7 +26,7 @@ const rig = (options: Partial<ReceiveRingOptions> = {}) => {
     words[base + slot * 4 + OPTS2] = opts2;
     words[base + slot * 4 + OPTS1] = (word(slot, OPTS1) & EndOfRing) | bits | (length + 4);
   };
-  /** The buffer of a slot. */
+  /** The offset in the window of a slot's buffer. */
   const place = (slot: number): number => (word(slot, 2) - (IOVA | 0)) | 0;
   return { dma, ring, word, place, deliver, burst, slots, bufferBytes };
 };

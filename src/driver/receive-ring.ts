@@ -21,13 +21,13 @@ import {
 export interface ReceiveRing {
   /** Device address of the ring. */
   readonly iova: BusAddress;
-  /** Counters, indexed by `ReceiveCount`. */
+  /** Settles the counters and returns them. They are indexed by `ReceiveCount`. */
   counters(): Float64Array;
   /** The counters without the counts that are not yet settled, for a thread that does not poll the ring. */
   readonly settled: Float64Array;
   /** The hash of each entry, or 0; undefined in formats without a hash. */
   readonly hashes: Int32Array | undefined;
-  /** Same as `Link.times`; undefined in formats without timestamps. */
+  /** Same as `Link.times`; undefined if received messages have no timestamps. */
   readonly times: BigInt64Array | undefined;
   /** Used by `turnaround.ts`, which accesses both rings. */
   readonly core: ReceiveCore;
@@ -53,13 +53,13 @@ export interface ReceiveRing {
 export interface ReceiveRingOptions {
   /** Number of descriptors: a power of two, 1 to 4096. */
   readonly slots: number;
-  /** Size of a buffer in bytes: a multiple of 8 that fits the format's length field. */
+  /** Size of a buffer in bytes: a multiple of 8, at least 64, that fits the format's length field. */
   readonly bufferBytes: number;
   /** The entries; default: new ones. */
   readonly burst?: Int32Array;
   /**
-   * Number of buffers in addition to those in the ring: as many as the caller may hold, including those in a transmit
-   * ring.
+   * Number of buffers in addition to those in the ring: as many as the caller may hold at once, including those in a
+   * transmit ring.
    */
   readonly spare: number;
   /**
@@ -161,7 +161,7 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   const addressHigh = highHalf(dma.iova);
   /** Index of the first word with an OWN bit. */
   const own = base + format.opts1;
-  /** Distance between two words with an OWN bit, as a shift. */
+  /** Binary logarithm of the distance, in words, between two words with an OWN bit. */
   const step = (Math.log2(format.bytes * queues) - 2) | 0;
   /** Offsets of a descriptor's other words from its word with the OWN bit. */
   const toOpts2 = format.opts2 - format.opts1;
@@ -174,8 +174,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   /** The buffer of each slot, as a byte offset in the window, and the stack of spare buffers. */
   const held = new Int32Array(buffer(4 * slots));
   const free = new Int32Array(buffer(4 * total));
-  // Both arrays have more than 64 bytes, because smaller typed arrays live on the engine's heap and cost twice as much
-  // in the loop below.
+  // The next two arrays have more than 64 bytes, because smaller typed arrays live on the engine's heap and cost twice
+  // as much in the loop below.
   const state = new Int32Array(buffer(128));
   const counters = new Float64Array(buffer(128));
 
@@ -183,7 +183,10 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
   for (let i = 0; i < spare; i++) free[i] = pool.offset + (slots + i) * bufferBytes;
   state[ReceiveState.spares] = spare;
 
-  /** Gives a slot to the NIC. All words of the descriptor are written anew. */
+  /**
+   * Writes the buffer's address into a slot's descriptor, clears the words that could keep old results, and gives the
+   * slot to the NIC.
+   */
   const post = (slot: number): void => {
     const at = own + (slot << step);
     pointAt(words, at + toLow, addressLow, held[slot]!);
@@ -211,7 +214,10 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
 
   const wanted = first | last;
   const examined = first | last | bad | kindMask;
-  /** The offset of the last buffer. One unsigned comparison with it checks both limits, and excludes `NO_BUFFER`. */
+  /**
+   * Distance in bytes from the first buffer to the last. One unsigned comparison with it checks both limits, and
+   * excludes `NO_BUFFER`.
+   */
   const span = (total - 1) * bufferBytes;
   const start = pool.offset;
   const endShift = Math.log2(EndOfRing / slots) | 0;
@@ -264,8 +270,8 @@ export const createReceiveRing = (dma: DmaDomain, scope: DisposableStack, option
         state[SLOT] = slot;
         const entries = slowPath(begin, out, end);
         if (entries < 0) break;
-        // The loop passes at most once around the ring: a NIC that returns invalid descriptors as fast as they are
-        // rejected must not keep the loop running.
+        // The loop ends once `slowPath` has advanced by as many slots as the ring has: a NIC that returns invalid
+        // descriptors as fast as they are rejected must not keep the loop running.
         refused += ((state[SLOT] - slot - 1) & mask) + 1;
         others += entries;
         out = (out + entries * STRIDE) | 0;

@@ -1,4 +1,4 @@
-/** The rings of a NIC: number of descriptors, buffers and formats. */
+/** Creates the rings of each queue of a NIC, with the sizes and formats that the chip and the options require. */
 import type { Profile } from "#chip/profile.ts";
 import type { BusAddress, DmaDomain } from "#kit/dma.ts";
 import type { FrameMemory, Link } from "#kit/link.ts";
@@ -18,11 +18,15 @@ import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
 /** Bytes of the Ethernet header, a VLAN tag and the FCS. */
 const FRAMING = 14 + 4 + 4;
-/** One page. Buffers of 16 KiB, as the longest jumbo frames would need, would mostly hold a few hundred bytes. */
+/**
+ * Default of `NicOptions.largestBuffer`: one page. Buffers of 16 KiB, as the longest jumbo frames would need, would
+ * mostly hold a few hundred bytes.
+ */
 const LARGEST_BUFFER = 4096;
 
 /**
- * The `Link` of a queue, valid between `up` and `down`. Its functions are the rings' own, which saves a call per burst.
+ * The `Link` of a queue, valid until the NIC goes down or its rings are replaced. Without the option `checked`, its
+ * functions are the rings' own, which saves a call per burst.
  */
 export type RunningNic = Readonly<Link> & {
   /** False for a queue that only receives; its `transmit` accepts no frame. */
@@ -66,14 +70,14 @@ export interface SendingPair extends RingPair {
   readonly transmit: TransmitRing;
 }
 
-/** Every queue in use. The first one can send. */
+/** The rings of every queue in use. The first queue always has a transmit ring. */
 export interface QueueRings {
   readonly pairs: readonly [SendingPair, ...RingPair[]];
-  /** The queues that the caller polls: all, or only the first. */
+  /** The queues that the NIC's own thread polls: with the option `queueThreads` only the first, otherwise all. */
   readonly polled: readonly [SendingPair, ...RingPair[]];
-  /** Addresses and sizes of the rings, as the NIC gets them. */
+  /** The addresses of the rings, and the settings that must match the rings, for `bringUp`. */
   readonly layout: Rings;
-  /** Frees the rings. */
+  /** Disposing it frees the rings and their buffers. */
   readonly memory: DisposableStack;
 }
 
@@ -123,12 +127,15 @@ const receiveFormatOf = (
     : RECEIVE_FORMATS[frames.receiveFormat];
 };
 
-/** Length of the largest frame in bytes, with a tag and FCS, rounded up to a multiple of 1024. */
+/**
+ * Length of the largest frame in bytes, with a tag and FCS, rounded up to a multiple of 1024; at most 1 more than a
+ * descriptor's length field can hold.
+ */
 const largestFrameOf = (format: ReceiveFormat, mtu: number): number =>
   Math.min(format.length + 1, Math.ceil((mtu + FRAMING) / 1024) * 1024);
 
 /**
- * Creates a receive ring but does not arm it. If another thread has created the ring before, the NIC may already own
+ * Creates a receive ring but does not arm it: if another thread has created the ring before, the NIC may already own
  * its descriptors. @throws {DmaExhausted} {OutOfRange}
  */
 const createReceiver = (
@@ -158,7 +165,10 @@ const createTransmitter = (
 ): TransmitRing =>
   createTransmitRing(dma, scope, { slots, doorbell, weaklyOrdered, burst, buffer, ...transmitRules(profile.frames) });
 
-/** Allocates the rings of every queue, empty and ready for the NIC. */
+/**
+ * Allocates the rings of every queue. Afterwards all receive descriptors belong to the NIC, and the transmit rings are
+ * empty.
+ */
 export const createRings = (
   dma: DmaDomain,
   { io, chip, queues }: Hardware,
@@ -219,7 +229,10 @@ const unsettling = ({ receive, transmit, link }: RingPair): RingPair => ({
   link,
 });
 
-/** Creates the rings of a queue again, over the memory in which another thread created them. Only one of the two threads may use them. */
+/**
+ * Creates the rings of a queue again, over the memory in which another thread created them. Only one of the two threads
+ * may use them at a time.
+ */
 export const sameRings = (
   { queue, settings, memory }: LentQueue,
   profile: Profile,

@@ -1,4 +1,4 @@
-/** The registers of receive side scaling: those of the RTL8125B and later, and those of the RTL8168H. */
+/** The registers of receive side scaling: those of the RTL8125 and later, and those of the RTL8168H. */
 import type { Queues } from "#chip/queues.ts";
 import { RSS_TABLE } from "#chip/registers.ts";
 import { Q_NUM_CTRL, RSS_CTRL, RSS_INDIRECTION_TBL, RSS_KEY } from "#chip/registers-8125.ts";

@@ -54,7 +54,7 @@ export class Nic {
   readonly aspm: LinkPower;
   /** Undefined if the NIC does not hash received frames. */
   readonly rss: Rss | undefined;
-  /** Undefined without the option `timestamps`. */
+  /** The PTP clock; undefined without the option `timestamps`. */
   readonly ptp: Ptp | undefined;
   /** The events that wake a sleeping NIC. */
   readonly wake: Wake;
@@ -74,7 +74,7 @@ export class Nic {
   #mtu: number;
   #slots: number;
   #link: LinkState = LINK_DOWN;
-  /** The station address that was set, if it is not the chip's own. */
+  /** The station address that was last set; undefined if none was set. */
   #address: Uint8Array | undefined;
   #filter = ALL_MULTICAST;
 
@@ -191,7 +191,7 @@ export class Nic {
 
   /**
    * The reverse of `up`: stops the chip and its DMA, and frees the rings even if it throws. A PHY that does not respond
-   * is not powered down. @throws {ResetTimeout}
+   * is not powered down. @throws {ResetTimeout}; {Asleep} if the NIC was suspended and does not wake
    */
   down(): void {
     this.power.end();
@@ -282,7 +282,7 @@ export class Nic {
   }
 
   /**
-   * Rebuilds both rings with this many descriptors, and returns the new `Link` like `setMtu`. @throws {BadRingSize}
+   * Rebuilds all rings with this many descriptors each, and returns the new `Link` like `setMtu`. @throws {BadRingSize}
    * before any change; {DmaExhausted}, with the NIC up again with rings of the old size; after other errors it is down
    */
   setRings(slots: number): RunningNic | undefined {
@@ -337,7 +337,7 @@ export class Nic {
     return this.#running?.polled.some(({ receive }) => receive.waiting()) ?? false;
   }
 
-  /** Reads the link state without an interrupt. */
+  /** Reads the link state, and adapts the MAC and interrupt moderation to a link that is new or has another speed. */
   refreshLink(): LinkState {
     const link = this.phy.link();
     if (link.up && (link.speed !== this.#link.speed || this.phy.flapped)) {

@@ -1,9 +1,8 @@
 /**
  * Side buses: registers that are accessed through other registers. These are the PHY, the MAC controller, extended MAC
- * registers, the PCI Express PHY of the OCP generation, and the chip's own configuration space. Each has a command
- * word. Except for the MAC controller, a flag in that word shows when an access is complete. Sources: DPDK
- * `drivers/net/r8169/r8169_hw.c` (rtl_eri_*, rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*),
- * BSD-3-Clause.
+ * registers, the PCI Express PHY, and the chip's own configuration space. Each has a command word. Except for the MAC
+ * controller, a flag in that word shows when an access is complete. Sources: DPDK `drivers/net/r8169/r8169_hw.c`
+ * (rtl_eri_*, rtl_mac_ocp_*, rtl_csi_*) and `r8169_phy.c` (rtl_mdio_*, rtl_ephy_*), BSD-3-Clause.
  */
 import { CSIAR, CSIDR, EPHYAR, ERIAR, ERIDR, Eri, FLAG, MACOCP, PHYOCP } from "#chip/registers.ts";
 import { type Clock, until } from "#kit/clock.ts";

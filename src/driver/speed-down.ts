@@ -22,8 +22,8 @@ import type { Hardware } from "./hardware.ts";
 const FASTER_THAN_1000 = Advertise10G.full2500 | Advertise10G.full5000 | Advertise10G.full10000;
 
 /**
- * Advertises only modes up to the slowest common speed, and renegotiates. Changes nothing if the speed is forced or the
- * partner's abilities are unknown.
+ * Advertises only modes up to the slowest common speed, and renegotiates. Changes nothing if the speed is forced, the
+ * partner's abilities are unknown, or the ends share no full-duplex mode up to 1000 Mbit/s.
  */
 export const slowDown = ({ phy, chip }: Hardware): void => {
   const negotiated = (phy.read(BMCR) & Bmcr.autonegotiate) !== 0 && (phy.read(BMSR) & Bmsr.negotiated) !== 0;

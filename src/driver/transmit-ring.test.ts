@@ -27,7 +27,7 @@ const rig = (options: Partial<TransmitRingOptions> = {}) => {
     words,
     base,
     bytes: dma.window.bytes,
-    /** The address of a slot's fragment. */
+    /** The offset in the window of a slot's fragment. */
     place: (slot: number): number => (words[base + slot * 4 + 2]! - IOVA) | 0,
     word: (slot: number, i: number): number => words[base + slot * 4 + i]!,
     /** Clears the OWN bit of a slot, as the device does when it has sent the fragment. */

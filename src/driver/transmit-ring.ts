@@ -39,9 +39,9 @@ import { MAX_UNSETTLED, type RingCore } from "./receive-core.ts";
 export const TransmitCount = {
   /** Number of frames posted; a super-frame counts as one. */
   frames: 0,
-  /** Number of bytes in these frames. */
+  /** Number of bytes in these frames, including padding that software has added. */
   bytes: 1,
-  /** Number of frames with segmentation. */
+  /** Number of frames that the NIC was asked to segment. */
   superFrames: 2,
   /** Number of frames with a checksum offload. */
   checksums: 3,
@@ -68,7 +68,7 @@ export const TransmitState = {
 export interface TransmitRing {
   /** Device address of the ring. */
   readonly iova: BusAddress;
-  /** Counters, indexed by `TransmitCount`. */
+  /** Settles the counters and returns them. They are indexed by `TransmitCount`. */
   counters(): Float64Array;
   /** The counters without the counts that are not yet settled, for a thread that does not poll the ring. */
   readonly settled: Float64Array;
@@ -77,11 +77,11 @@ export interface TransmitRing {
   /** True if software pads some frames, which are then sent from copies. */
   readonly pads: boolean;
   /**
-   * Same as `Link.transmit`. @throws {OutOfRange} if a fragment of the first frame is outside the window, is empty or has
-   * more than 65,535 bytes, or if the frame has more fragments than the chip supports or the ring has descriptors.
+   * Same as `Link.transmit`. @throws {OutOfRange} if the first frame has a fragment outside the window or not of 1 to
+   * 65,535 bytes, too many fragments for the chip or the ring, or an offload over IPv6 that the chip lacks
    */
   readonly transmit: (first: number, count: number) => number;
-  /** Like `Link.sent`. Also rings the doorbell again if some frames were sent, but not all. */
+  /** Like `Link.sent`. Also rings the doorbell again if fragments were sent since the last call and others remain. */
   readonly sent: () => number;
   /** Number of fragments that were given to the NIC and are not sent yet. */
   pending(): number;
@@ -175,7 +175,7 @@ export const createTransmitRing = (
 
   /** Byte offset of the fragment that each slot holds, or held last: a sent fragment stays in its slot until the next one replaces it. */
   const held = new Int32Array(buffer(4 * slots)).fill(NO_BUFFER);
-  // Both arrays have more than 64 bytes: smaller typed arrays live on the engine's heap and cost twice as much in the loops below.
+  // At least 65 bytes each: smaller typed arrays live on the engine's heap, and cost twice as much in the loops below.
   const state = new Int32Array(buffer(128));
   const counters = new Float64Array(buffer(128));
 
@@ -208,7 +208,7 @@ export const createTransmitRing = (
     }
   };
 
-  /** Counts the offloads of a frame. Plain frames do not take this path. */
+  /** Counts the offloads of a frame. It is not called for frames in one fragment without offloads. */
   const count = (flags: number): void => {
     if ((flags & SEGMENT_SIZE) !== 0) counters[TransmitCount.superFrames]!++;
     if ((flags & TRANSPORT) !== 0) counters[TransmitCount.checksums]!++;
@@ -220,8 +220,8 @@ export const createTransmitRing = (
     (length - 1) >>> 0 < LENGTH && (offset | (windowBytes - length - offset)) >= 0;
 
   /**
-   * Writes all words of a descriptor except the first, and exchanges the entry's fragment for the one that the slot
-   * held. Returns the length for the first word.
+   * Writes the second word of a descriptor and the low half of its address (the high half never changes), and exchanges
+   * the entry's fragment for the one that the slot held. Returns the length for the first word.
    */
   const fill = (slot: number, at: number, opts2: number): number => {
     const to = (base + (slot << 2)) | 0;
@@ -247,7 +247,7 @@ export const createTransmitRing = (
     return padded;
   };
 
-  /** The padding in bytes that a frame of several fragments needs. */
+  /** The padding in bytes that a frame needs whose `parts` fragments begin at word `at`. */
   const missing = (at: number, parts: number, slot: number): number => {
     let length = 0;
     for (let i = 0; i < parts; i++) length += burst[at + i * STRIDE + AT_LENGTH]!;
@@ -256,7 +256,7 @@ export const createTransmitRing = (
 
   /**
    * Posts a frame with offloads or of several fragments. The descriptors are written from the last to the first, so
-   * that the first one gets its OWN bit last. Returns the number of the frame's bytes.
+   * that the first one gets its OWN bit last. Returns the number of the frame's bytes, with padding.
    */
   const post = (at: number, parts: number, head: number): number => {
     const flags = burst[at + AT_FLAGS]!;

@@ -107,7 +107,7 @@ for (const weaklyOrdered of [false, true]) {
           const inUse = device.buffers();
           assert.equal(new Set(inUse).size, inUse.length);
         }
-        // The other frames follow when the NIC sends again.
+        // The frames that are left are forwarded and sent here.
         for (let i = 0; i < 3; i++) {
           turn(64);
           for (let frame = device.send(); frame !== undefined; frame = device.send())

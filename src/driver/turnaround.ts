@@ -29,13 +29,13 @@ const SHORTEST = 14;
 const FCS = 4;
 const pointAt = storeLow;
 
-/** Edits a frame in place. The frame has `length` bytes, begins at word `at` of `words`, and must not grow. */
+/** Edits a frame in place. The frame has `length` bytes, begins at word `at` of `words`, and keeps its length. */
 export type Edit = (words: Int32Array, at: number, length: number) => void;
 
 /**
- * Returns a function that forwards at most `budget` frames and returns the number of descriptors processed. The
- * function stops when the NIC has not yet filled the next receive slot, or has not yet sent the frame in the next
- * transmit slot.
+ * Returns a function that processes at most `budget` receive descriptors, forwards their frames unless they are bad,
+ * and returns the number of descriptors processed. The function stops when the NIC has not yet filled the next receive
+ * slot, or has not yet sent the frame in the next transmit slot.
  *
  * The rings must be as `arm` and `clear` left them. The function owns both rings until they are armed and cleared
  * again, which restores their original buffers. This is a factory for the same reason as `createReceiveRing`, and so

@@ -131,9 +131,9 @@ export class Wake {
   }
 
   /**
-   * Prepares a stopped NIC for wake-up: lets received frames pass to the wake-up filter, and makes the link as slow as
-   * both ends allow. Bus mastering is off, so no frame is written to memory. The multicast hash is kept. If the PHY
-   * does not respond, the link keeps its speed, and frames can still wake the NIC.
+   * Prepares a stopped NIC for wake-up: lets received frames pass to the wake-up filter, and, unless wake-up by link is
+   * enabled, makes the link as slow as both ends allow. Bus mastering is off, so no frame is written to memory. The
+   * multicast hash is kept. If the PHY does not respond, the link keeps its speed, and frames can still wake the NIC.
    */
   listen(): void {
     const { io, chip, expiredWaits } = this.#hw;

@@ -1,6 +1,6 @@
 /**
- * Clocks and timers. Code takes its clock as a parameter: real for hardware, virtual in tests. All times are
- * microseconds.
+ * Clocks and timers. Code takes its clock as a parameter: a `RealClock` for hardware, a `VirtualClock` in most tests.
+ * All times are microseconds.
  */
 import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 
@@ -8,13 +8,17 @@ import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 export interface Clock {
   /** Microseconds since an arbitrary start; never goes back. */
   now(): number;
-  /** Blocks the calling thread for at least `micros`. For settle times of hardware, not for long waits. */
+  /**
+   * Returns once at least `micros` have passed. A real clock blocks the calling thread, so use this for settle times of
+   * hardware, not for long waits.
+   */
   delay(micros: number): void;
 }
 
 /**
- * Waits until `condition` holds, checking every `stepMicros`, for at most `limitMicros`. The last check is after the
- * last wait, so a condition that becomes true in time is never missed.
+ * Checks `condition` every `stepMicros` until it holds or `limitMicros` have passed. Returns whether it holds. The last
+ * step may end after the limit. The last check follows the last step, so a condition that becomes true in time, and
+ * stays true, is never missed.
  * @throws {OutOfRange} if the limit is negative or not finite, or the step is not above 0
  */
 export const until = (clock: Clock, limitMicros: number, stepMicros: number, condition: () => boolean): boolean => {
@@ -51,7 +55,10 @@ const MAX_AT_ONCE = 1_000_000;
 export class Timers {
   readonly #due: { at: number; run: () => void }[] = [];
 
-  /** Runs `run` once the time is `at` or later. Returns a function that cancels it. @throws {OutOfRange} for NaN */
+  /**
+   * Lets the first `Timers.run` at time `at` or later call `run`. Returns a function that cancels the call. @throws
+   * {OutOfRange} for NaN
+   */
   schedule(at: number, run: () => void): () => void {
     if (Number.isNaN(at)) throw new OutOfRange("a timer cannot be set for the time NaN");
     const entry = { at, run };
@@ -102,7 +109,7 @@ export class VirtualClock implements Clock {
   now(): number {
     return this.#now;
   }
-  /** @throws {OutOfRange} for less than 0 µs: time never goes back */
+  /** @throws {OutOfRange} if `micros` is negative, because time never goes back, or not finite */
   delay(micros: number): void {
     if (!(micros >= 0 && micros < Infinity)) throw new OutOfRange(`a delay cannot last ${micros} µs`);
     const end = this.#now + micros;

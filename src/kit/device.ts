@@ -28,7 +28,8 @@ export interface PciPower {
    */
   sleep(clock: Clock, signal: boolean): void;
   /**
-   * Returns to D0 and restores configuration space; no effect in D0. Returns whether a wake-up event was recorded.
+   * Returns the function to D0, restores the configuration space that the change from D3hot resets, and disables PME.
+   * Returns whether a wake-up event was recorded, and clears the record.
    * @throws {DeviceGone} if configuration space reads all ones
    * @throws {Asleep} if the function does not reach D0
    */

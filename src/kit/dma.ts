@@ -4,7 +4,10 @@ import type { FrameMemory } from "./link.ts";
 
 declare const bus: unique symbol;
 
-/** An address as seen by the device. Only a DMA domain creates one; a result of arithmetic on it is a plain number. */
+/**
+ * An address as seen by the device. Only objects that own a DMA window, and `addressAt`, create one; the result of
+ * arithmetic on an address is a plain number.
+ */
 export type BusAddress = number & { readonly [bus]: "address" };
 /** The low and high half of a bus address, as 32-bit words. */
 export type BusLow = number & { readonly [bus]: "low" };
@@ -32,8 +35,8 @@ export const storeHigh = (words: Int32Array, at: number, high: BusHigh): void =>
 export type Direction = "toDevice" | "fromDevice" | "both";
 
 /**
- * A piece of DMA memory, which is freed by disposing it. Access to the contents of a freed piece, or after the device
- * is gone, throws `Revoked`.
+ * A piece of DMA memory, which is freed by disposing it. Once the piece is freed or the device is gone, reading `bytes`
+ * or `words` throws `Revoked`.
  */
 export interface DmaMemory extends Disposable {
   /** The device's address of the first byte. */
@@ -52,7 +55,7 @@ export interface DmaRequest {
   readonly what: string;
   /** Number of bytes, greater than 0. */
   readonly bytes: number;
-  /** Alignment of the device address: a power of two, at least 8. */
+  /** Alignment of the device address in bytes: a power of two from 8 to 2^30. */
   readonly align: number;
   readonly direction: Direction;
 }
@@ -63,11 +66,11 @@ export interface DmaDomain {
   readonly window: FrameMemory;
   /** The device address of the window's first byte. The window does not cross a 4 GiB boundary. */
   readonly iova: BusAddress;
-  /** @throws {DmaExhausted} if the window has no free span of that size */
+  /** @throws {DmaExhausted} if the window has no free span of that size and alignment */
   allocate(request: DmaRequest): DmaMemory;
 }
 
-/** The window has no room left. */
+/** No free span of the window is large enough, even if the spans together are. */
 export class DmaExhausted extends FerruleError {
   readonly code = "DMA_EXHAUSTED";
   readonly hint = "Use smaller rings or fewer buffers, or give the device a larger window.";
@@ -92,13 +95,17 @@ export class DmaArena implements DmaDomain, Disposable {
   readonly #free: { offset: number; length: number }[];
   readonly #live = new Set<Piece>();
   #revoked = false;
-  /** Called after a piece was allocated and before a piece is freed. */
+  /**
+   * Called whenever a piece was allocated or disposed; the memory of a disposed piece is not allocated again before
+   * this call.
+   */
   changed: () => void = () => {};
 
   /**
    * @param iova device address of the first byte, a multiple of 4096
    * @param length bytes from the start of `memory` that may be handed out
-   * @throws {OutOfRange} when the window is empty, misplaced or crosses a 4 GiB boundary
+   * @throws {OutOfRange} if the window is empty, longer than `memory`, not page-aligned, ends beyond 2^53 or crosses a
+   * 4 GiB boundary
    */
   constructor(memory: ArrayBufferLike, iova: number, length = memory.byteLength) {
     if (iova % 4096 !== 0 || iova < 0) throw new OutOfRange(`DMA window at 0x${iova.toString(16)} is not page aligned`);
@@ -118,7 +125,8 @@ export class DmaArena implements DmaDomain, Disposable {
   }
 
   /**
-   * As `DmaDomain`. @throws {OutOfRange} for an invalid size or alignment; @throws {Revoked} once the device is gone
+   * Allocates zeroed memory; otherwise as `DmaDomain.allocate`. @throws {OutOfRange} for an invalid size or alignment;
+   * @throws {Revoked} once the device is gone
    */
   allocate(request: DmaRequest): DmaMemory {
     if (this.#revoked) throw new Revoked(`DMA domain (for ${request.what})`);
@@ -148,14 +156,14 @@ export class DmaArena implements DmaDomain, Disposable {
     );
   }
 
-  /** The allocated piece that contains these bytes of the window. */
+  /** The allocated piece that contains all these bytes of the window; undefined if there is none. */
   pieceAt(offset: number, length: number): DmaMemory | undefined {
     for (const piece of this.#live)
       if (offset >= piece.offset && offset + length <= piece.offset + piece.length) return piece;
     return undefined;
   }
 
-  /** Frees all pieces: the device is gone, or no longer needs them. */
+  /** Frees all pieces, because the device is gone or no longer needs them. `allocate` throws afterwards. */
   revoke(): void {
     this.#revoked = true;
     for (const piece of this.#live) piece[Symbol.dispose]();

@@ -37,13 +37,13 @@ export const ringBases = (io: Mmio, memory: DmaMemory): void => {
 };
 
 export const descriptors = (words: Int32Array, memory: DmaMemory): void => {
-  // @ts-expect-error a plain number is not the base of a window
+  // @ts-expect-error a plain number is not the low half of a window's address
   storeLow(words, 2, 0x1000, 64);
-  // @ts-expect-error a whole address is not the base of a window either
+  // @ts-expect-error a whole address is not the low half of an address
   storeLow(words, 2, memory.iova, 64);
   // @ts-expect-error the halves must not be mixed up
   storeHigh(words, 3, lowHalf(memory.iova));
-  // @ts-expect-error a type assertion does not make a number an address
+  // @ts-expect-error a type annotation does not make a number an address
   const made: BusAddress = 0x1000;
   storeHigh(words, 3, highHalf(made));
 };

@@ -1,7 +1,8 @@
-/** Errors. Each reports what was found, in a message and in fields, and gives a hint that says what to do. */
+/** Errors. Each has a message that says what was found, and a hint. */
 
 /**
- * Base of all errors that Ferrule throws deliberately. `code` is stable; `hint` is one sentence that says what to do.
+ * Base of almost all of Ferrule's error classes (the room `wire`, which imports nothing, has others). `code` is stable;
+ * `hint` gives a likely cause or says what to do.
  */
 export abstract class FerruleError extends Error {
   abstract readonly code: string;
@@ -51,7 +52,7 @@ export class OutOfWindow extends FerruleError {
   }
 }
 
-/** A value is outside its range: a programming error, found before it reaches the hardware. */
+/** A value is outside its range, or a call is not possible in the present state. */
 export class OutOfRange extends FerruleError {
   readonly code = "OUT_OF_RANGE";
   readonly hint: string;
@@ -61,7 +62,7 @@ export class OutOfRange extends FerruleError {
   }
 }
 
-/** The hardware did not reach a state within the time limit. */
+/** A wait has expired, usually because the hardware did not reach a state within the time limit. */
 export class Timeout extends FerruleError {
   readonly code = "TIMEOUT";
   readonly hint: string;

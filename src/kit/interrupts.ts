@@ -3,12 +3,15 @@
 /**
  * A requested interrupt line.
  *
- * An event that arrives while the line is masked is delivered at `unmask`. Several events are merged into one. A driver
- * must tolerate an interrupt without a cause (spurious) and a cause without an interrupt (lost). It must therefore
- * check for work again after unmasking.
+ * An event that arrives while the line is masked is delivered at `unmask`. Events that arrive before an earlier one is
+ * taken are merged with it. A driver must tolerate an interrupt without a cause (spurious) and a cause without an
+ * interrupt (lost). It must therefore check for work again after unmasking.
  */
 export interface InterruptLine extends Disposable {
-  /** A descriptor for poll(2); undefined on a bus without descriptors (same thread, and browser). */
+  /**
+   * A file descriptor (an eventfd) for poll(2); undefined on a bus that delivers events without one (same thread,
+   * qtest).
+   */
   readonly fd: number | undefined;
   /**
    * True for INTx through VFIO, which is level-triggered. If the driver runs in a guest and masks the interrupt in the
@@ -16,17 +19,17 @@ export interface InterruptLine extends Disposable {
    * interrupt, not mask it in the chip (decision 16).
    */
   readonly level: boolean;
-  /** Takes a pending event. Returns whether there was one. */
+  /** Returns whether an event is pending, and clears it. */
   take(): boolean;
   mask(): void;
   unmask(): void;
 }
 
-/** Kinds of interrupts, best first. Every device has the last kind. */
+/** Kinds of interrupts, best first. */
 export const INTERRUPT_KINDS = ["msix", "msi", "intx"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 
-/** A device's interrupts, of the best kind that it offers. */
+/** A device's interrupts, of the best kind that it offers and that `limit` does not exclude. */
 export interface Interrupts {
   /** Number of vectors. */
   readonly vectors: number;

@@ -3,9 +3,10 @@
  * resource is no longer in use. There is no lock: at each point where the borrower can give the resource back, it reads
  * one word.
  *
- * Terms are numbers that only grow: odd while the resource is lent, even while it is not. If the borrower takes a term
- * while the lender recalls that term, each side stores its own word before it loads the word of the other side. So at
- * least one side sees what the other has stored.
+ * The number of the term increases by 1 (modulo 2^32) when the resource is lent, and again when it is recalled: it is
+ * odd while the resource is lent, even while it is not. If the borrower takes a term while the lender recalls that
+ * term, each side stores its own word before it loads the word of the other side. So at least one side sees what the
+ * other has stored.
  */
 import { OutOfRange } from "./errors.ts";
 
@@ -32,7 +33,10 @@ export class Lender {
     this.#words = words;
   }
 
-  /** Begins a term and returns its number, which the borrower needs. Write everything that is lent before this call. */
+  /**
+   * Begins a term and returns its number, which the borrower passes to `take`. Write everything that is lent before
+   * this call.
+   */
   lend(): number {
     this.recall();
     this.#term = (this.#term + 1) | 0;
@@ -47,7 +51,10 @@ export class Lender {
     Atomics.store(this.#words, RECALLED, this.#term);
   }
 
-  /** Waits until the borrower has returned the resource. Returns false if the limit expires first. */
+  /**
+   * Waits until the borrower does not have the resource, because it has given it back or has not taken it. Returns
+   * false if the limit expires first.
+   */
   returned(limitMillis: number): boolean {
     const end = performance.now() + limitMillis;
     for (;;) {
@@ -83,7 +90,7 @@ export class Borrower {
     return Atomics.load(this.#words, RECALLED) !== this.#term;
   }
 
-  /** Gives the resource back; the lender then sees all writes of the borrower. */
+  /** Gives the resource back. Once `returned` returns true, the lender sees all writes of the borrower. */
   giveBack(): void {
     Atomics.store(this.#words, HELD, (this.#term + 1) & ~1);
     Atomics.notify(this.#words, HELD);

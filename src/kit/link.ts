@@ -1,10 +1,11 @@
 /**
  * The interface between a driver and a network stack: frames of layer 2 are passed in bursts, without copies.
  *
- * Frames are in buffers of the device's DMA window and are identified by their byte offset in it. A link has one array
- * of entries, four words for each frame (or fragment, for sending), so a burst needs no objects. The caller owns the
- * buffers in the entries. `receive` exchanges the buffer in an entry for a buffer with a received frame. `transmit`
- * exchanges a frame to be sent for a buffer whose frame was sent earlier. So no separate call returns buffers.
+ * Frames are in buffers of the device's DMA window, and a buffer is identified by its byte offset in the window. A link
+ * has one array of entries, four words for each frame (or fragment, for sending), so a burst needs no objects. The
+ * caller owns the buffers in the entries. `receive` exchanges the buffer in an entry for a buffer with a received
+ * frame. `transmit` exchanges a fragment to be sent for a buffer whose contents were sent earlier. So no separate call
+ * returns buffers.
  */
 import { OutOfRange } from "./errors.ts";
 
@@ -39,11 +40,13 @@ export const checkEntries = (burst: Int32Array, first: number, count: number): v
 
 /** Bits that report what the NIC found about a received frame. */
 export const Received = {
-  /** The IP header checksum was verified and is correct. */
+  /**
+   * The NIC has verified the IPv4 header checksum, and it is correct. Also set for IPv6, whose header has no checksum.
+   */
   ipChecksumGood: 1 << 0,
-  /** The TCP checksum was verified and is correct. */
+  /** The NIC has verified the TCP checksum, and it is correct. */
   tcpChecksumGood: 1 << 1,
-  /** The UDP checksum was verified and is correct. */
+  /** The NIC has verified the UDP checksum, and it is correct. */
   udpChecksumGood: 1 << 2,
   /** A VLAN tag was stripped from the frame; it is in word 3. */
   tagged: 1 << 3,
@@ -121,7 +124,7 @@ export interface FrameMemory {
   readonly sums?: MemorySums | undefined;
 }
 
-/** Passes layer 2 frames in bursts. All calls come from the data-plane thread. */
+/** Passes layer 2 frames in bursts. All calls come from one thread, the data-plane thread that polls the queue. */
 export interface Link {
   readonly memory: FrameMemory;
   /** Length of each receive buffer in bytes. */
@@ -130,7 +133,7 @@ export interface Link {
    * The link's entries. The caller may move buffers between entries, and set word 0 to `NO_BUFFER` to keep a buffer.
    */
   readonly burst: Int32Array;
-  /** Toeplitz hash of each received entry, 0 if the frame has none; undefined unless hashes were requested. */
+  /** Toeplitz hash of each received entry, 0 if the frame has none; undefined if the descriptors have no hash. */
   readonly hashes?: Int32Array | undefined;
   /**
    * For each entry of the last burst that is marked `stamped`, the time of reception in nanoseconds of the NIC's PTP
@@ -142,8 +145,8 @@ export interface Link {
    * entries. The buffers of these entries go to the NIC in exchange. For an entry without a buffer, a spare is used;
    * while no spare is left, frames stay in the NIC's ring. A frame that is longer than a buffer has one entry for each
    * of its buffers, all but the last marked with `Received.more`.
-   * @throws {OutOfRange} for a frame of more entries than the budget allows, and for an entry whose buffer is not a
-   * receive buffer
+   * @throws {OutOfRange} if the first frame needs more entries than `budget`, or one of its entries has memory outside
+   * the receive buffers
    */
   receive(first: number, budget: number): number;
   /**

@@ -37,8 +37,8 @@ export const bits = <B extends string, T extends Readonly<Record<string, number>
 ): { readonly [K in keyof T]: Bit<B> } => all as unknown as { readonly [K in keyof T]: Bit<B> };
 
 /**
- * @throws {OutOfRange} unless the offset is naturally aligned, as PCI requires. The check runs once for each register,
- * at load.
+ * @throws {OutOfRange} unless the offset is a multiple of the register's width. The check runs when the register is
+ * defined, not at each access.
  */
 const register =
   <W extends Width, A extends Access>(width: W) =>
@@ -98,7 +98,10 @@ export class Mmio {
     return this.#length;
   }
 
-  /** Makes each later access throw `Revoked`, because the device named `what` is gone or was unbound. */
+  /**
+   * Makes each later access throw `Revoked`, because the device is gone or was unbound. `what` names the window in the
+   * error.
+   */
   revoke(what: string): void {
     this.#revoked = what;
     // Every access fails the bounds check of an empty window, so revocation needs no check of its own.
@@ -169,7 +172,7 @@ export class Mmio {
     this.#check(r, 4);
     this.#bus.write(r, 4, events >>> 0);
   }
-  /** Reads, clears some bits, sets others, writes. */
+  /** Reads the register, clears the bits of `clear`, then sets those of `set`, and writes the result. */
   update8<B extends string>(r: Register<8, "rw", B>, clear: BitsOf<NoInfer<B>>, set: BitsOf<NoInfer<B>>): void {
     this.write8(r, (this.read8(r) & ~clear) | set);
   }

@@ -49,7 +49,7 @@ export const bareNumbers = (io: Mmio): void => {
   io.read8(0x37);
   // @ts-expect-error the sum of a register and a number is not a register
   io.write8(Command + 1, 0);
-  // @ts-expect-error a type assertion does not make a number a register
+  // @ts-expect-error a type annotation does not make a number a register
   const made: Register<8, "rw"> = 0x37;
   io.write8(made, 0);
 };
@@ -70,7 +70,7 @@ export const ownBits = (io: Mmio): void => {
   io.acknowledge16(Events, Conf.enable);
   // @ts-expect-error a register whose bits have no name does not accept another register's
   io.write8(Command, Conf.enable);
-  // @ts-expect-error a type assertion does not make a number a bit
+  // @ts-expect-error a type annotation does not make a number a bit
   const made: typeof Conf.enable = 1;
   io.write8(Config, made);
 };

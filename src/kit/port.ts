@@ -42,13 +42,13 @@ export interface SegmentSource {
 /** A NIC, as the cable sees it. */
 export interface Plug {
   /**
-   * Delivers the frame of `length` bytes at `offset` of `bytes`, valid during the call. Returns false if the NIC
-   * dropped it.
+   * Delivers the frame of `length` bytes at `offset` of `bytes`, which are valid only during the call. Returns false if
+   * the NIC dropped the frame.
    */
   receive(bytes: Uint8Array, offset: number, length: number): boolean;
   /**
-   * As `receive`, for several segments in the memory of the port that the NIC is connected to, as long as there are
-   * buffers. Returns the number of segments received; if it is 0, call `receive`.
+   * As `receive`, for several segments in the memory of the port that the NIC is connected to, as long as the NIC has
+   * buffers. Returns the number of segments received; if it is 0, pass the next segment to `receive`.
    */
   receiveSegments?(segments: SegmentSource): number;
   /**
@@ -56,7 +56,9 @@ export interface Plug {
    * delivers each frame as if its FCS were correct.
    */
   receiveDamaged?(bytes: Uint8Array, offset: number, length: number, damage: number): boolean;
-  /** Whether there is a buffer for the next frame. A cable with flow control checks this before it delivers a frame. */
+  /**
+   * Whether the NIC has a buffer for the next frame. A cable with flow control checks this before it delivers a frame.
+   */
   hasRoom?(): boolean;
 }
 
@@ -64,7 +66,7 @@ export interface Plug {
 export interface Port {
   /** Memory in which outgoing frames are built. */
   readonly bytes: Uint8Array;
-  /** The same memory with word access; created from `bytes` if absent. */
+  /** The same memory with word access; if absent, the NIC creates it from `bytes`. */
   readonly memory?: FrameMemory;
   /**
    * Reserves space for the next outgoing frame of up to `length` bytes. Returns its byte offset, or -1 if there is no

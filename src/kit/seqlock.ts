@@ -56,8 +56,8 @@ export class SequenceReader {
   }
 
   /**
-   * Copies a consistent set to `into`. Tries for at most `limitMicros`. @throws {Timeout} if the writer died while
-   * writing
+   * Copies a consistent set to `into`; repeats the attempt for `limitMicros`. @throws {Timeout} if every attempt met
+   * the writer writing, as when the writer died while writing
    */
   read(into: Int32Array, limitMicros = 100_000): void {
     if (into.length !== this.#words)

@@ -1,8 +1,9 @@
 /**
  * A ring of fixed-size word records between two threads, one producer and one consumer. No waiting, no allocation.
  *
- * Records are accessed in place: `reserve` returns the position and `commit` publishes; `peek` returns the position and
- * `release` frees. The indices wrap only at 2^32; their difference is the number of records in the ring.
+ * Records are accessed in place: `reserve` returns the position of a free record and `commit` publishes the record;
+ * `peek` returns the position of the oldest record and `release` frees it. The indices wrap only at 2^32; their
+ * difference is the number of records in the ring.
  */
 import { FerruleError, Misuse, OutOfRange } from "./errors.ts";
 
@@ -31,7 +32,7 @@ export const spscWords = (shape: RingShape): number => {
   return RECORDS + records * recordWords;
 };
 
-/** The other side wrote an invalid index. */
+/** The two indices do not fit together: the ring would hold fewer than 0 records, or more than its size. */
 export class RingCorrupt extends FerruleError {
   readonly code = "RING_CORRUPT";
   readonly hint = "Other code uses the memory, or the two sides disagree about the number or length of the records.";
@@ -46,7 +47,7 @@ const requireRoom = (words: Int32Array, shape: RingShape): void => {
     throw new OutOfRange(`${words.length} words are too few for the ring, which needs ${needed}`);
 };
 
-/** Number of records between the indices. @throws {RingCorrupt} if it exceeds the size of the ring */
+/** Number of records between the indices. @throws {RingCorrupt} unless it is 0 to `records` */
 const distance = (head: number, tail: number, records: number): number => {
   const used = (tail - head) | 0;
   if (used < 0 || used > records) throw new RingCorrupt(head, tail, records);
@@ -55,12 +56,12 @@ const distance = (head: number, tail: number, records: number): number => {
 
 /** The writing side. There is one per ring. */
 export class SpscProducer {
-  /** Memory of the records; write only between `reserve` and `commit`. */
+  /** The ring's memory, at whose start the indices are. Write a record only between `reserve` and `commit`. */
   readonly words: Int32Array;
   readonly #records: number;
   readonly #recordWords: number;
   #tail: number;
-  /** Number of records that are known to fit. When it is 0, the consumer's index is read again. */
+  /** Number of records that are known to fit. When it is 0, `reserve` reads the consumer's index again. */
   #room = 0;
   #reserved = false;
 
@@ -84,7 +85,10 @@ export class SpscProducer {
     return RECORDS + (this.#tail & (this.#records - 1)) * this.#recordWords;
   }
 
-  /** Publishes the reserved record. A consumer that sees the record sees all of its words. */
+  /**
+   * Publishes the reserved record. A consumer that sees the record sees all of its words. @throws {Misuse} if no record
+   * is reserved
+   */
   commit(): void {
     if (!this.#reserved) throw new Misuse("a ring record was committed that was not reserved");
     this.#reserved = false;
@@ -93,7 +97,7 @@ export class SpscProducer {
     Atomics.store(this.words, TAIL, this.#tail);
   }
 
-  /** Whether the consumer has taken all committed records. */
+  /** Whether the consumer has released all committed records. */
   drained(): boolean {
     return Atomics.load(this.words, HEAD) === this.#tail;
   }
@@ -101,12 +105,12 @@ export class SpscProducer {
 
 /** The reading side. There is one per ring. */
 export class SpscConsumer {
-  /** Memory of the records; read only between `peek` and `release`. */
+  /** The ring's memory, at whose start the indices are. Read a record only between `peek` and `release`. */
   readonly words: Int32Array;
   readonly #records: number;
   readonly #recordWords: number;
   #head: number;
-  /** Number of records that are known to be ready. When it is 0, the producer's index is read again. */
+  /** Number of records that are known to be ready. When it is 0, `peek` reads the producer's index again. */
   #ready = 0;
 
   /** Continues at the indices that an earlier consumer left. */
@@ -128,7 +132,7 @@ export class SpscConsumer {
     return RECORDS + (this.#head & (this.#records - 1)) * this.#recordWords;
   }
 
-  /** Frees the record returned by `peek`. */
+  /** Frees the record whose position `peek` returned. @throws {Misuse} if no record is known to be ready */
   release(): void {
     if (this.#ready === 0) throw new Misuse("a ring record was released that was not peeked");
     this.#ready--;

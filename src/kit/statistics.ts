@@ -23,7 +23,10 @@ export class Counters {
     this.publish();
   }
 
-  /** Adds `amount`, 0 to 2^32 - 1. @throws {OutOfRange} for other amounts, and for a counter that does not exist */
+  /**
+   * Adds `amount`, an integer from 0 to 2^32 - 1. @throws {OutOfRange} for a negative or larger amount, and for a
+   * counter that does not exist
+   */
   add(counter: number, amount: number): void {
     const before = this.#halves[2 * counter];
     if (before === undefined || !(amount >= 0 && amount < TWO32))
@@ -61,7 +64,7 @@ export class CounterReader {
 
   /**
    * All counters as last published. The array is overwritten by the next call. `Number(value)` is exact up to 2^53.
-   * @throws {Timeout} if the writer died while publishing
+   * @throws {Timeout} as `SequenceReader.read`, for example if the writer died while publishing
    */
   snapshot(): BigUint64Array {
     this.#reader.read(this.#halves);

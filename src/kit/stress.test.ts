@@ -10,7 +10,7 @@ import { Borrower, LEASE_WORDS, Lender } from "./lease.ts";
 import { SequenceReader, SequenceWriter } from "./seqlock.ts";
 import { SpscConsumer, SpscProducer, spscWords } from "./spsc.ts";
 
-/** Time limit in microseconds. It is long because a very busy machine may delay a thread. */
+/** Time limit of each wait in microseconds. It is long because a very busy machine may delay a thread. */
 const LIMIT_MICROS = 300_000_000;
 const ROUNDS = 20_000;
 const SET = 12;
@@ -116,7 +116,7 @@ if (isMainThread) {
     let ours = 0;
     for (let i = 0; i < TERMS; i++) {
       Atomics.store(words, TERM, lender.lend());
-      // Some terms are recalled at once, some while they are in use.
+      // One term in four is recalled after the borrower has used the resource, the others at once.
       const end = performance.now() + LIMIT_MICROS / 1000;
       const counted = Atomics.load(words, COUNT);
       if (i % 4 === 0) while (Atomics.load(words, COUNT) === counted && performance.now() < end) Atomics.pause();

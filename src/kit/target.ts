@@ -50,7 +50,7 @@ export interface Target {
   size(region: RegionName): number;
   /**
    * Reads in one access; the result is unsigned. Never throws because of what a guest does: an invalid access reads all
-   * ones and is counted.
+   * ones.
    */
   read(region: RegionName, offset: number, width: 1 | 2 | 4): number;
   write(region: RegionName, offset: number, width: 1 | 2 | 4, value: number): void;
