@@ -16,8 +16,8 @@ import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
 
 /**
- * One chip of each die is tested with the whole suite. The other chips differ from it only in values, and are tested
- * with a short suite. With FERRULE_EVERY_CHIP=1, every chip is tested with the whole suite.
+ * One chip of each die is tested with the whole suite, or every chip if FERRULE_EVERY_CHIP is 1. The short suite is run
+ * on every chip in any case, because the chips of a die differ from each other in values.
  */
 const WHOLE: readonly string[] = CHIPS_UNDER_TEST.map(({ key }) => key);
 

@@ -13,7 +13,7 @@ import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import { GENERATIONS } from "../rigs/generations.ts";
 
 const arriving = (bytes: number, seed = 0): Uint8Array => udp(ends({ inbound: true }), payload(bytes, seed));
-/** A frame for another destination. */
+/** A frame to this Ethernet address. */
 const to = (...address: readonly number[]): Uint8Array => {
   const frame = arriving(100);
   frame.set(address);

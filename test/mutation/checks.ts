@@ -31,7 +31,8 @@ const WRITES: Check = { name: "register writes", files: "test/conformance/regist
  */
 const FEW_CHIPS = new RegExp(`^(?!rtl\\d)|^(rtl8168h|${GENERATIONS.join("|")})\\b`);
 /**
- * Files that are checked before the rest, need QEMU or processes of their own, or take too long for what they detect.
+ * Files that `REST` omits. They are checked before it, need QEMU or processes of their own, or take too long for what
+ * they detect.
  */
 const NOT_CHECKED = /\/(register-writes|accesses|exact-losses|loss|qtest|vfio-user)\.test\.ts$/;
 const REST: readonly Check[] = globSync("test/conformance/*.test.ts", { cwd: join(import.meta.dirname, "../..") })

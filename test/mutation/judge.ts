@@ -49,7 +49,7 @@ registerHooks({
   },
 });
 
-/** The first test that fails; undefined if all pass. */
+/** The first test that fails, or the error of a module that cannot be loaded; undefined if all pass. */
 const judge = async ({ number, mutant, check: { files, tests } }: Case): Promise<string | undefined> => {
   current = mutant;
   const run = `?case=${number}`;

@@ -11,7 +11,7 @@ export interface Background extends AsyncDisposable {
   stop(signal?: "INT" | "TERM" | "KILL"): Promise<string>;
 }
 
-/** Time for a process to end by itself before it is killed. */
+/** Time that a process has to end after the signal of `stop`, before it is killed. */
 export const GRACE_SECONDS = 60;
 
 /** A process on this host. The command line has to ensure that it ends when this process does. */
