@@ -34,10 +34,7 @@ const to = (first: number, last: number): Uint8Array => {
   return frame;
 };
 
-/**
- * The number of an address's bit in the multicast hash: the six lowest bits of its CRC-32 before the final inversion,
- * in reverse order.
- */
+/** The hash bit of an address: the six lowest bits of its CRC-32 before the final inversion, in reverse order. */
 const hashBit = (address: Uint8Array): number => {
   const crc = ~crc32(address) >>> 0;
   let bit = 0;

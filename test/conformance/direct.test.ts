@@ -143,7 +143,7 @@ test("reports for each frame from the cable whether it was accepted", () => {
   assert.equal(Array.from({ length: 12 }, () => rig.deliver(frame)).filter(Boolean).length, 8);
 });
 
-/** The values of extended registers 0x1bc, 0x1dc and 0x1d0 at each speed. */
+/** The values of extended registers 0x1bc, 0x1dc and 0x1d0 at each speed, in this order and in hexadecimal. */
 for (const [chip, at10, at100, at1000] of [
   ["rtl8168evl", "1f 3f 2", "1f 5 2", "11 5 2"],
   ["rtl8168f-480", "1f 3f 12", "1f 3f 12", "11 5 12"],

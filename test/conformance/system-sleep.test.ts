@@ -1,4 +1,7 @@
-/** Tests the driver's thread before and after a suspend of the machine, of which the thread is notified or not. */
+/**
+ * Tests the driver's thread before and after a suspend of the machine, with and without a notice to the thread
+ * beforehand.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";

@@ -18,9 +18,7 @@ const SEED = 20_261_130;
 /** A chip that sends every frame of a host correctly without help from software. */
 const FAULTLESS = "rtl8168h";
 
-/**
- * Asserts that a frame is sent unchanged, followed by zeros at most, and has no more than `maxPadding` bytes with them.
- */
+/** Asserts that a frame is sent unchanged, followed only by zeros, and has at most `maxPadding` bytes in all. */
 const assertPadded = (sent: Uint8Array, expected: Uint8Array, maxPadding: number): void => {
   assert.ok(sent.length >= expected.length && sent.length <= maxPadding, `${sent.length} bytes for ${expected.length}`);
   assert.deepEqual(sent.subarray(0, expected.length), expected);

@@ -26,8 +26,8 @@ const CHIP: Check = { name: "unit tests of chip", files: "src/chip/**/*.test.ts"
 const DRIVER: Check = { name: "unit tests of driver", files: "src/driver/**/*.test.ts" };
 const WRITES: Check = { name: "register writes", files: "test/conformance/register-writes.test.ts" };
 /**
- * Matches every title that does not begin with a chip. Of the titles that do, it matches those of the RTL8168H, which
- * is the rigs' default, and of one chip of each generation.
+ * Matches every title that does not begin with a chip's key. Of the titles that do, it matches those of the RTL8168H,
+ * which is the rigs' default, and of one chip of each generation.
  */
 const FEW_CHIPS = new RegExp(`^(?!rtl\\d)|^(rtl8168h|${GENERATIONS.join("|")})\\b`);
 /**

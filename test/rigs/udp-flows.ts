@@ -27,7 +27,8 @@ export const FlowsResult = {
   /** Number of datagrams that came back in order. */
   good: 0,
   /**
-   * Number of datagrams that came back damaged, or with another number than the last one's successor, as after a loss.
+   * Number of datagrams that came back damaged, or whose number does not follow that of the previous one, as after a
+   * loss.
    */
   bad: 1,
   /** 1 once the echo server is ready, 2 once the sender is done. */
