@@ -72,7 +72,7 @@ export class Rounds implements AsyncDisposable {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Executes one round. @throws if the program ends or hangs. */
+  /** Executes one round. @throws {Error} if the program ends, or needs more than `ROUND_LIMIT_MS` and is killed. */
   async round(name: string, a: number, b: number): Promise<Round> {
     this.#child.stdin.write(`go ${name} ${a} ${b}\n`);
     const limit = setTimeout(() => this.#child.kill("SIGKILL"), ROUND_LIMIT_MS);

@@ -1,4 +1,4 @@
-/** Child processes of benches. Each has a time limit, and is ended only by its process id. */
+/** Child processes of benches. Every wait for one has a time limit, and a process is ended only by its process id. */
 import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
@@ -20,7 +20,7 @@ export const run = async (command: readonly string[], { limitMs, stop }: Limits)
 
 /** The time that a program has to end after SIGTERM. A program that still runs afterwards is killed. */
 const GRACE_MS = 8_000;
-/** Number of bytes of output that are kept, to explain a failure. */
+/** Number of characters of output that are kept, to explain a failure. */
 const TAIL_BYTES = 4_000;
 
 /** A program that runs until it is disposed of. */
@@ -52,14 +52,14 @@ export class Child implements AsyncDisposable {
     return pid;
   }
 
-  /** The last `TAIL_BYTES` of the program's output. */
+  /** The last `TAIL_BYTES` characters of the program's output. */
   get output(): string {
     return this.#output;
   }
 
   /**
    * Waits until `ready` returns true, which is checked ten times a second.
-   * @throws if the program ends first, or at the time limit.
+   * @throws if the program ends first, at the time limit, or if `stop` is aborted.
    */
   async until(
     what: string,

@@ -35,7 +35,7 @@ export interface RingPath {
   intact(): boolean;
 }
 
-/** Swaps the two MAC addresses of the frame at word `at`. One word holds bytes of both. */
+/** Swaps the two MAC addresses of the frame at word `at`. The second word holds bytes of both. */
 const swapAddresses = (words: Int32Array, at: number): void => {
   const a = words[at]!;
   const b = words[(at + 1) | 0]!;

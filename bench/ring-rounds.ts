@@ -1,6 +1,6 @@
 /**
- * One process of the ring bench. It alternates C rounds and rounds of its own, and prints every pair as one JSON
- * object.
+ * One process of the ring bench. It alternates C rounds and rounds of its own, and prints all of them as one JSON
+ * array.
  */
 import { Rounds } from "./c-program.ts";
 import { createRingPath, type PathKind, PATHS, SLOTS, type RingPath } from "./ring-path.ts";

@@ -27,7 +27,7 @@ export const compileRust = async (scratch: string, name: string, flags: readonly
   return program;
 };
 
-/** The number of `unsafe` blocks and functions in the program's code. */
+/** The number of lines of the program's code, without comments, that contain `unsafe`. */
 export const unsafeSites = (): number =>
   readdirSync(FOLDER)
     .flatMap((file) => readFileSync(join(FOLDER, file), "utf8").split("\n"))

@@ -21,7 +21,7 @@ const ascending = (samples: Iterable<number>): number[] => [...samples].sort((a,
 
 export const median = (samples: Iterable<number>): number => quantile(ascending(samples), 0.5);
 
-/** The sample at quantile `q`, 0 to 1. */
+/** The value at quantile `q` (0 to 1), interpolated between samples. */
 export const percentile = (samples: Iterable<number>, q: number): number => quantile(ascending(samples), q);
 
 export const summarize = (samples: Iterable<number>): Summary => {

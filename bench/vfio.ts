@@ -38,7 +38,7 @@ interface Round {
   readonly ours: Pace;
 }
 
-/** Arguments of QEMU for a card with a network of its own. Starts the model of a model's card. */
+/** Returns QEMU's arguments for a card with a network of its own. If the card is a model, starts the model. */
 const device = async (
   { slot, chip }: Card,
   hub: number,

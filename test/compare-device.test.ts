@@ -74,7 +74,7 @@ suite("the device process of the comparison", { skip }, () => {
     ["lost", ["lost"]],
     ["doubled", ["doubled"]],
     ["reordered", ["reordered"]],
-    // A frame that cannot be identified by its number also counts as lost.
+    // A damaged frame also counts as lost, because the device does not count it as returned.
     ["changed", ["lost", "damaged"]],
     ["shortened", ["lost", "damaged"]],
   ] as const)

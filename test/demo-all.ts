@@ -1,7 +1,8 @@
 /**
  * `npm run demo:all`: the demo on every chip of the family. Each demo brings up the model of its chip with our driver,
  * between two network stacks of the kernel if the machine allows it, and transfers data both ways. Exits with code 1
- * when received data differs, when a frame was dropped or damaged, or when the model reports an offence.
+ * when a demo fails: the link is down or has another speed, a ping is lost, received data differs, a frame was dropped
+ * or damaged, or the model reports an offence.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

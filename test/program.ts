@@ -22,8 +22,8 @@ export const giveUp = (error: unknown): void => {
 };
 
 /**
- * The arguments of the program, as parsed by `read`. After `--help` and after wrong usage it ends the process instead
- * of returning.
+ * The arguments of the program, as parsed by `read`. After `--help` and after wrong usage, this function ends the
+ * process instead of returning.
  * @param read may throw {WrongUsage}
  */
 export const argumentsOf = <const O extends Options, T>(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** A file, and the beginning of a test's title in it; without a title, the file as a whole. */
+/** A file, and a part of a test's title in it, usually the beginning. If the title is empty, the file as a whole. */
 export interface Shown {
   readonly file: string;
   readonly title: string;

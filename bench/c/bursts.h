@@ -11,7 +11,7 @@ static struct frame {
     uint32_t offset, length, flags, tag;
 } burst[SLOTS];
 
-/* Creates the rings. Every entry gets a buffer, and so does every descriptor. */
+/* Gives each entry a buffer. `bring_up` must have created the rings, whose slots have other buffers. */
 static void bring_up_bursts(void) {
     for (uint32_t i = 0; i < SLOTS; i++) burst[i].offset = (2 * SLOTS + i) * BUFFER;
 }

@@ -26,8 +26,8 @@ static __attribute__((noinline)) uint32_t copy(const uint32_t *restrict from, ui
 }
 
 /*
- * Prints ns per call: the best and the median of samples of `repeats` calls each. `result` is the checksum; it must be
- * equal on both sides.
+ * Prints ns per call: the best and the median of samples of `repeats` calls each. `result` is the checksum, which must
+ * equal that of the TypeScript round.
  */
 static int round_of(const char *name, unsigned bytes, unsigned repeats) {
     static uint64_t sample[SAMPLES];

@@ -30,7 +30,7 @@
 #include <sys/prctl.h>
 
 enum { PEERS = 16, FIELDS = 40, LINE = 4096 };
-/* Length in bytes of the part of a DMA window that rings of 1024 descriptors and their buffers use. */
+/* Length in bytes of the part of a DMA window that is mapped in advance. Rings of 1024 descriptors and their buffers fit in it. */
 enum { USED_BYTES = 8 << 20 };
 #define START_LIMIT (30000 * MS)
 #define END_LIMIT (2000 * MS)
@@ -141,7 +141,7 @@ static void spawn(const char *index, const char *name, const char *chip, char **
                           .control = (struct control *)(region + PAGE), .memory = window, .iova = WINDOW_IOVA,
                           .bytes = WINDOW_BYTES, .is_8125 = strcmp(chip, "8125") == 0};
     if (peer->is_8125) {
-        /* The registers of an RTL8125B need more than a page. */
+        /* The registers of an RTL8125B need more than a page, so they are at the start of the DMA window. */
         peer->registers = window;
         set_up_8125b(window);
     }

@@ -4,7 +4,7 @@
  * usage: faulty FAULT REGION    FAULT: none, or as in `faults` below */
 #include "process.h"
 
-/* The fault affects one in RARE frames. */
+/* A fault that affects single frames affects one in RARE frames. */
 enum { RARE = 1000, FRAME_ROOM = BUFFER };
 
 static const char *fault;

@@ -4,9 +4,9 @@
  *
  * From the first TAP to the second, a super-frame is segmented in place, as by a sending NIC: each segment gets
  * headers and checksums of its own. The segments are merged for the second TAP, whose kernel verifies the checksum
- * of the merged frame. In the other direction each segment is copied into a receive buffer of its own, checksummed
- * while it is copied, verified, and reported by a descriptor. The driver's half reads the descriptors and merges the
- * frames in place. Because the checksums have been verified, the first TAP's kernel need not verify them.
+ * of the merged frame. In the other direction each segment is copied into a receive buffer of its own, its checksum
+ * is computed and verified, and a descriptor reports the result. The driver's half reads the descriptors and merges
+ * the frames in place. Because the checksums have been verified, the first TAP's kernel need not verify them.
  *
  * Only TCP over IPv4 without IP options or tags, in segments of even length, is segmented; other frames pass unchanged.
  *

@@ -2,7 +2,7 @@
  *
  * The "device" is a function that runs between the timed parts, so only driver time is counted.
  *
- * usage: ring            every variant and batch, one JSON object
+ * usage: ring            every variant and batch, one JSON line each
  *        ring --paired   one round per "go VARIANT BATCH PASSES" line on stdin, one JSON line each
  */
 #define SLOTS 256

@@ -17,7 +17,7 @@ enum { TNPDS = 0x20, TX_POLL = 0x38, RDSAR = 0xe4 };
 enum state { DRIVER_STARTING, DRIVER_IDLE, DRIVER_RUNNING };
 enum load { FORWARD, DROP, GENERATE };
 
-/* Either the driver or the device writes a word, never both. */
+/* Each word is written either by the driver or by the device, never by both, except that the device clears all at the start. */
 struct control {
     /* Written by the driver. */
     uint32_t state;

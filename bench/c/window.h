@@ -25,8 +25,8 @@ enum { LOOKS = 1 << 16 };
 #define CPU_LIMIT (200 * MS)
 #define WAIT_LIMIT (20000 * MS)
 /*
- * If two steps of the device are more than this many ns apart, the process was not running, and the time between them
- * is not counted.
+ * If two steps of the device are more than this many ns apart, the process is assumed not to have been running, and the
+ * time between the steps is not counted.
  */
 #define STALL (20 * 1000ull)
 /*
@@ -124,7 +124,10 @@ static double time_of(const struct line *line, uint32_t length) {
     return (double)(length + FCS + LINE_OVERHEAD) * line->ns_per_byte;
 }
 
-/* Delivers the frames that are due. A frame without a buffer is lost, because a line does not wait. */
+/*
+ * Delivers the frames that are due, at most BURST. At a limited rate, a frame without a buffer is lost, because a line
+ * does not wait.
+ */
 static unsigned offer(struct peer *peer, struct line *line, const struct sizes *sizes, uint64_t now) {
     unsigned n = 0;
     if (line->ns_per_byte == 0) {
@@ -175,7 +178,7 @@ static uint64_t run(struct peer *peer, const struct task *task, struct line *lin
     return frames;
 }
 
-/* Waits for the frames in flight, and then stops the driver. */
+/* Waits for the frames in flight, and then stops the driver. With GENERATE, stops it first and then takes its frames. */
 static void drain(struct peer *peer, const struct task *task) {
     struct sequence *s = &peer->sequence;
     struct patience patience = new_patience(peer);

@@ -153,7 +153,10 @@ static inline void came_back(struct sequence *s, uint32_t number) {
     else out_of_turn(s, number);
 }
 
-/* True if the header of a frame is correct, and so is the end of the frame if it is longer than the header. */
+/*
+ * True if a frame has the length `sent` and a correct header. If the driver forwarded it and it is longer than SHORTEST,
+ * its last four bytes must be correct too.
+ */
 static inline int is_whole(const struct peer *peer, const uint8_t *frame, uint32_t number, uint32_t length, uint32_t sent) {
     const uint64_t to = peer->swapped ? SOURCE : DESTINATION, from = peer->swapped ? DESTINATION : SOURCE;
     uint64_t low, high;
@@ -172,7 +175,7 @@ static int is_rung(struct peer *peer) {
     return 1;
 }
 
-/* Sends one frame of the driver. */
+/* Takes one frame from a transmit descriptor, and checks it. */
 static void send_frame(struct peer *peer, uint32_t opts1, uint64_t address, const struct sizes *sizes) {
     uint32_t length = opts1 & 0xffff, number;
     const uint8_t *frame = memory_at(peer, address, length < SHORTEST ? SHORTEST : length);

@@ -13,7 +13,7 @@ const FIRST_WARM_UPS = 16;
 const WARM_UPS = 3;
 /** A round counts as quiet if at least this fraction of each of its measurement windows was undisturbed. */
 const QUIET = 0.95;
-/** Largest number of attempts per round. */
+/** At most this many times the requested number of rounds are run. */
 const MAX_TRIES = 3;
 
 /** The load with which every driver is warmed up first. */

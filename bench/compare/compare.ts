@@ -31,7 +31,10 @@ interface Field {
   readonly missing: readonly (Peer & { readonly missing: Missing })[];
 }
 
-/** Compiles what the peers need. A peer that cannot be compiled is returned in `missing`, with the reason. */
+/**
+ * Compiles what the peers need. A peer for which this machine lacks something, such as a compiler, is returned in
+ * `missing`, with the reason.
+ */
 const prepare = async (plan: Plan, { scratch, say }: CompareContext): Promise<Field> => {
   const runners: Runner[] = [];
   const missing: Field["missing"][number][] = [];

@@ -12,7 +12,7 @@ import type { Load } from "./layout.ts";
 
 /** Time limit of a command. The slowest command takes less than a tenth of it. */
 const LIMIT_MS = 60_000;
-/** Number of bytes of the drivers' output that are kept, to explain a failure. */
+/** Number of characters of the drivers' output that are kept, to explain a failure. */
 const TAIL_BYTES = 2000;
 
 /**

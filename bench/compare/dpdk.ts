@@ -57,7 +57,7 @@ const dpdkFolder = (say: (line: string) => void): string => {
   return FOLDER;
 };
 
-/** Version of the library. */
+/** Version of the library; undefined if it has not been downloaded. */
 export const dpdkVersion = (): string | undefined => (existsSync(FOLDER) ? "DPDK 24.11" : undefined);
 
 /** The command that starts the driver, compiled into `scratch`. @throws {CannotMeasure} */

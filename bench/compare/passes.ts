@@ -22,7 +22,7 @@ const NUMBER = SEQUENCE_WORD;
 const NONE = NO_BUFFER;
 const [HEADER_0, HEADER_1, HEADER_2, HEADER_3] = HEADER;
 
-/** Swaps the two MAC addresses of the frame at word `at`. One word holds bytes of both. */
+/** Swaps the two MAC addresses of the frame at word `at`. The second word holds bytes of both. */
 export const swapAddresses = (words: Int32Array, at: number): void => {
   const a = words[at]!;
   const b = words[(at + 1) | 0]!;
@@ -40,7 +40,7 @@ export const Account = { number: 0, disorder: 1, bytes: 2, first: 3, waiting: 4 
 const SEQUENCE = Account.number;
 const DISORDER = Account.disorder;
 const BYTES = Account.bytes;
-/** The first entry whose frame is not sent, and the number of such entries. */
+/** The first entry whose frame is not sent yet, and the number of such entries. */
 const FIRST = Account.first;
 const WAITING = Account.waiting;
 

@@ -36,7 +36,7 @@ export interface BuildContext {
   readonly say: (line: string) => void;
 }
 
-/** A peer of the list. `prepare` compiles what the peer needs, and throws `CannotMeasure` if something is missing. */
+/** A peer in `ENTRIES`. `prepare` compiles what the peer needs, and throws `CannotMeasure` if something is missing. */
 interface Entry {
   readonly peer: Peer;
   /** The command that installs what `prepare` needs. */

@@ -15,8 +15,8 @@ const PASSES = 3000;
 const WARM_UPS = 3;
 
 /**
- * For each peer, the peers with which its time is compared, if they were measured. The times of other peers are
- * compared with that of the reference.
+ * For each peer, the peers with which its time is compared, if they were measured. A peer that is not listed here is
+ * compared with the reference.
  */
 const AGAINST: Readonly<Record<string, readonly string[]>> = {
   link: [REFERENCE, "burst-c", "dpdk"],

@@ -24,8 +24,8 @@ export const sizeOfFiles = (paths: readonly string[]): Size =>
   sumOf(paths.map((path) => sizeOf(readFileSync(join(ROOT, path), "utf8"))));
 
 /**
- * The size and the unsafe sites of Ferrule's sources: the given files, and all code that they import. The object is
- * empty in an installed package, which has no sources.
+ * Counts the unsafe sites in the given sources and in all code that they import, and the size of those of these files
+ * that are in src/driver. The object is empty in an installed package, which has no sources.
  */
 export const ownSources = (entries: readonly string[]): { readonly size?: Size; readonly unsafeSites?: number } => {
   if (!existsSync(join(ROOT, entries[0]!))) return {};

@@ -58,7 +58,7 @@ fn is_good(opts1: u32) -> bool {
     opts1 & (WHOLE | RX_ERROR) == WHOLE && length >= HEADER + FCS && length <= BUFFER_BYTES as u32
 }
 
-/// Writes all words of a descriptor except opts1, which gives the slot to the NIC and is written last.
+/// Writes the words of a descriptor before opts1, which gives the slot to the NIC. The high half of the address never changes.
 fn point_at(descriptor: &Descriptor, buffer: u32) {
     descriptor.opts2.store(0, Relaxed);
     descriptor.address_low.store(address_low(buffer), Relaxed);
@@ -126,7 +126,8 @@ impl Driver {
         &self.window.buffers[buffer as usize]
     }
 
-    /// Reads, changes, sends and refills at most `budget` frames, and returns their number.
+    /// Handles at most `budget` received frames: sends the good ones with their addresses swapped, and refills the slots.
+    /// Returns the number of received frames.
     pub fn forward(&mut self, budget: u32) -> u32 {
         let (mut slot, mut next, mut done) = (self.receive_next & MASK, self.transmit_next & MASK, 0);
         while done < budget {
@@ -161,7 +162,7 @@ impl Driver {
         done
     }
 
-    /// Takes at most `budget` frames, checks their sequence numbers, and returns the buffers.
+    /// Takes at most `budget` frames, checks their sequence numbers, and posts their buffers again. Returns their number.
     pub fn drop_frames(&mut self, budget: u32) -> u32 {
         let (mut slot, mut done) = (self.receive_next & MASK, 0);
         while done < budget {

@@ -1,7 +1,7 @@
 /**
  * Each call of a register function makes exactly one device access, of the right width and in order, from the first
- * call in the interpreter to the last in optimised code. On QEMU's RTL8139C+ the device reports its accesses. For
- * memory-mapped registers the processor's debug registers count them.
+ * call in the interpreter to the last in optimised code. On QEMU's RTL8139C+, QEMU traces the accesses. Accesses to
+ * memory-mapped registers are counted with the processor's debug registers.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -20,7 +20,7 @@ const FEWER = 10_000;
 const MAR0 = 0x08;
 const INTR_MASK = 0x3c;
 
-/** Accesses that the device saw since the last call. */
+/** Takes, from QEMU's trace, the accesses that the device saw since the last call of `take`. */
 class Seen {
   readonly #rig: QtestRig;
   #from = 0;
@@ -125,7 +125,10 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
  */
 const unwatched = whyNotWatched() ?? false;
 
-/** Asserts one access per call, and that the access of a write is a store. */
+/**
+ * Asserts that each read and each write is exactly one access to the register and none beyond it, and that only writes
+ * store.
+ */
 const assertExact = (series: readonly Counts[]): void => {
   for (const { what, calls, accesses, stores, beyond } of series) {
     const times = what === "two reads" ? 2 : 1;
@@ -146,8 +149,8 @@ describe("of memory-mapped registers, as seen by the processor", { skip: unwatch
       const args = ["--disable-warning=ExperimentalWarning", ...flags, program, "2000"];
       const counts = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as readonly Counts[];
       assertExact(counts.filter(({ what }) => what !== "DataView"));
-      // DataView accesses each of a word's four bytes separately here. The count shows that the test would detect an
-      // engine that does so for registers.
+      // The interpreter accesses each of a word's four bytes separately for a DataView. The count shows that the test
+      // would detect an engine that does so for registers.
       const split = counts.find(({ what }) => what === "DataView")!;
       if (mode === "interpreted") assert.equal(split.accesses, 4 * split.calls);
     }

@@ -26,7 +26,7 @@ const BAD = {
 
 const registersOf = (rig: DirectRig): number[] => [0, 1, 2, 3, 4, 5].map((offset) => rig.model.read(2, offset, 1));
 
-/** Whether a frame to that address is received. */
+/** Whether the NIC receives a frame to `address`. */
 const receives = (rig: DirectRig, address: Readonly<Uint8Array>): boolean => {
   const frame = new Uint8Array(64);
   frame.set(address);
@@ -95,7 +95,7 @@ test("an invalid configured address is rejected before anything is changed", () 
     assert.throws(() => openDirectRig({ address: Uint8Array.from(bytes) })[Symbol.dispose](), { code: "OUT_OF_RANGE" });
 });
 
-/** A chip for each place where a copy of the address may be. Not all of these chips can be brought up. */
+/** Two chips for each place where a chip may have a copy of the address. */
 for (const [key, place] of [
   ["rtl8169sc-180", "EEPROM"],
   ["rtl8168b", "EEPROM"],

@@ -1,4 +1,4 @@
-/** ASPM by policy, on every chip: the chip's settings, the reason for them, and the state of the link. */
+/** Tests each ASPM policy on PCI Express chips: the chip's settings, the reason for them, and the state of the link. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TESTED } from "#chip/aspm.ts";

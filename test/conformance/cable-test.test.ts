@@ -10,7 +10,7 @@ import { partnerOf } from "#model/phy/link-partner.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import { CHIPS_UNDER_TEST } from "../rigs/generations.ts";
 
-/** Runs the test as a data plane does, with time passing between its steps. */
+/** Runs the cable test as a data plane does, with time passing between its steps. */
 const testCable = (rig: DirectRig): readonly PairReport[] => {
   const steps = rig.nic.phy.testCable();
   for (let step = steps.next(); ; step = steps.next()) {

@@ -1,4 +1,4 @@
-/** Requirements on every NIC with its driver. */
+/** Tests that every NIC must pass with our driver. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { crc32 } from "node:zlib";
@@ -34,7 +34,7 @@ const to = (first: number, last: number): Uint8Array => {
   return frame;
 };
 
-/** The multicast hash bit of an address: the six lowest bits of its CRC, the lowest one first. */
+/** The hash bit of an address: the six lowest bits of its CRC-32 before the final inversion, in reverse order. */
 const hashBit = (address: Uint8Array): number => {
   const crc = ~crc32(address) >>> 0;
   let bit = 0;
@@ -42,7 +42,7 @@ const hashBit = (address: Uint8Array): number => {
   return bit;
 };
 
-/** The first group 33:33:00:00:00:NN with this bit of the hash. */
+/** The first group 33:33:00:00:00:NN whose bit in the multicast hash is `bit`. */
 const groupOfBit = (bit: number): Uint8Array => {
   for (let last = 0; last < 256; last++) {
     const group = Uint8Array.of(0x33, 0x33, 0, 0, 0, last);

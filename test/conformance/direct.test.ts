@@ -16,8 +16,8 @@ import { cannot } from "./cannot.ts";
 import { conformance } from "./conformance.ts";
 
 /**
- * One chip of each die is tested with the whole suite. The other chips differ from it only in values, and are tested
- * with a short suite. With FERRULE_EVERY_CHIP=1, every chip is tested with the whole suite.
+ * One chip of each die is tested with the whole suite, or every chip if FERRULE_EVERY_CHIP is 1. The short suite is run
+ * on every chip in any case, because the chips of a die differ from each other in values.
  */
 const WHOLE: readonly string[] = CHIPS_UNDER_TEST.map(({ key }) => key);
 
@@ -143,7 +143,7 @@ test("reports for each frame from the cable whether it was accepted", () => {
   assert.equal(Array.from({ length: 12 }, () => rig.deliver(frame)).filter(Boolean).length, 8);
 });
 
-/** The values of extended registers 0x1bc, 0x1dc and 0x1d0 at each speed. */
+/** The values of extended registers 0x1bc, 0x1dc and 0x1d0 at each speed, in this order and in hexadecimal. */
 for (const [chip, at10, at100, at1000] of [
   ["rtl8168evl", "1f 3f 2", "1f 5 2", "11 5 2"],
   ["rtl8168f-480", "1f 3f 12", "1f 3f 12", "11 5 12"],

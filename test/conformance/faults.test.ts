@@ -40,8 +40,8 @@ const restart = (rig: DirectRig): void => {
 
 const STEP_MICROS = 50_000;
 /**
- * Checks the NIC as a data plane does, for at most `maxMicros` microseconds. Returns the finding, and the time in
- * microseconds until it was made.
+ * Checks the NIC every 50 ms, as a data plane does, until there is a finding or `maxMicros` microseconds have passed.
+ * Returns the finding, if any, and the time in microseconds until then.
  */
 const found = (rig: DirectRig, maxMicros: number, between: () => void = () => {}): [Finding | undefined, number] => {
   for (let passed = 0; passed < maxMicros;) {
@@ -70,7 +70,10 @@ const restartsPhy = (rig: DirectRig): void => {
   assert.deepEqual(lost, { sent: 0, received: 0 });
 };
 
-/** The effect of each fault on a running NIC; afterwards the fault is disarmed, and the NIC must work again. */
+/**
+ * Functions that assert the effect of each fault on a running NIC. Afterwards the fault is disarmed, and the NIC must
+ * work again.
+ */
 const UNDER: Readonly<Record<FaultName, (rig: DirectRig) => void>> = {
   "lost-interrupt": (rig) => {
     rig.deliver(inbound());

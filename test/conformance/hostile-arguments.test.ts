@@ -13,7 +13,10 @@ import { checkLinkSettings } from "#driver/link-settings.ts";
 import { FerruleError } from "#kit/errors.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 
-/** Names and values that operations accept, so that most cases pass the check of names. */
+/**
+ * The names of arguments that each operation accepts. They are used in most cases, so that these pass the check of
+ * names.
+ */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   setLink: ["speed", "duplex", "autoneg", "advertise", "wol", "mdix", "master-slave"],
   setPause: ["autoneg", "rx", "tx"],

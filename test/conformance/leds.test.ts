@@ -1,6 +1,6 @@
 /**
- * Tests the LEDs of every chip: the rules by which they light, which must stay in force, and the blinking by which a
- * user finds the card.
+ * Tests the LEDs of each die: the rules by which they light, which must survive a power cycle, and the blinking by
+ * which a user finds the card.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,6 +1,6 @@
 /**
- * Tests queues that are lent to other threads: which side polls, masks and counts them. The tests run in one thread, on
- * a virtual clock.
+ * Tests queues that are lent to other threads: which thread polls a queue, masks its interrupt and counts its frames.
+ * The tests run in one thread, on a virtual clock.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

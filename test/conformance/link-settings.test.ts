@@ -1,6 +1,6 @@
 /**
- * Tests link settings that a user makes, on every chip: their effect on the link, which settings are rejected, and that
- * the others persist.
+ * Tests link settings that a user makes: their effect on the link, which settings are rejected, and that the accepted
+ * ones survive a restart of the NIC.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

@@ -1,4 +1,6 @@
-/** A card that is removed at any register access of bring-up. */
+/**
+ * Tests the removal of a card at each register access of bring-up, of an MTU change, of unbind and of a health check.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -12,7 +14,10 @@ import { DeviceGone, FerruleError } from "#kit/errors.ts";
 import type { GuestMemory, RegionName, Target } from "#kit/target.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 
-/** A chip that is removed after `accesses` accesses: from then on reads return all ones, and writes are lost. */
+/**
+ * A chip that is removed after `accesses` register accesses: from then on register reads return all ones, and register
+ * writes are lost. Configuration space stays accessible.
+ */
 class Vanishing implements Target {
   readonly #inner: Rtl8169;
   left: number;
@@ -60,7 +65,10 @@ const vanishing = (accesses: number): { clock: VirtualClock; target: Vanishing; 
   return { clock, target, device };
 };
 
-/** Brings a NIC up on a card that is removed after `accesses` register accesses. */
+/**
+ * Binds a NIC, brings it up, changes its MTU and unbinds it, on a card that is removed after `accesses` register
+ * accesses.
+ */
 const attempt = (accesses: number): { used: number; error: unknown; live: number; waited: number } => {
   const { clock, target, device: owned } = vanishing(accesses);
   using device = owned;

@@ -24,8 +24,9 @@ const pieces = (length: number, scattered: boolean): readonly number[] | undefin
 };
 
 /**
- * Asserts that the frames on the wire equal those that software would send. Returns the number of combinations. @throws
- * an assertion with the combination in its message
+ * Asserts that frames without segmentation are on the wire as software would send them, and that segments have the
+ * right data, tags and checksums. Returns the number of frames on the wire. @throws an assertion with the combination
+ * in its message
  */
 export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }): number => {
   let sent = 0;

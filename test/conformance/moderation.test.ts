@@ -168,7 +168,8 @@ test("settings are rounded up to the chip's units, and setting the result again 
 
 test("the registers hold a setting in the units of each chip and speed", () => {
   using gigabit = started(CHIPS.find(({ key }) => key === "rtl8168h")!);
-  // 12 and 20 units of 5 µs do not fit four bits; 2 and 3 units of 40 µs do.
+  // 20 units of 5 µs, for the 100 µs, do not fit four bits. Therefore both directions use units of 40 µs: 2 and 3 of
+  // them.
   gigabit.nic.moderation.set({ receive: { micros: 60, frames: 8 }, transmit: { micros: 100, frames: 0 } });
   assert.equal(gigabit.registers.read16(IntrMitigate), 0x3022);
   assert.equal(gigabit.registers.read16(CPlusCmd) & (CPlus.coalescingUnit | CPlus.packetCounterOff), 1);
@@ -178,7 +179,7 @@ test("the registers hold a setting in the units of each chip and speed", () => {
 
   using slow = started(CHIPS.find(({ key }) => key === "rtl8105e-409")!);
   assert.equal(slow.nic.link.speed, 100);
-  // 24 units of 2.56 µs do not fit; 3 of 20.48 µs do.
+  // 24 units of 2.56 µs do not fit four bits; 3 units of 20.48 µs do.
   slow.nic.moderation.set({ receive: { micros: 60, frames: 0 }, transmit: NONE });
   assert.equal(slow.registers.read16(IntrMitigate), 0x0030);
   assert.deepEqual(slow.nic.moderation.actual.receive, { micros: 61.44, frames: 0 });

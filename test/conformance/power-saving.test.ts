@@ -1,4 +1,7 @@
-/** Tests the settings of Energy-Efficient Ethernet, ALDPS and giga-lite on every chip that has these features. */
+/**
+ * Tests the settings of Energy-Efficient Ethernet, ALDPS and giga-lite on one chip of each die. A chip that lacks one
+ * of these features must reject its settings.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EEE_MODES } from "#chip/eee.ts";

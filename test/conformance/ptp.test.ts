@@ -1,4 +1,4 @@
-/** The PTP clock and its timestamps on the direct rig, on every chip that has a clock. */
+/** Tests the PTP clock and its timestamps on the direct rig, most of them on one chip of each die that has a clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";

@@ -134,8 +134,8 @@ describe("properties of an RTL8139C+", { skip: notOwn }, () => {
     const memory = { file: machine.ram.number, ...HIGH_MEMORY };
     using device = new QtestDevice({ socket: machine.qtest, ids: rtl8169.ids, memory });
     /**
-     * Brings the NIC up on a device that disappears after `accesses` accesses. The driver's waits end at once when the
-     * device is gone.
+     * Brings the NIC up on a device that disappears after `accesses` accesses. The clock is virtual, so that the
+     * driver's waits for the missing device take no real time.
      */
     const attempt = (accesses: number): { used: number; error: unknown; waited: number } => {
       const clock = new VirtualClock();

@@ -13,7 +13,7 @@ import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 import { GENERATIONS } from "../rigs/generations.ts";
 
 const arriving = (bytes: number, seed = 0): Uint8Array => udp(ends({ inbound: true }), payload(bytes, seed));
-/** A frame for another destination. */
+/** A frame to this Ethernet address. */
 const to = (...address: readonly number[]): Uint8Array => {
   const frame = arriving(100);
   frame.set(address);
@@ -24,8 +24,8 @@ const arrives = (rig: DirectRig, frame: Uint8Array): boolean => {
   return rig.poll().length === 1;
 };
 
-// Chips that store the length of the last piece in a frame's last descriptor, chips that store the length of the whole
-// frame there, and a chip for each descriptor format that has a hash.
+// In a frame's last descriptor, some of these chips store the number of bytes in the last buffer, and the others the
+// number of bytes of the whole frame. There is a chip for each descriptor format that has a hash.
 for (const [key, receiveHash] of [
   ["rtl8168h", false],
   ["rtl8168h", true],

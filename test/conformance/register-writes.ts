@@ -1,9 +1,9 @@
 /**
- * Every register write of the driver, from probe to removal, while each of its features is used once:
- * `register-writes.json` has a digest of them for each feature and chip. The digests reveal accidental changes of a
- * value, a register, an order or a wait. `node test/conformance/register-writes.ts` rewrites the file after a
- * deliberate change. With the name of a chip it prints the writes themselves, to be compared with those of another
- * version by diff.
+ * Records every register write of the driver, from probe to removal, while each of its features is used, and what the
+ * features report. `register-writes.json` has a digest of these records for each feature and configuration. The digests
+ * reveal accidental changes of a value, a register, an order or a wait. `node test/conformance/register-writes.ts`
+ * rewrites the file after a deliberate change. With the name of a configuration, such as a chip's key, it prints the
+ * records themselves, to be compared with those of another version by diff.
  */
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -282,7 +282,7 @@ export const CONFIGURATIONS: readonly Configuration[] = CHIPS.flatMap(({ key, pr
 
 /**
  * Registers that are changed bit by bit: LEDs, RxConfig, Config1 to Config5, PMCH, DLLPR, MCU, CPlusCmd, MISC, MISC_1;
- * and the data registers of MAC-OCP, extended registers and the PCI Express PHY.
+ * and the data registers of MAC-OCP, extended registers, configuration space and the PCI Express PHY.
  */
 const CHANGED: readonly number[] = [
   0x18, 0x44, 0x52, 0x53, 0x54, 0x55, 0x56, 0x6f, 0xd0, 0xd3, 0xe0, 0xf0, 0xf2, 0xb0, 0x70, 0x64, 0x80,
@@ -290,8 +290,8 @@ const CHANGED: readonly number[] = [
 const PHY_OCP = 0xb8;
 
 /**
- * Makes the registers of `CHANGED` and the PHY's OCP registers read all ones. The PHY's standard registers (0xa400 to
- * 0xa4ff) keep their values.
+ * Makes the registers of `CHANGED` and the PHY's OCP registers read ones: in all their bits, or in bits 15:0 if a
+ * register has 32 bits. The PHY's standard registers (0xa400 to 0xa4ff) keep their values.
  */
 const allOnes = (): Alterations => {
   let phyAddress = 0;
@@ -308,7 +308,10 @@ const allOnes = (): Alterations => {
   };
 };
 
-/** Lines by feature: `w16 2:3c 5 @1200` is a 16-bit write of 5 to offset 0x3c of region 2, 1200 µs after the start. */
+/**
+ * Lines by feature: `w16 2:3c 5 @1200` is a 16-bit write of 5 to offset 0x3c of region 2, 1200 µs after the start. What
+ * a feature reports is a line of JSON.
+ */
 export const writesOf = ({ options, allOnes: full = false }: Configuration): ReadonlyMap<string, readonly string[]> => {
   const features = new Map<string, string[]>();
   let clock: VirtualClock | undefined;

@@ -1,4 +1,4 @@
-/** The self-test on every chip: it passes on a chip without faults, reports faults, and restores the NIC. */
+/** Tests the self-test: it must pass on a chip without faults, report faults, and restore the NIC. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TxConf, TxConfig } from "#chip/registers.ts";
@@ -17,8 +17,8 @@ const linked = (chip = "rtl8168h"): DirectRig => {
 };
 
 /**
- * Runs an operation to its end. Returns its result, and the longest time, in microseconds, that a step spends on the
- * device.
+ * Runs an operation to its end. Returns its result, the longest time in microseconds that the driver waited within a
+ * step, and the number of steps.
  */
 const carryOut = <T>(rig: DirectRig, operation: Operation<T>): { result: T; longest: number; steps: number } => {
   let longest = 0;
@@ -107,7 +107,7 @@ for (const chip of GENERATIONS)
     });
   });
 
-/** For each fault of the model, the self-tests that it makes fail. */
+/** Faults of the model, each with the self-tests that it makes fail. */
 const UNDER: readonly (readonly [fault: FaultName, failing: readonly SelfTestName[]])[] = [
   ["stuck-counters", ["DMA"]],
   // A bus error raises an interrupt too, so the interrupt test passes.

@@ -1,4 +1,7 @@
-/** The driver's thread before and after a suspend of the machine, with and without notice. */
+/**
+ * Tests the driver's thread before and after a suspend of the machine, with and without a notice to the thread
+ * beforehand.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
@@ -32,7 +35,10 @@ class Thread implements Disposable {
       suspendedSeconds: () => this.suspendedSeconds,
     });
   }
-  /** Suspends the machine for ten seconds, after which the thread continues. */
+  /**
+   * Simulates that the machine was suspended for ten seconds, after which the thread continues. Returns whether the NIC
+   * is awake then.
+   */
   night(): boolean {
     this.suspendedSeconds += 10;
     this.rig.pass(300_000);

@@ -1,4 +1,6 @@
-/** Every chip sends a host's frames in the same form, because software works around the faults of each chip. */
+/**
+ * Tests that every chip sends a host's frames in the same form, because software works around the faults of each chip.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
@@ -13,10 +15,10 @@ import { openTransmitter } from "../rigs/transmitter.ts";
 const skip = ffiProblem()?.message ?? false;
 const SEED = 20_261_130;
 
-/** A chip without faults. */
+/** A chip that sends every frame of a host correctly without help from software. */
 const FAULTLESS = "rtl8168h";
 
-/** Asserts that a frame is sent unchanged, followed by zeros as padding up to a length of `maxPadding`. */
+/** Asserts that a frame is sent unchanged, followed only by zeros, and has at most `maxPadding` bytes in all. */
 const assertPadded = (sent: Uint8Array, expected: Uint8Array, maxPadding: number): void => {
   assert.ok(sent.length >= expected.length && sent.length <= maxPadding, `${sent.length} bytes for ${expected.length}`);
   assert.deepEqual(sent.subarray(0, expected.length), expected);
@@ -84,7 +86,7 @@ for (const chip of DIES)
             at += piece;
           }
           assert.equal(link.transmit(0, pieces.length), pieces.length);
-          // Every fragment is returned as it was given, even if the driver sent a copy of it.
+          // The driver later returns the buffer of every fragment, even if it sent a copy of the fragment.
           for (const i of pieces.keys()) {
             assert.equal(link.burst[i * FRAME_WORDS], held[slot]);
             held[slot] = arena + i * 100;

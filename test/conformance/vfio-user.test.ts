@@ -44,7 +44,10 @@ const bringUp = (path: string, scope: DisposableStack): { nic: Nic; device: Vfio
   return { nic, device };
 };
 
-/** Handles interrupts, polls, unmasks and waits, until `done` returns true or the time is over. */
+/**
+ * Handles interrupts and unmasks, until `done` returns true or `LIMIT_MILLIS` have passed. Returns whether `done`
+ * returned true.
+ */
 const waitFor = (nic: Nic, done: () => boolean): boolean => {
   const poller = new Poller([nic.line.fd!]);
   const end = performance.now() + LIMIT_MILLIS;
@@ -57,7 +60,7 @@ const waitFor = (nic: Nic, done: () => boolean): boolean => {
   return true;
 };
 
-/** Sends frames to the far end, which returns each with its addresses swapped. Returns the received frames. */
+/** Sends frames to the far end, which returns each with its MAC addresses swapped. Returns the received frames. */
 const echo = (served: ServedModel, nic: Nic, device: VfioUserDevice, frames: readonly Uint8Array[]): Uint8Array[] => {
   using cable = served.cable();
   using scratch = device.dma.allocate({ what: "frames", bytes: 1 << 18, align: 64, direction: "toDevice" });

@@ -23,10 +23,7 @@ const recordings = new Map(
   }),
 );
 
-/**
- * The writes that the steps cause if every register of the MAC controller reads as `fill`, and every register of the
- * window as 0.
- */
+/** The writes that the steps cause if every MAC-OCP register reads as `fill`, and every register of the BAR as 0. */
 const written = ({ aspm }: Chip, fill: number): Writes =>
   aspm!.on.flatMap((step) => {
     assert.ok("on" in step);

@@ -26,8 +26,8 @@ interface Recorded {
 }
 
 /**
- * Records what Linux's r8169 writes at start. It gets no firmware, because firmware's writes are not start-up values.
- * While the driver loads, reads return the model's values, so every run finds the same chip and PHY.
+ * Records what Linux's r8169 writes at start. The guest has no firmware files, because firmware's writes are not
+ * start-up values. While the driver loads, reads return the model's values, so every run finds the same chip and PHY.
  * @throws {Error}
  */
 export const traceLinux = async (chips: readonly Chip[], kernel: KernelName): Promise<Traced> => {

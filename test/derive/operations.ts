@@ -57,8 +57,8 @@ const OF_THE_LINK: ReadonlyMap<number, number> = new Map<number, number>([
 const isNegotiation = ({ page, address }: Place): boolean => page === 0 && (address <= GBSR || address === ESTATUS);
 
 /**
- * Spaces other than the PHY's that PHY tuning also writes. In this phase, accesses to registers of the window with 16
- * or 32 bits concern the management controller, and are ignored.
+ * Spaces other than the PHY's that PHY tuning also writes. In the phase "phy", accesses to registers of the window with
+ * 16 or 32 bits concern the management controller, and are ignored.
  */
 const AROUND_TUNING: readonly Space[] = ["io8", "fuse", "mac"];
 

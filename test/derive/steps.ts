@@ -25,7 +25,7 @@ const inStep = ({ place, mask, word }: Change): Word => {
   return [at, ...bits] as Word;
 };
 
-/** Consecutive changes in one space form one step. */
+/** Consecutive changes with the same space, page, extension or window form one step. */
 export const stepsOf = (changes: readonly Change[]): readonly Step[] => {
   const steps: (Step & { words: readonly Word[] })[] = [];
   for (const change of changes) {

@@ -21,7 +21,7 @@ const setUp = async (scope: AsyncDisposableStack) => {
   const namespace = scope.use(await NamedNamespace.create(`fe-d-${process.pid}-${made++}`));
   const log = join(folder, "log");
   const ferrule = (...words: readonly string[]) => scope.use(namespace.start(process.execPath, BIN, ...words));
-  /** Processes that run in the namespace. */
+  /** Number of processes that run in the namespace. */
   const left = async (): Promise<number> => (await run("ip", "netns", "pids", namespace.name)).split("\n").length - 1;
   return { folder, namespace, log, ferrule, left, up: ["--name", "fe0", "--detach", "--log", log] };
 };

@@ -158,7 +158,10 @@ describe("frames reach the interface if a user requests them, and only then", { 
         await probe.settles(target, state);
         if (bystander !== undefined) assert.equal(await probe.arrives(bystander), false, `${bystander.ip} arrives`);
       };
-      /** Resolves once the NIC has the new MTU, as its longest frame shows. */
+      /**
+       * Resolves once the NIC has the new MTU, which the test recognises by whether a packet with 3900 bytes of payload
+       * arrives.
+       */
       const setMtu = async (mtu: 1500 | 4000): Promise<void> => {
         await subject.ip(`link set NAME mtu ${mtu}`);
         await probe.settles(LONG, mtu === 4000 ? "arrives" : "is filtered", 3900);

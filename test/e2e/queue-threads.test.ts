@@ -71,7 +71,10 @@ test(
         `echo 1 >/proc/sys/net/ipv6/conf/${name}/disable_ipv6; ip addr add ${ip}/24 dev ${name}; ip link set ${name} up; ping -c 1 -W 60 ${peer} || true`,
       );
     const senders = [traffic(near, "10.81.71.2", scope), traffic(far, "10.81.71.1", scope)];
-    /** Waits until every queue has sent and received frames. Called after each step. */
+    /**
+     * Waits until both transmit queues have sent frames and all four receive queues have received some. Called after
+     * each step.
+     */
     const flows = async (what: string): Promise<void> => {
       const before = session.statistics();
       await eventually(`frames in every receive queue after ${what}`, () => {

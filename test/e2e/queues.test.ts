@@ -22,7 +22,7 @@ import { DownloadsResult, type DownloadsTask, FILE_BYTES } from "../rigs/tcp-flo
 import { type FlowsTask, FlowsResult } from "../rigs/udp-flows.ts";
 
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
-/** Flows of datagrams, equally many for each queue. */
+/** Number of flows of datagrams, equally many for each queue. */
 const FLOWS = 64;
 const DATAGRAMS = 50;
 const HERE = "10.81.70.1";

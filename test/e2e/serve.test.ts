@@ -45,7 +45,7 @@ class Station implements AsyncDisposable {
     return serving;
   }
 
-  /** Waits until that many events of a kind have occurred; returns the last. */
+  /** Waits until `times` events of this kind have occurred; returns the last of these. */
   async happened(kind: ServeEvent["kind"], times = 1): Promise<ServeEvent> {
     for (let i = 0; i < 30_000; i++) {
       const found = this.events.filter((event) => event.kind === kind);

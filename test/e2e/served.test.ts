@@ -37,7 +37,7 @@ describe("our driver on a chip that another process serves", { skip }, () => {
     await driver.waitFor(/"carrier","interface":"[^"]+","up":true/);
     await near.take(HOST, "10.78.0.1/24");
   };
-  /** Whether transmitter and receiver are enabled, and whether bus mastering is. */
+  /** Whether transmitter and receiver are both enabled (`runs`), and whether bus mastering is enabled (`masters`). */
   const state = async (): Promise<{ readonly runs: boolean; readonly masters: boolean }> => {
     const { registers, config } = (await requestServer(socket, { command: "state" })) as ModelState;
     const enables = Cmd.transmitEnable | Cmd.receiveEnable;

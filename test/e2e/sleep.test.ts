@@ -8,7 +8,7 @@ import { eventually } from "../rigs/eventually.ts";
 import { noTwoEnds } from "../rigs/skip.ts";
 import { BIN, Running, ip, openTwoEnds } from "../rigs/two-ends.ts";
 
-/** Runs a command in a namespace; returns its output. @throws {assert.AssertionError} unless it ends with 0 */
+/** Runs a command in a namespace; returns its output. @throws {assert.AssertionError} unless its exit code is 0 */
 const run = async (namespace: string, ...command: readonly [string, ...string[]]): Promise<string> => {
   await using running = Running.in(namespace, ...command);
   const output = await running.ended();

@@ -45,8 +45,8 @@ const SHOWN = [
 ] as const;
 
 /**
- * Commands that change settings. After each, the next command waits until the link is up again. A later command
- * restores the setting.
+ * Commands that change settings, some of them followed by a command that shows the effect. After a change, the next
+ * command waits until the link is up again. Later commands restore most of the settings.
  */
 const CHANGED = [
   "-K fe0 rx off",

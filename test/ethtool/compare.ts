@@ -34,8 +34,8 @@ const lengths = (a: readonly string[], b: readonly string[]): readonly number[][
 };
 
 /**
- * The lines that only one of the two has. If both print the same lines in different orders, some lines of each count as
- * differences.
+ * The lines that only one of the two outputs has. If both print the same lines in different orders, some lines of each
+ * count as differences.
  */
 export const compare = (chip: ChipKey, linux: CommandOutput, ours: CommandOutput): readonly Difference[] => {
   const [a, b] = [textOf(linux), textOf(ours)];

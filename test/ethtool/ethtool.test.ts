@@ -16,7 +16,7 @@ import { parseRecording, type CommandOutput } from "./recording.ts";
 const skip = (whyNoNamespace() ?? whyNoTap())?.message ?? false;
 const recordingOf = (chip: string): string => fileURLToPath(new URL(`linux/${chip}.txt`, import.meta.url));
 
-/** The output of a command. The bytes of a register dump that always differ are removed. */
+/** The output of a command. In a register dump, the bytes of `DUMP_MASK` are replaced by dots. */
 const masked = (recorded: CommandOutput): CommandOutput => {
   if (!recorded.command.startsWith("-d ")) return recorded;
   const out = recorded.out.map((line) => {

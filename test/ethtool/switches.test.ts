@@ -1,4 +1,4 @@
-/** `ferrule ethtool -K` and `-G` take effect: in the chip, and on the interface. */
+/** Tests that the settings of `ferrule ethtool` take effect: in the chip, and on the interface. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CPlus, CPlusCmd, RxConf, RxConfig } from "#chip/registers.ts";

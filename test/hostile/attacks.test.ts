@@ -242,7 +242,10 @@ test("a client that passes a file on a file system that does not respond", { ski
   }
 });
 
-/** A named pipe. It is opened for reading and writing, so that no call blocks. */
+/**
+ * Creates a named pipe, and returns its path. The caller opens it for reading and writing, because an open for only one
+ * of them would block.
+ */
 const fifo = (folder: string): string => {
   const path = join(mkdtempSync(join(folder, "pipe-")), "pipe");
   execFileSync("mkfifo", [path]);

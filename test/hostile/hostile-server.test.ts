@@ -70,7 +70,7 @@ class Bench implements AsyncDisposable {
     });
   }
 
-  /** Waits until the session fails; returns the reason. */
+  /** Changes the MTU, so that the driver accesses its device, and waits until the session fails. Returns the reason. */
   async failure(): Promise<Failure["error"]> {
     this.setMtu(1400);
     for (const end = performance.now() + SESSION_LIMIT_MILLIS; performance.now() < end; await sleep(10))

@@ -21,11 +21,11 @@ export const Misbehaviour = {
   silence: 1,
   /** Replies with another request's id. */
   wrongId: 2,
-  /** Passes a socket with a reply. */
+  /** Passes a descriptor, that of a socket, with each reply. */
   descriptor: 3,
   /** Requests the client's memory again and again, and does not reply. */
   questions: 4,
-  /** Announces a reply of four gigabytes. */
+  /** Announces in each reply's header that the reply has four gigabytes. */
   size: 5,
   /** Closes the connection in the middle of a reply. */
   half: 6,

@@ -26,12 +26,13 @@ const CHIP: Check = { name: "unit tests of chip", files: "src/chip/**/*.test.ts"
 const DRIVER: Check = { name: "unit tests of driver", files: "src/driver/**/*.test.ts" };
 const WRITES: Check = { name: "register writes", files: "test/conformance/register-writes.test.ts" };
 /**
- * Matches every title that does not begin with a chip. Of the titles that do, it matches those of the RTL8168H, which
- * is the rigs' default, and of one chip of each generation.
+ * Matches every title that does not begin with a chip's key. Of the titles that do, it matches those of the RTL8168H,
+ * which is the rigs' default, and of one chip of each generation.
  */
 const FEW_CHIPS = new RegExp(`^(?!rtl\\d)|^(rtl8168h|${GENERATIONS.join("|")})\\b`);
 /**
- * Files that are checked before the rest, need QEMU or processes of their own, or take too long for what they detect.
+ * Files that `REST` omits. They are checked before it, need QEMU or processes of their own, or take too long for what
+ * they detect.
  */
 const NOT_CHECKED = /\/(register-writes|accesses|exact-losses|loss|qtest|vfio-user)\.test\.ts$/;
 const REST: readonly Check[] = globSync("test/conformance/*.test.ts", { cwd: join(import.meta.dirname, "../..") })

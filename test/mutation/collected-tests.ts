@@ -32,6 +32,7 @@ export const describe = (name: string, first: (() => void) | Options, second?: (
 
 /**
  * Runs the tests collected since the last call whose names match `pattern`, until one fails; discards the collection.
+ * Returns the name of the test that fails; undefined if all pass. @throws {Error} if no name matches
  */
 export const firstFailure = async (pattern: RegExp): Promise<string | undefined> => {
   const tests = collected.filter(({ name }) => pattern.test(name));

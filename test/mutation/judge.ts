@@ -1,6 +1,7 @@
 /**
- * A thread that runs checks on mutants: for each mutant, it loads the tests and all that they import anew, with one
- * line changed. A process of its own for each check would spend most of its time in starting.
+ * A thread that runs checks on mutants: for each mutant, it loads the tests and the modules that they import (except
+ * those of `SHARED`) anew, with one line changed. A process of its own for each check would spend most of its time in
+ * starting.
  */
 import { globSync, readFileSync } from "node:fs";
 import { registerHooks, stripTypeScriptTypes } from "node:module";
@@ -49,7 +50,7 @@ registerHooks({
   },
 });
 
-/** The first test that fails; undefined if all pass. */
+/** The first test that fails, or the error of a module that cannot be loaded; undefined if all pass. */
 const judge = async ({ number, mutant, check: { files, tests } }: Case): Promise<string | undefined> => {
   current = mutant;
   const run = `?case=${number}`;

@@ -19,7 +19,10 @@ const number = (text: string, name: string, max: number): number => {
   return value;
 };
 
-/** The default seed, which depends only on the commit, so that a run can be repeated. */
+/**
+ * The default seed, which depends only on the commit, so that a run can be repeated. Without a repository, it is the
+ * time.
+ */
 const seedOfCommit = (): number => {
   try {
     return Number.parseInt(

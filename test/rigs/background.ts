@@ -11,10 +11,10 @@ export interface Background extends AsyncDisposable {
   stop(signal?: "INT" | "TERM" | "KILL"): Promise<string>;
 }
 
-/** Time for a process to end by itself before it is killed. */
+/** Time that a process has to end after the signal of `stop`, before it is killed. */
 export const GRACE_SECONDS = 60;
 
-/** A process on this host. The command line has to ensure that it ends when this process does. */
+/** A process on this host. The command line has to ensure that the process ends when this one does. */
 export class HostBackground implements Background {
   readonly #child: ChildProcess;
   readonly #closed: Promise<readonly [code: number | null]>;
@@ -39,7 +39,7 @@ export class HostBackground implements Background {
 
   /**
    * Resolves when the process has ended by itself, with its exit code; null if a signal ended it. @throws {Error} if it
-   * does not end
+   * does not end within `LIMIT_MILLIS`
    */
   async ended(): Promise<number | null> {
     const late = sleep(LIMIT_MILLIS, undefined, { ref: false }).then(() => {

@@ -169,7 +169,7 @@ export class Page implements Observed {
     return (answer["result"] as { value: T }).value;
   }
 
-  /** A picture of a part of the page, as PNG. */
+  /** A screenshot of a part of the page, as PNG. */
   async shot(clip: { x: number; y: number; width: number; height: number }): Promise<Buffer> {
     const options = { format: "png", captureBeyondViewport: true, clip: { ...clip, scale: 1 } };
     const { data } = await this.call("Page.captureScreenshot", options);

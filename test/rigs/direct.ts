@@ -50,7 +50,7 @@ export interface DirectRigOptions extends RigOptions {
   readonly address?: Uint8Array;
   /** The medium of the cable; default copper. */
   readonly medium?: Medium;
-  /** Whether the model writes the FCS of each frame. */
+  /** Whether the model computes the FCS of received frames and writes it to their buffers; default false. */
   readonly frameCheck?: boolean;
   /** More options for the driver. */
   readonly nic?: Partial<NicOptions>;

@@ -10,7 +10,7 @@ export interface EchoTask {
   readonly host: string;
   readonly port: number;
   readonly bytes: number;
-  /** One word: the number of bytes that came back unchanged, or -1 after a difference. */
+  /** One word: the number of bytes that came back unchanged, or -1 after a difference or an error of the socket. */
   readonly progress: SharedArrayBuffer;
 }
 

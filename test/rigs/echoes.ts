@@ -8,9 +8,9 @@ import assert from "node:assert/strict";
 const INTERVALS = [0.02, 0.05, 0.16, 0.64, 2.56, 5];
 
 /**
- * Sends rounds of echoes with ping(8) and these arguments, until all of a round are answered. More than one round may
- * be needed because a delayed guest can notice a short loss of link late. @param shell runs a command and resolves with
- * its output, whatever its exit code
+ * Sends rounds of echo requests with ping(8) and these arguments, until all requests of a round are answered. More than
+ * one round may be needed because a delayed guest can notice a short loss of link late. @param shell runs a command and
+ * resolves with its output, whatever its exit code
  * @throws {AssertionError} if some echoes are lost in every round
  */
 export const answered = async (shell: (command: string) => Promise<string>, args: string): Promise<void> => {

@@ -53,7 +53,10 @@ export const layout = (frame: Uint8Array): { network: number; transport: number;
   return { network, transport: network + (v6 ? 40 : 20), v6, protocol: frame[network + (v6 ? 6 : 9)]! };
 };
 
-/** Stores only the pseudo-header's sum in the checksum field, as a network stack does for the NIC. */
+/**
+ * Stores only the pseudo-header's sum in the checksum field, as a network stack does for the NIC. For a super-frame,
+ * `withLength` must be false.
+ */
 export const leaveChecksum = (frame: Uint8Array, withLength = true): void => {
   const { network, transport, v6, protocol } = layout(frame);
   const addresses = v6 ? slowSum(frame, network + 8, 32) : slowSum(frame, network + 12, 8);

@@ -4,7 +4,7 @@ import { CHIPS, type Chip, type ChipKey } from "#chip/chips.ts";
 /** Whether every chip is tested; requested by FERRULE_EVERY_CHIP=1. */
 export const EVERY = process.env["FERRULE_EVERY_CHIP"] === "1";
 
-/** The first chip of each die. The other chips of a die differ only in values. */
+/** The first chip of each die. The other chips of the die differ from it only in values. */
 export const DIES: readonly Chip[] = [
   ...new Map((CHIPS as readonly Chip[]).toReversed().map((chip) => [chip.die, chip])).values(),
 ].toReversed();

@@ -13,7 +13,7 @@ const OUTPUT_LIMIT = 1 << 28;
 /** Time limit for programs that compute for a while. */
 const RUN_LIMIT_MILLIS = 6 * LIMIT_MILLIS;
 
-/** Runs a program and returns its output. @throws {Error} unless it exits with 0 */
+/** Runs a program and returns its output. @throws {Error} unless its exit code is 0 */
 export const run = async (program: string, ...args: readonly string[]): Promise<string> =>
   (await execute(program, args, { maxBuffer: OUTPUT_LIMIT, timeout: RUN_LIMIT_MILLIS })).stdout;
 
@@ -34,7 +34,7 @@ export class NamedNamespace implements AsyncDisposable {
     return new NamedNamespace(name);
   }
 
-  /** Runs a program in the namespace and returns its output. @throws {Error} unless it exits with 0 */
+  /** Runs a program in the namespace and returns its output. @throws {Error} unless its exit code is 0 */
   run(program: string, ...args: readonly string[]): Promise<string> {
     return run("ip", "netns", "exec", this.name, program, ...args);
   }
@@ -61,7 +61,7 @@ export class NamedNamespace implements AsyncDisposable {
 }
 
 /**
- * Sends rounds of pings from a namespace, with these arguments, until all of a round are answered. @throws
+ * Sends rounds of pings from a namespace, with these arguments, until all pings of a round are answered. @throws
  * {AssertionError}
  */
 export const pings = (from: NamedNamespace, args: string): Promise<void> =>

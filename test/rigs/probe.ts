@@ -73,7 +73,10 @@ export class Probe implements AsyncDisposable {
     throw new Error(`not even frames for the interface's own address arrive: ${this.#listener.output}`);
   }
 
-  /** Resolves once packets to `target` arrive in consecutive checks, or, if filtering is wanted, do not arrive. */
+  /**
+   * Resolves once `STEADY` consecutive checks found that packets to `target` arrive, or that they are filtered, as
+   * `wanted` says.
+   */
   async settles(target: Target, wanted: "arrives" | "is filtered", bytes?: number): Promise<void> {
     const end = performance.now() + LIMIT_MILLIS;
     for (let steady = 0; steady < STEADY;) {

@@ -91,7 +91,7 @@ class Control implements Disposable {
 }
 
 export class QtestMachine implements Disposable {
-  /** Our end of the qtest socket; the caller owns it. */
+  /** Our end of the qtest socket. It is closed with the machine, unless its user has closed it before. */
   readonly qtest: Fd;
   /** The file that contains the machine's RAM. */
   readonly ram: Fd;

@@ -16,8 +16,8 @@ const hashOf = (key: Uint8Array, { source, destination }: Flow): number => {
 };
 
 /**
- * The `flows` lowest ports of each queue, queue after queue. @param queues a power of 2, over which the table spreads
- * the hashes evenly @param flowOf the flow of a port
+ * For each queue in turn, the `flows` lowest ports from 5300 on whose flows the NIC receives in that queue. @param
+ * queues a power of 2, over which the table spreads the hashes evenly @param flowOf the flow of a port
  */
 export const portsOfQueues = (
   { key, queues, flows }: { readonly key: Uint8Array; readonly queues: number; readonly flows: number },

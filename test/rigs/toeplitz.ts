@@ -31,7 +31,10 @@ export const FLOWS: readonly Flow[] = [
   { source: v6("3ffe:1900:4545:3:200:f8ff:fe21:67cf"), sourcePort: 44251, destination: v6("fe80::200:f8ff:fe21:67cf"), destinationPort: 38024, addressHash: 0x4b61e985, hash: 0x02d1feef },
 ];
 
-/** A TCP frame of the flow; with `fragment` the first fragment of a datagram, whose ports are not hashed. */
+/**
+ * A TCP frame of the flow. If it is an IPv4 frame and `fragment` is true, it is marked as the first fragment of a
+ * packet, so its ports are not hashed.
+ */
 export const flowFrame = (flow: Flow, fragment = false): Uint8Array => {
   const isV6 = flow.source.length === 16;
   const frame = tcp(ends({ inbound: true, v6: isV6 }), payload(100));

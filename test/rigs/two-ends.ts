@@ -15,7 +15,10 @@ export const ip = async (words: string): Promise<string> => {
   return stdout;
 };
 
-/** A program that runs in a network namespace, and its output. When disposed, it is ended by SIGTERM. */
+/**
+ * A program that runs in a network namespace, and its output. When disposed, it is ended by SIGTERM, or by SIGKILL if
+ * it still runs after 10 s.
+ */
 export class Running implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #exit: Promise<void>;
@@ -94,7 +97,7 @@ let made = 0;
 /** The near interface's address. It is fixed, so that IPv6 joins the same groups each time. */
 export const NEAR_MAC = "02:00:5e:10:00:01";
 
-/** Starts `ferrule up`. Its interfaces are then up in their namespaces, without IP addresses. */
+/** Starts `ferrule up`. Its interfaces are then up in their namespaces, without configured IP addresses. */
 export const openTwoEnds = async (...options: readonly string[]): Promise<TwoEnds> => {
   await using scope = new AsyncDisposableStack();
   const number = `${process.pid % 100_000}-${made++}`;

@@ -26,7 +26,10 @@ export interface FlowsTask {
 export const FlowsResult = {
   /** Number of datagrams that came back in order. */
   good: 0,
-  /** Number of datagrams that were lost, or came back out of order or twice. */
+  /**
+   * Number of datagrams that came back damaged, or whose number does not follow that of the previous one, as after a
+   * loss.
+   */
   bad: 1,
   /** 1 once the echo server is ready, 2 once the sender is done. */
   state: 2,

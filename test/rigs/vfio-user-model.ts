@@ -84,7 +84,7 @@ const serve = ({ path, chip, mac, shared, bell }: ModelTask): ModelReport => {
   return { offences: model.offences, clients };
 };
 
-/** A NIC served by another thread, for tests that wait for nothing but the device's replies. */
+/** A NIC that another thread serves, because the test's thread blocks while it waits for the device's replies. */
 export class ServedModel implements Served, AsyncDisposable {
   readonly path: string;
   readonly chip: Chip;
@@ -136,7 +136,7 @@ export class ServedModel implements Served, AsyncDisposable {
     [Symbol.dispose]: () => {},
   });
 
-  /** Ends the thread. */
+  /** Makes the thread stop serving; resolves with its report. */
   stop(): Promise<ModelReport> {
     if (this.#report !== undefined) return this.#report;
     this.#report = once(this.#worker, "message").then(([message]) => message as ModelReport);

@@ -71,8 +71,8 @@ export const streamCable = (path: string): Cable => {
 };
 
 /**
- * Wraps an interrupt line. Before the line is checked, a register read flushes posted writes, and INTx, which masks
- * itself, is unmasked again, because the driver has acknowledged the last interrupt.
+ * Wraps an interrupt line. Before the line is checked, INTx, which masks itself, is unmasked again, because the driver
+ * has acknowledged the last interrupt. Then a read of configuration space flushes posted writes.
  */
 const settledLine = (line: InterruptLine, settle: () => void): InterruptLine => ({
   fd: line.fd,

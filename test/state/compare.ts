@@ -13,7 +13,7 @@ export interface Difference {
   readonly ours: number;
 }
 
-/** One word of a row. */
+/** One word of a row: explains a difference at one address, or at any address of a space. */
 export interface Rule {
   readonly cause: Cause;
   readonly row: Row;

@@ -23,7 +23,7 @@ const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 1);
 /** Reads a firmware file, the same one that the guests' kernels load. */
 const firmware = (file: string): Uint8Array => readFileSync(join(partOf("tools"), "usr/lib/firmware", file));
 
-/** Handles interrupts until the link is up and the driver is idle. @throws {Error} if there is no link */
+/** Handles interrupts until the link is up. @throws {Error} if there is no link */
 const settle = (nic: Nic, clock: VirtualClock): void => {
   for (let turns = 0; turns < MAX_TURNS && !nic.link.up; turns++) {
     clock.delay(TURN_MICROS);

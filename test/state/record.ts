@@ -1,4 +1,7 @@
-/** Records the state in which Linux's r8169 leaves every chip that it supports, all in one guest: `node test/state/record.ts [CHIP…]`. */
+/**
+ * Records the state in which Linux's r8169 leaves every chip that it supports, in one guest for each kernel: `node
+ * test/state/record.ts [CHIP…]`.
+ */
 import { setTimeout as wait } from "node:timers/promises";
 import { CHIPS, type Chip } from "#chip/chips.ts";
 import type { Rtl8169 } from "#model/rtl8169.ts";

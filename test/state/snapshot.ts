@@ -1,4 +1,4 @@
-/** Changes of a model's state since power-on, without values that differ from run to run. */
+/** Snapshots of a model's state, without values that differ from run to run. */
 import type { Chip } from "#chip/chips.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { type ModelState, type Space, SPACES } from "#model/observation/state.ts";
@@ -11,10 +11,7 @@ export type Moment = (typeof MOMENTS)[number];
 /** The station address of every NIC in a recording. */
 export const MAC = "02:00:00:00:00:01";
 
-/**
- * Values by space and address, such as "macOcp 0xd400". Addresses that are missing have the value that they have after
- * power-on.
- */
+/** Values by space and address, such as "macOcp 0xd400". An address that is missing has the value 0. */
 export type Snapshot = ReadonlyMap<string, number>;
 
 export const keyOf = (space: Space, address: string): string => `${space} ${address}`;
