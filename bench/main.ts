@@ -24,10 +24,10 @@ const USAGE = `usage: npm run bench -- [NAME...] [--rounds N] [--seconds N] [--a
 
 ${BENCHES.map((bench) => `  ${bench.name.padEnd(10)} ${bench.about}`).join("\n")}
 
-  --rounds N     repeat the comparison N times (each bench has its own default)
+  --rounds N     number of repetitions of the comparison; each bench has its own default
   --seconds N    length of one iperf3 run (default 10)
   --against DIR  another checkout: ring is compared with it, in turns, instead of with C; compare and tcp measure it too
-  --json         one object on stdout: machine, then every figure
+  --json         prints one JSON object on stdout, with the machine and every figure
   --list         only list the benches
 
 example: npm run bench -- ring --json > ring.json`;

@@ -23,7 +23,7 @@ test("prints its version", () => {
   assert.equal(stderr, "", "the command must print no warnings");
 });
 
-test("wrong usage ends with 2, one line and a hint, and nothing on stdout", () => {
+test("after wrong usage, the exit code is 2, stderr has one line and a hint, and stdout is empty", () => {
   for (const args of [
     ["dmeo"],
     ["up"],

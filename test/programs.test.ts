@@ -50,7 +50,7 @@ for (const [name, file] of PROGRAMS) {
     }
   });
 
-  test(`npm run ${name}: wrong usage ends with 2, one line and a hint`, () => {
+  test(`npm run ${name}: after wrong usage, the exit code is 2, and stderr has one line and a hint`, () => {
     for (const words of [["--no-such-option"], ["no such word"]]) {
       const { status, stdout, stderr } = call(file, ...words);
       assert.equal(status, 2, `${words.join(" ")}: ${stderr}`);

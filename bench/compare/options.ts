@@ -12,7 +12,7 @@ export const USAGE = `usage: node bench/compare/main.ts [--quick] [--json FILE] 
 
 Drivers in C, Rust and TypeScript in turns on one device: throughput, latency, cost per frame.
 
-  --quick       few points, few rounds: a minute and a half at most
+  --quick       measures few points in few rounds, in a minute and a half at most
   --json FILE   writes the result as one JSON object instead of tables
   --load NAMES  of forward, drop, generate, latency, same-thread
   --peer NAMES  of ${ENTRIES.map(({ peer }) => peer.key).join(", ")}; ${REFERENCE} is always measured

@@ -33,7 +33,7 @@ export const QUIRKS = {
   spuriousSystemError: {
     because: "SYSErr is sometimes set without an error. The driver does not enable the interrupt of SYSErr. It polls the bit once a second, and acts only if PCI status reports an error too. On other chips SYSErr means a bus error and causes a reset.",
     evidence: "reports from users; for this reason Linux's r8169 ignores SYSErr on every PCI Express chip. FreeBSD's re(4) resets the chip on SYSErr",
-    proof: { file: "src/driver/events.test.ts", title: "a system error is handled, except on the two chips that raise it spuriously" },
+    proof: { file: "src/driver/events.test.ts", title: "a system error is handled, except on the two chips that raise it without a reason" },
     fact: "spuriousSystemError",
     on: keys("rtl8117-54a", "rtl8117-54b"),
   },
@@ -45,16 +45,16 @@ export const QUIRKS = {
     on: ({ bus, interrupts }) => bus === "pcie" && interrupts === "intx",
   },
   lostDoorbell: {
-    because: "A doorbell write soon after another can be lost. The driver rings the doorbell again if some frames were sent, but not all.",
+    because: "A doorbell write soon after another can be lost. The driver `sent` rings the doorbell again if some frames were sent, but not all.",
     evidence: `${LINUX}; on chips that do not need it, the second write is harmless`,
-    proof: { file: "src/driver/transmit-ring.test.ts", title: "rings the doorbell again if some frames were sent, but not all" },
+    proof: { file: "src/driver/transmit-ring.test.ts", title: "`sent` rings the doorbell again if some frames were sent, but not all" },
     fact: "doorbell",
     on: ({ bus, profile }) => bus === "pcie" && profile.mac.doorbell === "TxPoll",
   },
   stalePadding: {
     because: "The chip pads short frames with old contents of the FIFO. The driver pads them with zeros to 60 bytes, and software segments super-frames whose last segment would be shorter.",
     evidence: "FreeBSD if_re.c (these chips lack RL_FLAG_AUTOPAD); Linux's r8169 pads on the same chips",
-    proof: { file: "src/driver/transmit-ring.test.ts", title: "a short frame is sent from a zero-padded copy, and its own buffer is returned" },
+    proof: { file: "src/driver/transmit-ring.test.ts", title: "a short frame is sent from a zero-padded copy, and the caller's buffer is returned" },
     fact: "padding",
     on: ({ profile }) => profile.frames.padding === "stale",
   },
@@ -75,7 +75,7 @@ export const QUIRKS = {
   shortUdpStopsTransmitter: {
     because: "UDP datagrams with an incomplete header, or of fewer than 47 bytes to the PTP ports, can stop the transmitter. The driver pads frames below 175 bytes to a complete UDP header, or 47 bytes for PTP, and software computes their checksums.",
     evidence: "DPDK net/r8169, rtl8125_get_patch_pad_len; Linux's r8169",
-    proof: { file: RULES, title: "an incomplete UDP header and PTP datagrams are padded to the length that the 8125A and 8125B need, in frames of up to 174 bytes" },
+    proof: { file: RULES, title: "for the 8125A and 8125B, frames of up to 174 bytes are padded if the UDP header is incomplete or a PTP datagram is shorter than 47 bytes" },
     fact: "hangsOnShortUdp",
     on: ({ profile }) => profile.frames.hangsOnShortUdp,
   },
@@ -103,14 +103,14 @@ export const QUIRKS = {
   noJumboSums: {
     because: "Transmit checksum offload does not work above an MTU of 1500, so software computes checksums.",
     evidence: "Linux's r8169, Realtek's drivers, FreeBSD if_re.c",
-    proof: { file: RULES, title: "checksums and segmentation end at an MTU of 1500, but PCI chips keep both and the 8125 and later keep checksums" },
+    proof: { file: RULES, title: "above an MTU of 1500, PCI chips offer checksums and segmentation, the 8125 and later only checksums, and other chips neither" },
     fact: "checksumsJumbo",
     on: ({ profile, largestMtu }) => largestMtu > STANDARD_MTU && !profile.frames.checksumsJumbo,
   },
   noJumboSegments: {
     because: "Segmentation does not work above an MTU of 1500, so software segments super-frames. Above an MTU of 2047, software does so on every chip.",
     evidence: "Linux's r8169, Realtek's drivers",
-    proof: { file: RULES, title: "checksums and segmentation end at an MTU of 1500, but PCI chips keep both and the 8125 and later keep checksums" },
+    proof: { file: RULES, title: "above an MTU of 1500, PCI chips offer checksums and segmentation, the 8125 and later only checksums, and other chips neither" },
     fact: "segmentsJumbo",
     on: ({ profile, largestMtu }) => largestMtu > STANDARD_MTU && !profile.frames.segmentsJumbo,
   },
@@ -131,7 +131,7 @@ export const QUIRKS = {
   reversedHash: {
     because: "The eight bytes of the multicast hash filter are in reverse order.",
     evidence: "FreeBSD if_re.c, re_set_rxmode",
-    proof: { file: "src/driver/receive-filter.test.ts", title: "the hash filter is written unchanged on a PCI chip, and with its eight bytes in reverse order on PCI Express" },
+    proof: { file: "src/driver/receive-filter.test.ts", title: "the eight bytes of the hash filter are in reverse order on PCI Express chips" },
     fact: "reversedHash",
     on: ({ profile }) => profile.frames.reversedHash,
   },
@@ -145,7 +145,7 @@ export const QUIRKS = {
   lastPieceLength: {
     because: "If a frame is in several buffers, its last descriptor reports the length of the last piece. On older chips it reports the length of the frame.",
     evidence: "DPDK net/r8169; FreeBSD if_re.c for older chips",
-    proof: { file: "src/driver/receive-chains.test.ts", title: "a frame in several buffers is reassembled, whichever length its last descriptor reports" },
+    proof: { file: "src/driver/receive-chains.test.ts", title: "a frame in several buffers is handed out whole, whether its last descriptor reports the frame's length or its last piece's" },
     fact: "countsLastPiece",
     on: ({ profile }) => profile.frames.countsLastPiece,
   },

@@ -49,7 +49,7 @@ test("the RTL8139C+ has its status bits one bit lower than later chips", () => {
   }
 });
 
-test("the RTL8139C+ marks bad frames one bit lower too", () => {
+test("the RTL8139C+ also has its error bits one bit lower than later chips", () => {
   for (const [what, bit] of [
     ["CRC", 0x0004_0000],
     ["runt", 0x0008_0000],
@@ -65,7 +65,7 @@ test("the RTL8139C+ marks bad frames one bit lower too", () => {
   assert.notEqual(flagsOf((WHOLE | 0x0400_0000 | 104) >>> 0), undefined, "multicast is not an error");
 });
 
-test("a frame over two descriptors is rejected", () => {
+test("a frame in two buffers is dropped if a frame may have only one", () => {
   const { ring, flagsOf } = receiver();
   assert.equal(flagsOf(0x2000_0000 | 2048), undefined);
   assert.equal(flagsOf(0x1000_0000 | 500), undefined);
@@ -91,7 +91,7 @@ const sentAs = (flags: number, tag = 0): readonly number[] => {
 };
 
 // FreeBSD if_rlreg.h, RL_TDESC_CMD_* and RL_TDESC_VLANCTL_*.
-test("the first transmit format has all requests except the tag in the first word", () => {
+test("in the first transmit format, the first word requests checksums and segmentation, and the second word the tag", () => {
   const at = 34 << Send.transportOffsetShift;
   assert.deepEqual(sentAs(0), [OWN_WHOLE + 100, 0]);
   assert.deepEqual(sentAs(Send.tcpChecksum | at), [OWN_WHOLE + 0x0005_0000 + 100, 0]);

@@ -55,7 +55,7 @@ for (const [drain, writes, micros] of [
   ["gate-mcu", [DEAF, GATE, RESET], 2000],
   ["gate-stop", [DEAF, GATE, STOP, RESET], 2200],
 ] as const)
-  test(`${drain}: the receiver is stopped first, then the FIFOs drain, then the chip is reset`, () => {
+  test(`drain "${drain}": reception is stopped first, then the FIFOs drain, then the chip is reset`, () => {
     const card = cardOf(chipWith(drain), AT_REST);
     quiesce(card.hw);
     assert.deepEqual(card.writes, writes);
@@ -74,7 +74,7 @@ for (const [drain, what, stuck, from, to] of [
   ["gate-stop", "the bus side's FIFOs", { [FIFO_STATUS]: 0x0003 }, 152_200, 152_300],
   ["gate-stop", "the bus side's FIFOs", { [FIFO_STATUS]: 0x0100 }, 152_200, 152_300],
 ] as const)
-  test(`${drain}: if ${what} never drains (${JSON.stringify(stuck)}), that is counted and the chip is reset`, () => {
+  test(`${drain}: if ${what} never drains (${JSON.stringify(stuck)}), an expired wait is counted and the chip is reset`, () => {
     const card = cardOf(chipWith(drain), { ...AT_REST, ...stuck });
     quiesce(card.hw);
     assert.equal(card.writes.at(-1), RESET);
@@ -90,7 +90,7 @@ for (const [takeOver, writes] of [
   ["link-list", ["d3=2", READ, "b0=f46f3fff", READ, "b0=f46fffff"]],
   ["link-list-8125", ["d3=2", READ, "b0=f46f3fff"]],
 ] as const)
-  test(`${takeOver}: the MAC is taken from the management firmware, with a limit of 4.2 ms for each step`, () => {
+  test(`take-over "${takeOver}": the MAC is taken over from the chip's firmware, with a limit of 4.2 ms for each step`, () => {
     const chip = ALL.find(({ profile }) => profile.mac.takeOver === takeOver)!;
     const ready = cardOf(chip, { [MCU]: 0x82, [OCP_DATA]: 0x7fff });
     TAKE_OVERS[takeOver](ready.hw);

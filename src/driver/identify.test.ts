@@ -14,7 +14,7 @@ const answersWith = (txConfig: number): boolean => {
   return responds(RTL8168H, new Mmio({ length: 4096, read, write: () => {} }), 0x8168, new VirtualClock());
 };
 
-test("a card that was removed responds again if the registers show the same chip, but not if they read all ones", () => {
+test("a removed card is back if the registers show the same chip, and not if they read all ones; another chip is rejected", () => {
   assert.equal(answersWith(RTL8168H << TxConf.xidShift), true);
   assert.equal(answersWith(0xffff_ffff), false);
   assert.throws(() => answersWith(RTL8168G << TxConf.xidShift), { code: "CHANGING_IDENTIFICATION" });

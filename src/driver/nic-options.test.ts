@@ -13,7 +13,7 @@ test("the MTU is a whole number of bytes, from 68 to the chip's largest", () => 
   for (const mtu of [67, 9195, 1500.5, Number.NaN]) assert.throws(() => checkMtu(chip, mtu), { code: "BAD_MTU" });
 });
 
-test("the size of a ring is a power of two, from 64 to the chip's limit, and 256 by default", () => {
+test("the size of a ring is a power of two from 64 (2 in the options of `probe`) to the chip's limit, and 256 by default", () => {
   for (const slots of [64, 128, 4096]) assert.equal(checkSlots(chip, slots), slots);
   for (const slots of [0, -64, 32, 65, 96, 8192, 64.5])
     assert.throws(() => checkSlots(chip, slots), { code: "BAD_RING_SIZE" });
@@ -23,12 +23,20 @@ test("the size of a ring is a power of two, from 64 to the chip's limit, and 256
   assert.throws(() => slotsOf(chip, { ...options, slots: 1 }), { code: "BAD_RING_SIZE" });
 });
 
-test("rejects a window that is smaller than the chip's registers, and an address that is not a unicast address", () => {
+test("a register window that is too small for the chip, and an address that is not unicast, are rejected", () => {
   checkOptions(chip, 4096, options);
   assert.throws(() => checkOptions(chip, 4095, options), { code: "OUT_OF_WINDOW" });
   checkOptions(chip, 4096, { ...options, address: Uint8Array.of(2, 0, 0, 0, 0, 1) });
   const address = Uint8Array.of(1, 0, 0, 0, 0, 1);
   assert.throws(() => checkOptions(chip, 4096, { ...options, address }), { code: "OUT_OF_RANGE" });
+});
+
+test("numbers and sizes of receive buffers that no ring can have are rejected before anything is allocated", () => {
+  for (const spareBuffers of [-1, 0.5, NaN, Infinity])
+    assert.throws(() => checkOptions(chip, 4096, { ...options, spareBuffers }), { code: "OUT_OF_RANGE" });
+  for (const largestBuffer of [0, 56, 100, 64.5, -64, NaN])
+    assert.throws(() => checkOptions(chip, 4096, { ...options, largestBuffer }), { code: "OUT_OF_RANGE" });
+  checkOptions(chip, 4096, { ...options, spareBuffers: 0, largestBuffer: 64 });
 });
 
 test("receive hashing is accepted only on chips that support it", () => {

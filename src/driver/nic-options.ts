@@ -126,6 +126,20 @@ export const hashes = ({ receiveHash = false, queues = 1 }: Pick<NicOptions, "re
   receiveHash || queues > 1;
 
 /**
+ * Default of `NicOptions.largestBuffer`: one page. Buffers of 16 KiB, as the longest jumbo frames would need, would
+ * mostly hold a few hundred bytes.
+ */
+export const LARGEST_BUFFER = 4096;
+
+/** @throws {OutOfRange} */
+const checkBuffers = ({ spareBuffers = 0, largestBuffer = LARGEST_BUFFER }: NicOptions): void => {
+  if (!Number.isInteger(spareBuffers) || spareBuffers < 0)
+    throw new OutOfRange(`${spareBuffers} spare buffers`, "Use a whole number from 0.");
+  if (!Number.isInteger(largestBuffer) || largestBuffer % 8 !== 0 || largestBuffer < 64)
+    throw new OutOfRange(`receive buffers of ${largestBuffer} bytes`, "Use a multiple of 8 from 64.");
+};
+
+/**
  * Rejects options that this chip does not support. @throws {OutOfWindow} {OutOfRange} {BadRingSize} {BadQueues}
  * {BadAspm}
  */
@@ -137,6 +151,7 @@ export const checkOptions = (chip: Chip, windowBytes: number, options: NicOption
   queuesOf(chip, options);
   if (options.aspm !== undefined) checkAspm(chip, options.aspm);
   if (options.address !== undefined) checkAddress(options.address);
+  checkBuffers(options);
   if (options.receiveHash === true && profile.frames.hashedFormat === undefined)
     throw new OutOfRange(`${name} does not hash frames`, "Leave `receiveHash` out.");
   if (options.timestamps === true && profile.ptp === undefined)

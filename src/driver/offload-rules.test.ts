@@ -12,7 +12,7 @@ const offered = (key: string, mtu: number): boolean[] => {
   return [checksum, segmentation];
 };
 
-test("checksums and segmentation end at an MTU of 1500, but PCI chips keep both and the 8125 and later keep checksums", () => {
+test("above an MTU of 1500, PCI chips offer checksums and segmentation, the 8125 and later only checksums, and other chips neither", () => {
   for (const key of keys) assert.deepEqual(offered(key, 1500), [true, true], key);
   for (const key of ["rtl8168b", "rtl8168c-3c0", "rtl8168evl", "rtl8168h", "rtl8117-54b"])
     assert.deepEqual(offered(key, 1501), [false, false], key);
@@ -36,7 +36,7 @@ test("the first descriptor format has shorter super-frames, and no offloads over
     assert.deepEqual(limits(key), [true, 64_000, 64, 64], key);
 });
 
-test("chips without faults need no rules, and no padding", () => {
+test("chips without faults refuse no offload, and need no padding by software", () => {
   for (const key of ["rtl8168d-281", "rtl8168e-2c1", "rtl8168f-481", "rtl8168g", "rtl8168h", "rtl8168ep", "rtl8106e"]) {
     assert.equal(offloadsOf(facts(key), 1500).refuses, undefined, key);
     assert.equal(transmitRules(facts(key)).padding, undefined, key);
@@ -155,7 +155,7 @@ test("a super-frame with a short last segment is segmented in software on chips 
   assert.equal(refusesLast("rtl8125d-688", 32, 3001), false);
 });
 
-test("an incomplete UDP header and PTP datagrams are padded to the length that the 8125A and 8125B need, in frames of up to 174 bytes", () => {
+test("for the 8125A and 8125B, frames of up to 174 bytes are padded if the UDP header is incomplete or a PTP datagram is shorter than 47 bytes", () => {
   const { below, paddedLength } = transmitRules(facts("rtl8125b")).padding!;
   assert.equal(below, 175);
   const length = (bytes: number, options: Partial<Parameters<typeof packet>[0]>) =>

@@ -79,7 +79,8 @@ const REGISTER_SHIFT = 16;
 
 /** One access by MDIO. */
 const mdio = ({ io, clock }: IdentifiedChip, register: number, value?: number): number => {
-  if (!Number.isInteger(register) || register < 0 || register > 31) throw new OutOfRange(`PHY register ${register}`);
+  if (!Number.isInteger(register) || register < 0 || register > 31)
+    throw new OutOfRange(`there is no PHY register ${register}`, "Use 0 to 31.");
   const write = value !== undefined;
   io.write32(
     PHYAR,

@@ -62,7 +62,7 @@ test("pause is resolved by table 28B-3 of IEEE 802.3 for all sixteen pairs of ab
   assert.equal(pairs, 16);
 });
 
-test("there is no pause at half duplex, without negotiation, or without a link", () => {
+test("pause is off at half duplex, without negotiation, and without a link", () => {
   const both = ability(1, 1);
   assert.equal(pauseOf(both, both), "receivetransmit");
   assert.equal(pauseOf(both, both, { ...FULL, fullDuplex: false }), "none");

@@ -58,7 +58,7 @@ const card = (key: Parameters<typeof chipNamed>[0], halts = true) => {
   };
 };
 
-test("on each chip, flow control leaves room in the receive FIFO for a frame with the largest payload", () => {
+test("on each chip, the fill levels at which pause begins and ends depend on the MTU", () => {
   for (const [name, mtu, full, empty] of [
     ["fifoThresholds8125", 1500, 0x3d6, 0x6be],
     ["fifoThresholds8125", 9499, 0x5ca, 0x6be],
@@ -156,7 +156,7 @@ test("the link saves power unless a management controller uses it", () => {
   }
 });
 
-test("the SerDes of an RTL8127ATF is started at 10 or 1 Gbit/s, with or without pause", () => {
+test("the SerDes of an RTL8127ATF starts at 10 or 1 Gbit/s, with or without pause", () => {
   for (const [speed, pause, serdesWords, windowWords, atC466] of [
     [10_000, true, [0x00f7, 0x0140, 0xc, 0, 0], [0x801a, 0xdffc, 1], 3],
     [10_000, false, [0x00f7, 0x0140, 0, 0, 0], [0x801a, 0xdffc, 1], 3],
@@ -193,7 +193,7 @@ test("an RTL8127A with a copper PHY has no SFP cage, and other chips are not che
   assert.equal(hasCage(other.hw), false);
 });
 
-test("the PHY's interrupts are off", () => {
+test("`phyInterruptsOff` masks the PHY's own interrupts", () => {
   const { writes, call } = card("rtl8127a");
   call("phyInterruptsOff");
   assert.deepEqual(writes, ["phy a4d2 0"]);

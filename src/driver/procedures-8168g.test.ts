@@ -81,7 +81,7 @@ const millisecond = (count: number): number | undefined =>
 const fitted = (kind: number, medium: number, before: Registers): Registers =>
   run("rtl8117-54a", "fitPackage", { "mac 0xdc00": kind << 3, "eri 0xe4": medium << 16 }, before).written;
 
-test("8168G: two PHY settings follow two status bits, one of them inverted", () => {
+test("8168G: two PHY settings get the values of two status bits, one of them inverted", () => {
   assert.deepEqual(followed(0, 0), { "phy 0xbcc4": 1 << 15, "phy 0xc41a": 0 });
   assert.deepEqual(followed(1 << 8, 1 << 8), { "phy 0xbcc4": 0, "phy 0xc41a": 1 << 1 });
 });
@@ -141,7 +141,7 @@ for (const [key, name, dash] of [
   });
 }
 
-test("8117: three registers and power saving depend on the package", () => {
+test("8117: the settings of `fitPackage` depend on the package", () => {
   const on = { "io 0xd0": 0xc1, "io 0xf2": 0x41 };
   const off = { "io 0xd0": 0x01, "io 0xf2": 0x01 };
   const plain = { "mac 0xea80": 0, "mac 0xe052": 0, "eri 0x5f0": 0x4000 };

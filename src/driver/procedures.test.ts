@@ -41,7 +41,7 @@ test("the bus timing of an RTL8169SC depends on the chip and on the bus clock", 
   }
 });
 
-test("a reset of the PHY is awaited for at most half a second", () => {
+test("the driver waits at most half a second for a reset of the PHY", () => {
   const writes: number[][] = [];
   let polls = 3;
   const write = (...word: number[]): void => void writes.push(word);

@@ -13,7 +13,7 @@ import { BUFFER, FCS, IOVA, rig } from "./receive-chains.test-kit.ts";
 import { ReceiveCount } from "./receive-core.ts";
 
 for (const countsLastPiece of [false, true])
-  test(`a frame in several buffers is reassembled, whichever length its last descriptor reports (${countsLastPiece ? "piece" : "frame"})`, () => {
+  test(`a frame in several buffers is handed out whole, whether its last descriptor reports the frame's length or its last piece's (${countsLastPiece ? "piece" : "frame"})`, () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 60, max: 4 * BUFFER - FCS }), { minLength: 1, maxLength: 40 }),
@@ -47,7 +47,7 @@ for (const countsLastPiece of [false, true])
     );
   });
 
-test("a frame that the NIC is still writing is not handed out, and not waited for", () => {
+test("a frame that the NIC is still writing is not handed out, and `receive` does not wait for it", () => {
   const { ring, write, receive } = rig();
   write(0, FirstSegment | BUFFER);
   assert.equal(ring.waiting(), false);
@@ -131,7 +131,7 @@ for (const [what, act, slots, counter] of BROKEN)
     assert.ok(own(0) < 0);
   });
 
-test("a whole ring of starts of frames is dropped in one pass", () => {
+test("if every descriptor is a frame's first, all but the last are dropped in one pass", () => {
   const { ring, write, receive, slots, own } = rig();
   for (let i = 0; i < slots; i++) write(i, FirstSegment | BUFFER);
   assert.deepEqual(receive(), []);
@@ -196,7 +196,7 @@ test("damaged frames are received on request and are marked, but frames with an 
   assert.deepEqual(arrive(), []);
 });
 
-test("the FCS is kept on request", () => {
+test("frames are handed out with their FCS on request", () => {
   const { ring, deliver, receive } = rig();
   ring.accept({ fcs: true });
   deliver(deliver(0, 100), BUFFER);
@@ -207,7 +207,7 @@ test("the FCS is kept on request", () => {
   assert.equal(ring.counters()[ReceiveCount.bytes], 104 + BUFFER + 4);
 });
 
-test("a timestamp follows its frame; without one, or with another descriptor in its place, the frame is not handed out", () => {
+test("a timestamp follows its frame; the frame waits until it is there, and is dropped if another descriptor is in its place", () => {
   const { ring, words, at, own, write, deliver, receive, give } = rig({ format: RECEIVE_STAMPED });
   const stamp = (slot: number, kind: number = StampV3.stamp): void => {
     words[at(slot) + StampV3.nanoseconds] = 999_999_999;

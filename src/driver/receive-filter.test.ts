@@ -8,7 +8,7 @@ import { checkFilter, multicastHash } from "./receive-filter.ts";
 const ALL_HOSTS = Uint8Array.of(0x01, 0, 0x5e, 0, 0, 0x01);
 const ALL_NODES = Uint8Array.of(0x33, 0x33, 0, 0, 0, 0x01);
 
-test("the hash filter is written unchanged on a PCI chip, and with its eight bytes in reverse order on PCI Express", () => {
+test("the eight bytes of the hash filter are in reverse order on PCI Express chips", () => {
   const groups = [ALL_HOSTS, ALL_NODES];
   assert.deepEqual(multicastHash(chipNamed("rtl8169s")!, groups), { mar0: 0x8000_0000, mar4: 0x4000_0000 });
   assert.deepEqual(multicastHash(chipNamed("rtl8168h")!, groups), { mar0: 0x40, mar4: 0x80 });

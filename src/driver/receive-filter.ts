@@ -72,7 +72,7 @@ export const checkFilter = ({ groups, addresses = [] }: ReceiveFilter): void => 
   if (groups === "all") return;
   for (const group of groups)
     if (group.length !== 6 || (group[0]! & 1) === 0)
-      throw new OutOfRange("a group address has six bytes, the first odd");
+      throw new OutOfRange("a group address has six bytes, and its first byte is odd");
 };
 
 /** The accept bits of RxConfig. */

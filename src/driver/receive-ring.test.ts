@@ -34,7 +34,7 @@ const rig = (options: Partial<ReceiveRingOptions> = {}) => {
 for (const weaklyOrdered of [false, true]) {
   const cpu = weaklyOrdered ? "a weakly ordered CPU" : "x86";
 
-  test(`gives every descriptor to the NIC, the last one marked as the end (${cpu})`, () => {
+  test(`arming gives every descriptor to the NIC, and marks the last one as the end of the ring (${cpu})`, () => {
     const { word, slots, bufferBytes } = rig({ weaklyOrdered });
     for (let slot = 0; slot < slots; slot++) {
       assert.equal(word(slot, OPTS1), Own | bufferBytes | (slot === slots - 1 ? EndOfRing : 0));
@@ -42,7 +42,7 @@ for (const weaklyOrdered of [false, true]) {
     }
   });
 
-  test(`hands out a frame without its FCS and gives the slot another buffer at once (${cpu})`, () => {
+  test(`a frame is handed out without its FCS, and its slot goes back to the NIC with another buffer (${cpu})`, () => {
     const { ring, word, deliver, burst } = rig({ weaklyOrdered });
     const before = word(0, 2);
     deliver(0, 60);
@@ -54,14 +54,14 @@ for (const weaklyOrdered of [false, true]) {
   });
 }
 
-test("stops at the first descriptor that the NIC still owns", () => {
+test("`receive` stops at the first descriptor that the NIC still owns", () => {
   const { ring, deliver } = rig();
   deliver(0, 60);
   deliver(2, 60);
   assert.equal(ring.receive(0, 64), 1);
 });
 
-test("takes no more than its budget", () => {
+test("`receive` hands out no more entries than its budget", () => {
   const { ring, deliver } = rig();
   for (let slot = 0; slot < 5; slot++) deliver(slot, 60);
   assert.equal(ring.receive(0, 3), 3);
@@ -70,7 +70,7 @@ test("takes no more than its budget", () => {
   assert.ok(!ring.waiting());
 });
 
-test("counts bytes beyond what a 32-bit word holds", () => {
+test("the byte counter holds more than 32 bits", () => {
   const { ring, deliver } = rig({ slots: 1, spare: 1, bufferBytes: 16_376 });
   const frames = 300_000;
   for (let n = 0; n < frames; n++) {
@@ -81,7 +81,7 @@ test("counts bytes beyond what a 32-bit word holds", () => {
   assert.equal(ring.counters()[ReceiveCount.bytes], frames * 16_000);
 });
 
-test("wraps around the ring", () => {
+test("after the last slot of the ring comes the first", () => {
   const { ring, deliver, burst } = rig();
   for (let n = 0; n < 50; n++) {
     deliver(n % 8, 60 + n);
@@ -117,7 +117,7 @@ test("a received frame is the same whether the slot gets an entry's buffer or a 
   }
 });
 
-test("leaves frames with the NIC when the host holds every spare buffer", () => {
+test("frames stay in the ring while the host holds every spare buffer", () => {
   const { ring, deliver, burst } = rig({ spare: 2 });
   for (let slot = 0; slot < 4; slot++) deliver(slot, 60);
   assert.equal(ring.receive(0, 64), 2);
@@ -129,7 +129,7 @@ test("leaves frames with the NIC when the host holds every spare buffer", () => 
   assert.equal(ring.receive(3, 64), 1);
 });
 
-test("supplies entries that have no buffer, and leaves those that have one", () => {
+test("`supply` gives buffers to entries that have none, and does not change those that have one", () => {
   const { ring, burst } = rig({ spare: 3 });
   assert.equal(ring.supply(1, 1), 1);
   const [, , , , one] = burst;
@@ -153,7 +153,7 @@ test("rejects entries that the link does not have", () => {
   }
 });
 
-test("rejects an offset outside its buffers, and gives nothing to the NIC", () => {
+test("an entry with an offset outside the receive buffers is rejected, and the frame stays in the ring", () => {
   const { ring, deliver, burst, word } = rig();
   const pool = Math.min(...ring.core.held);
   deliver(0, 60);
@@ -180,14 +180,14 @@ const verdicts: readonly [string, number, number][] = [
   ["UDP with a bad UDP checksum", Rx.protocolUdp | Rx.udpChecksumFailed, 0],
 ];
 for (const [what, bits, expected] of verdicts)
-  test(`passes on the NIC's checksum results: ${what}`, () => {
+  test(`the NIC's checksum results are passed on as flags: ${what}`, () => {
     const { ring, deliver, burst } = rig();
     deliver(0, 60, WHOLE | bits);
     ring.receive(0, 1);
     assert.equal(burst[2], expected);
   });
 
-test("swaps the bytes of a tag", () => {
+test("the bytes of a VLAN tag are swapped to host order", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, WHOLE, RxTagTaken | 0x3412);
   ring.receive(0, 1);
@@ -195,7 +195,7 @@ test("swaps the bytes of a tag", () => {
   assert.equal(burst[3], 0x1234);
 });
 
-test("counts and drops frames that the NIC marked bad, and continues after them", () => {
+test("frames that the NIC marked bad are counted and dropped, and the next frame is received", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, WHOLE | Rx.errorSummary | Rx.crcError);
   deliver(1, 60, WHOLE | Rx.errorSummary | Rx.runt);
@@ -205,7 +205,7 @@ test("counts and drops frames that the NIC marked bad, and continues after them"
   assert.equal(ring.counters()[ReceiveCount.errors], 2);
 });
 
-test("counts and drops parts of frames and invalid lengths", () => {
+test("parts of frames, and frames with an invalid length, are counted and dropped", () => {
   const { ring, deliver, burst } = rig();
   deliver(0, 60, FirstSegment);
   deliver(1, 60, LastSegment);

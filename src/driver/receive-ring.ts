@@ -96,14 +96,22 @@ const UNSETTLED = MAX_UNSETTLED;
 const pointAt = storeLow;
 const setHigh = storeHigh;
 
+/** Largest number of spare buffers; of buffers of 2 KiB they would take 2 GiB. */
+const MAX_SPARE = 1 << 20;
+
 /** @throws {OutOfRange} */
 const checkOptions = (options: ReceiveRingOptions, format: ReceiveFormat, pieces: number): void => {
   const { slots, bufferBytes, spare } = options;
-  if (slots < 1 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
-    throw new OutOfRange(`receive ring of ${slots} descriptors`, `Use a power of two from 1 to ${MAX_DESCRIPTORS}.`);
-  if (bufferBytes % 8 !== 0 || bufferBytes < 64 || bufferBytes > format.length)
+  if (!(slots >= 1) || (slots | 0) !== slots || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(
-      `receive buffers of ${bufferBytes} bytes`,
+      `a receive ring cannot have ${slots} descriptors`,
+      `Use a power of two from 1 to ${MAX_DESCRIPTORS}.`,
+    );
+  if (!Number.isInteger(spare) || spare < 0 || spare > MAX_SPARE)
+    throw new OutOfRange(`a receive ring cannot have ${spare} spare buffers`, `Use 0 to ${MAX_SPARE}.`);
+  if (!Number.isInteger(bufferBytes) || bufferBytes % 8 !== 0 || bufferBytes < 64 || bufferBytes > format.length)
+    throw new OutOfRange(
+      `receive buffers cannot have ${bufferBytes} bytes`,
       `Use a multiple of 8 from 64 to ${format.length & ~7}.`,
     );
   if (pieces > 1 && (pieces > slots || pieces > spare))

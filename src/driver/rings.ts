@@ -9,7 +9,7 @@ import { RECEIVE_FORMATS, RECEIVE_HASHED, RECEIVE_STAMPED, type ReceiveFormat } 
 import { doorbellOf } from "./doorbell.ts";
 import type { Hardware } from "./hardware.ts";
 import { transmitRules } from "./offload-rules.ts";
-import { type NicOptions, hashes } from "./nic-options.ts";
+import { LARGEST_BUFFER, type NicOptions, hashes } from "./nic-options.ts";
 import type { Ptp } from "./ptp.ts";
 import { stamping } from "./ptp-messages.ts";
 import { type QueueMemory, type RingMemory, notedMemory, privateMemory, sameMemory } from "./queue-memory.ts";
@@ -18,11 +18,6 @@ import { type TransmitRing, createTransmitRing } from "./transmit-ring.ts";
 
 /** Bytes of the Ethernet header, a VLAN tag and the FCS. */
 const FRAMING = 14 + 4 + 4;
-/**
- * Default of `NicOptions.largestBuffer`: one page. Buffers of 16 KiB, as the longest jumbo frames would need, would
- * mostly hold a few hundred bytes.
- */
-const LARGEST_BUFFER = 4096;
 
 /**
  * The `Link` of a queue, valid until the NIC goes down or its rings are replaced. Without the option `checked`, its

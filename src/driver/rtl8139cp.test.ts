@@ -62,13 +62,13 @@ test("only the standard bits of BMCR are written, and only while configuration i
   assert.deepEqual(writes, ["50=c0", "62=1200", "50=0"]);
 });
 
-test("advertises pause for both directions or none", () => {
+test("pause is advertised without the bit for one direction only", () => {
   const { phy, writes } = registers();
   phy.write(ANAR, Advertise.selector | Advertise.full100 | Advertise.pause | Advertise.asymmetricPause);
   assert.deepEqual(writes, ["66=501"]);
 });
 
-test("the MAC reports the link, and the duplex is that of the best mode that both ends advertise", () => {
+test("the MAC reports the link, and the duplex is full if both ends advertise it at the link's speed", () => {
   const all = Advertise.full100 | Advertise.half100 | Advertise.full10 | Advertise.half10;
   const linkWith = (status: number, control: number, basic: number, theirs: number) => {
     const { memory, hw } = registers();

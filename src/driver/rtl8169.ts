@@ -176,11 +176,12 @@ export class Nic {
   }
 
   /**
-   * Stops the chip and starts it again with new rings and all of its settings. The link stays up. Returns the new `Link`.
-   * @throws whatever `down` and `up` throw; the NIC is then down
+   * Stops the chip and starts it again with new rings and all settings; its link stays up. Like `up` for a NIC that is
+   * down. Returns the new `Link`. @throws whatever `down` and `up` throw; the NIC is then down
    */
   reset(): RunningNic {
-    if (this.running) this.stop(() => {});
+    if (!this.running) return this.up();
+    this.stop(() => {});
     return this.#bringUp(false);
   }
 
@@ -270,8 +271,8 @@ export class Nic {
   }
 
   /**
-   * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in flight and in entries of the old `Link` are lost.
-   * @throws {BadMtu} before anything has changed; or whatever `down` and `up` throw, with the NIC down
+   * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in the old rings and entries are
+   * lost. @throws {BadMtu} before anything has changed; or whatever `down` and `up` throw, with the NIC down
    */
   setMtu(mtu: number): RunningNic | undefined {
     checkMtu(this.chip, mtu);
@@ -348,10 +349,7 @@ export class Nic {
     return link;
   }
 
-  /**
-   * Tests the chip in short steps. Offline, frames are looped back through MAC and PHY, and the data plane must not use
-   * the rings until the test ends. @throws {OutOfRange} at the first step if the NIC is down or has frames to send
-   */
+  /** A self-test in short steps (self-test.ts). @throws {OutOfRange} at the first step if the NIC is down or has frames to send */
   selfTest(offline: boolean): Operation<SelfTestReport> {
     return selfTest(this.#hw, this, this.#device.dma, offline);
   }

@@ -53,7 +53,7 @@ for (const weaklyOrdered of [false, true])
     assert.equal(doorbells(), 1);
   });
 
-test("clearing the ring takes back its own descriptors and writes nothing else", () => {
+test("clearing the ring takes all of its descriptors back from the NIC and writes nothing else", () => {
   const { ring, words, base, slots } = rig();
   words.fill(-1);
   ring.clear();
@@ -66,7 +66,7 @@ test("clearing the ring takes back its own descriptors and writes nothing else",
   assert.ok(words.every((word) => word === -1));
 });
 
-test("counts bytes beyond what a 32-bit word holds, and keeps the counts when it is cleared", () => {
+test("the byte counter holds more than 32 bits, and clearing the ring keeps the counters", () => {
   const { ring, finish, slots, send } = rig();
   const frames = 80_000;
   for (let n = 0; n < frames; n++) {
@@ -96,7 +96,7 @@ test("the last descriptor of the ring is marked as its end", () => {
   assert.equal(ring.sent(), 2);
 });
 
-test("accepts as many entries as fit, and returns their number", () => {
+test("`transmit` accepts as many entries as fit into the ring, and returns their number", () => {
   const { ring, slots, finish, burst } = rig();
   for (let i = 0; i < 12; i++) burst.set([i * 64, 60, 0, 0], i * FRAME_WORDS);
   assert.equal(ring.transmit(0, 12), slots);
@@ -107,7 +107,7 @@ test("accepts as many entries as fit, and returns their number", () => {
   assert.equal(burst[(slots + 1) * FRAME_WORDS], (slots + 1) * 64, "an entry that was not accepted keeps its fragment");
 });
 
-test("an entry gets NO_BUFFER until its descriptor has been used", () => {
+test("an entry gets NO_BUFFER if its descriptor is used for the first time, and later the fragment that was last sent with the descriptor", () => {
   const { send, finish, burst } = rig({ slots: 2 });
   for (const [n, back] of [NO_BUFFER, NO_BUFFER, 0, 64, 128].entries()) {
     assert.equal(send(n * 64, 60, 0, 0), 1);
@@ -160,7 +160,7 @@ test("a frame with an offload that the format does not have is rejected once the
   );
 });
 
-test("of a frame's fragments, the first has FS, the last has LS, and all have the options", () => {
+test("of a frame's fragments, the first has FS, the last has LS, and all have the offload requests", () => {
   const { ring, word, send } = rig();
   const flags = 1448 | (34 << Send.transportOffsetShift) | Send.tcpChecksum;
   const entries = [0, 1000, flags | Send.more, 0, 1024, 500, flags | Send.more, 0, 2048, 200, flags, 0];
@@ -174,7 +174,7 @@ test("of a frame's fragments, the first has FS, the last has LS, and all have th
   assert.deepEqual([count("frames"), count("bytes"), count("superFrames"), count("scattered")], [1, 1700, 1, 1]);
 });
 
-test("never sends a part of a frame", () => {
+test("a frame is sent only if all of its fragments are given and fit", () => {
   const { doorbells, send } = rig({ slots: 4 });
   const entries = [0, 60, 0, 0, 64, 60, 0, 0, 128, 60, Send.more, 0, 192, 60, Send.more, 0, 256, 60, 0, 0];
   assert.equal(send(...entries), 2, "three more fragments do not fit");
@@ -216,7 +216,7 @@ test("a free descriptor with OWN set stops the ring, and is reported as a fragme
 /** Frames below 60 bytes are padded to 60. */
 const padding = { below: 60, paddedLength: () => 60 };
 
-test("a short frame is sent from a zero-padded copy, and its own buffer is returned", () => {
+test("a short frame is sent from a zero-padded copy, and the caller's buffer is returned", () => {
   const { ring, word, place, bytes, finish, send, burst } = rig({ padding, slots: 2 });
   bytes.fill(0xee, 4096, 4096 + 128);
   const sends = [
@@ -283,7 +283,7 @@ const offloads: readonly [string, number, number, number][] = [
   ["a UDP checksum over IPv6", Send.udpChecksum | Send.ipv6, 0, TxV2.ipv6Checksum | TxV2.udpChecksum],
 ];
 for (const [what, flags, , expected] of offloads)
-  test(`requests ${what}`, () => {
+  test(`the descriptor requests ${what}`, () => {
     const { word, send } = rig();
     const transport = (flags & Send.ipv6) !== 0 ? 54 : 34;
     send(0, 100, flags | (transport << Send.transportOffsetShift), 0);
@@ -291,14 +291,14 @@ for (const [what, flags, , expected] of offloads)
     assert.equal(word(0, 1), expected | (transport << TxV2.checksumOffsetShift));
   });
 
-test("requests a tag, with its bytes swapped", () => {
+test("the descriptor requests insertion of a VLAN tag, with its bytes swapped", () => {
   const { ring, word, send } = rig();
   send(0, 100, Send.tag, 0x1234);
   assert.equal(word(0, 1), TxInsertTag | 0x3412);
   assert.equal(ring.counters()[TransmitCount.scattered], 0);
 });
 
-test("requests IPv6 segmentation", () => {
+test("the descriptor requests segmentation over IPv6", () => {
   const { word, send } = rig();
   const flags = 1428 | (54 << Send.transportOffsetShift) | Send.tcpChecksum | Send.ipv6;
   send(0, 20000, flags, 0);
@@ -316,7 +316,7 @@ test("rejects fragments outside the window, empty ones and ones that are too lon
     assert.throws(() => send(offset, length, 0, 0), OutOfRange);
 });
 
-test("rings the doorbell again if some frames were sent, but not all", () => {
+test("`sent` rings the doorbell again if some frames were sent, but not all", () => {
   const { ring, finish, doorbells, send } = rig();
   send(0, 60, 0, 0, 64, 60, 0, 0);
   assert.equal(ring.sent(), 0);

@@ -158,7 +158,7 @@ export const createTransmitRing = (
   const { slots, doorbell, weaklyOrdered, format = TRANSMIT_V2, padding: rule } = options;
   const { burst = emptyBurst(), buffer = (bytes: number) => new ArrayBuffer(bytes) } = options;
   const { first: firstOptions, second: secondOptions } = format;
-  if (slots < 2 || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
+  if (!(slots >= 2) || (slots | 0) !== slots || slots > MAX_DESCRIPTORS || (slots & (slots - 1)) !== 0)
     throw new OutOfRange(`transmit ring of ${slots} descriptors`, `Use a power of two from 2 to ${MAX_DESCRIPTORS}.`);
 
   const ring = scope.use(
@@ -298,13 +298,13 @@ export const createTransmitRing = (
       return rejected(isFirst, "this chip can neither checksum nor segment IPv6", "Do both in software.");
     let parts = 0;
     for (let more = MORE; more !== 0; parts++) {
-      if (parts === maxParts) return rejected(isFirst, `a frame of more than ${maxParts} fragments`);
+      if (parts === maxParts) return rejected(isFirst, `a frame has more than ${maxParts} fragments`);
       if (parts === left) return 0;
       const from = at + parts * STRIDE;
       const offset = burst[from]!;
       const length = burst[from + AT_LENGTH]!;
       if (!isInside(offset, length))
-        return rejected(isFirst, `a fragment of ${length} bytes at ${offset} is outside the DMA window`);
+        return rejected(isFirst, `${length} bytes at ${offset}: empty, too long or outside the DMA window`);
       more = burst[from + AT_FLAGS]! & MORE;
     }
     for (let i = 1; i < parts; i++) if (isOwned(next + i)) return 0;

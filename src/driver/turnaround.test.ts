@@ -123,7 +123,7 @@ for (const weaklyOrdered of [false, true]) {
   });
 }
 
-test("rejects a chip whose short frames need padding, because a runt would be sent with stale bytes after its end", () => {
+test("a chip whose short frames need padding is rejected, because a runt would be sent with stale bytes after its end", () => {
   const dma = new DmaArena(new SharedArrayBuffer(1 << 20), IOVA);
   const scope = new DisposableStack();
   const parts = { doorbell: () => undefined, weaklyOrdered: false };
@@ -133,7 +133,7 @@ test("rejects a chip whose short frames need padding, because a runt would be se
   assert.throws(() => createTurnaround(receiver, transmitter, { edit, ...parts }), OutOfRange);
 });
 
-test("rings the doorbell once per pass, but not if the pass has found no frame", () => {
+test("the doorbell is rung once for each call that forwards frames, and not otherwise", () => {
   const { turn, device, rung } = rig();
   assert.equal(turn(8), 0);
   assert.equal(rung(), 0);
@@ -142,7 +142,7 @@ test("rings the doorbell once per pass, but not if the pass has found no frame",
   assert.equal(rung(), 1);
 });
 
-test("counts frames and bytes once in each direction", () => {
+test("each frame and its bytes are counted once in each direction", () => {
   const { turn, device, receiver, transmitter } = rig();
   for (const length of [60, 1514, 61]) device.deliver(0, length);
   turn(8);
@@ -154,13 +154,13 @@ test("counts frames and bytes once in each direction", () => {
   assert.deepEqual(sent, [3, 1635, 1]);
 });
 
-test("stops when the budget is used up, and the next call continues from there", () => {
+test("a call stops when its budget is used up, and the next call continues from there", () => {
   const { turn, device } = rig();
   for (let i = 0; i < 4; i++) device.deliver(i, 60);
   assert.equal(turn(3), 3);
   assert.equal(turn(3), 1);
 });
 
-test("needs a spare buffer for every transmit descriptor", () => {
+test("fewer spare buffers than transmit descriptors are rejected", () => {
   assert.throws(() => rig({ sendSlots: 8, spare: 7 }), OutOfRange);
 });

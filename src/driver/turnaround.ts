@@ -58,7 +58,10 @@ export const createTurnaround = (
     throw new OutOfRange("only frames of one buffer and descriptors without a hash can be forwarded", "Use `Link`.");
   const spares = receiveState[ReceiveState.spares]!;
   if (spares <= sendMask)
-    throw new OutOfRange(`${spares} spare buffers for ${sendMask + 1} transmit descriptors`, "Use more spare buffers.");
+    throw new OutOfRange(
+      `${spares} spare buffers are too few for ${sendMask + 1} transmit descriptors`,
+      "Use more spare buffers.",
+    );
   if (transmit.pads)
     throw new OutOfRange("this chip's short frames need padding", "Send received frames by `transmit`.");
   // EndOfRing is computed without a branch: for the last slot, adding 1 carries into the bit above the mask, and that

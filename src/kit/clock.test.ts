@@ -23,13 +23,13 @@ test("waiting ends at its limit", () => {
   assert.equal(checks, 12);
 });
 
-test("a condition that becomes true during the last wait is not missed", () => {
+test("a condition that becomes true during the last step is not missed", () => {
   const clock = new VirtualClock();
   assert.ok(until(clock, 1000, 300, () => clock.now() >= 1000));
   assert.ok(until(new VirtualClock(), 0, 1, () => true));
 });
 
-test("a wait that must succeed throws an error with its purpose and duration", () => {
+test("a wait by `expect` that fails throws an error with its purpose and time limit", () => {
   assert.throws(() => expect(new VirtualClock(), "reset", 500, 50, () => false), {
     code: "TIMEOUT",
     message: "reset: timed out after 500 µs",
@@ -81,7 +81,7 @@ test("a cancelled timer does not run, and cancelling late or twice does nothing"
   assert.deepEqual(ran, ["b"]);
 });
 
-test("entries that a timer schedules for the current time run too; a timer that reschedules itself endlessly is detected", () => {
+test("entries that a timer schedules for now or earlier run in the same call; a timer that reschedules itself endlessly is detected", () => {
   const timers = new Timers();
   const ran: number[] = [];
   timers.schedule(5, () => timers.schedule(3, () => ran.push(3)));
@@ -103,7 +103,7 @@ test("virtual time jumps from timer to timer, and each timer runs at its own tim
   assert.equal(clock.now(), 50);
 });
 
-test("virtual time never goes back, even if a timer itself waits or was due long ago", () => {
+test("virtual time never goes back, even if a timer's function waits or the timer was due long ago", () => {
   const clock = new VirtualClock();
   clock.timers.schedule(10, () => clock.delay(100));
   clock.delay(20);

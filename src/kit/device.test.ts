@@ -48,7 +48,7 @@ for (let failAt = 0; failAt <= STEPS; failAt++)
     assert.deepEqual(log, [...taken, ...freed]);
   });
 
-test("resources of a failing probe are free again", () => {
+test("resources that a failing probe has acquired can be acquired again", () => {
   const card = device();
   const broken: Driver<never, undefined> = {
     name: "broken",
@@ -128,7 +128,7 @@ test("a driver rejects a device that is not in its table", () => {
   );
 });
 
-test("a row of the id table matches only its own values of the fields that it has, and any value of other fields", () => {
+test("a row of the id table matches a device if all fields of the row have the device's values; a missing field matches any value", () => {
   const row = { vendor: 0x10ec, device: 0x8168 };
   assert.ok(matches(row, ID));
   assert.ok(matches({ ...row, subsystemDevice: 0x0123 }, ID));
@@ -139,7 +139,7 @@ test("a row of the id table matches only its own values of the fields that it ha
   assert.ok(!matches({ ...row, device: 0x8169 }, ID));
 });
 
-test("an error during removal does not hide an earlier error", () => {
+test("an error while resources are released does not hide an earlier error", () => {
   const failing: Driver<string, undefined> = {
     name: "failing",
     ids: [ID],

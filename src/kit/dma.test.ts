@@ -8,7 +8,7 @@ const IOVA = 0x1234_5000;
 const arena = (bytes = 64 * 1024): DmaArena => new DmaArena(new ArrayBuffer(bytes), IOVA);
 const request = (bytes: number, align = 8): DmaRequest => ({ what: "a test", bytes, align, direction: "both" });
 
-test("a piece has the alignment requested, in device addresses", () => {
+test("the device address of a piece has the alignment that was requested", () => {
   const dma = new DmaArena(new ArrayBuffer(0x8000), 0x7000);
   dma.allocate(request(8));
   for (const align of [8, 64, 256, 4096, 8192]) {
@@ -81,7 +81,7 @@ const fits = (owner: Int32Array, bytes: number, align: number): boolean => {
   return false;
 };
 
-test("memory freed on both sides of a gap forms one span with it", () => {
+test("adjacent pieces form one free span, in whatever order they are freed", () => {
   for (const order of [
     [0, 1, 2],
     [2, 1, 0],
@@ -100,12 +100,12 @@ test("an exhausted window reports the purpose and the space left", () => {
   dma.allocate(request(4000));
   assert.throws(() => dma.allocate({ ...request(256), what: "the receive ring" }), {
     code: "DMA_EXHAUSTED",
-    message: "no 256 bytes of DMA memory for the receive ring: 96 bytes are left",
+    message: "no 256 contiguous bytes of DMA memory for the receive ring: 96 bytes are free in all",
   });
   assert.equal(dma.allocate(request(96)).length, 96);
 });
 
-test("a freed piece throws with its name, and freeing it twice has no effect", () => {
+test("access to a freed piece throws an error with the piece's name, and freeing it twice has no effect", () => {
   const dma = arena();
   const first = dma.allocate(request(256));
   first[Symbol.dispose]();
@@ -136,7 +136,7 @@ test("sizes and alignments that are invalid are rejected", () => {
     assert.throws(() => dma.allocate(request(8, align)), OutOfRange);
 });
 
-test("a window that is empty, misplaced or crosses a 4 GiB boundary is rejected", () => {
+test("a DMA window is rejected if it is empty, not page-aligned, ends beyond 2^53 or crosses a 4 GiB boundary", () => {
   const memory = new ArrayBuffer(8192);
   for (const iova of [1, 4095, -4096, 0.5, NaN, 2 ** 32 - 4096, 2 ** 53])
     assert.throws(() => new DmaArena(memory, iova), OutOfRange);

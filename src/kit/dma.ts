@@ -75,7 +75,7 @@ export class DmaExhausted extends FerruleError {
   readonly code = "DMA_EXHAUSTED";
   readonly hint = "Use smaller rings or fewer buffers, or give the device a larger window.";
   constructor(request: DmaRequest, free: number) {
-    super(`no ${request.bytes} bytes of DMA memory for ${request.what}: ${free} bytes are left`);
+    super(`no ${request.bytes} contiguous bytes of DMA memory for ${request.what}: ${free} bytes are free in all`);
   }
 }
 

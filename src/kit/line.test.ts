@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { OutOfRange, Revoked } from "./errors.ts";
 import { SoftInterrupts } from "./line.ts";
 
-test("all vectors that share a line are delivered to it, until it is released", () => {
+test("events of all vectors that share a line are delivered to the line, until it is released", () => {
   const interrupts = new SoftInterrupts(4);
   const line = interrupts.request([0, 3]);
   line.unmask();
@@ -19,7 +19,7 @@ test("all vectors that share a line are delivered to it, until it is released", 
   interrupts.request([1, 3])[Symbol.dispose]();
 });
 
-test("an event can be taken once, and several events become one", () => {
+test("an event can be taken once, and several events before `take` become one", () => {
   const interrupts = new SoftInterrupts(1);
   const line = interrupts.request(0);
   assert.equal(line.fd, undefined);
@@ -30,7 +30,7 @@ test("an event can be taken once, and several events become one", () => {
   assert.equal(line.take(), false);
 });
 
-test("an event that arrives while masked is held until unmask, and delivered once", () => {
+test("events that arrive while the line is masked are held until `unmask`, and delivered as one", () => {
   const interrupts = new SoftInterrupts(1);
   const line = interrupts.request(0);
   line.mask();
@@ -44,7 +44,7 @@ test("an event that arrives while masked is held until unmask, and delivered onc
   assert.equal(line.take(), false);
 });
 
-test("a handler is called for every event, at once or at unmask", () => {
+test("a handler is called for each event at once, and at `unmask` once for all events since `mask`", () => {
   const interrupts = new SoftInterrupts(2);
   let calls = 0;
   const line = interrupts.request(1, () => calls++);
@@ -61,7 +61,7 @@ test("a handler is called for every event, at once or at unmask", () => {
   assert.equal(calls, 2);
 });
 
-test("a handler is not entered again while it runs; events that arrive meanwhile follow", () => {
+test("a handler is not called while it runs; an event that arrives meanwhile is delivered after it returns", () => {
   const interrupts = new SoftInterrupts(1);
   let depth = 0;
   let calls = 0;
@@ -74,7 +74,7 @@ test("a handler is not entered again while it runs; events that arrive meanwhile
   assert.equal(calls, 3);
 });
 
-test("a handler that masks its line is not called until it unmasks it", () => {
+test("a handler that masks its line is not called again until the line is unmasked", () => {
   const interrupts = new SoftInterrupts(1);
   let calls = 0;
   const line = interrupts.request(0, () => {
@@ -105,7 +105,7 @@ test("a device that raises its interrupt whenever the handler runs does not hang
   assert.equal(calls, before + 1, "the held event is not lost");
 });
 
-test("an error of a handler is passed on to the caller of raise, and the line works afterwards", () => {
+test("an error that a handler throws is passed on to the caller of `raise`, and the line works afterwards", () => {
   const interrupts = new SoftInterrupts(1);
   let broken = true;
   let calls = 0;
@@ -119,7 +119,7 @@ test("an error of a handler is passed on to the caller of raise, and the line wo
   assert.equal(calls, 2);
 });
 
-test("a vector the device does not have, or one already requested, is refused", () => {
+test("a request is rejected for a vector that the device does not have or that is already requested", () => {
   const interrupts = new SoftInterrupts(2);
   interrupts.request(1);
   for (const vector of [1, 2, -1, 0.5, NaN]) assert.throws(() => interrupts.request(vector), OutOfRange);

@@ -65,7 +65,7 @@ test("an access that is not completely inside the window throws and does not rea
   assert.deepEqual(bus.accesses, ["r8 6"]);
 });
 
-test("a revoked window throws with its name and does not reach the bus", () => {
+test("an access to a revoked window throws an error with the window's name and does not reach the bus", () => {
   const bus = new Recorder(16);
   const io = new Mmio(bus);
   io.revoke("registers of 0000:03:00.0");

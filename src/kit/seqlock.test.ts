@@ -29,7 +29,7 @@ test("a reader times out on a writer that died while writing, and a new writer m
   assert.deepEqual([...seen], [5, 6]);
 });
 
-test("the sequence survives the wrap of 32 bits", () => {
+test("the sequence number may wrap at 32 bits", () => {
   const cells = new Int32Array(sequenceWords(1));
   const seen = new Int32Array(1);
   for (const start of [0x7fff_fffe, -2]) {
@@ -43,7 +43,7 @@ test("the sequence survives the wrap of 32 bits", () => {
   }
 });
 
-test("a sequence lock rejects memory and sets that do not fit", () => {
+test("a sequence lock rejects memory that is too small, and sets of another length", () => {
   assert.throws(() => new SequenceWriter(new Int32Array(3), 3), OutOfRange);
   assert.throws(() => new SequenceReader(new Int32Array(3), 0), OutOfRange);
   const cells = new Int32Array(sequenceWords(3));

@@ -85,7 +85,7 @@ test("committing without reserving and releasing without peeking throw", () => {
   assert.throws(() => consumer.release(), Misuse);
 });
 
-test("an invalid index is reported, not used", () => {
+test("an invalid index in shared memory is reported, not used", () => {
   const shape = { records: 4, recordWords: 2 };
   const words = new Int32Array(spscWords(shape));
   const producer = new SpscProducer(words, shape);

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { OutOfRange } from "./errors.ts";
 import { CounterReader, Counters, counterWords } from "./statistics.ts";
 
-test("counters add up to 64 bits, and show what was published", () => {
+test("counters have 64 bits, and a reader sees the values that were last published", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(2), fc.oneof(fc.nat(2000), fc.integer({ min: 0xffff_fff0, max: 0xffff_ffff })))),
@@ -43,7 +43,7 @@ test("an unknown counter and an invalid amount are rejected", () => {
     assert.throws(() => counters.add(counter, amount), OutOfRange);
 });
 
-test("a counter can be set to any integer from 0 to 2^53, and to no other value", () => {
+test("a counter can be set to any integer from 0 to 2^53 - 1, and to no other value", () => {
   const cells = new Int32Array(new SharedArrayBuffer(counterWords(2) * 4));
   const counters = new Counters(cells, 2);
   const reader = new CounterReader(cells, 2);

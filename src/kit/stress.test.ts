@@ -73,7 +73,7 @@ const thread = async (task: Errand["task"], words: Errand["words"]): Promise<voi
 };
 
 if (isMainThread) {
-  test("a sequence lock never shows a reader a mixed or older set", async () => {
+  test("a reader of a sequence lock never sees a mixed set, or a set older than one that it has seen", async () => {
     const words = shared(1 + SET);
     const reader = new SequenceReader(words, SET);
     const seen = new Int32Array(SET);

@@ -59,7 +59,7 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
     }
   });
 
-  test("every width in both directions", () => {
+  test("8-bit reads and writes, 16-bit reads and 32-bit writes, each exactly once and in order", () => {
     const { rig, seen } = traced();
     using owned = rig;
     const io = owned.registers;
@@ -79,7 +79,7 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
     assert.deepEqual(seen.take(), expected.flat());
   });
 
-  test("a burst of frames costs one access to send, an interrupt four", () => {
+  test("sending a frame takes one register access, and handling an interrupt takes four", () => {
     const { rig, seen } = traced();
     using owned = rig;
     owned.up();
@@ -95,7 +95,7 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
     assert.deepEqual(kinds, ["read 3e 2 1", "write 3c 2 0", "write 3e 2 1", "write 3c 2 32815"]);
   });
 
-  test("bring-up makes the same accesses each time, all with the register's width", (t) => {
+  test("bring-up makes the same accesses each time, and accesses each register with only one width", (t) => {
     const { rig, seen } = traced();
     using owned = rig;
     owned.up();
@@ -142,7 +142,7 @@ describe("of memory-mapped registers, as seen by the processor", { skip: unwatch
     assertExact(countMapped(CALLS, FEWER));
   });
 
-  test("in the interpreter alone, and compiled from the first call on", () => {
+  test("with all compilers off, and with every function compiled at its first call", () => {
     const program = fileURLToPath(new URL("../rigs/watched-registers.ts", import.meta.url));
     const modes = { interpreted: ["--no-opt", "--no-maglev", "--no-sparkplug"], compiled: ["--always-sparkplug"] };
     for (const [mode, flags] of Object.entries(modes)) {

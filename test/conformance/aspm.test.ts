@@ -133,7 +133,7 @@ test("a transmit time-out disables ASPM until a policy is set", () => {
   }
 });
 
-test("the events that leave L1 are set while the NIC is up, and cleared when it is stopped", () => {
+test("the events on which the chip leaves L1 are enabled while the NIC is up, and disabled when it is stopped", () => {
   for (const chip of onExpress) {
     if (chip.aspm === undefined || chip.aspm.stopped.length === 0) continue;
     using rig = open(chip);

@@ -3,7 +3,7 @@ import type { Chip } from "#chip/chips.ts";
 
 /** The titles of the tests that the chip cannot pass, each with the reason, derived from the chip's profile. */
 export const cannot = ({ name, largestMtu, profile: { frames } }: Chip): Readonly<Record<string, string>> => {
-  const ipv4Alone = `${name} has checksums and segmentation for IPv4 alone`;
+  const ipv4Alone = `${name} computes checksums and segments frames only for IPv4`;
   return {
     ...(largestMtu >= 9000
       ? {}

@@ -85,7 +85,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.dma.live, before);
     });
 
-    check("works after another driver left any state", () => {
+    check("works after another driver has left the chip running, with rings that no longer exist", () => {
       using rig = open();
       rig.registers.write8(rw8(0x50), 0xc0); // The configuration registers are unlocked.
       rig.registers.write32(rw32(0xe8), 0);
@@ -345,7 +345,7 @@ export const conformance = (subject: Subject): void => {
       assert.equal(rig.nic.offloads.checksum, true);
     });
 
-    check("rejects requests that the chip does not support", () => {
+    check("rejects an MTU that is too small, not a whole number, or larger than the chip supports", () => {
       using rig = open();
       const { largestMtu } = rig.nic.chip;
       for (const mtu of [67, largestMtu + 1, 1499.5, Number.NaN])
@@ -354,7 +354,7 @@ export const conformance = (subject: Subject): void => {
   });
 
   describe("link", () => {
-    check("the link the link follows the cable, also under traffic", () => {
+    check("the link follows the cable, also under traffic", () => {
       using rig = open();
       rig.up();
       for (let i = 0; i < 20; i++) {

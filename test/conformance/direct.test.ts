@@ -41,7 +41,7 @@ for (const chip of (CHIPS as readonly Chip[]).filter(({ key }) => WHOLE.includes
   });
 
 for (const chip of CHIPS as readonly Chip[])
-  describe(`${chip.key}, in short`, () => {
+  describe(`${chip.key}, short suite`, () => {
     const open = openFor(chip);
 
     test("is identified, has a link, passes frames both ways and fills in checksums", () => {
@@ -73,7 +73,7 @@ for (const chip of CHIPS as readonly Chip[])
       assert.deepEqual(rig.poll(), [arriving]);
     });
 
-    test("links at every speed that the partner supports, and passes frames", () => {
+    test("the link comes up at each speed that the partner supports, and frames pass", () => {
       for (const speed of LINK_SPEEDS) {
         if (speed > chip.speed || (chip.profile.phy.hidesLink === true && speed < 1000)) continue;
         using rig = open({ carrier: false });

@@ -169,7 +169,7 @@ test("every operation with an argument rejects unknown names and types of values
   }
 });
 
-test("link and wake-up are set together or not at all, and a mask is hexadecimal and may name every mode", () => {
+test("link and wake-up are set together or not at all, and a hexadecimal mask may have bits above bit 31", () => {
   using rig = openDirectRig({ chip: "rtl8125b" });
   rig.up();
   const on = operatedOf(rig);

@@ -80,7 +80,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "pa
       assert.deepEqual(leds.rules, before);
     });
 
-    test("does not blink without a link, while down, or for no time", () => {
+    test("does not blink without a link, while the NIC is down, or for a time that is not positive", () => {
       using rig = openDirectRig({ chip: chip.key, carrier: false });
       assert.throws(() => rig.nic.leds.identify(1), { ...refused, message: /no link/ });
       rig.up();

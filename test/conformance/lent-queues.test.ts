@@ -171,7 +171,7 @@ for (const chip of SEVERAL) {
     const queue = flow.hash & (queues.receive - 1);
     for (const other of before) other.line.take();
     rig.deliver(flowFrame(flow));
-    assert.equal(before[queue - 1]!.line.take(), false, "nothing has unmasked the queue since the stop");
+    assert.equal(before[queue - 1]!.line.take(), false, "the queue must stay masked after the stop");
     const now = queuesOf(rig);
     now[queue - 1]!.unmask();
     assert.equal(now[queue - 1]!.line.take(), true);

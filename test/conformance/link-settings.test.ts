@@ -71,7 +71,7 @@ for (const chip of COPPER)
       }
     });
 
-    test("forced to 10 or 100 Mbit/s, it links without negotiation with a partner forced to the same", () => {
+    test("if both ends are forced to the same mode of 10 or 100 Mbit/s, the link comes up without negotiation", () => {
       using rig = linked({ chip: chip.key });
       for (const speed of [10, 100] as const)
         for (const fullDuplex of [false, true]) {
@@ -253,7 +253,7 @@ for (const chip of GIGABIT)
           }
     });
 
-    test("with manual MDI or MDI-X, it links if the two ends differ, and reports the setting", () => {
+    test("with manual MDI or MDI-X, the link comes up if the two ends differ, and the report shows the setting", () => {
       using rig = linked({ chip });
       for (const crossover of ["auto", "mdi", "mdix"] as const)
         for (const socket of [undefined, "mdi", "mdix"] as const) {

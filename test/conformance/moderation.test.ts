@@ -126,7 +126,7 @@ for (const chip of DIES.filter(moderates)) {
 }
 
 for (const chip of DIES.filter(countsFrames))
-  test(`${chip.key}: a limit of frames ends the delay`, () => {
+  test(`${chip.key}: a limit on the number of frames ends the delay early`, () => {
     using rig = started(chip);
     const { receive: got } = rig.nic.moderation.set({ receive: { micros: 120, frames: 6 }, transmit: NONE });
     assert.equal(got.frames, 8, "the limit must be rounded to units of four");

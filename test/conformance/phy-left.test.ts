@@ -94,3 +94,13 @@ for (const chip of (CHIPS as readonly Chip[]).filter(({ profile }) => profile.ph
     rig.up();
     assert.equal(rig.nic.link.speed, chip.speed);
   });
+
+for (const chip of KINDS)
+  test(`${chip.key}: a reset of a NIC that is down brings it up with its link`, () => {
+    using rig = openDirectRig({ chip: chip.key });
+    rig.up();
+    rig.nic.down();
+    rig.nic.reset();
+    for (let i = 0; i < 100 && !rig.nic.refreshLink().up; i++) rig.clock.delay(100_000);
+    assert.equal(rig.nic.link.up, true);
+  });

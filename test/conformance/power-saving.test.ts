@@ -68,7 +68,7 @@ for (const chip of ABLE)
       }
     });
 
-    test("switched off, EEE is not advertised; switched on, the chosen modes are; both survive an MTU change, down and up", () => {
+    test("while EEE is off, it is not advertised; while it is on, its chosen modes are; both settings survive an MTU change, down and up", () => {
       using rig = linked(chip.key);
       const { powerSaving } = rig.nic;
       const offered = (): number => {
@@ -104,7 +104,7 @@ for (const chip of ABLE)
       assert.deepEqual([active, partner, idles(rig)], [false, [], false]);
     });
 
-    test("the time before it idles follows the MTU until it is set, in microseconds at the speed of the link", () => {
+    test("the time before the MAC idles follows the MTU until a user sets it, in microseconds at the speed of the link", () => {
       using rig = linked(chip.key);
       const { powerSaving } = rig.nic;
       if (chip.profile.eee!.timer === undefined) {

@@ -293,7 +293,7 @@ test("a clock that another driver left running with a rate of its own is set to 
   near(ptp.time, before + 1000n * SECOND, "1000 s");
 });
 
-test("times and adjustments that the clock does not have are rejected, and change nothing", () => {
+test("times and adjustments outside the clock's range are rejected, and change nothing", () => {
   for (const key of ["rtl8125b", "rtl8126a-64a"]) {
     using rig = started(CHIPS.find((chip) => chip.key === key)!);
     const ptp = rig.nic.ptp!;

@@ -145,7 +145,7 @@ test("without a cable the link test fails, and every frame returns nevertheless"
   assert.deepEqual(failed(run(rig, true)), ["link"]);
 });
 
-test("is rejected while the NIC is down, and offline while the NIC has frames to send", () => {
+test("the self-test is rejected while the NIC is down, and the offline test while the NIC has frames to send", () => {
   using rig = openDirectRig();
   assert.throws(() => rig.nic.selfTest(false).next(), { code: "OUT_OF_RANGE", message: /down/ });
   rig.up();
@@ -156,7 +156,7 @@ test("is rejected while the NIC is down, and offline while the NIC has frames to
   assert.equal(run(rig, true).passed, true);
 });
 
-test("a card that is removed during the test is an error", () => {
+test("the removal of the card during the self-test causes an error", () => {
   using rig = linked();
   const operation = rig.nic.selfTest(true);
   operation.next();

@@ -296,7 +296,7 @@ test("a card that is removed while it sleeps is an error at resume, and is relea
   assert.throws(() => rig.nic.power.resume(), DeviceGone);
 });
 
-test("from suspend to a running NIC takes less than 150 ms besides the link", () => {
+test("resuming takes less than 150 ms, besides the time until the link is up", () => {
   for (const chip of DIES) {
     using rig = openRig(chip);
     rig.up();

@@ -69,7 +69,7 @@ describe("a renamed interface", { skip, timeout: 120_000 }, () => {
     assert.match(await ip(`-n ${near} link show ${host}`), /mtu/);
   });
 
-  test("if no `up` runs, that is reported", async () => {
+  test("an interface that no `up` created is reported as not Ferrule's", async () => {
     await using ends = await openTwoEnds();
     await ip(`-n ${ends.near} tuntap add lan0 mode tap`);
     const { output, code } = await ferrule(ends.near, "down", "lan0");

@@ -86,7 +86,7 @@ describe("ferrule up", { skip: noTwoEnds(["ip", "ping", "setpriv"]) }, () => {
     assert.equal(statSync(path, { throwIfNoEntry: false }), undefined);
   });
 
-  test("the responder answers", async () => {
+  test("the responder answers pings", async () => {
     await using scope = new AsyncDisposableStack();
     const a = await station(scope, "10.70.0.1", "--wire", "responder");
     await a.ferrule.waitFor(/"event":"carrier"/);

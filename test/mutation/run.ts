@@ -86,7 +86,7 @@ const seconds = (): number => Math.round(performance.now() / 1000);
 const checkTheChecks = async (judge: Judge): Promise<void> => {
   const found = await judge.noticedBy(undefined);
   if (found !== undefined)
-    throw new Error(`${found.check} fail without a mutant: ${found.failed}. \`npm test\` shows more.`);
+    throw new Error(`the check "${found.check}" fails on unchanged code: ${found.failed}. \`npm test\` shows more.`);
 };
 
 const run = async (): Promise<boolean> => {
@@ -104,7 +104,7 @@ const run = async (): Promise<boolean> => {
   await using scope = new AsyncDisposableStack();
   const judges = Array.from({ length: Math.min(2, availableParallelism()) }, () => scope.use(new Judge()));
   await checkTheChecks(judges[0]!);
-  console.log(`the checks pass without a mutant (${seconds()} s)`);
+  console.log(`the checks pass on unchanged code (${seconds()} s)`);
   let [tried, noticed] = [0, 0];
   const work = async (judge: Judge): Promise<void> => {
     while (seconds() < options.limit) {

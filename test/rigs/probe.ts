@@ -84,7 +84,9 @@ export class Probe implements AsyncDisposable {
       steady = right ? steady + 1 : 0;
       if (right) continue;
       if (performance.now() > end)
-        throw new Error(`no ${STEADY} checks in a row found that a packet to ${target.mac ?? target.ip} ${wanted}`);
+        throw new Error(
+          `there were no ${STEADY} consecutive checks in which a packet to ${target.mac ?? target.ip} ${wanted}`,
+        );
       await sleep(10);
     }
   }
