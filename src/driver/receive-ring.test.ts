@@ -249,6 +249,22 @@ test("whatever a hostile NIC writes back, every frame handed out is in a buffer 
   );
 });
 
+test("a NIC that returns invalid descriptors as fast as they are rejected does not keep `receive` running", () => {
+  const { dma, ring, deliver, slots } = rig();
+  const { words } = dma.window;
+  const store = Atomics.store;
+  Atomics.store = ((memory: Int32Array, at: number, value: number) => {
+    store(memory, at, memory === words && value < 0 ? FirstSegment | (value & EndOfRing) : value);
+  }) as typeof Atomics.store;
+  try {
+    for (let slot = 0; slot < slots; slot++) deliver(slot, 60, WHOLE | Rx.errorSummary | Rx.runt);
+    assert.equal(ring.receive(0, 64), 0);
+    assert.ok(ring.counters()[ReceiveCount.nonsense]! <= 2 * slots);
+  } finally {
+    Atomics.store = store;
+  }
+});
+
 test("arming the ring writes only its own descriptors", () => {
   const { dma, ring, slots } = rig();
   const { words } = dma.window;
