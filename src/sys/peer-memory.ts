@@ -83,8 +83,8 @@ export class PeerMemory implements Disposable {
   }
 
   /**
-   * Copies `length` bytes from offset `from` of this memory to offset `offset` of `into`. Returns false if the owner has
-   * removed some of the bytes. @throws {OutOfRange} if the memory has no such offset
+   * Copies `length` bytes from offset `from` of this memory to offset `offset` of `into`. Returns false if the owner
+   * has removed some of the pages. @throws {OutOfRange} if the memory has no such offset
    */
   read(from: number, into: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
