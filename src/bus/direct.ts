@@ -28,7 +28,9 @@ export interface DirectOptions {
   readonly memory?: FrameMemory;
 }
 
-/** Disposing ends the use of the device: its registers and its DMA memory throw `Revoked` afterwards. */
+/**
+ * Disposing ends the use of the device: its configuration space, registers and DMA memory throw `Revoked` afterwards.
+ */
 export class DirectDevice implements PciDevice, Disposable {
   readonly name: string;
   readonly id: PciId;

@@ -35,7 +35,10 @@ const HEADER = [
   [0x3c, 1],
   [0x04, 2],
 ] as const;
-/** Control words in capabilities: MSI, MSI-X, and the device and link control of PCI Express. */
+/**
+ * Control words in capabilities, each by the capability's identifier and an offset in it: MSI, MSI-X, and the device
+ * and link control of PCI Express.
+ */
 const CONTROLS = [
   [0x05, 2],
   [0x11, 2],
@@ -55,7 +58,8 @@ export class FunctionPower implements PciPower {
   readonly #name: string;
   readonly #permission: WakePermission | undefined;
   /**
-   * Offset of the capability; undefined if the function does not have the capability and therefore always stays in D0.
+   * Offset of the power management capability; undefined if the function does not have it and therefore always stays in
+   * D0.
    */
   readonly #at: number | undefined;
 

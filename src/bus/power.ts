@@ -28,7 +28,10 @@ export const findCapability = (config: Mmio, id: number): number | undefined => 
   return undefined;
 };
 
-/** Brings the function to D0. @throws {Asleep} */
+/**
+ * Brings the function to D0; a function without the capability is always in D0. @throws {Asleep} if it stays in another
+ * state
+ */
 export const wake = (config: Mmio, clock: Clock, address: string): void => {
   const capability = findCapability(config, POWER_MANAGEMENT);
   if (capability === undefined) return;

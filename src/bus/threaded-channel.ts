@@ -1,6 +1,6 @@
 /**
- * What a driver's threads share with the model's thread: a page of registers, a ring of posted writes for each of the
- * driver's threads, and eventfds that wake them.
+ * What a driver's threads share with the model's thread: a page of registers, DMA memory, a ring of posted writes for
+ * each of the driver's threads, and eventfds: one wakes the model's thread, and the others are interrupts.
  *
  * As on PCI Express, writes are posted. The writes of one thread stay in order; writes of different threads are not
  * ordered.
@@ -105,7 +105,7 @@ export interface PageRules {
   readonly asked: readonly number[];
   /** Offsets that may be read without waiting for earlier writes. */
   readonly relaxed: readonly number[];
-  /** Word of the page in which the model counts the events that it has raised. */
+  /** Index of the page's word in which the model counts the events that it has raised. */
   readonly eventsWord: number;
 }
 
@@ -115,7 +115,7 @@ export class PostedWrites {
   readonly #ring: SpscProducer;
   readonly #control: Int32Array;
   readonly #kick: EventFd;
-  /** Number of writes since the ring was last found empty. */
+  /** Number of accesses posted since the ring was last found empty. */
   #outstanding = 0;
 
   /** @param thread the thread's number: 0 to `threads` - 1 */
@@ -126,7 +126,7 @@ export class PostedWrites {
     this.#kick = EventFd.attach(channel.kick);
   }
 
-  /** @param seen the number of events that the driver has seen @throws {Timeout} */
+  /** @param seen the number of events that the driver has seen @throws {Timeout} if the ring stays full */
   post(what: number, value: number, seen: number): void {
     let at = this.#ring.reserve();
     if (at < 0) {
@@ -152,7 +152,7 @@ export class PostedWrites {
   /**
    * Waits until `done` returns true: spins briefly, then sleeps, and calls `done` whenever the model has completed its
    * work.
-   * @throws {Timeout}
+   * @throws {Timeout} after 30 s
    */
   await(done: () => boolean): void {
     for (let i = 0; i < SPINS; i++) if (done()) return;

@@ -18,7 +18,7 @@ import { WINDOW_IOVA, WindowMemory } from "./window.ts";
 
 /** All calls come from the model's thread. */
 export class ThreadedPort {
-  /** For poll(2): ready when there is work. */
+  /** For poll(2): ready when work arrives after `sleep` has returned true. */
   readonly fd: number;
   readonly #target: PublishingTarget;
   readonly #registers: RegionName;

@@ -131,7 +131,7 @@ export class ThreadedQueue {
     });
   }
 
-  /** Waits until the device has executed all writes. @throws {Timeout} */
+  /** Waits until the device has executed all writes of this thread. @throws {Timeout} */
   flush(): void {
     this.#posted.flush();
   }

@@ -64,6 +64,6 @@ export const firstMemoryBar = (config: Mmio, bytesOf: (bar: number) => number): 
 /** Whether the card responds to memory accesses. A reset of the bus turns this off. */
 export const decodesMemory = (config: Mmio): boolean => (config.read16(COMMAND) & MEMORY_SPACE) !== 0;
 
-/** Sets the command register: memory space enabled, bus mastering as given. */
+/** Enables memory space in the command register, and sets bus mastering as given. */
 export const setBusMaster = (config: Mmio, on: boolean): void =>
   config.update16(COMMAND, BUS_MASTER, MEMORY_SPACE | (on ? BUS_MASTER : 0));

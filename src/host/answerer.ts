@@ -1,4 +1,7 @@
-/** Builds the responder's replies to ARP, ping and UDP requests in place. */
+/**
+ * Builds the responder's replies to ARP requests, neighbour solicitations, pings and UDP requests, each in place of its
+ * request.
+ */
 import * as answer from "#wire/answer.ts";
 import { ArpOperation, isArp, OPERATION, TARGET_IP } from "#wire/arp.ts";
 import { get16, get32, put16 } from "#wire/bigendian.ts";
@@ -32,9 +35,11 @@ export interface AnswerCounts {
   neighbour: number;
   echo: number;
   bulk: number;
-  /** Frames that are not addressed to the responder, or have an unsupported type. */
+  /**
+   * Other frames without a reply, such as those that are not addressed to the responder or have an unsupported type.
+   */
   ignored: number;
-  /** Frames that are addressed to the responder but have a wrong checksum. */
+  /** Requests to the responder with a wrong checksum. */
   damaged: number;
 }
 
@@ -162,7 +167,7 @@ export class Answerer {
     const port = get16(bytes, transport + udp.DESTINATION_PORT);
     const from = get16(bytes, transport + udp.SOURCE_PORT);
     // Two echo services that reply to each other would never stop (CERT CA-1996-01), so a datagram from a served port
-    // gets no reply.
+    // or from port 0 gets no reply.
     if (!this.#serves(port) || this.#serves(from) || from === 0) return 0;
     if (!this.#undamaged(frame, true)) return 0;
     const answered = port === this.#identity.bulkPort ? this.#answerBulk(frame) : length;
@@ -182,7 +187,7 @@ export class Answerer {
     put16(bytes, transport + udp.LENGTH, end - transport);
     if (this.#parts[d.ETHER_TYPE] === EtherType.ipv4) put16(bytes, network + ipv4.TOTAL_LENGTH, end - network);
     else put16(bytes, network + ipv6.PAYLOAD_LENGTH, end - network - ipv6.IPV6_BYTES);
-    // The checksum is computed before the addresses are swapped; the swap does not change the checksum.
+    // The checksum is computed before addresses and ports are swapped; the swap does not change the checksum.
     fillTransportChecksum(this.#memory, network, transport, end, ipv4.Protocol.udp);
     return end - frame;
   }

@@ -23,7 +23,7 @@ after(() => rmSync(directory, { recursive: true }));
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code });
 
-/** A file of limited size, or a pipe that accepts as many bytes as `capacity` returns. */
+/** A file of limited size, or a pipe: `capacity` returns how many bytes it accepts after those that it has. */
 class FakeSink implements CaptureSink {
   contents: number[] = [];
   closed = 0;

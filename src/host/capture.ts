@@ -10,7 +10,10 @@ import { type Memory, memoryOf, newMemory } from "#wire/memory.ts";
 import { Direction, PACKET_OVERHEAD, PcapngWriter, Resolution } from "#wire/pcapng.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Longer frames are truncated in the capture. A super-frame of 64 KiB with an Ethernet header and two tags fits. */
+/**
+ * Maximum number of bytes captured of a frame; longer frames are truncated. A super-frame of 64 KiB with an Ethernet
+ * header and two tags fits.
+ */
 export const SNAP_LENGTH = 65_664;
 const BUFFER_BYTES = 1 << 18;
 /** Maximum time to wait for the reader of a pipe when the capture is closed. */
@@ -30,7 +33,10 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "Name a file, not a directory.",
 };
 
-/** The capture file could not be opened or written. The file still consists of whole blocks. */
+/**
+ * The capture file could not be opened or written. If it was opened by its path and is not a pipe, it consists of whole
+ * blocks.
+ */
 export class CaptureFailed extends FerruleError {
   readonly code = "CAPTURE_FAILED";
   readonly hint: string;
@@ -61,24 +67,30 @@ export type CaptureSink = Pick<OutputFile, "write" | "truncate" | "close">;
 export interface CaptureOptions {
   /** Names of the interfaces in the capture, in order of their identifiers. */
   readonly interfaces?: readonly string[];
-  /** Called when the first frame is missing from the capture, and when an error stops it. */
+  /**
+   * Called when the first frame is missing from the capture, and when an error stops the capture later than in the
+   * constructor, which throws.
+   */
   readonly onError?: (error: CaptureFailed | CaptureIncomplete) => void;
   readonly clock?: Clock;
-  /** The present time in microseconds since 1970. It is read once; later times are computed from the clock. */
+  /**
+   * The time in microseconds since 1970 when the capture is opened; default: the system's time. Later times are
+   * computed from `clock`.
+   */
   readonly epochMicros?: number;
-  /** Used instead of a file. */
+  /** Used instead of the file at `path`. */
   readonly sink?: CaptureSink;
 }
 
 /**
  * A capture file, written by the thread that captures.
  *
- * Frames are collected in a buffer of 256 KiB, which is written when it is full and on `flush`. The first error stops
- * the capture and is reported; traffic continues. Writing never blocks on a pipe: while the buffer is full, frames are
- * counted and dropped.
+ * Frames are collected in a buffer of 256 KiB, which is written when the next frame does not fit, and on `flush`. The
+ * first error stops the capture and is reported; traffic continues. Writing never blocks on a pipe: while the buffer is
+ * full, frames are counted and dropped.
  *
- * Invariant: while no write is in progress, the file consists of whole blocks, even after an error (except a pipe,
- * which cannot be truncated).
+ * Invariant: while no write is in progress, the file consists of whole blocks, even after an error (except a pipe or
+ * standard output, which are not truncated).
  */
 export class CaptureFile implements FrameObserver, Disposable {
   /** Number of captured frames. */
@@ -122,12 +134,12 @@ export class CaptureFile implements FrameObserver, Disposable {
     this.#onError = options.onError;
   }
 
-  /** Why capturing stopped; undefined while it runs. */
+  /** The error that stopped the capture; undefined if there was none. */
   get error(): CaptureFailed | undefined {
     return this.#error;
   }
 
-  /** Captures `length` bytes at `offset`. `outgoing`: true for frames that the interface sent. */
+  /** Captures the frame of `length` bytes at `offset`. `outgoing`: true for frames that the interface sent. */
   frame(bytes: Uint8Array, offset: number, length: number, outgoing: boolean, interfaceId = 0): void {
     if (this.#closed) return;
     const elapsed = this.#startMicros + this.#clock.now() - this.#openedAt;
@@ -178,7 +190,7 @@ export class CaptureFile implements FrameObserver, Disposable {
     try {
       this.#sink.truncate(this.#before + this.#writer.wholeBlocks(this.#written));
     } catch {
-      // A pipe or device cannot be truncated. The first error has already been reported.
+      // A pipe or device cannot be truncated. The error that is reported below is the first one.
     }
     this.#close();
     this.#onError?.(this.#error);

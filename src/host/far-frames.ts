@@ -20,7 +20,7 @@ export class FarFrames {
   superFrame: InPlaceSegmenter | undefined;
   /** Offset of the current wire frame; valid after `complete`. */
   offset = 0;
-  /** Length of the current wire frame; 0 if there is none. */
+  /** Length of the current wire frame; valid after `complete`. */
   length = 0;
   /** Number of wire frames that remain of the last frame read, including the current one. */
   left = 0;
@@ -45,7 +45,10 @@ export class FarFrames {
     this.#iovecs.point(1, place, FRAME_ROOM);
   }
 
-  /** Reads the next frame. Returns false if there is none. @throws {SystemError} if the TAP is gone */
+  /**
+   * Reads the next frame. Returns false if there is none, or a signal interrupted the read.
+   * @throws {InterfaceGone} if the TAP is gone; {SystemError} for another error
+   */
   read(): boolean {
     for (;;) {
       const result = readv(this.#tap.number, this.#iovecs, 2);
@@ -106,7 +109,7 @@ export class FarFrames {
     if (length < SHORTEST && left === 1) this.#pad();
   }
 
-  /** Pads to the minimum length of Ethernet, as the other machine's NIC would. */
+  /** Pads the current wire frame with zeros to Ethernet's minimum length, as the far machine's NIC would. */
   #pad(): void {
     const { bytes } = this.#memory;
     for (let at = this.offset + this.length, end = this.offset + SHORTEST; at < end; at++) bytes[at] = 0;

@@ -6,8 +6,8 @@ import { Damage } from "#kit/port.ts";
 
 /**
  * The impairments, in the order in which they are applied to a frame. `corrupt` changes a bit and makes the FCS match,
- * as a faulty switch does. `crc` makes the FCS wrong, as a bad cable does, so a NIC or switch counts the frame and
- * drops it.
+ * as a faulty switch does. `crc` makes the FCS wrong, as a bad cable does; a switch drops such a frame, and so does a
+ * NIC unless it was set to accept frames with errors.
  */
 export const IMPAIRMENTS = ["loss", "corrupt", "crc", "duplicate", "reorder", "delay"] as const;
 export type ImpairmentName = (typeof IMPAIRMENTS)[number];
@@ -16,11 +16,11 @@ export type ImpairmentName = (typeof IMPAIRMENTS)[number];
 export const DIRECTIONS = ["out", "in"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** The frames to which an impairment applies. */
+/** To which frames an impairment applies, and with which delay. */
 export interface Impairment {
-  /** Fraction of the frames, 0 to 1. */
+  /** Probability that a frame is affected, 0 to 1. */
   readonly probability: number;
-  /** Number of frames after which the impairment ends; `Infinity` for no limit. */
+  /** Number of affected frames after which the impairment ends; `Infinity` for no limit. */
   readonly count: number;
   /** Delay in microseconds; only for `delay`. */
   readonly micros: number;
@@ -31,8 +31,8 @@ export const DeliveryResult = { delivered: 0, refused: 1, lost: 2 } as const;
 export type DeliveryResult = (typeof DeliveryResult)[keyof typeof DeliveryResult];
 
 /**
- * Totals of one direction. At all times, entered + doubled = delivered + refused + lost + held: a duplicate counts as
- * one more frame.
+ * Totals of one direction. Before and after each call, entered + doubled = delivered + refused + lost + held: a
+ * duplicate counts as one more frame.
  */
 export interface LaneTotals {
   /** Number of frames that were put on the cable. */
@@ -44,7 +44,7 @@ export interface LaneTotals {
   delivered: number;
   /** Number of bytes in the accepted frames. */
   deliveredBytes: number;
-  /** Number of frames that arrived but were not accepted: there is no receiver, or they are not addressed to it. */
+  /** Number of frames that arrived but were not accepted: no NIC is connected, or the NIC dropped them. */
   refused: number;
   /** Number of frames that did not arrive: lost, damaged so that receivers drop them, or dropped by a full queue. */
   lost: number;
@@ -54,7 +54,7 @@ export interface LaneTotals {
 
 export type ImpairmentCounts = Readonly<Record<ImpairmentName | "overflow", number>>;
 
-/** Maximum number of frames in transit; further frames are lost. */
+/** Maximum number of frames in transit; a further frame that should be delayed is lost. */
 const MAX_HELD = 4096;
 /** A frame that should be swapped with the next one is delivered without a swap if none follows within this time. */
 const MAX_REORDER_MICROS = 10_000;
@@ -137,7 +137,7 @@ export class Lane {
     );
   }
 
-  /** Accepts a frame in this direction, and delivers it as the impairments require. */
+  /** Puts a frame on the cable. The armed impairments decide whether it is lost, changed, held or delivered at once. */
   take(bytes: Uint8Array): void {
     this.totals.entered++;
     this.totals.enteredBytes += bytes.length;
@@ -209,7 +209,7 @@ export class Lane {
       });
   }
 
-  /** Runs `done` after `micros`; until then this direction is not idle. */
+  /** Runs `done` after `micros`; until then this direction is not idle. Returns a function that cancels this. */
   #hold(micros: number, done: () => void): () => void {
     const { clock, timers } = this.#parts;
     this.totals.held++;

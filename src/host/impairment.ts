@@ -14,13 +14,13 @@ import {
   type LaneTotals,
 } from "./impaired-lane.ts";
 
-/** Maximum length of a frame with tags. */
+/** Size of `#inbox` in bytes. Longer frames to the NIC bypass the impairments. */
 const MAX_FRAME = 1 << 16;
 const MAX_DELAY_MICROS = 60_000_000;
 
 /**
- * A port around another port. While no impairment is armed, frames pass without a copy; a direction with impairments
- * copies each frame.
+ * A port around another port. While a direction has no armed impairment and holds no frame, its frames pass without a
+ * copy; otherwise each frame is copied.
  */
 export class ImpairedWire implements Port {
   readonly bytes: Uint8Array;
@@ -35,7 +35,7 @@ export class ImpairedWire implements Port {
    * continuation.
    */
   #broken = false;
-  /** Set during a commit. A frame that is sent at another time was delayed, and needs a flush of its own. */
+  /** Set during a commit. A frame that is sent at another time was held, and needs a flush of its own. */
   #inCommit = false;
   /** Frames that passed the impairments are copied here, so that the NIC reads all of them from the same memory. */
   readonly #inbox = new Uint8Array(MAX_FRAME);
@@ -134,7 +134,7 @@ export class ImpairedWire implements Port {
       this.#out.passed(headerBytes + payloadBytes, DeliveryResult.delivered);
       return;
     }
-    // An impairment was armed after the NIC had reserved the frame, so its pieces are joined here.
+    // An impairment was armed after the NIC had read `gathers`, so the pieces of the frame are joined here.
     const frame = new Uint8Array(headerBytes + payloadBytes);
     frame.set(this.bytes.subarray(this.#reserved, this.#reserved + headerBytes));
     frame.set(this.bytes.subarray(payloadAt, payloadAt + payloadBytes), headerBytes);
@@ -156,7 +156,7 @@ export class ImpairedWire implements Port {
     return direction === "out" ? this.#out : this.#in;
   }
 
-  /** While no impairment is armed, the NIC accepts each segment when it is built; each counts as a frame. */
+  /** While frames to the NIC pass unchanged, the NIC accepts each segment when it is built; each counts as a frame. */
   #passSegments(nic: Plug, segments: SegmentSource): number {
     if (!this.#in.idle || nic.receiveSegments === undefined) return 0;
     this.#segments.source = segments;

@@ -47,7 +47,7 @@ export class MemoryNic {
   sent = 0;
   /** Number of frames received from the wire. */
   received = 0;
-  /** Number of received frames with a correct checksum. */
+  /** Number of received frames with a correct TCP or UDP checksum. */
   verified = 0;
   /** While true, sent fragments are not reported. */
   withholdsCompletions = false;

@@ -1,6 +1,6 @@
 /**
  * The host's side of a NIC with several queues, polled by one thread: a TAP queue for each receive queue. The kernel
- * sends the frames of a flow through the TAP queue in which frames of that flow arrived.
+ * sends the frames of a flow through the TAP queue to which received frames of that flow were written last.
  */
 import type { Link, Offloads } from "#kit/link.ts";
 import type { Tap } from "#sys/tap.ts";
@@ -76,14 +76,14 @@ export class QueueUplinks implements Uplink {
     return this.#uplinks.every(({ drained }) => drained);
   }
 
-  /** Moves at most `budget` frames into each queue. */
+  /** Calls `TapUplink.pumpOut` for each queue. Returns the sum of the results. */
   pumpOut(budget: number): number {
     let moved = 0;
     for (const uplink of this.#uplinks) moved += uplink.pumpOut(budget);
     return moved;
   }
 
-  /** Moves at most `budget` frames out of each queue. */
+  /** Calls `TapUplink.pumpIn` for each queue. Returns the sum of the results. */
   pumpIn(budget: number): number {
     let moved = 0;
     for (const uplink of this.#uplinks) moved += uplink.pumpIn(budget);

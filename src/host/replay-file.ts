@@ -107,9 +107,9 @@ const load = (path: string): Replay => {
 };
 
 /**
- * Loads a file. Calls `warn` once for each kind of packet that is omitted or changed.
+ * Loads a file. Calls `warn` once for each kind of difference between the replay and the file.
  * @param longest number of bytes in the longest frame that the NIC accepts, without FCS
- * @throws {ReplayFailed} if no frame can be delivered
+ * @throws {ReplayFailed} if the file cannot be read, or no frame in it can be delivered
  */
 export const loadReplay = (path: string, longest: number, warn: (warning: ReplayAltered) => void): Replay => {
   try {

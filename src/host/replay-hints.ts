@@ -112,15 +112,15 @@ export const leftOutPhrases = ({ left, linkTypes }: Replay): readonly string[] =
     return `${number} ${SKIP_REASONS[why]}${why === "foreign" ? ` (${types.join("; ")})` : ""}`;
   });
 
-/** Advice for the most frequent of the reasons why packets are not replayed. */
+/** Advice for the most frequent of the reasons why packets are not replayed; general advice if there is none. */
 export const leftOutHintOf = (replay: Replay, path: string): string => {
   const [most] = [...replay.left].sort(([, a], [, b]) => b - a);
   return most === undefined ? `Examine it with: capinfos ${quoted(path)}` : leftOutHint(most[0], replay, path);
 };
 
 /**
- * Number of super-frames: frames that were captured between a kernel and a NIC with segmentation offload. If one
- * exceeds 64 KiB, its IPv4 length is 0.
+ * Number of super-frames: frames that are longer than `longest` bytes, or whose IPv4 length is 0. They were captured
+ * between a kernel and a NIC with segmentation offload.
  */
 const superFramesOf = ({ memory: { bytes }, places }: Replay, longest: number): number => {
   let found = 0;

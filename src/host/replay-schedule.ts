@@ -3,7 +3,7 @@
 /** Longer pauses are shortened to this length. Otherwise a wrong time stamp could delay all later packets for years. */
 export const MAX_PAUSE_SECONDS = 60;
 /**
- * Packets that were captured from several queues may be out of order by less than this. If time goes back further, the
+ * Packets that were captured from several queues may be out of order by up to this time. If time goes back further, the
  * clock was set back.
  */
 const DISORDER_MICROS = 1_000_000;

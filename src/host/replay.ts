@@ -9,8 +9,8 @@ import { Direction, LINKTYPE_ETHERNET } from "#wire/pcapng.ts";
 import { Schedule } from "./replay-schedule.ts";
 
 /**
- * Maximum length of a frame that is replayed. Also the size of the area before the frames, in which the NIC builds the
- * frames that it sends.
+ * Maximum length in bytes of a frame that is replayed. Also the size of the area before the frames, in which the NIC
+ * builds the frames that it sends.
  */
 export const MAX_FRAME = 1 << 16;
 
@@ -33,7 +33,7 @@ export interface Replay {
   readonly places: Int32Array;
   /** When each frame is due, in microseconds after the first; never less than the previous value. */
   readonly times: Float64Array;
-  /** Number of packets in the file, including omitted ones. */
+  /** Number of packets read from the file, including omitted ones. */
   readonly packets: number;
   /** Number of omitted packets by reason. */
   readonly left: ReadonlyMap<SkipReason, number>;
@@ -67,7 +67,10 @@ const whyNot = (packet: CapturedPacket): SkipReason | undefined => {
   return bytes.length > MAX_FRAME ? "long" : undefined;
 };
 
-/** Places the frames after an area of `MAX_FRAME` bytes, in which the NIC builds the frames that it sends. */
+/**
+ * Selects the frames that can be delivered. In the memory, they come after an area of `MAX_FRAME` bytes, in which the
+ * NIC builds the frames that it sends.
+ */
 export const buildReplay = ({ packets, faults = [], end }: CaptureContents): Replay => {
   const left = new Map<SkipReason, number>();
   const linkTypes = new Set<number>();

@@ -1,5 +1,6 @@
 /**
- * A far end without a network stack: replies to ARP, ping, UDP echo and a checked bulk stream, for use without a TAP.
+ * A far end without a network stack: replies to ARP, neighbour solicitations, ping, UDP echo and a checked bulk stream,
+ * for use without a TAP.
  *
  * There is no neighbour table: each reply is built in place of its request and goes to the sender. Only requests with
  * correct checksums get a reply, so that a missing reply reveals an error in a NIC's transmit offloads.
@@ -24,7 +25,10 @@ export interface ResponderOptions {
   readonly bulkPort?: number;
   /** Maximum number of queued replies. Default 256. */
   readonly queue?: number;
-  /** Maximum length of a frame in bytes, without FCS. Default 9,216. */
+  /**
+   * Maximum length of a frame in bytes, without FCS: raised or lowered to 128 to 65,472, and rounded up to a multiple
+   * of 64. Default 9,216.
+   */
   readonly longestFrame?: number;
 }
 
@@ -52,7 +56,7 @@ export class Responder implements Port {
     bulk: 0,
     ignored: 0,
     damaged: 0,
-    /** Number of frames refused because the queue was full or the frame was too long. */
+    /** Number of calls of `reserve` that returned -1, because the queue was full or the frame was too long. */
     refused: 0,
     /** Number of replies that the NIC did not accept. */
     dropped: 0,
@@ -134,7 +138,7 @@ export class Responder implements Port {
           this.counts.receivedFrames++;
           this.counts.receivedBytes += length;
         } else this.counts.dropped++;
-        // The slot is freed only after the call has returned, because until then the NIC may read the frame.
+        // The slot is freed only after `receive` has returned, because until then the NIC may read the frame.
         this.#first = (slot + 1) % this.#slots;
         this.#waiting--;
       }

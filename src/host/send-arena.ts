@@ -7,14 +7,15 @@ const FRAGMENTS = 4096;
 /**
  * Invariant: space returned by `place` overlaps no fragment that was `add`ed and not yet `free`d.
  *
- * All space before the oldest outstanding fragment is free, so lengths need not be stored. When no fragment is
- * outstanding, the ring starts again at its first byte: with a fast NIC, frames then stay in the same cache lines.
+ * Fragments are freed in order: all space between the end of the newest one and the start of the oldest is free, so
+ * lengths need not be stored. When no fragment is outstanding, the ring starts again at its first byte: with a fast
+ * NIC, frames then stay in the same cache lines.
  */
 export class SendArena {
   readonly #start: number;
   readonly #end: number;
   readonly #room: number;
-  /** Every frame's offset has this remainder modulo 8. */
+  /** Every offset that `place` returns has this remainder modulo 8. */
   readonly #bias: number;
   /** Byte offset of each outstanding fragment. */
   readonly #fragments = new Int32Array(FRAGMENTS);
@@ -23,7 +24,7 @@ export class SendArena {
   #head: number;
 
   /**
-   * @param room length of the longest frame in bytes @param bias remainder modulo 8 of each frame's offset
+   * @param room length of the longest frame in bytes @param bias remainder modulo 8 of each offset that `place` returns
    * @throws {OutOfRange} if two of the longest frames do not fit
    */
   constructor(span: { readonly offset: number; readonly length: number }, room: number, bias: number) {
@@ -44,7 +45,7 @@ export class SendArena {
   /** The byte offset for a frame; -1 if there is no space until fragments are freed. */
   place(): number {
     if (this.outstanding === 0) return this.#aligned(this.#start);
-    // A frame has at most five fragments (64 KiB in pieces of 16 KiB).
+    // A frame has at most five fragments (66 KiB in pieces of 16 KiB).
     if (this.outstanding > FRAGMENTS - 8) return -1;
     const oldest = this.#fragments[this.#oldest & (FRAGMENTS - 1)]!;
     const at = this.#aligned(this.#head);

@@ -47,7 +47,7 @@ const MAX_CHECKSUM_OFFSET = Send.transportOffset >>> Send.transportOffsetShift;
 
 /** Each sender needs an instance of its own, because an instance stores the dissection of the last frame. */
 export class SendRequest {
-  /** What `dissect` returned for the last frame with a request. */
+  /** The headers that `dissect` found in the last frame whose virtio header requests an offload. */
   readonly parts = new Int32Array(DISSECTION_WORDS);
   readonly #offloads: Offloads;
 
@@ -56,8 +56,8 @@ export class SendRequest {
   }
 
   /**
-   * Translates the header of the frame of `length` bytes at `frame`. Returns `Send` bits, or one of the negative
-   * results.
+   * Translates the virtio header of the frame of `length` bytes at `frame`. Returns `Send` bits (0 if there is nothing
+   * to do), or one of the negative results.
    * @param shift number of bytes (of a tag) that were removed before the network header, but are still included in the
    * header's offsets
    */
@@ -102,7 +102,10 @@ export class SendRequest {
     return parts[TRAITS] === 0 && (parts[ETHER_TYPE] !== EtherType.ipv6 || parts[NETWORK_LENGTH] === IPV6_BYTES);
   }
 
-  /** True if the NIC offers any offload for this frame. */
+  /**
+   * True if the NIC's offloads apply to the headers of the dissected frame: they are plain, and not IPv6 if it lacks
+   * that.
+   */
   #offers(transport: number): boolean {
     return this.#isPlain() && ((transport & Send.ipv6) === 0 || this.#offloads.ipv6);
   }

@@ -15,16 +15,16 @@ import type { Tap } from "#sys/tap.ts";
 export interface TapState {
   readonly name: string;
   /**
-   * False while the interface is in a network namespace that this process may not enter; the other fields are then
-   * defaults.
+   * False while the interface is in a network namespace that this process may not enter, or is not found in its
+   * namespace; `mtu`, `promiscuous` and `groups` are then defaults.
    */
   readonly visible: boolean;
   /** The MTU; undefined while it cannot be read. */
   readonly mtu: number | undefined;
   readonly address: Uint8Array;
   /**
-   * Whether all frames must be received: because of an administrator, a packet socket, a bridge, or an additional
-   * unicast address.
+   * Whether all frames must be received: an administrator has requested it, or a packet socket, a bridge or an
+   * additional unicast address needs it.
    */
   readonly promiscuous: boolean;
   /** Multicast addresses to receive; "all" also if the kernel does not report them. */
@@ -74,7 +74,10 @@ export class TapObserver implements Disposable {
     this.#view = undefined;
   }
 
-  /** Enters the interface's present namespace; returns undefined if this process may not enter it. */
+  /**
+   * The view from the interface's present namespace, opened anew if the interface has moved; undefined if this process
+   * may not enter that namespace.
+   */
   #follow(): View | undefined {
     using namespace = this.#tap.namespace() ?? NetworkNamespace.current();
     const { identity } = namespace;

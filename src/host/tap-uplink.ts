@@ -27,7 +27,7 @@ export interface UplinkSwitches {
   readonly tso4: boolean;
   /** Segmentation of TCP over IPv6. */
   readonly tso6: boolean;
-  /** Remove the tag of a frame, and let the NIC insert it. */
+  /** Remove the tag of a frame to be sent, and let the NIC insert it. */
   readonly insertTag: boolean;
   /** Use the NIC's checksum results. */
   readonly verified: boolean;
@@ -53,14 +53,18 @@ export interface TapUplinkOptions {
    */
   readonly sources?: readonly Tap[];
   readonly link: Link;
-  /** The part of the link's DMA window for outgoing frames, in bytes: at least 256 KiB. */
+  /**
+   * The part of the link's DMA window for outgoing frames, in bytes. It needs space for three frames of `FRAME_ROOM`;
+   * 256 KiB suffice.
+   */
   readonly sendArena: { readonly offset: number; readonly length: number };
   /**
-   * The NIC's present offloads. The kernel does the work of offloads that the NIC lacks, with one exception: if the NIC
-   * lacks checksums only over IPv6, they are computed here.
+   * The NIC's present offloads. The kernel does the work of offloads that the NIC lacks. Requests that remain and that
+   * the NIC cannot carry out are carried out here: for example, checksums over IPv6 if the NIC has only those over
+   * IPv4.
    */
   readonly offloads: Offloads;
-  /** Offloads that users have left on; default: all. */
+  /** State of the link, and offloads that users have left on; default: link up, all on. */
   readonly switches?: UplinkSwitches | undefined;
   /**
    * Receives each frame: as the host sends it, with its tag, or as the NIC delivers it, when the tag is already
@@ -89,7 +93,7 @@ export interface UplinkCounters {
   readonly merged: number;
   /** Number of frames that arrived with a tag, which was inserted again. */
   readonly tagsTaken: number;
-  /** Number of frames that the kernel rejected. */
+  /** Number of frames that the kernel rejected or had no memory for, or that were in too many buffers. */
   readonly receiveDrops: number;
   /** Number of frames that arrived while the interface was down. */
   readonly hostDown: number;
@@ -116,7 +120,7 @@ export class TapUplink implements Disposable {
     if (offloads.segmentation) limitSuperFrames(tap, offloads);
   }
 
-  /** Applies the switches. Frames that were read already are not affected. @throws {SystemError} */
+  /** Applies the switches. The offloads of frames that were read already do not change. @throws {SystemError} */
   switch({ carrier, checksum, tso4, tso6, insertTag, verified, merge }: UplinkSwitches): void {
     const { segmentation, ipv6 } = this.#offloads;
     const sums = this.#offloads.checksum && checksum;
@@ -144,22 +148,22 @@ export class TapUplink implements Disposable {
     return this.#out?.stalled ?? false;
   }
 
-  /** True if the last read found no more frames from the host. */
+  /** True if the last read found no more frames from the host, and while the NIC has no link. */
   get drained(): boolean {
     return this.#out?.drained ?? true;
   }
 
   /**
-   * Moves at most `budget` frames from the host to the NIC. Returns their number.
-   * @throws {SystemError} if the TAP is gone
+   * Moves at most `budget` new frames from the host to the NIC; see `UplinkOut.pump` for what is counted and returned.
+   * @throws {InterfaceGone} if the TAP is gone; {SystemError} if it cannot be read for another reason
    */
   pumpOut(budget: number): number {
     return this.#disposed || this.#out === undefined ? 0 : this.#out.pump(budget);
   }
 
   /**
-   * Moves at most `budget` frames from the NIC to the host. Returns their number.
-   * @throws {SystemError} if the TAP is gone
+   * Moves at most `budget` entries of the link from the NIC to the host. Returns their number.
+   * @throws {InterfaceGone} if the TAP is gone
    */
   pumpIn(budget: number): number {
     return this.#disposed ? 0 : this.#in.pump(budget);

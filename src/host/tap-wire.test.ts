@@ -196,7 +196,8 @@ test("a call delivers frames up to its budget, and keeps a super-frame that exce
   for (const segments of [40, 40, 40]) r.far.send(superFrame(V4, segments * 1448));
   for (let i = 0; i < 20; i++) r.far.send({ ...NO_REQUEST, frame: udpFrame(V4, 100) });
   r.far.send(superFrame(V4, 30 * 1448));
-  // The first super-frame of a call may be longer than the budget.
+  // A super-frame that is longer than the budget of 35 is delivered in parts, because this NIC does not accept
+  // segments.
   const budgets = [100, 35, 5, 16, 16, 16, 16, 16];
   assert.deepEqual(
     budgets.map((budget) => r.wire.pump(budget)),

@@ -17,12 +17,15 @@ import { NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Memory for the outgoing frames of one burst, and for one incoming super-frame. Small enough for a core's cache. */
+/**
+ * Bytes of memory for the outgoing frames of one burst, and for one incoming super-frame. Small enough for a core's
+ * cache.
+ */
 const STAGING = 256 << 10;
 const INBOX = 68 << 10;
 /** Remainder modulo 8 of each frame's offset: payload after the usual 66 bytes of headers is then aligned. */
 const BIAS = 6;
-/** If a NIC has no room for a frame during this many calls of `pump`, the frame is dropped. */
+/** After this many calls of `pump` in which the NIC had no room, frames are dropped until it has room. */
 const MAX_WAITS = 10_000;
 
 export interface TapWireOptions {
@@ -45,13 +48,17 @@ export interface WireCounters {
   /** Number of frames that the NIC accepted; each segment counts. */
   readonly receivedFrames: number;
   readonly receivedBytes: number;
-  /** Number of frames not accepted by the NIC: the link is down, the NIC sleeps, or they are not addressed to it. */
+  /**
+   * Number of frames that the NIC dropped, for example because the link is down, the NIC sleeps, or they are not
+   * addressed to it.
+   */
   readonly unwanted: number;
   /**
-   * Number of frames lost: the NIC had no room for too long, the kernel rejected them, or a virtio header was wrong.
+   * Number of frames lost: the NIC had no room for too long, the kernel rejected them, or their length or virtio header
+   * was wrong.
    */
   readonly drops: number;
-  /** Number of frames that arrived while the far interface was down. */
+  /** Number of frames from the NIC that were lost because the far interface was down; a merged frame counts once. */
   readonly hostDown: number;
 }
 
@@ -173,10 +180,10 @@ export class TapWire implements Port {
   }
 
   /**
-   * Delivers frames to the NIC, up to `budget`; only the first super-frame may exceed it. Returns the number of delivered
-   * and dropped frames. A super-frame for which the rest of the budget does not suffice is kept for the next call,
-   * because in two bursts it would be merged into two frames and acknowledged twice.
-   * @throws {SystemError} if the TAP is gone
+   * Delivers frames to the NIC, up to `budget`; only the first super-frame may exceed it. Returns the number of
+   * delivered and dropped frames. A super-frame for which the rest of the budget does not suffice is kept for the next
+   * call, because in two bursts the driver would merge it into two frames, which would be acknowledged separately.
+   * @throws {InterfaceGone} if the TAP is gone; {SystemError} if it cannot be read for another reason
    */
   pump(budget: number): number {
     const nic = this.#nic;
@@ -206,8 +213,8 @@ export class TapWire implements Port {
   }
 
   /**
-   * Lets the NIC accept each segment of a super-frame when it is built. This is not possible with a capture, which
-   * needs whole frames.
+   * Lets the NIC accept each segment of a super-frame when it is built. Returns the number of accepted segments. A
+   * capture needs whole frames, so with a capture the number is 0.
    */
   #deliverSegments(nic: Plug): number {
     const { superFrame } = this.#incoming;

@@ -22,7 +22,7 @@ export class TapWriter {
   writes = 0;
   /** Number of frames lost because the interface was down. */
   down = 0;
-  /** Number of frames that the kernel rejected or had no memory for. */
+  /** Number of frames that the kernel rejected or had no memory for, or that had too many pieces. */
   refused = 0;
   readonly #tap: FrameQueue;
   readonly #iovecs: Iovecs;
@@ -35,14 +35,14 @@ export class TapWriter {
   }
 
   /**
-   * Writes the frame of `length` bytes at `offset`, inserting a tag unless it is `NO_TAG`. @throws {SystemError} if the
-   * TAP is gone
+   * Writes the frame of `length` bytes at `offset`, inserting a tag unless it is `NO_TAG`. @throws {InterfaceGone} if
+   * the TAP is gone
    */
   writeFrame(offset: number, length: number, tag: number): void {
     this.#send(this.#pointFirst(offset, length, tag));
   }
 
-  /** Writes a frame in two pieces. @throws {SystemError} if the TAP is gone */
+  /** Writes a frame in two pieces. @throws {InterfaceGone} if the TAP is gone */
   writeSplit(offset: number, headerBytes: number, payloadAt: number, payloadBytes: number): void {
     this.#iovecs.point(1, offset, headerBytes);
     this.#iovecs.point(2, payloadAt, payloadBytes);
@@ -51,7 +51,7 @@ export class TapWriter {
 
   /**
    * Writes a frame in several pieces: `pieces` entries of a burst, from word `word` on. A frame with more than
-   * `MAX_PIECES` pieces is dropped. @throws {SystemError} if the TAP is gone
+   * `MAX_PIECES` pieces is dropped. @throws {InterfaceGone} if the TAP is gone
    */
   writePieces(burst: Int32Array, word: number, pieces: number, tag: number): void {
     if (pieces > MAX_PIECES) {
@@ -64,7 +64,7 @@ export class TapWriter {
     this.#send(count);
   }
 
-  /** Writes a merged frame. @throws {SystemError} if the TAP is gone */
+  /** Writes a merged frame. @throws {InterfaceGone} if the TAP is gone */
   writeRun(run: SegmentRun, tag: number): void {
     const pieces = run.pieces;
     let count = this.#pointFirst(pieces[0]!, pieces[1]!, tag);

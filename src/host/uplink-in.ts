@@ -22,7 +22,7 @@ import { type FrameQueue, NO_TAG, TapWriter } from "./tap-writer.ts";
 import { Gso, TAG_BYTES } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Largest number of entries taken from the ring at once. They are the link's first ones. */
+/** Maximum number of entries that one call receives. The link puts them into its first entries. */
 const BURST = 256;
 /** In frames shorter than this, marking the checksum as verified costs more than the kernel's own check. */
 const MIN_VERIFIED_BYTES = 256;
@@ -81,7 +81,10 @@ export class UplinkIn {
     this.#mergeable = merge ? TCP_GOOD : 0;
   }
 
-  /** Moves up to `budget` entries. Returns their number; a frame in several buffers has several. @throws {SystemError} if the TAP is gone */
+  /**
+   * Moves up to `budget` entries, and at most `BURST`. Returns their number; a frame in several buffers has several.
+   * @throws {InterfaceGone} if the TAP is gone
+   */
   pump(budget: number): number {
     const { burst } = this.#link;
     const count = this.#link.receive(0, Math.min(budget, BURST));
@@ -104,7 +107,10 @@ export class UplinkIn {
     return 1;
   }
 
-  /** Writes a frame that is in several buffers, and does not merge it. Earlier frames are written first. */
+  /**
+   * Writes a frame that is in several buffers, and does not merge it. Earlier frames are written first. Returns the
+   * number of the frame's entries.
+   */
   #writePieces(burst: Int32Array, word: number, tag: number): number {
     this.#coalescer.flush();
     const offset = burst[word + OFFSET]!;
@@ -157,7 +163,7 @@ export class UplinkIn {
    * Marks a frame that the NIC has verified, so that the kernel does not verify it again. A TAP ignores
    * VIRTIO_NET_HDR_F_DATA_VALID (tested on Linux 6.18). Therefore the frame gets a partial checksum, like a frame that
    * this machine sends; every kernel trusts such a checksum.
-   * @param first number of the frame's bytes at `offset`, if the rest is elsewhere; a frame is not marked unless they
+   * @param first number of the frame's bytes at `offset`, if the rest is elsewhere; the frame is marked only if they
    * include all headers
    */
   #markVerified(offset: number, length: number, shift: number, first = length): void {

@@ -27,8 +27,8 @@ import { VNET_HEADER_BYTES, VnetHeader } from "./vnet-header.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
 /**
- * Room for the kernel's longest frame (an IP packet of 64 KiB with an Ethernet header), and some more so that longer
- * ones are detected.
+ * Bytes of room for the kernel's longest frame (an IP packet of 64 KiB with an Ethernet header), and some more so that
+ * longer ones are detected.
  */
 export const FRAME_ROOM = 66 << 10;
 /**
@@ -42,7 +42,10 @@ const BIAS = 6;
  */
 const FRAGMENT = 16 << 10;
 const LAST_FRAGMENT = FRAGMENT + 64;
-/** After `BURST` fragments or `BURST_BYTES` bytes, the frames are passed to the NIC before more are read. */
+/**
+ * One call of `pump` stops reading after `BURST_BYTES` bytes, and when the next frame might be more than the burst's
+ * `BURST` fragments can hold.
+ */
 const BURST = 512;
 /** The first of the link's entries used for sending; those before it are for received frames. */
 const FIRST = 256;
@@ -60,13 +63,13 @@ export interface UplinkOutOptions {
 }
 
 /**
- * Invariant: a frame that was read is sent, or counted as dropped; fragments for which the NIC has no room stay in the
- * link's entries.
+ * Invariant: a frame that was read is sent, or counted as dropped or discarded; fragments for which the NIC has no room
+ * stay in the link's entries.
  */
 export class UplinkOut {
   /** The NIC has no room, so reading the TAP is useless until the NIC has sent something. */
   stalled = false;
-  /** The last read of the TAP found no more frames. */
+  /** The last read of the TAP found no more frames, or the NIC has no link. */
   drained = false;
   /** Number of frames read. */
   frames = 0;
@@ -110,7 +113,10 @@ export class UplinkOut {
   /** Tag of the frame that is being segmented. */
   #segmentTag = 0;
 
-  /** @throws {OutOfRange} if the arena is too small, or the DMA window does not start at the beginning of its buffer */
+  /**
+   * @throws {OutOfRange} if the arena is too small or exceeds the DMA window, or if the window does not start at the
+   * beginning of its buffer
+   */
   constructor(options: UplinkOutOptions) {
     const { taps, link, sendArena } = options;
     const { bytes } = link.memory;
@@ -133,8 +139,10 @@ export class UplinkOut {
   }
 
   /**
-   * Moves up to `budget` frames; with a budget of 0, only frames that were read earlier. Returns the number of frames
-   * read or passed on. @throws {SystemError} if the TAP is gone
+   * Passes on the fragments for which the NIC had no room earlier. If it takes all of them, reads up to `budget`
+   * frames; a segment that is cut in software also counts as one. Returns the number of these fragments, frames and
+   * segments.
+   * @throws {InterfaceGone} if the TAP is gone; {SystemError} if it cannot be read for another reason
    */
   pump(budget: number): number {
     this.#reclaim();
@@ -159,7 +167,7 @@ export class UplinkOut {
 
   #fill(budget: number): number {
     if (budget > 0) this.drained = false;
-    // Takes the queues in turn, so that a queue that always has frames does not delay the others.
+    // Each call starts with the next queue, so that a queue that always has frames does not delay the others.
     this.#turn = (this.#turn + 1) % this.#taps.length;
     let frames = 0;
     let bytes = 0;
@@ -181,7 +189,7 @@ export class UplinkOut {
     return frames;
   }
 
-  /** Reads one frame to `place`. Returns its length, or -1 if no queue has a frame. */
+  /** Reads one frame to `place`. Returns its length, or -1 if no queue has a frame or a signal interrupted the read. */
   #read(place: number): number {
     this.#iovecs.point(1, place, FRAME_ROOM);
     for (;;) {
@@ -276,7 +284,10 @@ export class UplinkOut {
     this.#sent = sent;
   }
 
-  /** Copies a frame that is to be segmented here. Returns false if its headers are too long. */
+  /**
+   * Copies a frame that is to be segmented here, and builds its first segment. Returns false if the segmenter does not
+   * support the frame's headers.
+   */
   #beginSegmentation(frame: number, length: number): boolean {
     const { parts } = this.#request;
     this.#bytes.copyWithin(this.#scratch, frame, frame + length);

@@ -61,7 +61,7 @@ export class DatagramWire implements Port {
     return this.#waiting > 0;
   }
 
-  /** Connects to the other side. Returns true if it exists. */
+  /** Connects to the other side. Returns false if that failed, usually because the other side does not exist. */
   connect(): boolean {
     if (this.#connected) return true;
     this.#connected = this.#options.socket.connect(this.#options.peer) === 0;
@@ -89,7 +89,8 @@ export class DatagramWire implements Port {
   flush(): void {}
 
   /**
-   * Reads frames, and delivers up to `budget` of them to the NIC. Returns the number of frames delivered or dropped.
+   * Reads datagrams, and delivers up to `budget` frames to the NIC. Returns the number of valid frames delivered or
+   * dropped.
    */
   pump(budget: number): number {
     let frames = 0;
@@ -114,7 +115,7 @@ export class DatagramWire implements Port {
     return false;
   }
 
-  /** Reads a datagram, and keeps it if it is a valid frame. Returns false if there is no datagram. */
+  /** Reads a datagram, and keeps it if it is a valid frame. Returns false if no datagram was read. */
   #read(): boolean {
     this.#iovecs.point(0, IN_AT, MAX_FRAME + 1);
     const length = readv(this.fd, this.#iovecs, 1);

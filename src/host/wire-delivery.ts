@@ -5,7 +5,9 @@
 import type { Plug } from "#kit/port.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Number of attempts to deliver a frame to a NIC without room; after the last one the frame is dropped. */
+/**
+ * Number of calls of `offer` in which a NIC without room lets a frame wait; then frames are dropped until it has room.
+ */
 const MAX_TRIES = 10_000;
 
 /** Number of frames and bytes that the NIC sent and accepted, and number of lost frames by reason. */
@@ -14,9 +16,12 @@ export interface WireCounts {
   sentBytes: number;
   receivedFrames: number;
   receivedBytes: number;
-  /** Number of frames that the NIC did not accept: the NIC's receiver is off, or the frame is not addressed to the NIC. */
+  /** Number of frames that the NIC dropped, for example because its receiver is off or they are not addressed to it. */
   unwanted: number;
-  /** Number of frames from the NIC that were dropped: no peer is connected, or the peer does not read. */
+  /**
+   * Number of frames from the NIC that were dropped: no peer is connected, the peer does not read, or the frame is too
+   * long for the socket.
+   */
   unsent: number;
   /** Number of frames dropped because the NIC had no room for too long, or no NIC was connected. */
   missed: number;
@@ -70,7 +75,7 @@ export class Delivery {
     return true;
   }
 
-  /** Counts a frame that the NIC has sent. */
+  /** Counts and captures a frame that the NIC has sent. */
   sent(bytes: Uint8Array, offset: number, length: number): void {
     this.counts.sentFrames++;
     this.counts.sentBytes += length;
@@ -82,7 +87,7 @@ export class Delivery {
     return { ...this.counts, drops: this.drops };
   }
 
-  /** Number of frames lost, for any reason. */
+  /** Number of frames lost: `unsent`, `missed` and `malformed` together. */
   get drops(): number {
     return this.counts.unsent + this.counts.missed + this.counts.malformed;
   }

@@ -9,7 +9,10 @@ import { MAX_FRAME, type Replay } from "./replay.ts";
 import { Delivery } from "./wire-delivery.ts";
 import type { FrameObserver } from "./frame-observer.ts";
 
-/** Interval at which a NIC without room is tried again, because a NIC does not report that its receiver was enabled. */
+/**
+ * Interval in microseconds at which `pump` checks whether the NIC has room for the first frame: a NIC does not report
+ * that its receiver was enabled.
+ */
 const POLL_MICROS = 1000;
 
 export interface ReplayWireOptions {
@@ -22,7 +25,7 @@ export interface ReplayWireOptions {
   readonly capture?: FrameObserver | undefined;
 }
 
-/** Replay starts for each NIC that is connected, when it first has room for a frame. */
+/** Replay starts anew for each NIC that is connected, when the NIC first has room for a frame. */
 export class ReplayWire implements Port {
   readonly bytes: Uint8Array;
   readonly memory: FrameMemory;
@@ -53,7 +56,7 @@ export class ReplayWire implements Port {
     return this.#waits;
   }
 
-  /** True if all frames were delivered. */
+  /** True if all frames were delivered or dropped. */
   get done(): boolean {
     return this.#next >= this.#replay.times.length;
   }

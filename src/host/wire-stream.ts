@@ -25,7 +25,7 @@ const OUT_BYTES = 512 << 10;
 const LOST_AT = OUT_BYTES;
 const IN_AT = OUT_BYTES + ((PREFIX + MAX_FRAME + 63) & ~63);
 const IN_BYTES = 256 << 10;
-/** If the peer has not read for this time, frames are dropped instead of waiting. */
+/** If the peer has not read for this time and the memory for outgoing frames is full, further frames are dropped. */
 const STALL_MICROS = 1_000_000;
 
 export interface StreamWireOptions {
@@ -101,7 +101,7 @@ export class StreamWire implements Port, Disposable {
       this.#makeRoom();
       at = this.#tail;
       if (at + PREFIX + length > OUT_BYTES) {
-        // The peer is slow, but still reads. The result -1 makes the NIC keep the frame.
+        // The peer has not been stalled for long. The result -1 makes the NIC keep the frame.
         if (!this.#stalled()) return -1;
         at = LOST_AT;
       }
@@ -196,13 +196,13 @@ export class StreamWire implements Port, Disposable {
       const length = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
       if (length < 0 || length > MAX_FRAME) return -1;
       if (length > 0) return this.#last - at - PREFIX >= length ? length : 0;
-      // Too short for a frame, so it is only counted.
+      // The length is 0: there is no frame, so this is only counted.
       this.delivery.counts.malformed++;
       this.#first += PREFIX;
     }
   }
 
-  /** Reads once. Returns false if there is no data or no connection. */
+  /** Reads once. Returns false if nothing was read. */
   #read(): boolean {
     if (this.#socket === undefined) return false;
     if (this.#first === this.#last) this.#first = this.#last = IN_AT;

@@ -10,7 +10,7 @@ import { Struct } from "./memory.ts";
 import { newSocket, tryConnect } from "./unix-path.ts";
 
 const AF_UNIX = 1;
-/** struct sockaddr_un { u16 family; char path[] }: an abstract name begins with a NUL, and contains no other NUL. */
+/** struct sockaddr_un { u16 family; char path[] }: the path begins with a NUL, after which the abstract name starts. */
 const NAME_AT = 3;
 /** Interval of retries while the listener's queue is full, in milliseconds. */
 const RETRY_MILLIS = 5;

@@ -4,7 +4,7 @@ import { EventFd } from "./eventfd.ts";
 import { Poller } from "./poll.ts";
 import { BusyPoll } from "./busy-poll.ts";
 
-/** A poller that becomes ready after some microseconds, on a clock that advances only when it is read. */
+/** A poller that becomes ready after some microseconds, on a clock that advances only while the poller waits. */
 const device = () => {
   const state = { now: 0, dueAt: 0, polls: 0, sleeps: 0 };
   const clock = { now: () => state.now };

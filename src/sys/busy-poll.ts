@@ -8,7 +8,7 @@ const MIN_MICROS = 10;
 
 /**
  * Waits on a poller. After a short wait, the next wait first polls repeatedly for a while, and yields to other threads
- * that want the processor. After a long wait, the next wait sleeps at once, so an idle device costs nothing.
+ * that want the processor. Each long wait halves this time, finally to 0, so an idle device costs nothing.
  *
  * On a virtual machine it takes 20 to 40 µs to wake a thread that sleeps on an idle processor, and 10 µs of the waker's
  * time. For a served NIC, the waker is the guest's processor. Without yielding, everything would be slower if there are
@@ -24,12 +24,12 @@ export class BusyPoll {
     this.#clock = clock;
   }
 
-  /** Duration of busy polling in the next wait, in microseconds. */
+  /** Maximum duration of busy polling in the next wait, in microseconds. */
   get micros(): number {
     return this.#micros;
   }
 
-  /** As `Poller.wait`. @throws {SystemError} */
+  /** As `Poller.wait`, but may take up to `MAX_MICROS` longer than `limitMillis`. @throws {SystemError} */
   wait(limitMillis: number): number {
     if (limitMillis === 0) return this.#poller.wait(0);
     const start = this.#clock.now();

@@ -55,8 +55,9 @@ export class InvalidInterfaceName extends FerruleError {
 }
 
 /**
- * Checks a name as the kernel does (dev_valid_name). Also rejects two things that are allowed but dangerous: "%", which
- * the kernel would replace by a number, and characters that are not printable ASCII. @throws {InvalidInterfaceName}
+ * Checks a name as the kernel does (dev_valid_name). Also rejects what the kernel allows but is dangerous: "%", which
+ * the kernel would replace by a number, characters that are not printable ASCII, and the names of sysctl directories.
+ * @throws {InvalidInterfaceName}
  */
 export const checkInterfaceName = (name: string): void => {
   if (name.length === 0) throw new InvalidInterfaceName(name, "it is empty");
@@ -110,7 +111,8 @@ export const parseIpv4 = (text: string): Uint8Array => {
 
 /**
  * The interfaces of one network namespace: that of the opening thread, even if the thread changes its namespace later.
- * Methods throw SystemError with ENODEV if no interface has that name, and EPERM if a change is not permitted.
+ * Methods except `has` throw SystemError with ENODEV if no interface has that name, and EPERM if a change is not
+ * permitted.
  */
 export class Interfaces implements Disposable {
   readonly #socket: Fd;

@@ -54,7 +54,7 @@ export class MapWindow {
   /**
    * Maps `length` bytes of a file of fixed length, from its byte `offset` on, at byte `at` of the window; all are
    * multiples of the page size. With `readOnly` the file is never changed: a store changes a private copy. @throws
-   * {OutOfRange} if the range exceeds the window or the file
+   * {OutOfRange} if the range exceeds the window or the file, or the file could become shorter
    * @throws {SystemError} if the kernel refuses to map it; the window is then unchanged
    */
   show(fd: number, offset: number, length: number, readOnly: boolean, at = 0): void {
@@ -95,7 +95,7 @@ export class MapWindow {
  */
 const CLEARED_AT_ONCE = 512;
 
-/** A pool of windows. Their sizes are powers of two, so there are only a few sizes. */
+/** A pool of windows. Their sizes are powers of two, or `MAX_BYTES`, so there are only a few sizes. */
 export class MapWindows {
   /** Windows that map zeros, by size. */
   readonly #idle = new Map<number, MapWindow[]>();

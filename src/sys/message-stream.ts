@@ -1,6 +1,6 @@
 /**
- * One end of a stream of messages that may carry descriptors. All structures are created once; transfers allocate
- * nothing.
+ * One end of a stream of messages that may carry descriptors. All structures are created once; transfers without
+ * descriptors allocate nothing.
  */
 import { OutOfRange } from "#kit/errors.ts";
 import { errno } from "./errno.ts";

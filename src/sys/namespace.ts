@@ -25,8 +25,8 @@ const fail = (syscall: string, what: string): never => {
 };
 
 /**
- * A network namespace, identified by a descriptor. It exists as long as a descriptor refers to it, or a thread or an
- * interface is in it.
+ * A network namespace, identified by a descriptor. It exists as long as a descriptor or a mount refers to it, a thread
+ * is in it, or a socket that was made in it is open.
  *
  * Entering a namespace moves only the calling thread. Node's thread pool (used by `fs` with promises and by
  * `dns.lookup`) stays in the namespace in which the process started. A socket always belongs to the namespace in which
@@ -42,8 +42,8 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * Creates a namespace with only a loopback interface, which is down. The calling thread does not move. @throws
-   * {NamespaceNotPermitted}
+   * Creates a namespace with only a loopback interface, which is down. The calling thread is in its own namespace again
+   * when this returns. @throws {NamespaceNotPermitted} {SystemError}
    */
   static create(): NetworkNamespace {
     using home = NetworkNamespace.current();
@@ -88,7 +88,7 @@ export class NetworkNamespace implements Disposable {
     return fstatSync(this.fd).ino;
   }
 
-  /** Moves the calling thread to the namespace. @throws {NamespaceNotPermitted} */
+  /** Moves the calling thread to the namespace. @throws {NamespaceNotPermitted} {SystemError} */
   enter(): void {
     // SAFETY: no argument is an address.
     if (libc.setns(this.fd, CLONE_NEWNET) < 0) fail("setns", "enter a network namespace");

@@ -52,11 +52,14 @@ export interface LinkInfo {
   readonly up: boolean;
   /** Kind of a virtual interface: "bridge", "vlan", "wireguard", …; undefined for hardware and loopback. */
   readonly kind: string | undefined;
-  /** Index of the interface below this one, or of the peer; undefined if that interface is not in this namespace. */
+  /**
+   * Index of the interface below this one, or of the peer; undefined if there is none, or if it is not in this
+   * namespace.
+   */
   readonly link: number | undefined;
   /** Index of the interface of which this one is a port. */
   readonly master: number | undefined;
-  /** The broadcast address; for a tunnel, the address of the other end. */
+  /** The broadcast address; for a tunnel, the address of the other end; empty if there is none. */
   readonly broadcast: Uint8Array;
 }
 
@@ -187,7 +190,10 @@ export interface NetworkTables {
   routeTo(address: Uint8Array, from?: Uint8Array): Route | undefined;
 }
 
-/** The tables of the network namespace of the thread that creates this object. */
+/**
+ * The tables of the network namespace of the thread that creates this object. The thread must be in that namespace when
+ * it calls a method.
+ */
 export class KernelTables implements NetworkTables, Disposable {
   readonly #socket = NetlinkSocket.open();
   #named: NamedHops | undefined;

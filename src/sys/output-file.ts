@@ -1,4 +1,4 @@
-/** An output file that a user names. It may be a pipe or standard output; writing never blocks. */
+/** An output file that a user names. It may be a pipe or standard output; writing to a pipe or socket never blocks. */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { check } from "./errno.ts";
 import { libc } from "./libc.ts";
@@ -27,7 +27,10 @@ export interface OutputFile {
   close(): void;
 }
 
-/** Opens a file and empties it. Fails with ENXIO, instead of blocking, for a pipe without a reader. */
+/**
+ * Opens a file and empties it; standard output is not emptied. Fails with ENXIO, instead of blocking, for a pipe
+ * without a reader.
+ */
 export const openOutput = (path: string): OutputFile => {
   if (isStandardOutput(path)) return standardOutput();
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK, O_NOCTTY } = constants;
@@ -42,8 +45,9 @@ const output = (fd: number): OutputFile => ({
 });
 
 /**
- * O_NONBLOCK is a flag of the open file, which is shared with other processes such as the shell. Therefore a pipe is
- * opened again, and a socket gets a flag with each write. A file is written at its current position.
+ * Standard output as an `OutputFile`. O_NONBLOCK is a flag of the open file, which is shared with other processes such
+ * as the shell. Therefore a pipe is opened again, and a socket gets a flag with each write. A file is written at its
+ * current position.
  */
 const standardOutput = (): OutputFile => {
   const stats = fstatSync(STDOUT);
@@ -51,7 +55,7 @@ const standardOutput = (): OutputFile => {
   const write = stats.isSocket() ? sendNow : writeSync;
   return {
     write: (bytes, offset, length) => write(STDOUT, bytes, offset, length),
-    // Bytes before the current position were written by other programs and do not count.
+    // Bytes before the current position were written by other programs and are not counted.
     size: () => 0,
     truncate: () => {},
     close: () => {},

@@ -10,7 +10,7 @@ import { Poll, Poller } from "./poll.ts";
 
 const EFD_SEMAPHORE = 1;
 const BLOCKING = 0;
-/** One less than the largest value of a counter. */
+/** The largest value that write(2) can give to an eventfd's counter. */
 const FULL = 2n ** 64n - 2n;
 
 const eventfd = (flags: number): Fd => {

@@ -48,8 +48,8 @@ export class BounceBuffer implements Disposable {
 }
 
 /**
- * A mapping without a view. Its owner may remove pages at any time. A load from such a page would kill this process
- * (SIGBUS); a system call only fails (EFAULT).
+ * A mapping without a view. The process that shares the memory may remove pages at any time. A load from such a page
+ * would kill this process (SIGBUS); a system call only fails (EFAULT).
  */
 export class PeerMemory implements Disposable {
   readonly #bounce: BounceBuffer;
@@ -83,8 +83,8 @@ export class PeerMemory implements Disposable {
   }
 
   /**
-   * Copies `length` bytes from offset `from` of this memory to offset `offset` of `into`. Returns false if the owner has
-   * removed some of the bytes. @throws {OutOfRange} if the memory has no such offset
+   * Copies `length` bytes from offset `from` of this memory to offset `offset` of `into`. Returns false if the owner
+   * has removed some of the pages. @throws {OutOfRange} if the memory has no such offset
    */
   read(from: number, into: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
@@ -99,7 +99,10 @@ export class PeerMemory implements Disposable {
     return true;
   }
 
-  /** Copies the `length` bytes at `offset` of `source` to the memory, at `to`. Returns false if not all of them fit. */
+  /**
+   * Copies the `length` bytes at `offset` of `source` to the memory, at `to`. Returns false if the owner has removed
+   * some of the pages, or they may not be written. @throws {OutOfRange} if the memory has no such offset
+   */
   write(to: number, source: Uint8Array, offset: number, length: number): boolean {
     const { bytes, file } = this.#bounce;
     for (let done = 0; done < length;) {

@@ -92,9 +92,9 @@ export interface TapOffload {
 }
 
 /**
- * A TAP interface. The interface exists as long as the descriptor is open; the kernel removes it even if the process is
- * killed. Frames are read and written with `readv` and `writev` on `number`, one whole frame per call, without
- * blocking.
+ * A TAP interface. Unless it is persistent, the interface exists as long as the descriptor is open; the kernel removes
+ * it even if the process is killed. Frames are read and written with `readv` and `writev` on `number`, one whole frame
+ * per call, without blocking.
  */
 export class Tap implements Disposable {
   /** The name with which the interface was created. */
@@ -132,9 +132,11 @@ export class Tap implements Disposable {
   }
 
   /**
-   * Adds a queue to the interface, and returns it with its own descriptor. The calling thread must be in the
-   * interface's namespace. The kernel uses, for each flow, the queue to which frames of that flow were last written.
-   * @throws {SystemError} when the TAP was opened without `multiQueue`, or has as many queues as the kernel allows, 256
+   * Adds a queue to an interface that this object has opened, and returns the queue with its own descriptor. The
+   * calling thread must be in the interface's namespace. The kernel uses, for each flow, the queue to which frames of
+   * that flow were last written.
+   * @throws {InterfaceNameInUse} if the TAP was opened without `multiQueue`
+   * @throws {SystemError} such as E2BIG if the TAP has as many queues as the kernel allows, 256
    */
   addQueue(): Tap {
     using scope = new DisposableStack();

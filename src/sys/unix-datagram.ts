@@ -36,6 +36,7 @@ export class UnixDatagram implements Disposable {
   /**
    * Connects to the socket at `path`: datagrams are sent to it, and received only from it. Returns 0, or the negated
    * error number: ENOENT or ECONNREFUSED if there is no socket.
+   * @throws {SocketPathTooLong}
    */
   connect(path: string): number {
     return tryConnect(this.#socket, socketAddress(path));

@@ -255,7 +255,7 @@ export class UnixListener implements Disposable {
   }
 }
 
-/** Removes the file at `path` if it is a socket without listener. @throws {SocketPathTaken} otherwise */
+/** Removes the file at `path` if it is a socket without listener. @throws {SocketPathTaken} if it is another file */
 const removeStale = (path: string, address: Struct, type = SOCK_STREAM): void => {
   const file = lstatSync(path, { throwIfNoEntry: false });
   if (file === undefined) return;
@@ -263,6 +263,6 @@ const removeStale = (path: string, address: Struct, type = SOCK_STREAM): void =>
   using probe = newSocket(path, type);
   const result = tryConnect(probe, address);
   if (result === -Errno.ECONNREFUSED) unlinkSync(path);
-  // EAGAIN (queue full) and EACCES also mean that there is a listener.
+  // After EAGAIN (queue full) there is a listener; after EACCES and other errors there may be one.
   else if (result !== -Errno.ENOENT) throw new SocketPathTaken(path, "a listener");
 };

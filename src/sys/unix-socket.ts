@@ -76,7 +76,7 @@ export class UnixSocket implements Disposable {
   readonly #iovec = new Struct(IOVEC);
   readonly #control = new Struct(CONTROL_BYTES);
 
-  /** Takes ownership of a connected socket's descriptor. */
+  /** Takes ownership of the descriptor of a connected non-blocking socket. */
   constructor(fd: Fd) {
     this.#fd = fd;
     this.#message.view.setBigUint64(MSG_IOV, this.#iovec.address, true);

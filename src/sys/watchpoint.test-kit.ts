@@ -34,8 +34,8 @@ export class Watchpoint implements Disposable {
   readonly #count = new Uint8Array(new ArrayBuffer(8));
 
   /**
-   * Counts this thread's accesses from now on. There can be at most four watchpoints at once. @param bytes 1, 2, 4 or
-   * 8; `offset` is a multiple of this number
+   * Counts this thread's accesses from now on. x86 has four watchpoints. @param bytes 1, 2, 4 or 8; `offset` is a
+   * multiple of this number
    * @throws {SystemError} such as EACCES if the system does not permit it, ENOSPC if all watchpoints are in use
    */
   constructor(memory: ArrayBuffer, offset: number, bytes: number, what: number) {

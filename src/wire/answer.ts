@@ -36,13 +36,16 @@ export const answerArp = (bytes: Uint8Array, at: number, mac: Uint8Array, ip: nu
   put32(bytes, at + SENDER_IP, ip);
 };
 
-/** Swaps the addresses of the IPv4 packet at `network`. The header checksum must be filled in afterwards. */
+/**
+ * Swaps the addresses of the IPv4 packet at `network`, and sets its time to live to 64. The header checksum must be
+ * filled in afterwards.
+ */
 export const reverseIpv4 = (bytes: Uint8Array, network: number): void => {
   swap(bytes, network + ipv4.SOURCE, network + ipv4.DESTINATION, 4);
   bytes[network + ipv4.TIME_TO_LIVE] = HOPS;
 };
 
-/** Swaps the addresses of the IPv6 packet at `network`. */
+/** Swaps the addresses of the IPv6 packet at `network`, and sets its hop limit to 64. */
 export const reverseIpv6 = (bytes: Uint8Array, network: number): void => {
   swap(bytes, network + ipv6.SOURCE, network + ipv6.DESTINATION, ipv6.ADDRESS_BYTES);
   bytes[network + ipv6.HOP_LIMIT] = HOPS;

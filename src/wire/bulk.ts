@@ -6,9 +6,9 @@
  * it expects next, and the requested bytes, which are a pattern derived from the request's sequence number. Both ends
  * hash what they have sent and received, and compare the hashes.
  *
- * If a request or reply is lost, the client repeats the request; a repeated request gets the same reply and is not
- * hashed again. A request after a gap gets an empty reply. The client decides how many requests are outstanding, and
- * when to go back to the number that the server expects.
+ * If a request or reply is lost, the client repeats the request; a repeated request gets the same bytes again, and
+ * neither its payload nor these bytes are hashed again. A request after a gap gets an empty reply. The client decides
+ * how many requests are outstanding, and when to go back to the number that the server expects.
  *
  * Formats, in 32-bit words: request "FBLK", sequence, bytes requested, payload; reply "FBLk", sequence, next expected,
  * pattern.
@@ -74,7 +74,7 @@ export class BulkServer {
 
   /**
    * Starts a new stream. If digests are given, one is updated with the received bytes and one with the bytes sent in
-   * replies; each byte counts once, in order.
+   * replies; each byte is added once, in order, even if it is sent again.
    */
   restart(digests?: { readonly received: Digest; readonly sent: Digest }): void {
     this.#digests = digests;

@@ -5,7 +5,9 @@ import { TcpView } from "./tcp-view.ts";
 /** Number of flows that are merged concurrently. */
 const FLOWS = 4;
 
-/** Receives merged and unmerged frames, during `add` and `flush`; pieces are valid only during the call. */
+/**
+ * Receives merged and unmerged frames, during calls of the coalescer's methods; pieces are valid only during the call.
+ */
 export interface CoalescerSink {
   /** A frame that was not merged, unchanged. */
   single(offset: number, length: number, flags: number, tag: number): void;
@@ -33,8 +35,8 @@ export interface CoalescerOptions {
 }
 
 /**
- * Invariants: frames of one flow are passed on in order; a frame that is not a plain TCP segment is passed on after all
- * frames before it; payload is never read or written.
+ * Invariants: frames of one flow are passed on in order; a frame in which `TcpView` finds no TCP segment is passed on
+ * after all frames before it; payload is never read or written.
  */
 export class Coalescer {
   readonly #sink: CoalescerSink;

@@ -37,8 +37,9 @@ export const Trait = {
 export const Layer = { none: 0, ethernet: 1, network: 2, transport: 3 } as const;
 
 /**
- * Dissects the frame of `length` bytes at `frame` in `bytes`. Returns a `Layer`: `transport` for complete TCP, UDP,
- * ICMP and ICMPv6 headers, `network` for other protocols and fragments.
+ * Dissects the frame of `length` bytes at `frame` in `bytes`. Returns a `Layer`: `transport` for complete UDP datagrams
+ * and complete TCP, ICMP and ICMPv6 headers; `network` for other IP packets, such as fragments; `ethernet` for other
+ * frames; `none` for a frame that is too short.
  */
 export const dissect = (bytes: Uint8Array, frame: number, length: number, out: Int32Array): number => {
   for (let i = 0; i < DISSECTION_WORDS; i++) out[i] = 0;

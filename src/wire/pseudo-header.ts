@@ -5,7 +5,7 @@ import * as ipv6 from "./ipv6.ts";
 import type { Memory } from "./memory.ts";
 
 /**
- * Partial sum of the pseudo header, for the IPv4 or IPv6 header at `at` and `length` bytes of transport header and
+ * Unfolded sum of the pseudo header, for the IPv4 or IPv6 header at `at` and `length` bytes of transport header and
  * payload. With a `length` of 0 it is the part that segments of all lengths have in common.
  */
 export const pseudoHeaderSum = (memory: Memory, at: number, protocol: number, length: number): number => {

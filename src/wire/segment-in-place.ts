@@ -65,7 +65,7 @@ export class InPlaceSegmenter {
   /** Fields of the current segment. */
   #identification = 0;
   #sequence = 0;
-  /** The word that contains the flags, without those that only the first segment has. */
+  /** The word that contains the flags; after the first segment, without those that only the first one has. */
   #flags = 0;
   /** Partial sums of the constant part of the headers. */
   #ipHeader = 0;
@@ -91,7 +91,8 @@ export class InPlaceSegmenter {
 
   /**
    * Starts with a frame that the caller has dissected: `network` and `transport` are offsets in it, the TCP header is
-   * complete and ends at `headerBytes`, and the rest is payload. Returns false if the headers are too long.
+   * complete and ends at `headerBytes`, and the rest is payload. Returns false if the headers are longer than `HEADERS`
+   * or not aligned as expected, or if there is no payload or segment size.
    */
   prepare(
     frame: number,

@@ -36,8 +36,8 @@ const PUSH = PSH;
  */
 export class SegmentRun {
   /**
-   * Byte offset and length of each piece: the first frame, then the payloads of the others. Adjacent payloads are one
-   * piece.
+   * Byte offset and length of each piece: the headers of the first frame, then the payload of each frame. What is
+   * adjacent in memory is one piece.
    */
   readonly pieces = new Int32Array(MAX_PIECES * PIECE_WORDS);
   pieceCount = 0;
@@ -337,7 +337,7 @@ export class SegmentRun {
   }
 
   /**
-   * Sum of the fields that `#transportSum` excludes. It is below 2^18, so the sums of a whole run can be added without
+   * Sum of the fields that `#transportSum` excludes. It is below 2^19, so the sums of a whole run can be added without
    * folding.
    */
   #varyingSum(transport: number, payload: number): number {

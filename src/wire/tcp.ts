@@ -35,7 +35,7 @@ export interface Tcp {
   readonly window: number;
 }
 
-/** Length in bytes of the header at `at`, including options, or 0 if it does not end before `end`. */
+/** Length in bytes of the header at `at`, including options, or 0 if it is too short or ends after `end`. */
 export const tcpHeaderLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < TCP_BYTES) return 0;
   const length = (bytes[at + DATA_OFFSET]! >>> 4) << 2;

@@ -14,7 +14,7 @@ export interface Udp {
   readonly length: number;
 }
 
-/** Length in bytes of the datagram at `at` with its header, or 0 if it does not end before `end`. */
+/** Length in bytes of the datagram at `at` with its header, or 0 if it is too short or ends after `end`. */
 export const udpLength = (bytes: Uint8Array, at: number, end: number): number => {
   if (end - at < UDP_BYTES) return 0;
   const length = get16(bytes, at + LENGTH);

@@ -15,7 +15,9 @@ const ADDRESSES = 12;
 /** Whether an EtherType denotes a VLAN tag. */
 export const isVlan = (etherType: number): boolean => etherType === CUSTOMER || etherType === SERVICE;
 
-/** Tag control information of a frame's outermost customer tag, 0 to 0xffff; -1 if there is no such tag. */
+/**
+ * Tag control information of a frame's outermost tag, 0 to 0xffff; -1 if there is no tag or it is not a customer tag.
+ */
 export const tagOf = (bytes: Uint8Array, frame: number, length: number): number =>
   length < TAG_CONTROL + 4 || get16(bytes, frame + TAG) !== CUSTOMER ? -1 : get16(bytes, frame + TAG_CONTROL);
 

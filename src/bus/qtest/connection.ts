@@ -77,8 +77,8 @@ export class QtestConnection implements Disposable {
   }
 
   /**
-   * Waits up to `millis` for a message about an interrupt and processes it. Does not wait if one has arrived already.
-   * @throws {QemuEnded} {QtestBroken}
+   * Waits up to `millis` for data from QEMU, and processes the messages about interrupts that have arrived.
+   * @throws {QemuEnded} {QtestBroken} {QtestRefused}
    */
   listen(millis: number): void {
     if (this.#failure !== undefined) throw this.#failure;

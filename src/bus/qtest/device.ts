@@ -61,7 +61,8 @@ export class QtestDevice implements PciDevice, Disposable {
 
   /**
    * @throws {QemuEnded} {QtestRefused} {QtestBroken} {Timeout} for errors of QEMU
-   * @throws {NoSuchFunction} if the device is not on QEMU's bus
+   * @throws {NoSuchFunction} if the device is not on QEMU's bus; {OutOfRange} if the interrupt of its slot is not
+   * known; {SystemError} if the memory cannot be mapped
    */
   constructor(options: QtestOptions) {
     using scope = new DisposableStack();
@@ -149,7 +150,7 @@ export class QtestDevice implements PciDevice, Disposable {
     });
   }
 
-  /** If QEMU ends after the device was opened, reads return all ones and writes have no effect. */
+  /** If the connection fails after the device was opened, reads return all ones and writes have no effect. */
   #guarded(bus: RegisterBus): RegisterBus {
     return {
       length: bus.length,

@@ -51,7 +51,10 @@ const configOf = (connection: QtestConnection, slot: number): RegisterBus => {
 
 const hex4 = (value: number): string => value.toString(16).padStart(4, "0");
 
-/** The first function on bus 0 that is one of `ids`. @throws {NoSuchFunction} */
+/**
+ * The first function on bus 0 that matches one of `ids`; only function 0 of each slot is examined. @throws
+ * {NoSuchFunction}
+ */
 export const findFunction = (connection: QtestConnection, name: string, ids: readonly PciMatch[]): PciFunction => {
   const found: string[] = [];
   for (let slot = 0; slot < SLOTS; slot++) {

@@ -1,6 +1,6 @@
 /**
  * Guest memory that was mapped without a file descriptor; the server accesses it by messages. While the server waits
- * for a reply, it executes the client's own requests. Otherwise both could wait for each other: a virtual processor
+ * for a reply, it executes the guest's register accesses. Otherwise both could wait for each other: a virtual processor
  * that reads a register holds QEMU's big lock, which QEMU needs in order to reply.
  */
 import { put64, u16, u32 } from "./codec.ts";
@@ -8,7 +8,7 @@ import type { Connection } from "./connection.ts";
 import type { RemoteMemory } from "./guest-memory.ts";
 import { COMMAND, Command, DMA_ADDRESS, DMA_COUNT, DMA_DATA, FLAGS, Flag, ID, MAX_DATA, SIZE } from "./protocol.ts";
 
-/** QEMU waits 5 s for a device by default, so this limit is shorter. */
+/** Time limit of a reply. QEMU waits 5 s for a device by default, so this limit is shorter. */
 const LIMIT_MILLIS = 500;
 /**
  * Maximum total duration of all waits in one turn (a call of `Session.work`). During the waits the server answers no
@@ -17,14 +17,14 @@ const LIMIT_MILLIS = 500;
 const TURN_MILLIS = 2000;
 /** Maximum depth of nested waits: a register access by the guest during a wait may make the device wait again. */
 const MAX_DEPTH = 8;
-/** After this many missing replies, no more requests are sent to the client until a late reply arrives. */
+/** After this many missing replies in a row, no more requests are sent to the client until a late reply arrives. */
 const MAX_TIMEOUTS = 3;
-/** Result of a step: one of the client's requests was executed; there was none to execute; or the wait must end. */
+/** Result of a step: data was received or a message was processed; neither was possible; or the wait must end. */
 export type Step = "done" | "nothing" | "end";
 
 interface PendingRequest {
   readonly command: number;
-  /** Destination of the data; undefined once the wait has timed out. */
+  /** Destination or source of the data; undefined once the wait has ended. */
   bytes: Uint8Array | undefined;
   readonly offset: number;
   readonly length: number;
@@ -38,11 +38,11 @@ export class ClientMemory implements RemoteMemory {
   #nextId = 0;
   #depth = 0;
   #timeouts = 0;
-  /** Remaining time of the turn. */
+  /** Remaining time for waits in this turn. */
   #remainingMillis = TURN_MILLIS;
   #maxData = MAX_DATA;
 
-  /** @param serve executes one request that is allowed during a wait, if one has arrived */
+  /** @param serve processes one message that is allowed during a wait or, if none has arrived, receives data */
   constructor(connection: Connection, serve: () => Step) {
     this.#connection = connection;
     this.#serve = serve;

@@ -22,8 +22,8 @@ export interface VfioUserOptions {
   /** Number of bytes of DMA memory: a multiple of 4096. Default: 32 MiB. */
   readonly dmaBytes?: number;
   /**
-   * A descriptor that becomes ready when the device must be released. From then on this end no longer waits for a
-   * server that does not respond.
+   * A descriptor that becomes ready when the device must be released. From then on this end waits at most 0.4 s for the
+   * server, in all requests together.
    */
   readonly stop?: number | undefined;
 }
@@ -120,7 +120,7 @@ class EventInterrupts implements Interrupts {
   }
 }
 
-/** Disposing closes the connection; the server then creates a new device for the next connection. */
+/** Disposing closes the connection. The server decides in what state the next client gets the device. */
 export class VfioUserDevice implements RemovableDevice, Disposable {
   readonly name: string;
   readonly id: PciId;
@@ -160,7 +160,7 @@ export class VfioUserDevice implements RemovableDevice, Disposable {
 
   /**
    * For poll(2): becomes ready when the server has closed the connection. Nothing else makes it ready, because a server
-   * sends nothing without a request.
+   * that shares the memory sends nothing without a request.
    */
   get lostFd(): number {
     return this.#requests.fd;

@@ -18,7 +18,7 @@ const OUTGOING_BYTES = 2 * MAX_BYTES;
 export const connectionBuffers = (close?: (fd: number) => void): MessageStream =>
   new MessageStream(INCOMING_BYTES, OUTGOING_BYTES, MAX_FDS, close);
 
-/** The connection has ended, because the other end closed it or violated the protocol. */
+/** The connection has ended or must end: the other end closed it or violated the protocol, or an error occurred. */
 export class Ended {
   /** The reason as text; empty if the other end closed the connection without an error. */
   readonly why: string;
@@ -42,7 +42,7 @@ const STOP = 1;
  * sends each message in one piece, so the descriptors belong to the last message that starts in the bytes read.
  *
  * Invariants: `bytes` from `#at` to `#end` is data that was received and not yet taken. Only `settle` moves this data;
- * it does not change the bytes before the data, which are messages in progress.
+ * it does not change the bytes before `floor`, which are messages in progress.
  */
 export class Connection implements Disposable {
   readonly bytes: Uint8Array;
@@ -79,7 +79,7 @@ export class Connection implements Disposable {
     return this.#socket.number;
   }
 
-  /** Bits of `Poll` to wait for: writable while replies are unsent. */
+  /** Bits of `Poll` to wait for: writable while messages are unsent, otherwise readable. */
   get events(): number {
     return this.#sent < this.#unsent ? Poll.writable : Poll.readable;
   }
@@ -109,7 +109,7 @@ export class Connection implements Disposable {
       : true;
   }
 
-  /** Offset of the next complete message, or -1. It is valid until `take`. */
+  /** Offset of the next complete message, or -1. The message stays there until `settle`. */
   next(): number | Ended {
     const left = this.#end - this.#at;
     if (left >= HEADER_BYTES) {
@@ -150,14 +150,17 @@ export class Connection implements Disposable {
     this.#at = floor;
   }
 
-  /** Offset at which to build a message, with room for the longest; -1 while the client does not read. */
+  /**
+   * Offset at which to build a message, with room for the longest; -1 if there is no room because the other end does
+   * not read.
+   */
   reserve(): number {
     return this.#unsent + MAX_BYTES <= this.outgoing.length ? this.#unsent : -1;
   }
 
   /**
-   * Starts the next reply with a copy of the request from `at` to byte `end`. Returns the number of copied bytes after
-   * the header.
+   * Copies the fields of the request at `at`, from the end of its header to its byte `end`, to the next reply. Returns
+   * the number of bytes copied.
    */
   echo(at: number, end: number): number {
     const reply = this.#unsent;
@@ -165,7 +168,7 @@ export class Connection implements Disposable {
     return end - HEADER_BYTES;
   }
 
-  /** Sends the built message of `size` bytes. Bytes that the client does not accept now are sent by `flush`. */
+  /** Sends the built message of `size` bytes. Bytes that the other end does not accept now are sent by `flush`. */
   commit(id: number, command: number, size: number, flags: number, error: number): void {
     putHeader(this.outgoing, this.#unsent, id, command, size, flags, error);
     this.#unsent += size;
@@ -187,7 +190,10 @@ export class Connection implements Disposable {
     return true;
   }
 
-  /** Sends unsent data. If the connection is closed, the next receive reports it. */
+  /**
+   * Sends as much unsent data as the other end accepts. If the connection is closed, the data is discarded, and the
+   * next `receive` reports the end.
+   */
   flush(): void {
     while (this.#sent < this.#unsent) {
       const n = this.#stream.send(this.#socket.number, this.#sent, this.#unsent - this.#sent);
@@ -201,7 +207,10 @@ export class Connection implements Disposable {
     this.#unsent = 0;
   }
 
-  /** Waits until data can be received or, if there is unsent data, sent. */
+  /**
+   * Waits until data can be received or, if there is unsent data, sent, or until `stop` is ready. Returns false after
+   * `limitMillis`.
+   */
   wait(limitMillis: number): boolean {
     const unsent = this.#sent < this.#unsent ? Poll.writable : 0;
     // Does not receive while there is no room for a reply.

@@ -1,4 +1,4 @@
-/** A server rejected a request, or violated the protocol. */
+/** Errors of a client: the server rejected a request, was lost, or violated the protocol. */
 import { FerruleError } from "#kit/errors.ts";
 import { SystemError } from "#sys/errno.ts";
 import { commandName, Refused } from "./protocol.ts";
@@ -27,7 +27,7 @@ export class ServerLost extends FerruleError {
   }
 }
 
-/** The other end violates the protocol. */
+/** The other end violates the protocol, or does not offer what this client needs. */
 export class ProtocolBroken extends FerruleError {
   readonly code = "VFIO_USER_PROTOCOL";
   readonly hint =

@@ -19,7 +19,7 @@ const STEP = 2 ** 30;
 const OVERLAP = 2 ** 20;
 /** An access across the border of two maps gets a region of its own (a crossing), of up to twice this size. */
 const CROSSING = 2 ** 16;
-/** Maximum number of bytes for crossings; when it is exceeded, the crossings are discarded. */
+/** Maximum number of bytes for crossings; when a new crossing exceeds it, all earlier ones are discarded. */
 const MAX_CROSSED = 2 ** 23;
 /**
  * Limit of the memory for copies of guest memory; when it is exceeded, the copies are discarded. Without a limit, they
@@ -43,8 +43,8 @@ export interface MapRequest {
 }
 
 /**
- * One map. Its region `i` starts at `i` times `STEP`. A small map has no regions of its own; it is in a block with
- * others.
+ * One map. Its region `i` starts at byte `i` times `STEP` of the map. A map that is not copied and fits into one block
+ * has no regions of its own; it is in that block with others.
  */
 interface GuestMap {
   readonly address: number;
@@ -53,7 +53,7 @@ interface GuestMap {
   readonly block: MapBlock | undefined;
   readonly regions: readonly MemoryRegion[];
   readonly windows: readonly MapWindow[];
-  /** Set if the memory cannot be mapped safely and is copied instead. */
+  /** Set if the memory has a descriptor, but cannot be mapped safely and is copied instead. */
   readonly memory: PeerMemory | undefined;
 }
 
@@ -61,9 +61,9 @@ export interface GuestMapsParts {
   readonly windows: MapWindows;
   readonly bounce: BounceBuffer;
   readonly remote: RemoteMemory;
-  /** Called before a region is removed, and after one was added. */
+  /** Called before and after maps are removed, and after one was added. */
   readonly changed: () => void;
-  /** Called when an error ends an access of the device to memory, while the device still waits for the access. */
+  /** Called with the error if an access of the device to memory throws one; the access then fails. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -158,7 +158,7 @@ export class GuestMaps implements GuestMemory {
     this.#changed();
   }
 
-  /** Frees the memory of copies if the limit is exceeded. Call this while the device is not active. */
+  /** Frees the memory of copies if the limit is reached. Call this while the device is not active. */
   tidy(): void {
     if (this.#copied < MAX_COPIED) return;
     this.#copied = 0;
@@ -278,7 +278,9 @@ export class GuestMaps implements GuestMemory {
     this.#changed();
   }
 
-  /** A region that spans several contiguous maps: a copy of their parts. */
+  /**
+   * A region that spans several contiguous maps: a copy of their parts. Undefined if the access does not fit into one.
+   */
   #crossing(address: number, length: number): MemoryRegion | undefined {
     const first = firstAfter(this.#maps, address) - 1;
     const start = address - (address % CROSSING);
@@ -328,7 +330,7 @@ export class GuestMaps implements GuestMemory {
   }
 }
 
-/** Returns the copy, in `bytes`, of the region that starts at byte `start` of the memory. */
+/** Returns the `MemoryCopy` whose copy is `bytes`, for the region that starts at byte `start` of the memory. */
 const peerCopy = (memory: PeerMemory, start: number, bytes: Uint8Array): MemoryCopy => ({
   fetch: (offset, length) => memory.read(start + offset, bytes, offset, length),
   store: (offset, length) => memory.write(start + offset, bytes, offset, length),

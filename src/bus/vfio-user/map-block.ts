@@ -1,15 +1,15 @@
 /**
- * A block of the device's address space. Maps that are contiguous for the device are also contiguous in the block. With
- * an IOMMU, a guest maps each page of a ring or buffer separately, from anywhere in its memory; without blocks, each
- * page would be a region.
+ * A block of the device's address space. Maps that are contiguous for the device are also contiguous in the block's
+ * window in this process. With an IOMMU, a guest maps each page of a ring or buffer separately, from anywhere in its
+ * memory; without blocks, each page would be a region.
  */
 import type { MemoryRegion } from "#kit/target.ts";
 import { SystemError } from "#sys/errno.ts";
 import type { MapWindow } from "#sys/map-window.ts";
 
 /**
- * Size of a block. No ring is larger, and none crosses the border of two blocks, because an IOMMU's allocator aligns a
- * range to the range's size.
+ * Size of a block in bytes. No ring is larger, and none crosses the border of two blocks, because an IOMMU's allocator
+ * aligns a range to the range's size.
  */
 export const BLOCK = 2 ** 24;
 
@@ -112,7 +112,10 @@ export class MapBlock {
     this.#runs = this.#runs.filter((run) => run.address > endOf(map) || endOf(run) < map.address);
   }
 
-  /** Whether the next map starts where this one ends, and has the same access. */
+  /**
+   * Whether map `index + 1` starts where map `index` ends, and has the same access. False if one of them does not
+   * exist.
+   */
   #continuesAt(index: number): boolean {
     const [map, next] = [this.#shown[index], this.#shown[index + 1]];
     return map !== undefined && next !== undefined && endOf(map) === next.address && map.readOnly === next.readOnly;

@@ -54,7 +54,7 @@ export const Flag = {
   error: 0x20,
 } as const;
 
-/** Maximum number of data bytes in a region access (the capability `max_data_xfer_size`). */
+/** Maximum number of data bytes in an access to a region or to guest memory (the capability `max_data_xfer_size`). */
 export const MAX_DATA = 65536;
 /** Maximum number of descriptors in a message (`max_msg_fds`), which is QEMU's own limit. */
 export const MAX_FDS = 16;

@@ -24,7 +24,7 @@ import {
 export class RegisterAccess {
   readonly #connection: Connection;
   readonly #regions: DeviceRegions;
-  /** Set while a reply is being built; during that time the device cannot send a request of its own. */
+  /** Set while the reply to a read is being built; during that time the device cannot send a request of its own. */
   reading = false;
 
   constructor(connection: Connection, regions: DeviceRegions) {
@@ -79,7 +79,7 @@ export class RegisterAccess {
     return this.#done(at, MULTIPLE_WRITES);
   }
 
-  /** Builds the reply, if one is requested: a copy of the request. */
+  /** Builds the reply, if one is requested: a copy of the request's first `end` bytes, after the header. */
   #done(at: number, end: number): number {
     return (this.#connection.bytes[at + FLAGS]! & Flag.noReply) === 0 ? this.#connection.echo(at, end) : 0;
   }

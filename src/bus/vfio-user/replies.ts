@@ -41,7 +41,7 @@ const UNSUPPORTED: readonly number[] = [
   Command.migrationWrite,
 ];
 
-/** Result of a request: bytes of the reply after its header, or the negated error number. */
+/** Result of a request: the number of bytes of the reply after its header, or the negated error number. */
 type Outcome = number;
 const DONE: Outcome = 0;
 /** Passed instead of a command if a message is neither a request nor a reply. */

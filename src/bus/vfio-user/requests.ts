@@ -1,4 +1,4 @@
-/** Sends the client's requests, one at a time, and waits for each reply. */
+/** Sends the client's requests, one at a time, and waits for the reply unless the request is a posted write. */
 import { FerruleError } from "#kit/errors.ts";
 import { MessageStream } from "#sys/message-stream.ts";
 import { Poll } from "#sys/poll.ts";
@@ -48,8 +48,8 @@ type Fields = Readonly<Record<string, "u16" | "u32" | "u64">>;
 type Values<T extends Fields> = { readonly [K in keyof T]: number };
 
 /**
- * A register read costs two system calls and the server's time; a write is posted and costs one system call. Requests
- * arrive in order, so a read sees earlier writes.
+ * A register read costs at least three system calls and the server's time; a posted write costs one system call.
+ * Requests arrive in order, so a read sees earlier writes.
  */
 export class Requests implements Disposable {
   readonly #name: string;
@@ -81,7 +81,7 @@ export class Requests implements Disposable {
     return this.#lost;
   }
 
-  /** Runs `act`. If the connection fails meanwhile, this returns without an error. */
+  /** Runs `act`. If that throws an error of Ferrule, the connection has failed, and `lost` has the error. */
   attempt(act: () => void): void {
     try {
       act();

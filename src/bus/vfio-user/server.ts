@@ -47,8 +47,8 @@ export interface ServerOptions {
 /** Time limit for a client to send its version, because others wait meanwhile. Clients send it immediately. */
 const VERSION_MICROS = 5_000_000;
 /**
- * While the device is in use, the server checks at this interval whether other clients wait. A client that waits at two
- * checks in a row is rejected.
+ * While the device is in use, the server checks at this interval whether other clients wait. If clients wait at two
+ * checks in a row, and the served client has sent its version, those that wait are rejected.
  */
 const QUEUE_MICROS = 250_000;
 /**
@@ -141,7 +141,10 @@ export class VfioUserServer implements Disposable {
     return this.#session?.busy !== true;
   }
 
-  /** Does what is possible without waiting. Returns the number of executed requests. */
+  /**
+   * Accepts a client or executes received requests, for a limited time. Waits only for guest memory that was mapped
+   * without a descriptor (`ClientMemory`). Returns the number of executed requests.
+   */
   ready(): number {
     if (this.#session === undefined && !this.#accept()) return 0;
     const done = this.#session!.work();
@@ -190,7 +193,7 @@ export class VfioUserServer implements Disposable {
     return true;
   }
 
-  /** Resets the device for the next client. */
+  /** Prepares the device for the next client: turns only its DMA off, or its power off and on. */
   #prepare(): void {
     const device = this.#untraced;
     if (this.#keepsState) device.write("config", COMMAND, 2, device.read("config", COMMAND, 2) & ~BUS_MASTER);
@@ -201,7 +204,7 @@ export class VfioUserServer implements Disposable {
   #checkQueue(before: boolean): void {
     this.#stopChecking = this.#timers.schedule(this.#clock.now() + QUEUE_MICROS, () => {
       const waiting = this.#queue.wait(0) > 0;
-      // The waiting client is rejected only at its second check, because the served client may be about to disconnect.
+      // Waiting clients are rejected only at the second check, because the served client may be about to disconnect.
       const reject = waiting && before && this.#session?.negotiated === true;
       if (reject) this.#turnAway();
       this.#checkQueue(waiting && !reject);

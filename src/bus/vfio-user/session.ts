@@ -96,7 +96,9 @@ export class Session implements Disposable {
     return this.#connection.events;
   }
 
-  /** Whether received requests are still unprocessed. If so, do not wait for more. */
+  /**
+   * Whether `work` has something to do without new data: received requests are unprocessed, or the session must end.
+   */
   get busy(): boolean {
     return this.#waitAborted || this.#outOfTime || this.#ended !== undefined;
   }

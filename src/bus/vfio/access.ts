@@ -113,8 +113,9 @@ const openNode = (
 
 /**
  * Opens a device: through its own file if that exists and this user may open it, otherwise through the file of its
- * group.
- * @throws {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable} {NoInterruptRemapping} {UnknownVfio} {SystemError}
+ * group. Without an IOMMU, always through the file of its group.
+ * @throws {NoVfioFile} {NotPermitted} {InUse} {NoSuchCard} {GroupNotViable} {NoInterruptRemapping} {UnknownVfio}
+ * @throws {SystemError}
  */
 export const openAccess = (kernel: VfioKernel, card: VfioCard, scope: DisposableStack): Access => {
   if (card.node === undefined || card.unsafe) return openGroup(kernel, card, scope);

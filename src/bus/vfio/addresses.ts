@@ -17,7 +17,7 @@ const DEFAULT_RANGES: readonly IovaRange[] = [{ start: 0, last: 0xfedf_ffff }];
 
 const up = (value: number, step: number): number => Math.ceil(value / step) * step;
 
-/** The lowest address in `range` for a window that does not cross 4 GiB; undefined if it does not fit. */
+/** The lowest address in `range` for a window that crosses no multiple of 4 GiB; undefined if it does not fit. */
 const placeIn = (range: IovaRange, bytes: number, align: number): number | undefined => {
   const first = up(Math.max(range.start, LOWEST), align);
   const crosses = Math.floor(first / GIB4) !== Math.floor((first + bytes - 1) / GIB4);
@@ -26,8 +26,8 @@ const placeIn = (range: IovaRange, bytes: number, align: number): number | undef
 };
 
 /**
- * The lowest address for a window of `bytes` bytes; undefined if it fits in no range. An address below 4 GiB is
- * preferred, because the oldest chips are on 32-bit buses.
+ * The lowest address for a window of `bytes` bytes, aligned to large pages if possible; undefined if it fits in no
+ * range. The lowest is chosen because the oldest chips are on 32-bit buses.
  */
 export const placeWindow = ({ ranges = DEFAULT_RANGES, pageBytes }: IommuInfo, bytes: number): number | undefined => {
   if (bytes > GIB4) return undefined;

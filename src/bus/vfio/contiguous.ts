@@ -14,8 +14,8 @@ interface Run {
 }
 
 /**
- * The longest run of physically contiguous pages, at most `max` of them, that does not cross 4 GiB. An address of 0
- * means that the address is unknown.
+ * The longest run of physically contiguous pages, at most `max` of them, that crosses no multiple of 4 GiB. An address
+ * of 0 means that the address is unknown.
  */
 export const longestRun = (addresses: readonly number[], pageBytes: number, max: number): Run => {
   const sorted = [...addresses.entries()].filter(([, at]) => at > 0).toSorted((a, b) => a[1] - b[1]);
@@ -39,7 +39,7 @@ const allocate = (kernel: VfioKernel, wanted: number, min: number): HugeMemory =
 };
 
 /**
- * Allocates `wanted` bytes, or as much as is contiguous, but at least `min`.
+ * Allocates `wanted` bytes, or as much as is contiguous, but at least `min`, in whole huge pages.
  * @throws {NotContiguous} {SystemError}
  */
 export const contiguousMemory = (kernel: VfioKernel, wanted: number, min: number, scope: DisposableStack): DmaArena => {

@@ -1,4 +1,4 @@
-/** A PCI card for a driver, through VFIO with an IOMMU. */
+/** A PCI card for a driver, through VFIO: with an IOMMU or, on request, without one. */
 import { type Clock, RealClock } from "#kit/clock.ts";
 import type { PciId, RemovableDevice } from "#kit/device.ts";
 import type { DmaArena } from "#kit/dma.ts";
@@ -28,7 +28,7 @@ export interface VfioOptions {
   readonly address: string;
   /** Number of bytes of DMA memory, a multiple of 4096. Default: 20 MiB, or what the limit on locked memory allows. */
   readonly dmaBytes?: number;
-  /** Use the card without an IOMMU: it can then access all memory. Needs root and huge pages. */
+  /** Allow the use of a card that no IOMMU restricts: it can then access all memory. Needs root and huge pages. */
   readonly unsafeNoIommu?: boolean;
   /** Kind of interrupts; default: the best that the card has. */
   readonly interrupts?: InterruptKind;
@@ -48,7 +48,7 @@ export interface Warning {
 }
 
 const CONFIG_REGION = 7;
-/** The smallest register window of the family, that of the oldest chip. */
+/** Size of the smallest register window of the family, that of the oldest chip. */
 const MIN_REGISTER_BYTES = 256;
 const VENDOR = ro16(0);
 
@@ -61,7 +61,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
   readonly dma: DmaArena;
   readonly interrupts: VfioInterrupts;
   readonly power: FunctionPower;
-  /** Which of VFIO's two interfaces is used. */
+  /** Which of VFIO's interfaces is used. */
   readonly how: Access["how"];
   /** How the card was reset at the start. */
   readonly resetBy: ResetKind;
@@ -121,7 +121,8 @@ export class VfioDevice implements RemovableDevice, Disposable {
    * @throws {NoSuchCard} {NotBound} {NoIommu} {NoVfioFile} {NotPermitted} {InUse} {GroupNotViable}
    * {NoInterruptRemapping}
    * @throws {UnknownVfio} {Asleep} {DeviceGone} {NoRegisters} {BarTooSmall} {MemlockTooLow} {MapRefused} {NoAddresses}
-   * @throws {NotContiguous} {SystemError}
+   * @throws {NotContiguous} {SystemError}; {OutOfRange} for an impossible `dmaBytes`, or if the card has no such
+   * interrupts
    */
   static open(options: VfioOptions, parts: Partial<VfioParts> = {}): VfioDevice {
     const { kernel = LINUX, roots = SYSTEM, clock = new RealClock() } = parts;
@@ -149,7 +150,7 @@ export class VfioDevice implements RemovableDevice, Disposable {
     return this.#busError.number;
   }
 
-  /** Why the card must be released; undefined otherwise. */
+  /** Why the card must be released; undefined if it need not be. Each request or bus error is reported once. */
   whyLost(): FerruleError | undefined {
     if (this.#removal.drain()) return new RemovalRequested(this.name);
     if (this.#busError.drain()) return new BusError(this.name);
@@ -157,8 +158,9 @@ export class VfioDevice implements RemovableDevice, Disposable {
   }
 
   /**
-   * Also restores the interrupts if a reset of the bus has cleared them. The kernel restores the BARs when the command
-   * register is written, but not MSI or MSI-X. @throws {SystemError} if the kernel cannot enable the interrupts now
+   * Sets bus mastering, and restores the interrupts if a reset of the bus has cleared them. The kernel restores the
+   * BARs when the command register is written, but not MSI or MSI-X. @throws {SystemError} if the kernel cannot enable
+   * the interrupts now
    */
   setBusMaster(on: boolean): void {
     this.#interruptsLost ||= !decodesMemory(this.config);

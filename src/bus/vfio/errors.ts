@@ -34,7 +34,7 @@ export class NotBound extends FerruleError {
   }
 }
 
-/** The card has no IOMMU group: its DMA is not restricted. */
+/** No IOMMU restricts the card's DMA, and the user has not allowed that. */
 export class NoIommu extends FerruleError {
   readonly code = "NO_IOMMU";
   readonly hint: string;
@@ -47,7 +47,7 @@ export class NoIommu extends FerruleError {
   }
 }
 
-/** There is no file for the group or the device. */
+/** A file of VFIO or of iommufd does not exist. */
 export class NoVfioFile extends FerruleError {
   readonly code = "NO_VFIO_FILE";
   readonly hint =

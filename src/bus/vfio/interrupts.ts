@@ -29,7 +29,10 @@ export class VfioInterrupts implements Interrupts, Disposable {
   /** Number of vectors enabled in the kernel. */
   #enabled = 0;
 
-  /** @param kind the kind to use; default: the best that the device has @throws {OutOfRange} if the device has none */
+  /**
+   * @param kind the kind to use; default: the best that the device has @throws {OutOfRange} if the device does not have
+   * it
+   */
   constructor(kernel: VfioKernel, file: DeviceFile, address: string, kind?: InterruptKind) {
     this.#kernel = kernel;
     this.#file = file;

@@ -20,7 +20,9 @@ export type DeviceFile = Omit<Shape<VfioDeviceFile>, "map"> & {
 export type HugeMemory = Omit<Shape<HugePages>, "gather"> & { gather(order: readonly number[], what: string): Memory };
 export type Group = Omit<Shape<VfioGroup>, "device"> & { device(address: string): DeviceFile };
 
-/** The caller must dispose all results. All methods throw `SystemError`. */
+/**
+ * The caller must dispose the objects that the methods return. A failed system call throws `SystemError`.
+ */
 export interface VfioKernel {
   container(path: string): Container;
   group(path: string): Group;
@@ -29,7 +31,7 @@ export interface VfioKernel {
   event(): Event;
   /** Zeroed memory that can be mapped for a device. */
   memory(bytes: number, what: string): Memory;
-  /** Returns the number of bytes that this process may lock. */
+  /** Returns the number of bytes that this process may lock; `Infinity` without a limit. */
   memlock(): number;
   /** Returns the size of a huge page and the number of free huge pages. */
   hugePages(): { readonly pageBytes: number; readonly free: number };

@@ -8,7 +8,7 @@ type Width = 1 | 2 | 4;
 
 /**
  * Registers accessed through the file: each access of the file is one access of the device. A failed read returns all
- * ones, as on a bus.
+ * ones and a failed write has no effect, as on a bus.
  */
 export class FileRegisters implements RegisterBus {
   readonly length: number;
