@@ -144,6 +144,7 @@ test("the link saves power unless a management controller uses it", () => {
   for (const [key, kind, writes] of [
     ["rtl8125b", 0, ["d0 c0", "f2 40"]],
     ["rtl8127a", 7, ["d0 c0", "f2 40"]],
+    ["rtl8125b", 5, ["d0 c0", "f2 40"]],
     ["rtl8125a", 2, []],
     ["rtl8125a", 3, []],
     ["rtl8127a", 4, []],

@@ -114,6 +114,7 @@ test("8168H: a millisecond is 16 million divided by the oscillator's count, unle
   assert.equal(millisecond(0), undefined);
   assert.equal(millisecond(0xc000), undefined);
   assert.equal(millisecond(8000), 2000);
+  assert.equal(millisecond(7805), 2049);
   assert.equal(millisecond(0xc000 | 6000), 2666);
   assert.equal(millisecond(1000), 16_000 & 0xfff, "limited to twelve bits");
   assert.equal(millisecond(0x3fff), 976);

@@ -378,7 +378,7 @@ test("a NIC with very few descriptors slows TCP down and loses nothing", { skip:
   assert.equal(n.uplink.counters.sendDrops, 0);
 });
 
-test("frames for an interface that is down are counted separately, without busy waiting", { skip: skipTap }, () => {
+test("frames for an interface that is down are counted separately", { skip: skipTap }, () => {
   using n = network();
   n.far.interfaces.down("far0");
   n.near.interfaces.down("near0");
@@ -393,7 +393,7 @@ test("frames for an interface that is down are counted separately, without busy 
   assert.deepEqual([n.uplink.counters.hostDown, n.uplink.counters.receiveDrops], [1, 0]);
 });
 
-test("deleting the interface ends the uplink with an error", { skip: skipTap }, () => {
+test("closing the TAP, which deletes the interface, ends the uplink with an error", { skip: skipTap }, () => {
   using n = network();
   n.near.tap[Symbol.dispose]();
   assert.throws(() => n.uplink.pumpOut(64), { code: "DESCRIPTOR_CLOSED" });

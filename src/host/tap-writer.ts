@@ -102,7 +102,7 @@ export class TapWriter {
 /** The interface was deleted while in use. */
 export class InterfaceGone extends FerruleError {
   readonly code = "INTERFACE_GONE";
-  readonly hint = "It was deleted, or its network namespace was. Bring it up again.";
+  readonly hint = "The interface or its network namespace was deleted. Bring it up again.";
   constructor(name: string) {
     super(`the interface ${name} is gone`);
   }

@@ -144,7 +144,7 @@ suite("this kernel", { skip }, () => {
       assert.deepEqual(linksOf(tables.routeTo(bytes(9, 9, 9, 9), bytes(10, 2, 0, 1))), [index("a2")]);
     }));
 
-  test("reports no route if there is none, and none for a local address", () =>
+  test("reports no route if there is none, and no unicast route for a local address", () =>
     within((tables) => {
       assert.equal(tables.routeTo(bytes(9, 9, 9, 9)), undefined);
       assert.equal(tables.routeTo(bytes(10, 1, 0, 1))?.unicast, false);

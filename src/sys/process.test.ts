@@ -10,7 +10,7 @@ test("capabilities are read from the kernel", () => {
   assert.equal(hasCapability(63), false);
 });
 
-test("user namespaces can be created if and only if the kernel's settings give no reason against them", () => {
+test("`canUnshareUser` is true if and only if the kernel's settings give no reason against user namespaces", () => {
   assert.equal(canUnshareUser(), whyNoUserNamespace() === undefined);
 });
 

@@ -34,7 +34,7 @@ test("accepts payloads in order and replies with the pattern of the sequence num
   assert.deepEqual(server.progress, { datagrams: 2, bytesReceived: 4, bytesSent: 8, repeats: 0, gaps: 0 });
 });
 
-test("a repeated request gets the same reply and is hashed once; a request beyond a gap gets an empty reply", () => {
+test("a repeated request gets the same bytes and is hashed once; a request after a gap gets an empty reply", () => {
   const server = new BulkServer();
   const received = digest();
   const sent = digest();

@@ -101,7 +101,7 @@ test("reassembled segments give the stream, every checksum is correct, and lengt
   );
 });
 
-test("a 64 KiB super-frame becomes 45 frames of 1448 bytes of payload", () => {
+test("a super-frame with 64,000 bytes of payload becomes 45 frames with at most 1448 bytes each", () => {
   const payload = Uint8Array.from({ length: 64_000 }, (_, i) => i * 17);
   const { memory, length, network, transport } = superFrame(V4, payload, 0);
   const { port, frames } = collector(2);

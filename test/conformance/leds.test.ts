@@ -73,6 +73,7 @@ for (const chip of CHIPS_UNDER_TEST.filter(({ profile }) => profile.leds !== "pa
       }
       assert.deepEqual([seen, waited], [["lit", "dark", "lit", "dark"], 1_750_000]);
       assert.deepEqual(leds.rules, before);
+      assert.deepEqual([...leds.identify(1)], [500_000, 500_000], "no step follows the last half second");
       const early = leds.identify(100);
       early.next();
       assert.notDeepEqual(leds.rules, before);

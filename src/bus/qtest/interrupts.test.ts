@@ -33,7 +33,7 @@ test("a masked line reports nothing; after unmasking, it reports an interrupt th
   pin.change(false);
   assert.equal(line.take(), false);
   line.unmask();
-  assert.equal(line.take(), false, "a request from before the line was requested is not reported");
+  assert.equal(line.take(), false, "a request that was withdrawn while the line was masked is not reported");
   line.mask();
   pin.change(true);
   assert.equal(line.take(), false);

@@ -86,7 +86,7 @@ test("a posted write has no reply, and is executed before a following read", () 
   assert.equal(rig.peer.receive(), undefined);
 });
 
-test("the longest access is accepted", () => {
+test("a message with the longest data is not rejected for its length", () => {
   using rig = new Rig();
   // No region is that long, so the range is rejected, not the message.
   const bytes = write(BAR, 0, new Uint8Array(MAX_DATA));
