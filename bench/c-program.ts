@@ -85,6 +85,8 @@ export class Rounds implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.stdin.end();
+    const limit = setTimeout(() => this.#child.kill("SIGKILL"), ROUND_LIMIT_MS);
     await once(this.#child, "exit");
+    clearTimeout(limit);
   }
 }

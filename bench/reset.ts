@@ -6,7 +6,7 @@ import { DirectDevice } from "#bus/direct.ts";
 import { type ChipKey, chipNamed } from "#chip/chips.ts";
 import { rtl8169 } from "#driver/probe.ts";
 import type { Nic } from "#driver/rtl8169.ts";
-import { type Clock, RealClock, Timers, VirtualClock } from "#kit/clock.ts";
+import { type Clock, expect, RealClock, Timers, VirtualClock } from "#kit/clock.ts";
 import { type Bound, bind } from "#kit/device.ts";
 import { Rtl8169 } from "#model/rtl8169.ts";
 import { Bench as Cable } from "../test/rigs/direct.ts";
@@ -20,6 +20,8 @@ const DEFAULT_ROUNDS = 20;
 /** Number of frames in each ring when the reset begins. */
 const IN_FLIGHT = 32;
 const STEP_MICROS = 50;
+/** Limit of each wait; the longest is that of an RTL8106E for its PHY. */
+const LIMIT_MICROS = 60_000_000;
 
 /** The machine's clock, which also runs the model's timers whenever the driver waits. */
 class PacedClock implements Clock {
@@ -61,7 +63,7 @@ class Setup implements Disposable {
 
   /** Waits until autonegotiation has completed. */
   linked(): void {
-    while (!this.nic.refreshLink().up) this.clock.delay(STEP_MICROS);
+    expect(this.clock, "the link", LIMIT_MICROS, STEP_MICROS, () => this.nic.refreshLink().up);
   }
 
   /** Sends frames in both directions, and returns how many were delivered in each. */
@@ -84,11 +86,10 @@ const INBOUND = udp(ends({ inbound: true }), payload(1000));
 
 /** Microseconds on the setup's clock from `begin` until a frame has passed in each direction. */
 const untilTraffic = (setup: Setup, begin: number): number => {
-  for (;;) {
-    const [out, back] = setup.traffic(1);
-    if (out > 0 && back > 0) return setup.clock.now() - begin;
-    setup.clock.delay(STEP_MICROS);
-  }
+  expect(setup.clock, "a frame in each direction", LIMIT_MICROS, STEP_MICROS, () =>
+    setup.traffic(1).every((frames) => frames > 0),
+  );
+  return setup.clock.now() - begin;
 };
 
 /** The time in microseconds from the start of a reset under traffic until a frame has passed in each direction. */

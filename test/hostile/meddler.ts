@@ -93,6 +93,8 @@ export class Meddler implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     Atomics.store(this.#cells, END, 1);
+    const limit = setTimeout(() => void this.#worker.terminate(), LIMIT_MILLIS);
     await new Promise((resolve) => this.#worker.once("exit", resolve));
+    clearTimeout(limit);
   }
 }

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 
 export const BIN = fileURLToPath(new URL("../../bin/ferrule.mjs", import.meta.url));
 const LIMIT_MILLIS = 20_000;
+const ENDED_LIMIT_MILLIS = 300_000;
 
 const run = promisify(execFile);
 
@@ -58,15 +59,19 @@ export class Running implements AsyncDisposable {
     for (;;) {
       const match = this.output.match(pattern);
       if (match !== null) return match;
-      if (this.#child.exitCode !== null || performance.now() > end)
+      const { exitCode, signalCode } = this.#child;
+      if (exitCode !== null || signalCode !== null || performance.now() > end)
         throw new Error(`no output matched ${pattern}: ${this.output}`);
       await sleep(5);
     }
   }
 
-  /** Resolves with all output once the program has ended by itself. */
-  async ended(): Promise<string> {
+  /** Resolves with all output once the program has ended by itself. @throws {Error} if it has not ended in time */
+  async ended(limitMillis = ENDED_LIMIT_MILLIS): Promise<string> {
+    const late = globalThis.setTimeout(() => this.#child.kill("SIGKILL"), limitMillis);
     await this.#exit;
+    clearTimeout(late);
+    if (this.#child.signalCode === "SIGKILL") throw new Error(`still running after ${limitMillis} ms: ${this.output}`);
     return this.output;
   }
 
