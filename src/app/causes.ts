@@ -40,6 +40,11 @@ export const CAUSES = {
     remedy: "phy",
     hint: "An electrostatic discharge can cause this. After three attempts the whole NIC is restarted.",
   },
+  registerTimeouts: {
+    what: "a register of the NIC did not respond in time",
+    remedy: "restart",
+    hint: `${BUDGET}.`,
+  },
   absences: {
     what: "the card does not respond",
     remedy: "wait",

@@ -110,18 +110,25 @@ export class Bench implements Disposable {
   /** Runs the loop of a data-plane thread for this time, one millisecond per turn. */
   run(micros: number): void {
     for (let passed = 0; passed < micros; passed += 1000) {
-      try {
+      this.attempt(() => {
         this.driver.napi.interrupt();
         this.driver.pump();
         this.driver.operations.run();
         this.driver.runWatchdog();
         this.driver.napi.complete();
-      } catch (error) {
-        this.driver.handleError(error);
-      }
+      });
       this.clock.delay(1000);
     }
     this.driver.publish(NO_PAUSES);
+  }
+
+  /** Runs a part of the loop. The driver side handles its errors. @throws errors that end a data-plane thread */
+  attempt(part: () => void): void {
+    try {
+      part();
+    } catch (error) {
+      this.driver.handleError(error);
+    }
   }
 
   /**

@@ -65,7 +65,7 @@ export class DriverSide implements Disposable {
   readonly #recovery: Recovery;
   readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
-  /** The last change of the interface that users made while the card was absent or the NIC slept. */
+  /** The last change of the interface, if it has not been applied: the card is absent, the NIC sleeps, or it failed. */
   #deferred: FollowCommand | undefined;
   /** Whether the NIC is left asleep on close, provided that wake-up events are enabled. */
   #handingOver = false;
@@ -241,7 +241,10 @@ export class DriverSide implements Disposable {
   }
 
   #follow(command: FollowCommand): void {
+    // If the NIC fails meanwhile, the command is executed again after the recovery.
+    this.#deferred = command;
     this.#settings.apply({ ...command, filter: this.#switches.filtered(command.filter) });
+    this.#deferred = undefined;
     this.#facts.address = command.address;
   }
 
@@ -255,10 +258,7 @@ export class DriverSide implements Disposable {
     // sleeping NIC is not checked either, unless the card was removed: the driver then waits for it to return.
     if (this.napi.lent || !(this.#sleep.check() || this.#recovery.absent) || !this.#recovery.run()) return;
     if (this.napi.checkLostInterrupts()) this.#recovery.note("lostInterrupts");
-    const deferred = this.#deferred;
-    if (deferred === undefined || this.#recovery.absent) return;
-    this.#deferred = undefined;
-    this.#follow(deferred);
+    if (this.#deferred !== undefined && !this.#recovery.absent) this.#follow(this.#deferred);
   }
 
   /**
@@ -269,7 +269,6 @@ export class DriverSide implements Disposable {
     this.#recovery.handleError(error);
   }
 
-  /** Flushes the capture. */
   flush(): void {
     this.#capture?.flush();
   }
@@ -324,7 +323,8 @@ export class DriverSide implements Disposable {
     this.#rebuild(`an MTU of ${mtu}`, () => {
       try {
         nic.setMtu(mtu);
-      } catch (error) {
+      } catch (thrown) {
+        const error = this.#recovery.explain(thrown);
         if (!isFinal(error)) nic.setMtu(before);
         throw error;
       }
@@ -340,7 +340,8 @@ export class DriverSide implements Disposable {
     this.#retire();
     try {
       act();
-    } catch (error) {
+    } catch (thrown) {
+      const error = this.#recovery.explain(thrown);
       if (isFinal(error)) throw error;
       if (wasUp && !this.#nic.running)
         this.#recovery.fail("startFailures", `with ${what}: ${plainError(error).message}`);

@@ -14,6 +14,14 @@ import { RESTART_DELAYS_MICROS, STEADY_MICROS } from "./restart-budget.ts";
 const BUDGET = RESTART_DELAYS_MICROS.length;
 const second = 1_000_000;
 
+/** A NIC with a link. */
+const settled = (chip = "rtl8168h"): Bench => {
+  const bench = new Bench(undefined, undefined, undefined, undefined, { chip, queues: 1 });
+  bench.run(100_000);
+  assert.equal(bench.statistics.linkUp, 1);
+  return bench;
+};
+
 test("a NIC whose memory accesses all fail is restarted as often as the budget allows, then given up", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
@@ -213,6 +221,80 @@ test(
     assert.deepEqual({ busErrors, restarts, sendDiscards }, { busErrors: 1, restarts: 1, sendDiscards: 3 });
     assert.ok(sentFrames >= 3);
     assertSame(bench, 9000);
+  },
+);
+
+test(
+  "a card whose PCI Express link is lost at any register access comes back with the users' settings",
+  { skip },
+  () => {
+    const filter = { promiscuous: false, groups: [GROUP] };
+    /** Changes the MTU, the address, the filter and the link. @param at the access at which the link to the card is lost */
+    const accessesOf = (bench: Bench, at: number): number => {
+      const { model, driver } = bench;
+      let accesses = 0;
+      const count = (region: "config" | number): void => {
+        if (region !== "config" && accesses++ === at) model.faults.arm("link-loss");
+      };
+      const [read, write] = [model.read.bind(model), model.write.bind(model)];
+      model.read = (region, ...access) => (count(region), read(region, ...access));
+      model.write = (region, ...access) => (count(region), write(region, ...access));
+      bench.attempt(() => driver.handleCommand({ command: "follow", mtu: 9000, address: OTHER, filter }));
+      bench.run(5000);
+      for (const up of [false, true]) {
+        model.setCarrier(up);
+        bench.run(5000);
+      }
+      bench.run(second);
+      return accesses;
+    };
+    const total = accessesOf(settled(), -1);
+    for (let at = 0; at < total; at += 13) {
+      using bench = settled();
+      accessesOf(bench, at);
+      bench.run(second);
+      assert.equal(bench.statistics.restarts, 1, `lost at access ${at} of ${total}`);
+      // A reset during which the link is lost fails, but ends only when the card is back: then the MTU is rejected.
+      const refused = bench.reports.some(({ report }) => report === "mtuRefused");
+      assert.deepEqual([bench.statistics.absences, bench.statistics.startFailures], refused ? [0, 1] : [1, 0]);
+      assertSame(bench, refused ? 1500 : 9000);
+    }
+  },
+);
+
+test("a PHY that stops responding while the link changes is restarted", { skip }, () => {
+  using bench = settled();
+  bench.model.setCarrier(false);
+  bench.run(100_000);
+  bench.model.faults.arm("silent-phy");
+  bench.model.setCarrier(true);
+  bench.run(100_000);
+  bench.model.faults.disarm("silent-phy");
+  bench.model.faults.arm("upset-phy");
+  bench.run(5 * second);
+  const { linkUp, phyLosses, restarts } = bench.statistics;
+  assert.deepEqual({ linkUp, phyLosses, restarts }, { linkUp: 1, phyLosses: 1, restarts: 0 });
+});
+
+test(
+  "a NIC that does not complete an access to an extended register is restarted, and then has the users' settings",
+  { skip },
+  () => {
+    using bench = settled("rtl8168evl");
+    // Only a change of the station address writes these registers.
+    bench.model.setLatency("eri", Infinity);
+    const filter = { promiscuous: false, groups: [GROUP] };
+    bench.attempt(() => bench.driver.handleCommand({ command: "follow", mtu: 1500, address: OTHER, filter }));
+    bench.model.setLatency("eri", 0);
+    bench.run(second);
+    assert.match(bench.occurrences("registerTimeouts")[0]!.message, /extended register 0xe0 did not respond/);
+    // The first restart fails, because a start writes these registers too.
+    const { registerTimeouts, startFailures, restarts } = bench.statistics;
+    assert.deepEqual(
+      { registerTimeouts, startFailures, restarts },
+      { registerTimeouts: 1, startFailures: 1, restarts: 2 },
+    );
+    assertSame(bench, 1500);
   },
 );
 

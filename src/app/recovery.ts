@@ -1,11 +1,12 @@
 /** Recovers a NIC that fails: applies the remedies of causes.ts within a budget, and counts and reports the causes. */
 import { Asleep, BusError } from "#bus/vfio/errors.ts";
+import { ResetTimeout, SideBusTimeout } from "#driver/errors.ts";
 import type { Finding } from "#driver/health.ts";
 import { responds } from "#driver/identify.ts";
 import type { Nic } from "#driver/rtl8169.ts";
 import type { Clock } from "#kit/clock.ts";
 import type { PciDevice } from "#kit/device.ts";
-import { DeviceGone } from "#kit/errors.ts";
+import { DeviceGone, Timeout } from "#kit/errors.ts";
 import { ro16 } from "#kit/mmio.ts";
 import { SystemError } from "#sys/errno.ts";
 import { CAUSE_NAMES, CAUSES, type CauseName, sentenceOf } from "./causes.ts";
@@ -29,6 +30,10 @@ const CAUSE_OF: Readonly<Record<Finding, CauseName>> = {
 
 /** Errors that a restart cannot fix. */
 export const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;
+
+/** Errors of a chip that has not done something within the time limit. */
+const isTimeout = (error: unknown): boolean =>
+  error instanceof SideBusTimeout || error instanceof ResetTimeout || error instanceof Timeout;
 
 /** The parts of the data plane that recovery uses. */
 export interface DataPlane {
@@ -118,12 +123,18 @@ export class Recovery {
   }
 
   /**
-   * Handles an error of the data plane. If the error means that the card is gone, the driver begins to wait for it.
-   * @throws `error` if it has another meaning, if the driver does not wait for cards, or if it has waited for
-   * `waitMicros`
+   * Handles an error of the data plane. If the card is gone, the driver begins to wait for it. If a register did not
+   * respond in time, the NIC is restarted.
+   * @throws {NicGivenUp}; `thrown` if it has another meaning, if the driver does not wait for cards, or if it has waited
+   * for `waitMicros`
    */
-  handleError(error: unknown): void {
+  handleError(thrown: unknown): void {
     const { clock, waitMicros, retire, carrier } = this.#parts;
+    const error = this.explain(thrown);
+    if (isTimeout(error) && this.#absence === undefined) {
+      this.fail("registerTimeouts", plainError(error).message);
+      return;
+    }
     const cause = error instanceof DeviceGone ? "absences" : error instanceof BusError ? "busErrors" : undefined;
     if (cause === undefined || waitMicros === 0) throw error;
     if (this.#absence !== undefined) {
@@ -139,6 +150,16 @@ export class Recovery {
     carrier();
     this.#absence = { error, since: clock.now() };
     this.note(cause, `${plainError(error).message}: waiting up to ${waitMicros / 1e6} s for the card`);
+  }
+
+  /** The reason for an error: `DeviceGone` if the card does not respond, because its registers then do not either. */
+  explain(error: unknown): unknown {
+    if (isFinal(error) || error instanceof BusError) return error;
+    try {
+      return this.#parts.device.config.read16(VENDOR) === 0xffff ? new DeviceGone("the PCI vendor ID") : error;
+    } catch {
+      return error;
+    }
   }
 
   #remedy(cause: CauseName): void {
@@ -180,7 +201,8 @@ export class Recovery {
     this.#budget.begin();
     try {
       start();
-    } catch (error) {
+    } catch (thrown) {
+      const error = this.explain(thrown);
       if (isFinal(error)) throw error;
       this.fail("startFailures", plainError(error).message);
       return;

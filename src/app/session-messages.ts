@@ -29,7 +29,7 @@ export interface DriverTask {
   readonly queueThreads: readonly QueueChannel[];
   readonly aspm: AspmPolicy | undefined;
   readonly address: Uint8Array | undefined;
-  /** Wake-up events, as ethtool writes them; default: as set by the firmware. */
+  /** Wake-up events, as ethtool writes them; default: the setting that the chip has. */
   readonly wake?: string | undefined;
   /** Folder of firmware files; default: the system's folders. */
   readonly firmware: string | undefined;

@@ -110,7 +110,7 @@ const placesOf = (name: string): string =>
     .join(", ");
 
 // RTL8168 datasheets and FreeBSD if_rlreg.h; the MAC's and the PHY's OCP window: DPDK r8169_hw.c, r8169_phy.c.
-test("indirect access registers have the flag in bit 31, and address, enables and data as in the datasheet", () => {
+test("the fields of the registers for indirect access are as in the datasheet", () => {
   assert.equal(placesOf("PHYAR"), "flag 80000000, register 1f0000, data ffff");
   assert.equal(placesOf("CSIAR"), "flag 80000000, function 70000, bytes f000, address fff");
   assert.equal(placesOf("ERIAR"), "flag 80000000, type 30000, bytes f000, address fff");

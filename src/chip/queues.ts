@@ -42,7 +42,7 @@ export interface Queues {
   /** Number of MSI-X vectors. */
   readonly vectors: number;
   readonly vectored: VectoredStatus | undefined;
-  /** Number of moderation blocks of 8 bytes, the first of which belong to the queues. */
+  /** Number of moderation blocks of 8 bytes. Block n belongs to queue n. */
   readonly moderationBlocks: number;
   /** Unit of moderation time, in microseconds. */
   readonly moderationMicros: number;

@@ -97,4 +97,6 @@ export interface Start {
   readonly phy: readonly Step[];
   /** Runs each time the link has come up, by speed in Mbit/s; absent on most chips. */
   readonly linkUp?: Readonly<Record<10 | 100 | 1000, readonly Step[]>>;
+  /** Runs after a change of the station address, on chips that keep copies of it. `mac` has these steps too. */
+  readonly address?: readonly Step[];
 }

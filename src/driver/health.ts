@@ -21,6 +21,11 @@ export type Finding = "doorbellLost" | "systemError" | "transmitTimeout" | "rece
 export const RING_AGAIN_MICROS = 500_000;
 /** Time that a descriptor may wait before the chip is reset. Linux's network stack has the same limit. */
 export const TRANSMIT_LIMIT_MICROS = 5_000_000;
+/**
+ * Greatest time between two checks that counts as waiting. If more has passed, this process was not running, for
+ * example in a paused virtual machine, and the chip may not have been running either.
+ */
+export const LONGEST_PAUSE_MICROS = 200_000;
 /** Interval at which the status and the PHY are checked. */
 export const CHECK_MICROS = 1_000_000;
 /**
@@ -35,26 +40,27 @@ const handled = (counters: Float64Array): number =>
   counters[ReceiveCount.frames]! + counters[ReceiveCount.errors]! + counters[ReceiveCount.nonsense]!;
 
 /**
- * State of one transmit queue: its oldest descriptor, since when it has been the oldest, and whether the doorbell was
- * rung again for it.
+ * State of one transmit queue: its oldest descriptor, how long it has been the oldest, and whether the doorbell was rung
+ * again for it.
  */
 class TransmitWatch {
   #oldest = -1;
-  #since = 0;
+  #waited = 0;
   #rung = false;
 
-  check(transmit: TransmitRing, linkUp: boolean, now: number): Finding | undefined {
+  /** @param micros time since the last check */
+  check(transmit: TransmitRing, linkUp: boolean, micros: number): Finding | undefined {
     const oldest = linkUp ? transmit.oldest() : -1;
     if (oldest !== this.#oldest || oldest < 0) {
       const doorbellLost = this.#rung && linkUp;
       this.#oldest = oldest;
-      this.#since = now;
+      this.#waited = 0;
       this.#rung = false;
       return doorbellLost ? "doorbellLost" : undefined;
     }
-    const waited = now - this.#since;
-    if (waited >= TRANSMIT_LIMIT_MICROS) return "transmitTimeout";
-    if (waited >= RING_AGAIN_MICROS && !this.#rung) {
+    this.#waited += micros;
+    if (this.#waited >= TRANSMIT_LIMIT_MICROS) return "transmitTimeout";
+    if (this.#waited >= RING_AGAIN_MICROS && !this.#rung) {
       this.#rung = true;
       transmit.ring();
     }
@@ -75,6 +81,8 @@ export class Health {
   #watches: readonly TransmitWatch[] = [];
   /** Set if a bus error has occurred since the start. */
   #broken = false;
+  #lastCheck = 0;
+  /** The time of the next check of the status and the PHY. */
   #nextCheck = 0;
   #losses = 0;
   #received = 0;
@@ -92,7 +100,8 @@ export class Health {
     this.#stalled = 0;
     this.#received = 0;
     this.#losses = this.#lost;
-    this.#nextCheck = this.#hw.clock.now() + CHECK_MICROS;
+    this.#lastCheck = this.#hw.clock.now();
+    this.#nextCheck = this.#lastCheck + CHECK_MICROS;
   }
 
   /**
@@ -111,8 +120,10 @@ export class Health {
   /** Call it about every 50 ms. Most calls read no register. @throws {DeviceGone} */
   check(queues: readonly RingPair[], phy: Phy, linkUp: boolean): Finding | undefined {
     const now = this.#hw.clock.now();
+    const passed = Math.min(now - this.#lastCheck, LONGEST_PAUSE_MICROS);
+    this.#lastCheck = now;
     for (const [i, { transmit }] of queues.entries()) {
-      const finding = transmit === undefined ? undefined : this.#watches[i]!.check(transmit, linkUp, now);
+      const finding = transmit === undefined ? undefined : this.#watches[i]!.check(transmit, linkUp, passed);
       if (finding !== undefined) return finding;
     }
     if (now < this.#nextCheck) return undefined;

@@ -54,12 +54,8 @@ export interface LinkState {
   readonly pause: { readonly receive: boolean; readonly transmit: boolean };
 }
 
-export const LINK_DOWN: LinkState = {
-  up: false,
-  speed: 0,
-  fullDuplex: false,
-  pause: { receive: false, transmit: false },
-};
+const NO_PAUSE: LinkState["pause"] = { receive: false, transmit: false };
+export const LINK_DOWN: LinkState = { up: false, speed: 0, fullDuplex: false, pause: NO_PAUSE };
 
 /** Limit of the wait for the PHY after power-up, as in Realtek's driver (DPDK, rtl_wait_phy_ups_resume). */
 const ALIVE_LIMIT_MICROS = 100_000;
@@ -301,21 +297,32 @@ export class Phy {
       if (lost) this.#linkLosses++;
       return LINK_DOWN;
     }
-    this.flapped = (this.read(BMSR) & Bmsr.linkUp) === 0;
-    // A PHY that does not report the link has no latched bit either.
-    if (lost && this.flapped && phyKind(this.#hw.chip).hidesLink !== true) this.#linkLosses++;
-    const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;
-    const ours = this.read(ANAR);
-    const theirs = negotiated ? this.read(ANLPAR) : 0;
-    return { up, speed, fullDuplex, pause: resolvePause(ours, theirs, fullDuplex) };
+    return { up, speed, fullDuplex, pause: this.#readPause(lost, fullDuplex) };
+  }
+
+  /** Reads the PHY's part of a link that the MAC reports as up. @param wasUp whether it was up at the last reading */
+  #readPause(wasUp: boolean, fullDuplex: boolean): LinkState["pause"] {
+    try {
+      this.flapped = (this.read(BMSR) & Bmsr.linkUp) === 0;
+      // A PHY that does not report the link has no latched bit either.
+      if (wasUp && this.flapped && phyKind(this.#hw.chip).hidesLink !== true) this.#linkLosses++;
+      const negotiated = (this.read(BMSR) & Bmsr.negotiated) !== 0;
+      const ours = this.read(ANAR);
+      const theirs = negotiated ? this.read(ANLPAR) : 0;
+      return resolvePause(ours, theirs, fullDuplex);
+    } catch (error) {
+      // The next health check finds that the PHY does not respond. The link is read again once the PHY is restarted.
+      if (!(error instanceof SideBusTimeout)) throw error;
+      return NO_PAUSE;
+    }
   }
 }
 
 /** The pause modes that result from both advertisements (802.3, table 28B-3). */
-const resolvePause = (ours: number, theirs: number, fullDuplex: boolean): { receive: boolean; transmit: boolean } => {
+const resolvePause = (ours: number, theirs: number, fullDuplex: boolean): LinkState["pause"] => {
   const both = ours & theirs;
-  if (!fullDuplex) return { receive: false, transmit: false };
+  if (!fullDuplex) return NO_PAUSE;
   if ((both & Advertise.pause) !== 0) return { receive: true, transmit: true };
-  if ((both & Advertise.asymmetricPause) === 0) return { receive: false, transmit: false };
+  if ((both & Advertise.asymmetricPause) === 0) return NO_PAUSE;
   return { receive: (ours & Advertise.pause) !== 0, transmit: (theirs & Advertise.pause) !== 0 };
 };

@@ -27,7 +27,7 @@ import { type QueueRings, type RingPair, type RunningNic, type SendingPair, crea
 import { Rss } from "./rss.ts";
 import type { Operation } from "./operation.ts";
 import { type SelfTestReport, selfTest } from "./self-test.ts";
-import { eepromWords } from "./station-address.ts";
+import { changeStationAddress, eepromWords } from "./station-address.ts";
 import { run } from "./steps.ts";
 import { type Tally, dumpTally } from "./tally.ts";
 import { Wake } from "./wake.ts";
@@ -185,7 +185,7 @@ export class Nic {
     return this.#bringUp(false);
   }
 
-  /** Checks a NIC that is up, and returns what is wrong. The check is short, and must be called regularly. @throws {DeviceGone} */
+  /** Returns what is wrong with a NIC that is up. Must be called at least five times a second. @throws {DeviceGone} */
   checkHealth(): Finding | undefined {
     return this.#running && this.aspm.noteFinding(this.health.check(this.#running.pairs, this.phy, this.#link.up));
   }
@@ -252,7 +252,7 @@ export class Nic {
   }
   set address(mac: Uint8Array) {
     checkAddress(mac);
-    setStationAddress(this.#hw, mac);
+    changeStationAddress(this.#hw, mac);
     // The address is kept, because some chips load their own address again when they are reset.
     this.#address = mac.slice();
   }

@@ -9,7 +9,9 @@ import { BACKUP_ADDR0, BACKUP_ADDR1 } from "#chip/registers-8125.ts";
 import { DeviceGone } from "#kit/errors.ts";
 import { isStationAddress } from "#kit/station-address.ts";
 import { setStationAddress, stationAddress } from "./bring-up.ts";
+import { SideBusTimeout } from "./errors.ts";
 import type { Hardware } from "./hardware.ts";
+import { run } from "./steps.ts";
 
 /** Extended register with the factory's address. */
 const MAC_COPY = 0xe0;
@@ -101,13 +103,20 @@ export const findStationAddress = (hw: Hardware): Uint8Array | undefined => {
   return undefined;
 };
 
+/** Sets the station address, and the copies that the chip has of it. @throws {SideBusTimeout} */
+export const changeStationAddress = (hw: Hardware, address: Uint8Array): void => {
+  setStationAddress(hw, address);
+  run(hw, hw.start.address ?? []);
+};
+
 /** Restores the station address that a card had before this driver. Does nothing if the card is gone. */
 export const restoreStationAddress = (hw: Hardware, address: Uint8Array): void => {
   try {
     const now = stationAddress(hw);
     const gone = now.every((byte) => byte === 0xff) && hw.interrupts.status(hw.io) === hw.interrupts.absent;
-    if (!gone && !now.every((byte, i) => byte === address[i])) setStationAddress(hw, address);
+    if (!gone && !now.every((byte, i) => byte === address[i])) changeStationAddress(hw, address);
   } catch (error) {
-    if (!(error instanceof DeviceGone)) throw error;
+    if (error instanceof SideBusTimeout) hw.expiredWaits.note("the chip's copies of the station address");
+    else if (!(error instanceof DeviceGone)) throw error;
   }
 };

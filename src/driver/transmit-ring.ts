@@ -88,8 +88,8 @@ export interface TransmitRing {
   /** Rings the doorbell again, in case it was lost. */
   ring(): void;
   /**
-   * Number, modulo 2^31, of the oldest fragment that the NIC still owns; -1 if it owns none. A free descriptor with the
-   * OWN bit set counts as a fragment.
+   * Number, modulo 2^31, of the oldest fragment that the NIC still owns; -1 if it owns none. If it owns none, but a
+   * faulty NIC has set OWN in the descriptor that is used next, this is the number of the next fragment.
    */
   oldest(): number;
   /** Number of frames that were posted but not sent. Only for a NIC that is stopped. */

@@ -89,7 +89,7 @@ test("a missing socket, a missing listener and a missing directory are errors wi
   });
 });
 
-test("a path that is longer than the limit is reported", () => {
+test("a socket path that is longer than the limit is an error with both lengths", () => {
   inFolder((_, folder) => {
     const longest = join(folder, "x".repeat(MAX_SOCKET_PATH - folder.length - 1));
     assert.equal(longest.length, MAX_SOCKET_PATH);

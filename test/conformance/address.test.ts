@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DirectDevice } from "#bus/direct.ts";
 import { chipNamed } from "#chip/chips.ts";
+import { SecMAC0, SecMAC4 } from "#chip/registers.ts";
 import { hardwareOf } from "#driver/hardware.ts";
+import { SideBus } from "#driver/side-bus.ts";
 import { findStationAddress } from "#driver/station-address.ts";
 import { VirtualClock } from "#kit/clock.ts";
 import { isStationAddress } from "#kit/station-address.ts";
@@ -89,6 +91,29 @@ test("a configured or changed address is kept across an MTU change, and the fact
     rig.device[Symbol.dispose]();
   }
 });
+
+/** The copies of the address that these chips have besides the station address registers. */
+const COPIES: Readonly<Record<string, (rig: DirectRig) => readonly number[]>> = {
+  "rtl8168e-2c1": ({ device: { registers: io } }) => [io.read32(SecMAC0), io.read16(SecMAC4)],
+  rtl8168evl: ({ device, clock }) => {
+    const side = new SideBus(device.registers, clock);
+    return [0xe0, 0xe4, 0xf0, 0xf4].map((address) => side.eriRead(address));
+  },
+};
+for (const [chip, copiesOf] of Object.entries(COPIES))
+  test(`${chip}: the chip's copies of the address follow a change, and at the end are as at the start`, () => {
+    const rig = openDirectRig({ chip, mac: MAC });
+    using _device = rig.device;
+    rig.up();
+    const factory = copiesOf(rig);
+    rig.nic.address = CHOSEN;
+    const chosen = copiesOf(rig);
+    assert.deepEqual(chosen.slice(0, 2), [0x3020_1002, 0x5040]);
+    rig.nic.reset();
+    assert.deepEqual(copiesOf(rig), chosen);
+    rig.bound[Symbol.dispose]();
+    assert.deepEqual(copiesOf(rig), factory);
+  });
 
 test("an invalid configured address is rejected before anything is changed", () => {
   for (const bytes of Object.values(BAD))

@@ -237,3 +237,14 @@ test("a chip whose PHY does not respond can be unbound", () => {
   assert.equal(rig.bound.state, "unbound");
   rig.device[Symbol.dispose]();
 });
+
+test("a program that is paused for a minute while frames are in flight finds no failure of the NIC", () => {
+  using rig = openDirectRig();
+  rig.up();
+  rig.model.faults.arm("lost-doorbell", { count: 1 });
+  rig.send(udp(ends(), payload(100)));
+  assert.equal(rig.nic.checkHealth(), undefined);
+  rig.clock.delay(60_000_000);
+  assert.equal(rig.nic.checkHealth(), undefined);
+  assert.equal(found(rig, TRANSMIT_LIMIT_MICROS)[0], "doorbellLost");
+});

@@ -1,4 +1,4 @@
-/** Tests the PTP clock and its timestamps on the direct rig, most of them on one chip of each die that has a clock. */
+/** Tests the PTP clock and its timestamps on the direct rig. Most tests use one chip of each die that has such a clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "#chip/chips.ts";

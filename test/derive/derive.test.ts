@@ -252,7 +252,7 @@ test("every word of the tables for chips before the RTL8125 can be derived from 
   }
 });
 
-test("steps are printed as in a table", () => {
+test("steps are printed as source text, as in the files of src/chip/start", () => {
   assert.equal(
     sourceOf([
       {

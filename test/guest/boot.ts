@@ -27,7 +27,7 @@ export interface GuestOptions {
 }
 
 export interface GuestResult {
-  /** Text of the console: the script's output and the kernel's warnings. */
+  /** Text of the console, which has the script's output and the kernel's messages of level "err" and worse; also QEMU's errors. */
   readonly output: string;
   readonly exitCode: number;
   /** Files that the script left in /out. */

@@ -88,7 +88,9 @@ describe("failures of a card in a guest", { skip: noVfio() }, () => {
       },
       300,
     );
-    await guest.mustRun(`until ping -q -c 1 -W 1 ${GATEWAY}; do sleep 0.1; done`);
+    const waiting = `until ping -q -c 1 -W 1 ${GATEWAY}; do [ -e /sys/class/net/${INTERFACE} ] || exit 1; sleep 0.1; done`;
+    const { exit, stderr } = await guest.run(waiting);
+    if (exit !== 0) throw new Error(`no traffic after ${cause}:\n${stderr}\n${await machine.output(INTERFACE)}`);
     return event;
   };
 

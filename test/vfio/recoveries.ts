@@ -19,15 +19,17 @@ export interface Provocation {
    */
   readonly load?: "seldom" | "incoming";
   /**
-   * Whether the NIC must have its full budget of restarts. With a smaller budget, the NIC is started some time after it
-   * is stopped, and the fault would affect only the stop.
+   * Whether to wait until the NIC has its full budget of restarts. The failures of a series together would exhaust it.
+   * With a smaller budget, the NIC is also started some time after it is stopped, and `stuck-reset` would affect only
+   * the stop.
    */
   readonly steady?: boolean;
 }
 
 /**
- * The causes that are provoked. `busErrors` is not among them: a guest's kernel reports a bus error only for a card
- * with error reporting, which vfio-user devices do not have.
+ * The causes that are provoked. `busErrors` and `registerTimeouts` are not among them. A guest's kernel reports a bus
+ * error only for a card with error reporting, which vfio-user devices do not have. While the RTL8168H runs, the driver
+ * waits for no register but the PHY's, and a PHY that does not respond is `phyLosses`.
  */
 export const PROVOCATIONS: readonly Provocation[] = [
   { cause: "absences", faults: [["link-loss"]], reason: /the device is gone.*: waiting/, counts: { absences: 1 } },
@@ -67,8 +69,15 @@ export const PROVOCATIONS: readonly Provocation[] = [
     faults: [["stuck-transmitter", 2]],
     reason: /sent no frame for 5 s/,
     counts: { transmitTimeouts: 1 },
+    steady: true,
   },
-  { cause: "receiveStalls", faults: [["stuck-receiver", 2]], reason: /drops all frames/, counts: { receiveStalls: 1 } },
+  {
+    cause: "receiveStalls",
+    faults: [["stuck-receiver", 2]],
+    reason: /drops all frames/,
+    counts: { receiveStalls: 1 },
+    steady: true,
+  },
 ];
 
 /**

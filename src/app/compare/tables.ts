@@ -232,7 +232,7 @@ const sameThread = (found: Measurement): readonly Table[] => {
 const drivers = (found: Comparison): Table => ({
   id: "drivers",
   title: "The drivers of this comparison",
-  note: "Validates: whether each word that the device wrote is validated before use. Lines: the data path without comments and blank lines. Unchecked: places that the language does not check, which are all code in C, `unsafe` in Rust, and in TypeScript the SAFETY lines of the code that maps the memory.",
+  note: "Validates: whether each word that the device wrote is validated before use. Lines: the data path without comments and blank lines. Unchecked: the places whose memory accesses the language does not check. In C that is all code, in Rust the `unsafe` blocks and functions, and in TypeScript the calls with a SAFETY comment, which map the memory.",
   headings: ["driver", "language", "validates", "lines", "unchecked"],
   rows: measuredPeers(found).map(({ name, language, validates, size, unsafeSites }) => [
     name,

@@ -24,6 +24,9 @@ const EPHY_8168E: Step = {
   ],
 };
 
+const COPY_TO_SECOND = { call: "copyAddressToSecond" } as const;
+const COPY_TO_EXTENDED = { call: "copyAddressToExtended" } as const;
+
 /** Both steppings of the RTL8168E, on which EEE is never enabled. */
 // prettier-ignore
 // oxfmt-ignore
@@ -34,8 +37,9 @@ export const START_8168E: Start = {
     // MISC: resets the transmit packet buffer.
     { on: "io32", words: [[0xf0, 0, 1 << 29], [0xf0, 1 << 29, 0]] },
     { on: "io8", words: [NO_SPI] },
-    { call: "copyAddressToSecond" },
+    COPY_TO_SECOND,
   ],
+  address: [COPY_TO_SECOND],
   phy: [
     WITHOUT_INTERRUPTS,
     { firmware: "phy" },
@@ -141,8 +145,9 @@ export const START_8168EVL: Start = {
     PHY_POWER,
     { on: "io8", words: [NO_SPI] },
     leaveL1(0x1f00),
-    { call: "copyAddressToExtended" },
+    COPY_TO_EXTENDED,
   ],
+  address: [COPY_TO_EXTENDED],
   phy: [
     WITHOUT_INTERRUPTS,
     { firmware: "phy" },

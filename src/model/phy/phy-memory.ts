@@ -2,7 +2,7 @@
 import { addressKey, type Words, wordsOf } from "../observation/state.ts";
 
 /**
- * Addresses below this one are memory; the others are the controller's registers, among them the port for its firmware.
+ * Addresses below this one are memory; the others are the microcontroller's registers, among them the port for its firmware.
  */
 const REGISTERS = 0xa000;
 
@@ -15,8 +15,9 @@ const fold = (sum: number, word: number): number => Math.imul(sum ^ (word & 0xff
  * The window has an address register and a data register. A data word has its high byte first: a parameter may have an
  * odd address, and drivers change the parameter in the upper half of a word without changing the one in the lower half
  * (0x80ec and 0x80ed in DPDK `rtl8168ep.c`). A write increments the address, so a table needs its address only once
- * (0x81b3 in DPDK `rtl8125a.c`). A read leaves the address unchanged, because drivers modify words in place. A write to
- * a register of the controller also leaves it unchanged, because firmware is written to one such register word by word.
+ * (0x81b3 in DPDK `rtl8125a.c`). A read leaves the address unchanged, because drivers read a word, change it and write
+ * it back. A write to a register of the microcontroller also leaves the address unchanged, because firmware is written
+ * to one such register word by word.
  * Firmware is accepted but not run; `state` has a checksum of each program.
  */
 export class PhyMemory {
