@@ -317,18 +317,8 @@ export class DriverSide implements Disposable {
    * @throws {BadMtu} before any change; the error of the NIC; {NicGivenUp}
    */
   #changeMtu(mtu: number): void {
-    const nic = this.#nic;
-    checkMtu(nic.chip, mtu);
-    const before = nic.mtu;
-    this.#rebuild(`an MTU of ${mtu}`, () => {
-      try {
-        nic.setMtu(mtu);
-      } catch (thrown) {
-        const error = this.#recovery.explain(thrown);
-        if (!isFinal(error)) nic.setMtu(before);
-        throw error;
-      }
-    });
+    checkMtu(this.#nic.chip, mtu);
+    this.#rebuild(`an MTU of ${mtu}`, () => this.#nic.setMtu(mtu));
   }
 
   /**

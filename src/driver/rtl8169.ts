@@ -272,29 +272,29 @@ export class Nic {
 
   /**
    * Rebuilds the rings for another MTU; returns the new `Link` if the NIC is up. Frames in the old rings and entries are
-   * lost. @throws {BadMtu} before anything has changed; or whatever `down` and `up` throw, with the NIC down
+   * lost. @throws {BadMtu} before anything has changed; whatever `down` and `up` throw, with the old MTU. After
+   * {DmaExhausted} the NIC is up again, after other errors it is down
    */
   setMtu(mtu: number): RunningNic | undefined {
     checkMtu(this.chip, mtu);
-    const wasUp = this.running;
-    if (wasUp) this.down();
-    this.#mtu = mtu;
-    return wasUp ? this.up() : undefined;
+    return this.#rebuild(mtu, this.#slots);
   }
 
-  /**
-   * Rebuilds all rings with this many descriptors each, and returns the new `Link` like `setMtu`. @throws {BadRingSize}
-   * before any change; {DmaExhausted}, with the NIC up again with rings of the old size; after other errors it is down
-   */
+  /** Rebuilds all rings with this many descriptors each; otherwise like `setMtu`. @throws {BadRingSize} before any change */
   setRings(slots: number): RunningNic | undefined {
-    const before = this.#slots;
-    this.#slots = checkSlots(this.chip, slots);
-    if (!this.running) return undefined;
-    this.down();
+    return this.#rebuild(this.#mtu, checkSlots(this.chip, slots));
+  }
+
+  #rebuild(mtu: number, slots: number): RunningNic | undefined {
+    const wasUp = this.running;
+    const before = [this.#mtu, this.#slots] as const;
+    if (wasUp) this.down();
+    [this.#mtu, this.#slots] = [mtu, slots];
+    if (!wasUp) return undefined;
     try {
       return this.up();
     } catch (error) {
-      this.#slots = before;
+      [this.#mtu, this.#slots] = before;
       if (error instanceof DmaExhausted) this.up();
       throw error;
     }

@@ -60,7 +60,7 @@ test("a ring size set while the NIC is down takes effect at the next start", () 
   assert.equal(rig.nic.rings.receive.armed(), 64);
 });
 
-test("rings for which there is no DMA memory are rejected, and the NIC keeps its old ones", () => {
+test("rings or an MTU for which there is no DMA memory are rejected, and the NIC keeps its old ones", () => {
   const clock = new VirtualClock();
   const chip = chipNamed("rtl8168h")!;
   const model = new Rtl8169({ chip, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
@@ -69,9 +69,14 @@ test("rings for which there is no DMA memory are rejected, and the NIC keeps its
   const nic = bound.driver;
   nic.up();
   const before = device.dma.live;
+  const unchanged = (): void => {
+    assert.deepEqual([nic.slots, nic.mtu, nic.running, nic.rings.receive.armed()], [64, 1500, true, 64]);
+    assert.equal(device.dma.live, before);
+  };
   assert.throws(() => nic.setRings(4096), { code: "DMA_EXHAUSTED" });
-  assert.equal(nic.slots, 64);
-  assert.equal(nic.running, true);
-  assert.equal(nic.rings.receive.armed(), 64);
-  assert.equal(device.dma.live, before);
+  unchanged();
+  using _taken = device.dma.allocate({ what: "other", bytes: 3 << 20, align: 4096, direction: "toDevice" });
+  const both = device.dma.live;
+  assert.throws(() => nic.setMtu(9000), { code: "DMA_EXHAUSTED" });
+  assert.deepEqual([nic.mtu, nic.running, nic.rings.receive.armed(), device.dma.live], [1500, true, 64, both]);
 });
