@@ -114,3 +114,29 @@ test("the 8168E-VL has two copies of the station address in extended registers, 
     ],
   );
 });
+
+for (const [key, ready] of [
+  ["rtl8168d-281", 0xbf00],
+  ["rtl8168d-280", 0xb300],
+] as const)
+  test(`${key}: firmware is loaded only if the word 0x001b of the PHY's memory shows that the PHY is ready`, () => {
+    const chip = chipNamed(key)!;
+    const load = chip.start.phy.filter((step) => "firmware" in step);
+    for (const word of [ready, ready ^ 0x100]) {
+      const written: Written[number][] = [];
+      let address = 0;
+      const phy = {
+        read: (register: number, page = 0) => (page === 5 && register === 6 && address === 0x001b ? word : 0),
+        write(register: number, value: number, page = 0) {
+          if (page === 5 && register === 5) address = value;
+          else written.push([page, register, value]);
+        },
+      };
+      const io = new Mmio({ length: 256, read: () => 0, write: () => {} });
+      const firmware = { file: "test.fw", version: "", words: Uint32Array.of(0x8003_1234) };
+      const hw = { ...hardwareOf({ io, clock: new VirtualClock(), chip }, chip.start), phy, firmware };
+      run(hw, load);
+      const loaded = written.some(([, register, value]) => register === 3 && value === 0x1234);
+      assert.equal(loaded, word === ready);
+    }
+  });

@@ -77,3 +77,12 @@ test("if a register read times out, nothing is written back", () => {
     );
   }
 });
+
+test("an interrupt that a chip raises although it was stopped is not delivered", () => {
+  using rig = openDirectRig();
+  rig.up();
+  rig.nic.line.take();
+  rig.nic.down();
+  rig.device.interrupts.raise(0);
+  assert.equal(rig.nic.line.take(), false);
+});

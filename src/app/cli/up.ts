@@ -5,12 +5,10 @@ import { Files, linkOf } from "../cards/files.ts";
 import { checkCard } from "../cards/local-machine.ts";
 import { parseSettings } from "../ethtool/settings.ts";
 import { type MetricsAddress, parseMetricsAddress } from "../metrics/address.ts";
-import { openSession } from "../open-session.ts";
 import type { DeviceSpec, ModelSpec, SessionOptions } from "../session.ts";
 import { parseWire, pathsOf, recordOf, WIRE_SYNTAX } from "../wires/wire-spec.ts";
 import type { Values } from "./arguments.ts";
 import { openLog } from "./background-log.ts";
-import { bringUp } from "./bring-up.ts";
 import { command, Exit } from "./command.ts";
 import { detach, Foreground } from "./detach.ts";
 import { logJson, parseLevel } from "./log.ts";
@@ -194,6 +192,8 @@ export const up = command({
       waitForCard: parseWait(values["wait-for-card"]),
     };
     const wire = device.kind === "model" ? (values.wire ?? RESPONDER) : undefined;
+    // Loaded here, because the first process of `dropCapabilities` executes the program again before it gets here.
+    const [{ bringUp }, { openSession }] = await Promise.all([import("./bring-up.ts"), import("../open-session.ts")]);
     const request = { session, interfaceName, device: typed, wire, json: values.json, level, metrics, settings };
     if (foreground === undefined) return await bringUp(request, shown, openSession, stop);
     const onUp = (event: UpEvent): Promise<void> => foreground.up(event);
