@@ -5,6 +5,7 @@ import { VirtualClock } from "#kit/clock.ts";
 import { DeviceGone, OutOfRange } from "#kit/errors.ts";
 import { type Argument, isArgument } from "./argument.ts";
 import { type Operated, type Operation, OPERATION_MICROS, Operations } from "./operations.ts";
+import { QueueStuck } from "./queue-threads.ts";
 import type { Report } from "./session-messages.ts";
 
 /** Returns an executor for operations that need no NIC. */
@@ -75,16 +76,17 @@ test("an exception of an operation is sent as its reply, and the next operation 
   assert.deepEqual(codes(), ["OUT_OF_RANGE", "OUT_OF_RANGE", "UNKNOWN_OPERATION", "UNKNOWN_OPERATION", undefined]);
 });
 
-test("a device that has gone also ends the thread's work, after the reply", () => {
-  const { operations, ask, codes } = bench({
-    gone: () => {
-      throw new DeviceGone("IntrStatus");
-    },
+for (const error of [new DeviceGone("IntrStatus"), new QueueStuck(1)])
+  test(`${error.code} also ends the thread's work, after the reply`, () => {
+    const { operations, ask, codes } = bench({
+      fails: () => {
+        throw error;
+      },
+    });
+    ask("fails");
+    assert.throws(() => operations.run(), error);
+    assert.deepEqual(codes(), [error.code]);
   });
-  ask("gone");
-  assert.throws(() => operations.run(), DeviceGone);
-  assert.deepEqual(codes(), ["DEVICE_GONE"]);
-});
 
 test("an operation that does not end is aborted, and restores what it changed", () => {
   let restored = false;

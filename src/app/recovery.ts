@@ -11,6 +11,7 @@ import { ro16 } from "#kit/mmio.ts";
 import { SystemError } from "#sys/errno.ts";
 import { CAUSE_NAMES, CAUSES, type CauseName, sentenceOf } from "./causes.ts";
 import { plainError } from "./plain-error.ts";
+import { QueueStuck } from "./queue-threads.ts";
 import { NicGivenUp, RESTART_DELAYS_MICROS, RestartBudget, STEADY_MICROS } from "./restart-budget.ts";
 import type { SessionEvent } from "./session.ts";
 
@@ -29,7 +30,8 @@ const CAUSE_OF: Readonly<Record<Finding, CauseName>> = {
 };
 
 /** Errors that a restart cannot fix. */
-export const isFinal = (error: unknown): boolean => error instanceof DeviceGone || error instanceof NicGivenUp;
+export const isFinal = (error: unknown): boolean =>
+  error instanceof DeviceGone || error instanceof NicGivenUp || error instanceof QueueStuck;
 
 /** Errors of a chip that has not done something within the time limit. */
 const isTimeout = (error: unknown): boolean =>
