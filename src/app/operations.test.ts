@@ -75,7 +75,7 @@ test("an exception of an operation is sent as its reply, and the next operation 
   assert.deepEqual(codes(), ["OUT_OF_RANGE", "OUT_OF_RANGE", "UNKNOWN_OPERATION", "UNKNOWN_OPERATION", undefined]);
 });
 
-test("a device that has gone also ends the thread's work, after the reply", () => {
+test("if the device has gone, the error is sent as the operation's reply, and then thrown", () => {
   const { operations, ask, codes } = bench({
     gone: () => {
       throw new DeviceGone("IntrStatus");

@@ -107,7 +107,7 @@ suite("checks before a card is bound", () => {
     assert.equal(machine.driverOf(CARD), VFIO_PCI);
   });
 
-  test("if another device in the IOMMU group has a driver, and is not a bridge, a card is bound only if forced", async () => {
+  test("a card whose IOMMU group has another bound device, except a bridge, is bound only if forced", async () => {
     using machine = machineWith();
     machine.plug("0000:00:1c.0", { vendor: "0x8086", device: "0x1", class: "0x060400", driver: "pcieport" });
     machine.plug("0000:03:00.2", { vendor: "0x8086", device: "0x2" });
@@ -133,7 +133,7 @@ suite("checks before a card is bound", () => {
     assert.deepEqual([machine.driverOf(CARD), machine.driverOf(other)], [VFIO_PCI, VFIO_PCI]);
   });
 
-  test("a card without an IOMMU is bound only with --unsafe-noiommu, and only if VFIO's no-IOMMU mode is on", async () => {
+  test("a card without an IOMMU is bound only with --unsafe-noiommu and in VFIO's no-IOMMU mode", async () => {
     using machine = machineWith({ driver: "r8169", group: -1 });
     machine.machine = { ...MACHINE, iommus: [], groups: 0, iommuWords: [] };
     await assert.rejects(bindToVfio(machine.context, CARD, FORCED), (error: NotUsable) => error.code === "NO_IOMMU");
@@ -187,7 +187,7 @@ suite("returning a card", () => {
     assertUntouched(machine);
   });
 
-  test("returning a card in use fails and names the process; if forced, the wait for that process is limited", async () => {
+  test("returning a card in use fails and names the process; if forced, it waits for a limited time", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     machine.open.add(CARD);

@@ -96,7 +96,10 @@ const release = async ({ files, kernel }: BindContext, address: string): Promise
   throw holders.length > 0 ? new CardInUse(address, holders) : new StillBusy(address, driver);
 };
 
-/** Makes the loaded drivers probe the card, unless it has a driver. @throws {StillBusy} {BindNotPermitted} {StepRefused} */
+/**
+ * Makes the loaded drivers probe the card, unless it has a driver.
+ * @throws {StillBusy} {BindNotPermitted} {StepRefused}
+ */
 const probe = async ({ files, kernel }: BindContext, address: string): Promise<void> => {
   if (driverOf(files, address) !== undefined) return;
   const done = await kernel.ask(join(files.sys, "bus/pci/drivers_probe"), address);
@@ -183,7 +186,7 @@ const bindToOrigin = async (context: BindContext, address: string, { driver, mod
   if (!exists(files.driver(driver))) await kernel.load(module ?? driver);
   if (driverOf(files, address) !== undefined || !exists(files.driver(driver))) return;
   try {
-    // The driver is asked by name: in a probe by all drivers, vfio-pci could get a card whose id was added to its table.
+    // The driver is asked by name: in a probe by all drivers, vfio-pci could get a card whose id is in its table.
     const done = await kernel.ask(join(files.driver(driver), "bind"), address);
     if (!done) throw new StillBusy(address, driver);
   } catch (error) {

@@ -139,7 +139,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("under any other tunnel may be every card with a route through a gateway or, without gateways, every card that is up", () => {
+  test("every card with a gateway may be under another tunnel; without gateways, every card that is up", () => {
     using vpn = twoCards();
     vpn.link("wg0", { kind: "wireguard" });
     vpn.route(V4, ["wg0"], { table: 51820, gateway: false });

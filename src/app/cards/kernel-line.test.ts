@@ -158,7 +158,7 @@ suite("boot loaders other than GRUB", () => {
     assert.match(wordOff(readBootSetup(pop.files), "iommu=off"), /^sudo kernelstub --delete-options iommu=off && /);
   });
 
-  test("with systemd-boot as the loader, /etc/kernel/cmdline is changed instead of the settings of an unused GRUB", () => {
+  test("with systemd-boot as the loader, /etc/kernel/cmdline is changed, not the settings of an unused GRUB", () => {
     using machine = grubMachine({ [SETTINGS]: "" });
     systemdBoot(machine);
     assert.match(wordOn(readBootSetup(machine.files), WORD), /^add intel_iommu=on to the kernel's command line/);

@@ -114,8 +114,8 @@ export class LinkStack {
   }
 
   /**
-   * The interfaces of the routes through a gateway, except tunnels, because a tunnel's other end is rarely in a directly
-   * connected network. If there are no such routes, all hardware interfaces that are up.
+   * The interfaces, except tunnels, of the routes through a gateway, because a tunnel's other end is rarely in a
+   * directly connected network. If there are no such routes, all hardware interfaces that are up.
    */
   #gateways(): readonly number[] {
     const hops = this.#routes.flatMap(({ unicast, hops }) => (unicast ? hops : [])).filter(({ gateway }) => gateway);
