@@ -114,35 +114,31 @@ test("if one of two transmit queues is full, poll(2) reports only frames of the 
   assert.equal(poller.wait(0), 0, "the waiting frames are those of the full queue");
 });
 
-test(
-  "frames that wait in the TAP while the NIC is restarted are sent once it has a link, and none is lost",
-  { skip },
-  () => {
-    using bench = new Bench();
-    const { cable, driver } = bench;
-    for (const operations of [
-      [["setRings", { rx: 512 }]],
-      [
-        ["suspend", {}],
-        ["resume", {}],
-      ],
-    ] as const) {
-      bench.run(second);
-      cable.frames.length = 0;
-      bench.send(50);
-      for (const [operation, argument] of operations) {
-        driver.handleCommand({ command: "operate", id: 0, operation, argument, limitMillis: 25_000 });
-        driver.operations.run();
-      }
-      bench.run(1000);
-      assert.equal(bench.statistics.linkUp, 0);
-      assert.equal(driver.watchHost(new Poller([...driver.hostFds]), 0), false, "no ring is full");
-      bench.run(second);
-      assert.equal(cable.frames.length, 50, operations[0][0]);
-      assert.equal(bench.statistics.sendDiscards, 0);
+test("frames in the TAP are sent once a restarted NIC has a link again, and none is lost", { skip }, () => {
+  using bench = new Bench();
+  const { cable, driver } = bench;
+  for (const operations of [
+    [["setRings", { rx: 512 }]],
+    [
+      ["suspend", {}],
+      ["resume", {}],
+    ],
+  ] as const) {
+    bench.run(second);
+    cable.frames.length = 0;
+    bench.send(50);
+    for (const [operation, argument] of operations) {
+      driver.handleCommand({ command: "operate", id: 0, operation, argument, limitMillis: 25_000 });
+      driver.operations.run();
     }
-  },
-);
+    bench.run(1000);
+    assert.equal(bench.statistics.linkUp, 0);
+    assert.equal(driver.watchHost(new Poller([...driver.hostFds]), 0), false, "no ring is full");
+    bench.run(second);
+    assert.equal(cable.frames.length, 50, operations[0][0]);
+    assert.equal(bench.statistics.sendDiscards, 0);
+  }
+});
 
 test("the interface has no carrier if the link does not come back after new rings", { skip }, () => {
   using bench = new Bench();
