@@ -139,7 +139,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("every card with a gateway may be under another tunnel; without gateways, every card that is up", () => {
+  test("a tunnel with an unknown other end may use any card with a gateway; without one, any card that is up", () => {
     using vpn = twoCards();
     vpn.link("wg0", { kind: "wireguard" });
     vpn.route(V4, ["wg0"], { table: 51820, gateway: false });
@@ -213,7 +213,7 @@ suite("a card carries a session", () => {
     assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
   });
 
-  test("the search ends if parent processes form a loop, and invalid text is not a session", () => {
+  test("the search ends if parent processes form a loop, and an invalid SSH_CONNECTION is ignored", () => {
     using network = sshHost("?");
     assert.deepEqual(over(network, "eth0"), []);
     network.environment = {};

@@ -107,7 +107,7 @@ export class LinkStack {
     return kind !== "tun" && isAddress ? broadcast : undefined;
   }
 
-  /** The interfaces of the kernel's PPPoE sessions, from the last column of its list. */
+  /** The interfaces of the kernel's PPPoE sessions, from the last column of /proc/net/pppoe. */
   #pppoe(): readonly number[] {
     const lines = (textOf(join(this.#files.proc, "self/net/pppoe")) ?? "").split("\n").slice(1);
     return lines.flatMap((line) => this.index(line.trim().split(/\s+/).at(-1) ?? "") ?? []);
