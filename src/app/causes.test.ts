@@ -14,7 +14,7 @@ test("each cause has a counter of its name, and a row in docs/recovery.md", () =
   }
 });
 
-test("a cause says what happened and what the driver does, and an occurrence adds details", () => {
+test("a cause has a description without a full stop and a hint with one, and an occurrence adds details", () => {
   for (const { what, hint } of Object.values(CAUSES)) {
     assert.ok(what.length > 10 && !what.endsWith("."), what);
     assert.match(hint, /[^.]\.$|`\.$/);

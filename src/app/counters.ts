@@ -114,7 +114,7 @@ export const WIRE_COUNTERS = [
   "wireSentBytes",
   "wireReceivedFrames",
   "wireReceivedBytes",
-  /** Frames lost between the wire and the far end, in either direction; should stay 0. */
+  /** Frames lost between the NIC and the far end, in either direction; should stay 0. */
   "wireDrops",
   /** Frames for which the NIC had no descriptor. */
   "missedFrames",

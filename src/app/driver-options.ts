@@ -1,4 +1,4 @@
-/** The driver's options for the NIC of a task. */
+/** Options of the driver, from the task that the driver's thread gets. */
 import type { NicOptions } from "#driver/probe.ts";
 import type { Clock } from "#kit/clock.ts";
 import { firmwareFiles } from "./firmware-files.ts";

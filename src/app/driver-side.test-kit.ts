@@ -83,7 +83,7 @@ export class Bench implements Disposable {
     this.driver = scope.use(
       new DriverSide(
         {
-          // The code under test does not use these values.
+          // `DriverSide` does not use `device` and `control`.
           device: { bus: "vfio-user", path: "", stop: -1 },
           control: -1,
           host: { name: "ft0", namespace: this.namespace.fd },

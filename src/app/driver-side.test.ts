@@ -114,7 +114,7 @@ test("if one of two transmit queues is full, poll(2) reports only frames of the 
   assert.equal(poller.wait(0), 0, "the waiting frames are those of the full queue");
 });
 
-test("frames that the host sends while the NIC is restarted wait for its link, and none is lost", { skip }, () => {
+test("frames in the TAP are sent once a restarted NIC has a link again, and none is lost", { skip }, () => {
   using bench = new Bench();
   const { cable, driver } = bench;
   for (const operations of [

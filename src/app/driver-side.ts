@@ -65,7 +65,10 @@ export class DriverSide implements Disposable {
   readonly #recovery: Recovery;
   readonly #sleep: SystemSleep;
   readonly #linkReport: LinkReport;
-  /** The last change of the interface, if it has not been applied: the card is absent, the NIC sleeps, or it failed. */
+  /**
+   * The last change of the interface that has not been applied, because the card is absent, or because the NIC sleeps
+   * or failed.
+   */
   #deferred: FollowCommand | undefined;
   /** Whether the NIC is left asleep on close, provided that wake-up events are enabled. */
   #handingOver = false;
@@ -146,8 +149,8 @@ export class DriverSide implements Disposable {
     this.#nic.up();
     this.#connect();
     this.interruptFd = this.#nic.line.fd;
-    // The scope runs its clean-ups in reverse order. First, a running operation ends. Then the NIC is handed over. The
-    // NIC and its memory are released after that.
+    // The scope runs its clean-ups in reverse order. First, a running operation ends. Then the NIC is left asleep, if
+    // that was requested. The NIC and its memory are released after that.
     scope.defer(() => {
       if (this.#handingOver && !this.#recovery.absent) this.#sleep.handOver();
     });
@@ -211,7 +214,10 @@ export class DriverSide implements Disposable {
     return this.#uplink === undefined || this.operations.pending ? 1 : this.napi.waitMillis;
   }
 
-  /** Moves frames once in each direction; returns their number. @param budget maximum number read from the host */
+  /**
+   * Moves frames once in each direction; returns their number.
+   * @param budget maximum number of frames read from each host queue
+   */
   pump(budget = BUDGET): number {
     this.#polls++;
     const uplink = this.#uplink;
@@ -223,7 +229,7 @@ export class DriverSide implements Disposable {
     return this.#uplink?.drained ?? true;
   }
 
-  /** Whether another round would find frames. */
+  /** Whether another round may find frames. */
   get more(): boolean {
     return !this.hostDrained || this.#nic.waiting;
   }
@@ -250,8 +256,8 @@ export class DriverSide implements Disposable {
 
   /**
    * Checks the NIC for failures that it does not report, and restarts it when that is due. Must be called often;
-   * returns at once if nothing is due.
-   * @throws {NicGivenUp} {DeviceGone} {BusError}
+   * returns at once if nothing is due. Also applies a change of the interface that was deferred.
+   * @throws {NicGivenUp} {DeviceGone} {BusError} {ChangingIdentification}, and timeouts of registers
    */
   runWatchdog(): void {
     // Nothing is checked during a self-test, because a PHY in loopback looks like one that has lost its settings. A
@@ -261,10 +267,7 @@ export class DriverSide implements Disposable {
     if (this.#deferred !== undefined && !this.#recovery.absent) this.#follow(this.#deferred);
   }
 
-  /**
-   * Handles an error of the loop. If the card is gone and the driver may wait for it, the driver begins to wait.
-   * @throws the same error otherwise
-   */
+  /** Handles an error of the loop: see `Recovery.handleError`, which may throw. */
   handleError(error: unknown): void {
     this.#recovery.handleError(error);
   }
@@ -313,8 +316,8 @@ export class DriverSide implements Disposable {
   }
 
   /**
-   * Changes the MTU, which creates new rings. If the NIC fails to come up, it is restarted with the old MTU.
-   * @throws {BadMtu} before any change; the error of the NIC; {NicGivenUp}
+   * Changes the MTU, which creates new rings. If that fails, the NIC keeps the old MTU, and is restarted if it is down.
+   * @throws {BadMtu} before any change; whatever `#rebuild` throws
    */
   #changeMtu(mtu: number): void {
     checkMtu(this.#nic.chip, mtu);
@@ -324,7 +327,7 @@ export class DriverSide implements Disposable {
   /**
    * Runs `act`, which creates new rings. If `act` fails, a NIC that is down is restarted, and a NIC that has kept its
    * rings continues with them.
-   * @throws errors of `act`; {NicGivenUp}
+   * @throws the error of `act`, or {DeviceGone} if the card does not respond; {NicGivenUp} {QueueStuck}
    */
   #rebuild(what: string, act: () => void, wasUp = this.#uplink !== undefined): void {
     this.#retire();

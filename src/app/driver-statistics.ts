@@ -57,7 +57,7 @@ const sum = <T extends Readonly<Record<string, number>>>(a: T, b: T): T =>
 /** The uplink and the polling loop, whose counters are published, and other counts to be published. */
 export interface Counting {
   readonly uplink: Uplink | undefined;
-  /** The threads of other queues. */
+  /** The counts of the other queues' threads. */
   readonly threads: readonly QueueThreadCounts[];
   readonly napi: Napi;
   readonly polls: number;

@@ -33,7 +33,7 @@ test("a missing file is an error if the user named the folder, but not in the sy
   assert.equal(firmwareFiles(undefined)("rtl_nic/no-such-chip.fw"), undefined);
 });
 
-test("a compressed file that is damaged or too large is reported with a hint", () => {
+test("a compressed file that is damaged or too large is an error that names the file", () => {
   using made = folder();
   const read = firmwareFiles(made.path);
   const large = new Uint8Array((1 << 20) + 1);

@@ -46,7 +46,7 @@ const FORMS: readonly (readonly [suffix: string, read: (path: string) => Uint8Ar
   [".xz", (path) => execFileSync("xz", ["-dc", "--", path], XZ)],
 ];
 
-/** Decompresses a file, up to a limit. @throws {BadFirmware} {NodeJS.ErrnoException} */
+/** Reads a file, and decompresses it up to a limit. @throws {BadFirmware} {NodeJS.ErrnoException} */
 const unpack = (path: string, read: (path: string) => Uint8Array): Uint8Array => {
   try {
     return read(path);
@@ -68,7 +68,8 @@ const isFile = (path: string): boolean => {
 /**
  * Returns a function that reads a firmware file by its name in the chip table, such as `rtl_nic/rtl8168h-2.fw`.
  * @param folder used instead of the system's folders
- * @returns the function, which throws {NoFirmware} {BadFirmware}
+ * @returns the function. It returns undefined if no system folder has the file. It throws {NoFirmware} {BadFirmware},
+ * and the system's error if the file cannot be read
  */
 export const firmwareFiles =
   (folder: string | undefined) =>

@@ -48,7 +48,7 @@ class Bench implements Disposable {
   }
 }
 
-test("the driver is notified at once, and again only after a change", { skip }, async () => {
+test("the driver gets the interface's settings at once, and again only after a change", { skip }, async () => {
   using bench = new Bench();
   assert.equal(bench.commands.length, 1);
   assert.equal(bench.commands[0]!.mtu, 1500);

@@ -59,7 +59,7 @@ for (const chip of CHIPS)
     },
   );
 
-test("a NIC with a link stays awake, and so does one that may not sleep", { skip }, () => {
+test("a NIC without a link stays awake if no time is set after which it sleeps", { skip }, () => {
   using bench = new Bench();
   bench.run(100_000);
   bench.model.setCarrier(false);
@@ -102,7 +102,7 @@ test(
   },
 );
 
-test("the driver waits for a card that is removed while it sleeps; the card works when it is back", { skip }, () => {
+test("a card that is removed while the NIC sleeps is awaited, and works when it is back", { skip }, () => {
   using bench = resting();
   bench.model.faults.arm("removal");
   bench.run(LINK_CHECK_MICROS + 200_000);

@@ -12,7 +12,7 @@ export interface IdleSleepParts extends Pick<DataPlane, "nic" | "clock" | "event
   readonly afterMicros: number | undefined;
   /** Puts the NIC to sleep. @throws the reason that it stays awake */
   readonly sleep: () => void;
-  /** Wakes the NIC and brings it up. @throws the reason that this failed */
+  /** Wakes the NIC and brings it up; `woken` is whether it has a link now. @throws the reason that this failed */
   readonly resume: (woken: boolean) => void;
 }
 

@@ -43,7 +43,10 @@ export class InterfaceSettings {
     this.#report = parts.report;
   }
 
-  /** Applies the settings that users have changed on the interface. @throws {DeviceGone} {NicGivenUp} */
+  /**
+   * Applies the settings that users have changed on the interface.
+   * @throws {DeviceGone} {NicGivenUp}, and timeouts of registers
+   */
   apply({ mtu, address, filter }: FollowCommand): void {
     const nic = this.#nic;
     const { address: ours } = nic;

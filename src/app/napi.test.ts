@@ -168,7 +168,7 @@ test("a thread with work checks its descriptors every 16 rounds, and blocks only
   assert.deepEqual(loop(["busy", "busy", "idle"]), ["look", "block"]);
 });
 
-test("the thread waits for an idle host with poll(2), not by reading", () =>
+test("once the host has no more frames, the thread calls poll(2) after each round", () =>
   assert.deepEqual(loop(["busy", "hostDrained", "hostDrained"]), ["look", "look", "look"]));
 
 test("work that arrived while interrupts were masked is done before the thread sleeps", () =>

@@ -171,18 +171,18 @@ export interface PollingThread {
   round(): Outcome;
   /** Runs periodic tasks that are due, such as publishing counters. */
   housekeep(): void;
-  /** Calls poll(2) and handles its results. @param block waits for an event; otherwise returns at once */
+  /** Calls poll(2) and handles its results. @param block whether to wait for an event */
   wait(block: boolean): void;
   /**
-   * Handles an error thrown by the other functions. @throws the same error, unless the thread can continue
+   * Handles an error thrown by the other functions. @throws the reason that the thread cannot continue
    */
   handleError(error: unknown): void;
 }
 
-/** Number of rounds after which even a busy thread calls poll(2), so that it receives messages of the main thread. */
+/** Number of rounds after which even a busy thread calls poll(2), so that it receives messages from the main thread. */
 const MAX_ROUNDS = 16;
 
-/** Runs the loop of a thread that runs the driver, until the thread is asked to close. */
+/** Runs the loop of a thread that polls a NIC or a queue, until the thread is asked to close. */
 export const runNapi = (napi: Napi, thread: PollingThread): void => {
   for (let round = 0; !thread.closing; round++)
     try {

@@ -1,6 +1,6 @@
 /**
- * Offloads that users switch on and off. Some are executed by the NIC, some by this process, to which the TAP leaves
- * them, and some by the kernel on the TAP.
+ * Offloads that users switch on and off. The NIC and this process execute most of them; the kernel executes the rest on
+ * the TAP.
  */
 import { ALL_MULTICAST, type ReceiveFilter } from "#driver/receive-filter.ts";
 import type { Nic } from "#driver/rtl8169.ts";
@@ -99,7 +99,7 @@ export class OffloadSwitches {
     return Object.entries(active).flatMap(([name, on]) => (on ? [name] : []));
   }
 
-  /** Combines the filter that users set on the interface with the switches of this object. */
+  /** Combines the filter that users set on the interface with the features `rx-all` and `rx-fcs`. */
   filtered(filter: ReceiveFilter): ReceiveFilter {
     this.#filter = filter;
     return { ...filter, damaged: this.#requested.get("rx-all") === true, fcs: this.#requested.get("rx-fcs") === true };

@@ -25,7 +25,7 @@ runThread((port, report) => {
   using side = new ModelSide(modelTask, { clock, memory, report });
   const { name, dmaBytes, rules } = modelTask.channel;
   using device = new DirectDevice(side.model, { name, registers: rules.registers, dmaBytes, memory, vectors: 32 });
-  // While the driver waits for the device, the device's timers run.
+  // While the driver waits for the model, the model's timers run.
   const waiting: Clock = {
     now: () => clock.now(),
     delay: (micros) => {

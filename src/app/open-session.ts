@@ -44,15 +44,15 @@ import { WorkerThread } from "./worker-thread.ts";
 type Thread = WorkerThread<Command, Report>;
 
 /**
- * Size of DMA memory. It has room for the rings, receive buffers for the largest MTU, and the arena for outgoing
+ * Size of DMA memory in bytes, with room for the rings, receive buffers for the largest MTU, and the arena for outgoing
  * frames.
  */
 const DMA_BYTES = 32 << 20;
-/** Size of DMA memory per queue; it applies if the total for all queues is greater than DMA_BYTES. */
+/** Size of DMA memory in bytes per queue; it applies if the total for all queues is greater than DMA_BYTES. */
 const QUEUE_BYTES = 8 << 20;
 /**
- * Size of the memory after the DMA window. It holds frames on their way between the NIC and a TAP at the far end of the
- * wire.
+ * Size in bytes of the memory after the DMA window. It holds frames on their way between the NIC and a TAP at the far
+ * end of the wire.
  */
 const STAGING_BYTES = 1 << 20;
 /** Default time in seconds to wait for a card. A lost PCI Express link is back within a second. */
@@ -100,7 +100,7 @@ type Start = (
   ports?: readonly MessagePort[],
 ) => Promise<Started>;
 
-/** The two ends of the channel between the NIC's thread and a queue's thread, and the queue thread's bell. */
+/** The two ends of the channel between the NIC's thread and a queue's thread, and the eventfd that wakes the latter. */
 interface QueuePlan {
   readonly lead: QueueChannel;
   readonly queue: QueueChannel;
@@ -264,7 +264,7 @@ export const openSession = async (options: SessionOptions, stop?: AbortSignal): 
     }
   }
   threads.push(driver.thread);
-  if (driver.facts === undefined) throw new Error("the driver's thread sent no facts about itself");
+  if (driver.facts === undefined) throw new Error("the driver's thread sent no facts about the NIC");
   if (driver.tap === undefined) throw new Error("the driver's thread gave no descriptor of its TAP");
   const taken = { ...driver, facts: driver.facts, tap: Tap.owning(driver.tap.number, driver.tap) };
   return new OpenSession(taken, { threads, memory, early }, scope.move());

@@ -77,7 +77,7 @@ test("an exception of an operation is sent as its reply, and the next operation 
 });
 
 for (const error of [new DeviceGone("IntrStatus"), new QueueStuck(1)])
-  test(`${error.code} also ends the thread's work, after the reply`, () => {
+  test(`${error.code} is sent as the operation's reply, and then thrown`, () => {
     const { operations, ask, codes } = bench({
       fails: () => {
         throw error;

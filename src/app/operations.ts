@@ -30,8 +30,8 @@ export interface Operated {
   readonly tap: Tap;
   readonly switches: OffloadSwitches;
   /**
-   * Runs `act`, which creates new rings; `what` describes them, for example "512 descriptors". @throws if the NIC does
-   * not come up again
+   * Runs `act`, which creates new rings; `what` describes them, for example "512 descriptors".
+   * @throws the error of `act`, or {DeviceGone} if the card does not respond; {NicGivenUp} {QueueStuck}
    */
   readonly rebuild: (what: string, act: () => void) => void;
   /** Stops the host's traffic until the result is disposed. Disposing the result creates new rings. */

@@ -16,7 +16,7 @@ export interface OpenQueue {
   readonly command: "open";
   readonly queue: number;
   readonly reach: QueueReach;
-  /** Event descriptor that the queue's interrupt vectors signal. */
+  /** The eventfd that the queue's interrupt vectors signal. */
   readonly interrupt: number;
   /** The TAP queue with this queue's number, to which received frames are written. */
   readonly tap: OpenTap;
@@ -45,7 +45,7 @@ export type QueueCommand = OpenQueue | RunQueue | SwitchQueue;
 /** The connection between the NIC's thread and a queue's thread: one end of a channel, and shared memory. */
 export interface QueueChannel {
   readonly port: MessagePort;
-  /** Event descriptor that signals a message, or that the rings must be returned. */
+  /** The eventfd that signals a message, or that the rings must be returned. */
   readonly bell: number;
   /** Memory that the rings' `Lender` and `Borrower` share. */
   readonly lease: SharedArrayBuffer;

@@ -160,7 +160,7 @@ class Queue {
     });
   }
 
-  /** Handles messages of the main thread and of the NIC's thread. */
+  /** Handles messages from the main thread and from the NIC's thread. */
   #handleMessages(): void {
     this.#control.handle();
     const { port } = this.#channel;

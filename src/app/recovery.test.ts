@@ -195,7 +195,7 @@ for (const [fault, count, cause] of FAILING)
   });
 
 test(
-  "after an error of the bus, which the kernel reports, frames pass with the users' settings, and busErrors counts one",
+  "after a bus error that the kernel reports, frames pass with the users' settings, and busErrors is 1",
   { skip },
   () => {
     using bench = new Bench();
@@ -254,7 +254,7 @@ test(
       accessesOf(bench, at);
       bench.run(second);
       assert.equal(bench.statistics.restarts, 1, `lost at access ${at} of ${total}`);
-      // A reset during which the link is lost fails, but ends only when the card is back: then the MTU is rejected.
+      // If the link is lost during a reset, the reset fails only after the card is back, and the MTU is rejected.
       const refused = bench.reports.some(({ report }) => report === "mtuRefused");
       assert.deepEqual([bench.statistics.absences, bench.statistics.startFailures], refused ? [0, 1] : [1, 0]);
       assertSame(bench, refused ? 1500 : 9000);
@@ -281,14 +281,14 @@ test(
   { skip },
   () => {
     using bench = settled("rtl8168evl");
-    // Only a change of the station address writes these registers.
+    // Of the settings below, only the station address is written to these registers.
     bench.model.setLatency("eri", Infinity);
     const filter = { promiscuous: false, groups: [GROUP] };
     bench.attempt(() => bench.driver.handleCommand({ command: "follow", mtu: 1500, address: OTHER, filter }));
     bench.model.setLatency("eri", 0);
     bench.run(second);
     assert.match(bench.occurrences("registerTimeouts")[0]!.message, /extended register 0xe0 did not respond/);
-    // The first restart fails, because a start writes these registers too.
+    // The first restart followed at once and failed, because a start writes these registers too.
     const { registerTimeouts, startFailures, restarts } = bench.statistics;
     assert.deepEqual(
       { registerTimeouts, startFailures, restarts },
@@ -299,7 +299,7 @@ test(
 );
 
 test(
-  "a PHY that no longer responds is restarted three times, then the NIC as often as the budget allows, then it is given up",
+  "if a PHY no longer responds, it is restarted three times; then the NIC is restarted, and finally given up",
   { skip },
   () => {
     using bench = new Bench();

@@ -82,7 +82,7 @@ export class Recovery {
 
   /**
    * Executes what is due: a restart, or a check of the NIC. Returns whether a check was due. Must be called often.
-   * @throws {NicGivenUp} {DeviceGone} {BusError}
+   * @throws {NicGivenUp} {DeviceGone} {BusError} {ChangingIdentification}
    */
   run(): boolean {
     const { clock, nic } = this.#parts;
@@ -154,7 +154,7 @@ export class Recovery {
     this.note(cause, `${plainError(error).message}: waiting up to ${waitMicros / 1e6} s for the card`);
   }
 
-  /** The reason for an error: `DeviceGone` if the card does not respond, because its registers then do not either. */
+  /** The reason for an error: `DeviceGone` if the PCI vendor ID reads all ones, otherwise the error itself. */
   explain(error: unknown): unknown {
     if (isFinal(error) || error instanceof BusError) return error;
     try {

@@ -42,7 +42,7 @@ test("a NIC that runs long enough gets its full restart budget back", () => {
   assert.equal(budget.restarts, 10 * RESTART_DELAYS_MICROS.length);
 });
 
-test("failures slightly closer together exhaust the budget", () => {
+test("a NIC that always fails just before its budget is full again is given up", () => {
   const clock = new VirtualClock();
   const budget = new RestartBudget(clock);
   assert.throws(() => {

@@ -30,9 +30,9 @@ export class RestartBudget {
   /** Number of restarts since the start. */
   restarts = 0;
   readonly #clock: Clock;
-  /** Number of consecutive failures. After each of them, the NIC failed again before it had run for `STEADY_MICROS`. */
+  /** Number of failures in this series. Before each but the first, the NIC had run for less than `STEADY_MICROS`. */
   #failures = 0;
-  /** Time of the first of the consecutive failures. */
+  /** Time of the first failure in the series. */
   #since = 0;
   /** Time of the NIC's last restart. */
   #started = -Infinity;

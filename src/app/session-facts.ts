@@ -62,7 +62,7 @@ type Started = { readonly aspm: Pick<Nic["aspm"], "state"> } & Pick<
   "address" | "chip" | "firmware" | "permanentAddress" | "unknownStepping" | "xid"
 >;
 
-/** Warnings and notes about the NIC at its start. */
+/** Events about the start of the NIC: quirks, firmware, ASPM, warnings. */
 export const startEvents = (
   nic: Started,
   { address, device }: Pick<DriverTask, "address" | "device">,

@@ -12,7 +12,7 @@ import type { WireSpec } from "./wires/wire-spec.ts";
 /** How a driver reaches its device: in another thread, behind a socket, or in a slot. */
 export type DeviceTask =
   | { readonly bus: "threaded"; readonly channel: ThreadedChannel }
-  /** `stop`: an event descriptor that is signalled when the device must be released. */
+  /** `stop`: an eventfd that is signalled when the device must be released. */
   | { readonly bus: "vfio-user"; readonly path: string; readonly stop: number }
   | { readonly bus: "vfio"; readonly address: string; readonly unsafeNoIommu: boolean };
 
@@ -41,7 +41,7 @@ export interface DriverTask {
   readonly statistics: SharedArrayBuffer;
   /** For each queue, a statistics page of `QUEUE_COUNTERS`. */
   readonly queueStatistics: readonly SharedArrayBuffer[];
-  /** Event descriptor that signals a message. */
+  /** The eventfd that signals a message. */
   readonly control: number;
 }
 

@@ -123,14 +123,17 @@ export interface Session extends AsyncDisposable {
   statistics(): Statistics;
   /**
    * Executes an operation of `operations.ts` in the driver's thread.
-   * @throws {ThreadFailure} with the operation's error; {TookTooLong}
+   * @throws {ThreadFailure} with the error of the operation or of its thread; {TookTooLong}; {Revoked} after `close`
    */
   operate(operation: string, argument: Argument, limitMillis?: number): Promise<object>;
   onEvent(listener: (event: SessionEvent) => void): void;
-  /** Resolves once the carrier is up. Rejects with `Timeout` after `limitMillis`. */
+  /**
+   * Resolves once the carrier is up.
+   * @throws {Timeout} after `limitMillis`; {ThreadFailure} if a thread failed; {Revoked} after `close`
+   */
   carrier(limitMillis: number): Promise<void>;
   /**
-   * Takes the NIC down cleanly: stops the rings, ends the threads, and removes the TAPs.
+   * Takes the NIC down cleanly: stops the rings, ends the threads, and removes the TAPs that are not persistent.
    * @param options with `wake`, the card is left asleep if wake-up events are enabled
    */
   close(options?: { readonly wake: boolean }): Promise<void>;

@@ -64,7 +64,7 @@ test("a NIC that does not come up when it is resumed is restarted", { skip }, ()
   assert.deepEqual([bench.statistics.linkUp, bench.statistics.restarts], [1, 1]);
 });
 
-test("a NIC that cannot be handed over is restarted, because its session continues", { skip }, () => {
+test("a NIC that `handOver` cannot stop is restarted, because its session continues", { skip }, () => {
   using bench = new SleepBench();
   bench.trouble.inReset = true;
   assert.equal(bench.ask("handOver").error?.code, "RESET_TIMEOUT");
@@ -82,7 +82,7 @@ test("a NIC that is down is not reset, and the reply says so", { skip }, () => {
 });
 
 test(
-  "the driver waits for a card that was removed while it slept; the card runs again when it returns",
+  "the driver waits for a card that was removed while the NIC slept; the NIC runs again when the card returns",
   { skip },
   () => {
     using bench = new SleepBench();
@@ -98,7 +98,7 @@ test(
   },
 );
 
-test("a card that was removed while it slept and does not return ends the session", { skip }, () => {
+test("a card that was removed while the NIC slept and does not return ends the session", { skip }, () => {
   using bench = new SleepBench();
   bench.ask("suspend");
   bench.trouble.gone = true;

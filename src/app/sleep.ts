@@ -18,7 +18,7 @@ const CHECK_MICROS = 250_000;
 const JUMP_SECONDS = 0.5;
 
 export interface SleepParts extends DataPlane {
-  /** Restarts the NIC, which is down; `detail` is the reason. @throws {NicGivenUp} */
+  /** Takes the NIC down and restarts it; `detail` is the reason. @throws {NicGivenUp} {DeviceGone} */
   readonly fail: (cause: "startFailures", detail: string) => void;
   /** Time without a link after which the NIC sleeps; undefined if it never sleeps. */
   readonly withoutLinkMicros?: number | undefined;
@@ -66,7 +66,7 @@ export class SystemSleep {
 
   /**
    * Puts the NIC into D3hot with the enabled wake-up events; the carrier goes down.
-   * @throws the reason that this failed; the NIC is then restarted
+   * @throws the reason that this failed; a NIC that is awake is then restarted
    */
   suspend(): { readonly asleep: true; readonly armed: string } {
     const { nic, retire, carrier, event } = this.#parts;
@@ -106,6 +106,7 @@ export class SystemSleep {
   /**
    * Stops the NIC for good, and leaves it to the firmware or the next driver: asleep if wake-up events are enabled,
    * otherwise awake.
+   * @throws the reason that this failed; a NIC that is awake is then restarted
    */
   handOver(): { readonly asleep: boolean; readonly armed: string } {
     const { nic, retire, carrier } = this.#parts;
@@ -121,7 +122,7 @@ export class SystemSleep {
   /**
    * Detects a suspend of the machine, and puts the NIC to sleep or wakes it when that is due. Must be called often.
    * Returns whether the NIC is awake, so that recovery may check it.
-   * @throws {DeviceGone}
+   * @throws {DeviceGone} {NicGivenUp}
    */
   check(): boolean {
     const now = this.#parts.clock.now();

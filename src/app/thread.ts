@@ -1,5 +1,5 @@
 /**
- * The tasks that every data-plane thread has in addition to its main work: it reads messages of the main thread,
+ * The tasks that every data-plane thread has in addition to its main work: it reads messages from the main thread,
  * publishes counters, and ends cleanly.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
@@ -59,7 +59,7 @@ export class Periodic implements Disposable {
   }
 }
 
-/** Receives messages of the main thread. A thread that never returns to its event loop must read them itself. */
+/** Receives messages from the main thread. A thread that never returns to its event loop must read them itself. */
 export class Control {
   /** The descriptor with which poll(2) waits for a message. */
   readonly fd: number;

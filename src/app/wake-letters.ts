@@ -15,7 +15,7 @@ const NONE = "d";
 /** The letters of wake-up events; "d" for none. */
 export const lettersOf = (forms: readonly WakeForm[]): string => forms.map((form) => LETTERS[form]).join("") || NONE;
 
-/** @throws {OutOfRange} for an unknown letter, or "d" with others */
+/** @throws {OutOfRange} for an unknown letter, no letter, or "d" together with other letters */
 export const formsOf = (letters: string): readonly WakeForm[] => {
   if (letters === NONE) return [];
   const forms = letters.split("").map((letter) => WAKE_FORMS.find((form) => LETTERS[form] === letter));

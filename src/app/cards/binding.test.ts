@@ -16,7 +16,7 @@ const machineWith = (card: FakeFunction = { driver: "r8169", interfaces: ["eth0"
   return machine;
 };
 
-/** Asserts that nothing was changed: the machine is in its initial state. */
+/** Asserts that the card is in its initial state: bound to `driver`, without driver_override, and without a record. */
 const assertUntouched = (machine: FakeMachine, driver = "r8169"): void => {
   assert.equal(machine.driverOf(CARD) ?? "none", driver);
   assert.equal(machine.overrideOf(CARD), "(null)");
@@ -49,7 +49,7 @@ suite("binding a card", () => {
     ]);
   });
 
-  test("binding twice changes nothing the second time, and the record is kept", async () => {
+  test("binding a card for the second time changes nothing", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     machine.asked.length = 0;
@@ -66,7 +66,7 @@ suite("binding a card", () => {
     assertUntouched(machine);
   });
 
-  test("without the module, modprobe's error is reported and nothing is changed", async () => {
+  test("if vfio-pci cannot be loaded, modprobe's error is reported and nothing is changed", async () => {
     using machine = machineWith();
     machine.modules.delete(VFIO_PCI);
     await assert.rejects(
@@ -107,7 +107,7 @@ suite("checks before a card is bound", () => {
     assert.equal(machine.driverOf(CARD), VFIO_PCI);
   });
 
-  test("a card with other devices in its group, except bridges and unbound ones, is bound only if forced", async () => {
+  test("a card whose IOMMU group has another bound device, except a bridge, is bound only if forced", async () => {
     using machine = machineWith();
     machine.plug("0000:00:1c.0", { vendor: "0x8086", device: "0x1", class: "0x060400", driver: "pcieport" });
     machine.plug("0000:03:00.2", { vendor: "0x8086", device: "0x2" });
@@ -124,7 +124,7 @@ suite("checks before a card is bound", () => {
     await bindToVfio(machine.context, CARD, FORCED);
   });
 
-  test("a card is bound if the others in its group are cards of this family, which can be bound next", async () => {
+  test("a card is bound if all other devices in its IOMMU group are cards of this family", async () => {
     using machine = machineWith();
     const other = "0000:03:00.1";
     machine.plug(other, { driver: "r8169" });
@@ -133,7 +133,7 @@ suite("checks before a card is bound", () => {
     assert.deepEqual([machine.driverOf(CARD), machine.driverOf(other)], [VFIO_PCI, VFIO_PCI]);
   });
 
-  test("a card without an IOMMU is bound only with --unsafe-noiommu, and only if VFIO allows that", async () => {
+  test("a card without an IOMMU is bound only with --unsafe-noiommu and in VFIO's no-IOMMU mode", async () => {
     using machine = machineWith({ driver: "r8169", group: -1 });
     machine.machine = { ...MACHINE, iommus: [], groups: 0, iommuWords: [] };
     await assert.rejects(bindToVfio(machine.context, CARD, FORCED), (error: NotUsable) => error.code === "NO_IOMMU");
@@ -152,7 +152,7 @@ suite("returning a card", () => {
     assert.deepEqual(machine.asked, []);
   });
 
-  test("a card without a record is returned, and the driver is loaded if necessary", async () => {
+  test("a card without a record is returned to the driver that accepts it, which is loaded if necessary", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
     await restoreDriver(machine.context, CARD, { force: false });
     assertUntouched(machine);
@@ -178,7 +178,7 @@ suite("returning a card", () => {
     assert.equal(machine.driverOf(CARD), "r8169");
   });
 
-  test("the card is returned to its former driver even if vfio-pci's id table includes such cards", async () => {
+  test("the card is returned to its former driver even if vfio-pci's id table has the card's id", async () => {
     using machine = machineWith();
     machine.modules.set(VFIO_PCI, ["0x10ec:0x8168"]);
     machine.modules.set("a-first", ["0x10ec:0x8168"]);
@@ -187,7 +187,7 @@ suite("returning a card", () => {
     assertUntouched(machine);
   });
 
-  test("the error for an open card names the process; if forced, the wait for that process is limited", async () => {
+  test("returning a card in use fails and names the process; if forced, it waits for a limited time", async () => {
     using machine = machineWith();
     await bindToVfio(machine.context, CARD, GENTLY);
     machine.open.add(CARD);
@@ -202,7 +202,7 @@ suite("returning a card", () => {
     assertUntouched(machine);
   });
 
-  test("the error for a card that no driver accepts says what to try, and returning can be repeated", async () => {
+  test("returning a card that no driver accepts fails, and can be repeated", async () => {
     using machine = machineWith({ driver: VFIO_PCI, override: VFIO_PCI });
     machine.modules.delete("r8169");
     await assert.rejects(
@@ -279,7 +279,7 @@ suite("crashes", () => {
     await atEveryStep(nothing, taken, lost);
   });
 
-  test("after any sequence of crashed attempts, unbinding gives the card its former driver", async () => {
+  test("after any sequence of attempts, crashed or not, unbinding gives the card its former driver", async () => {
     const attempt = fc.record({
       act: fc.constantFrom(taken, given),
       dies: fc.option(fc.record({ in: fc.integer({ min: 1, max: 5 }), after: fc.boolean() }), { nil: undefined }),

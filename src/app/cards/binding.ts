@@ -82,7 +82,11 @@ const checkPermission = ({ files }: BindContext, address: string): void => {
   }
 };
 
-/** Unbinds the card from its driver. @throws {CardInUse} if that driver waits for a process to close the card */
+/**
+ * Unbinds the card from its driver.
+ * @throws {CardInUse} if the driver does not finish in time and a process has the card open; {StillBusy} if it does not
+ * finish for another reason; {BindNotPermitted} {StepRefused}
+ */
 const release = async ({ files, kernel }: BindContext, address: string): Promise<void> => {
   const driver = driverOf(files, address);
   if (driver === undefined) return;
@@ -92,7 +96,10 @@ const release = async ({ files, kernel }: BindContext, address: string): Promise
   throw holders.length > 0 ? new CardInUse(address, holders) : new StillBusy(address, driver);
 };
 
-/** Makes the loaded drivers probe the card. */
+/**
+ * Makes the loaded drivers probe the card, unless it has a driver.
+ * @throws {StillBusy} {BindNotPermitted} {StepRefused}
+ */
 const probe = async ({ files, kernel }: BindContext, address: string): Promise<void> => {
   if (driverOf(files, address) !== undefined) return;
   const done = await kernel.ask(join(files.sys, "bus/pci/drivers_probe"), address);
@@ -123,9 +130,9 @@ const checkBind = (context: BindContext, card: Card, { force, unsafeNoIommu }: B
 };
 
 /**
- * Records the former driver. If the card has no driver, or has vfio-pci, an earlier attempt may have been interrupted,
- * and the record of that attempt is kept. If there is no such record, the former driver is unknown, and unbinding lets
- * all drivers probe the card.
+ * Records the former driver, or that the card had none. An earlier attempt may have been interrupted: the card is then
+ * bound to vfio-pci, or has no driver but a record or the override vfio-pci. Nothing is written in this case, so that
+ * the earlier record is kept. Without any record, unbinding lets all drivers probe the card.
  */
 const saveRecord = ({ files, records }: BindContext, { address, driver, override }: Card): void => {
   if (driver === VFIO_PCI) return;
@@ -145,7 +152,8 @@ const loadVfioPci = async ({ files, kernel }: BindContext, address: string): Pro
 
 /**
  * Binds a card to vfio-pci.
- * @throws {UnknownCard} {NotOfFamily} {NotUsable} {CarriesTraffic} {BindNotPermitted} {BindFailed}
+ * @throws {UnknownCard} {NotOfFamily} {NotUsable} {CarriesTraffic} {BindNotPermitted} {BindFailed} {CardInUse}
+ * {StillBusy} {StepRefused}
  */
 export const bindToVfio = async (context: BindContext, address: string, options: BindOptions): Promise<BindResult> => {
   const { files } = context;
@@ -170,7 +178,7 @@ export const bindToVfio = async (context: BindContext, address: string, options:
   );
 };
 
-/** Binds a card to its former driver, unless it has a driver now. */
+/** Binds a card to its former driver, unless it has a driver now. @throws {StillBusy} {BindNotPermitted} */
 const bindToOrigin = async (context: BindContext, address: string, { driver, module }: Origin): Promise<void> => {
   const { files, kernel } = context;
   if (driver === undefined || driverOf(files, address) !== undefined) return;
@@ -178,7 +186,7 @@ const bindToOrigin = async (context: BindContext, address: string, { driver, mod
   if (!exists(files.driver(driver))) await kernel.load(module ?? driver);
   if (driverOf(files, address) !== undefined || !exists(files.driver(driver))) return;
   try {
-    // The driver is named, because vfio-pci would also accept a card whose id was added to vfio-pci's table.
+    // The driver is asked by name: in a probe by all drivers, vfio-pci could get a card whose id is in its table.
     const done = await kernel.ask(join(files.driver(driver), "bind"), address);
     if (!done) throw new StillBusy(address, driver);
   } catch (error) {
@@ -196,7 +204,7 @@ const bindToAny = async (context: BindContext, address: string): Promise<void> =
 
 /**
  * Returns a card to its former driver. If the former driver is unknown, returns it to any driver that accepts the card.
- * @throws {UnknownCard} {NotOfFamily} {CardInUse} {BindNotPermitted} {BindFailed}
+ * @throws {UnknownCard} {NotOfFamily} {CardInUse} {BindNotPermitted} {BindFailed} {StillBusy} {StepRefused}
  */
 export const restoreDriver = async (
   context: BindContext,
@@ -227,7 +235,7 @@ export const restoreDriver = async (
 const retryHint = (address: string, driver: string | undefined): string =>
   `Try \`sudo modprobe ${driver ?? "r8169"}\` and \`sudo ${FERRULE} unbind ${address}\` again; \`sudo dmesg | tail\` shows the reason.`;
 
-/** The card's driver_override if somebody else has set it. Such an override is kept. */
+/** The card's driver_override, unless it is vfio-pci. Any other override was not set by Ferrule, and is kept. */
 const foreignOverride = ({ override: now }: Card): string | undefined => (now === VFIO_PCI ? undefined : now);
 
 /** Finds a card that is to be returned. If the card was removed from the machine, its record is deleted. */

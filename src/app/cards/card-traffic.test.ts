@@ -43,7 +43,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host, "eth1"), ["the route to 2000::/3 (IPv6, eth1)"]);
   });
 
-  test("the route over which a router without a default route would send Internet traffic counts", () => {
+  test("without a default route, the route to known Internet addresses is reported", () => {
     using host = twoCards();
     host.route("193.0.14.0/24", ["eth1"]);
     host.route("2001:7fd::/32", ["eth0"]);
@@ -51,7 +51,7 @@ suite("a card carries the default route", () => {
     assert.deepEqual(over(host, "eth0"), ["the route to the Internet (IPv6, eth0)"]);
   });
 
-  test("routes to private networks, multicast routes and reject routes do not count", () => {
+  test("routes to private networks, multicast routes and reject routes are not reported", () => {
     using host = twoCards();
     for (const to of ["10.0.0.0/8", "192.168.0.0/16", "224.0.0.0/4", "fc00::/7", "fe80::/10", "ff00::/8"])
       host.route(to, ["eth0"], { gateway: false });
@@ -139,7 +139,7 @@ suite("a card may be under a tunnel", () => {
     assert.deepEqual(over(host, "eth0"), []);
   });
 
-  test("any card with a gateway may be under other tunnels; without gateways, any card that is up", () => {
+  test("a tunnel with an unknown other end may use any card with a gateway; without one, any card that is up", () => {
     using vpn = twoCards();
     vpn.link("wg0", { kind: "wireguard" });
     vpn.route(V4, ["wg0"], { table: 51820, gateway: false });
@@ -182,7 +182,7 @@ const sshHost = (connection: string): FakeNetwork => {
 suite("a card carries a session", () => {
   const SESSION = "this SSH session";
 
-  test("a card carries a session if it has the session's server address; a link-local one has a zone", () => {
+  test("a card carries an SSH session if it has the server's address, or is the zone of a link-local address", () => {
     for (const connection of [
       "10.0.2.2 4711 10.0.2.15 22",
       "fd00::9 4711 FD00::1 22",
@@ -196,13 +196,13 @@ suite("a card carries a session", () => {
     assert.deepEqual(over(local, "eth1"), [`${SESSION} (eth1)`]);
   });
 
-  test("a card carries a session if the kernel sends the replies over it, whichever card has the address", () => {
+  test("a card carries an SSH session if the kernel sends the replies over it, whichever card has the address", () => {
     using network = sshHost("192.0.2.7 4711 10.0.2.15 22");
     assert.deepEqual(over(network, "eth1"), [`${SESSION} (eth1)`]);
     assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
   });
 
-  test("a session is found although sudo hides it from this process", () => {
+  test("an SSH session is found although sudo removes SSH_CONNECTION from the environment", () => {
     using network = sshHost("");
     network.environment = {};
     network.file("proc", "self/status", "Name:\tferrule\nPPid:\t20\n");
@@ -213,7 +213,7 @@ suite("a card carries a session", () => {
     assert.deepEqual(over(network, "eth0"), [`${SESSION} (eth0)`]);
   });
 
-  test("the search ends if parent processes form a loop, and invalid text is not a session", () => {
+  test("the search ends if parent processes form a loop, and an invalid SSH_CONNECTION is ignored", () => {
     using network = sshHost("?");
     assert.deepEqual(over(network, "eth0"), []);
     network.environment = {};

@@ -40,8 +40,8 @@ const MAX_ROUTES = 20_000;
 /** Maximum number of connections that are examined. */
 const MAX_CONNECTIONS = 20_000;
 /**
- * Addresses of root name servers and a resolver. If there is no default route, the route to these addresses is looked
- * up; nothing is sent.
+ * Addresses of root name servers and a resolver. The kernel's routes to them show how a machine without a default route
+ * reaches the Internet. Nothing is sent to these addresses.
  */
 const PROBES = ["9.9.9.9", "193.0.14.129", "198.41.0.4", "2001:7fd::1", "2001:503:ba3e::2:30"];
 /** Routing tables that are not named in the output (linux/rtnetlink.h). */
@@ -49,7 +49,8 @@ const MAIN_TABLES = [253, 254];
 
 /**
  * Whether a route covers so many networks that it leads out of the site. Examples are the default route, the two halves
- * into which VPNs split the default route, and 2000::/3. The private networks 10.0.0.0/8 and fc00::/7 are excluded.
+ * into which VPNs split the default route, and 2000::/3. Routes within private, loopback, link-local and multicast
+ * addresses are excluded.
  */
 const isExternalRoute = ({ unicast, destination, prefix }: Route): boolean => {
   const first = destination[0]!;

@@ -38,7 +38,7 @@ export interface Card extends PciFunction {
   readonly numaNode: number | undefined;
   /** The PCI Express link; undefined for a card on a conventional PCI bus. */
   readonly pcie: { readonly speed: string; readonly width: number } | undefined;
-  /** Power state, "D0" to "D3cold"; undefined if the kernel does not report it. */
+  /** Power state, "D0" to "D3cold" or "unknown"; undefined if the kernel does not report it. */
   readonly power: string | undefined;
   /** The kernel's methods of resetting only this function. */
   readonly resets: readonly string[];

@@ -102,7 +102,7 @@ export class BindNotPermitted extends FerruleError {
   }
 }
 
-/** The kernel refused a step. */
+/** The kernel refused a step of binding or unbinding. */
 export class StepRefused extends FerruleError {
   readonly code = "STEP_REFUSED";
   readonly hint: string;

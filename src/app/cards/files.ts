@@ -1,4 +1,7 @@
-/** Reads files of /sys, /proc and /dev. Any of these files may be missing, unreadable or malformed. */
+/**
+ * Reads files of /sys, /proc and /dev. Any of these files may be missing, unreadable or malformed: then the functions
+ * return undefined or an empty list, and do not throw.
+ */
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
@@ -18,7 +21,7 @@ export interface Roots {
 
 const THIS_MACHINE: Roots = { sys: "/sys", proc: "/proc", dev: "/dev", root: "/" };
 
-/** The files of one machine. Nothing here throws: unreadable files give undefined, or an empty list. */
+/** Paths of one machine's files. */
 export class Files {
   readonly sys: string;
   readonly proc: string;

@@ -23,7 +23,7 @@ test("an address that is written and parsed again is unchanged", () => {
   );
 });
 
-test("/proc/net/tcp writes addresses as hexadecimal words in the machine's byte order", () => {
+test("the addresses of /proc/net/tcp are parsed: hexadecimal words in the machine's byte order", () => {
   assert.equal(addressText(addressOfWords("0100007F")!), "127.0.0.1");
   assert.equal(addressText(addressOfWords("000080FE000000000000000002000000")!), "fe80::2");
   assert.equal(addressText(addressOfWords("0000000000000000FFFF00000500000A")!), "10.0.0.5");

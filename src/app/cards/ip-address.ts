@@ -1,4 +1,4 @@
-/** Converts IP addresses from text and from the kernel's files to 4 or 16 bytes. */
+/** Converts IP addresses from text and from the kernel's files to 4 or 16 bytes, and from bytes to text. */
 import { isIPv4, isIPv6 } from "node:net";
 
 const ipv4 = (text: string): number[] => text.split(".").map(Number);

@@ -34,7 +34,7 @@ test("a card on vfio-pci, alone in its group, lacks nothing if its group file ma
   assert.deepEqual(judgeCard(READY), []);
 });
 
-test("without an IOMMU the report says where it is off, and how to enable it", () => {
+test("if there is no IOMMU, the report says where it is switched off, and how to enable it", () => {
   const without = (machine: Partial<Machine>): string =>
     words(
       missingOf({ group: undefined }, { machine: { ...MACHINE, iommus: [], groups: 0, iommuWords: [], ...machine } }),
@@ -78,13 +78,13 @@ test("devices whose kernel driver uses DMA make a group not viable, and for each
   );
 });
 
-test("a card with another driver, or none, needs `ferrule bind`; the vfio-pci module may be missing too", () => {
+test("a card with another driver, or none, needs `ferrule bind`; a missing vfio-pci module is reported first", () => {
   assert.match(words(missingOf({ driver: "r8169" })), /^driver\|bound to r8169\|sudo npx ferrule bind 0000:03:00.0$/);
   const text = words(missingOf({ driver: undefined }, { machine: { ...MACHINE, vfioPci: false } }));
   assert.match(text, /^module\|.*modprobe vfio-pci\ndriver\|not bound to a driver/);
 });
 
-test("an ordinary user needs the group's file and locked memory", () => {
+test("an ordinary user needs permission to open the group's file, and a sufficient limit of locked memory", () => {
   const machine = { ...MACHINE, user: 1000, lockableBytes: 8 * 2 ** 20 };
   const text = words(missingOf({}, { machine, groupFile: "closed" }));
   assert.match(text, /permission\|this user may not open \/dev\/vfio\/7\|sudo chown \$USER \/dev\/vfio\/7/);

@@ -26,7 +26,7 @@ export interface Missing {
   readonly fix: readonly string[];
 }
 
-/** Number of bytes of memory that are locked while a card runs: all of its rings and buffers, and a reserve. */
+/** Recommended limit of locked memory in bytes: enough for all rings and buffers of a card, with a reserve. */
 export const REQUIRED_LOCKABLE_BYTES = 64 * 2 ** 20;
 
 const FIRMWARE_SETUP = "sudo systemctl reboot --firmware-setup";

@@ -116,7 +116,7 @@ suite("GRUB", () => {
     assert.ok(!fixed.type(wordOn(readBootSetup(fixed.files), WORD)));
   });
 
-  test("GRUB's other generator is called with the path of its configuration", () => {
+  test("grub2-mkconfig is called with the path of GRUB's configuration", () => {
     using machine = new BootMachine();
     machine.put(SETTINGS, "");
     machine.put("boot/grub2/grub.cfg", "");
@@ -158,7 +158,7 @@ suite("boot loaders other than GRUB", () => {
     assert.match(wordOff(readBootSetup(pop.files), "iommu=off"), /^sudo kernelstub --delete-options iommu=off && /);
   });
 
-  test("with systemd-boot as the loader, the settings of an unused GRUB are not changed", () => {
+  test("with systemd-boot as the loader, /etc/kernel/cmdline is changed, not the settings of an unused GRUB", () => {
     using machine = grubMachine({ [SETTINGS]: "" });
     systemdBoot(machine);
     assert.match(wordOn(readBootSetup(machine.files), WORD), /^add intel_iommu=on to the kernel's command line/);

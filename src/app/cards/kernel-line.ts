@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { bytesOf, exists, type Files } from "./files.ts";
 
-/** The boot loaders for which commands are known, and what these commands need. */
+/** The program that changes the kernel's command line on this machine, and what its commands need. */
 export type BootSetup =
   | { readonly tool: "rpm-ostree" | "grubby" | "kernelstub" | "proxmox-boot-tool" }
   | {
@@ -20,7 +20,7 @@ const SETTINGS = "/etc/default/grub";
 const DROP_INS = "/etc/default/grub.d";
 /** The path of Ferrule's drop-in. Its name sorts last, so it is read last and no other drop-in overrides it. */
 const OUR_DROP_IN = `${DROP_INS}/zz-ferrule.cfg`;
-/** The file with the kernel's command line, which a tool of some distributions copies to systemd-boot's entries. */
+/** The file with the kernel's command line on Proxmox VE. proxmox-boot-tool copies it to systemd-boot's entries. */
 const KERNEL_CMDLINE = "/etc/kernel/cmdline";
 /** The EFI variable with the name of the running boot loader: four bytes of attributes, then text in UTF-16. */
 const LOADER_INFO = "firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
@@ -92,7 +92,7 @@ const adding = (boot: BootSetup, word: string): string => {
   );
 };
 
-/** A sed expression that removes whole words only: nosuch_iommu=off is kept. */
+/** A sed command that removes whole words only: removing iommu=off keeps nosuch_iommu=off. */
 const removingWord = (word: string): string =>
   String.raw`sed -i 's/\(^\|[[:space:]"'\''=]\)${pattern(word)}\([[:space:]"'\'']\|$\)/\1\2/g'`;
 

@@ -15,7 +15,7 @@ after(() => rmSync(FOLDER, { recursive: true, force: true }));
 suite("the kernel's files", () => {
   const file = join(FOLDER, "file");
 
-  test("a kernel file is written at once, or by another process", async () => {
+  test("`set` writes a kernel file itself, and `ask` has it written by another process", async () => {
     writeFileSync(file, "");
     linux.set(file, "vfio-pci\n");
     assert.equal(readFileSync(file, "utf8"), "vfio-pci\n");
@@ -32,7 +32,7 @@ suite("the kernel's files", () => {
     await assert.rejects(linux.ask("/proc/sys/kernel/osrelease", "x"), BindNotPermitted);
   });
 
-  test("a kernel file that blocks its writer does not block this process", async () => {
+  test("a write to a kernel file that blocks does not block this process", async () => {
     const pipe = join(FOLDER, "pipe");
     execFileSync("mkfifo", [pipe]);
     assert.equal(await linuxWithin(100).ask(pipe, "0000:03:00.0"), false);
@@ -60,7 +60,7 @@ suite("modules", () => {
 suite("the record of a card", () => {
   const CARD = "0000:03:00.0";
 
-  test("a record is read back unchanged, from a file that exists completely or not at all", () => {
+  test("a record is read back unchanged, and no other file remains in its folder", () => {
     const folder = join(FOLDER, "a/b");
     const records = new Records(folder);
     assert.equal(records.read(CARD), undefined);
@@ -74,7 +74,7 @@ suite("the record of a card", () => {
     assert.deepEqual(readdirSync(folder), []);
   });
 
-  test("the record in an invalid file is undefined, and no record contains a path", () => {
+  test("an invalid record counts as missing, and no record contains a path", () => {
     const folder = join(FOLDER, "c");
     mkdirSync(folder);
     const records = new Records(folder);
@@ -91,7 +91,7 @@ suite("the record of a card", () => {
     assert.deepEqual(records.read(CARD), none);
   });
 
-  test("a record that cannot be written is an error before the card is bound", () => {
+  test("a record that cannot be written is an error", () => {
     writeFileSync(join(FOLDER, "d"), "");
     assert.throws(
       () => new Records(join(FOLDER, "d")).write(CARD, { driver: "x", module: undefined, override: undefined }),

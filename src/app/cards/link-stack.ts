@@ -15,7 +15,7 @@ const TUNNELS =
 const OPEN_VSWITCH = "openvswitch";
 
 /**
- * Protocol numbers of packet sockets (if_ether.h): that for all protocols, and the two of PPPoE. A program with such a
+ * Protocols of packet sockets (linux/if_ether.h): ETH_P_ALL, and PPPoE's discovery and session. A program with such a
  * packet socket may implement a tunnel.
  */
 const TUNNEL_PROTOCOLS = ["0003", "8863", "8864"];
@@ -51,7 +51,8 @@ export class LinkStack {
 
   below(upper: number): LowerDevices {
     const certain = this.#closure([upper], (link) => this.#lowers(link));
-    // A TAP that is a port of a bridge belongs to a virtual machine or a similar program, so no card is under it.
+    // Ports are not followed here: a TAP that is a port of a bridge belongs to a virtual machine or a similar program,
+    // so no card is under it.
     const chain = this.#closure([upper], (link) => (link.link === undefined ? [] : [link.link]));
     const tunnels = [...chain]
       .flatMap((index) => this.#links.get(index) ?? [])
@@ -81,7 +82,6 @@ export class LinkStack {
     const ports = this.#where(({ master }) => master === index);
     const files = namesIn(join(this.#files.sys, "class/net", name)).filter((file) => file.startsWith("lower_"));
     const listed = files.map((file) => this.index(file.slice("lower_".length)));
-    // The other end of a veth pair may be a port of a bridge.
     const bridge = kind === "veth" && link !== undefined ? this.#links.get(link)?.master : undefined;
     return [...ports, ...[...listed, link, bridge].filter((lower) => lower !== undefined)];
   }
@@ -107,15 +107,15 @@ export class LinkStack {
     return kind !== "tun" && isAddress ? broadcast : undefined;
   }
 
-  /** The interfaces of the kernel's PPPoE sessions, from the last column of its list. */
+  /** The interfaces of the kernel's PPPoE sessions, from the last column of /proc/net/pppoe. */
   #pppoe(): readonly number[] {
     const lines = (textOf(join(this.#files.proc, "self/net/pppoe")) ?? "").split("\n").slice(1);
     return lines.flatMap((line) => this.index(line.trim().split(/\s+/).at(-1) ?? "") ?? []);
   }
 
   /**
-   * The interfaces of the routes through a gateway, because a tunnel's other end is rarely in a directly connected
-   * network. If there are no such routes, all hardware interfaces that are up.
+   * The interfaces, except tunnels, of the routes through a gateway, because a tunnel's other end is rarely in a
+   * directly connected network. If there are no such routes, all hardware interfaces that are up.
    */
   #gateways(): readonly number[] {
     const hops = this.#routes.flatMap(({ unicast, hops }) => (unicast ? hops : [])).filter(({ gateway }) => gateway);

@@ -43,7 +43,7 @@ const IFF_PERSIST = 0x0800;
 export const isPrepared = (files: Files, name: string): boolean =>
   ((numberOf(join(files.sys, "class/net", name, "tun_flags")) ?? 0) & IFF_PERSIST) !== 0;
 
-/** The persistent TAPs of one user. */
+/** The TAPs that belong to one user. */
 export const preparedTaps = (files: Files, user: number): readonly string[] =>
   namesIn(join(files.sys, "class/net")).filter(
     (name) => numberOf(join(files.sys, "class/net", name, "owner")) === user,

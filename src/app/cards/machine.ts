@@ -21,7 +21,7 @@ export interface Machine {
   readonly user: number;
   /** Number of bytes of memory that this process may lock; Infinity if unlimited, or if the limit does not apply. */
   readonly lockableBytes: number;
-  /** The boot loader that stores the kernel's command line; undefined if no command is known that changes the line. */
+  /** The program that changes the kernel's command line; undefined if none is known. */
   readonly boot: BootSetup | undefined;
   /** Whether a command can restart the machine into the firmware's set-up. */
   readonly firmwareSetup: boolean;

@@ -14,7 +14,8 @@ const choose = (given: Partial<Permissions>) =>
 test("root creates its own namespaces", () =>
   assert.deepEqual(choose({ mayMakeNamespaces: () => true }), { rig: "tap" }));
 
-test("an ordinary user becomes root of a namespace first", () => assert.deepEqual(choose({}), { rig: "unshare" }));
+test("an ordinary user first becomes root of a new user namespace", () =>
+  assert.deepEqual(choose({}), { rig: "unshare" }));
 
 test("a process that is already in a user namespace of its own does not start another one", () =>
   assert.deepEqual(choose({ unshared: true }), { rig: "responder", because: "network namespaces are not permitted" }));

@@ -39,7 +39,7 @@ test("a successful run has no failures", () => assert.deepEqual(failures(report(
 const wrong = (given: Partial<Measured>, counters?: Partial<Statistics>): string =>
   failures(report(given, counters)).join("; ");
 
-test("every kind of loss is reported as a failure", () => {
+test("losses, errors, offences and a link that is down are reported as failures", () => {
   assert.equal(wrong({ ping: summarisePings(3, [1, 2]) }), "1 of 3 pings were not answered");
   assert.equal(
     wrong({ transfers: [{ ...TRANSFER, sha256Received: "cd".repeat(32) }] }),
@@ -68,7 +68,7 @@ test("the JSON form has the fields that docs/demo.md lists", () => {
   assert.equal(json["framesPerInterrupt"], 20);
 });
 
-test("the report is formatted as text", () => {
+test("the text of a report has chip, pings, transfers, garbage collections and the result", () => {
   const text = reportLines(report({}, { gcPauses: 1, gcMicros: 1500 }), { paint: plain }).join("\n");
   assert.match(text, /^chip +RTL8168h\/8111h \(XID 541\)/);
   assert.match(text, /ping +2 of 2 answered; min 80 µs, median 80 µs, p99 100 µs, max 100 µs/);

@@ -56,7 +56,7 @@ export interface DemoReport {
   /** Number of super-frames that the kernel sent and the NIC segmented. */
   readonly superFrames: number;
   readonly interrupts: number;
-  /** Number of frames per interrupt, of all frames that passed through the driver in both directions. */
+  /** Average number of frames per interrupt. Frames of both directions count. */
   readonly framesPerInterrupt: number;
   /** Number of frames lost anywhere between the two network stacks. */
   readonly drops: number;
@@ -64,7 +64,7 @@ export interface DemoReport {
   readonly errors: number;
   /** Number of offences found by the model's strict mode. */
   readonly offences: number;
-  /** Garbage collections in the two data-plane threads: in total, and in each. */
+  /** Garbage collections in the data-plane threads. If driver and model share one, `driver` has all. */
   readonly gcPauses: PauseSummary & { readonly driver: PauseSummary; readonly model: PauseSummary };
 }
 

@@ -28,7 +28,7 @@ test("without a network stack, pings are answered and streams verified through d
   assert.ok(report.interrupts > 100, "the NIC raised too few interrupts");
 });
 
-test("the digest of what the host sent is that of the content", async () => {
+test("the digest of what the host sent is that of the generated content", async () => {
   const hash = createHash("sha256");
   for (const block of content(BYTES, 1)) hash.update(block);
   const { transfers } = await run(BYTES);
@@ -37,4 +37,5 @@ test("the digest of what the host sent is that of the content", async () => {
 
 test("a transfer of one byte works", async () => assert.deepEqual(failures(await run(1)), []));
 
-test("stops on request", async () => assert.rejects(run(2 ** 30, AbortSignal.abort()), { name: "AbortError" }));
+test("the demo stops on request", async () =>
+  assert.rejects(run(2 ** 30, AbortSignal.abort()), { name: "AbortError" }));

@@ -46,7 +46,7 @@ const serving = async (answer: (response: ServerResponse) => void): Promise<Asyn
 
 const cutOff = (error: unknown): boolean => error instanceof TransferFailed && error.code === "TRANSFER_CUT";
 
-test("a transfer that ends early, or whose connection breaks, is an error with the position", async () => {
+test("a transfer that ends early, or whose connection breaks, fails with TRANSFER_CUT", async () => {
   await using short = await serving((response) => response.end("abc"));
   await assert.rejects(
     download(LOCAL, short.port, 10, () => undefined),

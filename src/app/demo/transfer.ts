@@ -72,7 +72,7 @@ export interface Downloaded {
 
 /**
  * Downloads the offered content.
- * @throws {TransferFailed} if it stalls or the connection breaks
+ * @throws {TransferFailed} if it stalls or the connection breaks; the system's error if no connection is made
  */
 export const download = async (
   address: string,

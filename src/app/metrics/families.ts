@@ -1,5 +1,5 @@
 /**
- * A session's counters as metrics. Quantities that node_exporter also reports have the names that it uses. The names of
+ * A session's counters as metrics. Quantities that node_exporter also reports have node_exporter's names. The names of
  * all others begin with `ferrule_`.
  */
 import { CAUSE_NAMES, CAUSES, type CauseName } from "../causes.ts";

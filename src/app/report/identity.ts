@@ -1,4 +1,4 @@
-/** Names of this machine and its users, which a report must not contain. */
+/** Names of this machine and its users, and serial numbers, which a report must not contain. */
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { type Files, textOf } from "../cards/files.ts";

@@ -1,4 +1,4 @@
-/** Registers that a report reads, by name. Reading them has no side effects. */
+/** Registers that a report reads, by name. Reading them changes nothing but the latched link status in BMSR_8139. */
 import type { Chip } from "#chip/chips.ts";
 import * as plus from "#chip/registers-8139cp.ts";
 import * as common from "#chip/registers.ts";

@@ -118,7 +118,7 @@ test("the RTL8139C+ has a separate table, in which every name has an offset", ()
   }
 });
 
-test("values that contain two adjacent bytes of the end of the address, in either order, are hidden, and no others", () => {
+test("a value with two adjacent bytes of the address's last three, in either order, is hidden", () => {
   const redaction = new Redaction(Uint8Array.of(0x00, 0xe0, 0x4c, 0x6a, 0xb7, 0xc9));
   for (const value of [0x6ab7, 0xb76a, 0xc9b7, 0x116a_b700, 0x0011_b7c9]) assert.ok(redaction.isPrivate([], value, 4));
   for (const value of [0x6a00, 0x6a00_b700, 0xe04c, 0]) assert.ok(!redaction.isPrivate([], value, 4));
@@ -130,7 +130,7 @@ test("values that contain two adjacent bytes of the end of the address, in eithe
   assert.ok(!trivial.isPrivate([], 0x0000_0001, 4));
 });
 
-test("addresses, names and paths in texts of devices or messages are removed; formatted values stay", () => {
+test("addresses, names and paths in device names and error messages are removed; formatted values stay", () => {
   const planted = [
     "enx021122334455",
     "0211.2233.4455",
@@ -144,7 +144,7 @@ test("addresses, names and paths in texts of devices or messages are removed; fo
   const model = new Rtl8169({ chip: RTL8168H, mac: MAC, clock, timers: clock.timers });
   const secrets = planted.join(" ");
   using device = new DirectDevice(model, { name: `vfio-user:${secrets}`, registers: 2, dmaBytes: 1 << 20, vectors: 1 });
-  // Enabling bus mastering fails, as if there were too little memory for the rings.
+  // This makes the bring-up fail, with an error that contains the planted texts.
   device.setBusMaster = () => {
     throw new Error(secrets);
   };

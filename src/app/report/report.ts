@@ -197,9 +197,9 @@ export const reportOn = ({ device, clock }: OpenDevice): DeviceReport => {
 };
 
 /**
- * A report that can be published. From texts of other origin, such as error messages, everything that identifies a
- * person or a machine is removed. From register values and the trace, which this program formats, only what looks like
- * an address is removed.
+ * A report that can be published. From the device's name and the error message, everything that identifies a person or
+ * a machine is removed. From register values and the trace, which this program formats, only what looks like an address
+ * is removed.
  */
 export const sweptReport = (report: DeviceReport, redactor: Redactor): DeviceReport => ({
   ...report,

@@ -10,7 +10,7 @@ const hex = (value: number, digits = 2): string => value.toString(16).padStart(d
 const grouped = (digits: string, size: number, mark: string): string =>
   digits.match(new RegExp(`.{${size}}`, "g"))!.join(mark);
 
-/** Notations of octets, each containing every digit. */
+/** Notations of octets. */
 const OCTET_FORMS: Readonly<Record<string, (octets: readonly number[]) => string>> = {
   colons: (octets) => octets.map((octet) => hex(octet)).join(":"),
   dashes: (octets) => octets.map((octet) => hex(octet)).join("-"),
@@ -60,7 +60,7 @@ const IPV6_FORMS: Readonly<Record<string, (text: string) => string>> = {
   "a name": (text) => `${text.replaceAll(":", "-").replace(/^-/, "0-").replace(/-$/, "-0")}.ipv6-literal.net`,
 };
 
-/** Puts text around an address, with or without a separator. The address must be found in the result. */
+/** Puts text around an address, with or without a separator. Redaction must find the address in this text. */
 const around = fc.constantFrom(
   (planted: string) => planted,
   (planted: string) => `up to ${planted}, and no further`,
@@ -75,7 +75,7 @@ const survives = (planted: string, text: string): boolean => text.toLowerCase().
 const octet = fc.integer({ min: 0, max: 255 });
 const octets = (length: number) => fc.array(octet, { minLength: length, maxLength: length });
 
-suite("no notation survives", () => {
+suite("no notation of an address survives", () => {
   for (const [form, spell] of Object.entries(OCTET_FORMS))
     test(`no MAC address, EUI-64, WWN, DUID or GUID survives in the form: ${form}`, () => {
       fc.assert(
@@ -130,7 +130,7 @@ suite("no notation survives", () => {
   });
 });
 
-test("technical content stays", () => {
+test("PCI addresses, kernel paths, chip names and register values stay", () => {
   for (const line of [
     "0000:03:00.0 is in use by process 238",
     "/dev/vfio/7 cannot be opened [EBUSY]: see /sys/bus/pci/devices/0000:03:00.0 and /proc/cmdline",

@@ -54,8 +54,8 @@ const LABELLED: readonly Rule[] = [
 const PATHS: readonly Rule[] = [[/(?<![\w.)>/])\/(?!(?:sys|dev|proc)\/)[^\s"'`:,;)]+/g, "<path>"]];
 
 /**
- * Single numbers that may be an IPv4 address, such as 0x0a000001 or 167772161. Numbers whose bits are all 0 or all 1
- * are kept, because they are register values.
+ * Single numbers that may be an IPv4 address, such as 0x0a000001 or 167772161. 0x00000000 and 0xffffffff are kept,
+ * because they are common register values.
  */
 const LONG_NUMBERS: readonly Rule[] = [
   [/(?<![0-9a-fx])(?:0x)?(?!0{8}|f{8})[0-9a-f]{8}(?![0-9a-f])/gi, "<number>"],

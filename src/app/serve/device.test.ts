@@ -11,7 +11,7 @@ const PCI_COMMAND = 4;
 const MEMORY_AND_MASTER = 6;
 const D3_WITH_PME = (1 << 8) | 3;
 
-/** A wire whose far end can send. */
+/** A far end through which a test can send frames to the NIC. */
 const FAR: FarEnd & { nic: Plug | undefined } = {
   nic: undefined,
   port: {

@@ -166,7 +166,7 @@ export class ServedDevice {
     this.#parts.report({ kind: "bus", client: this.#client, answers });
   }
 
-  /** @throws {OutOfRange} for an invalid request */
+  /** @throws {OutOfRange} for an invalid request; {NoSuchPart} for a fault of a bus that the chip does not have */
   ask(request: DeviceRequest): object {
     switch (request.command) {
       case "show":

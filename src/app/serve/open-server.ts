@@ -30,7 +30,7 @@ export interface Serving extends AsyncDisposable {
   onEvent(listener: (event: ServeEvent) => void): void;
   /**
    * Executes a request. Each kind of request has a result of its own type.
-   * @throws {ThreadFailure} if the request fails; {TookTooLong}
+   * @throws {ThreadFailure} if the request or the thread fails; {TookTooLong}; {Revoked} after `close`
    */
   ask(request: ServeRequest): Promise<object>;
   /** Ends the client's connection, the wire and the thread. */

@@ -24,7 +24,7 @@ export interface ServeTask {
   /** Whether each client finds the NIC in the state in which the previous client left it. */
   readonly keepsState?: boolean | undefined;
   readonly statistics: SharedArrayBuffer;
-  /** Event descriptor that signals a message. */
+  /** The eventfd that signals a message. */
   readonly control: number;
 }
 

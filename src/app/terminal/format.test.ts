@@ -14,7 +14,7 @@ import {
   table,
 } from "./format.ts";
 
-test("amounts of data have three digits and binary units", () => {
+test("amounts of data have binary units", () => {
   assert.equal(amount(0), "0 B");
   assert.equal(amount(1023), "1023 B");
   assert.equal(amount(1024), "1.00 KiB");
@@ -22,14 +22,14 @@ test("amounts of data have three digits and binary units", () => {
   assert.equal(amount(1.5 * 2 ** 20), "1.50 MiB");
 });
 
-test("a number is never rounded up to four digits", () => {
+test("a rate that rounds up to 1000 is printed in the next unit", () => {
   assert.equal(bitRate(999_960), "1.00 Mbit/s");
   assert.equal(bitRate(99_960), "100 kbit/s");
   assert.equal(bitRate(9_996), "10.0 kbit/s");
   assert.equal(bitRate(3_210_000_000), "3.21 Gbit/s");
 });
 
-test("rates, counts and times are formatted for people", () => {
+test("rates have prefixes, counts have separators between thousands, and times and speeds have units", () => {
   assert.equal(rate(81_200), "81.2 k");
   assert.equal(rate(7), "7");
   assert.equal(count(1_234_567), "1,234,567");
@@ -40,7 +40,7 @@ test("rates, counts and times are formatted for people", () => {
   assert.equal(clockTime(3_723.9), "01:02:03");
 });
 
-test("columns of a table are aligned, whatever colours they have", () => {
+test("columns of a table are aligned, whatever colours the cells have", () => {
   const green = "\u001b[32mok\u001b[39m";
   assert.deepEqual(
     table(

@@ -12,7 +12,7 @@ const scaled = (value: number, step: number, units: readonly string[]): string =
   return `${unit === 0 ? Math.round(rest) : digits(rest)} ${units[unit]}`;
 };
 
-/** Formats a number with three significant digits, never in exponent form. */
+/** Formats a number from 1 to 1023 with at least three digits, never in exponent form. */
 const digits = (value: number): string => value.toFixed(value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2);
 
 /** Formats an amount of data, in powers of 1024. */

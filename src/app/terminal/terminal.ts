@@ -46,7 +46,7 @@ export const usesColours = (isTerminal: boolean, environment: Environment): bool
 export const plain = (_style: Style, text: string): string => text;
 export const coloured = (style: Style, text: string): string => styleText(style, text, { validateStream: false });
 
-/** Wraps a stream of Node's as a `Stream`. */
+/** Wraps a Node stream as a `Stream`. */
 export const streamOn = (stream: NodeJS.WriteStream, environment: Environment): Stream => {
   const { isTTY } = stream;
   // It is not an error if the reader closes the stream early (`ferrule model chips | head`); further output is then

@@ -25,7 +25,7 @@ export const parseInterfaceName = (name: string): string => {
   return name;
 };
 
-/** Number of edits (insert, delete, replace, swap neighbours) that turn one word into the other. */
+/** Smallest number of edits (insert, delete, replace, swap neighbours) that turn one word into the other. */
 const distance = (a: string, b: string): number => {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...Array.from({ length: b.length }, () => 0)]);
   for (let j = 0; j <= b.length; j++) rows[0]![j] = j;

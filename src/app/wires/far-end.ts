@@ -103,7 +103,8 @@ const responderEnd = ({ capture }: FarEndParts): FarEnd => {
     events: 0,
     pending: false,
     pump: () => responder.poll(),
-    // There are no drops, because the NIC keeps a frame that the responder rejects, and tries again.
+    // The chip itself counts losses here: a frame that the responder rejects at every attempt as txAborted, and a reply
+    // for which there is no descriptor as rxMissed.
     traffic: () => ({ ...responder.counts, drops: 0 }),
   };
 };
