@@ -66,7 +66,7 @@ for (const chip of chips) {
   });
 }
 
-test("a board's manufacturer may have set another PCI identity", () => {
+test("configuration space has the PCI identity of the board's manufacturer, if the model's options set one", () => {
   const identity = { vendor: 0x1737, device: 0x1032, subsystemVendor: 0x1737, subsystemDevice: 0x0024 };
   const { nic } = new Guest({ chip: chipNamed("rtl8169s")!, identity });
   assert.equal(nic.read("config", 0, 4), 0x1032_1737);

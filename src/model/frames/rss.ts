@@ -70,7 +70,7 @@ export class ReceiveSideScaling {
   readonly #toeplitz = new Toeplitz();
   readonly #table = new Uint8Array(RSS_ENTRIES);
   readonly #found = new Int32Array(DISSECTION_WORDS);
-  /** The key or the table has been written since both were last read. */
+  /** Whether the key or the table may have changed since both were last read. */
   #stale = true;
   #control = 0;
   /** Bits of the hash that index the indirection table. */

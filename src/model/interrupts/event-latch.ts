@@ -44,7 +44,7 @@ export class EventLatch {
   #observed = 0;
   /** Whether `#observed` is exact: false if the guest may have seen later raises too. */
   #exact = true;
-  /** Bits of events whose vector's line is high; if all share a vector, all pending events. */
+  /** Bits of events whose vector's line is high; if all share a vector, all events that are pending and not masked. */
   #lines = 0;
   #muted = false;
   /** Whether an event with its own vector is masked when it is signalled. */

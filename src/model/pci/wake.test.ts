@@ -135,7 +135,7 @@ test("without PME enabled the chip only records PME status", () => {
   assert.equal(sleeper.status, true);
 });
 
-test("the chip wakes for the enabled kinds of frames", () => {
+test("the chip wakes only for the enabled kinds of frames", () => {
   const frames = { unicastWake: MAC, broadcastWake: BROADCAST, multicastWake: MULTICAST } as const;
   for (const name of ["unicastWake", "broadcastWake", "multicastWake"] as const) {
     const sleeper = new Sleeper("rtl8168h", (guest) => {
