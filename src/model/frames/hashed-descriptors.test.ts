@@ -40,7 +40,7 @@ const hash = (guest: Guest): void => {
 };
 
 for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8127a"])
-  test(`format 3 on ${key}: 32 bytes, hash and header information, status at its own positions`, () => {
+  test(`a descriptor of format 3 on ${key} has 32 bytes, with the hash, the hashed headers and the status`, () => {
     const guest = up(key);
     guest.w32(RxConfig, RxConf.acceptPhysical | RxConf8125.descriptorsV3);
     hash(guest);
@@ -118,7 +118,7 @@ test("flows with different hashes go to different queues, each with its own ring
 });
 
 for (const key of ["rtl8125a", "rtl8125b", "rtl8125bp", "rtl8126a-64a", "rtl8127a"]) {
-  test(`${key} follows a transmit ring by counts and does not write its descriptors`, () => {
+  test(`in "no close" mode ${key} returns transmit descriptors by a count and does not write them`, () => {
     const guest = up(key);
     const { tail, close, bytes } = chipNamed(key)!.profile.queues.pointers!;
     guest.w32(TxConfig, TxConf.countsClosed);

@@ -124,7 +124,7 @@ const VECTORS = [
 ] as const;
 
 for (const [key, expected] of VECTORS)
-  test(`with vectors, each event of an ${chipOf(key).name} has its own vector (${key})`, () => {
+  test(`with INT_CFG0 set, queues and link of an ${chipOf(key).name} use the listed vectors (${key})`, () => {
     const bench = new Bench(key);
     bench.vector(0xffff_ffff);
     const { receiveQueues, transmitQueues } = bench.block;

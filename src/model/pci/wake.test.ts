@@ -115,7 +115,7 @@ for (const [key, arm] of MAGIC) {
     assert.equal(sleeper.wakes(magic(MAC).subarray(0, 14 + 102)), true);
   });
 
-  test(`${key} does not wake for a magic packet while disabled`, () => {
+  test(`${key} does not wake for a magic packet while wake-up by magic packets is off`, () => {
     const sleeper = new Sleeper(key, acceptAllKinds).sleep();
     assert.equal(sleeper.wakes(magic(BROADCAST)), false);
     assert.equal(sleeper.status, false);
