@@ -51,7 +51,8 @@ export class Dma {
   }
 
   /**
-   * Called when the bus and its driver are gone: until the chip is reset, failed accesses are not reported as offences.
+   * Called when the bus and its driver are gone. Until the chip is reset, a command while bus mastering is off is no
+   * offence.
    */
   detach(): void {
     this.#memory = undefined;

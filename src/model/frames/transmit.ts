@@ -158,7 +158,7 @@ export class TransmitEngine {
     else this.#run(true);
   }
 
-  /** @param rung whether a doorbell started this turn; if so, an empty ring is reported as an offence */
+  /** @param rung whether a doorbell started this turn; an empty ring is then an offence unless `#started` is set */
   #run(rung: boolean): void {
     if (this.#paused !== undefined) this.#runAgain = true;
     if (this.#running || this.#paused !== undefined || !this.#parts.enabled() || !this.ring.map()) return;

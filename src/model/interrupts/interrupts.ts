@@ -108,7 +108,7 @@ type InterruptEffects = Pick<
  * Chips up to the RTL8117, except the RTL8168H, have one status register and one vector. On the RTL8168H, and on the
  * RTL8125 and later, receive queues 1 to 3 have a register and a vector each, and one register has all other events.
  * From the RTL8125B on, IntCfg0 can select another register in which each bit has its own vector. Of the events that
- * belong to no queue, only the link change has a documented bit in that register, so the model signals no other of them
+ * belong to no queue, only the link change has a documented bit in that register. The model signals no other such event
  * in this mode.
  */
 export class InterruptBlock {
