@@ -152,7 +152,7 @@ export const QUIRKS = {
   fcsLeftOut: {
     because: "If another operating system has left RxFormat bit 0 set, lengths exclude the FCS. The driver clears the bit.",
     evidence: "DPDK 1e370595f4",
-    proof: { file: "test/conformance/probe.test.ts", title: "RTL8125BP and later deliver frames with FCS, whatever another operating system has configured" },
+    proof: { file: "test/conformance/probe.test.ts", title: "on the RTL8125BP and later, bring-up turns off the mode in which lengths exclude the FCS" },
     fact: "dropBadFcs",
     on: ({ profile }) => profile.frames.hashedFormat === 4,
   },

@@ -156,8 +156,8 @@ export class ChipModel {
   }
 
   /**
-   * Makes the PHY lose its settings; the MAC is not notified. @param silent whether the PHY then reads all ones until
-   * it is reset
+   * Makes the PHY lose its settings. The MAC sees only that the link goes down. @param silent whether the PHY then
+   * reads all ones until it is reset
    */
   disturbPhy(silent: boolean): void {
     this.#phyFront.powerOn();
@@ -199,7 +199,7 @@ export class ChipModel {
     this.interrupts.reset();
   }
 
-  /** The factory's address for the places besides the registers; undefined if these places are blank. */
+  /** The factory's address in the EEPROM, the extended and the backup registers; undefined if these are blank. */
   get #copy(): Uint8Array | undefined {
     const { options, mac } = this.#parts;
     return (options.damagedAddress?.copies ?? true) ? mac : undefined;
@@ -269,8 +269,8 @@ export class ChipModel {
   }
 
   /**
-   * Called when the guest changed the power state. On return to D0, signals events that became pending in a sleep
-   * state.
+   * Called when the guest changed the power state. On return to D0, signals pending events. A return from D3hot first
+   * resets a chip that does not report No_Soft_Reset.
    */
   #powered(state: PowerState, before: PowerState): void {
     if (state !== 0) return;

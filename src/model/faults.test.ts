@@ -46,7 +46,7 @@ test("a repeated interrupt is signalled again with no new event pending", () => 
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("a stuck reset keeps its bit until a later reset works", () => {
+test("a stuck software reset keeps its bit in ChipCmd; a reset after the fault is disarmed completes", () => {
   const guest = up();
   guest.nic.faults.arm("stuck-reset");
   guest.w8(ChipCmd, Cmd.reset);

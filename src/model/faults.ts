@@ -55,7 +55,7 @@ const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name)
 /**
  * Armed faults. The model checks for them at defined points; while none is armed, a check only reads one field.
  *
- * `changed` is called after each change.
+ * `changed` is called with the name of each fault that was armed or disarmed.
  */
 export class Faults {
   /** Whether any fault is armed. */
@@ -69,12 +69,12 @@ export class Faults {
     this.#changed = changed;
   }
 
-  /** @throws {OutOfRange} for an unknown fault, or a count that is not a positive integer */
+  /** @throws {OutOfRange} for an unknown fault, or a count that is not an integer from 1 to `MAX_COUNT` */
   arm(name: string, options: FaultOptions = {}): void {
     const fault = this.#named(name);
     const { count = Infinity } = options;
     if (!(count === Infinity || (Number.isInteger(count) && count > 0 && count <= MAX_COUNT)))
-      throw new OutOfRange(`a fault cannot occur ${count} times`, "Use an integer from 1 on, or omit it.");
+      throw new OutOfRange(`a fault cannot occur ${count} times`, "Use an integer from 1 to 1000000000, or omit it.");
     this.#states.set(fault, { left: count, struck: 0 });
     this.#update(fault);
   }
@@ -116,8 +116,8 @@ export class Faults {
 }
 
 /**
- * Guest memory that rejects accesses while certain faults are armed. When such a fault is armed, the chip must discard
- * the regions that it has cached.
+ * Guest memory that rejects accesses while the card is removed or the fault "dma-error" is armed. When such a fault is
+ * armed, the chip must discard the regions that it has cached.
  */
 export class RefusedMemory implements GuestMemory {
   /** Set if the last access was rejected because of a fault and not because of a driver error. */

@@ -205,7 +205,7 @@ test("the 8168E-VL and the 8125 pad frames with old bytes, and include the paddi
   }
 });
 
-test("chips with the first format damage packets of fewer than 28 bytes that they checksum", () => {
+test("the 8169S damages an IPv4 packet of fewer than 28 bytes if it fills in a checksum", () => {
   const guest = up("rtl8169s");
   const short = frame(BROADCAST, 40, 0x0800);
   short.set(ipv4Udp({ payload: 0 }).slice(14, 34), 14);
@@ -230,7 +230,7 @@ test("the 8168C does not include IPv4 options in the header checksum", () => {
   assert.deepEqual(good, [Verified.ipGood, 0]);
 });
 
-test("the 8168E-VL does not segment with options, or with a last segment of six bytes or fewer", () => {
+test("the 8168E-VL drops a super-frame whose last segment has six bytes of payload or fewer", () => {
   for (const [key, payload, sent] of [
     ["rtl8168evl", 2006, 0],
     ["rtl8168evl", 2007, 3],
@@ -313,7 +313,7 @@ test("the outer one of two tags is stripped, and the packet after the inner one 
   }
 });
 
-test("the chip writes the FCS of every frame if the option is set", () => {
+test("with the option `frameCheck`, the chip writes the FCS after a received frame", () => {
   const guest = new Guest({ frameCheck: true });
   guest.bringUp();
   guest.post(2);

@@ -20,7 +20,7 @@ import { stationAddress } from "./registers/station.ts";
 import type { ModelState } from "./observation/state.ts";
 import type { OffenceName } from "./observation/strict.ts";
 
-/** A length in bytes that no frame reaches. */
+/** A length in bytes that no frame exceeds. */
 const MAX_FRAME_BYTES = 1 << 14;
 
 /** The port of a NIC without a cable. */
@@ -56,7 +56,11 @@ export class Rtl8169 implements Target, Plug {
   #raise: (vector: number) => void = () => {};
   #wakeUp: () => void = () => {};
 
-  /** @throws {OutOfRange} for a multicast address, or memory that is too small */
+  /**
+   * @throws {InvalidMacAddress} if the station address is a string and not a MAC address
+   * @throws {OutOfRange} if the station address is not unicast or is zero, the memory is too small, or the medium is
+   *   fibre and the chip has no fibre variant
+   */
   constructor(options: ModelOptions) {
     const { chip, accessMicros = 0 } = options;
     const { memory = new ArrayBuffer(pageBytes(chip)) } = options;

@@ -41,7 +41,7 @@ const traced = (): { rig: QtestRig; seen: Seen } => {
 };
 
 describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
-  test("a hundred thousand 32-bit reads and 16-bit writes, each exactly once and in order", () => {
+  test("a hundred thousand 32-bit reads and 16-bit writes are made exactly once each, and in order", () => {
     const { rig, seen } = traced();
     using owned = rig;
     const io = owned.registers;
@@ -59,7 +59,7 @@ describe("as seen by QEMU's RTL8139C+", { skip: noQtest() }, () => {
     }
   });
 
-  test("8-bit reads and writes, 16-bit reads and 32-bit writes, each exactly once and in order", () => {
+  test("8-bit reads and writes, 16-bit reads and 32-bit writes are made exactly once each, and in order", () => {
     const { rig, seen } = traced();
     using owned = rig;
     const io = owned.registers;
@@ -138,11 +138,11 @@ const assertExact = (series: readonly Counts[]): void => {
 };
 
 describe("of memory-mapped registers, as seen by the processor", { skip: unwatched }, () => {
-  test("from the first call in the interpreter to the hundred thousandth in optimised code", () => {
+  test("each call is one access, from the first in the interpreter to the hundred thousandth in optimised code", () => {
     assertExact(countMapped(CALLS, FEWER));
   });
 
-  test("with all compilers off, and with every function compiled at its first call", () => {
+  test("each call is one access with all compilers off, and with every function compiled at its first call", () => {
     const program = fileURLToPath(new URL("../rigs/watched-registers.ts", import.meta.url));
     const modes = { interpreted: ["--no-opt", "--no-maglev", "--no-sparkplug"], compiled: ["--always-sparkplug"] };
     for (const [mode, flags] of Object.entries(modes)) {

@@ -48,7 +48,7 @@ for (const [what, bytes] of Object.entries(BAD)) {
     assert.ok(receives(rig, Uint8Array.from(FACTORY)));
   });
 
-  test(`registers that hold ${what} on a card without a copy: a random local address, until one is set`, () => {
+  test(`registers that hold ${what} on a card without a copy: a random or the configured address is used`, () => {
     const damagedAddress: DamagedAddress = { registers, copies: false };
     using rig = openDirectRig({ mac: MAC, damagedAddress });
     using other = openDirectRig({ mac: MAC, damagedAddress });
@@ -71,7 +71,7 @@ test("the factory's copy of the address is preferred to valid registers, which a
   assert.deepEqual([...rig.nic.address], FACTORY);
 });
 
-test("valid registers are used if the copy is blank", () => {
+test("the address in valid registers is used if the copy is blank", () => {
   using rig = openDirectRig({ mac: MAC, damagedAddress: { registers: CHOSEN, copies: false } });
   assert.deepEqual(rig.nic.permanentAddress, CHOSEN);
 });
@@ -129,7 +129,7 @@ for (const [key, place] of [
   ["rtl8125a", "backup registers"],
   ["rtl8127a", "backup registers"],
 ] as const)
-  test(`${key}: found in the ${place}`, () => {
+  test(`${key}: the station address is found in the ${place}`, () => {
     for (const copies of [true, false]) {
       const clock = new VirtualClock();
       const chip = chipNamed(key)!;

@@ -34,7 +34,7 @@ const open = () => {
   return { rig, memory, dump, send, refused, [Symbol.dispose]: () => rig[Symbol.dispose]() };
 };
 
-test("memory for the device is read and not written, memory from the device written and not read", () => {
+test("the chip can only read memory of direction `toDevice`, and only write memory of direction `fromDevice`", () => {
   for (const [direction, readable, writable] of [
     ["toDevice", true, false],
     ["fromDevice", false, true],
@@ -55,7 +55,7 @@ test("memory for the device is read and not written, memory from the device writ
   assert.equal(bench.refused(), 0);
 });
 
-test("accesses to unallocated or freed memory, or beyond a piece, are rejected", () => {
+test("accesses to unallocated or freed memory, or beyond the end of an allocation, are rejected", () => {
   for (const prepare of [
     ({ rig }: ReturnType<typeof open>) => ({ offset: rig.dma.window.bytes.length - 4096 }),
     ({ memory }: ReturnType<typeof open>) => {
@@ -73,7 +73,7 @@ test("accesses to unallocated or freed memory, or beyond a piece, are rejected",
   }
 });
 
-test("a piece that was freed after use is rejected at once", () => {
+test("memory that the chip has used is inaccessible to it as soon as it is freed", () => {
   using bench = open();
   const piece = bench.memory("toDevice");
   assert.ok(bench.send(piece));

@@ -136,7 +136,7 @@ for (const [chip, updated] of [
     assert.equal(bus.eriRead(0x1d0), updated ? 1 << 1 : 0);
   });
 
-test("reports for each frame from the cable whether it was accepted", () => {
+test("delivery of a frame from the cable reports whether the NIC accepted it", () => {
   using rig = openDirectRig({ slots: 8 });
   rig.up();
   const frame = udp(ends({ inbound: true }), payload(100));

@@ -14,7 +14,7 @@ import { FerruleError } from "#kit/errors.ts";
 import { type DirectRig, openDirectRig } from "../rigs/direct.ts";
 
 /**
- * The names of arguments that each operation accepts. They are used in most cases, so that these pass the check of
+ * The names of arguments that each operation accepts. Most generated calls use them, so that they pass the check of
  * names.
  */
 const NAMES: Readonly<Record<string, readonly string[]>> = {

@@ -179,7 +179,7 @@ for (const chip of SEVERAL) {
   });
 }
 
-test("a lent queue with other options, or of an unknown chip, is rejected", () => {
+test("`NicQueue` rejects a lent queue with another number of slots, or of an unknown chip", () => {
   using rig = started(SEVERAL[0]!);
   const { lent } = rig.nic.queues[1]!;
   const device = { registers: rig.registers, window: rig.dma.window, iova: rig.dma.iova };

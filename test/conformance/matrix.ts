@@ -25,8 +25,9 @@ const pieces = (length: number, scattered: boolean): readonly number[] | undefin
 
 /**
  * Asserts that frames without segmentation are on the wire as software would send them, and that segments have the
- * right data, tags and checksums. Returns the number of frames on the wire. @throws an assertion with the combination
- * in its message
+ * right data, tags and checksums. Returns the number of frames on the wire.
+ *
+ * @throws {AssertionError} for a wrong frame; most messages name the combination
  */
 export const sendMatrix = (rig: Rig, { v6, tags }: { v6: boolean; tags: Tags }): number => {
   let sent = 0;

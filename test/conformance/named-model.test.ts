@@ -9,7 +9,7 @@ const of = (environment: Record<string, string>) => () =>
   qtestModel({ FERRULE_QTEST_DEVICE: "rtl8168", ...environment });
 const bad = (message: RegExp, hint: RegExp) => ({ code: "BAD_VARIABLE", message, hint });
 
-test("a device of a QEMU, with program, properties, BAR and chip", () => {
+test("the environment can name a device of a QEMU: its program, properties, BAR and chip", () => {
   const { chip, ...rest } = qtestModel({
     FERRULE_QTEST_QEMU: "/opt/qemu/bin/qemu-system-x86_64",
     FERRULE_QTEST_DEVICE: "rtl8168,speed=1000",
@@ -48,7 +48,7 @@ test("a variable that has no effect without another one is rejected", () => {
   );
 });
 
-test("a vfio-user server and the other end of its NIC's cable; both must exist", () => {
+test("the environment can name a vfio-user server and the socket of its NIC's cable; both must exist", () => {
   assert.equal(vfioUserModel({}), undefined);
   const folder = mkdtempSync(join(tmpdir(), "ferrule-named-"));
   try {

@@ -137,7 +137,7 @@ test("a dump of 192 bytes, which another driver may have enabled, stays inside t
   assert.ok(neighbour.bytes.every((byte) => byte === 0));
 });
 
-test("RTL8125BP and later deliver frames with FCS, whatever another operating system has configured", () => {
+test("on the RTL8125BP and later, bring-up turns off the mode in which lengths exclude the FCS", () => {
   for (const chip of CHIPS.filter(({ profile }) => profile.registers.includes("multigigabit"))) {
     const { device, clock } = open(chip.key);
     using owned = device;

@@ -218,7 +218,7 @@ for (const chip of SEVERAL) {
   });
 }
 
-test("a table can be changed under traffic, and a flow then arrives in its new queue", () => {
+test("the indirection table can be changed under traffic, and a flow then arrives in its new queue", () => {
   const chip = chipNamed("rtl8125b")!;
   using rig = started(chip, 4);
   const flow: Flow = FLOWS[0]!;
@@ -246,7 +246,7 @@ test("invalid RSS settings are rejected, and the old ones stay", () => {
   assert.deepEqual(rig.nic.rss!.settings, before);
 });
 
-test("the hashes can be spread over one queue up to all that the NIC uses", () => {
+test("`spread` returns a table for any number of queues up to all that the NIC uses", () => {
   using rig = started(chipNamed("rtl8125b")!, 4);
   const rss = rig.nic.rss!;
   for (const queues of [1, 2, 3, 4])
@@ -312,7 +312,7 @@ test("an RTL8168H shows the events of queue 3 in a byte of its own, which is mas
   assert.equal(nic.line.take(), true);
 });
 
-test("with one vector for all queues of an RTL8168H, the driver requests one", () => {
+test("the queues of an RTL8168H work with one vector, and a thread for each of them is rejected", () => {
   const clock = new VirtualClock();
   const model = new Rtl8169({ chip: chipNamed("rtl8168h")!, mac: "02:00:00:00:00:01", clock, timers: clock.timers });
   using device = new DirectDevice(model, { name: "model", registers: 2, dmaBytes: 16 << 20, vectors: 1 });
@@ -388,7 +388,7 @@ test("a number of queues that the chip or the bus does not have is rejected befo
   assert.deepEqual(written, []);
 });
 
-test("the RSS registers are not touched on chips without RSS", () => {
+test("on chips before the RTL8125, the driver writes no register from 0x800 on, where later chips have RSS", () => {
   for (const chip of ["rtl8168h", "rtl8168ep", "rtl8117-54a"]) {
     using rig = openDirectRig({ chip });
     const { model } = rig;

@@ -50,7 +50,7 @@ for (const chip of GENERATIONS) {
   });
 }
 
-test("if a register read times out, nothing is written back", () => {
+test("if the read of a read-modify-write times out, nothing is written", () => {
   using rig = openDirectRig({ chip: "rtl8168g", strict: "warn" });
   const { model, registers, clock } = rig;
   const bus = new SideBus(registers, clock);

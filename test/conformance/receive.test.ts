@@ -216,7 +216,7 @@ for (const chip of ["rtl8168h", "rtl8168m", "rtl8125a", "rtl8125b", "rtl8125d-68
     assert.equal(rig.flags[0]! & hashed, hashed);
   });
 
-test("a hash is rejected on chips that compute none, and nothing is written", () => {
+test("the option `receiveHash` is rejected on chips that compute no hash", () => {
   assert.throws(() => openDirectRig({ chip: "rtl8168g", nic: { receiveHash: true } }), {
     code: "OUT_OF_RANGE",
     hint: "Leave `receiveHash` out.",
@@ -246,7 +246,7 @@ for (const chip of CHIPS.filter(({ profile }) => profile.tally.bytes === 192))
     assert.equal(bus.macRead(LongDump.macOcp), before);
   });
 
-test("a chip with the short dump has only its counters", () => {
+test("a chip with the short dump reports only the counters in that dump", () => {
   using rig = openDirectRig();
   rig.up();
   assert.deepEqual(

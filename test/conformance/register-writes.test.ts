@@ -13,7 +13,7 @@ const recorded = JSON.parse(readFileSync(RECORDED, "utf8")) as Readonly<Record<s
 for (const configuration of CONFIGURATIONS.filter(({ options }) =>
   CHIPS_UNDER_TEST.some(({ key }) => key === options.chip),
 ))
-  test(`${configuration.name}: each feature writes the registers that it wrote before, in that order and at that time`, () => {
+  test(`${configuration.name}: each feature makes the recorded writes, in their order and at their times`, () => {
     assert.deepEqual(
       digestsOf(configuration),
       recorded[configuration.name]?.split(", "),
@@ -21,7 +21,7 @@ for (const configuration of CONFIGURATIONS.filter(({ options }) =>
     );
   });
 
-test("writes are recorded for every chip, and for no other", () =>
+test("writes are recorded for every configuration, and for no other", () =>
   assert.deepEqual(
     Object.keys(recorded),
     CONFIGURATIONS.map(({ name }) => name),

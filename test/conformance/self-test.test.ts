@@ -50,7 +50,7 @@ const OFFLINE: readonly SelfTestName[] = [...ONLINE, "MAC loopback", "interrupt"
 
 for (const { key, speed } of CHIPS_UNDER_TEST)
   describe(key, () => {
-    test("offline it passes every test in steps of at most 5 ms, sends nothing on the wire, and gets its link back", () => {
+    test("offline, a NIC passes every test in steps of at most 5 ms, sends nothing, and gets its link back", () => {
       using rig = linked(key);
       rig.sent.length = 0;
       const before = { memory: rig.dma.live, filter: rig.registers.read32(TxConfig) & TxConf.loopback };
@@ -76,7 +76,7 @@ for (const { key, speed } of CHIPS_UNDER_TEST)
 
 for (const chip of GENERATIONS)
   describe(chip, () => {
-    test("online it loses no frame and keeps the link", () => {
+    test("the online self-test loses no frame and keeps the link", () => {
       using rig = linked(chip);
       const operation = rig.nic.selfTest(false);
       for (;;) {
@@ -91,7 +91,7 @@ for (const chip of GENERATIONS)
       }
     });
 
-    test("when aborted, it leaves loopback and restarts autonegotiation", () => {
+    test("an aborted self-test leaves no loopback, and restarts autonegotiation", () => {
       for (const steps of [4, 6, 12, 14]) {
         using rig = linked(chip);
         const operation = rig.nic.selfTest(true);
@@ -139,7 +139,7 @@ test("frames of the loopback tests are from and to the NIC itself, of the type o
     assert.deepEqual(bytes.subarray(at, at + 14), header);
 });
 
-test("without a cable the link test fails, and every frame returns nevertheless", () => {
+test("without a cable the link test fails, and the loopback tests still pass", () => {
   using rig = openDirectRig({ carrier: false });
   rig.nic.up();
   assert.deepEqual(failed(run(rig, true)), ["link"]);

@@ -1,7 +1,7 @@
 /**
  * The driver's register accesses from probe to link equal those recorded when its start-up values were still code,
  * except for the corrections named here. Files in `start-up/` have one access per line: `r8 37 10` is a read of 8 bits
- * at 0x37 that returned 0x10.
+ * at 0x37 that returned 0x10, and `×2` follows an access that was made twice in succession.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -68,7 +68,7 @@ test("suspend and resume: the NIC sleeps with wake-up armed, no health check acc
   assert.deepEqual([thread.retired, thread.connected], [1, 2]);
 });
 
-test("without notice, the NIC is started again once the clocks differ, with a hint how to give notice", () => {
+test("after a suspend without notice, the NIC is started again, and a warning says how to give notice", () => {
   using thread = new Thread();
   assert.equal(thread.sleep.check(), true);
   assert.equal(thread.night(), true);
@@ -104,7 +104,7 @@ test("a NIC that is handed over stays asleep and armed, whatever the clocks show
   assert.equal(thread.rig.model.powerState, 3);
 });
 
-test("wake-up events have ethtool's letters, and others are rejected with the list", () => {
+test("wake-up events have ethtool's letters, and any other letter is rejected with the list of them", () => {
   for (const letters of ["d", "g", "pumbg"]) assert.equal(lettersOf(formsOf(letters)), letters);
   for (const bad of ["", "x", "gd", "s"])
     assert.throws(

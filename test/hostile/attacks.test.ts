@@ -218,7 +218,7 @@ suite("a client that attacks", { skip: ffiProblem()?.message ?? false }, () => {
   });
 });
 
-test("a client that passes a file on a file system that does not respond", { skip: noFuse }, async (t) => {
+test("a file on an unresponsive file system is rejected; the next client is served", { skip: noFuse }, async (t) => {
   await using victim = await Victim.open();
   const folder = mkdtempSync(join(victim.folder, "fuse-"));
   const kit = fileURLToPath(new URL("fuse.ts", import.meta.url));

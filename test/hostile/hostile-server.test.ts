@@ -94,7 +94,7 @@ suite("our driver on a hostile server", { skip }, () => {
     ["silence", "DEVICE_GONE", /no reply to region(Read|Write) in 5 s/],
     ["refusal", "VFIO_USER_REFUSED", /refused: region(Read|Write): Permission denied/],
   ] as const)
-    test(`${how}: the session ends for that reason, and not for a removed card`, async () => {
+    test(`${how}: the session ends with an error that names this failure, and not a removed card`, async () => {
       await using bench = await Bench.open();
       bench.hostile.misbehave(how);
       const error = await bench.failure();

@@ -98,7 +98,7 @@ const fragments = (bytes: Uint8Array, job: Job, options: { opts1: number; opts2:
   return pieces.filter(({ length }) => length > 0).map((piece) => ({ bytes: piece, ...options }));
 };
 
-test("frames leave as requested, one by one and in order", () => {
+test("each frame is sent in order, with the checksums, segments and tags that its descriptors request", () => {
   let segments = 0;
   fc.assert(
     fc.property(
@@ -143,7 +143,7 @@ test("frames leave as requested, one by one and in order", () => {
   assert.ok(segments > 500, `only ${segments} segments`);
 });
 
-test("the PCI chips, the 8168B, the 8101E and the 8401 have the first format", () => {
+test("the 8169S, the 8168B and the 8101E have the first transmit format, later chips the second", () => {
   const first: readonly string[] = [
     "rtl8169s",
     "rtl8110s",

@@ -34,7 +34,7 @@ type Layout = readonly (readonly [CounterName, number, 2 | 4 | 8])[];
 export type CounterName = (typeof LAYOUT)[number][0] | (typeof EXTENDED_LAYOUT)[number][0];
 export const DUMP_BYTES = 64;
 export const EXTENDED_DUMP_BYTES = 192;
-/** Bits of DTCCR that hold commands; the others are the low half of the address. */
+/** The low bits of DTCCR, which hold commands. The higher bits are the low half of the dump's address. */
 const COMMAND = DUMP_BYTES - 1;
 
 const NAMES: readonly CounterName[] = [
@@ -86,8 +86,8 @@ export class TallyCounters {
   }
 
   /**
-   * Counts a sent frame of `length` bytes, without FCS, at `frame`. The octets include the FCS, as in RMON's counters;
-   * no source says whether the chip's octets do.
+   * Counts a sent frame of `length` bytes, without FCS, at `frame`. The octet counter includes the FCS, as in RMON; no
+   * source says whether the chip's octet counter does.
    */
   sent(bytes: Uint8Array, frame: number, length: number): void {
     const counts = this.values;

@@ -69,7 +69,7 @@ test("damaged frames still have to pass the filter and find a descriptor", () =>
   assert.equal(damaged(guest, frame(MAC, 100), Damage.crc), false);
 });
 
-test("a frame longer than RxMaxSize is truncated there for a driver that accepts errors", () => {
+test("a frame longer than RxMaxSize is delivered truncated to that length if RxConfig accepts errors", () => {
   const guest = up(RxConf.acceptError);
   guest.w16(RxMaxSize, 1518);
   const bytes = frame(MAC, 1600);
@@ -80,7 +80,7 @@ test("a frame longer than RxMaxSize is truncated there for a driver that accepts
   assert.equal(guest.nic.counters.rxErrors, 1);
 });
 
-test("chips with format 4 can drop frames with a bad FCS even if RxConfig accepts them, and have separate error bits", () => {
+test("a chip with format 4 can drop frames with a bad FCS that RxConfig accepts, and has its own error bits", () => {
   const guest = up(ALL, "rtl8126a-64a");
   guest.w8(RxFormat, 1);
   guest.w32(RxConfig, RxConf.acceptPhysical | ALL);

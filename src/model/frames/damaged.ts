@@ -22,7 +22,10 @@ export const damageStatus = (damage: number, layout: ReceiveLayout, settings: Re
   return errors === 0 ? 0 : errors | layout.errorSummary;
 };
 
-/** Writes at position `at` of `pieces` the FCS of a frame that is followed by `padding` zeros. */
+/**
+ * Writes at position `at` of `pieces` the FCS of a frame that is followed by `padding` zeros. If `wrong` is true, the
+ * FCS is inverted.
+ */
 export const writeFrameCheck = (
   pieces: ScatterList,
   at: number,

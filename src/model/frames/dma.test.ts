@@ -82,14 +82,14 @@ test("frames are received into copied memory, in one buffer or several", () => {
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & Own, Own);
 });
 
-test("a far end that checks for room sees the current state of the ring", () => {
+test("in copied memory, `hasRoom` sees a descriptor that the driver has just posted", () => {
   const { guest } = copied();
   assert.equal(guest.nic.hasRoom(), false);
   guest.post(1);
   assert.ok(guest.nic.hasRoom());
 });
 
-test("counters are stored at the guest's address", () => {
+test("in copied memory, a dump of the counters is stored at the address in DTCCR", () => {
   const { guest, memory } = copied();
   guest.send({ bytes: frame(BROADCAST, 60) });
   const at = BASE + 0x4000;
@@ -98,7 +98,7 @@ test("counters are stored at the guest's address", () => {
   assert.equal(memory.one.words[0x1000], 1);
 });
 
-test("without access to memory no frame is sent or received, and the guest gets a system error", () => {
+test("while transfers of copied memory fail, no frame is sent or received", () => {
   const { guest, memory } = copied();
   guest.post(2);
   guest.put({ bytes: frame(BROADCAST, 60) });

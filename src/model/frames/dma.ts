@@ -32,7 +32,7 @@ export class Dma {
   /** The two regions found last, because rings and frames are often in different regions. */
   #last: MemoryRegion = NOWHERE;
   #other: MemoryRegion = NOWHERE;
-  /** The region found last for each megabyte, indexed by the lowest bits of the megabyte's number. */
+  /** Regions found earlier, each at an index computed from the number of the address's megabyte. */
   readonly #found: MemoryRegion[] = Array.from({ length: PLACES }, () => NOWHERE);
 
   /** @param aborted called when the bus rejects an access */
@@ -43,8 +43,7 @@ export class Dma {
   }
 
   /**
-   * @param memory `refused` is true if the last request was rejected by a fault injected for a test, and not for an
-   * error of the guest's driver
+   * @param memory `refused` is true if an injected fault, not an error of the guest's driver, caused the last rejection
    */
   attach(memory: GuestMemory & { readonly refused?: boolean }): void {
     this.#memory = memory;
@@ -52,7 +51,8 @@ export class Dma {
   }
 
   /**
-   * Called when the bus and its driver are gone: until the chip is reset, failed accesses are not reported as offences.
+   * Called when the bus and its driver are gone. Until the chip is reset, a command while bus mastering is off is no
+   * offence.
    */
   detach(): void {
     this.#memory = undefined;

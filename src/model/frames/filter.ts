@@ -12,7 +12,7 @@ const MULTICAST = Rx.multicast;
 const BROADCAST = Rx.broadcast;
 /** Result for a frame that is rejected. */
 const OUT = -1;
-/** Result for a pause frame, which the MAC consumes. */
+/** Result for a MAC control frame to the address of pause frames, which the MAC consumes. */
 export const PAUSE = -2;
 
 /**
@@ -67,7 +67,7 @@ export class ReceiveFilter {
   /**
    * Returns the bits of opts1 for the destination of the frame at `frame`: `Rx.physical`, `Rx.multicast`,
    * `Rx.broadcast`, or 0 for a unicast frame to another station. Returns a negative number if the frame is not
-   * accepted: `PAUSE` for a pause frame, `OUT` for others.
+   * delivered: `PAUSE` or `OUT`.
    */
   admit(bytes: Uint8Array, frame: number): number {
     const a = bytes[frame]! | (bytes[frame + 1]! << 8);

@@ -50,7 +50,7 @@ test("without flow control a pause frame is an ordinary multicast frame", () => 
   assert.equal(guest.cable.frames.length, 1);
 });
 
-test("MAC control frames of another opcode do not pause", () => {
+test("MAC control frames of another opcode, and truncated pause frames, do not stop the transmitter", () => {
   const guest = up(BOTH);
   const bytes = pause(1000);
   put16(bytes, 14, 2);
@@ -60,7 +60,7 @@ test("MAC control frames of another opcode do not pause", () => {
   assert.equal(guest.cable.frames.length, 1);
 });
 
-test("the chip requests a pause when it loses a frame without a descriptor, and ends it when descriptors are free again", () => {
+test("the chip requests a pause when a frame finds no descriptor, and ends the pause when a descriptor is free", () => {
   const guest = up(BOTH);
   guest.post(1);
   give(guest, frame(MAC, 64));
@@ -78,7 +78,7 @@ test("the chip requests a pause when it loses a frame without a descriptor, and 
   assert.equal(guest.cable.frames.length, 2);
 });
 
-test("the chip requests one further pause after each pause that expired", () => {
+test("after a requested pause has expired, the chip requests another when it loses the next frame", () => {
   const guest = up(BOTH);
   guest.post(1);
   give(guest, frame(MAC, 64));

@@ -40,7 +40,7 @@ const hash = (guest: Guest): void => {
 };
 
 for (const key of ["rtl8125a", "rtl8125b", "rtl8125d-688", "rtl8126a-64a", "rtl8127a"])
-  test(`format 3 on ${key}: 32 bytes, hash and header information, status at its own positions`, () => {
+  test(`a descriptor of format 3 on ${key} has 32 bytes, with the hash, the hashed headers and the status`, () => {
     const guest = up(key);
     guest.w32(RxConfig, RxConf.acceptPhysical | RxConf8125.descriptorsV3);
     hash(guest);
@@ -118,7 +118,7 @@ test("flows with different hashes go to different queues, each with its own ring
 });
 
 for (const key of ["rtl8125a", "rtl8125b", "rtl8125bp", "rtl8126a-64a", "rtl8127a"]) {
-  test(`${key} follows a transmit ring by counts and does not write its descriptors`, () => {
+  test(`in "no close" mode ${key} returns transmit descriptors by a count and does not write them`, () => {
     const guest = up(key);
     const { tail, close, bytes } = chipNamed(key)!.profile.queues.pointers!;
     guest.w32(TxConfig, TxConf.countsClosed);
@@ -138,7 +138,7 @@ for (const key of ["rtl8125a", "rtl8125b", "rtl8125bp", "rtl8126a-64a", "rtl8127
   });
 }
 
-test("a tail beyond the end of the ring does not send the ring endlessly", () => {
+test("a tail count far beyond the ring's size sends at most 4096 frames, the size of the largest ring", () => {
   const guest = up("rtl8126a-64a");
   guest.w32(TxConfig, TxConf.countsClosed);
   for (let i = 0; i < 256; i++) guest.put({ bytes: frame(BROADCAST, 60) });
@@ -161,7 +161,7 @@ test("the second transmit queue has its own ring and doorbell", () => {
   assert.equal(guest.cable.frames[0]?.length, 99);
 });
 
-test("transmit descriptors are 32 bytes apart while the MAC-OCP register selects that", () => {
+test("transmit descriptors are 32 bytes apart if a MAC-OCP register selects that before the transmitter starts", () => {
   const guest = up("rtl8125b");
   guest.w8(ChipCmd, 0);
   guest.w32(MACOCP, FLAG | (TxStride.macOcp << 15) | TxStride.wide);

@@ -1,4 +1,4 @@
-/** Frames for the model's tests: fixed addresses, recognisable payloads, checksum fields zero unless requested. */
+/** Frames for the model's tests: fixed addresses, recognisable payloads. Checksums are 0 unless `sealed` is called. */
 import { buildEthernet, EtherType } from "#wire/ethernet.ts";
 import { fillIpv4Checksum, fillTransportChecksum } from "#wire/fill.ts";
 import { buildIpv4, IPV4_BYTES, Protocol } from "#wire/ipv4.ts";

@@ -50,7 +50,7 @@ export class PtpMac implements MessageStamps {
     return this.#clock.time;
   }
 
-  /** Stores the timestamp of a sent message. The chip uses its places for timestamps in turn. */
+  /** Stores the timestamp of a sent message. The chip has several places for timestamps, and uses them in turn. */
   sent(_message: number): void {
     const { page, macOcp, putMacOcp } = this.#parts;
     if ((macOcp(MacClock.source.macOcp) & MacClock.source.mac) === 0) return;

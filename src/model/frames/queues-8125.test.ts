@@ -168,7 +168,7 @@ test("transmit queue 1 has its own ring, doorbell and vector", () => {
   assert.equal(guest.descriptor(TX_RING_1, 0).opts1 & Own, 0);
 });
 
-test("frames that arrive while a vector is handled interrupt again", () => {
+test("a frame that arrives while its vector is masked interrupts when the vector is unmasked", () => {
   const guest = new QueueGuest();
   const { bytes, input } = flow(5);
   const queue = toeplitz(KEY, input) & (QUEUES - 1);

@@ -75,7 +75,6 @@ const outcome = (setting: Setting, frame: Uint8Array, place: number, bufferBytes
   // The last descriptor has the length of the part in its own buffer.
   const length = taken ? last * bufferBytes + (opts1 & Rx.length) : 0;
   const bytes = guest.memory.one.bytes.slice(RX_BUFFERS - BASE, RX_BUFFERS - BASE + 4096);
-  // Only the four bytes of the FCS may differ between paths, because the chip does not write them.
   const first = guest.descriptor(RX_RING, 0).opts1 & FirstSegment;
   const status = taken ? opts1 & ~(EndOfRing | FirstSegment | Rx.length) : 0;
   return {

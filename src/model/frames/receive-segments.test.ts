@@ -113,7 +113,7 @@ test("segments passed while they are built are received like frames that arrive 
   assert.ok(taken > 300, `only ${taken} segments`);
 });
 
-test("a NIC without a link, in a sleep state, or with a frame fault armed accepts segments only as frames", () => {
+test("`receiveSegments` takes no segments without a link, or while the fault receive-overflow is armed", () => {
   const guest = new Guest();
   const memory = newMemory(4096);
   guest.nic.connect(portOf(memory));

@@ -1,4 +1,7 @@
-/** Receive settings, read from the registers when most of these are written; some are read with the next write of another. */
+/**
+ * Receive settings. The receiver reads them again whenever one of its registers is written, except RxFormat, Config3
+ * and Config4: their new values apply from the next read on.
+ */
 import { type ChipFrames, STANDARD_FRAME } from "#chip/frames.ts";
 import { Rx } from "#chip/descriptors.ts";
 import { Config3, Config4, CPlus, CPlusCmd, MISC, Misc, RxConf, RxConfig, RxMaxSize } from "#chip/registers.ts";

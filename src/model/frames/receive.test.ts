@@ -67,7 +67,7 @@ test("the chip accepts frames to other stations in promiscuous mode", () => {
   assert.equal(guest.received(0).opts1 & Rx.physical, 0);
 });
 
-test("the chip accepts multicast frames whose hash bit is set, with the words exchanged and byte-swapped", () => {
+test("the chip accepts multicast frames whose hash bit is set; the hash's words are exchanged and byte-swapped", () => {
   const guest = up(RxConf.acceptMulticast);
   // The hash, computed without the model's code: the top six bits of the bit-reversed register of the CRC-32 of
   // 01:00:5e:00:00:01.
@@ -105,7 +105,7 @@ test("the chip drops frames while the gate is closed, while disabled, and withou
   assert.equal(give(guest, frame(MAC, 64)), true);
 });
 
-test("the chip drops a frame longer than RxMaxSize with its FCS, and counts it", () => {
+test("the chip drops and counts a frame that, with its FCS, is longer than RxMaxSize", () => {
   const guest = up();
   guest.w16(RxMaxSize, 1518);
   assert.equal(give(guest, frame(MAC, 1514)), true);
@@ -125,7 +125,7 @@ test("the chip pads frames that the sender's software did not pad", () => {
   assert.ok(bytes.slice(42).every((byte) => byte === 0));
 });
 
-test("the chip counts a frame as missed when no descriptor is free, and raises the event", () => {
+test("the chip counts a frame as missed when no descriptor is free, and raises RDU (descriptor unavailable)", () => {
   const guest = up();
   guest.post(1);
   assert.equal(guest.nic.hasRoom(), true);
@@ -146,7 +146,7 @@ test("the chip wraps at the end of the ring and preserves the end-of-ring bit", 
   assert.equal(guest.descriptor(RX_RING, 3).opts1 & EndOfRing, EndOfRing);
 });
 
-test("the chip strips a VLAN tag and reports it with its bytes swapped, with the padding at the end", () => {
+test("the chip strips a VLAN tag and reports it with its bytes swapped; padding stays at the end of the frame", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveVlan | CPlus.receiveChecksum);
   const plain = frame(MAC, 100);
@@ -211,7 +211,7 @@ test("an IP packet that is neither TCP nor UDP is reported as IP only, and so is
   for (const i of [0, 1]) assert.equal(guest.received(i).opts1 & 0x7c000, Rx.protocol | Rx.ipChecksumFailed);
 });
 
-test("padding after the IP packet does not affect the result", () => {
+test("padding after the IP packet does not affect the result of the checksum verification", () => {
   const guest = up();
   guest.w16(CPlusCmd, CPlus.receiveChecksum);
   const short = sealed(ipv4Tcp({ payload: 1 }));
@@ -245,7 +245,7 @@ test("the chip divides a frame over several buffers of any size, and verifies th
   assert.ok(guest.descriptor(RX_RING, 4).opts1 & Own);
 });
 
-test("the last descriptor of a frame has the frame's length, or its last part's, depending on the chip", () => {
+test("the last descriptor has the length of the frame or of its part in the last buffer, depending on the chip", () => {
   for (const [chip, verdict] of [
     ["rtl8169sc-180", 304],
     ["rtl8168b", 304],

@@ -51,7 +51,7 @@ export interface ReceiveParts {
   /** Whether ChipCmd enables the engine. */
   readonly enabled: () => boolean;
   readonly flow?: FlowControl;
-  /** Only on chips that can write hashes to descriptors: has the current frame's hash, and the number of queues. */
+  /** Only on chips that can write hashes to descriptors: the current frame's hash, and the number of queues. */
   readonly steering?: Pick<ReceiveSideScaling, "hash" | "hashed" | "enabled">;
   /** The queue's number, if descriptors with a hash alternate between the queues. */
   readonly alternating?: number | undefined;
@@ -189,8 +189,8 @@ export class ReceiveEngine {
   /**
    * Receives segments from the memory of the connected port. The checksums of each segment are verified from its
    * headers and the sum of its payload. This sum is computed once, while the payload is copied; `make` uses it to fill
-   * in the TCP checksum. Stops before a segment for which there is no buffer, or that needs the slower path. The guest
-   * may run during this call.
+   * in the TCP checksum. Stops before a segment for which there is no buffer, or that needs the slower path. Returns
+   * the number of segments received. The guest may run during this call.
    */
   receiveSegments(segments: SegmentSource): number {
     const from = this.#wire;
@@ -270,8 +270,8 @@ export class ReceiveEngine {
   }
 
   /**
-   * Receives a frame above the usual length. Reads the jumbo setting again, because writes to its registers (Config3,
-   * Config4) have no effect function.
+   * Receives a frame longer than the limit that was read last. Reads the settings again, because the receiver is not
+   * notified of writes to the registers with the jumbo setting (Config3, Config4).
    */
   #receiveLong(bytes: Uint8Array, offset: number, length: number, kind: number): boolean {
     this.configure();

@@ -66,7 +66,8 @@ export class DescriptorRing {
   /** The `Dma.epoch` for which `words` is valid; -1 after the ring has moved. */
   #mapped = -1;
   /**
-   * Set when an access to the ring fails. The ring is not used again until its base is written or the chip is reset.
+   * Set when an access to the ring or to a buffer fails: the ring is then not used until it restarts. Also set during a
+   * transfer of copied memory.
    */
   halted = false;
 
@@ -145,7 +146,7 @@ export class DescriptorRing {
 
   /**
    * Locates the ring in memory. Returns false if bus mastering is off or the ring is halted. If the ring is not in
-   * guest memory, halts it and returns false.
+   * guest memory, or not aligned to a word there, halts it and returns false.
    */
   map(): boolean {
     if (this.halted || !this.#dma.allowed) return false;
@@ -175,7 +176,7 @@ export class DescriptorRing {
 
   /**
    * Reads a descriptor's opts1, once, because the guest may write to it at any time. Its other words are read later.
-   * @param _ahead number of descriptors between this one and `index`
+   * @param _ahead number of descriptors from `index` to this one
    */
   opts1(at: number, _ahead: number): number {
     return this.#plain ? this.words[at]! : this.#load(at);

@@ -75,7 +75,7 @@ const words = (guest: Guest, index: number): Int32Array => {
 const written = (guest: Guest, queues: number): number[] =>
   Array.from({ length: SLOTS * queues }, (_, i) => i).filter((i) => (words(guest, i)[0]! & Own) === 0);
 
-test("format 2: the classic words, the type of hash in opts2, and the hash in the second half", () => {
+test("a descriptor of format 2 has the type of hash in opts2, and the hash in its second half", () => {
   const guest = up(1);
   const four = sealed(ipv4Tcp({ payload: 100 }));
   const six = sealed(ipv6Tcp({ payload: 100 }));
@@ -128,7 +128,7 @@ test("a queue without descriptors drops its frames and does not hold up another 
   assert.deepEqual(written(guest, 4), [1, 2, 6, 10, 14]);
 });
 
-test("each queue but the first has a mask and a status byte, and all events interrupt", () => {
+test("receive queue 2 has a mask byte and a status byte of its own", () => {
   const guest = up(4);
   const bytes = sealed(ipv4Tcp({ payload: 20 }));
   steerTo(guest, 2);
@@ -157,7 +157,7 @@ test("with two queues bit 1 of the table's entries is not used", () => {
   assert.deepEqual(written(guest, 2), [0, 1]);
 });
 
-test("without RxConfig bit 24 descriptors are classic and do not alternate, whatever the other registers say", () => {
+test("without RxConfig bit 24, descriptors have 16 bytes and do not alternate between queues", () => {
   const guest = up(4);
   eriWrite(guest, ExtendedRss.control, 0);
   guest.w32(RxConfig, RxConf.acceptPhysical);
@@ -169,7 +169,7 @@ test("without RxConfig bit 24 descriptors are classic and do not alternate, what
   );
 });
 
-test("through copies of memory, only the descriptor of its own queue is fetched and stored", () => {
+test("in copied memory, the chip stores each descriptor of the frame's queue whole, then its word with OWN", () => {
   const guest = new Guest({ strict: "off" });
   const own = guest.memory.one;
   const view = newMemory(MEMORY_BYTES);

@@ -71,7 +71,7 @@ const hashOf = (rss: ReceiveSideScaling, frame: Uint8Array): number => {
 };
 const ALL = RssControl.any;
 
-test("the chip hashes IPv4 as Microsoft's vectors do, with and without ports", () => {
+test("the hash of IPv4 frames, with and without ports, is that of Microsoft's test vectors", () => {
   const { rss } = setUp(ALL);
   const { rss: plain } = setUp(RssControl.ipv4);
   for (const vector of IPV4) {
@@ -84,7 +84,7 @@ test("the chip hashes IPv4 as Microsoft's vectors do, with and without ports", (
   }
 });
 
-test("the chip hashes IPv6 as Microsoft's vectors do, with and without ports", () => {
+test("the hash of IPv6 frames, with and without ports, is that of Microsoft's test vectors", () => {
   const { rss } = setUp(ALL);
   const { rss: plain } = setUp(RssControl.ipv6);
   for (const vector of IPV6) {
@@ -94,7 +94,7 @@ test("the chip hashes IPv6 as Microsoft's vectors do, with and without ports", (
   }
 });
 
-test("the RTL8168H hashes as Microsoft's vectors do, but not the ports of UDP, and steers by its table of bits", () => {
+test("the RTL8168H's hash is that of Microsoft's test vectors without UDP ports; a bit table selects the queue", () => {
   const rss = setUpExtended(ALL);
   const frames = [...IPV4.map((vector) => [vector, ipv4] as const), ...IPV6.map((vector) => [vector, ipv6] as const)];
   for (const [vector, packet] of frames) {

@@ -57,8 +57,8 @@ export class Toeplitz {
 
 /**
  * Steers frames to queues. Sources: DPDK `drivers/net/r8169` (registers, bits, sizes); Microsoft's specification of RSS
- * (input of the hash and its order). About IPv6 extension headers, the sources have only the names of the bits, which
- * are Microsoft's. The model does not hash home addresses of mobile IPv6.
+ * (input of the hash and its order). For IPv6 extension headers, the sources give only the names of the control bits,
+ * which are Microsoft's. The model does not hash home addresses of mobile IPv6.
  */
 export class ReceiveSideScaling {
   /** Hash of the last frame. */
@@ -70,7 +70,7 @@ export class ReceiveSideScaling {
   readonly #toeplitz = new Toeplitz();
   readonly #table = new Uint8Array(RSS_ENTRIES);
   readonly #found = new Int32Array(DISSECTION_WORDS);
-  /** The key or the table has been written since both were last read. */
+  /** Whether the key or the table may have changed since both were last read. */
   #stale = true;
   #control = 0;
   /** Bits of the hash that index the indirection table. */

@@ -18,7 +18,7 @@ const same = (sum: number): number => fold(sum) % 0xffff;
 
 const pieces = fc.array(fc.record({ offset: fc.nat(3000), length: fc.nat(90) }), { minLength: 1, maxLength: 12 });
 
-test("any range can be copied out, in any order, with its sum", () => {
+test("`copyOut` copies any range of the pieces, in any order of calls, and returns its sum", () => {
   fc.assert(
     fc.property(
       pieces,
@@ -48,7 +48,7 @@ test("any range can be copied out, in any order, with its sum", () => {
   );
 });
 
-test("copying in fills buffer after buffer, and writes nothing outside them", () => {
+test("`copyIn` fills buffer after buffer, and writes nothing outside them", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 10 }),

@@ -203,7 +203,7 @@ test("the chip drops a super-frame without a segment size or without TCP headers
   assert.equal(guest.nic.counters.txErrors, 3);
 });
 
-test("a tiny segment size does not make the chip send frames without a pause after one doorbell", () => {
+test("the chip sends at most 4096 segments in one turn; the rest follows after other work", () => {
   const guest = up();
   guest.send({ bytes: ipv4Tcp({ payload: 30_000 }), opts1: TxV2.segment4 | (34 << 18), opts2: 1 << 18 });
   assert.equal(guest.cable.frames.length, 4096);

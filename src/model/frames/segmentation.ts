@@ -56,7 +56,10 @@ export class Segmentation {
   /** Number of segments. */
   segments = 0;
 
-  /** Parses the headers. Returns false if there is no TCP header at the requested offset. */
+  /**
+   * Parses the headers. Returns false if the super-frame cannot be segmented: no segment size, another IP version than
+   * requested, an IPv4 fragment, no TCP header at the requested offset, or no payload.
+   */
   begin(request: OffloadRequest, pieces: ScatterList): boolean {
     const { bytes } = this.#template;
     const length = Math.min(pieces.length, MAX_HEADER_BYTES);
@@ -105,7 +108,7 @@ export class Segmentation {
     return this.#pieces!.placeIn(memory, this.#payloadAt, this.#payload);
   }
 
-  /** Whether the IPv4 and TCP headers have no options and the last segment has more than `bytes` bytes of payload. */
+  /** Whether the last segment has more than `bytes` bytes of payload and, over IPv4, neither header has options. */
   isPlain(bytes: number): boolean {
     const options = this.#ipv6 ? 0 : this.#transport - this.#network - ipv4.IPV4_BYTES;
     const tcpOptions = this.#ipv6 ? 0 : this.#headerBytes - this.#transport - tcp.TCP_BYTES;

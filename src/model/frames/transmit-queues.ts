@@ -121,7 +121,7 @@ export class TransmitQueues {
     };
   }
 
-  /** Called when software has moved its tail pointer, which is also a doorbell. */
+  /** Called when software has moved its tail pointer, which in "no close" mode is also a doorbell. */
   #filled(value: number, offset: number): void {
     const pointers = this.#parts.chip.profile.queues.pointers!;
     const queue = Math.floor((offset - pointers.tail) / pointers.step);

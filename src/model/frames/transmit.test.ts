@@ -149,7 +149,7 @@ test("the chip wraps at the descriptor marked end of ring", () => {
   );
 });
 
-test("the chip wraps after 1024 descriptors when none is marked, on chips before the 8168G", () => {
+test("a chip before the 8168G wraps after 1024 descriptors if none is marked end of ring", () => {
   const guest = new Guest({ chip: chipNamed("rtl8168f-480")! });
   guest.bringUp();
   for (let i = 0; i < 1024; i++)
@@ -234,7 +234,7 @@ test("a ring that extends beyond the end of memory is an offence and does not wr
   assert.equal(guest.nic.offences.outside, 1);
 });
 
-test("the high-priority ring works, and is served first", () => {
+test("the high-priority ring is served before the normal ring", () => {
   const guest = up();
   const ring = BASE + 0xc000;
   guest.w32(THPDSHigh, 3);
@@ -279,7 +279,7 @@ test("in loopback frames are received and not sent", () => {
   assert.deepEqual(guest.received(0).bytes, frame(MAC, 70));
 });
 
-test("the chip handles a doorbell that is rung during the delivery of a reply", () => {
+test("the chip also sends the frames for which the guest rings the doorbell while the port takes another frame", () => {
   const guest = up();
   const commit = guest.cable.commit.bind(guest.cable);
   let echoes = 3;
@@ -292,7 +292,7 @@ test("the chip handles a doorbell that is rung during the delivery of a reply", 
   assert.equal(guest.cable.frames.length, 4);
 });
 
-test("the chip survives a reset during the delivery of a reply, and restarts afterwards", () => {
+test("after a software reset while the port takes a frame, the transmitter can be started again", () => {
   const guest = up();
   const commit = guest.cable.commit.bind(guest.cable);
   guest.cable.commit = (length: number) => {
@@ -325,7 +325,7 @@ test("after a reset the transmitter is at the start of the ring", () => {
   assert.equal(again.cable.frames.length, 1);
 });
 
-test("without a ring base the access is outside guest memory and reported as an offence", () => {
+test("a doorbell before the ring's base was written is reported as an access outside guest memory", () => {
   const guest = new Guest();
   guest.busMaster();
   guest.w8(ChipCmd, Cmd.transmitEnable);

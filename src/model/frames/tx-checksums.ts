@@ -13,15 +13,15 @@ import * as udp from "#wire/udp.ts";
 import type { OffloadRequest } from "./offload.ts";
 
 /**
- * Some chips (those without RL_FLAG_AUTOPAD in FreeBSD's driver) damage a frame shorter than this if they checksum the
- * frame and its IPv4 packet has fewer than 28 bytes.
+ * Some chips (those without RL_FLAG_AUTOPAD in FreeBSD's driver) damage a frame shorter than this, whose IPv4 packet
+ * has fewer than 28 bytes, if they fill in its checksums.
  */
 const DAMAGED_BELOW = 42;
 
 /**
  * Fills in the requested checksums of the frame of `length` bytes at `frame`, which contains an inserted tag of
- * `tagBytes`. Returns false if the frame does not match the request, or if the chip's error stalls it or damages the
- * frame. The frame is sent in any case.
+ * `tagBytes` (0 or 4) bytes. Returns false if the frame does not match the request, or if the chip's error stalls it or
+ * damages the frame. The frame is sent in any case.
  */
 export type FillChecksums = (
   request: OffloadRequest,
@@ -94,8 +94,8 @@ const fillAndDamage: FillChecksums = (request, memory, frame, length, tagBytes) 
 };
 
 /**
- * Frames with fewer bytes than this are affected if their UDP header is incomplete, or if the UDP datagram is to a PTP
- * port and has fewer bytes than `SHORTEST_PTP`.
+ * A frame shorter than this can stall the transmitter if its UDP header is incomplete, or if its UDP datagram is to a
+ * PTP port and shorter than `SHORTEST_PTP`.
  */
 const STALL_BELOW = 175;
 const SHORTEST_PTP = 47;

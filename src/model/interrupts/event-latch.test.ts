@@ -164,7 +164,7 @@ const moves = fc.array(
 );
 
 for (const own of [false, true])
-  test(`no event is lost to a guest whose writes arrive late, ${own ? "a vector for each event" : "one vector for all"}`, () => {
+  test(`a guest whose writes arrive late loses no event with ${own ? "a vector for each event" : "one vector for all"}`, () => {
     fc.assert(
       fc.property(moves, (list) => {
         const guest = new PostingGuest(own);

@@ -21,9 +21,9 @@ export interface LatchLayout {
  * A vector's line is high while one of its events is pending and not masked; the bus is notified of the rising edge.
  *
  * The guest reads the status, or gets the message of an event's own vector, and later acknowledges. If writes are
- * posted, the acknowledge may arrive much later. The acknowledge would then also clear an event that was raised in
- * between, which is unlikely on real hardware. Therefore the latch counts the calls of `raise`, and stores for each
- * event the count at its first and last raise. An acknowledge clears an event only if it was not raised again after the
+ * posted, the acknowledge may arrive much later than on real hardware. A plain register would then also clear events
+ * that were raised in between. Therefore the latch counts the calls of `raise`, and stores for each event the count at
+ * its first and last raise. An acknowledge clears an event only if it was not raised again after the
  * guest saw it. An event that the guest has not seen at all is cleared, as on the chip.
  */
 export class EventLatch {
@@ -44,7 +44,7 @@ export class EventLatch {
   #observed = 0;
   /** Whether `#observed` is exact: false if the guest may have seen later raises too. */
   #exact = true;
-  /** Bits of events whose vector's line is high; if all share a vector, all pending events. */
+  /** Bits of events whose vector's line is high; if all share a vector, all events that are pending and not masked. */
   #lines = 0;
   #muted = false;
   /** Whether an event with its own vector is masked when it is signalled. */

@@ -86,7 +86,7 @@ test("an RTL8125A has all events in 32 bits and signals vector 0", () => {
   assert.equal(bench.block.asserted, false);
 });
 
-test("without vectors, receive queues from 1 on have a status register and a vector each", () => {
+test("while INT_CFG0 is 0, receive queue 1 has a status register and a vector of its own", () => {
   const bench = new Bench("rtl8125b");
   bench.mask(IMR0, 4, 0xffff_ffff);
   bench.mask(IMR1, 2, 3);
@@ -124,7 +124,7 @@ const VECTORS = [
 ] as const;
 
 for (const [key, expected] of VECTORS)
-  test(`with vectors, each event of an ${chipOf(key).name} has its own vector (${key})`, () => {
+  test(`with INT_CFG0 set, queues and link of an ${chipOf(key).name} use the listed vectors (${key})`, () => {
     const bench = new Bench(key);
     bench.vector(0xffff_ffff);
     const { receiveQueues, transmitQueues } = bench.block;
@@ -185,7 +185,7 @@ test("an RTL8127A masks each event that it signals, if self-masking is enabled",
   assert.equal(bench.page.get(IMR_V2_SET, 4), 0xffff_fffe);
 });
 
-test("an empty transmit ring is recorded, but does not interrupt a guest with vectors", () => {
+test("an empty transmit ring does not interrupt while INT_CFG0 enables a vector for each event", () => {
   const bench = new Bench("rtl8125b");
   bench.vector(0xffff_ffff);
   bench.block.transmit.raise(Intr.transmitUnavailable);

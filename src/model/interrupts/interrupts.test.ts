@@ -101,7 +101,7 @@ test("an acknowledge posted with the guest's event count keeps later events", ()
   assert.equal(guest.r16(IntrStatus), 0);
 });
 
-test("the count of events may wrap", () => {
+test("an acknowledge clears its event when the count of events wraps", () => {
   const guest = up(Intr.receiveOk);
   guest.nic.seen(-2);
   arrive(guest);

@@ -22,12 +22,12 @@ import type { Page } from "../registers/page.ts";
 import type { Schedule } from "../registers/schedule.ts";
 
 const { IntCfg0 } = late;
-/** By `MacFacts.interrupts`: the status and mask registers of all events except those of receive queues 1 to 3. */
+/** Status and mask registers of all events except those of receive queues 1 to 3, by `MacFacts.interrupts`. */
 const MAIN = {
   16: { status: IntrStatus, bytes: 2, masks: [IntrMask], vector: 0 },
   32: { status: late.ISR0, bytes: 4, masks: [late.IMR0], vector: 0 },
 } as const satisfies Record<number, LatchLayout>;
-/** By `MacFacts.interrupts`: the status and mask registers of receive queues 1 to 3. */
+/** Status and mask registers of receive queues 1 to 3, by `MacFacts.interrupts`. */
 const OTHER_QUEUES = {
   16: [
     { status: IntrStatus1, bytes: 1, masks: [IntrMask1], vector: 1 },
@@ -108,7 +108,7 @@ type InterruptEffects = Pick<
  * Chips up to the RTL8117, except the RTL8168H, have one status register and one vector. On the RTL8168H, and on the
  * RTL8125 and later, receive queues 1 to 3 have a register and a vector each, and one register has all other events.
  * From the RTL8125B on, IntCfg0 can select another register in which each bit has its own vector. Of the events that
- * belong to no queue, only the link change has a documented bit in that register; the model does not signal the others
+ * belong to no queue, only the link change has a documented bit in that register. The model signals no other such event
  * in this mode.
  */
 export class InterruptBlock {

@@ -47,7 +47,7 @@ const inOneWord = (
 };
 
 /**
- * Each queue has a block with one byte of delay for each direction. No source says whether the byte after each of them
+ * Each queue has a block with one byte of delay for each direction. No source says whether the byte after each delay
  * is a limit of frames. The model ignores these bytes, the blocks that belong to no queue, and IntCfg0.timeoutBypass.
  */
 const inBlocks = (page: Page, queues: Queues, index: number, direction: "receive" | "transmit"): LimitSource => {

@@ -24,7 +24,7 @@ const changes = (key: ChipKey, change: (guest: Guest) => void): Partial<Record<S
 
 const mdio = (guest: Guest, register: number, value: number): void => guest.w32(PHYAR, FLAG + (register << 16) + value);
 
-test("registers of the page are named, and configuration space has entries of 16 bits", () => {
+test("the state lists registers of the window by name, and configuration space in entries of 16 bits", () => {
   assert.deepEqual(
     changes("rtl8168h", (guest) => {
       guest.w32(MAR0, 0x1234_5678);
@@ -70,7 +70,7 @@ test("pages of a PHY, its extension pages and the memory of its controller have 
   });
 });
 
-/** Returns the state of the PHY's memory after two programs were uploaded: first another one, then `words`. */
+/** Returns the state of the PHY's memory after two uploads to one address: a different program, then `words`. */
 const memoryAfter = (...words: readonly number[]): Words | undefined =>
   changes("rtl8168h", (guest) => {
     for (const change of [7, 0]) {
@@ -87,7 +87,7 @@ test("a program for the PHY's controller is shown as a checksum, which restarts 
   assert.notDeepEqual(memoryAfter(0x2c04), once);
 });
 
-test("the MAC's program pages, clause 45 and the SerDes are shown", () => {
+test("the state shows the MAC's firmware pages, clause 45 registers and the SerDes", () => {
   const { registers: _, ...rest } = changes("rtl8127a", (guest) => {
     guest.w32(MACOCP, FLAG + (0xe446 << 15) + 2);
     guest.w32(MACOCP, FLAG + (0xf802 << 15) + 0x1111);

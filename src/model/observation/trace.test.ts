@@ -61,7 +61,7 @@ test("a wide access names every register it covers, and a narrow one is marked a
   assert.match(lines[3]!, /IntrStatus.*, TxConfig \(part\)/);
 });
 
-test("an interrupt or offence during an access is its consequence, otherwise an event", () => {
+test("an interrupt or offence during an access is traced as its consequence, otherwise on a line of its own", () => {
   const { lines, guest, nic } = setUp();
   nic.write(2, 0x3c, 2, 0x100);
   nic.write(2, 0x38, 1, 0x01);

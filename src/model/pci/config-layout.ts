@@ -56,8 +56,8 @@ const header = (chip: Chip, id: PciIdentity): Field[] => {
     [0x02, 2, id.device, 0],
     // Writable: I/O, memory, bus master, parity, SERR; on PCI memory write and invalidate, on Express INTx disable.
     [COMMAND, 2, 0, isPci(chip) ? 0x0157 : 0x0547],
-    // The function has capabilities; on PCI it also reports 66 MHz, fast back to back, and medium decoding. Error bits
-    // are cleared by writing ones.
+    // The function has capabilities; on PCI it also reports 66 MHz, fast back to back, and medium DEVSEL timing. Error
+    // bits are cleared by writing ones.
     [STATUS, 2, isPci(chip) ? 0x02b0 : 0x0010, 0, 0xf900],
     [0x08, 1, id.revision, 0],
     [0x0a, 2, 0x0200, 0], // Ethernet controller

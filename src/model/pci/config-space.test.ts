@@ -38,7 +38,7 @@ const extended = ({ nic }: Guest): number[] => {
   return found;
 };
 
-test("each chip has the capabilities its generation has", () => {
+test("each generation of chips has its own list of PCI capabilities", () => {
   // Capabilities: power 01, VPD 03, MSI 05, Express 10, MSI-X 11. Extended ones: error reporting 01, virtual channel
   // 02, serial number 03, LTR 18, L1 substates 1e.
   // prettier-ignore
@@ -196,7 +196,7 @@ const actions = [
   }),
 ];
 
-test("the chip changes power states as PCI requires, and preserves its registers where the chip reports that", () => {
+test("power states change as PCI requires; from D3hot to D0 only a chip with No_Soft_Reset keeps its registers", () => {
   const commands = fc.commands(
     [fc.nat(3).map((state) => new SetState(state)), ...actions.map((one) => fc.constant(one))],
     {
@@ -217,7 +217,7 @@ test("the chip changes power states as PCI requires, and preserves its registers
   );
 });
 
-test("PME status is cleared by writing a one, and is preserved across a bus reset", () => {
+test("a bus reset preserves PME enable; a write of 0 clears it", () => {
   const { nic } = new Guest();
   const at = nic.chip.profile.function.powerAt + 4;
   nic.write("config", at, 2, PME_ENABLE);

@@ -115,7 +115,7 @@ for (const [key, arm] of MAGIC) {
     assert.equal(sleeper.wakes(magic(MAC).subarray(0, 14 + 102)), true);
   });
 
-  test(`${key} does not wake for a magic packet while disabled`, () => {
+  test(`${key} does not wake for a magic packet while wake-up by magic packets is off`, () => {
     const sleeper = new Sleeper(key, acceptAllKinds).sleep();
     assert.equal(sleeper.wakes(magic(BROADCAST)), false);
     assert.equal(sleeper.status, false);
@@ -135,7 +135,7 @@ test("without PME enabled the chip only records PME status", () => {
   assert.equal(sleeper.status, true);
 });
 
-test("the chip wakes for the enabled kinds of frames", () => {
+test("the chip wakes only for the enabled kinds of frames", () => {
   const frames = { unicastWake: MAC, broadcastWake: BROADCAST, multicastWake: MULTICAST } as const;
   for (const name of ["unicastWake", "broadcastWake", "multicastWake"] as const) {
     const sleeper = new Sleeper("rtl8168h", (guest) => {

@@ -17,8 +17,8 @@ const TEST_MICROS = 50_000;
 const WORDS = { ok: 0x60, open: 0x48, short: 0x50, mismatch: 0x44 } as const;
 
 /**
- * Tests the pairs when bit 0 of the PHY's test register is set, and writes the results to the memory of the PHY's
- * controller.
+ * Tests the pairs when a write to the PHY's test register sets its start bit and selects all pairs. Writes the results
+ * to the memory of the PHY's controller.
  */
 export class CableTester {
   faults: readonly CableFault[] = [];

@@ -51,7 +51,7 @@ export class Clause45 {
     return { multigigabit: this.#multigigabit & this.#kind.multigigabit, eee: this.#eee, eee2: this.#eee2 };
   }
 
-  /** Bits 15:13 of register 7.32, shifted to the position that they have in GBCR. */
+  /** Bits 15:13 of register 7.32, shifted to the position of the same settings in GBCR. */
   get clock(): number {
     return this.#multigigabit >> MASTER_SHIFT_10G;
   }

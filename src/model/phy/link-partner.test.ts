@@ -27,7 +27,7 @@ const EVERYTHING: Offer = {
 };
 const shown = ({ up, speed, fullDuplex }: PhyLink): unknown[] => [up, speed, fullDuplex];
 
-test("a partner's registers are those of a gigabit switch, or of a switch with all speeds", () => {
+test("a partner has the register values of a switch with its speeds; by default of one with all speeds", () => {
   const switch1000 = partnerOf({ speeds: [10, 100, 1000] });
   assert.deepEqual([switch1000.anlpar, switch1000.gbsr, switch1000.multigigabit], [0xc5e1, 0x0c00, 0]);
   // IEEE 802.3, 45.2.7.11: bits 5, 6 and 11 of register 7.33.

@@ -85,7 +85,7 @@ test("a patch request is granted at once, until it is withdrawn", () => {
   assert.equal(space.read(0xb800) & 0x40, 0);
 });
 
-test("both memories of the controller keep what is uploaded; a program does not overwrite the registers", () => {
+test("both memories of the controller keep written words; a write to a firmware port keeps the address", () => {
   const { space } = make("rtl8125b");
   for (const [address, data] of [
     [0xa436, 0xa438],

@@ -75,7 +75,7 @@ export class Phy {
   #partner: Partner | undefined;
   #pairs: 2 | 4 = 4;
   #link = LINK_DOWN;
-  /** Set if the link was down at any time since BMSR was last read. */
+  /** Set if the link went down since BMSR was last read. */
   #lost = false;
   #resetting = false;
   #waking = false;
@@ -341,7 +341,7 @@ export class Phy {
     this.#setLink(LINK_DOWN);
   }
 
-  /** Runs `run` later. There is at most one timer: the previous one is cancelled. */
+  /** Runs `run` later. There is at most one timer: callers cancel the previous one with `#stop`. */
   #after(micros: number, run: () => void): void {
     let done = false;
     const cancel = this.#schedule.after(micros, () => {

@@ -45,7 +45,7 @@ export class PtpPhy implements MessageStamps {
   }
 
   /**
-   * Executes a write to a register with a function. Returns false for other registers, whose value the caller stores.
+   * Executes a write to one of the clock's registers. Returns false if the caller must store the value.
    */
   write(address: number, value: number): boolean {
     if (address === PhyClock.control) this.active = (value & PhyClockControl.enable) !== 0;

@@ -25,7 +25,7 @@ const start = (guest: Guest, mode: number): void => {
   guest.w16(0x233a, mode);
 };
 
-test("the chip reports an SFP cage to the driver, and no other chip does", () => {
+test("the fibre variant reports an SFP cage to the driver, and the copper variant does not", () => {
   assert.equal(macRead(guestOn("fibre"), 0xd006) & 0xff, 7);
   assert.equal(macRead(guestOn("copper"), 0xd006) & 0xff, 0);
   assert.equal(macRead(guestOn(), 0xd006) & 0xff, 0);
@@ -53,7 +53,7 @@ test("the link is up while the SerDes runs at the speed of the other end", () =>
   assert.equal(guest.nic.link.up, false);
 });
 
-test("autonegotiation does not affect the link", () => {
+test("a speed forced in BMCR does not affect the link, but power-down takes it down", () => {
   const guest = guestOn("fibre");
   guest.nic.setCarrier(true);
   start(guest, 0x801a);
@@ -78,7 +78,7 @@ test("two ends at different speeds have no link", () => {
   assert.equal(guest.nic.link.speed, 10000);
 });
 
-test("removing and inserting a module causes two interrupts", () => {
+test("inserting and removing a module each raise the link change event", () => {
   const guest = guestOn("fibre");
   start(guest, 0x801a);
   for (const plugged of [true, false, true]) {

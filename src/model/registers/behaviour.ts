@@ -77,7 +77,7 @@ const rows = {
   ERIAR:            { width: 32, reset: 0, writable: 0, onWrite: "eri", on: "express" },
   EPHY_RXER_NUM:    { width: 32, reset: 0, writable: ALL, on: "express" },
   EPHYAR:           { width: 32, reset: 0, writable: 0, onWrite: "ephy", on: "express" },
-  // On chips with one receive queue, the other queues never have events.
+  // On chips with one receive queue, these status registers never show events.
   IntrMask1:        { width: 8,  reset: 0, writable: 0xff, softReset: true, onWrite: "interruptMask", on: "formerQueues" },
   IntrMask2:        { width: 8,  reset: 0, writable: 0xff, softReset: true, onWrite: "interruptMask", on: "formerQueues" },
   IntrMask3:        { width: 8,  reset: 0, writable: 0xff, softReset: true, onWrite: "interruptMask", on: "formerQueues" },

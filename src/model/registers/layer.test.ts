@@ -33,7 +33,7 @@ test("when a register is replaced, its aliases are removed; an alias itself repl
   assert.deepEqual(names(below, alias).slice(0, 3), ["First@0:16", "Second@2:16", "High@3:8"]);
 });
 
-test("rows and layers apply to the chips of their block, and values may depend on the chip", () => {
+test("rows and layers apply only to chips that have their register block, and values may depend on the chip", () => {
   const map = { Here: rw8(0), NotHere: rw8(1) };
   const rows = {
     Here: { width: 8, reset: (chip) => chip.speed / 10, writable: 1 },

@@ -19,6 +19,6 @@ test("the page stores and loads any width at any offset, little endian, and pres
     }
 });
 
-test("all ones is unsigned", () => {
+test("`ones` is the largest unsigned number of each width", () => {
   assert.deepEqual(([1, 2, 4] as const).map(ones), [0xff, 0xffff, 0xffff_ffff]);
 });

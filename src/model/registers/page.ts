@@ -25,7 +25,7 @@ export const ones = (width: AccessWidth): number => (width === 4 ? 0xffff_ffff :
  * Words that one thread writes and any thread may read. The host must be little endian, as all machines that run Node
  * are.
  *
- * Invariant: each store is a single 32-bit store, so a reader never sees half a register.
+ * Invariant: an aligned register is stored with a single 32-bit store, so a reader never sees half of it.
  */
 export class Page {
   readonly words: Int32Array;

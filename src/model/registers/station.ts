@@ -9,7 +9,7 @@ import type { Page } from "./page.ts";
 
 /**
  * @throws {OutOfRange} unless `mac` is a unicast address other than zero
- * @throws {InvalidMacAddress}
+ * @throws {InvalidMacAddress} if `mac` is a string and not a MAC address
  */
 export const stationAddress = (mac: string | Uint8Array): Uint8Array => {
   const bytes = typeof mac === "string" ? parseMac(mac) : Uint8Array.from(mac);
@@ -29,7 +29,7 @@ const put = (
 
 /**
  * Sets the registers to their values after the EEPROM was loaded. @param copy the factory's address for the backup
- * registers
+ * registers; undefined leaves them unchanged
  */
 export const loadStation = (page: Page, chip: Chip, mac: Readonly<Uint8Array>, copy: Uint8Array | undefined): void => {
   put(page, IDR0, IDR4, mac);

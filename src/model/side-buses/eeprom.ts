@@ -58,7 +58,7 @@ export class Eeprom {
     return (this.words[at % WORDS]! | (this.words[(at + 1) % WORDS]! << 16)) >>> 0;
   }
 
-  /** Called when Cfg9346 was written. Returns the new value of its bit 0, which is the EEPROM's output pin. */
+  /** Called when Cfg9346 was written. Returns the new value of Cfg9346 bit 0, which is the EEPROM's output pin. */
   setPins(pins: number): number {
     const before = this.#pins;
     this.#pins = (pins & Pins.mode) === Pins.programming ? pins : 0;

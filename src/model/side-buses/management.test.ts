@@ -36,7 +36,7 @@ const eriWrite = (guest: Guest, word: number, value: number): void => {
   guest.w32(ERIAR, FLAG + LANES + word);
 };
 
-test("8168EP's firmware is optional, and acknowledges start and stop in time", () => {
+test("the 8168EP's management firmware is optional, and acknowledges the driver's start and stop within 10 ms", () => {
   const without = guestOf("rtl8168ep", false);
   assert.equal(eriRead(without, OOB | 0x128), 0);
   const guest = guestOf("rtl8168ep", true);
@@ -80,7 +80,7 @@ test("the 8168DP's controller is accessed through OCPAR and OCPDR, with the driv
   }
 });
 
-test("8125BP has its own doorbell", () => {
+test("the 8125BP's management controller has a doorbell register of its own", () => {
   const guest = guestOf("rtl8125bp", true);
   eriWrite(guest, OOB | 0x14, 5);
   eriWrite(guest, OOB | 0x18, 0);
@@ -110,7 +110,7 @@ test("8117's mailbox is also accessible as function 1 through CSI", () => {
   assert.equal((read() >>> 24) & 0x20, 0x20);
 });
 
-test("any command to any side bus completes, and the chip still responds", () => {
+test("after random writes to the registers of the side buses, the chip still responds", () => {
   for (const key of ["rtl8168dp-28b", "rtl8168ep", "rtl8125bp", "rtl8127a"] as const) {
     const guest = guestOf(key, true);
     const registers = [CSIAR, CSIDR, ERIAR, ERIDR, EPHYAR, MACOCP, 0xb4, 0xb8, 0xdc, PHYAR];

@@ -93,7 +93,7 @@ const TRANSMIT_IDLE = 1 << 5;
 
 /**
  * The driver stops the controller's transmitter by clearing bit 0 of `CONTROL2`, waits up to 100 ms for a status bit,
- * and clears the status bit by writing it (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in
+ * and clears the status bit by writing a one (DPDK rtl_dash2_disable_tx). The model's controller never has a frame in
  * transmission.
  */
 export class Mailbox {

@@ -70,14 +70,14 @@ test("MDIO takes time in both directions", () => {
   assert.equal(guest.r32(PHYAR) & 0xffff, 0x65c7);
 });
 
-test("8168G and 8168H respond to MDIO too", () => {
+test("the 8168H responds to MDIO too", () => {
   const guest = guestOf("rtl8168h");
   assert.equal(mdioRead(guest, PHYID2), 0xc800);
   mdioWrite(guest, BMCR, Bmcr.powerDown);
   assert.equal(phyRead(guest, guest.nic.chip, BMCR), Bmcr.powerDown);
 });
 
-test("register numbers of the PCIe PHY have the width of each generation", () => {
+test("the registers of the PCIe PHY have numbers of 6 or 7 bits, pages or banks, depending on the generation", () => {
   const old = guestOf("rtl8168evl");
   ephyWrite(old, 0x41, 0x1111);
   assert.equal(ephyRead(old, 0x01), 0x1111);

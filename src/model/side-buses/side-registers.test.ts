@@ -16,7 +16,7 @@ test("a value read from a MAC-OCP register is valid at once, without a handshake
   assert.equal(guest.r32(MACOCP) & 0xffff, 0);
 });
 
-test("extended registers store the enabled bytes", () => {
+test("a write to an extended register changes only the enabled bytes", () => {
   const guest = new Guest();
   const read = (address: number): number => {
     guest.w32(ERIAR, LANES | address);

@@ -33,7 +33,7 @@ export interface SideParts extends HandshakeParts {
   readonly extendedWritten: (address: number) => void;
 }
 
-/** 8168DP: register with the driver's message to the management firmware. */
+/** 8168DP: extended register with the driver's message to the management firmware. */
 const DRIVER_MESSAGE = 0xe8;
 const CONTROLLER_FUNCTION = 1;
 const MAILBOX = 0xf8;
