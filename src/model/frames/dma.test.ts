@@ -144,3 +144,13 @@ test("a region is requested once, and again when the bus reports a change", () =
   guest.nic.receive(bytes, 0, bytes.length);
   assert.ok(memory.asked > asked);
 });
+
+test("a frame that arrives after the driver has disappeared with the bus is no offence", () => {
+  const guest = new Guest();
+  guest.bringUp();
+  guest.post(64);
+  guest.nic.detach();
+  const bytes = frame(MAC, 100);
+  assert.equal(guest.nic.receive(bytes, 0, bytes.length), false);
+  assert.equal(guest.nic.offences.outside, 0);
+});

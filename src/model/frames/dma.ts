@@ -120,7 +120,9 @@ export class Dma {
    * so call it last.
    */
   abort(low: number, high: number): void {
-    if (this.#memory?.refused !== true) this.#offences.commit("outside", (high >>> 0) * GIB4 + (low >>> 0));
+    // Once the bus and its driver are gone, there is no memory, and an access to it is nobody's mistake.
+    const { refused } = this.#memory ?? { refused: true };
+    if (refused !== true) this.#offences.commit("outside", (high >>> 0) * GIB4 + (low >>> 0));
     this.#aborted();
   }
 
