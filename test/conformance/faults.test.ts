@@ -248,3 +248,14 @@ test("a program that is paused for a minute while frames are in flight finds no 
   assert.equal(rig.nic.checkHealth(), undefined);
   assert.equal(found(rig, TRANSMIT_LIMIT_MICROS)[0], "doorbellLost");
 });
+
+test("a link comes up although an extended register does not respond, and the expired wait is counted", () => {
+  using rig = openDirectRig({ chip: "rtl8168evl", carrier: false });
+  rig.nic.up();
+  // This chip's MAC is adapted to each new link through these registers.
+  rig.model.setLatency("eri", Infinity);
+  rig.model.setCarrier(true);
+  linkAgain(rig);
+  assert.equal(rig.nic.link.up, true);
+  assert.deepEqual({ ...rig.nic.expiredWaits }, { count: 1, last: "the MAC to adapt to the link" });
+});
