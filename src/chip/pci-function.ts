@@ -42,11 +42,11 @@ export interface PciFunction {
   readonly substatesAt: number;
 }
 
-/** Interrupt types, the best one last. Every function has the first. */
+/** Interrupt types, the best one last. Every function has INTx. */
 export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 
-/** The types for which the function has a capability: no MSI on PCI, no MSI-X before RTL8168C and 8102E. */
+/** The interrupt types of a function. PCI chips have no MSI, and chips before the RTL8168C and 8102E have no MSI-X. */
 export const interruptKinds = ({ expressAt, msixAt }: PciFunction): readonly InterruptKind[] =>
   INTERRUPT_KINDS.filter((kind) => kind === "intx" || (kind === "msi" ? expressAt !== 0 : msixAt !== 0));
 

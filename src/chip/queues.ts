@@ -42,7 +42,7 @@ export interface Queues {
   /** Number of MSI-X vectors. */
   readonly vectors: number;
   readonly vectored: VectoredStatus | undefined;
-  /** Number of moderation blocks of 8 bytes, the first of which belong to the queues. */
+  /** Number of moderation blocks of 8 bytes. Block n belongs to queue n; the other blocks belong to no queue. */
   readonly moderationBlocks: number;
   /** Unit of moderation time, in microseconds. */
   readonly moderationMicros: number;
@@ -64,7 +64,7 @@ const SEPARATE: RingPointers = { tail: 0x2800, close: 0x2802, step: 4, bytes: 2 
 const SAME: RingPointers = { tail: 0x2800, close: 0x2800, step: 4, bytes: 4 };
 const LATE: RingPointers = { tail: 0xd30, close: 0xd34, step: 8, bytes: 4 };
 
-/** Dies before RTL8125. */
+/** Dies before RTL8125, except those of the RTL8168H. */
 export const QUEUES_SINGLE: Queues = {
   receive: 1,
   transmit: 1,

@@ -140,7 +140,7 @@ export const SW_TAIL_PTR = run16(0x2800, 2, 4);
 export const HW_CLO_PTR = [ro16(0x2802), ro16(0x2806)] as const;
 /** Both pointers in one word (8126): a write sets the software pointer, a read returns the hardware pointer. */
 export const TX_PTR_V4 = run32(0x2800, 2);
-/** The software and the hardware pointer of each queue, in words of their own (8125BP, 8125CP, 8125D, 9151 and 8127). */
+/** The software and the hardware pointer of each queue, each in its own word (8125BP, 8125CP, 8125D, 9151 and 8127). */
 export const SW_TAIL_PTR_V6 = run32(0xd30, 8, 8);
 export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 * i));
 
