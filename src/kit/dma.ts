@@ -66,7 +66,7 @@ export interface DmaDomain {
   readonly window: FrameMemory;
   /** The device address of the window's first byte. The window does not cross a 4 GiB boundary. */
   readonly iova: BusAddress;
-  /** @throws {DmaExhausted} if the window has no free span of that size and alignment */
+  /** @throws {DmaExhausted} if the window has no free span with room for that size and alignment */
   allocate(request: DmaRequest): DmaMemory;
 }
 
@@ -125,8 +125,9 @@ export class DmaArena implements DmaDomain, Disposable {
   }
 
   /**
-   * Allocates zeroed memory; otherwise as `DmaDomain.allocate`. @throws {OutOfRange} for an invalid size or alignment;
-   * @throws {Revoked} once the device is gone
+   * Allocates zeroed memory; otherwise as `DmaDomain.allocate`.
+   * @throws {OutOfRange} for an invalid size or alignment
+   * @throws {Revoked} after `revoke`
    */
   allocate(request: DmaRequest): DmaMemory {
     if (this.#revoked) throw new Revoked(`DMA domain (for ${request.what})`);
@@ -163,7 +164,7 @@ export class DmaArena implements DmaDomain, Disposable {
     return undefined;
   }
 
-  /** Frees all pieces, because the device is gone or no longer needs them. `allocate` throws afterwards. */
+  /** Frees all pieces, because the device is gone or no longer needs them. Afterwards, `allocate` throws `Revoked`. */
   revoke(): void {
     this.#revoked = true;
     for (const piece of this.#live) piece[Symbol.dispose]();

@@ -11,7 +11,7 @@
 import { OutOfRange } from "./errors.ts";
 
 /**
- * The term that the lender has set, and the term that the borrower has taken; each in its own cache line (16 words).
+ * Positions of the lender's term and of the term that the borrower has taken, each in its own cache line (16 words).
  */
 const RECALLED = 0;
 const HELD = 16;
@@ -34,8 +34,8 @@ export class Lender {
   }
 
   /**
-   * Begins a term and returns its number, which the borrower passes to `take`. Write everything that is lent before
-   * this call.
+   * Begins a term and returns its number, which the borrower passes to `take`. Recalls a term that has not ended. Write
+   * everything that is lent before this call.
    */
   lend(): number {
     this.recall();

@@ -41,7 +41,7 @@ export interface GuestMemory {
   region(address: number, length: number): MemoryRegion | undefined;
 }
 
-/** A region of the device: PCI configuration space, or that of base address register 0 to 5. */
+/** A region of the device: PCI configuration space, or the region of base address register (BAR) 0 to 5. */
 export type RegionName = "config" | 0 | 1 | 2 | 3 | 4 | 5;
 
 /** A device model, as seen from its bus. All calls come from one thread. */

@@ -167,7 +167,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("passes on segments that it cannot merge, with headers and payload separate", () => {
+  test("segments that cannot be merged are passed on with headers and payload still separate", () => {
     const frames = segmentsOf({ ...PLAIN, payload: 3 * PLAIN.segmentBytes });
     for (const frame of frames) frame[transportOf(frame) + 13]! |= 0x21;
     assert.deepEqual(
@@ -205,7 +205,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("preserves a wrong checksum of a segment also if segments are known to be consecutive", () => {
+  test("a wrong checksum of a segment makes the merged checksum wrong, even if segments are known to be consecutive", () => {
     const frames = segmentsOf(PLAIN);
     frames[4]![transportOf(frames[4]!) + 17]! ^= 4;
     const [out, ...none] = coalesce(frames, "carry", [], (i) => i > 0);
@@ -214,7 +214,7 @@ describe("the coalescer", () => {
     assert.notEqual(tcpSum(out!.frame), 0xffff);
   });
 
-  test("merges no segment with a bad IPv4 header, even if it is known to follow", () => {
+  test("merges no segment with a bad IPv4 header checksum, even if it is known to be the next segment", () => {
     const frames = segmentsOf(PLAIN);
     frames[3]![networkOf(frames[3]!) + 11]! ^= 1;
     const out = coalesce(frames, "carry", [], (i) => i > 0);
@@ -267,7 +267,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("passes frames with a bad IPv4 header on separately and unchanged", () => {
+  test("passes frames with a bad IPv4 header checksum on separately and unchanged", () => {
     const frames = segmentsOf(PLAIN);
     frames[3]![networkOf(frames[3]!) + 8] = 9;
     const out = coalesce(frames);

@@ -22,7 +22,7 @@ interface Section {
   readonly interfaces: Interface[];
 }
 
-/** Placeholder for an interface whose description is unreadable: such an interface has a number, too. */
+/** Takes the place of an interface whose description is invalid, because later interfaces are numbered after it. */
 const UNKNOWN_INTERFACE: Interface = {
   name: "",
   linkType: -1,

@@ -58,7 +58,7 @@ const superFrame = (ends: Ends, payload: Uint8Array, at: number) => {
   return { memory, length, network, six, transport: network + (six ? 40 : 20) };
 };
 
-test("reassembled segments give the stream, every checksum is correct, and lengths, numbers and flags are right", () => {
+test("the segments' payloads are the super-frame's payload, and all checksums, lengths, sequence numbers, identifications and flags are correct", () => {
   fc.assert(
     fc.property(
       fc.nat(9000),

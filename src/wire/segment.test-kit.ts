@@ -1,6 +1,6 @@
 /**
- * A second, simple implementation of TCP segmentation. Tests compare the implementations of the model and of the far
- * end with it.
+ * A second, simple implementation of TCP segmentation. Tests compare the segmentation of the model and of the far end
+ * with it.
  */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
@@ -75,7 +75,7 @@ export const segment = (
   return committed;
 };
 
-/** Number of bytes from the start of the frame to the end of its TCP header, or 0 when it cannot be segmented. */
+/** Number of bytes from the start of the frame to the end of its TCP header, or 0 if the frame cannot be segmented. */
 const segmentableHeaders = (
   bytes: Uint8Array,
   frame: number,
