@@ -12,8 +12,8 @@ export interface Quirk {
   /** A test that fails if the driver does not handle the quirk. */
   readonly proof: { readonly file: string; readonly title: string };
   /**
-   * A name in the driver's source that shows that it handles the quirk: a field of the profile, a constant, or the
-   * quirk's own name.
+   * A name in the driver's source that shows that the driver handles the quirk: a field of the profile, a constant, or
+   * the quirk's own name.
    */
   readonly fact: string;
   readonly on: (chip: Chip) => boolean;

@@ -96,7 +96,7 @@ export class DmaArena implements DmaDomain, Disposable {
   readonly #live = new Set<Piece>();
   #revoked = false;
   /**
-   * Called whenever a piece was allocated or disposed; the memory of a disposed piece is not allocated again before
+   * Called whenever a piece was allocated or disposed. The memory of a disposed piece can be allocated again only after
    * this call.
    */
   changed: () => void = () => {};

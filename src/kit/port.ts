@@ -35,7 +35,7 @@ export interface SegmentSource {
   readonly headerBytes: number;
   /**
    * Writes the current segment's headers.
-   * @param payloadSum partial sum of its payload, as in `wire/checksum.ts`
+   * @param payloadSum partial sum of the segment's payload, as in `wire/checksum.ts`
    */
   make(payloadSum: number): void;
   /** Goes on to the next segment. */

@@ -68,7 +68,8 @@ export interface Target {
    */
   detach(): void;
   /**
-   * Call when guest memory was or will be mapped or unmapped. The model must no longer use the regions obtained so far.
+   * Call when guest memory is mapped or unmapped, before or after the change. The model must no longer use the regions
+   * that it has obtained so far.
    */
   memoryChanged(): void;
   /**

@@ -225,7 +225,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("a frame wrongly marked as the next segment (of another flow, out of order, or the first) is not merged", () => {
+  test("a frame that is wrongly marked as the next segment is treated as if it were not marked", () => {
     const frames = segmentsOf({ ...PLAIN, payload: 4 * 1448 });
     const other = segmentsOf({ ...PLAIN, port: 1001, payload: 8 * 1448 }).slice(4);
     for (const list of [
@@ -361,7 +361,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("stores the pseudo header's sum in frames that the NIC has verified, and merges only equal tags", () => {
+  test("stores the pseudo header's sum in merged frames that the NIC has verified, and merges only frames with equal tags", () => {
     const frames = segmentsOf(PLAIN);
     const tags = frames.map((_, i) => (i < 6 ? 5 : 6));
     const out = coalesce(frames, "partial", tags);

@@ -58,7 +58,7 @@ test("a fragment is dissected up to its network header", () => {
   }
 });
 
-test("a packet longer than its frame is malformed; a frame of another type is not dissected", () => {
+test("a packet longer than its frame is malformed; a frame that is not IP is dissected up to its Ethernet header", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(40));
   const cut = dissected(memory.bytes, 0, length - 1);

@@ -8,8 +8,8 @@ const MAGICS: readonly number[] = Object.values(Magic);
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
 /**
- * Bytes of a packet's header in "modified pcap" (Kuznetsov's patch for Linux), which adds interface, protocol and
- * packet type.
+ * Length in bytes of a packet's header in "modified pcap" (Kuznetsov's patch for Linux), which adds interface, protocol
+ * and packet type.
  */
 const LONGER_HEADER = 24;
 const PACKET_TYPE = 22;

@@ -55,7 +55,7 @@ export class PcapngWriter {
     return this.#used;
   }
 
-  /** Writes the first block of a file. */
+  /** Writes a section header, the first block of a file. */
   section(application: string): boolean {
     const name = textBytes(application);
     const length = 24 + optionLength(name) + 4 + 4;

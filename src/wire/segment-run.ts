@@ -36,7 +36,7 @@ const PUSH = PSH;
  */
 export class SegmentRun {
   /**
-   * Byte offset and length of each piece: the headers of the first frame, then the payload of each frame. Payloads that
+   * Byte offset and length of each piece: the headers of the first frame, then the payload of each frame. Parts that
    * are adjacent in memory form one piece.
    */
   readonly pieces = new Int32Array(MAX_PIECES * PIECE_WORDS);

@@ -28,7 +28,7 @@ const ONLY_LAST = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 
 /**
  * Segments the frame of `length` bytes at `frame` into frames with at most `segmentSize` bytes of TCP payload each,
- * builds them in `port`, and returns the number committed; a frame for which `reserve` returns -1 is skipped.
+ * builds them in `port`, and returns the number of committed frames. A frame for which `reserve` returns -1 is skipped.
  *
  * Lengths, IPv4 identification and checksum, sequence numbers, flags and TCP checksums are computed; the length and
  * checksum fields of the super-frame are ignored. `network` and `transport` are in bytes from the start of the frame.
@@ -121,7 +121,7 @@ const patchIpv4 = (bytes: Uint8Array, at: number, index: number, totalLength: nu
   put16(bytes, at + ipv4.CHECKSUM, finish(commonSum + totalLength + identification));
 };
 
-/** @param sumBut sum of everything except sequence number, data offset and flags */
+/** @param sumBut sum of the segment and its pseudo header, except sequence number, data offset and flags */
 const patchTcp = (bytes: Uint8Array, at: number, sent: number, flags: number, sumBut: number): void => {
   const sequence = (get32(bytes, at + tcp.SEQUENCE) + sent) | 0;
   const offsetAndFlags = (bytes[at + tcp.DATA_OFFSET]! << 8) | flags;

@@ -1,5 +1,6 @@
 /**
- * Returns the same as `verify`, at lower cost, for a frame that was summed as a whole while it was copied.
+ * `verifySummed` returns the same as `verify`, at lower cost, for a frame that was summed as a whole while it was
+ * copied.
  *
  * In most frames the headers are aligned to words (the frame starts two bytes before a multiple of 4), IPv4 has no
  * options, IPv6 has no extension headers, and the packet ends where the frame ends. For such frames only a few words

@@ -78,7 +78,7 @@ test("a wrong IPv4 header checksum is distinguished from a wrong transport check
   assert.equal(verify(memory, 0, length), Verified.ip | Verified.tcp | Verified.ipGood);
 });
 
-test("fragments and other protocols are reported as IP only, and other frames as nothing", () => {
+test("for fragments and other protocols, only IP is reported; for other frames, nothing", () => {
   const memory = newMemory(128);
   const echo = buildEchoFrame(memory, 0, V4, { type: 8, identifier: 1, sequence: 1 }, hex("00"));
   assert.equal(verify(memory, 0, echo), Verified.ip | Verified.ipGood);
