@@ -1,10 +1,10 @@
 /**
  * ASPM, the power saving of the PCI Express link: which chips may use it, and how the driver enables it.
  *
- * The switches are in Config5 and Config2 (8125CP, 8126 and 8127: Config5 and INT_CFG0) as in DPDK `drivers/net/r8169`,
- * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No source with a free
- * licence has the words for L1.2 and for latency tolerance reports (LTR); they were derived from what Linux writes
- * (`test/derive/aspm.ts`).
+ * The bits that enable ASPM are in Config5 and Config2, and on the 8125CP, 8126 and 8127 in Config5 and INT_CFG0: DPDK
+ * `drivers/net/r8169`, rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No
+ * source with a free licence has the words for L1.2 and for latency tolerance reports (LTR); they were derived from
+ * what Linux writes (`test/derive/aspm.ts`).
  */
 import type { Die } from "./profiles.ts";
 import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";

@@ -2,9 +2,9 @@
  * How each die appears on the PCI bus: register windows, interrupt vectors, and offsets of its capabilities in
  * configuration space.
  *
- * Sources: public `lspci -vv` listings of some chips. For the others, and for facts that a listing does not show, the
- * values of the adjacent chips are assumed. No listing shows function-level reset (FLReset+), so a chip is reset by a
- * reset of the bus, or by entering and leaving D3hot.
+ * Sources: public `lspci -vv` listings of some chips. For the other chips, and for facts that a listing does not show,
+ * the values of the adjacent chips are assumed. No listing shows function-level reset (FLReset+), so a chip is reset by
+ * a reset of the bus, or by entering and leaving D3hot.
  */
 
 /** Offsets are from the start of configuration space; 0 if the function does not have the capability. */

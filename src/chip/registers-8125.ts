@@ -120,7 +120,10 @@ export const RxConf8125 = bits("RxConf", {
   pauseSlot: 1 << 11,
 });
 
-/** PCIe PHY registers above 0x7f (8127): the upper half of the address. */
+/**
+ * A constant of DPDK, which uses it only as the number of a PCIe PHY register: register 0x7e of the 8127, which selects
+ * the page. No source says whether the window has a register at this offset.
+ */
 export const EPHYAR_EXT_ADDR = rw16(0xffe);
 export const DOUBLE_VLAN_CONFIG = rw16(0x1000);
 
