@@ -16,7 +16,7 @@ export interface PciFunction {
   readonly registersBar: 1 | 2;
   /** Entries of the MSI-X table; 0 if the function has no MSI-X. */
   readonly msixVectors: number;
-  /** The BAR that contains the MSI-X table is prefetchable. */
+  /** The BAR of the MSI-X table, if there is one, is prefetchable. */
   readonly prefetchable: boolean;
   /** MSI has per-vector masking. */
   readonly maskableMsi: boolean;

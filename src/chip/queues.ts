@@ -39,7 +39,10 @@ export interface Queues {
    * alternate in one ring, and descriptor n of queue q of Q is descriptor n × Q + q of the ring.
    */
   readonly rings: "separate" | "alternating";
-  /** Number of MSI-X vectors. */
+  /**
+   * Number of vectors on which the chip signals events: 1 if it has one status register. The MSI-X table may have more
+   * entries.
+   */
   readonly vectors: number;
   readonly vectored: VectoredStatus | undefined;
   /** Number of moderation blocks of 8 bytes. Block n belongs to queue n; the other blocks belong to no queue. */
