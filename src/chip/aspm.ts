@@ -1,10 +1,10 @@
 /**
  * ASPM, the power saving of the PCI Express link: which chips may use it, and how the driver enables it.
  *
- * The switches are in Config5 and Config2 (8125CP, 8126 and 8127: Config5 and INT_CFG0) as in DPDK `drivers/net/r8169`,
- * rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No source with a free
- * licence has the words for L1.2 and for latency tolerance reports (LTR); they were derived from what Linux writes
- * (`test/derive/aspm.ts`).
+ * The bits that enable ASPM are in Config5 and Config2, and on the 8125CP, 8126 and 8127 in Config5 and INT_CFG0: DPDK
+ * `drivers/net/r8169`, rtl_enable_aspm_clkreq_lock, and FreeBSD's vendor driver. The choice of chips follows Linux. No
+ * source with a free licence has the words for L1.2 and for latency tolerance reports (LTR); they were derived from
+ * what Linux writes (`test/derive/aspm.ts`).
  */
 import type { Die } from "./profiles.ts";
 import { IntCfg0, INT_CFG0 } from "./registers-8125.ts";
@@ -53,8 +53,8 @@ const COMMON = 0x9003;
 const from = (address: number, ...values: readonly number[]): readonly Word[] =>
   values.map((value, i) => [address + 2 * i, value]);
 /**
- * Enables latency reports, with and without snooping, also while the PHY is powered down (ALDPS) and when the link
- * speed changes.
+ * Words that enable latency reports: for requests with and without snooping, while the PHY is powered down (ALDPS), and
+ * when the link speed changes.
  */
 const LATENCIES: Word = [0xe034, 0, 0xc000];
 const IN_ALDPS: Word = [0xe0a2, 0, 0x0001];
@@ -113,8 +113,8 @@ const ASPM_8168H = later(BY_CONFIG2, LATENCY_8168H, NO_EXITS_ERI);
 const ASPM_8125 = later(BY_CONFIG2, LATENCY_8125, NO_EXITS_MAC);
 
 /**
- * By die; on a die without an entry, no driver enables ASPM. For the 8125CP, Linux uses Config2, and DPDK uses
- * INT_CFG0, as here.
+ * By die. On a die that has no entry here, no driver enables ASPM; the chips of die `8168ep` are in `BY_CHIP`. For the
+ * 8125CP, Linux uses Config2, and DPDK uses INT_CFG0, as here.
  */
 const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
   "8168e": ASPM_8168E,
@@ -136,8 +136,8 @@ const BY_DIE: Readonly<Partial<Record<Die, Aspm>>> = {
 };
 
 /**
- * Entries for the chips of die `8168ep`, which differ. Both report the same latencies, but the 8117 also sets `IN_ALDPS`
- * and COMBO_LTR_EXTEND. Neither enters L1.2 by itself.
+ * The chips of die `8168ep`. The 8168EP and the 8117 report the same latencies, but the 8117 also sets `IN_ALDPS` and
+ * COMBO_LTR_EXTEND. Neither chip enters L1.2 by itself.
  */
 const BY_CHIP: Readonly<Record<string, Aspm>> = {
   rtl8168ep: { ...ASPM_8168EVL, on: [BY_CONFIG2.on, LATENCY_8168EP], marked: true },

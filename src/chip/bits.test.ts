@@ -43,7 +43,7 @@ test("every table of fields belongs to a register of a register map", () => {
     );
 });
 
-test("returns the fields that are not 0, highest first", () => {
+test("`decode` returns the fields that are not 0, the highest first", () => {
   assert.deepEqual(decode(0x0c, BITS["ChipCmd"]!), [
     ["receiveEnable", 1],
     ["transmitEnable", 1],
@@ -56,7 +56,7 @@ test("returns the fields that are not 0, highest first", () => {
   assert.deepEqual(decode(0, BITS["IntrStatus"]!), []);
 });
 
-test("a field's value starts at its lowest bit, and flags are single bits", () => {
+test("a field's value is shifted down by the position of its lowest bit; only a field of one bit is a flag", () => {
   assert.equal(fieldValue(0xffff_ffff, 0xf000_0000 | 0), 15);
   assert.equal(isFlag(0x8000_0000 | 0), true);
   assert.equal(isFlag(3), false);
@@ -64,7 +64,7 @@ test("a field's value starts at its lowest bit, and flags are single bits", () =
 
 const of = (key: string, name: string): Fields => fieldsOf(name, chipNamed(key))!;
 
-test("numbered registers share one table, and the 8125 has its own RxConfig", () => {
+test("LEDSEL2 has the fields of LEDSEL, the 8125's RxConfig has fields of its own, and MAR0 has none", () => {
   assert.equal(of("rtl8125b", "LEDSEL2"), BITS["LEDSEL"]);
   assert.equal(of("rtl8125b", "RxConfig")["acceptBroadcast"], 1 << 3);
   assert.equal(of("rtl8125b", "RxConfig")["multipleFetch"], undefined);

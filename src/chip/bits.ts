@@ -40,7 +40,10 @@ const LINK_2500 = { ...common.PhyStatus, ...later.PhyStatus16 } as const;
 const { any: _, maskShift, maskMask, cpusShift, ...hashed } = RssControl;
 const RSS = { ...hashed, tableEntries: maskMask << maskShift, cpus: 7 << cpusShift } as const;
 
-/** Keyed by the register's name in its register map; numbered registers share one key, without the number. */
+/**
+ * Keyed by the register's name in its register map. A name that ends in a number and has no key uses the key without
+ * the number.
+ */
 export const BITS: Readonly<Record<string, Fields>> = {
   DTCCR,
   ChipCmd: common.Cmd,

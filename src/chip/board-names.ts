@@ -44,7 +44,7 @@ export const chipsCalled = (text: string): readonly Chip[] => {
   // A text that is a key means only the chip with that key, even if the text is also a name of other chips.
   const own = called.filter(({ key }) => plain(key) === wanted);
   if (own.length > 0) return own;
-  // Steppings that differ only in registers have the same marking, so they can be selected only by key.
+  // Steppings that only MAC-OCP registers distinguish have the same marking, so they can be selected only by key.
   const printed = called.filter(({ only }) => only?.macOcp === undefined);
   return printed.length > 0 ? printed : called;
 };
@@ -53,8 +53,8 @@ export const chipsCalled = (text: string): readonly Chip[] => {
 const SHORTEST_PREFIX = 4;
 
 /**
- * The chips with a name that starts with the text. If there is none, the chips with the longest name with which the
- * text starts.
+ * The chips with a name that starts with the text. If there is none, the chips whose name is the longest beginning of
+ * the text.
  */
 export const chipsNear = (text: string): readonly Chip[] => {
   const name = plain(text);

@@ -23,7 +23,9 @@ export const CableResult = {
 } as const;
 
 /**
- * MAC-OCP registers that show how the board connects the pairs: in reverse order, or with the wires of a pair swapped.
+ * MAC-OCP registers that show how the board connects the pairs: in which pairs the wires are swapped (`macOcp`), and
+ * whether the pairs are in reverse order (`order`). A board in reverse order needs no set-up if its bits of swapped
+ * pairs are `asTested`.
  */
 export const CableWiring = {
   macOcp: 0xd440,
@@ -55,7 +57,10 @@ export const CABLE_8168H: CableTestFacts = {
   wiring: undefined,
 };
 export const CABLE_8125A: CableTestFacts = { results: 0x8027, setUp: [], wiring: 0x8284 };
-/** The two words of `setUp` concern tests of cables with power over Ethernet, which this driver does not offer. */
+/**
+ * The two words of `setUp` belong to the test of cables that carry power over Ethernet, which this driver does not
+ * offer.
+ */
 export const CABLE_8125B: CableTestFacts = {
   results: 0x8027,
   setUp: [

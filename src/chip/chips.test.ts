@@ -147,7 +147,7 @@ const cluesOf = ({ only }: Chip): Clues => ({
 });
 const CLUES = CHIPS.map(cluesOf);
 
-test("every row can be reached, and compares only bits within its mask and TxConfig", () => {
+test("every row can be the match, its XID lies within its mask, and its mask lies within the XID's bits of TxConfig", () => {
   for (const row of CHIPS) {
     assert.equal(row.xid & ~row.mask, 0, row.key);
     assert.equal(row.mask & ~0xfcf, 0, row.key);
@@ -182,7 +182,7 @@ test("the RTL8139C+ is found by its unique XID, and cannot be selected for a mod
     assert.equal(chipOf(revision), undefined);
 });
 
-test("the facts of a row are consistent", () => {
+test("each row's die, speed, MTU, interrupts and PHY access fit together", () => {
   for (const row of CHIPS as readonly Chip[]) {
     if (row.bus === "pci") assert.ok(row.die === "8169" || row.die === "8169s", row.key);
     if (row.speed === 100) assert.equal(row.largestMtu, 1500, row.key);

@@ -126,7 +126,7 @@ const withProfile = <R extends Row>(row: R): R & Chip => {
 export const CHIPS: readonly (Chip & { readonly key: ChipKey })[] = ROWS.map(withProfile);
 
 /**
- * The family's predecessor: a Fast Ethernet chip that already has the descriptors and rings of the later ones. The
+ * The family's predecessor: a Fast Ethernet chip that already has the descriptors and rings of the later chips. The
  * driver supports it. This project has no model of it, because QEMU has one. (FreeBSD if_rlreg.h, RL_HWREV_8139CPLUS.)
  */
 // prettier-ignore
@@ -162,10 +162,10 @@ export const chipOf = (xid: number, clues: Clues = {}): Chip | undefined =>
 const STEPPING = 7;
 
 /**
- * For a stepping that the table does not list: among the chips whose XID differs only in the stepping, the nearest, or the
- * older one of two that are equally near. DPDK and Realtek's own drivers do the same. Undefined if there is no such chip.
- * Chips whose identification requires other registers are not candidates, because an unknown chip may not have those
- * registers.
+ * The chip to assume for a stepping that the table does not list: among the chips whose XID differs only in the
+ * stepping, the one with the nearest stepping, or the older one of two that are equally near. DPDK and Realtek's own
+ * drivers do the same. Undefined if there is no such chip. Chips whose identification requires other registers are not
+ * candidates, because an unknown chip may not have those registers.
  */
 export const nearestChip = (xid: number, device?: number): Chip | undefined => {
   const distance = (row: Chip): number => Math.abs((xid & STEPPING) - (row.xid & STEPPING));

@@ -1,4 +1,4 @@
-/** Configuration space, typed in independently from PCI 3.0 (6.1, 6.2, 6.8) and PCI Express 3.0 (7.8). */
+/** Configuration space: the expected values were typed in from PCI 3.0 (6.1, 6.2, 6.8) and PCI Express 3.0 (7.8). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -75,7 +75,7 @@ export const TX_LIMITS = {
   1: { bytes: 32_000, segments: 24, descriptors: 24 },
   2: { bytes: 64_000, segments: 64, descriptors: 64 },
 } as const;
-/** Above this MTU, a segment size does not fit into its field of 11 bits. */
+/** Largest MTU with segmentation offload: up to this MTU, every segment size fits into its field of 11 bits. */
 export const LARGEST_SEGMENT_MTU = 0x7ff;
 
 /** Receive, opts1. */
@@ -137,6 +137,6 @@ export const V2_BYTES = 32;
 export const V2_HASH = 5;
 export const HashedV2 = { ipv4: 1 << 17, ipv6: 1 << 18, tcp: 1 << 19, udp: 0 } as const;
 
-/** Receive, opts2: a VLAN tag was removed; it is in bits 15:0 (`TAG`), in network byte order. */
+/** Receive, opts2: the chip has removed a VLAN tag. The tag is in bits 15:0 (`TAG`), in network byte order. */
 export const RxTagTaken = 1 << 16;
 export const TAG = 0xffff;

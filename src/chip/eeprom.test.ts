@@ -1,6 +1,6 @@
 /**
- * The serial EEPROM, typed in independently from the register table (9346CR) and FreeBSD if_rlreg.h (RL_EE_*,
- * RL_EECMD_*).
+ * The serial EEPROM: the expected values were typed in from the RTL8169 register table (9346CR) and FreeBSD if_rlreg.h
+ * (RL_EE_*, RL_EECMD_*).
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

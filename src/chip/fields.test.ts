@@ -6,7 +6,9 @@ import * as phy from "./phy.ts";
 import * as ancestor from "./registers-8139cp.ts";
 import * as registers from "./registers.ts";
 
-/** A word's fields by name. `union` names fields that combine several others. */
+/**
+ * A word's fields by name. `union` lists the fields that combine several other fields, with the names of those fields.
+ */
 interface Word {
   readonly word: string;
   readonly width: number;
@@ -148,7 +150,7 @@ for (const { word, width, fields, union = {} } of WORDS)
       );
   });
 
-/** Field positions typed in independently: a bit, or the highest and lowest bit of a range. */
+/** A field's position, typed in from its source: a bit, or the highest and lowest bit of a range. */
 type Position = number | readonly [high: number, low: number];
 
 const placed = (fields: Readonly<Record<string, number>>, expected: Readonly<Record<string, Position>>): void => {
@@ -167,7 +169,7 @@ const placed = (fields: Readonly<Record<string, number>>, expected: Readonly<Rec
 
 // prettier-ignore
 // oxfmt-ignore
-test("every field is where the datasheet has it", () => {
+test("every field of the registers, the descriptors and the PHY has the bits that its source gives", () => {
   placed(registers.Dtccr, { reset: 0, dump: 3 });
   placed(registers.Cmd, { stopRequest: 7, reset: 4, receiveEnable: 3, transmitEnable: 2, bufferEmpty: 0 });
   placed(registers.Poll, { highPriority: 7, normalPriority: 6, softwareInterrupt: 0 });

@@ -1,4 +1,4 @@
-/** What each chip can do with frames, typed in independently. */
+/** What each chip can do with frames: the expected values were typed in, not copied from `frames.ts`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip, chipNamed } from "./chips.ts";
@@ -14,7 +14,7 @@ const limits = (key: string): [number, boolean, boolean] => [
 const keys = (holds: (facts: FrameFacts) => boolean): string[] =>
   CHIPS.filter((chip: Chip) => holds(framesOf(chip))).map(({ key }) => key);
 
-test("chips with the first descriptor format have its limits", () => {
+test("only the PCI chips, 8101E and 8168B have the first descriptor format, do not report the IP version and damage short frames", () => {
   const first = keys((facts) => facts.transmitFormat === 1);
   assert.deepEqual(
     first.toSorted(),
@@ -64,14 +64,14 @@ test("jumbo frames must be enabled from the 8168B to the 8168E, and not on earli
   assert.deepEqual(of("rtl8168e-2c0").jumbo, { config3: 4, config4: 1 });
 });
 
-test("checksum offload ends at the MTU at which C drivers switch it off", () => {
+test("the longest frame, and whether checksum and segmentation offload work for jumbo frames, are as in C drivers", () => {
   assert.deepEqual(limits("rtl8169s"), [7164, true, true]);
   assert.deepEqual(limits("rtl8101e"), [1518, false, false]);
   assert.deepEqual(limits("rtl8168h"), [9212, false, false]);
   assert.deepEqual(limits("rtl8125b"), [16380, true, false]);
 });
 
-test("short frames are padded by software on the 8168E-VL, the 8125 and later", () => {
+test("on the 8168E-VL, the 8125 and later, software must pad short frames, and checksums include the padding", () => {
   for (const chip of CHIPS) {
     const software = chip.die === "8168evl" || /^8125|^8126|^8127/.test(chip.die);
     assert.equal(framesOf(chip).padding, software ? "stale" : "zeros", chip.key);

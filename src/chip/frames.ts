@@ -77,7 +77,9 @@ export interface FrameFacts {
   readonly hangsOnShortUdp: boolean;
   /** The IPv4 checksum that the chip computes does not cover options. */
   readonly checksumOmitsOptions: boolean;
-  /** Segmentation fails with IPv4 or TCP options, and with a last segment of six bytes or fewer. */
+  /**
+   * Segmentation fails with IPv4 options, with TCP options over IPv4, and with a last segment of six bytes or fewer.
+   */
   readonly segmentsPlainOnly: boolean;
 }
 
@@ -123,7 +125,8 @@ export const FRAMES_8139CP: FrameFacts = { ...FRAMES_PCI, ringLimit: 64, receive
 /** RTL8101E, the first chip on PCI Express. */
 export const FRAMES_8101: FrameFacts = {
   ...FRAMES_PCI,
-  // On PCI Express, Realtek's own drivers and Fuchsia's write the low half first, and DPDK uses rings above 4 GiB.
+  // On PCI Express, Realtek's own drivers and Fuchsia's write the low half first, and DPDK uses rings above 4 GiB. So a
+  // high half that is written last must take effect, too.
   eitherHalf: true,
   reversedHash: true,
   countsMissed: false,
@@ -145,7 +148,7 @@ export const FRAMES_8102: FrameFacts = {
   damagesShortFrames: false,
 };
 
-/** Realtek's own driver and the BSDs' use the second transmit format, Linux's the first. */
+/** Realtek's own driver and those of the BSDs use the second transmit format; Linux's driver uses the first. */
 export const FRAMES_8401: FrameFacts = { ...FRAMES_8102, eitherFormat: true };
 
 export const FRAMES_8168C: FrameFacts = {

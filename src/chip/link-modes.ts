@@ -33,7 +33,9 @@ const ROWS = [
   ["5000baseT/Full", 5000, true, "faster", Advertise10G.full5000, Partner10G.full5000, FastRetrain.full5000],
   ["10000baseT/Full", 10_000, true, "faster", Advertise10G.full10000, Partner10G.full10000, FastRetrain.full10000],
 ] as const;
-/** Modes of an SFP cage. They are not advertised: the driver sets the SerDes to one of them. */
+/**
+ * Modes of fibre transceivers. With an SFP cage, modes are not advertised: the driver sets the SerDes to one of them.
+ */
 const FIBRE_ROWS = [
   ["1000baseX/Full", 1000, true, "gigabit", Gbcr.full1000, Gbsr.full1000, 0],
   ["10000baseSR/Full", 10_000, true, "faster", 0, 0, 0],
@@ -60,7 +62,8 @@ interface ModeFacts {
 }
 
 /**
- * The link modes of a chip. A chip whose PHY does not report the link has a fibre transceiver for 1000 Mbit/s.
+ * The link modes of a chip without an SFP cage. A chip whose PHY does not report the link has a fibre transceiver for
+ * 1000 Mbit/s.
  */
 export const modesOf = (chip: ModeFacts): readonly LinkMode[] => {
   const { hidesLink, estatus, multigigabit } = phyKind(chip);

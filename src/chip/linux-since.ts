@@ -1,6 +1,6 @@
 /**
- * The first Linux release whose r8169 supports a chip. It is the release for which the commit was merged; some `stable`
- * kernels received the commit earlier.
+ * The first Linux release whose r8169 supports a chip. It is the release for which the commit was merged. Some older
+ * `stable` kernels have the commit, too.
  */
 import type { ChipKey } from "./chips.ts";
 

@@ -152,7 +152,9 @@ export const MAC_8168B: MacFacts = {
   readRequest: SMALL_JUMBO_READS,
 };
 
-/** RTL8101E. Other chips clear the beacon bit in their start-up sequence; the RTL8101E has no such sequence. */
+/**
+ * RTL8101E. The chips most like it clear the beacon bit in their start-up sequence, which the RTL8101E does not have.
+ */
 export const MAC_8101: MacFacts = { ...MAC_8168B, cleared: NO_BEACON };
 
 /** RTL8102E. */

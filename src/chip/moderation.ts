@@ -12,8 +12,8 @@ const UNIT_NANOS = {
 } as const;
 
 /**
- * IntrMitigate: the unit of time in nanoseconds, when CPlusCmd selects unit 0. @param speed Mbit/s; 0 (no link) is
- * treated as 1000
+ * IntrMitigate: the unit of time in nanoseconds, when CPlusCmd selects unit 0.
+ * @param speed Mbit/s; 0 (no link) is treated as 1000
  */
 export const mitigationUnitNanos = (bus: keyof typeof UNIT_NANOS, speed: number): number => {
   const nanos: Readonly<Record<number, number>> = UNIT_NANOS[bus];

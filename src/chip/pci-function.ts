@@ -2,9 +2,9 @@
  * How each die appears on the PCI bus: register windows, interrupt vectors, and offsets of its capabilities in
  * configuration space.
  *
- * Sources: public `lspci -vv` listings of some chips. For the others, and for facts that a listing does not show, the
- * values of the adjacent chips are assumed. No listing shows function-level reset (FLReset+), so a chip is reset by a
- * reset of the bus, or by entering and leaving D3hot.
+ * Sources: public `lspci -vv` listings of some chips. For the other chips, and for facts that a listing does not show,
+ * the values of the adjacent chips are assumed. No listing shows function-level reset (FLReset+), so a chip is reset by
+ * a reset of the bus, or by entering and leaving D3hot.
  */
 
 /** Offsets are from the start of configuration space; 0 if the function does not have the capability. */
@@ -16,7 +16,7 @@ export interface PciFunction {
   readonly registersBar: 1 | 2;
   /** Entries of the MSI-X table; 0 if the function has no MSI-X. */
   readonly msixVectors: number;
-  /** The BAR that contains the MSI-X table is prefetchable. */
+  /** The BAR of the MSI-X table, if there is one, is prefetchable. */
   readonly prefetchable: boolean;
   /** MSI has per-vector masking. */
   readonly maskableMsi: boolean;
@@ -42,11 +42,11 @@ export interface PciFunction {
   readonly substatesAt: number;
 }
 
-/** Interrupt types, the best one last. Every function has the first. */
+/** Interrupt types, the best one last. Every function has INTx. */
 export const INTERRUPT_KINDS = ["intx", "msi", "msix"] as const;
 export type InterruptKind = (typeof INTERRUPT_KINDS)[number];
 
-/** The types for which the function has a capability: no MSI on PCI, no MSI-X before RTL8168C and 8102E. */
+/** The interrupt types of a function. PCI chips have no MSI, and chips before the RTL8168C and 8102E have no MSI-X. */
 export const interruptKinds = ({ expressAt, msixAt }: PciFunction): readonly InterruptKind[] =>
   INTERRUPT_KINDS.filter((kind) => kind === "intx" || (kind === "msi" ? expressAt !== 0 : msixAt !== 0));
 

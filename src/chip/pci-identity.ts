@@ -3,8 +3,8 @@
  * vendor set none. A board's vendor may have stored other ids in the EEPROM.
  *
  * Device ids are those that drivers list. Revisions are less certain: some are from public `lspci` listings, few of
- * which name the chip; the others are assumed to be that of the preceding chip. Drivers identify the chip by the XID,
- * not by PCI ids.
+ * which name the chip; for the other chips, the revision of the preceding chip is assumed. Drivers identify the chip by
+ * the XID, not by PCI ids.
  */
 import type { Chip } from "./chips.ts";
 

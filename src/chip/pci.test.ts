@@ -1,4 +1,7 @@
-/** The chips on the PCI bus, typed in independently: identities, limits, and offsets in configuration space. */
+/**
+ * The chips on the PCI bus: identities, limits, and offsets in configuration space. The expected values were typed in,
+ * not copied from the code.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip, PCI_IDS } from "./chips.ts";

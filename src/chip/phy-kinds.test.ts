@@ -1,4 +1,4 @@
-/** The built-in PHYs, typed in independently: identifiers and abilities. */
+/** The built-in PHYs: identifiers and abilities. The expected values were typed in, not copied from `phy-kinds.ts`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Chip, CHIPS } from "./chips.ts";

@@ -50,8 +50,8 @@ const EEE_GIGABIT = Eee.full100 | Eee.full1000;
 
 export const RTL8201: PhyKind = { ...paged, id: 0x0000_8201, estatus: 0 };
 /**
- * Every driver disables EEE on the 100 Mbit/s chips (8105E and later), so its bits are 0 here. The revision (last digit
- * of the identifier) is not known.
+ * Every driver disables EEE on the chips with this PHY (8105E, 8106E and 8402), so the bits of EEE are 0 here. The
+ * revision (last digit of the identifier) is not known.
  */
 export const RTL8208: PhyKind = { ...paged, id: 0x001c_c880, estatus: 0 };
 /**

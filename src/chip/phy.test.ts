@@ -1,4 +1,7 @@
-/** The PHY's registers, typed in independently from the standard and, for Realtek's own registers, from C drivers. */
+/**
+ * The PHY's registers: the expected values were typed in from IEEE 802.3 and, for Realtek's own registers, from C
+ * drivers.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -36,7 +39,7 @@ import {
   SPEED_DOWN,
 } from "./phy.ts";
 
-test("802.3 clause 22 and 40", () => {
+test("the fields of ESTATUS, GBCR and GBSR and the registers for indirect access are as in 802.3, clauses 22 and 40", () => {
   assert.deepEqual({ ...Estatus }, { full1000: 0x2000, half1000: 0x1000 });
   assert.deepEqual(
     { ...Gbcr },
@@ -50,7 +53,7 @@ test("802.3 clause 22 and 40", () => {
   );
 });
 
-test("802.3 clause 45 and 126", () => {
+test("the numbers and fields of clause 45 registers are as in 802.3, clauses 45 and 126", () => {
   assert.deepEqual({ ...Mmd }, { pma: 1, pcs: 3, negotiation: 7, vendor2: 31 });
   assert.deepEqual({ ...PmaSpeed }, { speed10000: 0x0001, speed2500: 0x2000, speed5000: 0x4000 });
   assert.deepEqual({ ...Advertise10G }, { full2500: 0x0080, full5000: 0x0100, full10000: 0x1000 });

@@ -120,8 +120,8 @@ export const Eee = { full100: 1 << 1, full1000: 1 << 2, full10000: 1 << 3 } as c
 export const Eee2 = { full2500: 1 << 0, full5000: 1 << 1 } as const;
 
 /**
- * Address of page 0 in PHY-OCP space: register n is at 0xa400 + 2n. Register n of another page p is at (p << 4) + 2(n −
- * 16).
+ * Address of page 0 in PHY-OCP space. Register n of page 0 is at 0xa400 + 2n, and register n of another page p is at
+ * 16p + 2(n - 16).
  */
 export const OCP_STANDARD = 0xa400;
 /** Page of Realtek's status register (register 18), which shows the speed and duplex in use. */

@@ -20,8 +20,8 @@ export type RegisterBlock =
   /** PHYAR. FreeBSD's re(4) also uses it for the PHYs of the 8168G and later. Whether the 8125 has it is not known. */
   | "mdio"
   /**
-   * OCPAR and its data register, which share a word with the 8168DP's MDIO gate. Other chips have `linkPower` at that
-   * offset.
+   * OCPDR, OCPAR, and RDSAR1 with the 8168DP's MDIO gate. Other chips have the registers of `linkPower` in place of
+   * RDSAR1.
    */
   | "gate"
   | "linkPower"
@@ -73,7 +73,7 @@ export interface Profile {
   /** How PHY registers are accessed. */
   readonly phyAccess: "registers" | "mdio" | "mdio-gated" | "ocp";
   /**
-   * Whether the chip has MAC-OCP registers; with "paged" it has them, and its firmware memory, which is among them, has
+   * Whether the chip has MAC-OCP registers; with "paged" it has them, and the part of them that is firmware memory has
    * four pages.
    */
   readonly macOcp: "none" | "plain" | "paged";

@@ -1,4 +1,7 @@
-/** Each die's record, typed in independently: writable bits of RxConfig and TxConfig, dump of the counters, timers. */
+/**
+ * Each die's record: writable bits of RxConfig and TxConfig, dump of the counters, timers. The expected values were
+ * typed in, not copied from `profiles.ts`.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PROFILES } from "./profiles.ts";

@@ -1,6 +1,7 @@
 /**
  * The clock of the Precision Time Protocol (IEEE 1588): its commands and fields. It is in the MAC of the RTL8125B and
- * in the PHY of later chips, except the RTL8125BP, for which no source describes one. A time is 30 bits of nanoseconds and 48 of seconds.
+ * in the PHY of later chips, except the RTL8125BP, for which no source describes one. A time has 30 bits of nanoseconds
+ * and 48 bits of seconds.
  *
  * Source: Realtek's own drivers for Linux (r8125 9.016.01 and r8127, their PTP parts), which name only the commands and
  * fields below.
@@ -21,9 +22,9 @@ export const PtpEvent = bits("PtpEvent", { sent: 1 << 1, failed: 1 << 2 });
  */
 export const PtpCommand = bits("PtpCommand", { execute: 1 << 7, set: 0, drift: 1, latch: 2, code: 3 });
 /**
- * A drift is the amount that the clock adds in each cycle of 8 ns, in units of 2^-30 ns, as a number of 31 bits. The
- * timestamp of a sent message is written to one of four places of 16 bytes; bits 11:10 of `At2032` are the number of
- * the next place.
+ * A drift is the amount that the clock adds in each cycle of 8 ns, in units of 2^-30 ns, as a signed number of 31 bits.
+ * The timestamp of a sent message is written to one of four places of 16 bytes; bits 11:10 of `At2032` are the number
+ * of the next place.
  */
 export const MacClock = {
   driftBits: 31,

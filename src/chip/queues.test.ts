@@ -1,4 +1,7 @@
-/** Queues by chip, typed in independently from DPDK `drivers/net/r8169` (r8169_hw.c, r8169_rxtx.c, r8169_ethdev.c). */
+/**
+ * Queues by chip: the expected values were typed in from DPDK `drivers/net/r8169` (r8169_hw.c, r8169_rxtx.c,
+ * r8169_ethdev.c).
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CHIPS, type Chip } from "./chips.ts";

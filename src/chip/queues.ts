@@ -39,7 +39,10 @@ export interface Queues {
    * alternate in one ring, and descriptor n of queue q of Q is descriptor n × Q + q of the ring.
    */
   readonly rings: "separate" | "alternating";
-  /** Number of MSI-X vectors. */
+  /**
+   * Number of vectors on which the chip signals events: 1 if it has one status register. The MSI-X table may have more
+   * entries.
+   */
   readonly vectors: number;
   readonly vectored: VectoredStatus | undefined;
   /** Number of moderation blocks of 8 bytes. Block n belongs to queue n. */
@@ -64,7 +67,7 @@ const SEPARATE: RingPointers = { tail: 0x2800, close: 0x2802, step: 4, bytes: 2 
 const SAME: RingPointers = { tail: 0x2800, close: 0x2800, step: 4, bytes: 4 };
 const LATE: RingPointers = { tail: 0xd30, close: 0xd34, step: 8, bytes: 4 };
 
-/** Dies before RTL8125. */
+/** Dies before RTL8125, except those of the RTL8168H. */
 export const QUEUES_SINGLE: Queues = {
   receive: 1,
   transmit: 1,

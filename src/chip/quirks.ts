@@ -12,8 +12,8 @@ export interface Quirk {
   /** A test that fails if the driver does not handle the quirk. */
   readonly proof: { readonly file: string; readonly title: string };
   /**
-   * A name in the driver's source that shows that it handles the quirk: a field of the profile, a constant, or the
-   * quirk's own name.
+   * A name in the driver's source that shows that the driver handles the quirk: a field of the profile, a constant, or
+   * the quirk's own name.
    */
   readonly fact: string;
   readonly on: (chip: Chip) => boolean;
@@ -31,7 +31,7 @@ const LINUX = "Linux's r8169 does so";
 // oxfmt-ignore
 export const QUIRKS = {
   spuriousSystemError: {
-    because: "SYSErr is sometimes set without an error. The driver does not enable the interrupt of SYSErr. It polls the bit once a second, and acts only if PCI status reports an error too. On other chips SYSErr means a bus error and causes a reset.",
+    because: "SYSErr is sometimes set without an error. The driver does not enable the interrupt of SYSErr, but polls the bit once a second. As on every chip, it resets the chip only if PCI status reports an error, too.",
     evidence: "reports from users; for this reason Linux's r8169 ignores SYSErr on every PCI Express chip. FreeBSD's re(4) resets the chip on SYSErr",
     proof: { file: "src/driver/events.test.ts", title: "a system error is handled, except on the two chips that raise it without a reason" },
     fact: "spuriousSystemError",
@@ -45,7 +45,7 @@ export const QUIRKS = {
     on: ({ bus, interrupts }) => bus === "pcie" && interrupts === "intx",
   },
   lostDoorbell: {
-    because: "A doorbell write soon after another can be lost. The driver `sent` rings the doorbell again if some frames were sent, but not all.",
+    because: "A doorbell write soon after another can be lost. If some frames were sent since the last check, but not all, the driver rings the doorbell again.",
     evidence: `${LINUX}; on chips that do not need it, the second write is harmless`,
     proof: { file: "src/driver/transmit-ring.test.ts", title: "`sent` rings the doorbell again if some frames were sent, but not all" },
     fact: "doorbell",
@@ -94,7 +94,7 @@ export const QUIRKS = {
     on: ({ profile }) => profile.frames.segmentsPlainOnly,
   },
   firstTransmitFormat: {
-    because: "Descriptors of the first format do not contain the place of the headers and do not support IPv6. Software does all offloads for IPv6 and for frames with an in-band VLAN tag, and segments super-frames above 32,000 bytes or 24 segments (other chips: 64,000 and 64).",
+    because: "Descriptors of the first format do not state where the headers are, and do not support IPv6. Software does all offloads for IPv6 and for frames with an in-band VLAN tag, and segments super-frames above 32,000 bytes or 24 segments (other chips: 64,000 and 64).",
     evidence: "RTL8169 data sheet; QEMU's RTL8139C+ does not parse headers after a VLAN tag; the limits are those of Linux's r8169",
     proof: { file: RULES, title: "no offload is requested for frames with an in-band VLAN tag from chips that parse the headers themselves" },
     fact: "transmitFormat",

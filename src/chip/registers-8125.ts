@@ -120,7 +120,10 @@ export const RxConf8125 = bits("RxConf", {
   pauseSlot: 1 << 11,
 });
 
-/** PCIe PHY registers above 0x7f (8127): the upper half of the address. */
+/**
+ * A constant of DPDK, which uses it only as the number of a PCIe PHY register: register 0x7e of the 8127, which selects
+ * the page. No source says whether the window has a register at this offset.
+ */
 export const EPHYAR_EXT_ADDR = rw16(0xffe);
 export const DOUBLE_VLAN_CONFIG = rw16(0x1000);
 
@@ -140,7 +143,7 @@ export const SW_TAIL_PTR = run16(0x2800, 2, 4);
 export const HW_CLO_PTR = [ro16(0x2802), ro16(0x2806)] as const;
 /** Both pointers in one word (8126): a write sets the software pointer, a read returns the hardware pointer. */
 export const TX_PTR_V4 = run32(0x2800, 2);
-/** The software and the hardware pointer of each queue, in words of their own (8125BP, 8125CP, 8125D, 9151 and 8127). */
+/** The software and the hardware pointer of each queue, each in its own word (8125BP, 8125CP, 8125D, 9151 and 8127). */
 export const SW_TAIL_PTR_V6 = run32(0xd30, 8, 8);
 export const HW_CLO_PTR_V6 = Array.from({ length: 8 }, (_, i) => ro32(0xd34 + 8 * i));
 

@@ -1,5 +1,6 @@
 /**
- * The register maps of RTL8139C+, of the PCI chips and of RTL8125 and later, typed in independently from their sources.
+ * The register maps of RTL8139C+, of the PCI chips and of RTL8125 and later: the expected values were typed in from the
+ * sources of each map.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

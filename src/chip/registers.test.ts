@@ -99,7 +99,7 @@ const PAGE = [
   [0xfb,  8, "rw", "IBISR0"],
 ] as const satisfies readonly Row[];
 
-/** Two names for the same bytes, on purpose. */
+/** Pairs of names that share bytes on purpose. */
 const ALIASES = [
   "IntrStatus IntrStatus_0",
   "TimerInt1 TimerInt1_0",
@@ -108,10 +108,7 @@ const ALIASES = [
   "MISC MISC_1",
   "MISC MISC_2",
 ];
-/**
- * Where chips have different registers at one offset, these are the less common ones, of 8168DP, 8168E, 8168E-VL and
- * 8168F.
- */
+/** Registers of 8168DP, 8168E, 8168E-VL and 8168F at offsets where most chips have another register. */
 const ONLY_SOME = ["OCPDR", "OCPAR", "RDSAR1", "SecMAC0", "SecMAC4", "At00b0"];
 
 test("every register has the offset that the table above states", () => {

@@ -211,7 +211,7 @@ export const Eri = { exgmac: 0, msix: 1, oob: 2 } as const;
 
 /** Number of receive errors of the PCI Express PHY. */
 export const EPHY_RXER_NUM = rw32(0x7c);
-/** PCIe PHY: flag, register 20:16, data 15:0. */
+/** PCIe PHY: flag, register 22:16 (21:16 before the 8125), data 15:0. */
 export const EPHYAR = rw32(0x80);
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Bits of RSS_CTRL and Q_NUM_CTRL, the registers of receive side scaling. The RTL8168H has most of these registers among
- * the extended ones.
+ * Bits of RSS_CTRL and Q_NUM_CTRL, the registers of receive side scaling. The RTL8168H has most of these registers
+ * among its extended registers.
  *
  * Sources: DPDK `drivers/net/r8169`, r8169_ethdev.h and r8169_hw.c; for the RTL8168H, Realtek's own driver for Linux
  * (r8168_rss.c).

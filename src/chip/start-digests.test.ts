@@ -2,15 +2,15 @@
  * Guards start-up tables against accidental changes. `npm run test:state` compares only the final state of a chip: it
  * misses a cleared bit that is already 0 in the model, and a value that is overwritten later.
  *
- * After an intended change, with its source named beside the table, copy the number of words and the digest from this
- * test's message.
+ * After an intended change, with its source named beside the table, copy the count and the digest from the test's
+ * failure message.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { LEGACY_CHIPS, CHIPS, type Chip } from "./chips.ts";
 
-/** Number of words in the table, the first digits of its SHA-256, and the chips that use it. */
+/** Count of all numbers in the table, the first digits of its SHA-256, and the chips that use it. */
 // prettier-ignore
 // oxfmt-ignore
 const STARTS = [
@@ -86,7 +86,7 @@ const ALL: readonly Chip[] = [...CHIPS, ...LEGACY_CHIPS];
 const keysOf = (keys: string): readonly string[] => keys.split(" ").map((key) => `rtl${key}`);
 
 for (const [expected, keys] of STARTS)
-  test(`${keys}: every word of the start-up table matches its source`, () => {
+  test(`${keys}: the start-up table has the recorded count and digest`, () => {
     for (const key of keysOf(keys)) assert.equal(summary(ALL.find((chip) => chip.key === key)!), expected, key);
   });
 
@@ -94,7 +94,7 @@ test("there is a digest for every chip", () => {
   assert.deepEqual(STARTS.flatMap(([, keys]) => keysOf(keys)).toSorted(), ALL.map(({ key }) => key).toSorted());
 });
 
-test("a digest detects a flipped bit, a missing word and two swapped words", () => {
+test("a flipped bit, a missing word and two swapped words each change the digest", () => {
   const chip = ALL[0]!;
   const of = (value: number, ...more: number[]): string =>
     summary({
@@ -104,7 +104,9 @@ test("a digest detects a flipped bit, a missing word and two swapped words", () 
   assert.equal(new Set([of(1, 2), of(3, 2), of(1), of(2, 1)]).size, 4);
 });
 
-/** Returns the object and the key of each number in a table, with which a test can change the number and restore it. */
+/**
+ * Returns the object and the key that hold each number in a table, so that a test can change the number and restore it.
+ */
 const places = (value: unknown): readonly { readonly in: Record<string, number>; readonly key: string }[] => {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, part]) =>
@@ -112,7 +114,7 @@ const places = (value: unknown): readonly { readonly in: Record<string, number>;
   );
 };
 
-test("flipping one bit of any word of any table changes the table's digest", () => {
+test("flipping one bit of any number in any table changes the table's digest", () => {
   let words = 0;
   for (const [expected, keys] of STARTS) {
     const chip = ALL.find(({ key }) => key === keysOf(keys)[0])!;

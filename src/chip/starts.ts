@@ -36,7 +36,7 @@ export const STARTS: Readonly<Record<ChipKey | "rtl8139cp", Start>> = {
   rtl8106eus: START_8168GU,
   rtl8411b: START_8411B,
   rtl8168h: START_8168H,
-  // Linux starts the next two steppings in the same way as the other steppings of the RTL8168H.
+  // Realtek's drivers start the next two steppings in a way of their own; Linux starts them like the other steppings.
   "rtl8168h-100": START_8168H_100,
   "rtl8168h-300": START_8168H_300,
   rtl8116af: START_8168H,

@@ -2,7 +2,8 @@
  * Start-up sequences as data: the values written to a chip's MAC and PHY at start, in order. `src/driver/steps.ts` runs
  * them.
  *
- * A sequence contains only values and order. A step that reads a register to decide what to write is a named procedure.
+ * A sequence contains only values and order. A step whose writes depend on a register or on the MTU is a named
+ * procedure.
  */
 
 /**
@@ -31,14 +32,14 @@ export const PARAMETER_8168G: PhyWindow = { page: 0xa43, address: 19, data: 20 }
 /** RTL8125 and later (PHY-OCP 0xb87c, 0xb87e). */
 export const PARAMETER_8125: PhyWindow = { page: 0xb87, address: 22, data: 23 };
 
-/** Steps that read registers to decide what to write: `src/driver/procedures*.ts`. */
+/** Steps that are more than a list of words: `src/driver/procedures*.ts`. */
 export type Procedure =
   /** PCI interface timing of the RTL8169SC, XID 180 and 980: depends on the bus clock. */
   | "pciTiming180"
   | "pciTiming980"
   /** Resets the PHY once more and waits until the reset is complete. */
   | "resetPhy"
-  /** RTL8168D (XID 281, and the others): sets the PHY's voltage regulator according to a fuse. */
+  /** RTL8168D (XID 281; XIDs 280, 282 and 283): sets the PHY's voltage regulator according to a fuse. */
   | "regulatorOf281"
   | "regulatorOf280"
   /** RTL8168E and 8168E-VL: writes the copies of the station address. */
@@ -70,7 +71,7 @@ export type Procedure =
 
 export type Step =
   | { readonly on: Space; readonly words: readonly Word[] }
-  /** PHY registers on a page: 0 to 31 on page 0, 16 to 23 on the pages of an OCP PHY. */
+  /** PHY registers on a page: 0 to 30, or 16 to 23 on the pages of an OCP PHY other than page 0. */
   | { readonly page: number; readonly words: readonly Word[] }
   /** RTL8168D to 8168F: page 7, in the bank that register 30 selects. */
   | { readonly extension: number; readonly words: readonly Word[] }

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { expect, RealClock, Timers, until, VirtualClock } from "./clock.ts";
 import { Misuse, OutOfRange, Timeout } from "./errors.ts";
 
-test("waiting ends when the condition holds, after any number of checks", () => {
+test("`until` returns true at the first check after the condition has become true", () => {
   const clock = new VirtualClock();
   let ready = false;
   clock.timers.schedule(250, () => (ready = true));
@@ -12,7 +12,7 @@ test("waiting ends when the condition holds, after any number of checks", () => 
   assert.equal(clock.now(), 300);
 });
 
-test("waiting ends at its limit", () => {
+test("`until` returns false when its time limit has passed", () => {
   const clock = new VirtualClock();
   let checks = 0;
   assert.equal(

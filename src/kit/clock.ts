@@ -33,7 +33,9 @@ export const until = (clock: Clock, limitMicros: number, stepMicros: number, con
 };
 
 /**
- * Like `until`, but throws `Timeout` if the condition does not hold in time. `what` names the condition in the error.
+ * Like `until`, but throws if the condition does not hold in time. `what` names the condition in the error.
+ * @throws {Timeout} if the condition does not hold in time
+ * @throws {OutOfRange} as `until` does
  */
 export const expect = (
   clock: Clock,
@@ -56,8 +58,9 @@ export class Timers {
   readonly #due: { at: number; run: () => void }[] = [];
 
   /**
-   * Lets the first `Timers.run` at time `at` or later call `run`. Returns a function that cancels the call. @throws
-   * {OutOfRange} for NaN
+   * Schedules `run`: the first call of `Timers.run` for time `at` or later calls it. Returns a function that cancels
+   * it.
+   * @throws {OutOfRange} if `at` is NaN
    */
   schedule(at: number, run: () => void): () => void {
     if (Number.isNaN(at)) throw new OutOfRange("a timer cannot be set for the time NaN");
@@ -77,8 +80,8 @@ export class Timers {
   }
 
   /**
-   * Runs the entries that are due at `now`, in order, including those that they schedule for `now` or earlier. @throws
-   * {Misuse} if such entries never end
+   * Runs the entries that are due at `now`, in order, including those that they schedule for `now` or earlier.
+   * @throws {Misuse} if there are more than a million of them
    */
   run(now: number): void {
     for (let ran = 0; this.next <= now; ran++) {

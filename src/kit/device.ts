@@ -18,13 +18,13 @@ export interface PciPower {
   /** The states in which the function can signal PME. */
   readonly wakesFrom: { readonly d3hot: boolean; readonly d3cold: boolean };
   /**
-   * Enables or disables PME in the system, on buses where the system controls it. @throws if the process has no
-   * permission
+   * Enables or disables PME in the system, on buses where the system controls it.
+   * @throws if the process has no permission
    */
   allowWake(on: boolean): void;
   /**
-   * Enters D3hot, where registers do not respond: each access throws `Sleeping`. @param signal whether wake-up events
-   * signal PME
+   * Enters D3hot, where registers do not respond: each access throws `Sleeping`.
+   * @param signal whether wake-up events signal PME
    */
   sleep(clock: Clock, signal: boolean): void;
   /**
@@ -64,7 +64,7 @@ export interface RemovableDevice extends PciDevice {
   whyLost(): FerruleError | undefined;
 }
 
-/** A row of a driver's id table; missing fields match anything. */
+/** A row of a driver's id table; a field that is missing matches any value. */
 export interface PciMatch {
   readonly vendor: number;
   readonly device: number;
@@ -87,7 +87,7 @@ export interface Driver<T, Options> {
 /** The driver's table has no row for this device. */
 export class UnsupportedDevice extends FerruleError {
   readonly code = "NOT_MINE";
-  readonly hint = "See `ferrule list` for the cards that this driver supports.";
+  readonly hint = "`ferrule list` shows the cards of this machine that Ferrule's driver supports.";
   constructor(driver: string, id: PciId) {
     super(
       `${driver} does not support device ${id.vendor.toString(16).padStart(4, "0")}:${id.device.toString(16).padStart(4, "0")}`,
@@ -148,8 +148,9 @@ export class Bound<T> implements Disposable {
 
 /**
  * Binds a driver to a device.
- * @throws {DeviceGone} if configuration space reads all ones; @throws {UnsupportedDevice} if no row of the driver's id
- * table matches; and whatever probe throws
+ * @throws {DeviceGone} if the vendor id reads all ones
+ * @throws {UnsupportedDevice} if no row of the driver's id table matches
+ * @throws whatever `probe` throws
  */
 export const bind = <T, O>(driver: Driver<T, O>, device: PciDevice, options: O): Bound<T> => {
   if (device.id.vendor === 0xffff) throw new DeviceGone("the vendor id");

@@ -66,7 +66,7 @@ export interface DmaDomain {
   readonly window: FrameMemory;
   /** The device address of the window's first byte. The window does not cross a 4 GiB boundary. */
   readonly iova: BusAddress;
-  /** @throws {DmaExhausted} if the window has no free span of that size and alignment */
+  /** @throws {DmaExhausted} if the window has no free span with room for that size and alignment */
   allocate(request: DmaRequest): DmaMemory;
 }
 
@@ -96,7 +96,7 @@ export class DmaArena implements DmaDomain, Disposable {
   readonly #live = new Set<Piece>();
   #revoked = false;
   /**
-   * Called whenever a piece was allocated or disposed; the memory of a disposed piece is not allocated again before
+   * Called whenever a piece was allocated or disposed. The memory of a disposed piece can be allocated again only after
    * this call.
    */
   changed: () => void = () => {};
@@ -125,8 +125,9 @@ export class DmaArena implements DmaDomain, Disposable {
   }
 
   /**
-   * Allocates zeroed memory; otherwise as `DmaDomain.allocate`. @throws {OutOfRange} for an invalid size or alignment;
-   * @throws {Revoked} once the device is gone
+   * Allocates zeroed memory; otherwise as `DmaDomain.allocate`.
+   * @throws {OutOfRange} for an invalid size or alignment
+   * @throws {Revoked} after `revoke`
    */
   allocate(request: DmaRequest): DmaMemory {
     if (this.#revoked) throw new Revoked(`DMA domain (for ${request.what})`);
@@ -163,7 +164,7 @@ export class DmaArena implements DmaDomain, Disposable {
     return undefined;
   }
 
-  /** Frees all pieces, because the device is gone or no longer needs them. `allocate` throws afterwards. */
+  /** Frees all pieces, because the device is gone or no longer needs them. Afterwards, `allocate` throws `Revoked`. */
   revoke(): void {
     this.#revoked = true;
     for (const piece of this.#live) piece[Symbol.dispose]();

@@ -26,7 +26,7 @@ test("a message says what was seen, with offsets in hexadecimal", () => {
   assert.deepEqual(
     ALL.map((error) => error.message),
     [
-      "the receive ring was used after its device was gone",
+      "the receive ring can no longer be used: it was released, or its device is gone",
       "BAR 2: 4 bytes at 0xfe are outside the window of 0x100 bytes",
       "MTU 70000",
       "reset: timed out after 1000 µs",

@@ -13,24 +13,24 @@ export abstract class FerruleError extends Error {
   }
 }
 
-/** The device is gone, or its resources were released, while a handle was still in use. */
+/** A handle was used after its resource was released or its device was gone. */
 export class Revoked extends FerruleError {
   readonly code = "REVOKED";
   readonly hint = "The device was unbound, reset or unplugged. Probe it again.";
   readonly what: string;
   constructor(what: string) {
-    super(`${what} was used after its device was gone`);
+    super(`${what} can no longer be used: it was released, or its device is gone`);
     this.what = what;
   }
 }
 
-/** A register was used while its function was in a sleep state. */
+/** A register was accessed while its PCI function was in a sleep state. */
 export class Sleeping extends FerruleError {
   readonly code = "SLEEPING";
   readonly hint = "Resume it first.";
   readonly what: string;
   constructor(what: string) {
-    super(`${what} was used while it sleeps`);
+    super(`${what} was accessed while it was asleep`);
     this.what = what;
   }
 }

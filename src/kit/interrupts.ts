@@ -15,8 +15,8 @@ export interface InterruptLine extends Disposable {
   readonly fd: number | undefined;
   /**
    * True for INTx through VFIO, which is level-triggered. If the driver runs in a guest and masks the interrupt in the
-   * chip, QEMU notices only at the next register access that the line has fallen. So a driver must handle this
-   * interrupt, not mask it in the chip (decision 16).
+   * chip, QEMU notices only at the next register access that the interrupt line is no longer asserted. So a driver must
+   * handle the cause of the interrupt, not mask it in the chip (decision 16).
    */
   readonly level: boolean;
   /** Returns whether an event is pending, and clears it. */
@@ -35,8 +35,8 @@ export interface Interrupts {
   readonly vectors: number;
   /**
    * Excludes kinds better than `best`, because some devices offer kinds that do not work. Call it before the first
-   * request. On a bus with only one kind, this has no effect. @throws {OutOfRange} once a vector is requested, or if no
-   * kind is left
+   * request. On a bus with only one kind, this has no effect.
+   * @throws {OutOfRange} once a vector is requested, or if no kind is left
    */
   limit(best: InterruptKind): void;
   /**

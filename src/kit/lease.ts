@@ -3,15 +3,15 @@
  * resource is no longer in use. There is no lock: at each point where the borrower can give the resource back, it reads
  * one word.
  *
- * The number of the term increases by 1 (modulo 2^32) when the resource is lent, and again when it is recalled: it is
- * odd while the resource is lent, even while it is not. If the borrower takes a term while the lender recalls that
- * term, each side stores its own word before it loads the word of the other side. So at least one side sees what the
- * other has stored.
+ * The number of the term increases by 1 (modulo 2^32) when the resource is lent, and again when it is recalled. So the
+ * number is odd while the resource is lent, and even otherwise. If the borrower takes a term while the lender recalls
+ * that term, each side stores its own word before it loads the word of the other side. So at least one side sees what
+ * the other has stored.
  */
 import { OutOfRange } from "./errors.ts";
 
 /**
- * The term that the lender has set, and the term that the borrower has taken; each in its own cache line (16 words).
+ * Positions of the lender's term and of the term that the borrower has taken, each in its own cache line (16 words).
  */
 const RECALLED = 0;
 const HELD = 16;
@@ -34,8 +34,8 @@ export class Lender {
   }
 
   /**
-   * Begins a term and returns its number, which the borrower passes to `take`. Write everything that is lent before
-   * this call.
+   * Begins a term and returns its number, which the borrower passes to `take`. Recalls a term that has not ended. Write
+   * everything that is lent before this call.
    */
   lend(): number {
     this.recall();
@@ -52,7 +52,7 @@ export class Lender {
   }
 
   /**
-   * Waits until the borrower does not have the resource, because it has given it back or has not taken it. Returns
+   * Waits until the borrower does not have the resource: the borrower has given it back, or has not taken it. Returns
    * false if the limit expires first.
    */
   returned(limitMillis: number): boolean {
@@ -76,7 +76,7 @@ export class Borrower {
     this.#words = words;
   }
 
-  /** Takes the resource for this term. Returns false if it was already recalled. */
+  /** Takes the resource for this term. Returns false if the term was already recalled. */
   take(term: number): boolean {
     this.#term = term;
     Atomics.store(this.#words, HELD, term);

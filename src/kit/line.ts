@@ -14,10 +14,10 @@ const MAX_VECTORS = 2048;
 const STORM = 256;
 
 /**
- * Interrupts that the bus raises by a call. If there is a handler, calling it delivers the event, and `take` is not
- * needed. A handler is not called while it runs: events that arrive meanwhile are delivered by one more call after it
- * returns. Events of a vector that is not requested or does not exist are counted and dropped, because the device is
- * not trusted.
+ * Interrupts that the bus raises by calling `raise`. If there is a handler, calling it delivers the event, and `take`
+ * is not needed. A handler is not called while it runs: events that arrive meanwhile are delivered by one more call
+ * after it returns. Events of a vector that is not requested or does not exist are counted and dropped, because the
+ * device is not trusted.
  */
 export class SoftInterrupts implements Interrupts {
   readonly vectors: number;

@@ -9,7 +9,7 @@
  */
 import { OutOfRange } from "./errors.ts";
 
-/** Number of words in an entry, which is for a received frame or a fragment to be sent. */
+/** Number of words in an entry. An entry describes a received frame or a fragment to be sent. */
 export const FRAME_WORDS = 4;
 /** Word 0: byte offset in the DMA window, or `NO_BUFFER`. Word 1: length in bytes, without FCS. */
 export const FRAME_OFFSET = 0;
@@ -66,7 +66,7 @@ export const Received = {
 
 /**
  * Offloads requested for a frame, the same in every fragment of the frame. Request checksums and segmentation only as
- * far as `Offloads` allows, and do the rest in software. Insertion of a tag may always be requested.
+ * far as `Offloads` allows; software must do the rest. Insertion of a tag may always be requested.
  */
 export const Send = {
   /** Bits 10:0, the maximum segment size: nonzero requests segmentation. */

@@ -45,7 +45,7 @@ test("an update reads once, clears, sets, and writes once", () => {
   assert.deepEqual(bus.accesses, ["r8 1", "w8 1 c1", "r16 2", "w16 2 ff", "r32 4", "w32 4 70f0f0ff"]);
 });
 
-test("acknowledging events writes them and reads nothing", () => {
+test("acknowledging events writes their bits once, and does not read the register", () => {
   const bus = new Recorder(16);
   const io = new Mmio(bus);
   io.acknowledge16(w1c16(2), 0x1_8001);

@@ -37,8 +37,8 @@ export const bits = <B extends string, T extends Readonly<Record<string, number>
 ): { readonly [K in keyof T]: Bit<B> } => all as unknown as { readonly [K in keyof T]: Bit<B> };
 
 /**
- * @throws {OutOfRange} unless the offset is a multiple of the register's width. The check runs when the register is
- * defined, not at each access.
+ * @throws {OutOfRange} unless the offset is 0 or a positive multiple of the register's width. The check runs when the
+ * register is defined, not at each access.
  */
 const register =
   <W extends Width, A extends Access>(width: W) =>
@@ -77,7 +77,7 @@ export interface RegisterBus {
 }
 
 /**
- * A window of device registers.
+ * A window of device registers. An access outside the window throws `OutOfWindow`, without effect.
  *
  * Invariants: each access is inside the window and has the register's own width; there is no read-modify-write of a
  * write-1-to-clear register.

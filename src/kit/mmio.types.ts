@@ -68,7 +68,7 @@ export const ownBits = (io: Mmio): void => {
   io.update8(Control, 0, Conf.enable);
   // @ts-expect-error a bit of another register cannot be acknowledged
   io.acknowledge16(Events, Conf.enable);
-  // @ts-expect-error a register whose bits have no name does not accept another register's
+  // @ts-expect-error a register whose bits have no name does not accept another register's bits
   io.write8(Command, Conf.enable);
   // @ts-expect-error a type annotation does not make a number a bit
   const made: typeof Conf.enable = 1;

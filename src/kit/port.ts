@@ -33,7 +33,10 @@ export interface SegmentSource {
   readonly length: number;
   /** Length in bytes of the current segment's headers. */
   readonly headerBytes: number;
-  /** Writes the current segment's headers. @param payloadSum partial sum of its payload, as in `wire/checksum.ts` */
+  /**
+   * Writes the current segment's headers.
+   * @param payloadSum partial sum of the segment's payload, as in `wire/checksum.ts`
+   */
   make(payloadSum: number): void;
   /** Goes on to the next segment. */
   skip(): void;

@@ -29,7 +29,7 @@ test("a reader times out on a writer that died while writing, and a new writer m
   assert.deepEqual([...seen], [5, 6]);
 });
 
-test("the sequence number may wrap at 32 bits", () => {
+test("sets are published and read correctly when the sequence number wraps at 32 bits", () => {
   const cells = new Int32Array(sequenceWords(1));
   const seen = new Int32Array(1);
   for (const start of [0x7fff_fffe, -2]) {

@@ -32,7 +32,10 @@ export class SequenceWriter {
     this.#sequence = Atomics.load(cells, SEQUENCE) & ~1;
   }
 
-  /** Publishes `values` (as many words as the lock covers) to readers. Does not allocate. */
+  /**
+   * Publishes `values` to readers. Does not allocate.
+   * @throws {OutOfRange} unless `values` has as many words as the lock covers
+   */
   publish(values: Int32Array): void {
     const cells = this.#cells;
     if (values.length !== this.#words)
@@ -56,8 +59,9 @@ export class SequenceReader {
   }
 
   /**
-   * Copies a consistent set to `into`; repeats the attempt for `limitMicros`. @throws {Timeout} if every attempt met
-   * the writer writing, as when the writer died while writing
+   * Copies a consistent set to `into`. Tries again for up to `limitMicros` if the writer was writing meanwhile.
+   * @throws {Timeout} if every attempt fails, for example because the writer died while writing
+   * @throws {OutOfRange} if `into` does not have the set's length
    */
   read(into: Int32Array, limitMicros = 100_000): void {
     if (into.length !== this.#words)

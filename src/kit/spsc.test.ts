@@ -25,7 +25,7 @@ const pop = (consumer: SpscConsumer): number | undefined => {
   return value;
 };
 
-test("a ring is a queue with room for `records` records, also across the wrap of its indices", () => {
+test("a ring is a queue with room for `records` records, even when its indices wrap", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(1, 2, 8),

@@ -2,8 +2,8 @@
  * A ring of fixed-size word records between two threads, one producer and one consumer. No waiting, no allocation.
  *
  * Records are accessed in place: `reserve` returns the position of a free record and `commit` publishes the record;
- * `peek` returns the position of the oldest record and `release` frees it. The indices wrap only at 2^32; their
- * difference is the number of records in the ring.
+ * `peek` returns the position of the oldest record and `release` frees it. The two indices count records and wrap only
+ * at 2^32; their difference is the number of records in the ring.
  */
 import { FerruleError, Misuse, OutOfRange } from "./errors.ts";
 
@@ -86,8 +86,8 @@ export class SpscProducer {
   }
 
   /**
-   * Publishes the reserved record. A consumer that sees the record sees all of its words. @throws {Misuse} if no record
-   * is reserved
+   * Publishes the reserved record. A consumer that sees the record sees all of its words.
+   * @throws {Misuse} if no record is reserved
    */
   commit(): void {
     if (!this.#reserved) throw new Misuse("a ring record was committed that was not reserved");

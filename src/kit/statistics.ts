@@ -24,8 +24,8 @@ export class Counters {
   }
 
   /**
-   * Adds `amount`, an integer from 0 to 2^32 - 1. @throws {OutOfRange} for a negative or larger amount, and for a
-   * counter that does not exist
+   * Adds `amount`, an integer from 0 to 2^32 - 1.
+   * @throws {OutOfRange} for a negative or larger amount, and for a counter that does not exist
    */
   add(counter: number, amount: number): void {
     const before = this.#halves[2 * counter];

@@ -1,5 +1,5 @@
 /**
- * Tests shared structures with real threads. The threads are workers that load this file, too, and run one of the tasks
+ * Tests shared structures with real threads. Each thread is a worker that loads this file and runs one of the tasks
  * below.
  */
 import assert from "node:assert/strict";

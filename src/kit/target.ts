@@ -41,7 +41,7 @@ export interface GuestMemory {
   region(address: number, length: number): MemoryRegion | undefined;
 }
 
-/** A region of the device: PCI configuration space, or that of base address register 0 to 5. */
+/** A region of the device: PCI configuration space, or the region of base address register (BAR) 0 to 5. */
 export type RegionName = "config" | 0 | 1 | 2 | 3 | 4 | 5;
 
 /** A device model, as seen from its bus. All calls come from one thread. */
@@ -68,7 +68,8 @@ export interface Target {
    */
   detach(): void;
   /**
-   * Call when guest memory was or will be mapped or unmapped. The model must no longer use the regions obtained so far.
+   * Call when guest memory is mapped or unmapped, before or after the change. The model must no longer use the regions
+   * that it has obtained so far.
    */
   memoryChanged(): void;
   /**

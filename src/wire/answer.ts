@@ -59,7 +59,10 @@ export const answerPing = (memory: Memory, transport: number, length: number): v
   put16(bytes, transport + icmp.CHECKSUM, finish(sum(memory, transport, length)));
 };
 
-/** As `answerPing`, for ICMPv6, whose checksum includes the addresses. Swapping the addresses does not change it. */
+/**
+ * As `answerPing`, for ICMPv6, whose checksum includes the addresses. It may be called before or after the addresses
+ * are swapped.
+ */
 export const answerPing6 = (memory: Memory, network: number, transport: number, end: number): void => {
   memory.bytes[transport + icmp.TYPE] = icmp.Icmpv6Type.echoReply;
   fillTransportChecksum(memory, network, transport, end, ipv4.Protocol.icmpv6);

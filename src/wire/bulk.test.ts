@@ -17,7 +17,7 @@ const ask = (server: BulkServer, sequence: number, asked: number, payload: numbe
   return { bytes, length, data, expected: get32(bytes, 8 + EXPECTED) };
 };
 
-test("accepts payloads in order and replies with the pattern of the sequence number", () => {
+test("the server accepts payloads in order and replies with the pattern of the sequence number", () => {
   const server = new BulkServer();
   const received = digest();
   const sent = digest();
@@ -49,7 +49,7 @@ test("a repeated request gets the same bytes and is hashed once; a request after
   assert.deepEqual(server.progress, { datagrams: 1, bytesReceived: 1, bytesSent: 7, repeats: 1, gaps: 1 });
 });
 
-test("replies with at most as many bytes as there is room for, and only to requests", () => {
+test("the server replies with at most as many bytes as there is room for, and only to requests", () => {
   const server = new BulkServer();
   assert.equal(ask(server, 0, 0xffff_ffff, [], 100).length, 100);
   assert.equal(ask(server, 1, 5, [], BULK_HEADER_BYTES - 1).length, 0);

@@ -1,5 +1,5 @@
 /**
- * A stream over UDP with checked contents, for tests without a network stack.
+ * A stream over UDP whose contents both ends check by a hash, for tests without a network stack.
  *
  * A request has a sequence number, the number of bytes that it requests, and payload for the server, possibly empty.
  * The server accepts payloads strictly in order. It replies to each request with one datagram: the sequence number that
@@ -94,7 +94,7 @@ export class BulkServer {
 
   /**
    * Replies to the request of `length` bytes at `at`, in place. Returns the reply's length, at most `room`, or 0 if
-   * there is no request at `at`.
+   * there is no request at `at` or `room` is too small for a reply's header.
    */
   answer(bytes: Uint8Array, at: number, length: number, room: number): number {
     if (length < BULK_HEADER_BYTES || room < BULK_HEADER_BYTES || get32(bytes, at + MAGIC) !== REQUEST) return 0;

@@ -18,13 +18,13 @@ const random = (length: number): Uint8Array => {
 /** 0 and 0xffff are the same number in one's complement, so they compare equal here. */
 const congruent = (a: number, b: number, what: string): void => assert.equal(a % 0xffff, b % 0xffff, what);
 
-test("sums the example of RFC 1071 section 3", () => {
+test("the example of RFC 1071, section 3, has the sum ddf2 and the checksum 220d (hex)", () => {
   const memory = memoryOf(Uint8Array.of(0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7));
   assert.equal(sum(memory, 0, 8), 0xddf2);
   assert.equal(finish(sum(memory, 0, 8)), 0x220d);
 });
 
-test("folds the largest sums, and zero stays zero", () => {
+test("`fold` reduces the largest sum to 16 bits and leaves 0, and `intact` accepts only sums that fold to 0xffff", () => {
   assert.equal(fold(0xffff_ffff), 0xffff);
   assert.equal(fold(0x1_0000), 1);
   assert.equal(fold(0), 0);
@@ -32,14 +32,14 @@ test("folds the largest sums, and zero stays zero", () => {
   assert.ok(intact(0xffff) && intact(0x1_fffe) && !intact(0));
 });
 
-test("sums every length up to 80 at every alignment like the reference", () => {
+test("`sum` equals the reference for every length up to 80 at every alignment", () => {
   const memory = memoryOf(random(128));
   for (let offset = 0; offset < 8; offset++)
     for (let length = 0; length <= 80; length++)
       assert.equal(sum(memory, offset, length), slowSum(memory.bytes, offset, length), `${length} at ${offset}`);
 });
 
-test("does not overflow on the longest piece of all ones", () => {
+test("the longest piece of all ones does not overflow the sum", () => {
   const memory = newMemory(MAX_SUM_BYTES + 8);
   memory.bytes.fill(0xff);
   for (const offset of [0, 1, 2, 3]) assert.equal(sum(memory, offset, MAX_SUM_BYTES), 0xffff);
@@ -47,7 +47,7 @@ test("does not overflow on the longest piece of all ones", () => {
   for (const offset of [0, 1, 2, 3]) assert.equal(copyAndSum(memory, offset, target, 2, MAX_SUM_BYTES), 0xffff);
 });
 
-test("copies and sums every short length between all alignments, and changes nothing else", () => {
+test("`copyAndSum` copies and sums every length up to 40 between all alignments, and writes nothing else", () => {
   const from = memoryOf(random(96));
   for (let a = 0; a < 4; a++)
     for (let b = 0; b < 4; b++)
@@ -62,7 +62,7 @@ test("copies and sums every short length between all alignments, and changes not
       }
 });
 
-test("copies and sums any range, also up to the end of an array that is not a whole number of words", () => {
+test("`copyAndSum` copies and sums any range, even up to the end of an array that is not a whole number of words", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 0, maxLength: 600 }),

@@ -167,7 +167,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("passes on segments that it cannot merge, with headers and payload separate", () => {
+  test("segments that cannot be merged are passed on with headers and payload still separate", () => {
     const frames = segmentsOf({ ...PLAIN, payload: 3 * PLAIN.segmentBytes });
     for (const frame of frames) frame[transportOf(frame) + 13]! |= 0x21;
     assert.deepEqual(
@@ -205,7 +205,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("preserves a wrong checksum of a segment also if segments are known to be consecutive", () => {
+  test("a wrong checksum of a segment makes the merged checksum wrong, even if segments are known to be consecutive", () => {
     const frames = segmentsOf(PLAIN);
     frames[4]![transportOf(frames[4]!) + 17]! ^= 4;
     const [out, ...none] = coalesce(frames, "carry", [], (i) => i > 0);
@@ -214,7 +214,7 @@ describe("the coalescer", () => {
     assert.notEqual(tcpSum(out!.frame), 0xffff);
   });
 
-  test("merges no segment with a bad IPv4 header, even if it is known to follow", () => {
+  test("merges no segment with a bad IPv4 header checksum, even if it is known to be the next segment", () => {
     const frames = segmentsOf(PLAIN);
     frames[3]![networkOf(frames[3]!) + 11]! ^= 1;
     const out = coalesce(frames, "carry", [], (i) => i > 0);
@@ -225,7 +225,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("a frame wrongly marked as the next segment (of another flow, out of order, or the first) is not merged", () => {
+  test("a frame that is wrongly marked as the next segment is treated as if it were not marked", () => {
     const frames = segmentsOf({ ...PLAIN, payload: 4 * 1448 });
     const other = segmentsOf({ ...PLAIN, port: 1001, payload: 8 * 1448 }).slice(4);
     for (const list of [
@@ -267,7 +267,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("passes frames with a bad IPv4 header on separately and unchanged", () => {
+  test("passes frames with a bad IPv4 header checksum on separately and unchanged", () => {
     const frames = segmentsOf(PLAIN);
     frames[3]![networkOf(frames[3]!) + 8] = 9;
     const out = coalesce(frames);
@@ -361,7 +361,7 @@ describe("the coalescer", () => {
     );
   });
 
-  test("stores the pseudo header's sum in frames that the NIC has verified, and merges only equal tags", () => {
+  test("stores the pseudo header's sum in merged frames that the NIC has verified, and merges only frames with equal tags", () => {
     const frames = segmentsOf(PLAIN);
     const tags = frames.map((_, i) => (i < 6 ? 5 : 6));
     const out = coalesce(frames, "partial", tags);

@@ -47,7 +47,7 @@ export class Coalescer {
   #recent: SegmentRun;
   /** Whether the last frame was added to the recent run. */
   #joined = false;
-  /** Index of the run that is ended when a frame needs a run and all are in use. */
+  /** Index of the run that is ended next when a frame needs a run and all runs are in use. */
   #victim = 0;
 
   constructor(options: CoalescerOptions) {
@@ -59,9 +59,10 @@ export class Coalescer {
   }
 
   /**
-   * Adds a frame of `length` bytes at `offset`, which must not change until the next `flush` has returned. @param
-   * verified whether the NIC found the TCP checksum correct; ignored in "carry" mode @param flags passed to `single`,
-   * not interpreted @param tag passed on, too; only frames with equal tags are merged
+   * Adds a frame of `length` bytes at `offset`, which must not change until the next `flush` has returned.
+   * @param verified whether the NIC found the TCP checksum correct; ignored in "carry" mode
+   * @param flags passed to the sink, not interpreted
+   * @param tag passed to the sink; only frames with equal tags are merged
    */
   add(offset: number, length: number, verified: boolean, flags: number, tag: number): void {
     const run = this.#recent;
@@ -110,7 +111,7 @@ export class Coalescer {
     return true;
   }
 
-  /** Adds the frame to a run. If the frame belongs to no run, passes it on and returns false. */
+  /** Adds the frame to a run, and returns true. If it cannot be merged, passes it on and returns false. */
   #sort(
     offset: number,
     length: number,

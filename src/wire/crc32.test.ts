@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { crc32, multicastHash } from "./crc32.ts";
 import { parseMac } from "./mac.ts";
 
-test("CRC-32 of the usual check string, also from the middle of an array", () => {
+test("the CRC-32 of `123456789`, in the middle of an array, is the published check value, and that of no bytes is 0", () => {
   const text = new TextEncoder().encode("x123456789x");
   assert.equal(crc32(text, 1, 9), 0xcbf4_3926);
   assert.equal(crc32(text, 0, 0), 0);
@@ -26,7 +26,7 @@ const bigEndianHash = (address: Uint8Array): number => {
   return crc >>> 26;
 };
 
-test("multicast addresses have the hash bit of the bit-serial definition", () => {
+test("`multicastHash` equals a bit-by-bit computation of the CRC", () => {
   for (const text of ["01:00:5e:00:00:01", "33:33:00:00:00:01", "33:33:ff:12:34:56", "01:80:c2:00:00:00"])
     assert.equal(multicastHash(parseMac(text), 0), bigEndianHash(parseMac(text)), text);
 });

@@ -22,7 +22,7 @@ const dissected = (bytes: Uint8Array, at: number, length: number) => {
   return { layer, out: [...out] };
 };
 
-test("dissects a UDP datagram in IPv4, without its padding", () => {
+test("dissects a UDP datagram in IPv4, without the frame's padding", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 3, V4, PORTS, hex("010203"));
   assert.equal(length, 45);
@@ -31,7 +31,7 @@ test("dissects a UDP datagram in IPv4, without its padding", () => {
   assert.deepEqual(out, [0x0800, 14, 20, 17, 34, 8, 42, 3, 0]);
 });
 
-test("dissects tagged TCP in IPv6", () => {
+test("dissects a TCP segment in IPv6, in a frame with a VLAN tag", () => {
   const memory = newMemory(256);
   const header = { ...PORTS, sequence: 1, acknowledgement: 2, headerLength: 32, flags: 0x10, window: 100 };
   const length = buildTcpFrame(memory, 0, { ...V6, tag: 5 }, header, new Uint8Array(10));
@@ -58,7 +58,7 @@ test("a fragment is dissected up to its network header", () => {
   }
 });
 
-test("a packet longer than its frame is malformed; a frame of another type is not dissected", () => {
+test("a packet longer than its frame is malformed; a frame that is not IP is dissected up to its Ethernet header", () => {
   const memory = newMemory(128);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(40));
   const cut = dissected(memory.bytes, 0, length - 1);

@@ -57,7 +57,7 @@ test("a completed partial checksum equals the checksum of the whole packet", () 
   assert.deepEqual(memory.bytes.slice(0, length), right);
 });
 
-test("an invalid transport offset writes nothing", () => {
+test("with an invalid offset or protocol, nothing is written", () => {
   const memory = newMemory(256);
   const length = buildUdpFrame(memory, 0, V4, PORTS, new Uint8Array(4));
   const before = memory.bytes.slice();

@@ -24,8 +24,8 @@ export const fillIpv4Checksum = (memory: Memory, network: number, end: number): 
 
 /**
  * Fills in the checksum of a TCP, UDP or ICMPv6 header at `transport`, of the IP packet at `network`, in a frame that
- * ends at `end` (offsets in memory). The field's old value is ignored: the pseudo header is summed here. The IP
- * header's length determines the end of the sum, so padding is excluded.
+ * ends at `end` (offsets in memory). The field's old value is ignored: the pseudo header is summed here. The packet
+ * length in the IP header determines the end of the sum, so padding is excluded.
  */
 export const fillTransportChecksum = (
   memory: Memory,
@@ -50,8 +50,8 @@ export const fillTransportChecksum = (
 const UDP_FIELD = 6;
 
 /**
- * Completes a partial checksum of a network stack. The field at `field` contains the pseudo header's sum; the bytes
- * from `start` to `end` (offsets in memory) are added to it.
+ * Completes the partial checksum of a frame from a network stack. The field at `field` contains the pseudo header's
+ * sum; the bytes from `start` to `end` (offsets in memory) are added to it.
  */
 export const completeChecksum = (memory: Memory, start: number, field: number, end: number): boolean => {
   if (field < start || field + 2 > end || end - start > MAX_SUM_BYTES) return false;

@@ -29,6 +29,7 @@ const HOPS = 64;
 /**
  * Writes Ethernet header, tag and IP header of a packet with `length` bytes of payload; returns the offset of the
  * payload.
+ * @throws {RangeError} if one address is IPv4 and the other IPv6
  */
 export const buildNetwork = (bytes: Uint8Array, at: number, ends: Ends, protocol: number, length: number): number => {
   const { from, to } = ends;

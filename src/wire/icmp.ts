@@ -1,6 +1,6 @@
 /**
- * ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, and the part of neighbour discovery that a host needs to be found (RFC
- * 4861).
+ * ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, and the part of neighbour discovery by which other hosts find this one
+ * (RFC 4861).
  */
 import { get16, put16 } from "./bigendian.ts";
 

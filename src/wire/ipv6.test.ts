@@ -34,7 +34,7 @@ test("a fragment header is not skipped, unless the packet is its only fragment",
   assert.equal(skipExtensions(hex("1100 0000 00000001"), 0, 8, 44), 8 * 256 + 17);
 });
 
-test("a routing header with segments left is not skipped: the checksum includes another destination", () => {
+test("a routing header with segments left is not skipped, because the checksum includes another destination", () => {
   assert.equal(skipExtensions(hex("0600 0001 00000000"), 0, 8, 43), 43);
   assert.equal(skipExtensions(hex("0600 0000 00000000"), 0, 8, 43), 8 * 256 + 6);
 });

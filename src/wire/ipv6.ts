@@ -23,7 +23,7 @@ export interface Ipv6 {
   readonly destination: Uint8Array;
 }
 
-/** Whether a packet starts at `at` and is complete, so that it does not end after `end`. */
+/** Whether an IPv6 packet starts at `at` and is complete before `end`. */
 export const isIpv6 = (bytes: Uint8Array, at: number, end: number): boolean =>
   end - at >= IPV6_BYTES && bytes[at]! >>> 4 === 6 && get16(bytes, at + PAYLOAD_LENGTH) <= end - at - IPV6_BYTES;
 

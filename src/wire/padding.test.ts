@@ -9,13 +9,13 @@ const frame = (...fromType: number[]): Uint8Array => {
   return bytes;
 };
 
-test("finds where a short packet ends", () => {
+test("`withoutPadding` finds where a short IPv4, IPv6 or ARP packet ends", () => {
   assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 40), 3, 60), 54);
   assert.equal(withoutPadding(frame(0x86, 0xdd, 0x60, 0, 0, 0, 0, 0), 3, 60), 54);
   assert.equal(withoutPadding(frame(0x08, 0x06), 3, 60), 42);
 });
 
-test("keeps the length of frames that are not padded, or whose packet length is unknown", () => {
+test("`withoutPadding` returns the full length of frames that are not padded, or whose packet length is unknown", () => {
   assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 46), 3, 60), 60);
   assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 5, 0), 3, 60), 60);
   assert.equal(withoutPadding(frame(0x08, 0x00, 0x45, 0, 0, 0), 3, 60), 60);

@@ -21,7 +21,7 @@ const file = (little: boolean, magic = 0xa1b2_c3d4, linkType = 1): Uint8Array =>
   return bytes;
 };
 
-test("reads both byte orders and both resolutions", () => {
+test("reads pcap files of both byte orders and both resolutions", () => {
   for (const little of [true, false])
     for (const [magic, nanoseconds] of [
       [0xa1b2_c3d4, 7000],
@@ -34,7 +34,7 @@ test("reads both byte orders and both resolutions", () => {
     }
 });
 
-test("rejects inconsistent files, with the offset", () => {
+test("rejects truncated and invalid pcap files, with the offset of the error", () => {
   const whole = file(true);
   assert.throws(() => [...readPcap(whole.subarray(0, 20))], /byte 0: the file ends inside its header/);
   assert.throws(() => [...readPcap(whole.subarray(0, 30))], /byte 24: the file ends inside a packet's header/);
@@ -73,12 +73,12 @@ test("bytes captured beyond the original length are not part of the frame", () =
 const times = (...fractions: readonly number[]): number[] =>
   [...readPcap(pcap(fractions.map((fraction) => ({ fraction }))))].map(({ nanoseconds }) => nanoseconds);
 
-test("detects nanoseconds with the magic number of microseconds, and tolerates rounding errors", () => {
+test("detects nanoseconds in a file with the magic number of microseconds, and accepts microseconds slightly above a million", () => {
   assert.deepEqual(times(999_999_000, 1000, 2000), [999_999_000, 1000, 2000]);
   assert.deepEqual(times(1_000_000, 999_999), [1_000_000_000, 999_999_000]);
 });
 
-test("reads the modified form, whose packets have a direction", () => {
+test("reads modified pcap, whose packets have a direction", () => {
   for (const little of [true, false]) {
     const bytes = pcap([{ type: 0 }, { type: 4, fraction: 7 }], { magic: 0xa1b2_cd34, little });
     const packets = [...readCapture(bytes)];

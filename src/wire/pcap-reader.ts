@@ -8,8 +8,8 @@ const MAGICS: readonly number[] = Object.values(Magic);
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
 /**
- * Bytes of a packet's header in "modified pcap" (Kuznetsov's patch for Linux), which adds interface, protocol and
- * packet type.
+ * Length in bytes of a packet's header in "modified pcap" (Kuznetsov's patch for Linux), which adds interface, protocol
+ * and packet type.
  */
 const LONGER_HEADER = 24;
 const PACKET_TYPE = 22;
@@ -23,8 +23,8 @@ const MAX_PACKET = 262_144;
  */
 const LinkType = { type: 0x03ff_ffff, fcsPresent: 1 << 26, fcsShift: 28 } as const;
 /**
- * A fraction of a second of at least this number must be in nanoseconds. One that is only slightly above a million is
- * in microseconds, with a rounding error.
+ * A fraction of a second from `NO_MICROS` to below `NO_NANOS` must be in nanoseconds. A fraction that is only slightly
+ * above a million is in microseconds, with a rounding error.
  */
 const NO_MICROS = 2_000_000;
 const NO_NANOS = 1_000_000_000;
@@ -117,8 +117,8 @@ export function* readPcap(bytes: Uint8Array): Generator<CapturedPacket, void, un
 const isMagic = (value: number): boolean => MAGICS.includes(value);
 
 /**
- * Reads a file of either format by `readPcap` or `readPcapng`. @param skip as for `readPcapng`; not used for the older
- * format
+ * Reads a file of either format by `readPcap` or `readPcapng`.
+ * @param skip as for `readPcapng`; not used for the older format
  * @throws {MalformedCapture}
  */
 export const readCapture = (

@@ -21,7 +21,7 @@ const SAMPLE = file((writer) => {
   writer.packet(1, Direction.inbound, 1_700_000_000, 123_456_789, memoryOf(Uint8Array.of(1, 2, 3, 4, 5)), 0, 5);
 });
 
-test("reads back what was written", () => {
+test("reads back the packets that `PcapngWriter` wrote, truncated to the snap length", () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -227,7 +227,7 @@ refuses("a packet longer than its block", patched(PACKET + 20, 21), /do not fit/
 refuses("a packet of 4 GiB", patched(PACKET + 20, 0xff, 0xff, 0xff, 0xff), /do not fit/);
 refuses("an option longer than its block", patched(SECTION + 18, 200), /option 2 does not fit/);
 
-test("random damage gives packets or a named error, and nothing else", () => {
+test("a file with random damage gives packets or MalformedCapture, and nothing else", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(SAMPLE.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),

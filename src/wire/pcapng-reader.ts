@@ -22,7 +22,7 @@ interface Section {
   readonly interfaces: Interface[];
 }
 
-/** Placeholder for an interface whose description is unreadable: such an interface has a number, too. */
+/** Takes the place of an interface whose description is invalid, because later interfaces are numbered after it. */
 const UNKNOWN_INTERFACE: Interface = {
   name: "",
   linkType: -1,
@@ -120,7 +120,10 @@ const fcsLength = (value: number): number => Math.min(value >= 8 ? value >> 3 : 
 /** Units per second: a power of ten if bit 7 is clear, a power of two if it is set. */
 const resolution = (value: number): bigint => ((value & 0x80) === 0 ? 10n : 2n) ** BigInt(value & 0x7f);
 
-/** Reads an enhanced packet, or an obsolete one; they differ in the position of the interface number. */
+/**
+ * Reads an enhanced packet, or an obsolete one. They differ in the width of the interface number, which the caller has
+ * read.
+ */
 const timedPacket = (section: Section, block: Block, interfaceId: number): CapturedPacket => {
   block.need(32, "a packet");
   const from = interfaceOf(section, block, interfaceId);

@@ -56,7 +56,7 @@ test("nanosecond time stamps are exact from 1970 to 2500", () => {
     }
 });
 
-test("a block that does not fit is not begun", () => {
+test("if a block does not fit into the buffer, nothing is written, and the result is false", () => {
   const capture = writer(128);
   assert.ok(capture.section("x") && capture.interface("y", Resolution.nano));
   const { used } = capture;
@@ -68,7 +68,7 @@ test("a block that does not fit is not begun", () => {
   assert.deepEqual(capture.memory.bytes, before);
 });
 
-test("finds the end of the last whole block, and moves the rest to the front", () => {
+test("`wholeBlocks` finds the end of the last whole block, and `consume` moves the rest to the front", () => {
   const capture = writer();
   capture.section("x");
   const first = capture.used;

@@ -22,7 +22,7 @@ export const Option = {
 /** Direction as seen from the interface: low two bits of a packet's flags. */
 export const Direction = { unknown: 0, inbound: 1, outbound: 2 } as const;
 
-/** Decimal digits of fractions of a second in time stamps. */
+/** Number of decimal digits of a fraction of a second in time stamps. */
 export const Resolution = { micro: 6, nano: 9 } as const;
 export type Resolution = (typeof Resolution)[keyof typeof Resolution];
 
@@ -55,7 +55,7 @@ export class PcapngWriter {
     return this.#used;
   }
 
-  /** Writes the first block of a file. */
+  /** Writes a section header, the first block of a file. */
   section(application: string): boolean {
     const name = textBytes(application);
     const length = 24 + optionLength(name) + 4 + 4;

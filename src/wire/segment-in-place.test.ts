@@ -140,14 +140,14 @@ test("segments built with the caller's payload sum equal those built without it,
   );
 });
 
-test("a frame without payload, without a segment size, or with endless headers is refused", () => {
+test("a frame without payload, without a segment size, or with headers longer than 256 bytes is refused", () => {
   const segmenter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
   assert.equal(segmenter.begin(0, 54, 1448, 14, 34, 54), false);
   assert.equal(segmenter.begin(0, 154, 0, 14, 34, 54), false);
   assert.equal(segmenter.begin(0, 1000, 100, 14, 300, 320), false);
 });
 
-test("headers that are not whole words are refused: dissection never finds such headers", () => {
+test("headers that do not have the alignment of Ethernet, IP and TCP headers are refused", () => {
   const segmenter = new InPlaceSegmenter(memoryOf(new Uint8Array(1024)));
   assert.equal(segmenter.begin(0, 1000, 100, 15, 35, 55), false);
   assert.equal(segmenter.begin(0, 1000, 100, 14, 35, 55), false);

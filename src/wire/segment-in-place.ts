@@ -15,7 +15,7 @@ const HEADERS = 256;
  */
 const START = 2;
 /**
- * Flags that only the last segment has, and flags that only the first one has, as they are positioned in the word with
+ * Flags that only the last segment has, and flags that only the first segment has, at their positions in the word of
  * data offset, flags and window, in memory order.
  */
 const ONLY_LAST = (tcp.TcpFlag.fin | tcp.TcpFlag.psh) << 8;
@@ -65,7 +65,7 @@ export class InPlaceSegmenter {
   /** Fields of the current segment. */
   #identification = 0;
   #sequence = 0;
-  /** The word that contains the flags; after the first segment, without those that only the first one has. */
+  /** The word that contains the flags; after the first segment, without the flags that only the first segment has. */
   #flags = 0;
   /** Partial sums of the constant part of the headers. */
   #ipHeader = 0;
@@ -127,7 +127,8 @@ export class InPlaceSegmenter {
   }
 
   /**
-   * Call when the current segment was consumed. Goes on to the next one without completing it, or sets `length` to 0.
+   * Call when the current segment was consumed. Goes on to the next segment without completing it, or sets `length` to
+   * 0.
    */
   skip(): void {
     this.left--;
@@ -181,7 +182,10 @@ export class InPlaceSegmenter {
     this.length = (this.headerBytes + (last ? this.rest : this.#segmentBytes)) | 0;
   }
 
-  /** Writes the headers of the current segment at `offset`. @param data partial sum of its payload */
+  /**
+   * Writes the headers of the current segment at `offset`.
+   * @param data partial sum of the segment's payload
+   */
   make(data: number): void {
     const last = this.rest <= this.#segmentBytes;
     this.#adaptNetwork((this.length - this.#network) | 0);

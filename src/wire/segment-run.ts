@@ -36,8 +36,8 @@ const PUSH = PSH;
  */
 export class SegmentRun {
   /**
-   * Byte offset and length of each piece: the headers of the first frame, then the payload of each frame. What is
-   * adjacent in memory is one piece.
+   * Byte offset and length of each piece: the headers of the first frame, then the payload of each frame. Parts that
+   * are adjacent in memory form one piece.
    */
   readonly pieces = new Int32Array(MAX_PIECES * PIECE_WORDS);
   pieceCount = 0;
@@ -310,7 +310,7 @@ export class SegmentRun {
   }
 
   /**
-   * Whether the IP length fits the frame (which padding would make longer) and, for IPv4, the checksum is correct and
+   * Whether the IP length is that of the frame (a padded frame is longer) and, for IPv4, the checksum is correct and
    * the identification is the expected one.
    */
   #continuesNetwork(network: number, payload: number): boolean {
@@ -349,9 +349,9 @@ export class SegmentRun {
   }
 
   /**
-   * Sum of the merged payload, computed from the segments' checksums: each payload's sum is the number that makes the
-   * total of its segment 0. For a payload at an odd offset of the merged payload, the sum's bytes are swapped (RFC
-   * 1071, section 2 (B)).
+   * Sum of the merged payload, computed from the segments' checksums: the sum of a segment's payload is the number with
+   * which the total of the segment is 0 (modulo 0xffff). For a payload at an odd offset of the merged payload, the
+   * sum's bytes are swapped (RFC 1071, section 2 (B)).
    */
   #impliedSum(): number {
     const even = fold(this.#evenSum + (this.segments - this.#oddSegments) * this.#transportSum);

@@ -58,7 +58,7 @@ const superFrame = (ends: Ends, payload: Uint8Array, at: number) => {
   return { memory, length, network, six, transport: network + (six ? 40 : 20) };
 };
 
-test("reassembled segments give the stream, every checksum is correct, and lengths, numbers and flags are right", () => {
+test("the segments' payloads are the super-frame's payload, and all checksums, lengths, sequence numbers, identifications and flags are correct", () => {
   fc.assert(
     fc.property(
       fc.nat(9000),
@@ -101,7 +101,7 @@ test("reassembled segments give the stream, every checksum is correct, and lengt
   );
 });
 
-test("a super-frame with 64,000 bytes of payload becomes 45 frames with at most 1448 bytes each", () => {
+test("a super-frame with 64,000 bytes of payload becomes 45 frames with at most 1448 bytes of payload each", () => {
   const payload = Uint8Array.from({ length: 64_000 }, (_, i) => i * 17);
   const { memory, length, network, transport } = superFrame(V4, payload, 0);
   const { port, frames } = collector(2);
@@ -118,7 +118,7 @@ test("a segment that the port refuses is left out, and the others are unchanged"
   assert.deepEqual(some.frames, [all.frames[0], all.frames[2], all.frames[3]]);
 });
 
-test("anything but a TCP packet with the given offsets is refused unchanged", () => {
+test("a frame that is not a TCP packet with the given offsets is refused, and no segment is committed", () => {
   const { memory, length } = superFrame(V4, new Uint8Array(100), 0);
   const { port, frames } = collector(0);
   const refused = (network: number, transport: number, size = 50, patch: readonly [number, number] = [0, 2]): void => {

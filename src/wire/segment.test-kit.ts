@@ -1,6 +1,6 @@
 /**
- * A second, simple implementation of TCP segmentation. Tests compare the implementations of the model and of the far
- * end with it.
+ * A second, simple implementation of TCP segmentation. Tests compare the segmentation of the model and of the far end
+ * with it.
  */
 import { get16, get32, put16, put32 } from "./bigendian.ts";
 import { copyAndSum, finish, sum } from "./checksum.ts";
@@ -28,7 +28,7 @@ const ONLY_LAST = tcp.TcpFlag.fin | tcp.TcpFlag.psh;
 
 /**
  * Segments the frame of `length` bytes at `frame` into frames with at most `segmentSize` bytes of TCP payload each,
- * builds them in `port`, and returns the number committed; a frame for which `reserve` returns -1 is skipped.
+ * builds them in `port`, and returns the number of committed frames. A frame for which `reserve` returns -1 is skipped.
  *
  * Lengths, IPv4 identification and checksum, sequence numbers, flags and TCP checksums are computed; the length and
  * checksum fields of the super-frame are ignored. `network` and `transport` are in bytes from the start of the frame.
@@ -75,7 +75,7 @@ export const segment = (
   return committed;
 };
 
-/** Number of bytes from the start of the frame to the end of its TCP header, or 0 when it cannot be segmented. */
+/** Number of bytes from the start of the frame to the end of its TCP header, or 0 if the frame cannot be segmented. */
 const segmentableHeaders = (
   bytes: Uint8Array,
   frame: number,
@@ -121,7 +121,7 @@ const patchIpv4 = (bytes: Uint8Array, at: number, index: number, totalLength: nu
   put16(bytes, at + ipv4.CHECKSUM, finish(commonSum + totalLength + identification));
 };
 
-/** @param sumBut sum of everything except sequence number, data offset and flags */
+/** @param sumBut sum of the segment and its pseudo header, except sequence number, data offset and flags */
 const patchTcp = (bytes: Uint8Array, at: number, sent: number, flags: number, sumBut: number): void => {
   const sequence = (get32(bytes, at + tcp.SEQUENCE) + sent) | 0;
   const offsetAndFlags = (bytes[at + tcp.DATA_OFFSET]! << 8) | flags;

@@ -18,7 +18,7 @@ declare const WebAssembly: {
   };
 };
 
-/** Sums are numbers modulo 65535: 0 and 65535 are the same sum. */
+/** Reduces a sum modulo 65535, because 0 and 65535 are the same sum. */
 const modulo = (value: number): number => fold(value) % 0xffff;
 
 const SIZE = 1 << 18;
@@ -31,7 +31,7 @@ test("the embedded WebAssembly module is sum.wat, assembled", async () => {
   assert.equal(Buffer.from(module.toBinary({}).buffer).toString("base64"), KERNEL);
 });
 
-test("sums and copies like the slow sum, at any offset and length", () => {
+test("the kernel sums like the slow implementation and copies exactly, at any offset and length", () => {
   const memory = memoryWithSums(new WebAssembly.Memory({ initial: SIZE >> 16, maximum: SIZE >> 16, shared: true }));
   const plain = newMemory(SIZE);
   for (let i = 0; i < HALF; i++) memory.bytes[i] = plain.bytes[i] = (i * 2_654_435_761) >>> 11;
@@ -52,7 +52,7 @@ test("sums and copies like the slow sum, at any offset and length", () => {
   );
 });
 
-test("memory outside WebAssembly is summed by the loops, also while it is copied to WebAssembly memory", () => {
+test("a copy from other memory to WebAssembly memory is summed correctly, and the kernel finds the same sum in the copy", () => {
   const memory = memoryWithSums(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
   const plain = newMemory(4096);
   for (let i = 0; i < 4096; i++) plain.bytes[i] = i * 7;

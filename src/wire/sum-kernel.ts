@@ -1,7 +1,7 @@
 /**
  * The Internet checksum in WebAssembly, which adds sixteen bytes at a time; the source is `sum.wat`. It is used for
- * frames in a `WebAssembly.Memory`; other memory is summed by the loops of `checksum.ts`. The test assembles `sum.wat`
- * again and compares the result with `KERNEL`. Reasons: docs/decisions/0009-checksum-kernel.md.
+ * frames in a `WebAssembly.Memory`; other memory is summed by the loops of `checksum.ts`. `sum-kernel.test.ts`
+ * assembles `sum.wat` again and compares the result with `KERNEL`. Reasons: docs/decisions/0009-checksum-kernel.md.
  */
 import type { Memory, MemorySums } from "./memory.ts";
 

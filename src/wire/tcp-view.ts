@@ -1,7 +1,7 @@
 /**
  * Finds the positions of the parts of a TCP segment, once per frame, for the coalescer.
  *
- * Frames are read as 16-bit half words of a little-endian machine. Ones' complement sums do not depend on byte order as
+ * Frames are read as 16-bit half words of a little-endian machine. One's complement sums do not depend on byte order as
  * long as it is the same throughout (RFC 1071, section 2 (B)), so nothing is swapped before summing. Positions are in
  * half words from the start of the memory unless stated otherwise.
  */
@@ -65,9 +65,9 @@ export class TcpView {
   }
 
   /**
-   * Examines a frame. Returns true if it is TCP over IPv4 without options and fragments, or over IPv6 without extension
-   * headers, has at most one 802.1Q tag, and is at least as long as its header states. Frames at odd offsets are
-   * rejected.
+   * Examines a frame. Returns true if it contains TCP in an unfragmented IPv4 packet without options or in an IPv6
+   * packet without extension headers, has at most one 802.1Q tag, and is at least as long as the IP header states.
+   * Frames at odd offsets are rejected.
    */
   parse(offset: number, length: number): boolean {
     if (length < SHORTEST || (offset & 1) !== 0 || offset < 0 || offset + length > this.#bytes) return false;
@@ -129,7 +129,7 @@ export class TcpView {
   }
 }
 
-/** Unfolded sum of the half words from `from` up to `to`, of which there may be at most 2^15. */
+/** Unfolded sum of the half words from `from` to before `to`, at most 2^15 of them. */
 export const sum = (halves: Uint16Array, from: number, to: number): number => {
   let total = 0;
   for (let i = from; i < to; i++) total += halves[i]!;

@@ -93,7 +93,7 @@ test("gives the same result as `verify` for every frame at any offset, with a su
   assert.ok(common > 500, `only ${common} frames had a correct transport checksum`);
 });
 
-test("the caller's sum of the frame is used as given: a wrong sum affects only the transport checksum", () => {
+test("a wrong sum from the caller changes only the result for the transport checksum", () => {
   const memory = newMemory(BYTES);
   for (const ipv6 of [false, true])
     for (const protocol of [TCP, UDP]) {

@@ -1,10 +1,11 @@
 /**
- * Returns the same as `verify`, at lower cost, for a frame that was summed as a whole while it was copied.
+ * `verifySummed` returns the same as `verify`, at lower cost, for a frame that was summed as a whole while it was
+ * copied.
  *
  * In most frames the headers are aligned to words (the frame starts two bytes before a multiple of 4), IPv4 has no
  * options, IPv6 has no extension headers, and the packet ends where the frame ends. For such frames only a few words
  * must be read: the sum for the transport checksum is the sum of the frame minus the parts that belong neither to the
- * transport nor to its pseudo header.
+ * TCP or UDP segment nor to its pseudo header.
  *
  * Words and half words are in memory order.
  */
@@ -96,8 +97,8 @@ const commonIpv6 = (words: Int32Array, at: number, packet: number, total: number
 };
 
 /**
- * @param bytes at least 8 @param others the sum of the parts of `total` that belong neither to the transport nor to its
- * pseudo header
+ * @param bytes length of the TCP or UDP segment, at least 8
+ * @param others the sum of the parts of `total` that belong neither to that segment nor to its pseudo header
  */
 const commonTransport = (
   words: Int32Array,

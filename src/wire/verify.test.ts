@@ -17,7 +17,7 @@ const PORTS = { sourcePort: 5000, destinationPort: 7 };
 const TCP = { ...PORTS, sequence: 9, acknowledgement: 8, headerLength: 20, flags: 0x10, window: 7 };
 const GOOD = Verified.ip | Verified.ipGood | Verified.transportGood;
 
-test("accepts TCP and UDP over IPv4 and IPv6, at every alignment and odd lengths, tagged or not", () => {
+test("accepts correct TCP and UDP frames over IPv4 and IPv6, at every alignment, of even and odd length, with and without a tag", () => {
   const memory = newMemory(512);
   for (const ends of [V4, V6, { ...V4, tag: 3 }, { ...V6, tag: 3 }])
     for (let at = 0; at < 4; at++)
@@ -41,7 +41,7 @@ test("any flipped bit of an IPv4 TCP packet is detected", () => {
   );
 });
 
-test("padding after the packet changes nothing", () => {
+test("padding after the packet does not change the result", () => {
   const memory = newMemory(64);
   buildUdpFrame(memory, 0, V4, PORTS, hex("01"));
   memory.bytes.fill(0xee, 43, 60);
@@ -78,7 +78,7 @@ test("a wrong IPv4 header checksum is distinguished from a wrong transport check
   assert.equal(verify(memory, 0, length), Verified.ip | Verified.tcp | Verified.ipGood);
 });
 
-test("fragments and other protocols are reported as IP only, and other frames as nothing", () => {
+test("for fragments and other protocols, only IP is reported; for other frames, nothing", () => {
   const memory = newMemory(128);
   const echo = buildEchoFrame(memory, 0, V4, { type: 8, identifier: 1, sequence: 1 }, hex("00"));
   assert.equal(verify(memory, 0, echo), Verified.ip | Verified.ipGood);

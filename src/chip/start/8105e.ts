@@ -18,7 +18,8 @@ const OUT_OF_BAND: Word = [0xd3, 0, 0x0c];
 const NOT_TO_L23: Step = { on: "io8", words: [[0x54, 1 << 1, 0]] };
 
 /**
- * Disables ALDPS, which would interfere with loading the firmware, then loads it. @param micros time until ALDPS is off
+ * Disables ALDPS, which would interfere with loading the firmware, then loads it.
+ * @param micros time in microseconds until ALDPS is off
  */
 const awake = (micros: number): readonly Step[] => [
   { page: 0, words: [[0x18, 0x0310]] },

@@ -19,7 +19,7 @@ export const MEMORY2 = 0xb87c;
 export const row = (window: number, from: number, values: readonly number[]): Step =>
   ocp([[window, from], ...values.map((value): Word => [window + 2, value])]);
 
-/** Stops the PHY's MCU, which must not use the registers that are written next. */
+/** Stop the PHY's MCU, which must not use the registers that are written next, and let it run again. */
 export const REQUEST: Step = { call: "requestPhyPatch" };
 export const RELEASE: Step = { call: "releasePhyPatch" };
 

@@ -91,7 +91,7 @@ const EEE: Step = { on: "eri", words: [[0x1b0, 0, 0x0003]] };
 /** @param events events that make the link leave L1 */
 const leaveL1 = (events: number): Step => ({ on: "eri", words: [[0xd4, 0, events]] });
 
-/** The driver owns the MAC. */
+/** Tells the MCU that the driver owns the MAC. */
 const OURS: Word = [0xd3, 1 << 7, 0];
 /** Power management of the link layer (DLLPR). */
 const LINK_POWER: Word = [0xd0, 0, 1 << 6];
