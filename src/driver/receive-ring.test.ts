@@ -274,3 +274,8 @@ test("arming the ring writes only its own descriptors", () => {
   words.fill(0x5a5a, base, base + slots * 4);
   assert.ok(words.every((word) => word === 0x5a5a));
 });
+
+test("a number of descriptors that is not a power of two in the range of the ring is rejected", () => {
+  for (const slots of [0, -8, 6, 8.5, 64.25, 1 << 17, 2 ** 32, 2 ** 32 + 8, NaN, Infinity])
+    assert.throws(() => rig({ slots }), { code: "OUT_OF_RANGE", hint: /power of two/ }, `${slots}`);
+});

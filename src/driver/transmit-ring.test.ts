@@ -348,3 +348,8 @@ test("in any order of sending and completion, fragments are returned once, in or
     }),
   );
 });
+
+test("a number of descriptors that is not a power of two in the range of the ring is rejected", () => {
+  for (const slots of [1, -8, 6, 8.5, 64.25, 1 << 17, 2 ** 32, 2 ** 32 + 8, NaN, Infinity])
+    assert.throws(() => rig({ slots }), { code: "OUT_OF_RANGE", hint: /power of two/ }, `${slots}`);
+});
