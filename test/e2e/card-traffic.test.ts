@@ -70,7 +70,7 @@ suite("according to this kernel, a card carries", { skip }, () => {
     assert.deepEqual(card2, []);
   });
 
-  test("a tunnel program's packets: the card with the route to the tunnel's other end", () => {
+  test("perhaps a tunnel program's packets, if a route over the card leads through a gateway", () => {
     const tunnel = ["tuntap add dev tun0 mode tun", "address add 10.8.0.2/24 dev tun0", "link set tun0 up"];
     const { card1, card2 } = traffic([...tunnel, "route add 192.0.2.9/32 via 10.2.0.2", "route add default dev tun0"]);
     assert.deepEqual(card1, []);

@@ -26,7 +26,7 @@ const ALONE = card("card", "bus=pcie.0,addr=5");
 /** Commands that prepare the guest as a distribution does before any log-in. vfio-pci is not loaded. */
 const PREPARED = `cp /etc/passwd.rig /etc/passwd; modprobe -a tun 8139cp af_packet; chmod 0666 /dev/net/tun; echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range; ${MAKE_SUDO}`;
 const tool = (path: string): Packed => ({ path, bytes: readFileSync(join(partOf("tools"), path)), executable: true });
-/** Programs that the sessions use, and that other guests do not contain. */
+/** Files that the sessions need in addition to those of every guest. */
 const PROGRAMS = (): readonly Packed[] => [
   program("sudo", SUDO),
   tool("usr/bin/prlimit"),

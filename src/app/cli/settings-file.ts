@@ -76,7 +76,7 @@ const parse = (path: string, text: string): Readonly<Record<string, unknown>> =>
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   } catch (error) {
-    // V8's message contains line and column.
+    // V8's message contains the position, or the text around the error.
     throw new WrongUsage(`${path} is not JSON: ${(error as Error).message}`, HINT);
   }
   throw new WrongUsage(`${path} is not a JSON object`, HINT);

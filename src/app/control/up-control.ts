@@ -115,7 +115,7 @@ export class ControlServer implements AsyncDisposable {
     });
   }
 
-  /** Takes the name. @throws {AlreadyUp} if another `ferrule up` of this user or root has it */
+  /** Takes the name. @throws {AlreadyUp} if another `ferrule up` of this user or root has it; for root, one of any user */
   static async open(name: string, handlers: ControlHandlers): Promise<ControlServer> {
     const control = new ControlServer(handlers);
     await using scope = new AsyncDisposableStack();

@@ -49,7 +49,8 @@ export const START_8168EP: Start = {
 export const START_8117_54B: Start = {
   mac: [
     { call: "stopManagementMac8168fp" },
-    // The source has 0x59 and 0x4c; the address field has six bits, which gives 0x19 and 0x0c.
+    // The source repeats the first two changes at 0x59 and 0x4c, which this chip, with six address bits, takes for 0x19 and
+    // 0x0c.
     { on: "ephy", words: [[0x19, 1 << 6, 0x1100], [0x0c, 1 << 4, 0], [0x0b, 1 << 0, 0]] },
     { on: "eri", words: [
       ...ERI,

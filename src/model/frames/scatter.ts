@@ -79,8 +79,8 @@ export class ScatterList {
   }
 
   /**
-   * If regions are copies of guest memory, stores the first `length` bytes there. Returns false if that memory no
-   * longer exists.
+   * Writes the first `length` bytes back to guest memory, where regions are copies of it. Returns false if that memory
+   * no longer exists, or its owner does not respond.
    */
   store(length: number): boolean {
     let left = length;

@@ -19,8 +19,8 @@ const rows = {
   LDPS:            { width: 8,  reset: 0, writable: 0xff },
   WakeUpMask:      { width: 32, reset: 0, writable: ALL },
   WakeUpCrc:       { width: 16, reset: 0, writable: 0xffff },
-  // CardBus: these bits are cleared by writing ones; the model never sets them. Bit 15 is an interrupt, bit 4 a
-  // wake-up.
+  // CardBus. In FuncEvent, bit 15 is an interrupt and bit 4 a wake-up, and a bit is cleared by writing a one. The model
+  // never sets a bit, so the register always reads 0.
   FuncEvent:       { width: 32, reset: 0, writable: 0 },
   FuncEventMask:   { width: 32, reset: 0, writable: 0xc010 },
   FuncPresetState: { width: 32, reset: 0, writable: 0 },
